@@ -1,0 +1,26 @@
+package app
+
+import (
+	"io"
+	"time"
+)
+
+// Binary is a result that is not JSON: an image, a file, a stream of bytes. It is sent as it is, without
+// the envelope; failures keep the envelope. The host answers If-None-Match and, for bytes, Range requests.
+type Binary struct {
+	// ContentType is the media type. Required.
+	ContentType string
+	// Bytes is the content, when Stream is nil.
+	Bytes []byte
+	// Stream is the content; the host reads it to its end and closes it if it is an io.Closer.
+	Stream io.Reader
+	// Filename suggests a name to save the content under, and makes it a download; optional.
+	Filename string
+	// ETag identifies this version of the content, without quotes; optional.
+	ETag string
+	// MaxAge lets caches keep the content for that long; zero sends no-cache, so that a cache asks each
+	// time whether the ETag still holds.
+	MaxAge time.Duration
+	// Immutable tells caches that the content at this URL never changes; it goes with MaxAge.
+	Immutable bool
+}

@@ -1,0 +1,312 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"time"
+)
+
+// Event is something that happened, announced under a topic. An event is a struct with JSON tags; its
+// Topic method returns a constant. A subscriber in another domain declares a struct of its own with the
+// same topic and just the fields it reads.
+type Event interface {
+	// Topic returns the event's topic, for example "product.created". It is the same for all values of
+	// the type. Topics starting with "_" are the host's.
+	Topic() string
+}
+
+// Keyed is implemented by events that must be handled in order. Events with the same topic and key reach
+// each subscription one at a time, in commit order; those of other keys go on beside them. An empty key
+// means no order.
+type Keyed interface {
+	Key() string
+}
+
+// Bus publishes events and asks queries. Plugins get one from Fx, which knows the plugin it belongs to.
+// It is safe for concurrent use.
+type Bus interface {
+	// Publish announces event. Inside [InTx] the event commits with the transaction or not at all;
+	// outside one it is durable when Publish returns nil. Subscribers run later, each in its own
+	// time; Publish never waits for them. Publishing an event that the plugin did not announce with
+	// [Boot.Publishes] is an error.
+	Publish(ctx context.Context, event Event, opts ...PublishOption) error
+	// Ask sends query to its responder and fills answer, a pointer to a struct. Use the function [Ask].
+	Ask(ctx context.Context, query Event, answer any) error
+}
+
+// PublishOptions are the collected options of one publish, for the host.
+type PublishOptions struct {
+	Delay   time.Duration
+	Headers map[string]string
+}
+
+// PublishOption changes one publish.
+type PublishOption interface{ applyPublish(o *PublishOptions) }
+
+type publishOption func(*PublishOptions)
+
+func (f publishOption) applyPublish(o *PublishOptions) { f(o) }
+
+// NewPublishOptions collects opts; for implementations of [Bus].
+func NewPublishOptions(opts []PublishOption) PublishOptions {
+	var o PublishOptions
+	for _, opt := range opts {
+		opt.applyPublish(&o)
+	}
+	return o
+}
+
+// Delay has the event handed to subscribers no earlier than d after the publish.
+func Delay(d time.Duration) PublishOption {
+	return publishOption(func(o *PublishOptions) { o.Delay = d })
+}
+
+// Header adds a header to the event, which handlers find in their [Delivery]. Names starting with "_" are
+// refused.
+func Header(name, value string) PublishOption {
+	return publishOption(func(o *PublishOptions) {
+		if o.Headers == nil {
+			o.Headers = make(map[string]string, 1)
+		}
+		o.Headers[name] = value
+	})
+}
+
+// Subscriber handles the events of one topic. Make it with [On] or [OnTx].
+type Subscriber struct {
+	topic string
+	event reflect.Type
+	tx    bool
+	call  func(ctx context.Context, event any) error
+	fresh func() any
+}
+
+// On makes a subscriber of fn. The event reaches fn at least once: it is called again when it fails,
+// panics, outlives its timeout, or the process dies before it was done. To have its writes take effect
+// once, complete the delivery in their transaction with [Complete], or use [OnTx].
+func On[E Event](fn func(context.Context, E) error) Subscriber {
+	return Subscriber{
+		topic: topicOf[E](),
+		event: reflect.TypeFor[E](),
+		call:  func(ctx context.Context, event any) error { return fn(ctx, *event.(*E)) },
+		fresh: func() any { return new(E) },
+	}
+}
+
+// OnTx is [On] with the whole of fn in one transaction that also completes the delivery: what fn writes
+// with its context takes effect exactly once. It holds a database transaction while it runs, so it must
+// be short; on SQLite it may take one second (a setting), since there is one writer.
+func OnTx[E Event](fn func(context.Context, E) error) Subscriber {
+	s := On(fn)
+	s.tx = true
+	return s
+}
+
+func topicOf[E Event]() string {
+	var zero E
+	if t := reflect.TypeFor[E](); t.Kind() != reflect.Struct {
+		return "" // reported by the host, which names plugin and file
+	}
+	return zero.Topic()
+}
+
+// Topic returns the topic subscribed to; "" when the event type is not a struct.
+func (s Subscriber) Topic() string { return s.topic }
+
+// EventType returns the subscriber's event struct type.
+func (s Subscriber) EventType() reflect.Type { return s.event }
+
+// Tx reports whether s was made with [OnTx].
+func (s Subscriber) Tx() bool { return s.tx }
+
+// IsZero reports whether s was made by neither [On] nor [OnTx].
+func (s Subscriber) IsZero() bool { return s.call == nil }
+
+// New returns a pointer to a zero event; for the host.
+func (s Subscriber) New() any { return s.fresh() }
+
+// Call runs the subscriber with event, a pointer that New returned; for the host.
+func (s Subscriber) Call(ctx context.Context, event any) error { return s.call(ctx, event) }
+
+// SubscribeOptions are the collected options of a subscription, for the host. Zero means "not given".
+type SubscribeOptions struct {
+	Name        string
+	Formerly    []string
+	Concurrency int
+	Attempts    int
+	BackoffMin  time.Duration
+	BackoffMax  time.Duration
+	Timeout     time.Duration
+	Block       bool
+	Volatile    bool
+}
+
+// SubscribeOption changes a subscription.
+type SubscribeOption interface{ applySubscribe(o *SubscribeOptions) }
+
+type subscribeOption func(*SubscribeOptions)
+
+func (f subscribeOption) applySubscribe(o *SubscribeOptions) { f(o) }
+
+func subscribeOptions(opts []SubscribeOption) SubscribeOptions {
+	var o SubscribeOptions
+	for _, opt := range opts {
+		opt.applySubscribe(&o)
+	}
+	return o
+}
+
+// Named gives the subscription a name of its own instead of "<plugin>/<topic>". The name identifies a
+// durable subscription across restarts.
+func Named(name string) SubscribeOption {
+	return subscribeOption(func(o *SubscribeOptions) { o.Name = name })
+}
+
+// Formerly names the subscription's earlier names: what was still to be delivered under them is delivered
+// to this one.
+func Formerly(names ...string) SubscribeOption {
+	return subscribeOption(func(o *SubscribeOptions) { o.Formerly = append(o.Formerly, names...) })
+}
+
+// Concurrency sets how many events the subscription handles at a time in one process. Default: a setting.
+func Concurrency(n int) SubscribeOption {
+	return subscribeOption(func(o *SubscribeOptions) { o.Concurrency = n })
+}
+
+// Attempts sets how often a delivery is tried before it is dead. Default: a setting.
+func Attempts(n int) SubscribeOption {
+	return subscribeOption(func(o *SubscribeOptions) { o.Attempts = n })
+}
+
+// Backoff sets the wait after the first failure and the longest wait; between them it doubles from
+// failure to failure, with jitter. Default: settings.
+func Backoff(first, longest time.Duration) SubscribeOption {
+	return subscribeOption(func(o *SubscribeOptions) { o.BackoffMin, o.BackoffMax = first, longest })
+}
+
+// Block has a dead delivery hold up the later ones of its key until it is replayed or discarded. Without
+// it they go on.
+func Block() SubscribeOption {
+	return subscribeOption(func(o *SubscribeOptions) { o.Block = true })
+}
+
+// Volatile makes the subscription one of this process alone: it gets events while the process runs, from
+// this process, at most once, without database work.
+func Volatile() SubscribeOption {
+	return subscribeOption(func(o *SubscribeOptions) { o.Volatile = true })
+}
+
+// Delivery tells a handler about the event it is handling.
+type Delivery struct {
+	// EventID is a UUIDv7, the same for all subscribers and all attempts.
+	EventID string
+	// Topic is the event's topic.
+	Topic string
+	// Key is the event's key, or "".
+	Key string
+	// Subscription is the name of the subscription.
+	Subscription string
+	// Attempt counts from 1.
+	Attempt int
+	// Emitter is the plugin that published the event.
+	Emitter string
+	// Parent is the id of the event whose handler published this one, or "".
+	Parent string
+	// RequestID is the id of the request at the beginning of the chain, or "".
+	RequestID string
+	// Trace is the W3C traceparent of the publisher, or "".
+	Trace string
+	// Time is when the event was published.
+	Time time.Time
+	// Headers are those given with [Header].
+	Headers map[string]string
+}
+
+type deliveryKey struct{}
+
+type deliveryValue struct {
+	delivery Delivery
+	complete func(ctx context.Context) error
+}
+
+// WithDelivery returns a context that carries d, for the host. Complete is what [Complete] calls.
+func WithDelivery(ctx context.Context, d Delivery, complete func(ctx context.Context) error) context.Context {
+	return context.WithValue(ctx, deliveryKey{}, &deliveryValue{d, complete})
+}
+
+// DeliveryFrom returns the delivery that ctx belongs to. It reports false outside a subscriber.
+func DeliveryFrom(ctx context.Context) (Delivery, bool) {
+	v, ok := ctx.Value(deliveryKey{}).(*deliveryValue)
+	if !ok {
+		return Delivery{}, false
+	}
+	return v.delivery, true
+}
+
+// Complete completes the delivery that ctx belongs to within the current transaction, so that the
+// handler's writes and the completion take effect together, once. It must be called inside [InTx], in a
+// subscriber. When another process has taken over the delivery in the meantime, it returns an error, and the
+// transaction must be rolled back by returning it.
+func Complete(ctx context.Context) error {
+	v, ok := ctx.Value(deliveryKey{}).(*deliveryValue)
+	if !ok {
+		return fmt.Errorf("app.Complete: not in a subscriber")
+	}
+	return v.complete(ctx)
+}
+
+// Responder answers the queries of one topic. Make it with [Reply].
+type Responder struct {
+	topic  string
+	query  reflect.Type
+	answer reflect.Type
+	call   func(ctx context.Context, query any) (any, error)
+	fresh  func() any
+}
+
+// Reply makes a responder of fn, which gets a query and returns its answer. It runs on the asker's
+// goroutine, with the asker's deadline and outside the asker's transaction.
+func Reply[Q Event, A any](fn func(context.Context, Q) (A, error)) Responder {
+	return Responder{
+		topic:  topicOf[Q](),
+		query:  reflect.TypeFor[Q](),
+		answer: reflect.TypeFor[A](),
+		call: func(ctx context.Context, query any) (any, error) {
+			a, err := fn(ctx, *query.(*Q))
+			if err != nil {
+				return nil, err
+			}
+			return &a, nil
+		},
+		fresh: func() any { return new(Q) },
+	}
+}
+
+// Topic returns the topic answered; "" when the query type is not a struct.
+func (r Responder) Topic() string { return r.topic }
+
+// QueryType returns the responder's query struct type.
+func (r Responder) QueryType() reflect.Type { return r.query }
+
+// AnswerType returns the responder's answer type.
+func (r Responder) AnswerType() reflect.Type { return r.answer }
+
+// IsZero reports whether r was not made with [Reply].
+func (r Responder) IsZero() bool { return r.call == nil }
+
+// New returns a pointer to a zero query; for the host.
+func (r Responder) New() any { return r.fresh() }
+
+// Call runs the responder with query, a pointer that New returned, and returns a pointer to its answer;
+// for the host.
+func (r Responder) Call(ctx context.Context, query any) (any, error) { return r.call(ctx, query) }
+
+// Ask sends query to the plugin that answers its topic, wherever it is, and returns the answer. The asker
+// declares its own structs for both, with the fields it sends and reads. Without a responder the error is
+// [Unavailable], at once. An error the responder made with [Errorf] arrives as it is.
+func Ask[A any](ctx context.Context, bus Bus, query Event) (A, error) {
+	var answer A
+	err := bus.Ask(ctx, query, &answer)
+	return answer, err
+}

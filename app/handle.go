@@ -1,0 +1,94 @@
+package app
+
+import (
+	"context"
+	"reflect"
+)
+
+// Handler is a typed endpoint handler. Make it with [Handle] or [HandleCPU].
+type Handler struct {
+	request  reflect.Type
+	response reflect.Type
+	cpu      bool
+	newCall  func() Invocation
+}
+
+// Invocation is one run of a [Handler], for the host: fill Request, run, read Response. It belongs to
+// one goroutine at a time.
+type Invocation interface {
+	// Request returns a pointer to the zero request, to be filled before the run.
+	Request() any
+	// Run calls an I/O handler. It must not be called for a CPU-bound one.
+	Run(ctx context.Context) error
+	// RunJob calls a CPU-bound handler. It must not be called for an I/O one.
+	RunJob(job Job) error
+	// Response returns a pointer to the response, valid after a run without error.
+	Response() any
+}
+
+// Handle makes an endpoint of an I/O-bound function: one that queries the database, publishes events or
+// calls other services. It runs on the request's goroutine and must pass its context on.
+func Handle[Req, Res any](fn func(context.Context, Req) (Res, error)) Handler {
+	return Handler{
+		request:  reflect.TypeFor[Req](),
+		response: reflect.TypeFor[Res](),
+		newCall:  func() Invocation { return &ioInvocation[Req, Res]{fn: fn} },
+	}
+}
+
+// HandleCPU makes an endpoint of a CPU-bound function: image work, hashing, heavy computation. The host
+// runs it on the work pool by itself. It gets a [Job] instead of a context, so that it cannot reach the
+// database, the bus or the network; load before and store after in an I/O handler, with [Compute].
+func HandleCPU[Req, Res any](fn func(Job, Req) (Res, error)) Handler {
+	return Handler{
+		request:  reflect.TypeFor[Req](),
+		response: reflect.TypeFor[Res](),
+		cpu:      true,
+		newCall:  func() Invocation { return &cpuInvocation[Req, Res]{fn: fn} },
+	}
+}
+
+// IsZero reports whether h was made by neither [Handle] nor [HandleCPU].
+func (h Handler) IsZero() bool { return h.newCall == nil }
+
+// RequestType returns the type of the request struct.
+func (h Handler) RequestType() reflect.Type { return h.request }
+
+// ResponseType returns the type of the result.
+func (h Handler) ResponseType() reflect.Type { return h.response }
+
+// CPU reports whether h runs on the work pool.
+func (h Handler) CPU() bool { return h.cpu }
+
+// NewCall starts one invocation; for the host.
+func (h Handler) NewCall() Invocation { return h.newCall() }
+
+type ioInvocation[Req, Res any] struct {
+	fn  func(context.Context, Req) (Res, error)
+	req Req
+	res Res
+}
+
+func (c *ioInvocation[Req, Res]) Request() any  { return &c.req }
+func (c *ioInvocation[Req, Res]) Response() any { return &c.res }
+func (c *ioInvocation[Req, Res]) Run(ctx context.Context) (err error) {
+	c.res, err = c.fn(ctx, c.req)
+	return err
+}
+func (c *ioInvocation[Req, Res]) RunJob(Job) error { panic("app: an I/O handler run as a job") }
+
+type cpuInvocation[Req, Res any] struct {
+	fn  func(Job, Req) (Res, error)
+	req Req
+	res Res
+}
+
+func (c *cpuInvocation[Req, Res]) Request() any  { return &c.req }
+func (c *cpuInvocation[Req, Res]) Response() any { return &c.res }
+func (c *cpuInvocation[Req, Res]) Run(context.Context) error {
+	panic("app: a CPU-bound handler run outside the work pool")
+}
+func (c *cpuInvocation[Req, Res]) RunJob(job Job) (err error) {
+	c.res, err = c.fn(job, c.req)
+	return err
+}

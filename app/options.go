@@ -1,0 +1,90 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// EndpointOptions are the collected options of an endpoint, for the host. Zero means "not given".
+type EndpointOptions struct {
+	Tags      []string
+	Summary   string
+	Statuses  []int
+	Fails     []Code
+	Timeout   *time.Duration
+	BodyLimit int64
+	Guards    []GuardFunc
+	Strict    bool
+	Open      bool
+}
+
+// EndpointOption changes how an endpoint is served or documented.
+type EndpointOption interface{ applyEndpoint(o *EndpointOptions) }
+
+type endpointOption func(*EndpointOptions)
+
+func (f endpointOption) applyEndpoint(o *EndpointOptions) { f(o) }
+
+func endpointOptions(opts []EndpointOption) EndpointOptions {
+	var o EndpointOptions
+	for _, opt := range opts {
+		opt.applyEndpoint(&o)
+	}
+	return o
+}
+
+// Tags groups the endpoint in the documentation.
+func Tags(tags ...string) EndpointOption {
+	return endpointOption(func(o *EndpointOptions) { o.Tags = append(o.Tags, tags...) })
+}
+
+// Status declares the statuses of success. The first is the default, which is 200 without this option;
+// the others are those that the handler sets with [SetStatus].
+func Status(statuses ...int) EndpointOption {
+	return endpointOption(func(o *EndpointOptions) { o.Statuses = append(o.Statuses, statuses...) })
+}
+
+// Fails declares the failures the handler answers with, beyond those the host adds by itself.
+func Fails(codes ...Code) EndpointOption {
+	return endpointOption(func(o *EndpointOptions) { o.Fails = append(o.Fails, codes...) })
+}
+
+// BodyLimit sets the largest request body in bytes, instead of the setting's default. A larger one is
+// refused with 413, before it is read where its length is declared.
+func BodyLimit(bytes int64) EndpointOption {
+	return endpointOption(func(o *EndpointOptions) { o.BodyLimit = bytes })
+}
+
+// GuardFunc decides whether a request may proceed. It runs before the body is read and must not read
+// it. It returns the context to go on with, in which it may have put a principal, or an error made with
+// [Errorf], most often [Unauthorized] or [Forbidden]. It runs concurrently with itself.
+type GuardFunc func(ctx context.Context, r *http.Request) (context.Context, error)
+
+// Guard has fn decide whether a request may proceed. Several guards run in order; the first that refuses
+// ends the request.
+func Guard(fn GuardFunc) EndpointOption {
+	return endpointOption(func(o *EndpointOptions) { o.Guards = append(o.Guards, fn) })
+}
+
+// Strict refuses JSON members and query parameters the request type does not name; they are ignored
+// otherwise.
+func Strict() EndpointOption {
+	return endpointOption(func(o *EndpointOptions) { o.Strict = true })
+}
+
+// Open allows open types (any, raw JSON, maps of any) in the response, which can otherwise not be
+// documented or checked and are a start error.
+func Open() EndpointOption {
+	return endpointOption(func(o *EndpointOptions) { o.Open = true })
+}
+
+// TimeoutOption is what [Timeout] returns: an option of endpoints and of subscriptions.
+type TimeoutOption struct{ d time.Duration }
+
+// Timeout sets the time one request, or one run of a subscriber, may take, instead of the setting's
+// default. 0 means no deadline; it is for streams and allowed on raw endpoints alone.
+func Timeout(d time.Duration) TimeoutOption { return TimeoutOption{d} }
+
+func (t TimeoutOption) applyEndpoint(o *EndpointOptions)   { o.Timeout = &t.d }
+func (t TimeoutOption) applySubscribe(o *SubscribeOptions) { o.Timeout = t.d }

@@ -1,0 +1,134 @@
+package app
+
+import (
+	"fmt"
+	"io/fs"
+	"reflect"
+	"runtime"
+
+	"go.uber.org/fx"
+	"go.uber.org/zap"
+)
+
+// Booter is what every plugin implements. OnBoot runs once, while the application is put together; it
+// only calls methods of b. It does no I/O, starts no goroutines and does not look at the environment:
+// what it registers takes effect when the application starts, after the host has checked the whole set.
+type Booter interface {
+	OnBoot(b *Boot)
+}
+
+// PluginInfo describes a plugin to the host: to checks, errors, the graph and the documentation.
+type PluginInfo struct {
+	// Name is "<domain>.<file>", for example "products.create_product".
+	Name string
+	// Type is the plugin's Go type.
+	Type reflect.Type
+	// Constructor is the function that makes the plugin. Its parameters are resolved by Fx.
+	Constructor any
+	// Source is where the plugin was declared, as "file:line". With -trimpath the file is relative
+	// to the module.
+	Source string
+}
+
+// PluginModule is a plugin as an fx.Option: an fx.Module with a private constructor and an fx.Invoke of
+// OnBoot. It carries its description beside the option, so that the host can look into it.
+type PluginModule struct {
+	fx.Option
+	Info PluginInfo
+}
+
+// Plugin declares a plugin of type P with the given name, "<domain>.<file>". The constructor is a
+// function that returns a P, or a P and an error; Fx resolves its parameters by type. Each plugin gets
+// an [Bus] and a *zap.Logger of its own, which know its name.
+//
+// Plugin is the long form
+//
+//	fx.Module(name, fx.Provide(fx.Private, constructor), fx.Invoke(on boot))
+//
+// written once. A constructor of the wrong shape is a start error.
+func Plugin[P Booter](name string, constructor any) PluginModule {
+	info := PluginInfo{Name: name, Type: reflect.TypeFor[P](), Constructor: constructor, Source: caller(1)}
+	if err := checkConstructor(info); err != nil {
+		return PluginModule{Option: fx.Error(err), Info: info}
+	}
+	return PluginModule{
+		Option: fx.Module(name,
+			fx.Provide(fx.Private,
+				constructor,
+				func(r *Registrar) Bus { return r.busFor(name) },
+				func(r *Registrar) *zap.Logger { return r.loggerFor(name) },
+			),
+			fx.Invoke(func(p P, r *Registrar) { r.boot(info, p) }),
+		),
+		Info: info,
+	}
+}
+
+func checkConstructor(info PluginInfo) error {
+	t := reflect.TypeOf(info.Constructor)
+	switch {
+	case t == nil || t.Kind() != reflect.Func:
+		return fmt.Errorf("plugin %s (%s): the constructor must be a function that returns %s", info.Name, info.Source, info.Type)
+	case t.NumOut() == 1 && t.Out(0) == info.Type,
+		t.NumOut() == 2 && t.Out(0) == info.Type && t.Out(1) == reflect.TypeFor[error]():
+		return nil
+	default:
+		return fmt.Errorf("plugin %s (%s): the constructor must return %s, or %s and an error", info.Name, info.Source, info.Type, info.Type)
+	}
+}
+
+// DomainModule is a domain as an fx.Option, with its description beside the option.
+type DomainModule struct {
+	fx.Option
+	// Name is the domain's name, the same as its folder's.
+	Name string
+	// Source is where the domain was declared, as "file:line".
+	Source string
+	// Parts are the options the domain was declared with, in order.
+	Parts []fx.Option
+}
+
+// Domain declares a domain: its migrations, models and plugins, and any other fx.Option it needs.
+// The name is that of the domain's folder.
+func Domain(name string, parts ...fx.Option) DomainModule {
+	return DomainModule{
+		Option: fx.Module(name, parts...),
+		Name:   name,
+		Source: caller(1),
+		Parts:  parts,
+	}
+}
+
+// MigrationsPart carries a domain's migrations. Make it with [Migrations].
+type MigrationsPart struct {
+	fx.Option
+	FS fs.FS
+}
+
+// Migrations gives a domain its migrations: a file system with the folders sqlite and postgres, each
+// with plain SQL files named "00001_what_it_does.sql" in goose's format. Every domain keeps a version
+// history of its own.
+func Migrations(files fs.FS) MigrationsPart {
+	return MigrationsPart{Option: fx.Options(), FS: files}
+}
+
+// ModelsPart names a domain's entities. Make it with [Models].
+type ModelsPart struct {
+	fx.Option
+	Models []any
+}
+
+// Models names the domain's database entities, as zero values: app.Models(models.Product{}). A test holds
+// them against the migrated tables of both databases, and the checks use them to know whose table is whose.
+func Models(models ...any) ModelsPart {
+	return ModelsPart{Option: fx.Options(), Models: models}
+}
+
+// caller returns the file:line of the caller, skip frames above the function that calls it.
+func caller(skip int) string {
+	_, file, line, ok := runtime.Caller(skip + 1)
+	if !ok {
+		return "unknown source"
+	}
+	return fmt.Sprintf("%s:%d", file, line)
+}

@@ -1,0 +1,139 @@
+// Package config holds every setting of the service: its type, its default, its meaning and its limits, on
+// one page.
+//
+// A setting's value is looked up in the environment, else in the file that APP_CONFIG names, else it is the
+// default. The environment name is APP_ and the path in capitals: http.addr is APP_HTTP_ADDR.
+package config
+
+import "time"
+
+// Config is every setting. The tags are: key, the name within its section; default; binding, the limits in
+// go-playground/validator's terms; secret:"true", never printed.
+type Config struct {
+	App       App       `key:"app"`
+	HTTP      HTTP      `key:"http"`
+	Database  Database  `key:"database"`
+	Events    Events    `key:"events"`
+	Pool      Pool      `key:"pool"`
+	Log       Log       `key:"log"`
+	Lifecycle Lifecycle `key:"lifecycle"`
+}
+
+// App says what runs. Its settings have no section in their names: APP_ENV.
+type App struct {
+	// Env is "production" or "development". It decides defaults of presentation alone (the log format),
+	// never behaviour.
+	Env string `key:"env" default:"development" binding:"oneof=production development"`
+}
+
+// HTTP configures the front door.
+type HTTP struct {
+	// Addr is the address to listen on, host:port. Port 0 takes a free one.
+	Addr string `key:"addr" default:"127.0.0.1:8080" binding:"required"`
+	// BodyLimit is the largest request body, in bytes. Larger ones are refused with 413.
+	BodyLimit int64 `key:"body_limit" default:"1048576" binding:"min=1"`
+	// HeaderLimit is the largest request head, in bytes. Larger ones are refused with 431.
+	HeaderLimit int `key:"header_limit" default:"65536" binding:"min=4096"`
+	// HeaderTimeout is the time a client has to send the request head.
+	HeaderTimeout time.Duration `key:"header_timeout" default:"5s" binding:"min=1ms"`
+	// ReadTimeout is the time a client has to send the whole request.
+	ReadTimeout time.Duration `key:"read_timeout" default:"30s" binding:"min=1ms"`
+	// IdleTimeout is how long an idle connection is kept.
+	IdleTimeout time.Duration `key:"idle_timeout" default:"60s" binding:"min=1ms"`
+	// RequestTimeout is the deadline of a request. When it passes, the answer is 504.
+	RequestTimeout time.Duration `key:"request_timeout" default:"30s" binding:"min=1ms"`
+	// WriteTimeout is the time beyond RequestTimeout that a client has to take the answer.
+	WriteTimeout time.Duration `key:"write_timeout" default:"30s" binding:"min=1ms"`
+	// TrustedProxies are the addresses or networks whose X-Forwarded-For is believed, separated by
+	// commas. Nobody's is by default.
+	TrustedProxies []string `key:"trusted_proxies" default:"" binding:"dive,ip|cidr"`
+	// Docs serves /docs and /openapi.json.
+	Docs bool `key:"docs" default:"true"`
+}
+
+// Database configures the one database.
+type Database struct {
+	// URL is "sqlite:<file>" or "postgres://user:password@host:port/name?options".
+	URL string `key:"url" default:"sqlite:data/plugboard.db" binding:"required" secret:"true"`
+	// Migrate runs the migrations at start. Without it, start fails when they have not been run.
+	Migrate bool `key:"migrate" default:"true"`
+	// MaxConns is the most connections to Postgres, and the most readers on SQLite.
+	MaxConns int `key:"max_conns" default:"16" binding:"min=2,max=1000"`
+	// BusyTimeout is how long a transaction waits for the database to be free before it is refused
+	// with 503.
+	BusyTimeout time.Duration `key:"busy_timeout" default:"5s" binding:"min=1ms"`
+	// OpenTimeout is how long start waits for the database to answer.
+	OpenTimeout time.Duration `key:"open_timeout" default:"10s" binding:"min=1ms"`
+	// SlowQuery is the duration from which a statement is logged as slow; 0 logs none.
+	SlowQuery time.Duration `key:"slow_query" default:"500ms" binding:"min=0"`
+}
+
+// Events configures the event bus.
+type Events struct {
+	// Concurrency is how many events a subscription handles at a time.
+	Concurrency int `key:"concurrency" default:"4" binding:"min=1,max=1000"`
+	// Attempts is how often a delivery is tried before it is dead.
+	Attempts int `key:"attempts" default:"12" binding:"min=1,max=100"`
+	// BackoffMin is the wait after the first failure.
+	BackoffMin time.Duration `key:"backoff_min" default:"1s" binding:"min=1ms"`
+	// BackoffMax is the longest wait between two attempts.
+	BackoffMax time.Duration `key:"backoff_max" default:"10m" binding:"min=1ms"`
+	// Timeout is how long one run of a subscriber may take.
+	Timeout time.Duration `key:"timeout" default:"30s" binding:"min=1ms"`
+	// TxTimeout is how long one run of an OnTx subscriber may take on SQLite, where its transaction
+	// holds the one writer.
+	TxTimeout time.Duration `key:"tx_timeout" default:"1s" binding:"min=1ms"`
+	// Buffer is how many deliveries of one subscription wait in memory; more wait in the database.
+	Buffer int `key:"buffer" default:"1024" binding:"min=1,max=1000000"`
+	// Lease is how long a replica on Postgres holds a delivery before others may take it over.
+	Lease time.Duration `key:"lease" default:"30s" binding:"min=1s"`
+	// Poll is how often the database is asked for deliveries that nobody announced.
+	Poll time.Duration `key:"poll" default:"1s" binding:"min=10ms"`
+	// Park is how long a payload this version cannot read is left to other versions before it is dead.
+	Park time.Duration `key:"park" default:"15m" binding:"min=0"`
+	// Retention is how long finished events are kept.
+	Retention time.Duration `key:"retention" default:"168h" binding:"min=0"`
+}
+
+// Pool configures the work pool for CPU-bound handlers.
+type Pool struct {
+	// Workers is how many jobs run at a time; 0 means one for each core.
+	Workers int `key:"workers" default:"0" binding:"min=0,max=1024"`
+	// Queue is how many jobs wait; 0 means 16 for each worker. More are refused with 503.
+	Queue int `key:"queue" default:"0" binding:"min=0,max=100000"`
+	// Share is the part of the queue, in percent, that one plugin may fill.
+	Share int `key:"share" default:"50" binding:"min=1,max=100"`
+	// JobTimeout is the run time from which a job is reported as overdue and its caller answered 504.
+	JobTimeout time.Duration `key:"job_timeout" default:"30s" binding:"min=1ms"`
+	// Nice is by how much the workers' threads are lowered in priority, where the system allows it.
+	Nice int `key:"nice" default:"10" binding:"min=0,max=19"`
+}
+
+// Log configures logging.
+type Log struct {
+	// Level is the lowest level logged.
+	Level string `key:"level" default:"info" binding:"oneof=debug info warn error"`
+	// Format is "json", "console", or "auto": json in production or when the output is no terminal.
+	Format string `key:"format" default:"auto" binding:"oneof=auto json console"`
+	// Access logs one line per request.
+	Access bool `key:"access" default:"true"`
+}
+
+// Lifecycle configures start and stop. Each phase has a budget of its own.
+type Lifecycle struct {
+	// HookTimeout is how long one start hook may take.
+	HookTimeout time.Duration `key:"hook_timeout" default:"15s" binding:"min=1ms"`
+	// MigrationTimeout is how long all migrations may take.
+	MigrationTimeout time.Duration `key:"migration_timeout" default:"10m" binding:"min=1ms"`
+	// DrainDelay is how long the service goes on serving, not ready and with "Connection: close", before
+	// it stops accepting, so that load balancers see it leave.
+	DrainDelay time.Duration `key:"drain_delay" default:"0s" binding:"min=0"`
+	// DrainTimeout is how long requests and streams have to end.
+	DrainTimeout time.Duration `key:"drain_timeout" default:"20s" binding:"min=1ms"`
+	// EventsTimeout is how long running subscribers have to end.
+	EventsTimeout time.Duration `key:"events_timeout" default:"10s" binding:"min=1ms"`
+	// PoolTimeout is how long running jobs of the work pool have to end.
+	PoolTimeout time.Duration `key:"pool_timeout" default:"10s" binding:"min=1ms"`
+	// StopTimeout is how long one stop hook, or one plugin's Shutdown, may take.
+	StopTimeout time.Duration `key:"stop_timeout" default:"5s" binding:"min=1ms"`
+}
