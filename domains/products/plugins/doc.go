@@ -1,0 +1,2 @@
+// Package plugins holds the features of the products domain, one file each.
+package plugins
