@@ -1,0 +1,59 @@
+# The only entry points. `make` alone prints this list.
+
+BIN := bin/plugboard
+LINTER := .cache/bin/golangci-lint
+SWAG := go tool swag init --quiet --dir docs,domains,app --generalInfo docs.go --outputTypes json,yaml
+FUZZTIME ?= 10s
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint fmt tidy/check docs docs/check build fuzz bench
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z\/]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## start the service on SQLite, at http://127.0.0.1:8080
+	go run . serve
+
+test: ## run all tests on SQLite and Postgres, with the race detector
+	@.ci/test
+
+check: tidy/check docs/check lint test build ## everything that continuous integration runs
+
+lint: $(LINTER) ## vet, and the linters of .golangci.yml
+	go vet ./...
+	$(LINTER) run
+
+fmt: $(LINTER) ## format the Go files
+	$(LINTER) fmt
+
+# The linters are built from source at the version that .ci/tools/go.mod pins, once.
+$(LINTER): .ci/tools/go.mod .ci/tools/go.sum
+	@echo "building golangci-lint, once; this takes some minutes"
+	@cd .ci/tools && CGO_ENABLED=0 go build -trimpath -o ../../$(LINTER) github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+tidy/check:
+	go mod tidy -diff
+	@cd .ci/tools && go mod verify >/dev/null
+
+docs: ## generate the API's description in docs/ from the plugins' annotations
+	$(SWAG) --output docs
+
+docs/check: ## fail when docs/ is not what make docs generates
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && $(SWAG) --output "$$dir/docs" && \
+	for file in swagger.json swagger.yaml; do \
+		diff -u "docs/$$file" "$$dir/docs/$$file" || { echo "docs/$$file is stale: run make docs and commit it" >&2; exit 1; }; \
+	done
+
+build: ## build the static binary bin/plugboard
+	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o $(BIN) .
+	@go version -m $(BIN) | grep -q 'CGO_ENABLED=0' || { echo "$(BIN) is not static" >&2; exit 1; }
+	@! ldd $(BIN) >/dev/null 2>&1 || { echo "$(BIN) is linked dynamically" >&2; exit 1; }
+
+fuzz: ## fuzz every fuzz target for FUZZTIME (10s)
+	@grep -rn --include='*_test.go' -o '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:[0-9]*:func / /' | while read -r file name; do \
+		echo "$$(dirname $$file) $$name"; \
+		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$(dirname $$file)" || exit 1; \
+	done
+
+bench: ## measure against the alternatives; prints ratios of one run
+	cd docs/benchmarks && go run .
