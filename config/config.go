@@ -29,7 +29,7 @@ type App struct {
 // HTTP configures the front door.
 type HTTP struct {
 	// Addr is the address to listen on, host:port. Port 0 takes a free one.
-	Addr string `key:"addr" default:"127.0.0.1:8080" binding:"required"`
+	Addr string `key:"addr" default:"127.0.0.1:8080" binding:"listen_addr"`
 	// BodyLimit is the largest request body, in bytes. Larger ones are refused with 413.
 	BodyLimit int64 `key:"body_limit" default:"1048576" binding:"min=1"`
 	// HeaderLimit is the largest request head, in bytes. Larger ones are refused with 431.
@@ -39,7 +39,7 @@ type HTTP struct {
 	// ReadTimeout is the time a client has to send the whole request.
 	ReadTimeout time.Duration `key:"read_timeout" default:"30s" binding:"min=1ms"`
 	// IdleTimeout is how long an idle connection is kept.
-	IdleTimeout time.Duration `key:"idle_timeout" default:"60s" binding:"min=1ms"`
+	IdleTimeout time.Duration `key:"idle_timeout" default:"1m" binding:"min=1ms"`
 	// RequestTimeout is the deadline of a request. When it passes, the answer is 504.
 	RequestTimeout time.Duration `key:"request_timeout" default:"30s" binding:"min=1ms"`
 	// WriteTimeout is the time beyond RequestTimeout that a client has to take the answer.
@@ -54,7 +54,7 @@ type HTTP struct {
 // Database configures the one database.
 type Database struct {
 	// URL is "sqlite:<file>" or "postgres://user:password@host:port/name?options".
-	URL string `key:"url" default:"sqlite:data/plugboard.db" binding:"required" secret:"true"`
+	URL string `key:"url" default:"sqlite:data/plugboard.db" binding:"database_url" secret:"true"`
 	// Migrate runs the migrations at start. Without it, start fails when they have not been run.
 	Migrate bool `key:"migrate" default:"true"`
 	// MaxConns is the most connections to Postgres, and the most readers on SQLite.

@@ -1,0 +1,71 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+	"text/tabwriter"
+)
+
+// Setting describes one setting and its value, for people.
+type Setting struct {
+	// Key is its name in the file, "http.addr".
+	Key string
+	// Env is its name in the environment, "APP_HTTP_ADDR".
+	Env string
+	// Value is its value as text; of a secret, only what is none (see [Redact]).
+	Value string
+	// Default is the default as text.
+	Default string
+	// Wanted says which values are right: "true or false".
+	Wanted string
+	// Source is where the value came from: "default", "file" or "env".
+	Source string
+}
+
+// Describe returns all settings as [Load] reads them, in the order of the page. The error is that of Load.
+func Describe(environ []string) ([]Setting, error) {
+	r := read(environ)
+	all := make([]Setting, len(r.fields))
+	for i, f := range r.fields {
+		all[i] = Setting{
+			Key: f.key, Env: f.env, Value: f.text(&r.cfg), Default: f.fallback,
+			Wanted: strings.TrimSuffix(f.words(), ","), Source: r.source[f.key],
+		}
+		if f.secret {
+			all[i].Value = Redact(all[i].Value)
+		}
+	}
+	return all, errors.Join(r.problems...)
+}
+
+// Print writes settings as a table: name in the environment, value, source.
+func Print(w io.Writer, settings []Setting) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(t, "SETTING\tVALUE\tFROM") // a tabwriter reports its errors on Flush
+	for _, s := range settings {
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\n", s.Env, s.Value, s.Source)
+	}
+	return t.Flush()
+}
+
+// Redact returns what of a secret may be shown: of a URL the scheme, host and path, never user, password or
+// parameters; of "sqlite:" the file; of anything else nothing.
+func Redact(secret string) string {
+	const hidden = "***"
+	if file, ok := strings.CutPrefix(secret, "sqlite:"); ok {
+		file, _, _ = strings.Cut(file, "?")
+		return "sqlite:" + file
+	}
+	u, err := url.Parse(secret)
+	if err != nil || u.Scheme == "" || u.Host == "" {
+		return hidden
+	}
+	user := ""
+	if u.User != nil {
+		user = hidden + "@"
+	}
+	return u.Scheme + "://" + user + u.Host + u.Path
+}

@@ -1,0 +1,277 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"plugboard/config"
+)
+
+func TestDefaultsAreThoseOnThePage(t *testing.T) {
+	t.Parallel()
+	cfg := config.Default()
+	require.Equal(t, "development", cfg.App.Env)
+	require.Equal(t, "127.0.0.1:8080", cfg.HTTP.Addr)
+	require.EqualValues(t, 1<<20, cfg.HTTP.BodyLimit)
+	require.Equal(t, 5*time.Second, cfg.HTTP.HeaderTimeout)
+	require.Empty(t, cfg.HTTP.TrustedProxies)
+	require.True(t, cfg.Database.Migrate)
+}
+
+// TestPage holds the page's own promises: every setting has a key, a default that is right, and an
+// environment name of its own.
+func TestPage(t *testing.T) {
+	t.Parallel()
+	settings, err := config.Describe(nil)
+	require.NoError(t, err)
+	seen := map[string]bool{}
+	count := 0
+	page := reflect.TypeFor[config.Config]()
+	for i := range page.NumField() {
+		count += page.Field(i).Type.NumField()
+		for j := range page.Field(i).Type.NumField() {
+			f := page.Field(i).Type.Field(j)
+			require.NotEmpty(t, f.Tag.Get("key"), f.Name)
+			_, hasDefault := f.Tag.Lookup("default")
+			require.True(t, hasDefault, "%s has no default", f.Name)
+		}
+	}
+	require.Len(t, settings, count)
+	for _, s := range settings {
+		require.False(t, seen[s.Env], "two settings are named %s", s.Env)
+		seen[s.Env] = true
+		require.Equal(t, s.Default, s.Value, "the default of %s is not in its shortest form", s.Env)
+		require.Equal(t, "default", s.Source)
+	}
+}
+
+func TestEnvironmentBeatsFileBeatsDefault(t *testing.T) {
+	t.Parallel()
+	path := writeFile(t, `
+app: {env: production}
+http:
+  addr: ":9000"
+  body_limit: 2048
+  trusted_proxies: [10.0.0.0/8, 192.168.1.7]
+  docs: false
+events: {backoff_min: 2s}
+pool:
+`)
+	environ := []string{
+		"HOME=/root", "APP_CONFIG=" + path,
+		"APP_HTTP_ADDR=0.0.0.0:7000", "APP_EVENTS_LEASE=1m30s", "APP_DATABASE_URL=postgres://u:p@h/db",
+	}
+	cfg, err := config.Load(environ)
+	require.NoError(t, err)
+	require.Equal(t, "production", cfg.App.Env)
+	require.Equal(t, "0.0.0.0:7000", cfg.HTTP.Addr)
+	require.EqualValues(t, 2048, cfg.HTTP.BodyLimit)
+	require.Equal(t, []string{"10.0.0.0/8", "192.168.1.7"}, cfg.HTTP.TrustedProxies)
+	require.False(t, cfg.HTTP.Docs)
+	require.Equal(t, 2*time.Second, cfg.Events.BackoffMin)
+	require.Equal(t, 90*time.Second, cfg.Events.Lease)
+	require.Equal(t, 30*time.Second, cfg.HTTP.RequestTimeout)
+
+	settings, err := config.Describe(environ)
+	require.NoError(t, err)
+	require.Equal(t, []string{"0.0.0.0:7000", "env"}, valueAndSource(settings, "http.addr"))
+	require.Equal(t, []string{"2048", "file"}, valueAndSource(settings, "http.body_limit"))
+	require.Equal(t, []string{"30s", "default"}, valueAndSource(settings, "http.request_timeout"))
+	require.Equal(t, []string{"postgres://***@h/db", "env"}, valueAndSource(settings, "database.url"))
+}
+
+// TestProblems compares whole messages: they are what a newcomer reads.
+func TestProblems(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		environ []string
+		file    string
+		want    []string
+	}{
+		"not a duration": {
+			environ: []string{"APP_HTTP_READ_TIMEOUT=30"},
+			want:    []string{`APP_HTTP_READ_TIMEOUT is "30"; it must be a duration with its unit, such as 500ms, 30s or 10m, of at least 1ms; the default is 30s`},
+		},
+		"not a number": {
+			environ: []string{"APP_HTTP_BODY_LIMIT=1MB"},
+			want:    []string{`APP_HTTP_BODY_LIMIT is "1MB"; it must be a whole number of at least 1; the default is 1048576`},
+		},
+		"too large": {
+			environ: []string{"APP_DATABASE_MAX_CONNS=100000"},
+			want:    []string{`APP_DATABASE_MAX_CONNS is "100000"; it must be a whole number from 2 to 1000; the default is 16`},
+		},
+		"not one of": {
+			environ: []string{"APP_LOG_LEVEL=verbose"},
+			want:    []string{`APP_LOG_LEVEL is "verbose"; it must be debug, info, warn or error; the default is info`},
+		},
+		"not a truth value": {
+			environ: []string{"APP_HTTP_DOCS=yes"},
+			want:    []string{`APP_HTTP_DOCS is "yes"; it must be true or false; the default is true`},
+		},
+		"not an address": {
+			environ: []string{"APP_HTTP_ADDR=8080"},
+			want:    []string{`APP_HTTP_ADDR is "8080"; it must be an address to listen on, host:port; the default is 127.0.0.1:8080`},
+		},
+		"not a network": {
+			environ: []string{"APP_HTTP_TRUSTED_PROXIES=10.0.0.0/8,proxy"},
+			want:    []string{`APP_HTTP_TRUSTED_PROXIES is "10.0.0.0/8,proxy"; it must be a list of addresses or networks separated by commas, such as 10.0.0.0/8,192.168.1.7`},
+		},
+		"secret": {
+			environ: []string{"APP_DATABASE_URL=mysql://root:hunter2@db/shop"},
+			want:    []string{`APP_DATABASE_URL is set to a value that is not shown; it must be sqlite:<file> or postgres://user:password@host:port/name; the default is sqlite:data/plugboard.db`},
+		},
+		"empty": {
+			environ: []string{"APP_DATABASE_URL="},
+			want:    []string{`APP_DATABASE_URL is empty; it must be sqlite:<file> or postgres://user:password@host:port/name; the default is sqlite:data/plugboard.db`},
+		},
+		"too long a duration": {
+			environ: []string{"APP_HTTP_WRITE_TIMEOUT=2000000h"},
+			want:    []string{`APP_HTTP_WRITE_TIMEOUT is "2000000h"; it must be a duration with its unit, such as 500ms, 30s or 10m, of at least 1ms; the default is 30s`},
+		},
+		"all at once, with suggestions": {
+			environ: []string{"APP_HTTP_ADRR=:1", "APP_LOG_LEVEL=loud", "APP_DATABSE_URL=secret", "APP_LISTEN=:80", "APP_ZZZZZZZZZZZ=1", "APP_http_addr=:1"},
+			want: []string{
+				`APP_DATABSE_URL is not a setting; did you mean APP_DATABASE_URL?`,
+				`APP_HTTP_ADRR is not a setting; did you mean APP_HTTP_ADDR?`,
+				`APP_LISTEN is not a setting; the address to listen on is APP_HTTP_ADDR`,
+				`APP_ZZZZZZZZZZZ is not a setting; "check --print-config" lists them all`,
+				`APP_http_addr is not a setting; did you mean APP_HTTP_ADDR?`,
+				`APP_LOG_LEVEL is "loud"; it must be debug, info, warn or error; the default is info`,
+			},
+		},
+		"service links": {
+			environ: []string{
+				"APP_SERVICE_HOST=10.0.0.1", "APP_SERVICE_PORT=80", "APP_SERVICE_PORT_HTTP=80", "APP_PORT=tcp://10.0.0.1:80",
+				"APP_PORT_8080_TCP=tcp://10.0.0.1:80", "APP_PORT_8080_TCP_ADDR=10.0.0.1",
+				"APP_ADMIN_SERVICE_HOST=10.0.0.2", "APP_ADMIN_PORT_9_UDP_PROTO=udp", "APP_PORT_=1",
+			},
+			want: []string{
+				`APP_PORT_ is not a setting; the address to listen on is APP_HTTP_ADDR`,
+				`APP_PORT, APP_PORT_8080_TCP, APP_PORT_8080_TCP_ADDR, APP_SERVICE_HOST, APP_SERVICE_PORT, APP_SERVICE_PORT_HTTP: not a setting; ` +
+					`Kubernetes adds such variables for a Service named "app": set enableServiceLinks: false in the pod's spec, or rename the Service (the address to listen on is APP_HTTP_ADDR)`,
+				`APP_ADMIN_PORT_9_UDP_PROTO, APP_ADMIN_SERVICE_HOST: not a setting; ` +
+					`Kubernetes adds such variables for a Service named "app-admin": set enableServiceLinks: false in the pod's spec, or rename the Service (the address to listen on is APP_HTTP_ADDR)`,
+			},
+		},
+		"a port of one's own": {
+			environ: []string{"APP_PORT=8080"},
+			want:    []string{`APP_PORT is not a setting; the address to listen on is APP_HTTP_ADDR`},
+		},
+		"across": {
+			environ: []string{"APP_EVENTS_BACKOFF_MIN=20m", "APP_HTTP_READ_TIMEOUT=1s", "APP_EVENTS_POLL=2h"},
+			want: []string{
+				`APP_EVENTS_BACKOFF_MAX is 10m; it must be at least APP_EVENTS_BACKOFF_MIN, which is 20m`,
+				`APP_HTTP_READ_TIMEOUT is 1s; it must be at least APP_HTTP_HEADER_TIMEOUT, which is 5s`,
+				`APP_EVENTS_LEASE is 30s; it must be at least APP_EVENTS_POLL, which is 2h`,
+			},
+		},
+		"file": {
+			file: "http: {adr: x, docs: [1], body_limit: }\nlog: info\nlogg: {level: info}\nevents: {attempts: 0}\n",
+			want: []string{
+				`"http.adr" in FILE is not a setting; did you mean http.addr?`,
+				`log in FILE is a section; give its settings, such as log.level`,
+				`"logg.level" in FILE is not a setting; did you mean log.level?`,
+				`http.body_limit in FILE is empty; it must be a whole number of at least 1; the default is 1048576`,
+				`http.docs in FILE is a list; it must be true or false; the default is true`,
+				`events.attempts in FILE is "0"; it must be a whole number from 1 to 100; the default is 12`,
+			},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if tt.file != "" {
+				path := writeFile(t, tt.file)
+				tt.environ = append(tt.environ, "APP_CONFIG="+path)
+				for i := range tt.want {
+					tt.want[i] = strings.ReplaceAll(tt.want[i], "FILE", path)
+				}
+			}
+			cfg, err := config.Load(tt.environ)
+			require.Error(t, err)
+			require.Equal(t, strings.Join(tt.want, "\n"), err.Error())
+			require.Equal(t, config.Default(), withoutWrong(cfg, name))
+		})
+	}
+}
+
+// withoutWrong puts right what "across" left in place: the setting that is not the one told.
+func withoutWrong(cfg config.Config, name string) config.Config {
+	if name == "across" {
+		d := config.Default()
+		cfg.Events.BackoffMin, cfg.Events.Poll = d.Events.BackoffMin, d.Events.Poll
+	}
+	return cfg
+}
+
+func TestMissingFile(t *testing.T) {
+	t.Parallel()
+	_, err := config.Load([]string{"APP_CONFIG=/nowhere/settings.yaml"})
+	require.EqualError(t, err, "read the file that APP_CONFIG names: open /nowhere/settings.yaml: no such file or directory")
+}
+
+func TestRedact(t *testing.T) {
+	t.Parallel()
+	for secret, want := range map[string]string{
+		"postgres://user:hunter2@db:5432/shop?sslpassword=hunter2": "postgres://***@db:5432/shop",
+		"postgres://db/shop":                  "postgres://db/shop",
+		"sqlite:data/x.db?_pragma=k(hunter2)": "sqlite:data/x.db",
+		"postgres://user:hun%zzter2@db/shop":  "***",
+		"hunter2":                             "***",
+		"":                                    "***",
+	} {
+		require.Equal(t, want, config.Redact(secret), secret)
+	}
+}
+
+func TestPrintShowsNoSecret(t *testing.T) {
+	t.Parallel()
+	settings, err := config.Describe([]string{"APP_DATABASE_URL=postgres://user:hunter2@db/shop"})
+	require.NoError(t, err)
+	var out strings.Builder
+	require.NoError(t, config.Print(&out, settings))
+	require.NotContains(t, out.String(), "hunter2")
+	require.Contains(t, out.String(), "APP_DATABASE_URL")
+	require.Contains(t, out.String(), "postgres://***@db/shop")
+}
+
+// FuzzLoad feeds the loader any environment and any file: it must neither panic nor let a wrong value
+// through, and never repeat a secret.
+func FuzzLoad(f *testing.F) {
+	f.Add("APP_HTTP_ADDR", ":80", "http: {addr: x}")
+	f.Add("APP_DATABASE_URL", "postgres://u:hunter2@h/d", "")
+	f.Add("APP_PORT_80_TCP", "tcp://1", "app: [1]\n? {a: b}\n: c")
+	f.Add("APP_", "", "http:\n  1: 2\n  true: {a: [b]}")
+	f.Fuzz(func(t *testing.T, name, value, file string) {
+		path := writeFile(t, file)
+		cfg, err := config.Load([]string{name + "=" + value, "APP_CONFIG=" + path})
+		if cfg.HTTP.BodyLimit < 1 || cfg.HTTP.ReadTimeout <= 0 || cfg.Pool.Share > 100 {
+			t.Fatalf("a wrong value came through: %+v", cfg)
+		}
+		if err != nil && strings.Contains(value, "hunter2") && name == "APP_DATABASE_URL" && strings.Contains(err.Error(), "hunter2") {
+			t.Fatalf("a secret is told: %v", err)
+		}
+	})
+}
+
+func valueAndSource(settings []config.Setting, key string) []string {
+	for _, s := range settings {
+		if s.Key == key {
+			return []string{s.Value, s.Source}
+		}
+	}
+	return nil
+}
+
+func writeFile(t *testing.T, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "settings.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+	return path
+}

@@ -1,0 +1,234 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"net/url"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-playground/validator/v10"
+)
+
+// longest bounds every duration, so that sums of a few cannot overflow.
+const longest = 50 * 365 * 24 * time.Hour
+
+// set gives the setting in cfg the value given, a text or what YAML made of it, when it is of the right type
+// and within its limits. The error reads on from the setting's name.
+func (f field) set(cfg *Config, limits *validator.Validate, given any) error {
+	value, err := f.parse(given)
+	if err == nil && f.rules != "" && limits.Var(value, f.rules) != nil {
+		err = f.wanted()
+	}
+	if err != nil {
+		return fmt.Errorf("is %s; %w", f.show(given), err)
+	}
+	f.in(cfg).Set(reflect.ValueOf(value))
+	return nil
+}
+
+// parse turns given into the setting's type.
+func (f field) parse(given any) (any, error) {
+	if list, ok := given.([]any); ok {
+		return f.parseList(list)
+	}
+	if _, scalar := given.(map[string]any); scalar || given == nil {
+		return nil, f.wanted()
+	}
+	text := plain(given)
+	var value any
+	var err error
+	switch f.kind {
+	case reflect.TypeFor[string]():
+		value = text
+	case reflect.TypeFor[bool]():
+		value, err = strconv.ParseBool(text)
+	case reflect.TypeFor[int]():
+		value, err = strconv.Atoi(text)
+	case reflect.TypeFor[int64]():
+		value, err = strconv.ParseInt(text, 10, 64)
+	case reflect.TypeFor[time.Duration]():
+		value, err = parseDuration(text)
+	case reflect.TypeFor[[]string]():
+		value = splitList(text)
+	default:
+		panic(fmt.Sprintf("config: %s has type %s, which the loader does not read", f.key, f.kind))
+	}
+	if err != nil {
+		return nil, f.wanted()
+	}
+	return value, nil
+}
+
+func (f field) parseList(list []any) (any, error) {
+	if f.kind != reflect.TypeFor[[]string]() {
+		return nil, f.wanted()
+	}
+	parts := make([]string, len(list))
+	for i, item := range list {
+		switch item.(type) {
+		case nil, map[string]any, []any:
+			return nil, f.wanted()
+		}
+		parts[i] = plain(item)
+	}
+	return parts, nil
+}
+
+func parseDuration(text string) (time.Duration, error) {
+	d, err := time.ParseDuration(text)
+	if err == nil && (d > longest || d < -longest) {
+		return 0, errors.New("out of range")
+	}
+	return d, err
+}
+
+func splitList(text string) []string {
+	parts := []string{}
+	for part := range strings.SplitSeq(text, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return parts
+}
+
+// newValidator returns validator with the rules of the page that it does not have itself.
+func newValidator() *validator.Validate {
+	v := validator.New()
+	v.SetTagName("binding")
+	for name, valid := range map[string]func(string) bool{listenAddr: isListenAddr, databaseURL: isDatabaseURL} {
+		rule := func(l validator.FieldLevel) bool { return valid(l.Field().String()) }
+		if err := v.RegisterValidation(name, rule); err != nil {
+			panic(fmt.Sprintf("config: rule %s: %v", name, err))
+		}
+	}
+	return v
+}
+
+// The rules of the page that validator does not have.
+const (
+	listenAddr  = "listen_addr"
+	databaseURL = "database_url"
+)
+
+func isListenAddr(s string) bool {
+	_, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return false
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n <= math.MaxUint16
+}
+
+func isDatabaseURL(s string) bool {
+	if file, ok := strings.CutPrefix(s, "sqlite:"); ok {
+		return file != "" && !strings.HasPrefix(file, "?")
+	}
+	if !strings.HasPrefix(s, "postgres://") && !strings.HasPrefix(s, "postgresql://") {
+		return false
+	}
+	u, err := url.Parse(s)
+	return err == nil && strings.Trim(u.Path, "/") != ""
+}
+
+// wanted says what would be right: "it must be a duration of at least 1ms; the default is 5s".
+func (f field) wanted() error {
+	words := "it must be " + f.words()
+	if f.fallback != "" {
+		words += "; the default is " + f.fallback
+	}
+	return errors.New(words)
+}
+
+// words describes the setting's values.
+func (f field) words() string {
+	rules := f.ruleSet()
+	switch {
+	case rules["oneof"] != "":
+		return oneOf(strings.Fields(rules["oneof"]))
+	case f.rules == listenAddr:
+		return "an address to listen on, host:port"
+	case f.rules == databaseURL:
+		return "sqlite:<file> or postgres://user:password@host:port/name"
+	default:
+		return f.noun(rules) + limits(rules["min"], rules["max"])
+	}
+}
+
+func (f field) noun(rules map[string]string) string {
+	switch f.kind {
+	case reflect.TypeFor[bool]():
+		return "true or false"
+	case reflect.TypeFor[int](), reflect.TypeFor[int64]():
+		return "a whole number"
+	case reflect.TypeFor[time.Duration]():
+		return "a duration with its unit, such as 500ms, 30s or 10m,"
+	case reflect.TypeFor[[]string]():
+		if _, ok := rules["ip|cidr"]; ok {
+			return "a list of addresses or networks separated by commas, such as 10.0.0.0/8,192.168.1.7"
+		}
+		return "a list separated by commas"
+	default:
+		return "a text"
+	}
+}
+
+// ruleSet splits the limits into names and parameters.
+func (f field) ruleSet() map[string]string {
+	set := map[string]string{}
+	for rule := range strings.SplitSeq(f.rules, ",") {
+		name, parameter, _ := strings.Cut(rule, "=")
+		set[name] = parameter
+	}
+	return set
+}
+
+func limits(lowest, highest string) string {
+	switch {
+	case lowest != "" && highest != "":
+		return fmt.Sprintf(" from %s to %s", lowest, highest)
+	case lowest != "":
+		return " of at least " + lowest
+	case highest != "":
+		return " of at most " + highest
+	default:
+		return ""
+	}
+}
+
+func oneOf(choices []string) string {
+	last := len(choices) - 1
+	return strings.Join(choices[:last], ", ") + " or " + choices[last]
+}
+
+// show renders a given value for a message; a secret one is not shown.
+func (f field) show(given any) string {
+	switch given.(type) {
+	case nil:
+		return "empty"
+	case []any:
+		return "a list"
+	case map[string]any:
+		return "a section"
+	}
+	const most = 80
+	text := plain(given)
+	switch {
+	case text == "":
+		return "empty"
+	case f.secret:
+		return "set to a value that is not shown"
+	case len(text) > most:
+		return strconv.Quote(text[:most]) + "…"
+	default:
+		return strconv.Quote(text)
+	}
+}
+
+// plain renders a scalar.
+func plain(v any) string { return fmt.Sprint(v) }
