@@ -1,0 +1,149 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+	"gorm.io/gorm"
+
+	"plugboard/config"
+)
+
+// ErrNotOpen is the error of every statement before [DB.Open] and after [DB.Close].
+var ErrNotOpen = errors.New("the database is not open; it is open between the application's start and stop")
+
+// DB is the service's database. It is safe for concurrent use.
+type DB struct {
+	cfg    config.Database
+	source source
+	logger *zap.Logger
+	pool   *pool
+	gorm   *gorm.DB
+
+	opening sync.Mutex // serialises Open and Close
+	conns   atomic.Pointer[connections]
+}
+
+// connections are the open connections. On Postgres writer and reader are the same pool.
+type connections struct {
+	writer *sql.DB
+	reader *sql.DB
+	// slot is held by whoever writes on SQLite: database/sql hands out its one connection in random
+	// order, a channel in the order of asking. It is nil on Postgres.
+	slot chan struct{}
+	// background counts goroutines that give connections back.
+	background sync.WaitGroup
+	close      func(ctx context.Context) error
+}
+
+// New parses cfg.URL and prepares the handle. It opens nothing: statements before [DB.Open] fail with
+// [ErrNotOpen].
+func New(cfg config.Database, logger *zap.Logger) (*DB, error) {
+	src, err := parseURL(cfg.URL)
+	if err != nil {
+		return nil, err
+	}
+	db := &DB{cfg: cfg, source: src, logger: logger}
+	db.pool = &pool{db: db}
+	db.gorm, err = gorm.Open(newDialector(db), &gorm.Config{
+		SkipDefaultTransaction: true,
+		DisableAutomaticPing:   true,
+		TranslateError:         true,
+		Logger:                 newGormLogger(logger, cfg.SlowQuery),
+		NowFunc:                now,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("prepare database handle: %w", err)
+	}
+	return db, nil
+}
+
+// now is the time as both databases store it: in UTC, to the microsecond.
+func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
+// Gorm returns the handle that plugins get. It may be used before Open to put things together, not to run
+// statements. Every statement needs a context, given with WithContext.
+func (db *DB) Gorm() *gorm.DB { return db.gorm }
+
+// Dialect returns the kind of database.
+func (db *DB) Dialect() Dialect { return db.source.dialect }
+
+// Open connects to the database. On SQLite it creates the folder and the file, and locks the file against
+// other processes; on Postgres it tries until the OpenTimeout setting has passed. Opening an open database
+// does nothing.
+func (db *DB) Open(ctx context.Context) error {
+	db.opening.Lock()
+	defer db.opening.Unlock()
+	if db.conns.Load() != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, db.cfg.OpenTimeout)
+	defer cancel()
+	open := db.openSQLite
+	if db.Dialect() == Postgres {
+		open = db.openPostgres
+	}
+	conns, err := open(ctx)
+	if err != nil {
+		return err
+	}
+	db.conns.Store(conns)
+	return nil
+}
+
+// Close ends all connections; on SQLite it first waits for the running transaction, until ctx is done, and
+// moves the write-ahead log into the file. Closing a database that is not open does nothing.
+func (db *DB) Close(ctx context.Context) error {
+	db.opening.Lock()
+	defer db.opening.Unlock()
+	conns := db.conns.Swap(nil)
+	if conns == nil {
+		return nil
+	}
+	return conns.close(ctx)
+}
+
+// Ping reports whether the database answers. Its error carries a code.
+func (db *DB) Ping(ctx context.Context) error {
+	conns, err := db.open()
+	if err != nil {
+		return err
+	}
+	var one int
+	rows, err := db.queryPool(ctx, conns, conns.reader, "SELECT 1")
+	if err == nil {
+		defer func() { _ = rows.Close() }()
+		if rows.Next() {
+			return rows.Scan(&one)
+		}
+		err = rows.Err()
+	}
+	return fmt.Errorf("ping database: %w", MapError(err))
+}
+
+// Stats returns the state of the connection pools by name: "writer" and "reader" on SQLite, "pool" on
+// Postgres. It is empty while the database is not open.
+func (db *DB) Stats() map[string]sql.DBStats {
+	conns := db.conns.Load()
+	switch {
+	case conns == nil:
+		return nil
+	case conns.writer == conns.reader:
+		return map[string]sql.DBStats{"pool": conns.writer.Stats()}
+	default:
+		return map[string]sql.DBStats{"writer": conns.writer.Stats(), "reader": conns.reader.Stats()}
+	}
+}
+
+func (db *DB) open() (*connections, error) {
+	if conns := db.conns.Load(); conns != nil {
+		return conns, nil
+	}
+	return nil, ErrNotOpen
+}

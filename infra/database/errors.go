@@ -1,0 +1,193 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"gorm.io/gorm"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"plugboard/app"
+)
+
+// MapError turns an error of either database's driver into an *app.Error with a code, a message fit for the caller, and
+// the driver's error as its cause:
+//
+//   - unique, foreign key and exclusion constraints: app.Conflict
+//   - check and not-null constraints, values too long, out of range or malformed: app.Invalid
+//   - busy, deadlock, serialization, too many connections, connection lost, shutdown, I/O error: app.Unavailable
+//   - disk full: app.StorageFull
+//   - deadline passed: app.TimedOut
+//
+// errors.Is still finds gorm.ErrDuplicatedKey, gorm.ErrForeignKeyViolated and gorm.ErrCheckConstraintViolated. Any other
+// error is returned unchanged: an *app.Error, context.Canceled, and gorm.ErrRecordNotFound and sql.ErrNoRows too, since
+// whether a missing row is the caller's mistake is the plugin's to say.
+func MapError(err error) error {
+	if mapped := mapStatement(err); mapped == nil || app.CodeOf(mapped) != app.Internal {
+		return mapped
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return app.Errorf(app.TimedOut, "the database did not answer in time").Because(err)
+	case lostConnection(err), errors.Is(err, ErrNotOpen):
+		return unavailable(err)
+	default:
+		return err
+	}
+}
+
+// mapStatement is MapError for errors that only a database can have made. The error of a transaction's function may
+// come from elsewhere: a lost connection, or a deadline, may be another service's.
+func mapStatement(err error) error {
+	var known *app.Error
+	if err == nil || errors.As(err, &known) {
+		return err
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return mapPostgres(err, pg.Code)
+	}
+	var lite *sqlite.Error
+	if errors.As(err, &lite) {
+		return mapSQLite(err, lite.Code())
+	}
+	return err
+}
+
+func mapPostgres(err error, code string) error {
+	switch code {
+	case "23505":
+		return duplicate(err)
+	case "23503":
+		return dangling(err)
+	case "23P01":
+		return app.Errorf(app.Conflict, "conflicts with what is stored").Because(err)
+	case "23514":
+		return invalid(violation{gorm.ErrCheckConstraintViolated, err})
+	case "23502", "22001", "22003", "22007", "22008", "22021", "22P02", "22P05":
+		return invalid(err)
+	case "40001", "40P01", "55P03", "25006", "25P03", "53000", "53200", "53300", "53400", "58000", "58030":
+		return unavailable(err)
+	case "53100":
+		return full(err)
+	case "57014":
+		return app.Errorf(app.TimedOut, "the database did not answer in time").Because(err)
+	case "25P02":
+		return fmt.Errorf("%w: %w", errTxFailed, err)
+	}
+	if strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57P") {
+		return unavailable(err)
+	}
+	return err
+}
+
+func mapSQLite(err error, code int) error {
+	switch code {
+	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID:
+		return duplicate(err)
+	case sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+		return dangling(err)
+	case sqlite3.SQLITE_CONSTRAINT_CHECK:
+		return invalid(violation{gorm.ErrCheckConstraintViolated, err})
+	case sqlite3.SQLITE_CONSTRAINT_NOTNULL, sqlite3.SQLITE_CONSTRAINT_DATATYPE:
+		return invalid(err)
+	}
+	switch code & 0xff {
+	case sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH:
+		return invalid(err)
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_IOERR,
+		sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_INTERRUPT:
+		return unavailable(err)
+	case sqlite3.SQLITE_FULL:
+		return full(err)
+	default:
+		return err
+	}
+}
+
+func duplicate(err error) error {
+	return app.Errorf(app.Conflict, "already exists").Because(violation{gorm.ErrDuplicatedKey, err})
+}
+
+func dangling(err error) error {
+	return app.Errorf(app.Conflict, "refers to something that does not exist, or is still referred to").
+		Because(violation{gorm.ErrForeignKeyViolated, err})
+}
+
+func invalid(err error) error {
+	return app.Errorf(app.Invalid, "has a value that cannot be stored").Because(err)
+}
+
+func full(err error) error {
+	return app.Errorf(app.StorageFull, "the storage is full").Because(err)
+}
+
+func unavailable(err error) error {
+	mapped := app.Errorf(app.Unavailable, "the database is not available; try again").Because(err)
+	mapped.RetryAfter = retryAfter
+	return mapped
+}
+
+// violation is a driver's error that is also one of GORM's.
+type violation struct{ gorm, driver error }
+
+func (v violation) Error() string   { return v.driver.Error() }
+func (v violation) Unwrap() []error { return []error{v.gorm, v.driver} }
+
+// errTxFailed is the error of statements in a transaction in which one has failed.
+var errTxFailed = errors.New("an earlier statement of this transaction failed: return its error, or run what may fail" +
+	" in a nested app.InTx")
+
+// errCommitUnknown marks a commit whose connection was lost: the transaction may or may not have been committed.
+var errCommitUnknown = errors.New("the connection was lost while committing; whether the transaction was committed is unknown")
+
+// commitError explains the error of a commit.
+func commitError(err error) error {
+	switch {
+	case errors.Is(err, pgx.ErrTxCommitRollback):
+		return fmt.Errorf("commit: %w", errTxFailed)
+	case lostConnection(err), errors.Is(err, context.Canceled):
+		return unavailable(fmt.Errorf("%w: %w", errCommitUnknown, err))
+	default:
+		return MapError(err)
+	}
+}
+
+// lostConnection tells whether err is that of a connection that broke, or could not be made.
+func lostConnection(err error) bool {
+	var (
+		netErr  net.Error
+		connect *pgconn.ConnectError
+	)
+	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) ||
+		errors.As(err, &connect) || errors.As(err, &netErr) || errors.Is(err, pgconn.ErrConnClosed)
+}
+
+// retryable tells whether a transaction that failed with err is worth another try: it failed because of others, and
+// has certainly not been committed.
+func retryable(err error) bool {
+	if errors.Is(err, errCommitUnknown) || errors.Is(err, errBusy) {
+		return false
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code == "40001" || pg.Code == "40P01" || strings.HasPrefix(pg.Code, "57P0")
+	}
+	var lite *sqlite.Error
+	if errors.As(err, &lite) {
+		code := lite.Code() & 0xff
+		return code == sqlite3.SQLITE_BUSY || code == sqlite3.SQLITE_LOCKED
+	}
+	var mapped *app.Error
+	return errors.As(err, &mapped) && mapped.Code == app.Unavailable && mapped.Unwrap() != nil && lostConnection(mapped.Unwrap())
+}

@@ -1,0 +1,158 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"plugboard/app"
+)
+
+const (
+	// txAttempts is how often a transaction is tried.
+	txAttempts = 5
+	// txBackoff is the longest wait after the first failed attempt; it doubles from attempt to attempt.
+	txBackoff = 10 * time.Millisecond
+	// retryAfter is the advice to a caller whom the database was too busy for.
+	retryAfter = time.Second
+)
+
+// InTx runs fn in a transaction, as app.InTx describes: the context that fn gets carries it. It commits when fn returns
+// nil and rolls back when fn returns an error, panics, or ends its goroutine, and when ctx ends. Inside a transaction of
+// this database it is a savepoint. A transaction that failed because of others (serialization, deadlock, busy), or whose
+// connection was lost before its commit, is tried again a few times with a jittered backoff, for about as long as the
+// BusyTimeout setting; then, or when no connection became free in that time, the error is app.Unavailable.
+func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
+	outer, _, err := db.route(ctx)
+	if err != nil {
+		return err
+	}
+	if outer != nil {
+		return outer.nested(ctx, fn)
+	}
+	start := time.Now()
+	for attempt := 1; ; attempt++ {
+		err := db.attempt(ctx, fn)
+		if err == nil || !retryable(err) {
+			return mapStatement(err)
+		}
+		if attempt == txAttempts || time.Since(start) > db.cfg.BusyTimeout || !sleep(ctx, backoff(attempt)) {
+			return busy(err)
+		}
+	}
+}
+
+// attempt runs fn in one transaction.
+func (db *DB) attempt(ctx context.Context, fn func(ctx context.Context) error) error {
+	tx, err := db.begin(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.rollback() }() // a panic or Goexit; otherwise it has ended
+	if err := fn(tx.ctx); err != nil {
+		return errors.Join(err, tx.rollback())
+	}
+	if err := tx.check(); err != nil {
+		return errors.Join(err, tx.rollback())
+	}
+	return tx.commit()
+}
+
+// nested runs fn in a savepoint of t.
+func (t *Tx) nested(ctx context.Context, fn func(ctx context.Context) error) error {
+	if err := t.check(); err != nil {
+		return err
+	}
+	child, err := t.savepoint(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = child.undo() }() // a panic or Goexit; otherwise it has ended
+	if err := fn(child.ctx); err != nil {
+		return mapStatement(errors.Join(err, child.undo()))
+	}
+	return child.release()
+}
+
+// savepoint opens a savepoint in t. ctx is that of the caller, which may end before t's.
+func (t *Tx) savepoint(ctx context.Context) (*Tx, error) {
+	child := &Tx{db: t.db, root: t.root, outer: t.outer, parent: t, level: t.level + 1}
+	child.ctx = context.WithValue(ctx, txKey{}, child)
+	if _, err := t.exec(ctx, "SAVEPOINT "+child.name(), nil); err != nil {
+		return nil, err
+	}
+	t.root.current.Store(child)
+	return child, nil
+}
+
+func (t *Tx) name() string { return "plugboard_" + strconv.Itoa(t.level) }
+
+// release ends a savepoint whose work stays. When a statement in it had failed, it is undone instead.
+func (t *Tx) release() error {
+	if err := t.check(); err != nil {
+		return err
+	}
+	if _, err := t.exec(t.ctx, "RELEASE SAVEPOINT "+t.name(), nil); err != nil {
+		return errors.Join(err, t.undo())
+	}
+	t.end()
+	p := t.parent
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.beforeCommit = append(p.beforeCommit, t.beforeCommit...)
+	p.afterCommit = append(p.afterCommit, t.afterCommit...)
+	p.afterRollback = append(p.afterRollback, t.afterRollback...)
+	return nil
+}
+
+// undo rolls a savepoint back; one that has ended is left alone. When that fails, the databases refuse all further
+// statements of the transaction.
+func (t *Tx) undo() error {
+	if !t.end() {
+		return nil
+	}
+	_, err := t.exec(t.ctx, "ROLLBACK TO SAVEPOINT "+t.name(), nil)
+	if err == nil {
+		_, err = t.exec(t.ctx, "RELEASE SAVEPOINT "+t.name(), nil)
+	}
+	t.runHooks("after-rollback", t.afterRollback)
+	return err
+}
+
+// busy is the error for a caller whom the database was too busy for.
+func busy(cause error) error {
+	err := app.Errorf(app.Unavailable, "the database is busy; try again").Because(cause)
+	err.RetryAfter = retryAfter
+	return err
+}
+
+func backoff(attempt int) time.Duration {
+	return rand.N(txBackoff<<(attempt-1)) + time.Millisecond
+}
+
+// sleep waits for d; it reports false when ctx ended before.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// errBusy is the cause of a wait that was cut short.
+var errBusy = errors.New("waited for the database for as long as the busy_timeout setting allows")
+
+// The mistakes that would make a statement wait for the transaction it is in, or commit apart from it.
+var (
+	errNoContext = errors.New("database statement without a context: use db.WithContext(ctx), with the context that the" +
+		" handler was given, so that it joins the transaction of ctx and ends with it")
+	errOuterContext = errors.New("database statement outside the transaction that is open here: inside app.InTx use the" +
+		" context that its function is given, not the one from outside; it carries the transaction")
+	errTxEnded = errors.New("database statement after its transaction has ended: the context given to the function of" +
+		" app.InTx is good within that function only")
+)

@@ -1,0 +1,273 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+
+	"plugboard/app"
+)
+
+// pool is the connection pool behind the handle: each statement joins the transaction of its context, or
+// runs by itself.
+type pool struct{ db *DB }
+
+var (
+	_ gorm.ConnPool         = (*pool)(nil)
+	_ gorm.ConnPoolBeginner = (*pool)(nil)
+	_ app.Transactor        = (*pool)(nil)
+)
+
+// InTx implements app.Transactor.
+func (p *pool) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
+	return p.db.InTx(ctx, fn)
+}
+
+// ExecContext implements gorm.ConnPool.
+func (p *pool) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	tx, conns, err := p.db.route(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if tx != nil {
+		return tx.exec(ctx, query, args)
+	}
+	return p.db.execPool(ctx, conns, query, args...)
+}
+
+// QueryContext implements gorm.ConnPool.
+func (p *pool) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	tx, conns, err := p.db.route(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if tx != nil {
+		return tx.query(ctx, query, args)
+	}
+	return p.db.queryPool(ctx, conns, conns.forQuery(query), query, args...)
+}
+
+// QueryRowContext implements gorm.ConnPool.
+func (p *pool) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	tx, conns, err := p.db.route(ctx)
+	if err != nil {
+		return failedRow(ctx, err)
+	}
+	if tx != nil {
+		return tx.queryRow(ctx, query, args)
+	}
+	return conns.forQuery(query).QueryRowContext(ctx, query, args...)
+}
+
+// PrepareContext implements gorm.ConnPool. GORM uses it with PrepareStmt alone, which is off: the drivers keep
+// prepared statements themselves.
+func (p *pool) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {
+	tx, conns, err := p.db.route(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if tx != nil {
+		return tx.root.sql.PrepareContext(ctx, query)
+	}
+	return conns.writer.PrepareContext(ctx, query)
+}
+
+// BeginTx implements gorm.ConnPoolBeginner, for db.Transaction and db.Begin: a savepoint within InTx, else a
+// transaction that only its own handle knows.
+func (p *pool) BeginTx(ctx context.Context, opts *sql.TxOptions) (gorm.ConnPool, error) {
+	outer, _, err := p.db.route(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if outer != nil {
+		tx, err := outer.savepoint(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return &gormTx{tx: tx}, nil
+	}
+	tx, err := p.db.begin(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &gormTx{tx: tx}, nil
+}
+
+// route decides where a statement with ctx belongs: to an open transaction, else to the pools. Statements that
+// forgot their transaction are refused, since they would wait for it, or not be part of it.
+func (db *DB) route(ctx context.Context) (*Tx, *connections, error) {
+	if tx := db.txOf(ctx); tx != nil {
+		return tx, nil, tx.check()
+	}
+	if ctx == context.Background() || ctx == context.TODO() {
+		return nil, nil, errNoContext
+	}
+	if call := app.CallFrom(ctx); call != nil && call.InTx() {
+		return nil, nil, errOuterContext
+	}
+	conns, err := db.open()
+	return nil, conns, err
+}
+
+// forQuery returns the pool for a query outside a transaction. Only what starts with SELECT is sure to be
+// read-only: GORM runs INSERT … RETURNING as a query too.
+func (c *connections) forQuery(query string) *sql.DB {
+	if startsWithSelect(query) {
+		return c.reader
+	}
+	return c.writer
+}
+
+// QueryContext runs a read-only query on the readers, or in the transaction of ctx; for the host's own packages.
+func (db *DB) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	defer db.slow(ctx, query, time.Now())
+	rows, err := db.pool.QueryContext(ctx, query, args...)
+	return rows, MapError(err)
+}
+
+// ExecContext runs a statement by itself, or in the transaction of ctx; for the host's own packages.
+func (db *DB) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	defer db.slow(ctx, query, time.Now())
+	result, err := db.pool.ExecContext(ctx, query, args...)
+	return result, MapError(err)
+}
+
+func (db *DB) execPool(ctx context.Context, conns *connections, query string, args ...any) (sql.Result, error) {
+	release, err := db.takeSlot(ctx, conns)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if !saturated(conns.writer) {
+		return conns.writer.ExecContext(ctx, query, args...)
+	}
+	conn, err := db.takeConn(ctx, conns.writer)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close() }()
+	return conn.ExecContext(ctx, query, args...)
+}
+
+// queryPool runs a query on one of from's connections. When all are taken, the wait is capped: the connection is
+// taken by hand, and given back when the rows are closed, for which [sql.Conn.Close] waits.
+func (db *DB) queryPool(ctx context.Context, conns *connections, from *sql.DB, query string, args ...any) (*sql.Rows, error) {
+	if !saturated(from) {
+		return from.QueryContext(ctx, query, args...)
+	}
+	conn, err := db.takeConn(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := conn.QueryContext(ctx, query, args...)
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	conns.background.Go(func() { _ = conn.Close() })
+	return rows, nil
+}
+
+func saturated(pool *sql.DB) bool {
+	stats := pool.Stats()
+	return stats.InUse >= stats.MaxOpenConnections
+}
+
+// takeConn takes a connection, waiting for one no longer than the BusyTimeout setting.
+func (db *DB) takeConn(ctx context.Context, from *sql.DB) (*sql.Conn, error) {
+	wait, cancel := context.WithTimeoutCause(ctx, db.cfg.BusyTimeout, errBusy)
+	defer cancel()
+	conn, err := from.Conn(wait)
+	if err != nil && errors.Is(context.Cause(wait), errBusy) {
+		return nil, busy(err)
+	}
+	return conn, err
+}
+
+// takeSlot waits for the turn to write on SQLite, no longer than the BusyTimeout setting. On Postgres it does
+// nothing.
+func (db *DB) takeSlot(ctx context.Context, conns *connections) (release func(), err error) {
+	if conns.slot == nil {
+		return func() {}, nil
+	}
+	release = func() { <-conns.slot }
+	select {
+	case conns.slot <- struct{}{}:
+		return release, nil
+	default:
+	}
+	timer := time.NewTimer(db.cfg.BusyTimeout)
+	defer timer.Stop()
+	select {
+	case conns.slot <- struct{}{}:
+		return release, nil
+	case <-timer.C:
+		return nil, busy(errBusy)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// startsWithSelect tells whether query's first word, after spaces and comments, is SELECT.
+func startsWithSelect(query string) bool {
+	i := skipBlank(query)
+	const word = "select"
+	if len(query) < i+len(word) {
+		return false
+	}
+	for j := range len(word) {
+		if query[i+j]|0x20 != word[j] {
+			return false
+		}
+	}
+	rest := query[i+len(word):]
+	return rest == "" || !isWord(rest[0])
+}
+
+func isWord(c byte) bool {
+	return c == '_' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' || c >= 0x80
+}
+
+// failedRow returns a row whose Scan fails with err. Only database/sql can make a row, so it is asked for one
+// by way of a connector that fails.
+func failedRow(ctx context.Context, err error) *sql.Row {
+	db := sql.OpenDB(failingConnector{err})
+	defer func() { _ = db.Close() }()
+	return db.QueryRowContext(context.WithoutCancel(ctx), "")
+}
+
+type failingConnector struct{ err error }
+
+func (c failingConnector) Connect(context.Context) (driver.Conn, error) { return nil, c.err }
+func (c failingConnector) Driver() driver.Driver                        { return nil }
+
+// skipBlank returns the index of query's first character after spaces and comments.
+func skipBlank(query string) int {
+	i := 0
+	for i < len(query) {
+		rest := query[i:]
+		switch {
+		case strings.IndexByte(" \t\r\n\f", rest[0]) >= 0:
+			i++
+		case strings.HasPrefix(rest, "--"):
+			i += lengthTo(rest, "\n")
+		case strings.HasPrefix(rest, "/*"):
+			i += lengthTo(rest, "*/")
+		default:
+			return i
+		}
+	}
+	return i
+}
+
+func lengthTo(text, end string) int {
+	if i := strings.Index(text, end); i >= 0 {
+		return i + len(end)
+	}
+	return len(text)
+}

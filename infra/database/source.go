@@ -1,0 +1,85 @@
+package database
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Dialect names the kind of database. Its value is also the name of the folder that holds its migrations.
+type Dialect string
+
+// The supported databases.
+const (
+	SQLite   Dialect = "sqlite"
+	Postgres Dialect = "postgres"
+)
+
+// source is a parsed database URL.
+type source struct {
+	dialect Dialect
+	file    string          // SQLite: the file's path
+	config  *pgx.ConnConfig // Postgres
+}
+
+// parseURL reads a database URL. Its errors never contain the URL, which may hold a password.
+func parseURL(raw string) (source, error) {
+	switch scheme, rest, _ := strings.Cut(raw, ":"); strings.ToLower(scheme) {
+	case "sqlite":
+		return parseSQLite(rest)
+	case "postgres", "postgresql":
+		return parsePostgres(raw)
+	default:
+		return source{}, errors.New(`parse database URL: it must begin with "sqlite:" or "postgres://"`)
+	}
+}
+
+func parseSQLite(path string) (source, error) {
+	if after, ok := strings.CutPrefix(path, "//"); ok {
+		if !strings.HasPrefix(after, "/") {
+			return source{}, errors.New(`parse database URL: write "sqlite:folder/file.db" or "sqlite:/folder/file.db", without "//"`)
+		}
+		path = after
+	}
+	switch {
+	case path == "":
+		return source{}, errors.New(`parse database URL: "sqlite:" needs a file, as in "sqlite:data/plugboard.db"`)
+	case strings.Contains(path, ":memory:"):
+		return source{}, errors.New(`parse database URL: SQLite in memory is not supported, since it is lost with its connection; name a file`)
+	case strings.ContainsAny(path, "?#\x00"):
+		return source{}, errors.New(`parse database URL: a SQLite file takes no options, and its name must not contain "?" or "#"`)
+	}
+	return source{dialect: SQLite, file: filepath.Clean(path)}, nil
+}
+
+func parsePostgres(raw string) (source, error) {
+	u, err := url.Parse(raw)
+	if err != nil || u.Opaque != "" {
+		// url's own message may quote a part of the password.
+		return source{}, errors.New("parse database URL: it is not a valid postgres:// URL; " +
+			"special characters in the user's name and password must be percent-encoded")
+	}
+	config, err := pgx.ParseConfig(raw)
+	if err != nil {
+		return source{}, fmt.Errorf("parse database URL: %s", redact(err.Error(), u))
+	}
+	return source{dialect: Postgres, config: config}, nil
+}
+
+// redact removes the URL's password from text, in every spelling.
+func redact(text string, u *url.URL) string {
+	if password, ok := u.User.Password(); ok && password != "" {
+		for _, secret := range []string{password, url.QueryEscape(password), url.PathEscape(password)} {
+			text = strings.ReplaceAll(text, secret, "xxxxx")
+		}
+	}
+	if password := u.Query().Get("password"); password != "" {
+		text = strings.ReplaceAll(text, password, "xxxxx")
+		text = strings.ReplaceAll(text, url.QueryEscape(password), "xxxxx")
+	}
+	return text
+}

@@ -1,0 +1,229 @@
+package database
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"modernc.org/sqlite"
+)
+
+// sqliteConnector opens SQLite connections with this package's settings, checks that they took, and guards the
+// connections' transactions.
+type sqliteConnector struct {
+	driver *sqlite.Driver
+	dsn    string
+	want   map[string]string
+}
+
+func newSQLiteConnector(file, role string, busyTimeout time.Duration) *sqliteConnector {
+	c := &sqliteConnector{driver: &sqlite.Driver{}, want: map[string]string{
+		"busy_timeout": milliseconds(busyTimeout),
+		"journal_mode": "wal",
+		"synchronous":  "2", // FULL: a commit survives a power cut
+		"foreign_keys": "1",
+		"query_only":   "0",
+	}}
+	if role == reading {
+		c.want["query_only"] = "1"
+	}
+	c.dsn = fileURI(file, url.Values{
+		"_txlock":      {"immediate"},
+		"_time_format": {"sqlite"},
+		"_timezone":    {"UTC"},
+		"_dqs":         {"0"},
+		"_error_rc":    {"1"},
+		"_pragma": {
+			"busy_timeout(" + c.want["busy_timeout"] + ")",
+			"journal_mode(wal)",
+			"synchronous(full)",
+			"foreign_keys(on)",
+			"journal_size_limit(67108864)",
+			"query_only(" + c.want["query_only"] + ")",
+		},
+	})
+	c.driver.MustRegisterDeterministicScalarFunction("lower", 1, lower)
+	return c
+}
+
+// lower is LOWER for all of Unicode, letter by letter, as Postgres has it; SQLite's own knows ASCII only.
+func lower(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+	switch v := args[0].(type) {
+	case nil:
+		return nil, nil
+	case string:
+		return strings.ToLower(v), nil
+	case []byte:
+		return strings.ToLower(string(v)), nil
+	case float64:
+		return strings.ToLower(strconv.FormatFloat(v, 'g', 15, 64)), nil
+	default:
+		return fmt.Sprint(v), nil
+	}
+}
+
+// Driver implements driver.Connector.
+func (c *sqliteConnector) Driver() driver.Driver { return c.driver }
+
+// Connect implements driver.Connector.
+func (c *sqliteConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	opened, err := c.driver.Open(c.dsn)
+	if err != nil {
+		return nil, err
+	}
+	conn := &sqliteConn{rawConn: opened.(rawConn)} //nolint:forcetypeassert // what modernc.org/sqlite's has
+	for name, want := range c.want {
+		if got, err := conn.pragma(ctx, name); err != nil || got != want {
+			return nil, errors.Join(fmt.Errorf("PRAGMA %s is %q instead of %q", name, got, want), err, conn.Close())
+		}
+	}
+	return conn, nil
+}
+
+// rawConn is what modernc.org/sqlite's connection can do.
+type rawConn interface {
+	driver.Conn
+	driver.ConnBeginTx
+	driver.ConnPrepareContext
+	driver.ExecerContext
+	driver.QueryerContext
+	driver.Pinger
+	driver.SessionResetter
+	driver.Validator
+}
+
+// sqliteConn is a SQLite connection whose transactions fail as a whole, as Postgres' do. SQLite rolls a whole
+// transaction back by itself when the disk is full, on an I/O error and when a write is interrupted; what
+// follows would then be committed statement by statement.
+type sqliteConn struct {
+	rawConn
+	inTx bool
+	// failed is the error of a statement of the open transaction; a rollback, also to a savepoint, clears it.
+	failed error
+}
+
+func (c *sqliteConn) pragma(ctx context.Context, name string) (string, error) {
+	rows, err := c.rawConn.QueryContext(ctx, "PRAGMA "+name, nil)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = rows.Close() }()
+	row := make([]driver.Value, 1)
+	if err := rows.Next(row); err != nil {
+		return "", err
+	}
+	return fmt.Sprint(row[0]), nil
+}
+
+// BeginTx implements driver.ConnBeginTx.
+func (c *sqliteConn) BeginTx(_ context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	// Not with the context: the driver would watch it in a goroutine. BEGIN waits for busy_timeout at most.
+	tx, err := c.rawConn.BeginTx(context.Background(), opts)
+	if err != nil {
+		return nil, err
+	}
+	c.inTx, c.failed = true, nil
+	return &sqliteTx{Tx: tx, conn: c}, nil
+}
+
+// ExecContext implements driver.ExecerContext.
+func (c *sqliteConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	rescue := c.failed != nil && startsWithRollbackTo(query)
+	if c.failed != nil && !rescue {
+		return nil, c.refusal()
+	}
+	result, err := c.rawConn.ExecContext(ctx, query, args)
+	if rescue && err == nil {
+		c.failed = nil
+	}
+	return result, c.note(err)
+}
+
+// QueryContext implements driver.QueryerContext.
+func (c *sqliteConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if c.failed != nil {
+		return nil, c.refusal()
+	}
+	rows, err := c.rawConn.QueryContext(ctx, query, args)
+	if err != nil {
+		return nil, c.note(err)
+	}
+	return &sqliteRows{rawRows: rows.(rawRows), conn: c}, nil //nolint:forcetypeassert // what modernc.org/sqlite's have
+}
+
+// note remembers a failed statement of a transaction.
+func (c *sqliteConn) note(err error) error {
+	if err != nil && c.inTx && c.failed == nil {
+		c.failed = err
+	}
+	return err
+}
+
+func (c *sqliteConn) refusal() error { return fmt.Errorf("%w: %w", errTxFailed, &txFailure{c.failed}) }
+
+// txFailure keeps the text of the first failure, without being it: its code is not that of later statements.
+type txFailure struct{ err error }
+
+func (f *txFailure) Error() string { return f.err.Error() }
+
+func startsWithRollbackTo(query string) bool {
+	const words = "ROLLBACK TO"
+	return len(query) > len(words) && strings.EqualFold(query[:len(words)], words)
+}
+
+type sqliteTx struct {
+	driver.Tx
+	conn *sqliteConn
+}
+
+// Commit implements driver.Tx. A transaction in which a statement has failed is rolled back.
+func (t *sqliteTx) Commit() error {
+	if t.conn.failed != nil {
+		return errors.Join(t.conn.refusal(), t.Rollback())
+	}
+	t.conn.inTx = false
+	return t.Tx.Commit()
+}
+
+// Rollback implements driver.Tx.
+func (t *sqliteTx) Rollback() error {
+	failed := t.conn.failed
+	t.conn.inTx, t.conn.failed = false, nil
+	if err := t.Tx.Rollback(); err != nil && failed == nil {
+		return err
+	}
+	return nil // after a failure SQLite may have rolled back already
+}
+
+// rawRows is what modernc.org/sqlite's rows can do.
+type rawRows interface {
+	driver.Rows
+	driver.RowsColumnTypeDatabaseTypeName
+	driver.RowsColumnTypeLength
+	driver.RowsColumnTypeNullable
+	driver.RowsColumnTypePrecisionScale
+	driver.RowsColumnTypeScanType
+}
+
+type sqliteRows struct {
+	rawRows
+	conn *sqliteConn
+}
+
+// Next implements driver.Rows.
+func (r *sqliteRows) Next(dest []driver.Value) error {
+	err := r.rawRows.Next(dest)
+	if err == io.EOF { //nolint:errorlint // driver.Rows demands io.EOF itself
+		return err
+	}
+	return r.conn.note(err)
+}

@@ -1,0 +1,336 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"plugboard/app"
+)
+
+// commitTimeout bounds a commit or rollback whose caller has no say any more.
+const commitTimeout = 30 * time.Second
+
+type txKey struct{}
+
+// Tx is an open transaction, or a savepoint of one. It travels in the context that [DB.InTx] gives its function,
+// and is for use by one goroutine.
+type Tx struct {
+	db     *DB
+	root   *root
+	outer  *Tx // the transaction of another database that the context carried already
+	parent *Tx // nil at the top
+	level  int
+	ended  atomic.Bool
+	// ctx carries this Tx. It is kept for hooks and for GORM's Commit and Rollback, which take none.
+	ctx context.Context //nolint:containedctx
+
+	mu            sync.Mutex // guards the hooks
+	beforeCommit  []func(ctx context.Context) error
+	afterCommit   []func()
+	afterRollback []func()
+}
+
+// root is what a transaction and its savepoints have in common.
+type root struct {
+	sql     *sql.Tx
+	conn    *sql.Conn
+	current atomic.Pointer[Tx] // the innermost open one; nil once the transaction has ended
+	cancel  context.CancelFunc // rolls back
+	stop    func() bool        // ends the watch over the caller's context
+	free    func()             // gives back connection and slot; may be called again
+	leave   func()
+
+	mu     sync.Mutex // guards values
+	values map[any]any
+}
+
+// TxFrom returns the open transaction of ctx, the innermost savepoint if there are any. It reports false outside a
+// transaction and when the transaction has ended.
+func TxFrom(ctx context.Context) (*Tx, bool) {
+	tx, ok := ctx.Value(txKey{}).(*Tx)
+	if !ok || tx.ended.Load() {
+		return nil, false
+	}
+	return tx, true
+}
+
+// txOf returns ctx's transaction of this database, which may have ended, or nil.
+func (db *DB) txOf(ctx context.Context) *Tx {
+	tx, _ := ctx.Value(txKey{}).(*Tx)
+	for tx != nil && tx.db != db {
+		tx = tx.outer
+	}
+	return tx
+}
+
+// check reports why statements do not belong to t, if they do not.
+func (t *Tx) check() error {
+	switch {
+	case t.root.current.Load() == t:
+		return nil
+	case t.ended.Load():
+		return errTxEnded
+	default:
+		return errOuterContext
+	}
+}
+
+// begin opens a transaction at the top level.
+func (db *DB) begin(ctx context.Context, opts *sql.TxOptions) (*Tx, error) {
+	conns, err := db.open()
+	if err != nil {
+		return nil, err
+	}
+	release, err := db.takeSlot(ctx, conns)
+	if err != nil {
+		return nil, MapError(err)
+	}
+	conn, err := db.takeConn(ctx, conns.writer)
+	if err != nil {
+		release()
+		return nil, MapError(err)
+	}
+	r := &root{conn: conn, leave: func() {}}
+	r.free = sync.OnceFunc(func() {
+		_ = conn.Close()
+		release()
+	})
+	// The transaction ends with the caller's context, but not in the middle of a commit, whose outcome would
+	// then be unknown.
+	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	r.cancel = cancel
+	r.stop = context.AfterFunc(ctx, func() {
+		cancel()
+		r.free()
+	})
+	if r.sql, err = conn.BeginTx(inner, opts); err != nil {
+		r.stop()
+		cancel()
+		r.free()
+		return nil, beginError(ctx, err)
+	}
+	return db.enter(ctx, r), nil
+}
+
+func beginError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return MapError(ctx.Err())
+	}
+	return MapError(err)
+}
+
+// enter makes the Tx of a transaction that has begun.
+func (db *DB) enter(ctx context.Context, r *root) *Tx {
+	if call := app.CallFrom(ctx); call != nil {
+		r.leave = call.EnterTx()
+	}
+	tx := &Tx{db: db, root: r}
+	tx.outer, _ = ctx.Value(txKey{}).(*Tx)
+	tx.ctx = context.WithValue(ctx, txKey{}, tx)
+	r.current.Store(tx)
+	return tx
+}
+
+// commit ends a transaction at the top level.
+func (t *Tx) commit() error {
+	defer t.root.free()
+	if err := t.runBeforeCommit(); err != nil {
+		return errors.Join(err, t.rollback())
+	}
+	if !t.root.stop() { // the context is done, the rollback under way
+		_ = t.rollback()
+		return MapError(context.Cause(t.ctx))
+	}
+	t.end()
+	err := t.finish(t.root.sql.Commit)
+	t.root.leave()
+	if err != nil {
+		t.runHooks("after-rollback", t.afterRollback)
+		return commitError(err)
+	}
+	t.runHooks("after-commit", t.afterCommit)
+	return nil
+}
+
+// rollback ends a transaction at the top level; one that has ended is left alone.
+func (t *Tx) rollback() error {
+	if !t.end() {
+		return nil
+	}
+	defer t.root.free()
+	t.root.stop()
+	err := t.finish(t.root.sql.Rollback)
+	t.root.leave()
+	t.runHooks("after-rollback", t.afterRollback)
+	if err == nil || errors.Is(err, sql.ErrTxDone) || t.ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("roll back: %w", MapError(err))
+}
+
+// finish runs the last statement of a transaction and gives its connection back.
+func (t *Tx) finish(statement func() error) error {
+	timer := time.AfterFunc(commitTimeout, t.root.cancel)
+	err := statement()
+	timer.Stop()
+	t.root.cancel()
+	_ = t.root.conn.Close()
+	return err
+}
+
+// end marks t, and the savepoints in it that are still open, as ended; it reports whether t was open.
+func (t *Tx) end() bool {
+	if t.ended.Swap(true) {
+		return false
+	}
+	for tx := t.root.current.Load(); tx != nil && tx != t; tx = tx.parent {
+		tx.ended.Store(true)
+		t.mu.Lock()
+		t.afterRollback = append(t.afterRollback, tx.afterRollback...)
+		t.mu.Unlock()
+	}
+	t.root.current.Store(t.parent)
+	return true
+}
+
+func (t *Tx) runBeforeCommit() error {
+	for i := 0; ; i++ {
+		t.mu.Lock()
+		if i == len(t.beforeCommit) {
+			t.mu.Unlock()
+			return nil
+		}
+		hook := t.beforeCommit[i]
+		t.mu.Unlock()
+		if err := hook(t.ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// runHooks runs all hooks, also when one panics: the outcome of the transaction stands.
+func (t *Tx) runHooks(kind string, hooks []func()) {
+	for _, hook := range hooks {
+		t.runHook(kind, hook)
+	}
+}
+
+func (t *Tx) runHook(kind string, hook func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			t.db.logger.Error(kind+" hook panicked", zap.Any("panic", v), zap.ByteString("stack", debug.Stack()))
+		}
+	}()
+	hook()
+}
+
+// ExecContext runs a statement in the transaction. Its error carries a code.
+func (t *Tx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if err := t.check(); err != nil {
+		return nil, err
+	}
+	defer t.db.slow(ctx, query, time.Now())
+	return t.exec(ctx, query, args)
+}
+
+// QueryContext runs a query in the transaction. Its error carries a code; that of the rows is for [MapError].
+func (t *Tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if err := t.check(); err != nil {
+		return nil, err
+	}
+	defer t.db.slow(ctx, query, time.Now())
+	return t.query(ctx, query, args)
+}
+
+// QueryRowContext runs a query in the transaction that returns at most one row. The error of Scan is for
+// [MapError].
+func (t *Tx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	if err := t.check(); err != nil {
+		return failedRow(ctx, err)
+	}
+	defer t.db.slow(ctx, query, time.Now())
+	return t.queryRow(ctx, query, args)
+}
+
+// BeforeCommit has hook run in the transaction, once, right before it commits, in the order of registration and
+// after the function given to the outermost InTx has returned. Its error rolls the transaction back. One
+// registered in a savepoint that is rolled back is dropped. A hook may register further ones.
+func (t *Tx) BeforeCommit(hook func(ctx context.Context) error) {
+	t.mu.Lock()
+	t.beforeCommit = append(t.beforeCommit, hook)
+	t.mu.Unlock()
+}
+
+// AfterCommit has hook run after the transaction has committed and before the outermost InTx returns, in the order
+// of registration. One registered in a savepoint that is rolled back is dropped. On SQLite the hooks of one
+// transaction run before the next one begins, so that they run in commit order; a hook must be short and must not
+// write to the database. A panic in a hook is logged.
+func (t *Tx) AfterCommit(hook func()) {
+	t.mu.Lock()
+	t.afterCommit = append(t.afterCommit, hook)
+	t.mu.Unlock()
+}
+
+// AfterRollback has hook run when the transaction, or the savepoint it was registered in, has been rolled back, its
+// commit failed, or the outcome of its commit is unknown.
+func (t *Tx) AfterRollback(hook func()) {
+	t.mu.Lock()
+	t.afterRollback = append(t.afterRollback, hook)
+	t.mu.Unlock()
+}
+
+// Value returns what [Tx.SetValue] stored under key in this transaction, savepoints included, or nil.
+func (t *Tx) Value(key any) any {
+	t.root.mu.Lock()
+	defer t.root.mu.Unlock()
+	return t.root.values[key]
+}
+
+// SetValue stores v under key for as long as the transaction lasts. The rollback of a savepoint does not undo it:
+// register an [Tx.AfterRollback] for that. Each retry of a transaction starts without values.
+func (t *Tx) SetValue(key, v any) {
+	t.root.mu.Lock()
+	defer t.root.mu.Unlock()
+	if t.root.values == nil {
+		t.root.values = make(map[any]any, 1)
+	}
+	t.root.values[key] = v
+}
+
+func (t *Tx) exec(ctx context.Context, query string, args []any) (sql.Result, error) {
+	result, err := t.root.sql.ExecContext(ctx, query, args...)
+	return result, t.statementError(err)
+}
+
+func (t *Tx) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
+	rows, err := t.root.sql.QueryContext(ctx, query, args...)
+	return rows, t.statementError(err)
+}
+
+func (t *Tx) queryRow(ctx context.Context, query string, args []any) *sql.Row {
+	return t.root.sql.QueryRowContext(ctx, query, args...)
+}
+
+// statementError tells a statement that came after its context's end so.
+func (t *Tx) statementError(err error) error {
+	if err != nil && errors.Is(err, sql.ErrTxDone) && t.ctx.Err() != nil {
+		err = context.Cause(t.ctx)
+	}
+	return MapError(err)
+}
+
+// slow logs a statement of the host's own packages, as GORM's are.
+func (db *DB) slow(ctx context.Context, query string, begin time.Time) {
+	if db.cfg.SlowQuery <= 0 || time.Since(begin) < db.cfg.SlowQuery {
+		return
+	}
+	newGormLogger(db.logger, db.cfg.SlowQuery).trace(ctx, begin, func() (string, int64) { return query, -1 })
+}
