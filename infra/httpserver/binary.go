@@ -1,0 +1,193 @@
+package httpserver
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"plugboard/app"
+)
+
+// sendBinary answers with b as it is. What goes wrong before the first byte is answered in the envelope; what goes
+// wrong later breaks the connection, since the status has left.
+func (x *exchange) sendBinary(e *endpoint, b *app.Binary) {
+	if c, ok := b.Stream.(io.Closer); ok {
+		defer func() { _ = c.Close() }() // it was read to its end, or is given up
+	}
+	status := e.status
+	if set := x.call.Status(); set != 0 {
+		status = set
+	}
+	if why := binaryFault(status, b); why != "" {
+		x.call.SetStatus(http.StatusInternalServerError)
+		x.fail(x, fmt.Errorf("answer request: %s", why))
+		return
+	}
+	x.call.WriteHeader(x.Header())
+	if bodyless(status) {
+		x.sendEmpty(status)
+		return
+	}
+	x.binaryHeader(b, len(e.Options.Guards) > 0)
+	safe := x.request.Method == http.MethodGet || x.request.Method == http.MethodHead
+	switch {
+	case safe && status == http.StatusOK && b.Stream == nil:
+		x.sendContent(b)
+	case safe && status == http.StatusOK && b.ETag != "" && etagMatches(x.request.Header["If-None-Match"], b.ETag):
+		x.sendEmpty(http.StatusNotModified)
+	case b.Stream == nil:
+		x.sendBytes(status, b.Bytes)
+	default:
+		x.sendStream(status, b.Stream)
+	}
+}
+
+// binaryFault says what the plugin did wrong.
+func binaryFault(status int, b *app.Binary) string {
+	switch {
+	case status < http.StatusOK || status >= http.StatusBadRequest:
+		return fmt.Sprintf("the handler set status %d on an answer without an error", status)
+	case b.ContentType == "" && !bodyless(status):
+		return "the binary result has no content type"
+	case strings.ContainsAny(b.ETag, "\"\r\n\x00") || strings.ContainsAny(b.ContentType, "\r\n\x00"):
+		return "the binary result has a malformed ETag or content type"
+	default:
+		return ""
+	}
+}
+
+// binaryHeader sets the headers b asks for. What a guard protects is for its caller's own cache alone.
+func (x *exchange) binaryHeader(b *app.Binary, guarded bool) {
+	h := x.Header()
+	h.Set("Content-Type", b.ContentType)
+	if b.ETag != "" {
+		h.Set("ETag", `"`+b.ETag+`"`)
+	}
+	if b.Filename != "" {
+		h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": b.Filename}))
+	}
+	if b.MaxAge <= 0 {
+		h.Set("Cache-Control", "no-cache")
+		return
+	}
+	control := "public"
+	if guarded {
+		control = "private"
+	}
+	control += ", max-age=" + strconv.FormatInt(int64(b.MaxAge/time.Second), 10)
+	if b.Immutable {
+		control += ", immutable"
+	}
+	h.Set("Cache-Control", control)
+}
+
+// sendContent answers with bytes, conditional and range requests included.
+func (x *exchange) sendContent(b *app.Binary) {
+	w := &rangeWriter{ResponseWriter: x}
+	http.ServeContent(w, x.request, "", time.Time{}, bytes.NewReader(b.Bytes))
+	if !w.refused {
+		return
+	}
+	x.clearHeader()
+	x.Header().Set("Content-Range", "bytes */"+strconv.Itoa(len(b.Bytes)))
+	x.write(x, failure{status: http.StatusRequestedRangeNotSatisfiable, code: app.Malformed, message: "the range is not within the content"})
+}
+
+// rangeWriter keeps back what http.ServeContent answers to a range it cannot serve, which is plain text.
+type rangeWriter struct {
+	http.ResponseWriter
+	refused bool
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *rangeWriter) WriteHeader(status int) {
+	if status == http.StatusRequestedRangeNotSatisfiable {
+		w.refused = true
+		return
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (w *rangeWriter) Write(p []byte) (int, error) {
+	if w.refused {
+		return len(p), nil
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// etagMatches compares as RFC 9110 says for If-None-Match: weakly.
+func etagMatches(given []string, etag string) bool {
+	for _, list := range given {
+		for candidate := range strings.SplitSeq(list, ",") {
+			candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/")
+			if candidate == "*" || candidate == `"`+etag+`"` {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// sendBytes sends a whole body whose Content-Type is set.
+func (x *exchange) sendBytes(status int, body []byte) {
+	x.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
+	x.WriteHeader(status)
+	if _, err := x.Write(body); err != nil {
+		x.logger().Debug("write answer", append(x.identity(), zap.Error(err))...)
+	}
+}
+
+// sendStream sends what r gives. The first part is read before the head is sent, so that a stream that fails at
+// once is still answered in the envelope.
+func (x *exchange) sendStream(status int, r io.Reader) {
+	const part = 32 << 10
+	first := make([]byte, part)
+	n, err := io.ReadFull(r, first)
+	switch {
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		x.sendBytes(status, first[:n])
+		return
+	case err != nil:
+		x.clearHeader()
+		x.fail(x, fmt.Errorf("read stream: %w", err))
+		return
+	}
+	x.WriteHeader(status)
+	if x.request.Method == http.MethodHead {
+		return
+	}
+	if _, err := x.Write(first); err != nil {
+		return // the client left
+	}
+	if err := x.copyStream(r, first); err != nil {
+		x.logger().Error("read stream", append(x.identity(), zap.Error(err))...)
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// copyStream copies the rest of r and returns r's error; that of a client that left is of no interest.
+func (x *exchange) copyStream(r io.Reader, buf []byte) error {
+	for {
+		n, err := r.Read(buf)
+		if n > 0 {
+			if _, err := x.Write(buf[:n]); err != nil {
+				return nil
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,156 @@
+package httpserver
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"plugboard/app"
+)
+
+// maxPooledBuffer is the largest buffer that is kept for the next request.
+const maxPooledBuffer = 64 << 10
+
+// bufferPool keeps buffers for bodies and answers.
+type bufferPool struct{ pool sync.Pool }
+
+func (p *bufferPool) get() *bytes.Buffer {
+	if b, ok := p.pool.Get().(*bytes.Buffer); ok {
+		b.Reset()
+		return b
+	}
+	return bytes.NewBuffer(make([]byte, 0, 1024))
+}
+
+func (p *bufferPool) put(b *bytes.Buffer) {
+	if b.Cap() <= maxPooledBuffer {
+		p.pool.Put(b)
+	}
+}
+
+// mediaType is the Content-Type of a request, taken apart.
+type mediaType struct {
+	name     string
+	boundary string
+}
+
+// readMediaType returns the media type of the body r has. A body must say what it is, in UTF-8 where that
+// matters, and must not be compressed.
+func readMediaType(r *http.Request) (mediaType, error) {
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return mediaType{}, app.Errorf(app.UnsupportedType, "the body must not have a content encoding")
+	}
+	given := r.Header["Content-Type"]
+	switch {
+	case len(given) == 0 || given[0] == "":
+		return mediaType{}, app.Errorf(app.UnsupportedType, "the body needs a Content-Type")
+	case len(given) > 1:
+		return mediaType{}, app.Errorf(app.UnsupportedType, "the body has more than one Content-Type")
+	case given[0] == "application/json":
+		return mediaType{name: given[0]}, nil
+	}
+	name, params, err := mime.ParseMediaType(given[0])
+	if err != nil {
+		return mediaType{}, app.Errorf(app.UnsupportedType, "the Content-Type is malformed")
+	}
+	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
+		return mediaType{}, app.Errorf(app.UnsupportedType, "the charset must be utf-8")
+	}
+	return mediaType{name: name, boundary: params["boundary"]}, nil
+}
+
+// accepts returns the media types of the bodies p takes.
+func (p *requestPlan) accepts() []string {
+	switch {
+	case p.json != nil && p.patch:
+		return []string{"application/json", "application/merge-patch+json"}
+	case p.json != nil:
+		return []string{"application/json"}
+	case len(p.files) > 0:
+		return []string{"multipart/form-data"}
+	case p.formBody:
+		return []string{"application/x-www-form-urlencoded", "multipart/form-data"}
+	default:
+		return nil
+	}
+}
+
+// hasBody reports whether r carries a body. Of a chunked one only reading tells; the peeked byte is put back.
+func hasBody(r *http.Request) bool {
+	if r.ContentLength >= 0 {
+		return r.ContentLength > 0
+	}
+	first := make([]byte, 1)
+	n, err := io.ReadFull(r.Body, first)
+	if n == 0 && errors.Is(err, io.EOF) {
+		return false
+	}
+	r.Body = &prefixedBody{Reader: io.MultiReader(bytes.NewReader(first[:n]), r.Body), Closer: r.Body}
+	return true
+}
+
+// prefixedBody is a body of which something was read and put back.
+type prefixedBody struct {
+	io.Reader
+	io.Closer
+}
+
+// errTooLarge says that the body is over the limit.
+func errTooLarge(limit int64) error {
+	return app.Errorf(app.TooLarge, "the body is larger than %d bytes", limit)
+}
+
+// readBody reads the body of x's request into buf, at most limit bytes of it.
+func (x *exchange) readBody(buf *bytes.Buffer, limit int64) error {
+	r := x.request
+	if n := r.ContentLength; n > 0 && n <= limit {
+		buf.Grow(int(min(n, maxPooledBuffer)) + bytes.MinRead)
+	}
+	_, err := buf.ReadFrom(io.LimitReader(r.Body, limit+1))
+	if err != nil {
+		return x.readError(err)
+	}
+	if int64(buf.Len()) > limit {
+		x.closeAfter()
+		return errTooLarge(limit)
+	}
+	x.setReadDeadline(time.Time{})
+	return nil
+}
+
+// readError says why a body could not be read to its end. The connection is of no further use.
+func (x *exchange) readError(err error) error {
+	x.closeAfter()
+	var timeout net.Error
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return errTooLarge(tooLarge.Limit)
+	case errors.As(err, &timeout) && timeout.Timeout():
+		x.call.SetStatus(http.StatusRequestTimeout)
+		return app.Errorf(app.TimedOut, "the body did not arrive in time").Because(err)
+	default:
+		return app.Errorf(app.Malformed, "the body could not be read").Because(err)
+	}
+}
+
+// rawBody is the body a raw endpoint reads. Once it has arrived, its deadline is lifted, since a deadline that
+// passes while a handler works would end the request's context.
+type rawBody struct {
+	io.ReadCloser
+	x *exchange
+}
+
+func (b *rawBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		b.x.setReadDeadline(time.Time{})
+	}
+	return n, err
+}

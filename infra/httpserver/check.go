@@ -1,0 +1,283 @@
+package httpserver
+
+import (
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"plugboard/app"
+)
+
+// Check compiles the endpoints of all plugins and returns everything that is wrong with them, each problem naming
+// plugin, file and line. It opens nothing. Call it once, with all endpoints, before [Server.Mount].
+func (s *Server) Check(endpoints []app.Endpoint) []error {
+	var problems []error
+	trees := s.reserved()
+	for i := range endpoints {
+		e, wrong := s.compile(&endpoints[i])
+		for _, why := range wrong {
+			problems = append(problems, fmt.Errorf("%s: %s", describe(&endpoints[i]), why))
+		}
+		if err := trees.add(&endpoints[i]); err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		if len(wrong) == 0 {
+			s.compiled[keyOf(&endpoints[i])] = e
+		}
+	}
+	problems = append(problems, trees.addHeads(endpoints)...)
+	if len(problems) == 0 {
+		problems = s.rehearse(endpoints)
+	}
+	return problems
+}
+
+// key identifies an endpoint.
+type key struct{ method, path, plugin, source string }
+
+func keyOf(e *app.Endpoint) key { return key{e.Method, e.Path, e.Plugin.Name, e.Source} }
+
+// describe names an endpoint in a start error.
+func describe(e *app.Endpoint) string {
+	return fmt.Sprintf("plugin %s (%s): %s %s", e.Plugin.Name, e.Source, e.Method, e.Path)
+}
+
+// compile turns a registration into something that can be served, and says all that is wrong with it.
+func (s *Server) compile(e *app.Endpoint) (*endpoint, []string) {
+	c := &endpoint{
+		Endpoint: *e, server: s, timeout: s.config.RequestTimeout, bodyLimit: s.config.BodyLimit, status: http.StatusOK,
+		route: &route{path: e.Path, plugin: e.Plugin.Name, method: e.Method, metrics: s.metrics},
+	}
+	wrong := c.applyOptions()
+	params, why := parsePath(e.Path)
+	if why != "" {
+		wrong = append(wrong, why)
+	}
+	if strings.Trim(e.Method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" || e.Method == "" {
+		wrong = append(wrong, fmt.Sprintf("%q is not an HTTP method", e.Method))
+	}
+	switch {
+	case e.Raw != nil:
+		return c, wrong
+	case e.Handler.IsZero():
+		return c, append(wrong, "the endpoint has no handler: make one with app.Handle or app.HandleCPU")
+	case why != "":
+		return c, wrong // without a sound path the request cannot be held against it
+	}
+	return c, append(wrong, c.compileTyped(params)...)
+}
+
+// compileTyped compiles what only a typed endpoint has.
+func (e *endpoint) compileTyped(params []string) []string {
+	var wrong []string
+	e.plan, wrong = compileRequest(e.Method, params, e.Handler.RequestType(), e.Options.Strict)
+	e.binary = e.Handler.ResponseType() == binaryType
+	if len(wrong) == 0 && (e.plan.rules || e.plan.custom) {
+		wrong = e.server.checkRules(e.Handler.RequestType())
+	}
+	wrong = append(wrong, checkResponse(e.Handler.ResponseType(), e.Options.Open)...)
+	if e.Handler.CPU() && e.server.pool == nil {
+		wrong = append(wrong, "the endpoint needs the work pool, which the host was not given")
+	}
+	return wrong
+}
+
+func (e *endpoint) applyOptions() (wrong []string) {
+	o := e.Options
+	if o.Timeout != nil {
+		e.timeout = *o.Timeout
+		if e.timeout < 0 || (e.timeout == 0 && e.Raw == nil) {
+			wrong = append(wrong, fmt.Sprintf("the timeout %s must be greater than 0; 0, for none, is for raw endpoints alone", time.Duration(e.timeout)))
+		}
+	}
+	switch {
+	case o.BodyLimit < 0:
+		wrong = append(wrong, fmt.Sprintf("the body limit %d must be greater than 0", o.BodyLimit))
+	case o.BodyLimit > 0:
+		e.bodyLimit = o.BodyLimit
+	}
+	for _, status := range o.Statuses {
+		if status < http.StatusOK || status >= http.StatusBadRequest {
+			wrong = append(wrong, fmt.Sprintf("app.Status declares statuses of success, from 200 to 399, and not %d; failures are declared with app.Fails", status))
+		}
+	}
+	if len(o.Statuses) > 0 {
+		e.status = o.Statuses[0]
+	}
+	if slices.ContainsFunc(o.Guards, func(g app.GuardFunc) bool { return g == nil }) {
+		wrong = append(wrong, "a guard is nil")
+	}
+	return wrong
+}
+
+// routeTrees are the routes of all methods.
+type routeTrees map[string]*routeTree
+
+// reserved returns the trees with the paths the host serves itself.
+func (s *Server) reserved() routeTrees {
+	trees := routeTrees{}
+	for _, path := range reservedPaths() {
+		for _, method := range []string{
+			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
+		} {
+			trees.tree(method).add(path, "the host, which serves it itself")
+		}
+	}
+	return trees
+}
+
+func (t routeTrees) tree(method string) *routeTree {
+	if t[method] == nil {
+		t[method] = &routeTree{}
+	}
+	return t[method]
+}
+
+func (t routeTrees) add(e *app.Endpoint) error {
+	if _, why := parsePath(e.Path); why != "" {
+		return nil // reported already
+	}
+	with, why := t.tree(e.Method).add(e.Path, owner(fmt.Sprintf("%s %s of plugin %s (%s)", e.Method, e.Path, e.Plugin.Name, e.Source)))
+	if why == "" {
+		return nil
+	}
+	return fmt.Errorf("%s: the route conflicts with that of %s: %s", describe(e), with, why)
+}
+
+// addHeads adds the HEAD that every GET gets by itself where the plugin did not register one.
+func (t routeTrees) addHeads(endpoints []app.Endpoint) (problems []error) {
+	explicit := map[string]bool{}
+	for i := range endpoints {
+		if endpoints[i].Method == http.MethodHead {
+			explicit[endpoints[i].Path] = true
+		}
+	}
+	if len(explicit) == 0 {
+		return nil // then the tree of HEAD is that of GET
+	}
+	for i := range endpoints {
+		if e := endpoints[i]; e.Method == http.MethodGet && !explicit[e.Path] {
+			e.Method = http.MethodHead
+			if err := t.add(&e); err != nil {
+				problems = append(problems, err)
+			}
+		}
+	}
+	return problems
+}
+
+// rehearse registers everything on an engine that is thrown away, so that whatever Gin itself would refuse is
+// a start error that names its owner.
+func (s *Server) rehearse(endpoints []app.Endpoint) (problems []error) {
+	engine := gin.New()
+	for i := range endpoints {
+		if err := register(engine, &endpoints[i], func(*gin.Context) {}); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	return problems
+}
+
+// register puts a route on engine.
+func register(engine *gin.Engine, e *app.Endpoint, h gin.HandlerFunc) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("%s: the router refuses the route: %v", describe(e), v)
+		}
+	}()
+	engine.Handle(e.Method, e.Path, h)
+	return nil
+}
+
+// Mount puts the endpoints on the router. Those that [Server.Check] has not seen are checked first. Call it
+// once, before serving.
+func (s *Server) Mount(endpoints []app.Endpoint) error {
+	for i := range endpoints {
+		if s.compiled[keyOf(&endpoints[i])] == nil {
+			if problems := s.Check(endpoints); len(problems) > 0 {
+				return joinProblems(problems)
+			}
+			break
+		}
+	}
+	heads := map[string]bool{}
+	for i := range endpoints {
+		e := s.compiled[keyOf(&endpoints[i])]
+		if err := register(s.engine, &e.Endpoint, e.serve); err != nil {
+			return err
+		}
+		heads[e.Path] = heads[e.Path] || e.Method == http.MethodHead
+		s.routes = append(s.routes, describeRoute(e))
+	}
+	return s.mountHeads(endpoints, heads)
+}
+
+func (s *Server) mountHeads(endpoints []app.Endpoint, heads map[string]bool) error {
+	for i := range endpoints {
+		e := s.compiled[keyOf(&endpoints[i])]
+		if e.Method != http.MethodGet || heads[e.Path] {
+			continue
+		}
+		head := e.Endpoint
+		head.Method = http.MethodHead
+		if err := register(s.engine, &head, e.serve); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Route describes a mounted endpoint: for the routes command and for what is generated from the registrations.
+type Route struct {
+	Method string `json:"method"`
+	Path   string `json:"path"`
+	Plugin string `json:"plugin"`
+	// Source is where the endpoint was registered, as "file:line".
+	Source string `json:"source"`
+	// Kind is "io", "cpu" or "raw".
+	Kind string `json:"kind"`
+	// Statuses are the statuses of success, the default first.
+	Statuses []int `json:"statuses"`
+	// Fails are the failures the plugin declared.
+	Fails []app.Code `json:"fails"`
+	// Timeout is the request's deadline; zero means none.
+	Timeout time.Duration `json:"-"`
+	// BodyLimit is the largest body in bytes.
+	BodyLimit int64 `json:"body_limit"`
+	// Accepts are the media types of the bodies taken; none when the endpoint takes no body.
+	Accepts []string `json:"accepts,omitempty"`
+	// Binary tells that success is answered without the envelope.
+	Binary bool `json:"binary,omitzero"`
+	// Options are the options as the plugin gave them.
+	Options app.EndpointOptions `json:"-"`
+	// Request and Response are the types of the typed handler, nil for a raw one.
+	Request  reflect.Type `json:"-"`
+	Response reflect.Type `json:"-"`
+}
+
+func describeRoute(e *endpoint) Route {
+	r := Route{
+		Method: e.Method, Path: e.Path, Plugin: e.Plugin.Name, Source: e.Source, Kind: "raw", Statuses: e.Options.Statuses,
+		Fails: e.Options.Fails, Timeout: e.timeout, BodyLimit: e.bodyLimit, Binary: e.binary, Options: e.Options,
+	}
+	if len(r.Statuses) == 0 {
+		r.Statuses = []int{e.status}
+	}
+	if e.Raw != nil {
+		return r
+	}
+	r.Kind, r.Request, r.Response, r.Accepts = "io", e.Handler.RequestType(), e.Handler.ResponseType(), e.plan.accepts()
+	if e.Handler.CPU() {
+		r.Kind = "cpu"
+	}
+	return r
+}
+
+// Routes returns the mounted endpoints in the order of their registration.
+func (s *Server) Routes() []Route { return slices.Clone(s.routes) }

@@ -1,0 +1,24 @@
+// Package httpserver is the front door: it serves the plugins' endpoints over HTTP.
+//
+// Everything a request can do wrong is decided before a plugin sees it. At start, [Server.Check] compiles each
+// endpoint into a plan: which request field is filled from which source, by which rules, and what its answer
+// may contain. What does not fit is a start error that names the plugin and the line. At run time the plan binds
+// the request, validates it once, runs the handler, and wraps the result into the envelope.
+//
+// The routes are Gin's. Around Gin sits one outer handler, which gives every request its id, counts it, logs it and
+// turns a panic into an answer. See [Server] for the lifecycle.
+//
+// # What is refused, and how
+//
+//	400 malformed         not JSON, duplicate members, invalid UTF-8, trailing data, nesting deeper than 100, a
+//	                      missing body, a malformed query (bad escapes, semicolons, more than 256 parameters),
+//	                      NUL characters in names or in parameters nobody asked for
+//	413 too_large         a body over the limit, before it is read where its length is declared
+//	415 unsupported_type  a body of a media type the endpoint does not take, or without one, a content encoding,
+//	                      a charset other than UTF-8, a body on an endpoint that takes none
+//	422 invalid           values of the wrong type, out of range, null where a value is needed, with a NUL
+//	                      character, or against the field's rules; all of them are listed together
+//
+// A form field is filled from the query. On POST, PUT and PATCH endpoints without JSON fields it is filled from
+// the form in the body (multipart or URL-encoded) when the request has a body, and from the query when not.
+package httpserver

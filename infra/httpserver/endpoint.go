@@ -1,0 +1,210 @@
+package httpserver
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"reflect"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"plugboard/app"
+)
+
+// errDraining is why the context of a stream ends when the service stops.
+var errDraining = errors.New("the service is stopping")
+
+// endpoint is one compiled endpoint. It is immutable.
+type endpoint struct {
+	app.Endpoint
+	server    *Server
+	plan      *requestPlan // nil for a raw endpoint
+	route     *route
+	status    int
+	timeout   time.Duration // 0: none
+	bodyLimit int64
+	binary    bool
+}
+
+// serve handles one request of the endpoint; it is what Gin calls.
+func (e *endpoint) serve(c *gin.Context) {
+	x := exchangeOf(c)
+	x.enter(e.route, c)
+	if e.timeout != e.server.config.RequestTimeout {
+		e.setDeadlines(x)
+	}
+	ctx, cancel := e.context(x)
+	defer cancel()
+	if e.Raw != nil {
+		e.serveRaw(ctx, x, c)
+		return
+	}
+	e.serveTyped(ctx, x, c.Params)
+}
+
+// enter notes which route the request belongs to.
+func (x *exchange) enter(to *route, c *gin.Context) {
+	x.route = to
+	x.call.Plugin = to.plugin
+	if len(x.server.config.TrustedProxies) > 0 {
+		x.remote = c.ClientIP()
+	}
+}
+
+// context returns the context the plugin gets: with the call, and with a deadline or, for a stream, ending
+// when the service drains.
+func (e *endpoint) context(x *exchange) (context.Context, context.CancelFunc) {
+	ctx := app.WithCall(x.request.Context(), &x.call)
+	if e.timeout > 0 {
+		return context.WithTimeout(ctx, e.timeout)
+	}
+	ctx, end := context.WithCancelCause(ctx)
+	forget := e.server.streams.add(func() { end(errDraining) })
+	return ctx, func() { forget(); end(nil) }
+}
+
+// setDeadlines fits the connection's deadlines to an endpoint with a timeout of its own.
+func (e *endpoint) setDeadlines(x *exchange) {
+	if e.timeout == 0 {
+		x.setReadDeadline(time.Time{})
+		x.setWriteDeadline(time.Time{})
+		return
+	}
+	x.setWriteDeadline(x.start.Add(e.timeout + e.server.config.WriteTimeout))
+}
+
+// admit runs the guards and refuses what can be refused without reading the body.
+func (e *endpoint) admit(ctx context.Context, x *exchange) (context.Context, error) {
+	for _, guard := range e.Options.Guards {
+		next, err := guard(ctx, x.request)
+		if err != nil {
+			return ctx, err
+		}
+		if next != nil {
+			ctx = next
+		}
+	}
+	if x.request.ContentLength > e.bodyLimit {
+		x.closeAfter()
+		return ctx, errTooLarge(e.bodyLimit)
+	}
+	return ctx, nil
+}
+
+func (e *endpoint) serveTyped(ctx context.Context, x *exchange, params gin.Params) {
+	ctx, err := e.admit(ctx, x)
+	if err != nil {
+		x.fail(x, err)
+		return
+	}
+	call := e.Handler.NewCall()
+	if err := e.bind(x, params, call.Request()); err != nil {
+		x.fail(x, err)
+		return
+	}
+	if err := e.run(ctx, call); err != nil {
+		x.fail(x, err)
+		return
+	}
+	if e.binary {
+		x.sendBinary(e, call.Response().(*app.Binary)) //nolint:forcetypeassert // the response type was checked at start
+		return
+	}
+	x.succeed(e.status, call.Response())
+}
+
+// run calls the handler: an I/O handler here, a CPU-bound one on the work pool. When a job outlives its
+// deadline it goes on with nobody waiting; the call and all it holds belong to it then.
+func (e *endpoint) run(ctx context.Context, call app.Invocation) error {
+	if !e.Handler.CPU() {
+		return call.Run(ctx)
+	}
+	_, err := e.server.pool.Run(ctx, func(job app.Job) (any, error) { return nil, call.RunJob(job) })
+	return err
+}
+
+// bind fills request, a pointer to the zero request, and validates it.
+func (e *endpoint) bind(x *exchange, params gin.Params, request any) error {
+	var bad violations
+	p, into := e.plan, reflect.ValueOf(request).Elem()
+	for i := range p.defaults {
+		p.defaults[i].apply(into.FieldByIndex(p.defaults[i].index))
+	}
+	pairs, err := parsePairs("query", x.request.URL.RawQuery)
+	if err != nil {
+		return err
+	}
+	p.bindURI(params, into, &bad)
+	p.bindHeader(x.request.Header, into, &bad)
+	fromBody, err := e.bindBody(x, into, &bad)
+	if err != nil {
+		return err
+	}
+	if !fromBody {
+		if err := p.bindForm("query", pairs, into, &bad); err != nil {
+			return err
+		}
+	}
+	return e.server.validate(p, request, &bad)
+}
+
+// bindBody fills what comes from the body, and reports whether that included the form fields.
+func (e *endpoint) bindBody(x *exchange, into reflect.Value, bad *violations) (form bool, err error) {
+	p := e.plan
+	if !hasBody(x.request) {
+		if p.json != nil {
+			return false, errNoBody()
+		}
+		return false, nil
+	}
+	as, err := e.acceptedType(x.request)
+	if err != nil {
+		return false, err
+	}
+	buf := e.server.buffers.get()
+	defer e.server.buffers.put(buf)
+	if err := x.readBody(buf, e.bodyLimit); err != nil {
+		return false, err
+	}
+	if p.json != nil {
+		return false, p.json.decode(buf.Bytes(), into, p.patch, p.strict, bad)
+	}
+	return true, p.bindFormBody(buf.Bytes(), as, into, bad)
+}
+
+// acceptedType returns the body's media type when the endpoint takes it.
+func (e *endpoint) acceptedType(r *http.Request) (mediaType, error) {
+	accepted := e.plan.accepts()
+	if accepted == nil {
+		return mediaType{}, app.Errorf(app.UnsupportedType, "this endpoint takes no body")
+	}
+	as, err := readMediaType(r)
+	if err != nil {
+		return as, err
+	}
+	for _, name := range accepted {
+		if as.name == name {
+			return as, nil
+		}
+	}
+	return as, app.Errorf(app.UnsupportedType, "the body must be %s", accepted[0])
+}
+
+// serveRaw runs a plugin's own Gin handler within the host's limits.
+func (e *endpoint) serveRaw(ctx context.Context, x *exchange, c *gin.Context) {
+	ctx, err := e.admit(ctx, x)
+	if err != nil {
+		x.fail(x, err)
+		return
+	}
+	r := x.request.WithContext(ctx)
+	if r.ContentLength != 0 {
+		r.Body = &rawBody{ReadCloser: http.MaxBytesReader(x.ResponseWriter, r.Body, e.bodyLimit), x: x}
+	}
+	c.Request = r
+	e.Raw(c)
+	if x.status == 0 && !c.Writer.Written() && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		x.fail(x, ctx.Err())
+	}
+}

@@ -1,0 +1,190 @@
+package httpserver
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"go.uber.org/zap"
+
+	"plugboard/app"
+)
+
+const (
+	messageInternal = "internal error"
+	// statusClientGone is what a request whose client left is logged and counted as. It is nginx's number.
+	statusClientGone = 499
+)
+
+// failure is a failed answer, ready to be written.
+type failure struct {
+	status  int
+	code    app.Code
+	message string
+	details []app.Violation
+	retry   time.Duration
+}
+
+func errNotFound() error { return app.Errorf(app.NotFound, "there is nothing at this path") }
+
+// fail answers with err: logs it where that is due, and writes the envelope to w, which is x or a writer
+// around it.
+func (x *exchange) fail(w http.ResponseWriter, err error) {
+	if x.clientLeft(err) {
+		x.gone = true
+		x.logger().Debug("client left", append(x.identity(), zap.Error(err))...)
+	}
+	f := x.classify(err)
+	if set := x.call.Status(); set >= http.StatusBadRequest {
+		f.status = set
+	}
+	if (f.status == http.StatusServiceUnavailable || f.status == http.StatusTooManyRequests) && f.retry <= 0 {
+		f.retry = time.Second
+	}
+	x.logFailure(f, err)
+	x.call.WriteHeader(w.Header())
+	x.write(w, f)
+}
+
+// clientLeft reports whether err is the consequence of a client that no longer waits.
+func (x *exchange) clientLeft(err error) bool {
+	return errors.Is(err, context.Canceled) && x.request.Context().Err() != nil
+}
+
+// classify decides what the caller is told about err.
+func (x *exchange) classify(err error) failure {
+	var known *app.Error
+	var broken app.Violations
+	switch {
+	case errors.As(err, &known):
+		return classifyKnown(known)
+	case errors.As(err, &broken):
+		return failure{status: http.StatusUnprocessableEntity, code: app.Invalid, message: summary(broken), details: broken[:min(len(broken), maxViolations)]}
+	case errors.Is(err, context.DeadlineExceeded):
+		return failure{status: http.StatusGatewayTimeout, code: app.TimedOut, message: "the request took too long"}
+	case x.gone:
+		return failure{status: statusClientGone, code: app.TimedOut, message: "the client left"}
+	default:
+		return failure{status: http.StatusInternalServerError, code: app.Internal, message: messageInternal}
+	}
+}
+
+func classifyKnown(e *app.Error) failure {
+	f := failure{status: e.Code.Status(), code: e.Code, message: e.Message, details: e.Details, retry: e.RetryAfter}
+	if f.code == "" {
+		f.code = app.Internal
+	}
+	if f.message == "" {
+		f.message = strings.ToLower(http.StatusText(f.status))
+	}
+	return f
+}
+
+// logFailure logs what went wrong on our side, once. What the caller did wrong is in the access log.
+func (x *exchange) logFailure(f failure, err error) {
+	if f.status < http.StatusInternalServerError || x.gone {
+		return
+	}
+	fields := append(x.identity(), zap.Int("status", f.status), zap.Error(err))
+	if stack := stackOf(err); stack != nil {
+		fields = append(fields, zap.ByteString("stack", stack))
+	}
+	if f.code == app.Internal {
+		x.logger().Error("request failed", fields...)
+		return
+	}
+	x.logger().Warn("request failed", fields...)
+}
+
+// write sends the failure's envelope.
+func (x *exchange) write(w http.ResponseWriter, f failure) {
+	if x.status != 0 || x.hijacked {
+		return
+	}
+	buf := x.server.buffers.get()
+	defer x.server.buffers.put(buf)
+	buf.WriteString(`{"success":false,"data":null,"error":`)
+	appendText(buf, f.message)
+	buf.WriteString(`,"code":`)
+	appendText(buf, string(f.code))
+	if len(f.details) > 0 {
+		buf.WriteString(`,"details":`)
+		if err := json.MarshalWrite(buf, f.details, jsontext.AllowInvalidUTF8(true)); err != nil {
+			x.logger().Error("encode details", append(x.identity(), zap.Error(err))...)
+			buf.WriteString("[]")
+		}
+	}
+	buf.WriteByte('}')
+	if f.retry > 0 {
+		w.Header().Set("Retry-After", strconv.FormatInt(int64((f.retry+time.Second-1)/time.Second), 10))
+	}
+	x.send(w, f.status, buf.Bytes())
+}
+
+// appendText appends text as a JSON string.
+func appendText(buf *bytes.Buffer, text string) {
+	quoted, _ := jsontext.AppendQuote(buf.AvailableBuffer(), text) // the error is about UTF-8, which it mends
+	buf.Write(quoted)
+}
+
+// send writes a whole JSON body.
+func (x *exchange) send(w http.ResponseWriter, status int, body []byte) {
+	h := w.Header()
+	h["Content-Type"] = x.server.jsonType
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	w.WriteHeader(status)
+	if _, err := w.Write(body); err != nil {
+		x.logger().Debug("write answer", append(x.identity(), zap.Error(err))...)
+	}
+}
+
+// succeed answers with data, a pointer to the result, under the endpoint's status or the one set at run time.
+func (x *exchange) succeed(status int, data any) {
+	if set := x.call.Status(); set != 0 {
+		status = set
+	}
+	if status < http.StatusOK || status >= http.StatusBadRequest {
+		x.call.SetStatus(http.StatusInternalServerError)
+		x.fail(x, fmt.Errorf("answer request: the handler set status %d on an answer without an error", status))
+		return
+	}
+	if bodyless(status) {
+		x.call.WriteHeader(x.Header())
+		x.sendEmpty(status)
+		return
+	}
+	buf := x.server.buffers.get()
+	defer x.server.buffers.put(buf)
+	buf.WriteString(`{"success":true,"data":`)
+	if err := json.MarshalWrite(buf, data, x.server.encoding); err != nil {
+		x.call.SetStatus(http.StatusInternalServerError)
+		x.fail(x, fmt.Errorf("encode answer: %w", err))
+		return
+	}
+	buf.WriteString(`,"error":null}`)
+	x.call.WriteHeader(x.Header())
+	x.send(x, status, buf.Bytes())
+}
+
+// bodyless reports whether an answer of status has no body: 204, 205, 304 and redirects.
+func bodyless(status int) bool {
+	return status == http.StatusNoContent || status == http.StatusResetContent || status >= http.StatusMultipleChoices
+}
+
+// sendEmpty sends an answer without a body.
+func (x *exchange) sendEmpty(status int) {
+	h := x.Header()
+	delete(h, "Content-Type")
+	delete(h, "Content-Length")
+	if status != http.StatusNoContent && status != http.StatusNotModified {
+		h["Content-Length"] = []string{"0"}
+	}
+	x.WriteHeader(status)
+}

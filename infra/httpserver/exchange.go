@@ -1,0 +1,126 @@
+package httpserver
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"plugboard/app"
+)
+
+// exchange is one request and its answer, from the moment the front door is entered. It is the
+// http.ResponseWriter that Gin and everything behind it writes to. It belongs to the request's goroutine and,
+// since a job may outlive the request, is never reused.
+type exchange struct {
+	http.ResponseWriter
+	server  *Server
+	request *http.Request
+	// call is what the plugin's context carries.
+	call  app.Call
+	start time.Time
+	route *route
+	// remote is the client's address, after trusted proxies.
+	remote string
+	// status is what was sent, 0 while nothing was.
+	status   int
+	bytes    int64
+	hijacked bool
+	// gone says that the client left before there was an answer.
+	gone bool
+}
+
+// exchangeOf returns the exchange behind Gin's writer.
+func exchangeOf(c *gin.Context) *exchange {
+	u, ok := c.Writer.(interface{ Unwrap() http.ResponseWriter })
+	if !ok {
+		return nil
+	}
+	x, _ := u.Unwrap().(*exchange)
+	return x
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+// WriteHeader sends the head, once; the second is ignored.
+func (x *exchange) WriteHeader(status int) {
+	if x.status != 0 || x.hijacked {
+		return
+	}
+	if status >= 200 || status == http.StatusSwitchingProtocols {
+		x.status = status
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+// Write sends a part of the body. The answer to a HEAD has none.
+func (x *exchange) Write(p []byte) (int, error) {
+	if x.status == 0 {
+		x.WriteHeader(http.StatusOK)
+	}
+	if x.request.Method == http.MethodHead {
+		return len(p), nil
+	}
+	n, err := x.ResponseWriter.Write(p)
+	x.bytes += int64(n)
+	return n, err
+}
+
+// Flush sends what was written so far.
+func (x *exchange) Flush() {
+	if x.status == 0 {
+		x.WriteHeader(http.StatusOK)
+	}
+	if f, ok := x.ResponseWriter.(http.Flusher); ok {
+		f.Flush()
+	}
+}
+
+// Hijack hands the connection to the handler, which then owns it. The request stays accepted until the
+// handler returns.
+func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	h, ok := x.ResponseWriter.(http.Hijacker)
+	if !ok {
+		return nil, nil, http.ErrNotSupported
+	}
+	conn, rw, err := h.Hijack()
+	if err == nil {
+		x.hijacked, x.status = true, http.StatusSwitchingProtocols
+	}
+	return conn, rw, err
+}
+
+// CloseNotify is what Gin's Stream waits for.
+//
+// Deprecated: it exists for Gin alone; use the request's context.
+func (x *exchange) CloseNotify() <-chan bool {
+	if n, ok := x.ResponseWriter.(interface{ CloseNotify() <-chan bool }); ok {
+		return n.CloseNotify()
+	}
+	return make(chan bool)
+}
+
+// closeAfter has the connection closed after the answer.
+func (x *exchange) closeAfter() {
+	if x.status == 0 {
+		x.Header()["Connection"] = []string{"close"}
+	}
+}
+
+// setReadDeadline limits how long the rest of the request may take to arrive; the zero time lifts the limit.
+// Writers without deadlines, as in tests, have none to set.
+func (x *exchange) setReadDeadline(t time.Time) {
+	if d, ok := x.ResponseWriter.(interface{ SetReadDeadline(time.Time) error }); ok {
+		_ = d.SetReadDeadline(t) // the connection is gone; the read says so
+	}
+}
+
+// setWriteDeadline limits how long the client may take to receive the answer; see setReadDeadline.
+func (x *exchange) setWriteDeadline(t time.Time) {
+	if d, ok := x.ResponseWriter.(interface{ SetWriteDeadline(time.Time) error }); ok {
+		_ = d.SetWriteDeadline(t) // the connection is gone; the write says so
+	}
+}

@@ -1,0 +1,226 @@
+package httpserver
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// unknownRoute is the label of requests for paths nobody serves.
+const unknownRoute = "unknown"
+
+// front is the outermost handler. It gives every request an id, answers for panics, counts and logs.
+type front struct{ server *Server }
+
+// ServeHTTP implements http.Handler.
+func (f front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s := f.server
+	s.active.enter()
+	x := &exchange{ResponseWriter: w, server: s, request: r, start: time.Now(), route: s.unknown}
+	returned := false
+	defer func() {
+		defer s.active.leave()
+		x.end(recover(), returned)
+	}()
+	markEntered(r)
+	x.begin()
+	if r.RequestURI == "*" {
+		x.answerAsterisk()
+	} else {
+		s.engine.ServeHTTP(x, r)
+	}
+	returned = true
+}
+
+// begin identifies the request and sets the headers every answer has.
+func (x *exchange) begin() {
+	r, h := x.request, x.Header()
+	x.identify()
+	h["X-Request-Id"] = []string{x.call.RequestID}
+	h["X-Content-Type-Options"] = x.server.nosniff
+	if len(r.TransferEncoding) > 0 || x.server.draining.Load() {
+		x.closeAfter()
+	}
+	if r.ContentLength != 0 {
+		x.setReadDeadline(x.start.Add(x.server.config.ReadTimeout))
+	}
+}
+
+// identify takes request id and trace from the request's headers where they are well-formed, and makes them
+// otherwise. A made request id is the trace id.
+func (x *exchange) identify() {
+	h := x.request.Header
+	if given := h["Traceparent"]; len(given) == 1 && validTrace(given[0]) {
+		x.call.Trace = given[0]
+	} else {
+		x.call.Trace = newTrace()
+	}
+	if given := h["X-Request-Id"]; len(given) == 1 && validRequestID(given[0]) {
+		x.call.RequestID = given[0]
+	} else {
+		x.call.RequestID = x.call.Trace[3:35]
+	}
+}
+
+// validRequestID reports whether id matches [A-Za-z0-9._-]{1,64}.
+func validRequestID(id string) bool {
+	if id == "" || len(id) > 64 {
+		return false
+	}
+	for i := range len(id) {
+		c := id[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '.' && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// validTrace reports whether t is a traceparent of version 00 as W3C Trace Context defines it.
+func validTrace(t string) bool {
+	if len(t) != 55 || t[:3] != "00-" || t[35] != '-' || t[52] != '-' {
+		return false
+	}
+	return isHex(t[3:35]) && isHex(t[36:52]) && isHex(t[53:]) &&
+		strings.Trim(t[3:35], "0") != "" && strings.Trim(t[36:52], "0") != ""
+}
+
+func isHex(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// newTrace makes a traceparent with random ids.
+func newTrace() string {
+	var random [24]byte
+	var text [55]byte
+	_, _ = rand.Read(random[:]) // never fails, by its contract
+	copy(text[:], "00-")
+	hex.Encode(text[3:35], random[:16])
+	text[35] = '-'
+	hex.Encode(text[36:52], random[16:])
+	copy(text[52:], "-01")
+	return string(text[:])
+}
+
+// answerAsterisk answers a request for the server as a whole.
+func (x *exchange) answerAsterisk() {
+	if x.request.Method == http.MethodOptions {
+		x.Header().Set("Content-Length", "0")
+		x.WriteHeader(http.StatusNoContent)
+		return
+	}
+	x.fail(x, errNotFound())
+}
+
+// end finishes the exchange: it answers for a panic or a vanished goroutine, counts and logs.
+func (x *exchange) end(panicked any, returned bool) {
+	abort := false
+	switch {
+	case panicked == http.ErrAbortHandler: //nolint:errorlint // net/http compares it like this
+		abort = true
+	case panicked != nil:
+		abort = x.answerPanic(zap.Any("panic", panicked), debug.Stack())
+	case !returned:
+		x.answerGoexit()
+	}
+	x.observe()
+	if abort {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// answerPanic logs a panic and answers it. It reports true when the answer had begun, so that all that is left
+// is to break the connection.
+func (x *exchange) answerPanic(what zap.Field, stack []byte) (abort bool) {
+	x.logger().Error("request panicked", append(x.identity(), what, zap.ByteString("stack", stack))...)
+	if x.hijacked || x.status != 0 {
+		return !x.hijacked
+	}
+	x.clearHeader()
+	x.closeAfter()
+	x.write(x, failure{status: http.StatusInternalServerError, code: "internal", message: messageInternal})
+	return false
+}
+
+// answerGoexit answers a request whose handler ended its goroutine. Nothing runs after this, so the answer is
+// flushed here.
+func (x *exchange) answerGoexit() {
+	x.answerPanic(zap.String("panic", "the handler called runtime.Goexit"), debug.Stack())
+	x.Flush()
+}
+
+// clearHeader removes headers a handler set for an answer that did not come to be.
+func (x *exchange) clearHeader() {
+	h := x.Header()
+	for k := range h {
+		if k != "X-Request-Id" && k != "X-Content-Type-Options" && k != "Connection" {
+			delete(h, k)
+		}
+	}
+}
+
+// observe counts and logs the finished exchange.
+func (x *exchange) observe() {
+	took := time.Since(x.start)
+	status := x.status
+	switch {
+	case x.gone:
+		status = statusClientGone
+	case status == 0:
+		status = http.StatusOK
+	}
+	x.route.observe(x.request.Method, status, took)
+	if !x.server.access {
+		return
+	}
+	if entry := x.server.logger.Check(zap.InfoLevel, "request"); entry != nil {
+		entry.Write(
+			zap.String("method", x.request.Method), zap.String("route", x.route.path), zap.String("path", x.request.URL.Path),
+			zap.Int("status", status), zap.Int64("bytes", x.bytes), zap.Duration("duration", took),
+			zap.String("request_id", x.call.RequestID), zap.String("plugin", x.call.Plugin), zap.String("remote", x.client()),
+		)
+	}
+}
+
+// client returns the client's address without the port.
+func (x *exchange) client() string {
+	if x.remote != "" {
+		return x.remote
+	}
+	host, _, err := net.SplitHostPort(x.request.RemoteAddr)
+	if err != nil {
+		return x.request.RemoteAddr
+	}
+	return host
+}
+
+func (x *exchange) logger() *zap.Logger { return x.server.logger }
+
+// identity names the request in the log.
+func (x *exchange) identity() []zap.Field {
+	return []zap.Field{
+		zap.String("request_id", x.call.RequestID), zap.String("plugin", x.call.Plugin),
+		zap.String("method", x.request.Method), zap.String("route", x.route.path),
+	}
+}
+
+// stackOf returns the stack err carries, where it has one.
+func stackOf(err error) []byte {
+	var s interface{ Stack() []byte }
+	if errors.As(err, &s) {
+		return s.Stack()
+	}
+	return nil
+}

@@ -1,0 +1,90 @@
+package httpserver_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/fx"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"plugboard/app"
+	"plugboard/infra/httpserver"
+)
+
+// recorderPlugin boots with a function.
+type recorderPlugin struct{ boot func(*app.Boot) }
+
+func (p *recorderPlugin) OnBoot(b *app.Boot) { p.boot(b) }
+
+// endpointsOf collects what boot registers, as the plugin with the given name.
+func endpointsOf(t testing.TB, name string, boot func(*app.Boot)) []app.Endpoint {
+	t.Helper()
+	r := app.NewRegistrar(func(string) app.Bus { return nil }, zap.NewNop())
+	plugin := fx.Option(app.Plugin[*recorderPlugin](name, func() *recorderPlugin { return &recorderPlugin{boot} }))
+	require.NoError(t, bootAll(r, plugin))
+	for _, p := range r.Plugins() {
+		require.NoError(t, p.Err)
+		return p.Boot.Endpoints()
+	}
+	return nil
+}
+
+// kit is a server under test with what it logged.
+type kit struct {
+	*httpserver.Server
+	logs *observer.ObservedLogs
+}
+
+// serve mounts what boot registers.
+func serve(t testing.TB, boot func(*app.Boot), change ...func(*httpserver.Params)) kit {
+	t.Helper()
+	core, logs := observer.New(zap.DebugLevel)
+	p := httpserver.Params{HTTP: benchSettings(), Logger: zap.New(core), Access: true, Pool: inlinePool{}}
+	p.HTTP.Addr = "127.0.0.1:0"
+	p.HTTP.Docs = true
+	for _, c := range change {
+		c(&p)
+	}
+	s := httpserver.New(p)
+	require.NoError(t, s.Mount(endpointsOf(t, "test.plugin", boot)))
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return kit{s, logs}
+}
+
+// do sends one request through the front door. Headers are "Name: value".
+func (k kit) do(method, target, body string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	if body == "" {
+		r.Body, r.ContentLength = http.NoBody, 0
+	}
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		r.Header.Add(name, value)
+	}
+	w := httptest.NewRecorder()
+	k.Handler().ServeHTTP(w, r)
+	return w
+}
+
+const asJSON = "Content-Type: application/json"
+
+// inlinePool runs jobs on the caller's goroutine.
+type inlinePool struct{}
+
+type inlineJob struct{ ctx context.Context }
+
+func (j inlineJob) Done() <-chan struct{} { return j.ctx.Done() }
+func (j inlineJob) SetStatus(status int)  { app.SetStatus(j.ctx, status) }
+func (j inlineJob) Logger() *zap.Logger   { return zap.NewNop() }
+
+func (inlinePool) Run(ctx context.Context, work func(app.Job) (any, error)) (any, error) {
+	return work(inlineJob{ctx})
+}
+
+var errInternal = errors.New("secret table products is broken")

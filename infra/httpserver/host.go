@@ -1,0 +1,148 @@
+package httpserver
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	swaggerui "github.com/swaggo/files/v2"
+	"go.uber.org/zap"
+
+	"plugboard/app"
+)
+
+// probeTimeout is how long /readyz waits for the readiness probe.
+const probeTimeout = 2 * time.Second
+
+// reservedPaths are the paths the host serves itself, or would if it were set up to.
+func reservedPaths() []string {
+	return []string{"/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/*file"}
+}
+
+// mountHost puts the host's own routes on the router.
+func (s *Server) mountHost(p Params) {
+	s.mountOwn("/livez", func(x *exchange, _ *gin.Context) { x.succeed(http.StatusOK, state{"alive"}) })
+	s.mountOwn("/readyz", s.readyz)
+	if p.Metrics != nil {
+		s.mountOwn("/metrics", func(_ *exchange, c *gin.Context) { p.Metrics.ServeHTTP(c.Writer, c.Request) })
+	}
+	if !p.HTTP.Docs || p.Spec == nil {
+		return
+	}
+	s.mountOwn("/openapi.json", func(x *exchange, _ *gin.Context) { x.sendText("application/json", p.Spec()) })
+	s.mountOwn("/docs", func(x *exchange, _ *gin.Context) {
+		x.Header().Set("Location", "/docs/")
+		x.sendEmpty(http.StatusMovedPermanently)
+	})
+	s.mountOwn("/docs/*file", s.docs)
+}
+
+// mountOwn serves GET and HEAD at path.
+func (s *Server) mountOwn(at string, h func(*exchange, *gin.Context)) {
+	own := &route{path: at, method: http.MethodGet, metrics: s.metrics}
+	handler := func(c *gin.Context) {
+		x := exchangeOf(c)
+		x.enter(own, c)
+		h(x, c)
+	}
+	s.engine.GET(at, handler)
+	s.engine.HEAD(at, handler)
+}
+
+// state is what the probes answer with.
+type state struct {
+	Status string `json:"status"`
+}
+
+// readyz answers whether the service wants requests: it has started, its probe passes, and it is not stopping.
+func (s *Server) readyz(x *exchange, _ *gin.Context) {
+	if err := s.readiness(x.request.Context()); err != nil {
+		s.logger.Debug("not ready", zap.Error(err))
+		x.write(x, failure{status: http.StatusServiceUnavailable, code: app.Unavailable, message: "not ready", retry: time.Second})
+		return
+	}
+	x.succeed(http.StatusOK, state{"ready"})
+}
+
+func (s *Server) readiness(ctx context.Context) error {
+	probe := s.ready.Load()
+	switch {
+	case s.draining.Load():
+		return errDraining
+	case probe == nil:
+		return fmt.Errorf("check readiness: the service has not started")
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	return (*probe)(ctx)
+}
+
+// The page at /docs: Swagger UI from the binary, nothing from elsewhere.
+const (
+	docsPage = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>API</title>
+<link rel="stylesheet" href="swagger-ui.css">
+<link rel="icon" type="image/png" href="favicon-32x32.png">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="swagger-ui-bundle.js"></script>
+<script src="init.js"></script>
+</body>
+</html>
+`
+	docsScript = `window.addEventListener("load", function () {
+  window.ui = SwaggerUIBundle({
+    url: "/openapi.json",
+    dom_id: "#swagger-ui",
+    deepLinking: true,
+    validatorUrl: null,
+    presets: [SwaggerUIBundle.presets.apis],
+  });
+});
+`
+	docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+		"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+// docs serves the page at /docs/ and its assets.
+func (s *Server) docs(x *exchange, c *gin.Context) {
+	x.Header().Set("Content-Security-Policy", docsPolicy)
+	x.Header().Set("Referrer-Policy", "no-referrer")
+	x.Header().Set("Cache-Control", "no-cache")
+	switch name := strings.TrimPrefix(c.Param("file"), "/"); name {
+	case "":
+		x.sendText("text/html; charset=utf-8", docsPage)
+	case "init.js":
+		x.sendText("text/javascript; charset=utf-8", docsScript)
+	case "swagger-ui.css", "swagger-ui-bundle.js", "favicon-16x16.png", "favicon-32x32.png":
+		s.asset(x, name)
+	default:
+		x.fail(x, errNotFound())
+	}
+}
+
+func (s *Server) asset(x *exchange, name string) {
+	content, err := fs.ReadFile(swaggerui.FS, name)
+	if err != nil {
+		x.fail(x, fmt.Errorf("read asset %s: %w", name, err))
+		return
+	}
+	types := map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".png": "image/png"}
+	x.sendText(types[path.Ext(name)], string(content))
+}
+
+// sendText sends a body that is not in the envelope.
+func (x *exchange) sendText(contentType, body string) {
+	x.Header().Set("Content-Type", contentType)
+	x.sendBytes(http.StatusOK, []byte(body))
+}

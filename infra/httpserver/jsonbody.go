@@ -1,0 +1,302 @@
+package httpserver
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"plugboard/app"
+)
+
+// decode fills the JSON fields of request, an addressable struct, from body.
+//
+// There are two ways. The fast one is a single call of the JSON library, which stops at the first problem
+// and knows neither which nulls are welcome nor NUL characters. Where it fails, or where the body could
+// contain what it does not see, the careful one walks the members one by one and reports every problem.
+// Where both succeed they agree.
+func (j *jsonPlan) decode(body []byte, request reflect.Value, patch, strict bool, bad *violations) error {
+	if !suspicious(body) {
+		target := reflect.NewAt(j.shadow, request.Addr().UnsafePointer()).Interface()
+		if json.Unmarshal(body, target, j.options) == nil {
+			return nil
+		}
+	}
+	return j.decodeCarefully(body, request, patch, strict, bad)
+}
+
+// suspicious reports whether body may contain nulls, NUL characters or deep nesting.
+func suspicious(body []byte) bool {
+	return bytes.Contains(body, []byte("null")) || bytes.Contains(body, []byte(`\u0000`)) ||
+		bytes.Count(body, []byte{'{'})+bytes.Count(body, []byte{'['}) > maxDepth
+}
+
+func (j *jsonPlan) decodeCarefully(body []byte, request reflect.Value, patch, strict bool, bad *violations) error {
+	if err := checkSyntax(body); err != nil {
+		return err
+	}
+	w := walker{dec: jsontext.NewDecoder(bytes.NewReader(body)), bad: bad, patch: patch, strict: strict}
+	if w.dec.PeekKind() != '{' {
+		bad.add("body", "type", j.root.expect)
+		return nil
+	}
+	if err := w.value(j.root, request); err != nil {
+		return fmt.Errorf("walk body: %w", err)
+	}
+	return nil
+}
+
+// checkSyntax reads body to its end and returns a Malformed error unless it is exactly one JSON value in
+// strict JSON: UTF-8, no duplicate names, not too deep.
+func checkSyntax(body []byte) error {
+	dec := jsontext.NewDecoder(bytes.NewReader(body))
+	for done := false; ; {
+		_, err := dec.ReadToken()
+		switch {
+		case errors.Is(err, io.EOF):
+			if !done {
+				return errNoBody()
+			}
+			return nil
+		case done:
+			return app.Errorf(app.Malformed, "the body has data after the JSON value")
+		case err != nil:
+			return syntaxError(err)
+		case dec.StackDepth() > maxDepth:
+			return app.Errorf(app.Malformed, "the body nests deeper than %d levels", maxDepth)
+		}
+		done = dec.StackDepth() == 0
+	}
+}
+
+func errNoBody() error {
+	return app.Errorf(app.Malformed, "a JSON body is required")
+}
+
+// syntaxError words the JSON library's finding for the caller.
+func syntaxError(err error) error {
+	var syntax *jsontext.SyntacticError
+	at := ""
+	if errors.As(err, &syntax) {
+		at = " at byte " + strconv.FormatInt(syntax.ByteOffset, 10)
+	}
+	switch {
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		return app.Errorf(app.Malformed, "the body has the member %q twice", clip(fieldPath(syntax.JSONPointer)))
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return app.Errorf(app.Malformed, "the body ends in the middle of the JSON value")
+	case strings.Contains(err.Error(), "invalid UTF-8"):
+		return app.Errorf(app.Malformed, "the body is not valid UTF-8%s", at)
+	default:
+		return app.Errorf(app.Malformed, "the body is not valid JSON%s", at)
+	}
+}
+
+func fieldPath(p jsontext.Pointer) string {
+	var parts []string
+	for token := range p.Tokens() {
+		parts = append(parts, token)
+	}
+	return strings.Join(parts, ".")
+}
+
+// clip shortens text of the caller's for use in a message.
+func clip(text string) string {
+	const most = 100
+	text = strings.ToValidUTF8(text, "�")
+	if len(text) <= most {
+		return text
+	}
+	cut := most
+	for !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return text[:cut] + "…"
+}
+
+// walker fills a request from a body whose syntax is known to be right, and notes all that does not fit.
+type walker struct {
+	dec    *jsontext.Decoder
+	bad    *violations
+	path   []string
+	patch  bool
+	strict bool
+}
+
+func (w *walker) violate(rule, message string) {
+	w.bad.add(clip(strings.Join(w.path, ".")), rule, message)
+}
+
+// within runs fn with name added to the path.
+func (w *walker) within(name string, fn func() error) error {
+	w.path = append(w.path, name)
+	err := fn()
+	w.path = w.path[:len(w.path)-1]
+	return err
+}
+
+// value reads one value into dst. An error is a fault of ours, not of the caller.
+func (w *walker) value(n *jsonNode, dst reflect.Value) error {
+	if w.dec.PeekKind() == 'n' && !n.mayBeNull(w.patch) {
+		w.violate("null", "must not be null")
+		return w.dec.SkipValue()
+	}
+	switch n.kind {
+	case nodeObject:
+		return w.object(n, dst)
+	case nodeList:
+		return w.list(n, dst)
+	case nodeMap:
+		return w.mapping(n, dst)
+	case nodePointer:
+		return w.pointer(n, dst)
+	case nodeOptional:
+		return w.optional(n, dst)
+	default:
+		return w.leaf(n, dst)
+	}
+}
+
+// open reads the opening token of a composite value, or skips the value when it is of another kind.
+func (w *walker) open(n *jsonNode, kind jsontext.Kind) (ok bool, err error) {
+	if w.dec.PeekKind() != kind {
+		w.violate("type", n.expect)
+		return false, w.dec.SkipValue()
+	}
+	_, err = w.dec.ReadToken()
+	return true, err
+}
+
+func (w *walker) object(n *jsonNode, dst reflect.Value) error {
+	if ok, err := w.open(n, '{'); !ok || err != nil {
+		return err
+	}
+	return w.eachMember(func(name string) error {
+		m, known := n.members[name]
+		if !known {
+			return w.unknown(name)
+		}
+		return w.value(m.node, dst.FieldByIndex(m.index))
+	})
+}
+
+// eachMember calls fn for each member, with the decoder before its value, and reads the closing brace.
+func (w *walker) eachMember(fn func(name string) error) error {
+	for w.dec.PeekKind() != '}' {
+		token, err := w.dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		name := token.String()
+		if err := w.within(name, func() error { return fn(name) }); err != nil {
+			return err
+		}
+	}
+	_, err := w.dec.ReadToken()
+	return err
+}
+
+func (w *walker) unknown(name string) error {
+	if w.strict {
+		w.violate("unknown", "is not a known field")
+	}
+	if strings.IndexByte(name, 0) >= 0 {
+		w.violate("nul", messageNUL)
+	}
+	raw, err := w.dec.ReadValue()
+	if err == nil && hasNUL(raw) {
+		w.violate("nul", messageNUL)
+	}
+	return err
+}
+
+func (w *walker) list(n *jsonNode, dst reflect.Value) error {
+	if ok, err := w.open(n, '['); !ok || err != nil {
+		return err
+	}
+	dst.Set(reflect.MakeSlice(n.typ, 0, 0))
+	for i := 0; w.dec.PeekKind() != ']'; i++ {
+		item := reflect.New(n.typ.Elem()).Elem()
+		err := w.within(strconv.Itoa(i), func() error { return w.value(n.elem, item) })
+		if err != nil {
+			return err
+		}
+		dst.Set(reflect.Append(dst, item))
+	}
+	_, err := w.dec.ReadToken()
+	return err
+}
+
+func (w *walker) mapping(n *jsonNode, dst reflect.Value) error {
+	if ok, err := w.open(n, '{'); !ok || err != nil {
+		return err
+	}
+	dst.Set(reflect.MakeMap(n.typ))
+	return w.eachMember(func(name string) error {
+		if strings.IndexByte(name, 0) >= 0 {
+			w.violate("nul", messageNUL)
+		}
+		item := reflect.New(n.typ.Elem()).Elem()
+		err := w.value(n.elem, item)
+		dst.SetMapIndex(reflect.ValueOf(name).Convert(n.typ.Key()), item)
+		return err
+	})
+}
+
+func (w *walker) pointer(n *jsonNode, dst reflect.Value) error {
+	if w.dec.PeekKind() == 'n' {
+		dst.SetZero()
+		return w.dec.SkipValue()
+	}
+	dst.Set(reflect.New(n.typ.Elem()))
+	return w.value(n.elem, dst.Elem())
+}
+
+func (w *walker) optional(n *jsonNode, dst reflect.Value) error {
+	dst.FieldByName("Set").SetBool(true)
+	if w.dec.PeekKind() == 'n' {
+		dst.FieldByName("Null").SetBool(true)
+		return w.dec.SkipValue()
+	}
+	return w.value(n.elem, dst.FieldByName("Value"))
+}
+
+func (w *walker) leaf(n *jsonNode, dst reflect.Value) error {
+	raw, err := w.dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	switch {
+	case hasNUL(raw):
+		w.violate("nul", messageNUL)
+	case n.accepts != 0 && raw.Kind() != n.accepts:
+		w.violate("type", n.expect)
+	case json.Unmarshal(raw, dst.Addr().Interface()) != nil:
+		w.violate("type", n.expect)
+	}
+	return nil
+}
+
+// hasNUL reports whether a string within raw, which is valid JSON, contains a NUL character.
+func hasNUL(raw []byte) bool {
+	if !bytes.Contains(raw, []byte(`\u0000`)) {
+		return false
+	}
+	dec := jsontext.NewDecoder(bytes.NewReader(raw))
+	for {
+		token, err := dec.ReadToken()
+		if err != nil {
+			return false
+		}
+		if token.Kind() == '"' && strings.IndexByte(token.String(), 0) >= 0 {
+			return true
+		}
+	}
+}

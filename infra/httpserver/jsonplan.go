@@ -1,0 +1,237 @@
+package httpserver
+
+import (
+	"encoding"
+	stdjson "encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"plugboard/app"
+)
+
+// maxDepth is how deep a JSON body may nest.
+const maxDepth = 100
+
+// jsonPlan is how the JSON body of one endpoint is decoded. See [jsonPlan.decode].
+type jsonPlan struct {
+	root    *jsonNode
+	shadow  reflect.Type // the request's type with all but the JSON fields hidden
+	options json.Options
+}
+
+// jsonField is a request field that is filled from the body, as the planner found it.
+type jsonField struct {
+	name    string
+	index   []int
+	typ     reflect.Type
+	label   string
+	options []string
+}
+
+// nodeKind says how the values of a type are walked.
+type nodeKind uint8
+
+const (
+	nodeLeaf     nodeKind = iota // decoded as a whole
+	nodeOpen                     // decoded as a whole, and anything goes
+	nodeObject                   // a struct
+	nodeList                     // a slice
+	nodeMap                      // a map with string keys
+	nodePointer                  // null or a value
+	nodeOptional                 // an app.Optional
+)
+
+// jsonNode describes the JSON form of a Go type. A type that contains itself is a cycle of nodes.
+type jsonNode struct {
+	kind    nodeKind
+	typ     reflect.Type
+	expect  string        // what the value must be: "must be a string"
+	accepts jsontext.Kind // the JSON kind of a leaf; 0 when its type decides
+	elem    *jsonNode
+	members map[string]jsonMember
+}
+
+// jsonMember is a member of an object.
+type jsonMember struct {
+	index []int
+	node  *jsonNode
+}
+
+// member sources that the JSON library would decode by themselves.
+var (
+	unmarshalerTypes = []reflect.Type{
+		reflect.TypeFor[json.UnmarshalerFrom](),
+		reflect.TypeFor[json.Unmarshaler](),
+		textUnmarshalerType,
+	}
+	marshalerTypes = []reflect.Type{
+		reflect.TypeFor[json.MarshalerTo](),
+		reflect.TypeFor[json.Marshaler](),
+		reflect.TypeFor[encoding.TextMarshaler](),
+	}
+	rawMessageType = reflect.TypeFor[stdjson.RawMessage]()
+	rawValueType   = reflect.TypeFor[jsontext.Value]()
+)
+
+// hasUnmarshaler reports whether typ decodes itself.
+func hasUnmarshaler(typ reflect.Type) bool {
+	return slices.ContainsFunc(unmarshalerTypes, reflect.PointerTo(typ).Implements)
+}
+
+// isOpaque reports whether typ has a text or JSON form of its own, so that its fields are nobody's business.
+func isOpaque(typ reflect.Type) bool {
+	return hasUnmarshaler(typ) || slices.ContainsFunc(marshalerTypes, reflect.PointerTo(typ).Implements)
+}
+
+// isOptional reports whether typ is an app.Optional.
+func isOptional(typ reflect.Type) bool {
+	return typ.Kind() == reflect.Struct && typ.PkgPath() == fileType.Elem().PkgPath() && strings.HasPrefix(typ.Name(), "Optional[")
+}
+
+// isOpen reports whether values of typ can be any JSON.
+func isOpen(typ reflect.Type) bool {
+	return typ.Kind() == reflect.Interface || typ == rawMessageType || typ == rawValueType
+}
+
+// compileJSON makes the plan for the body out of the JSON fields found.
+func (c *planner) compileJSON() {
+	b := nodeBuilder{planner: c, known: map[reflect.Type]*jsonNode{}}
+	root := &jsonNode{kind: nodeObject, typ: c.plan.typ, expect: "must be a JSON object", members: map[string]jsonMember{}}
+	for _, f := range c.fields {
+		if _, twice := root.members[f.name]; twice {
+			c.problem("request field %s: another field is already filled from %q", f.label, f.name)
+		}
+		b.checkOptions(f.label, f.options)
+		root.members[f.name] = jsonMember{index: f.index, node: b.node(f.typ, f.label)}
+	}
+	c.plan.json = &jsonPlan{root: root, shadow: c.shadow, options: json.JoinOptions(json.RejectUnknownMembers(c.plan.strict))}
+}
+
+// nodeBuilder turns Go types into nodes, each type once.
+type nodeBuilder struct {
+	planner *planner
+	known   map[reflect.Type]*jsonNode
+}
+
+func (b *nodeBuilder) checkOptions(label string, options []string) {
+	for _, o := range options {
+		if o != "omitempty" && o != "omitzero" {
+			b.planner.problem("request field %s: the json option %q is not supported in requests", label, o)
+		}
+	}
+}
+
+func (b *nodeBuilder) node(typ reflect.Type, label string) *jsonNode {
+	if n, ok := b.known[typ]; ok {
+		return n
+	}
+	n := &jsonNode{typ: typ}
+	b.known[typ] = n
+	b.fill(n, label)
+	return n
+}
+
+func (b *nodeBuilder) fill(n *jsonNode, label string) {
+	typ := n.typ
+	switch {
+	case isOptional(typ):
+		value, _ := typ.FieldByName("Value")
+		n.kind, n.elem = nodeOptional, b.node(value.Type, label)
+	case isOpen(typ):
+		n.kind = nodeOpen
+	case typ == durationType:
+		b.planner.problem("request field %s: a time.Duration has no JSON form; use a number of seconds or a string", label)
+	case typ == timeType:
+		n.expect, n.accepts = messageTime, '"'
+	case typ.Kind() == reflect.Pointer:
+		n.kind, n.elem = nodePointer, b.node(typ.Elem(), label)
+	case hasUnmarshaler(typ):
+		n.expect = messageForm
+	default:
+		b.fillKind(n, label)
+	}
+}
+
+func (b *nodeBuilder) fillKind(n *jsonNode, label string) {
+	switch n.typ.Kind() {
+	case reflect.Struct:
+		b.fillStruct(n, label)
+	case reflect.Slice:
+		if n.typ.Elem().Kind() == reflect.Uint8 {
+			n.expect, n.accepts = "must be base64 text", '"'
+			return
+		}
+		n.kind, n.expect, n.elem = nodeList, "must be a list", b.node(n.typ.Elem(), label)
+	case reflect.Map:
+		if n.typ.Key().Kind() != reflect.String || hasUnmarshaler(n.typ.Key()) {
+			b.planner.problem("request field %s: the keys of a %s must be plain strings", label, n.typ)
+		}
+		n.kind, n.expect, n.elem = nodeMap, "must be an object", b.node(n.typ.Elem(), label)
+	case reflect.String:
+		n.expect, n.accepts = "must be a string", '"'
+	case reflect.Bool:
+		n.expect = "must be true or false"
+	case reflect.Float32, reflect.Float64:
+		n.expect, n.accepts = "must be a number", '0'
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		n.expect, n.accepts = integerMessage(n.typ), '0'
+	default:
+		b.planner.problem("request field %s: a JSON value cannot be a %s", label, n.typ)
+	}
+}
+
+func (b *nodeBuilder) fillStruct(n *jsonNode, label string) {
+	n.kind, n.expect, n.members = nodeObject, "must be an object", map[string]jsonMember{}
+	b.members(n, n.typ, nil, label)
+}
+
+// members adds the fields of typ, a struct within a body, to n.
+func (b *nodeBuilder) members(n *jsonNode, typ reflect.Type, index []int, label string) {
+	for i := range typ.NumField() {
+		f := typ.Field(i)
+		at, name := append(slices.Clone(index), i), label+"."+f.Name
+		tag, tagged := f.Tag.Lookup("json")
+		parts := strings.Split(tag, ",")
+		switch {
+		case f.Anonymous && !tagged && f.Type.Kind() == reflect.Struct:
+			b.members(n, f.Type, at, name)
+		case !f.IsExported() || tag == "-":
+			continue
+		case parts[0] == "":
+			b.planner.problem(`request field %s has no source: add json:"…"`, name)
+		default:
+			b.checkOptions(name, parts[1:])
+			if _, twice := n.members[parts[0]]; twice {
+				b.planner.problem("request field %s: another field is already filled from %q", name, parts[0])
+			}
+			if f.Tag.Get("binding") != "" {
+				b.planner.plan.rules = true
+			}
+			n.members[parts[0]] = jsonMember{index: at, node: b.node(f.Type, name)}
+		}
+	}
+}
+
+// mayBeNull reports whether null is a value for n.
+func (n *jsonNode) mayBeNull(patch bool) bool {
+	switch n.kind {
+	case nodeOptional, nodeOpen:
+		return true
+	case nodePointer:
+		return !patch
+	default:
+		return false
+	}
+}
+
+// String names the node's type, for start errors.
+func (n *jsonNode) String() string { return fmt.Sprint(n.typ) }
+
+// keep app's Optional honest: its JSON form is decoded by itself on the fast path.
+var _ json.UnmarshalerFrom = (*app.Optional[int])(nil)

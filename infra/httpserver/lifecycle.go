@@ -1,0 +1,325 @@
+package httpserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// headSlop is what net/http adds to the limit of the request head it is given.
+const headSlop = 4096
+
+func (s *Server) newHTTPServer() *http.Server {
+	return &http.Server{
+		Handler: front{s},
+		// The whole head is held to HeaderLimit; net/http takes 0 for its default.
+		MaxHeaderBytes:    max(s.config.HeaderLimit-headSlop, 1),
+		ReadHeaderTimeout: s.config.HeaderTimeout,
+		// There is no ReadTimeout: once it passes, net/http ends the context of the request that is being
+		// handled. The front door sets the body's deadline and lifts it when the body has arrived.
+		IdleTimeout:                  s.config.IdleTimeout,
+		WriteTimeout:                 s.config.RequestTimeout + s.config.WriteTimeout,
+		ErrorLog:                     errorLog(s.logger),
+		DisableGeneralOptionsHandler: true,
+		ConnContext:                  s.conns.opened,
+		ConnState:                    s.conns.changed,
+	}
+}
+
+// errorLog passes net/http's complaints on as warnings.
+func errorLog(logger *zap.Logger) *log.Logger {
+	std, err := zap.NewStdLogAt(logger, zap.WarnLevel)
+	if err != nil { // only for levels zap does not know
+		return zap.NewStdLog(logger)
+	}
+	return std
+}
+
+// Listen binds the address. Connections are accepted from [Server.Serve] on. Listening twice is an error.
+func (s *Server) Listen(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listener != nil {
+		return fmt.Errorf("listen on %s: already listening", s.listener.Addr())
+	}
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", s.config.Addr)
+	if err != nil {
+		return listenError(s.config.Addr, err)
+	}
+	s.listener = listener
+	return nil
+}
+
+// listenError says what is wrong with the address.
+func listenError(addr string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("listen on %s: another process uses this address; stop it, or set APP_HTTP_ADDR: %w", addr, err)
+	}
+	return fmt.Errorf("listen on %s (APP_HTTP_ADDR): %w", addr, err)
+}
+
+// Addr returns the address that is listened on, "" before [Server.Listen].
+func (s *Server) Addr() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listener == nil {
+		return ""
+	}
+	return s.listener.Addr().String()
+}
+
+// Serve starts to serve what [Server.Listen] has bound, and returns. Without Listen, and the second time, it does
+// nothing. Should serving end by itself, [Server.Failed] tells.
+func (s *Server) Serve() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listener == nil || s.served != nil {
+		return
+	}
+	s.served = make(chan struct{})
+	go func() {
+		defer close(s.served)
+		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- fmt.Errorf("serve %s: %w", s.listener.Addr(), err)
+		}
+	}()
+}
+
+// Failed receives the error when serving ends without having been told to.
+func (s *Server) Failed() <-chan error { return s.failed }
+
+// SetReady sets what /readyz asks. Until it is set, the service is not ready.
+func (s *Server) SetReady(probe func(context.Context) error) { s.ready.Store(&probe) }
+
+// Drain makes the service not ready, has answers close their connection, and ends the contexts of streams. Requests
+// are still accepted.
+func (s *Server) Drain() {
+	s.draining.Store(true)
+	s.streams.end()
+}
+
+// Shutdown drains, stops accepting, and waits until every accepted request is answered. A request is accepted when
+// its handler was entered. Connections on which none was are closed. When ctx ends first, the error says how many
+// requests were left.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.Drain()
+	s.stopListening()
+	done := make(chan error, 1)
+	go func() { done <- s.http.Shutdown(ctx) }()
+	err := s.waitConnections(done)
+	if left := s.active.wait(ctx); left > 0 {
+		return fmt.Errorf("shut down http server: %d requests were not finished: %w", left, ctx.Err())
+	}
+	if err != nil {
+		return fmt.Errorf("shut down http server: %w", err)
+	}
+	s.waitServed()
+	return nil
+}
+
+// waitConnections waits for net/http's shutdown and meanwhile closes the connections it would wait for in vain:
+// those that never sent a request, or did not finish sending one.
+func (s *Server) waitConnections(done <-chan error) error {
+	const silent, partial = 100 * time.Millisecond, time.Second
+	begun := time.Now()
+	tick := time.NewTicker(silent / 2)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-done:
+			return err
+		case now := <-tick.C:
+			s.conns.closeUnused(now.Sub(begun) >= silent, now.Sub(begun) >= partial)
+		}
+	}
+}
+
+// Close ends everything at once: connections, and with them the contexts of their requests.
+func (s *Server) Close() error {
+	s.Drain()
+	s.stopListening()
+	err := s.http.Close()
+	s.waitServed()
+	if err != nil && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("close http server: %w", err)
+	}
+	return nil
+}
+
+// stopListening closes a listener that net/http does not know of yet.
+func (s *Server) stopListening() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listener != nil && s.served == nil {
+		_ = s.listener.Close() // closed twice is closed
+	}
+}
+
+func (s *Server) waitServed() {
+	s.mu.Lock()
+	served := s.served
+	s.mu.Unlock()
+	if served != nil {
+		<-served
+	}
+}
+
+// activity counts the requests whose handler was entered.
+type activity struct {
+	count atomic.Int64
+	idle  chan struct{} // holds a token when the count has come to 0
+}
+
+func (a *activity) enter() { a.count.Add(1) }
+
+func (a *activity) leave() {
+	if a.count.Add(-1) == 0 {
+		a.signal()
+	}
+}
+
+func (a *activity) signal() {
+	select {
+	case a.idle <- struct{}{}:
+	default:
+	}
+}
+
+// wait returns when nobody is active, or with their number when ctx ends.
+func (a *activity) wait(ctx context.Context) int64 {
+	for a.count.Load() > 0 {
+		select {
+		case <-a.idle:
+		case <-ctx.Done():
+			return a.count.Load()
+		}
+	}
+	a.signal() // others may be waiting too
+	return 0
+}
+
+// streams are the open requests without a deadline.
+type streams struct {
+	mu    sync.Mutex
+	next  int
+	open  map[int]func()
+	ended bool
+}
+
+// add notes a stream that end ends, and ends it at once when the service drains already.
+func (s *streams) add(end func()) (forget func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		end()
+		return func() {}
+	}
+	if s.open == nil {
+		s.open = map[int]func(){}
+	}
+	id := s.next
+	s.next++
+	s.open[id] = end
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.open, id)
+	}
+}
+
+// end ends all streams, now and later.
+func (s *streams) end() {
+	s.mu.Lock()
+	open := s.open
+	s.open, s.ended = nil, true
+	s.mu.Unlock()
+	for _, end := range open {
+		end()
+	}
+}
+
+// connection is a client's connection.
+type connection struct {
+	conn net.Conn
+	// state is as net/http reports it.
+	state atomic.Int32
+	// entered tells that the handler of the current request was entered.
+	entered atomic.Bool
+}
+
+type connectionKey struct{}
+
+// connections are the open connections.
+type connections struct {
+	mu   sync.Mutex
+	open map[net.Conn]*connection
+}
+
+// opened is net/http's hook for a new connection.
+func (c *connections) opened(ctx context.Context, conn net.Conn) context.Context {
+	k := &connection{conn: conn}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.open == nil {
+		c.open = map[net.Conn]*connection{}
+	}
+	c.open[conn] = k
+	return context.WithValue(ctx, connectionKey{}, k)
+}
+
+// changed is net/http's hook for the state of a connection.
+func (c *connections) changed(conn net.Conn, state http.ConnState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k := c.open[conn]
+	if k == nil {
+		return
+	}
+	k.state.Store(int32(state))
+	switch state {
+	case http.StateIdle:
+		k.entered.Store(false)
+	case http.StateClosed, http.StateHijacked:
+		delete(c.open, conn)
+	}
+}
+
+// markEntered notes that the request's handler was entered.
+func markEntered(r *http.Request) {
+	if k, ok := r.Context().Value(connectionKey{}).(*connection); ok {
+		k.entered.Store(true)
+	}
+}
+
+// closeUnused closes connections without an accepted request: those that sent nothing, and those that sent a part
+// of a request.
+func (c *connections) closeUnused(silent, partial bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, k := range c.open {
+		state := http.ConnState(k.state.Load())
+		if !k.entered.Load() && ((state == http.StateNew && silent) || (state == http.StateActive && partial)) {
+			_ = k.conn.Close() // net/http closes it once more
+		}
+	}
+}
+
+// allow completes a list of methods for the Allow header.
+func allow(methods string) string {
+	list := strings.Split(methods, ", ")
+	list = append(list, http.MethodOptions)
+	slices.Sort(list)
+	return strings.Join(slices.Compact(list), ", ")
+}

@@ -1,0 +1,102 @@
+package httpserver
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are the server's Prometheus collectors.
+type metrics struct {
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	active   prometheus.GaugeFunc
+}
+
+// newMetrics makes the collectors and registers them with r, which may be nil.
+func newMetrics(r prometheus.Registerer, active func() float64) (*metrics, error) {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "plugboard_http_requests_total", Help: "Answered requests by method, route and status.",
+		}, []string{"method", "route", "status"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "plugboard_http_request_duration_seconds", Help: "Time from a request's head to the end of its answer, by method and route.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		}, []string{"method", "route"}),
+		active: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "plugboard_http_requests_in_flight", Help: "Requests being handled.",
+		}, active),
+	}
+	if r == nil {
+		return m, nil
+	}
+	return m, errors.Join(r.Register(m.requests), r.Register(m.duration), r.Register(m.active))
+}
+
+// route is what requests are counted and logged under.
+type route struct {
+	path    string
+	plugin  string
+	metrics *metrics
+	// method is the method whose time series are kept at hand; others are looked up each time.
+	method   string
+	statuses atomic.Pointer[[]statusCount] // replaced, never changed
+	duration atomic.Pointer[prometheus.Observer]
+}
+
+// statusCount is the counter of one status of a route.
+type statusCount struct {
+	status  int
+	counter prometheus.Counter
+}
+
+// observe counts one request.
+func (t *route) observe(method string, status int, took time.Duration) {
+	if method != t.method {
+		method = knownMethod(method)
+		t.metrics.requests.WithLabelValues(method, t.path, strconv.Itoa(status)).Inc()
+		t.metrics.duration.WithLabelValues(method, t.path).Observe(took.Seconds())
+		return
+	}
+	t.counter(status).Inc()
+	observer := t.duration.Load()
+	if observer == nil {
+		o := t.metrics.duration.WithLabelValues(method, t.path)
+		observer = &o
+		t.duration.Store(observer)
+	}
+	(*observer).Observe(took.Seconds())
+}
+
+// counter returns the counter of status for the route's own method.
+func (t *route) counter(status int) prometheus.Counter {
+	var known []statusCount
+	if list := t.statuses.Load(); list != nil {
+		known = *list
+	}
+	for _, c := range known {
+		if c.status == status {
+			return c.counter
+		}
+	}
+	c := t.metrics.requests.WithLabelValues(t.method, t.path, strconv.Itoa(status))
+	grown := append(slices.Clone(known), statusCount{status, c})
+	t.statuses.Store(&grown)
+	return c
+}
+
+// knownMethod keeps callers from making up time series.
+func knownMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodOptions, http.MethodConnect, http.MethodTrace:
+		return method
+	default:
+		return "other"
+	}
+}

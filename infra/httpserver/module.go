@@ -1,0 +1,43 @@
+package httpserver
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/fx"
+	"go.uber.org/zap"
+
+	"plugboard/app"
+	"plugboard/config"
+)
+
+// SpecFunc returns the OpenAPI document as JSON.
+type SpecFunc func() string
+
+// Spec gives the server the OpenAPI document that it serves at /openapi.json and shows at /docs.
+func Spec(read func() string) fx.Option {
+	return fx.Supply(SpecFunc(read))
+}
+
+// Module provides the *Server. It needs config.HTTP, config.Log, a logger, a prometheus.Registerer and an app.Pool;
+// a [SpecFunc], and the http.Handler named "metrics", are optional.
+var Module = fx.Module("httpserver", fx.Provide(provide))
+
+type inputs struct {
+	fx.In
+
+	HTTP       config.HTTP
+	Log        config.Log
+	Logger     *zap.Logger
+	Registerer prometheus.Registerer
+	Pool       app.Pool
+	Spec       SpecFunc     `optional:"true"`
+	Metrics    http.Handler `name:"metrics" optional:"true"`
+}
+
+func provide(in inputs) *Server {
+	return New(Params{
+		HTTP: in.HTTP, Access: in.Log.Access, Logger: in.Logger, Registerer: in.Registerer,
+		Pool: in.Pool, Spec: in.Spec, Metrics: in.Metrics,
+	})
+}

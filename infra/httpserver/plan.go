@@ -1,0 +1,347 @@
+package httpserver
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/textproto"
+	"reflect"
+	"slices"
+	"strings"
+
+	"plugboard/app"
+)
+
+// source says where a request field is filled from.
+type source string
+
+const (
+	sourceURI    source = "uri"
+	sourceForm   source = "form"
+	sourceHeader source = "header"
+	sourceJSON   source = "json"
+)
+
+// The types a request or response treats specially.
+var (
+	fileType    = reflect.TypeFor[*app.File]()
+	filesType   = reflect.TypeFor[[]*app.File]()
+	contextType = reflect.TypeFor[context.Context]()
+	jobType     = reflect.TypeFor[app.Job]()
+)
+
+// param is a request field that is filled from text: from the path, the query, a form or a header.
+type param struct {
+	name  string
+	index []int
+	parse parser
+	slice bool
+}
+
+// fileParam is a request field that is filled from an uploaded file.
+type fileParam struct {
+	name  string
+	index []int
+	slice bool
+}
+
+// defaultValue is the value a field has when the request does not give one.
+type defaultValue struct {
+	index []int
+	texts []string
+	parse parser
+	slice bool
+}
+
+// requestPlan is how a request of one endpoint becomes its request struct. It is immutable once compiled.
+type requestPlan struct {
+	typ      reflect.Type
+	patch    bool
+	strict   bool
+	formBody bool // form fields come from the body when there is one
+	uri      []param
+	form     []param
+	header   []param
+	files    []fileParam
+	defaults []defaultValue
+	json     *jsonPlan // nil without JSON fields
+	rules    bool      // some field has validation rules
+	custom   bool      // the request implements app.Validator
+}
+
+// takesBody reports whether the endpoint reads a body at all.
+func (p *requestPlan) takesBody() bool { return p.json != nil || p.formBody }
+
+// planner collects what is wrong with one request type while it is compiled.
+type planner struct {
+	plan     *requestPlan
+	method   string
+	problems []string
+	uriSeen  []string
+	fields   []jsonField
+	shadow   reflect.Type
+}
+
+func (c *planner) problem(format string, args ...any) {
+	c.problems = append(c.problems, fmt.Sprintf(format, args...))
+}
+
+// compileRequest makes the plan for requests of typ, and says everything that is wrong with the type.
+func compileRequest(method string, pathParams []string, typ reflect.Type, strict bool) (*requestPlan, []string) {
+	c := &planner{method: method, plan: &requestPlan{typ: typ, patch: method == http.MethodPatch, strict: strict}}
+	if typ.Kind() != reflect.Struct || typ == reflect.TypeFor[app.File]() {
+		c.problem("the request must be a struct, not %s", typ)
+		return nil, c.problems
+	}
+	if why := forbidden(typ, nil); why != "" {
+		c.problem("the request %s", why)
+		return nil, c.problems
+	}
+	if len(c.problems) == 0 && hasUnmarshaler(typ) {
+		c.problem("the request %s must not decode itself (it has an Unmarshal method); put the method on a field's type", typ)
+	}
+	var jsonFields bool
+	c.shadow, jsonFields = c.structFields(typ, nil, "")
+	c.checkPath(pathParams)
+	if jsonFields {
+		c.compileJSON()
+	}
+	c.plan.formBody = c.plan.json == nil && len(c.plan.form)+len(c.plan.files) > 0 &&
+		(method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch)
+	c.checkFiles()
+	c.plan.custom = reflect.PointerTo(typ).Implements(reflect.TypeFor[app.Validator]())
+	return c.plan, c.problems
+}
+
+// structFields compiles the fields of typ, which sits at index within the request, and returns the type
+// under which the JSON body is decoded into it: the same layout, with all but the JSON fields hidden.
+func (c *planner) structFields(typ reflect.Type, index []int, prefix string) (shadow reflect.Type, jsonFields bool) {
+	hidden := make([]reflect.StructField, 0, typ.NumField())
+	changed := false
+	for i := range typ.NumField() {
+		f := typ.Field(i)
+		at := append(slices.Clone(index), i)
+		as := reflect.StructField{Name: fmt.Sprintf("F%d", i), Type: f.Type, Tag: `json:"-"`}
+		switch {
+		case f.Anonymous && f.Type.Kind() == reflect.Struct && !hasSourceTag(f):
+			if f.Tag.Get("binding") != "" {
+				c.plan.rules = true
+			}
+			inner, has := c.structFields(f.Type, at, prefix+f.Name+".")
+			if has {
+				as.Type, as.Tag, jsonFields = inner, `json:",embed"`, true
+			}
+			changed = true
+		case !f.IsExported():
+			if f.Anonymous || hasSourceTag(f) {
+				c.problem("request field %s%s is not exported and can never be filled", prefix, f.Name)
+			}
+			changed = true
+		case c.field(f, at, prefix):
+			as.Tag, jsonFields = f.Tag, true
+		default:
+			changed = true
+		}
+		hidden = append(hidden, as)
+	}
+	if !changed {
+		return typ, jsonFields
+	}
+	return reflect.StructOf(hidden), jsonFields
+}
+
+// hasSourceTag reports whether f says where it is filled from.
+func hasSourceTag(f reflect.StructField) bool {
+	src, _, _ := sourcesOf(f)
+	return len(src) > 0
+}
+
+// sourcesOf returns the sources f is tagged with and the name under the first.
+func sourcesOf(f reflect.StructField) (sources []source, name string, options []string) {
+	for _, s := range []source{sourceURI, sourceForm, sourceHeader, sourceJSON} {
+		tag, ok := f.Tag.Lookup(string(s))
+		if !ok || tag == "-" {
+			continue
+		}
+		parts := strings.Split(tag, ",")
+		if len(sources) == 0 {
+			name, options = parts[0], parts[1:]
+		}
+		sources = append(sources, s)
+	}
+	return sources, name, options
+}
+
+// field compiles one field and reports whether it is filled from the JSON body.
+func (c *planner) field(f reflect.StructField, at []int, prefix string) bool {
+	label := prefix + f.Name
+	sources, name, options := sourcesOf(f)
+	switch {
+	case len(sources) == 0:
+		c.problem(`request field %s has no source: add one of json:"…", uri:"…", form:"…", header:"…"`, label)
+		return false
+	case len(sources) > 1:
+		c.problem("request field %s has two sources, %s and %s: keep one", label, sources[0], sources[1])
+		return false
+	case name == "":
+		c.problem("request field %s: the %s tag needs a name", label, sources[0])
+		return false
+	}
+	if f.Tag.Get("binding") != "" {
+		c.plan.rules = true
+	}
+	if sources[0] == sourceJSON {
+		return c.jsonField(f, at, label, name, options)
+	}
+	if len(options) > 0 {
+		c.problem("request field %s: the option %q is not known in a %s tag", label, options[0], sources[0])
+	}
+	c.textField(f, at, label, sources[0], name)
+	return false
+}
+
+func (c *planner) jsonField(f reflect.StructField, at []int, label, name string, options []string) bool {
+	switch c.method {
+	case http.MethodGet, http.MethodHead, http.MethodDelete, http.MethodOptions:
+		c.problem("request field %s comes from a JSON body, which %s requests do not have: use form for the query", label, c.method)
+		return false
+	}
+	c.fields = append(c.fields, jsonField{name: name, index: at, typ: f.Type, label: label, options: options})
+	c.addDefault(f, at, label)
+	return true
+}
+
+// textField compiles a field that is filled from the path, the query, a form or a header.
+func (c *planner) textField(f reflect.StructField, at []int, label string, from source, name string) {
+	if f.Type == fileType || f.Type == filesType {
+		c.fileField(f, at, label, from, name)
+		return
+	}
+	element, slice := f.Type, false
+	parse := parserFor(element)
+	if parse == nil && f.Type.Kind() == reflect.Slice && from != sourceURI {
+		element, slice = f.Type.Elem(), true
+		parse = parserFor(element)
+	}
+	if parse == nil || (element.Kind() == reflect.Pointer && (slice || from == sourceURI)) {
+		c.problem("request field %s: a %s value cannot be a %s", label, from, f.Type)
+		return
+	}
+	p := param{name: name, index: at, parse: parse, slice: slice}
+	switch from {
+	case sourceURI:
+		c.uriSeen = append(c.uriSeen, name)
+		c.plan.uri = c.addParam(c.plan.uri, p, label)
+	case sourceHeader:
+		p.name = textproto.CanonicalMIMEHeaderKey(name)
+		if p.name == "Host" {
+			c.problem("request field %s: Host is not among the headers a request can be given", label)
+		}
+		c.plan.header = c.addParam(c.plan.header, p, label)
+	default:
+		c.plan.form = c.addParam(c.plan.form, p, label)
+	}
+	c.addDefault(f, at, label)
+}
+
+func (c *planner) addParam(list []param, p param, label string) []param {
+	if slices.ContainsFunc(list, func(o param) bool { return o.name == p.name }) {
+		c.problem("request field %s: another field is already filled from %q", label, p.name)
+	}
+	return append(list, p)
+}
+
+func (c *planner) fileField(f reflect.StructField, at []int, label string, from source, name string) {
+	if from != sourceForm {
+		c.problem("request field %s: a file comes from a form, not from %s", label, from)
+		return
+	}
+	c.plan.files = append(c.plan.files, fileParam{name: name, index: at, slice: f.Type == filesType})
+}
+
+// addDefault compiles the default tag of f, where it has one.
+func (c *planner) addDefault(f reflect.StructField, at []int, label string) {
+	text, ok := f.Tag.Lookup("default")
+	if !ok {
+		return
+	}
+	d := defaultValue{index: at, texts: []string{text}, parse: parserFor(f.Type)}
+	if d.parse == nil && f.Type.Kind() == reflect.Slice {
+		d.slice, d.texts, d.parse = true, strings.Split(text, ","), parserFor(f.Type.Elem())
+	}
+	if d.parse == nil {
+		c.problem("request field %s: a %s cannot have a default", label, f.Type)
+		return
+	}
+	scratch := reflect.New(f.Type).Elem()
+	if message := d.apply(scratch); message != "" {
+		c.problem("request field %s: the default %q does not fit: %s", label, text, message)
+		return
+	}
+	c.plan.defaults = append(c.plan.defaults, d)
+}
+
+// apply sets field to the default and returns what is wrong with it, if anything.
+func (d *defaultValue) apply(field reflect.Value) (message string) {
+	if !d.slice {
+		return d.parse(field, d.texts[0])
+	}
+	field.Set(reflect.MakeSlice(field.Type(), len(d.texts), len(d.texts)))
+	for i, text := range d.texts {
+		if message := d.parse(field.Index(i), text); message != "" {
+			return message
+		}
+	}
+	return ""
+}
+
+// checkPath holds the fields filled from the path against the path.
+func (c *planner) checkPath(pathParams []string) {
+	for _, name := range c.uriSeen {
+		if !slices.Contains(pathParams, name) {
+			c.problem(`the request has a field uri:%q, but the path has no ":%s"`, name, name)
+		}
+	}
+	for _, name := range pathParams {
+		if !slices.Contains(c.uriSeen, name) {
+			c.problem(`the path has ":%s", but the request has no field uri:%q`, name, name)
+		}
+	}
+}
+
+func (c *planner) checkFiles() {
+	if len(c.plan.files) > 0 && !c.plan.formBody {
+		c.problem("the request takes a file, which needs POST, PUT or PATCH and no JSON fields")
+	}
+}
+
+// forbidden returns why a request type cannot be filled from a request at all, or "". A context or a job in
+// a request would smuggle I/O into a CPU-bound handler, or outlive its request.
+func forbidden(typ reflect.Type, seen []reflect.Type) string {
+	if slices.Contains(seen, typ) {
+		return ""
+	}
+	seen = append(seen, typ)
+	switch {
+	case typ == jobType || typ.Implements(jobType):
+		return "contains an app.Job: the host gives it to the handler, a request cannot carry it"
+	case typ == contextType || typ.Implements(contextType):
+		return "contains a context.Context: the host gives it to the handler, a request cannot carry it"
+	}
+	switch typ.Kind() {
+	case reflect.Chan, reflect.Func, reflect.UnsafePointer, reflect.Complex64, reflect.Complex128:
+		return fmt.Sprintf("contains a %s, which no request can carry", typ.Kind())
+	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
+		return forbidden(typ.Elem(), seen)
+	case reflect.Struct:
+		if isOpaque(typ) {
+			return ""
+		}
+		for i := range typ.NumField() {
+			if why := forbidden(typ.Field(i).Type, seen); why != "" {
+				return why
+			}
+		}
+	}
+	return ""
+}

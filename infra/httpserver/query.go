@@ -1,0 +1,146 @@
+package httpserver
+
+import (
+	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gin-gonic/gin"
+
+	"plugboard/app"
+)
+
+// maxParameters is how many parameters a query or a form may have.
+const maxParameters = 256
+
+// pair is one name and value of a query or a form.
+type pair struct{ name, value string }
+
+// parsePairs takes a query or a URL-encoded form apart. What names it in messages. Unlike url.ParseQuery it
+// drops nothing silently: what it does not understand is an error.
+func parsePairs(what, raw string) ([]pair, error) {
+	if raw == "" {
+		return nil, nil
+	}
+	count := strings.Count(raw, "&") + 1
+	if count > maxParameters {
+		return nil, app.Errorf(app.Malformed, "the %s has more than %d parameters", what, maxParameters)
+	}
+	pairs := make([]pair, 0, count)
+	for part := range strings.SplitSeq(raw, "&") {
+		if part == "" {
+			continue
+		}
+		if strings.IndexByte(part, ';') >= 0 {
+			return nil, app.Errorf(app.Malformed, "the %s has a semicolon; separate parameters with &", what)
+		}
+		name, value, _ := strings.Cut(part, "=")
+		p, ok := unescapePair(name, value)
+		if !ok {
+			return nil, app.Errorf(app.Malformed, "the %s has an invalid escape", what)
+		}
+		pairs = append(pairs, p)
+	}
+	return pairs, nil
+}
+
+// unescapePair undoes the percent-encoding of a pair; the result is valid UTF-8.
+func unescapePair(name, value string) (pair, bool) {
+	n, err := url.QueryUnescape(name)
+	if err != nil {
+		return pair{}, false
+	}
+	v, err := url.QueryUnescape(value)
+	if err != nil {
+		return pair{}, false
+	}
+	return pair{n, v}, utf8.ValidString(n) && utf8.ValidString(v)
+}
+
+// bindURI fills the fields that come from the path.
+func (p *requestPlan) bindURI(params gin.Params, request reflect.Value, bad *violations) {
+	for i := range p.uri {
+		f := &p.uri[i]
+		if message := f.parse(request.FieldByIndex(f.index), params.ByName(f.name)); message != "" {
+			bad.add(f.name, ruleOf(message), message)
+		}
+	}
+}
+
+// bindHeader fills the fields that come from headers.
+func (p *requestPlan) bindHeader(h http.Header, request reflect.Value, bad *violations) {
+	for i := range p.header {
+		p.header[i].bind(h[p.header[i].name], request, bad)
+	}
+}
+
+// bindForm fills the fields that come from the query or the form.
+func (p *requestPlan) bindForm(what string, pairs []pair, request reflect.Value, bad *violations) error {
+	values := make([]string, 0, 4)
+	for i := range p.form {
+		values = values[:0]
+		for _, x := range pairs {
+			if x.name == p.form[i].name {
+				values = append(values, x.value)
+			}
+		}
+		p.form[i].bind(values, request, bad)
+	}
+	return p.checkUnknown(what, pairs, bad)
+}
+
+// checkUnknown looks at the parameters no field asks for.
+func (p *requestPlan) checkUnknown(what string, pairs []pair, bad *violations) error {
+	for _, x := range pairs {
+		if slices.ContainsFunc(p.form, func(f param) bool { return f.name == x.name }) {
+			continue
+		}
+		if strings.IndexByte(x.name, 0) >= 0 || strings.IndexByte(x.value, 0) >= 0 {
+			return app.Errorf(app.Malformed, "the %s has a NUL character", what)
+		}
+		if p.strict {
+			bad.add(clip(x.name), "unknown", "is not a known parameter")
+		}
+	}
+	return nil
+}
+
+// bind fills the field from the values given for it. Without any it keeps its default.
+func (f *param) bind(values []string, request reflect.Value, bad *violations) {
+	if len(values) == 0 {
+		return
+	}
+	field := request.FieldByIndex(f.index)
+	if f.slice {
+		f.bindSlice(values, field, bad)
+		return
+	}
+	if len(values) > 1 {
+		bad.add(f.name, "single", "must be given once")
+		return
+	}
+	if message := f.parse(field, values[0]); message != "" {
+		bad.add(f.name, ruleOf(message), message)
+	}
+}
+
+func (f *param) bindSlice(values []string, field reflect.Value, bad *violations) {
+	field.Set(reflect.MakeSlice(field.Type(), len(values), len(values)))
+	for i, value := range values {
+		if message := f.parse(field.Index(i), value); message != "" {
+			bad.add(f.name+"."+strconv.Itoa(i), ruleOf(message), message)
+		}
+	}
+}
+
+// ruleOf names the rule a parser's message belongs to.
+func ruleOf(message string) string {
+	if message == messageNUL {
+		return "nul"
+	}
+	return "type"
+}

@@ -1,0 +1,116 @@
+package httpserver
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"plugboard/app"
+)
+
+var binaryType = reflect.TypeFor[app.Binary]()
+
+// checkResponse says everything about typ that must not, or cannot, leave the service.
+func checkResponse(typ reflect.Type, open bool) []string {
+	if typ == binaryType {
+		return nil
+	}
+	c := responseChecker{open: open, seen: map[reflect.Type]bool{}}
+	switch {
+	case element(typ) == binaryType:
+		c.problem("the response must be app.Binary itself, not %s", typ)
+	case isEnvelope(element(typ)):
+		c.problem("the handler returns the envelope %s; it returns the data alone, the host adds the envelope", typ)
+	default:
+		c.check(typ, "the response")
+	}
+	return c.problems
+}
+
+// isEnvelope reports whether typ is an app.Response.
+func isEnvelope(typ reflect.Type) bool {
+	return typ.PkgPath() == binaryType.PkgPath() && strings.HasPrefix(typ.Name(), "Response[")
+}
+
+type responseChecker struct {
+	open     bool
+	seen     map[reflect.Type]bool
+	problems []string
+}
+
+func (c *responseChecker) problem(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(c.problems, text) {
+		c.problems = append(c.problems, text)
+	}
+}
+
+// check looks at typ, which the response holds at the place where says.
+func (c *responseChecker) check(typ reflect.Type, where string) {
+	if strings.HasSuffix(typ.PkgPath(), "/models") || strings.Contains(typ.PkgPath(), "/models/") {
+		c.problem("%s holds the database entity %s; copy the fields it needs into a type of its own", where, typ)
+		return
+	}
+	if isOpen(typ) {
+		if !c.open {
+			c.problem("%s holds %s, which can be anything; name the fields, or say app.Open()", where, typ)
+		}
+		return
+	}
+	if c.seen[typ] {
+		return
+	}
+	c.seen[typ] = true
+	switch typ.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Array:
+		c.check(typ.Elem(), where)
+	case reflect.Map:
+		c.checkMap(typ, where)
+	case reflect.Struct:
+		c.checkStruct(typ, where)
+	case reflect.Func, reflect.Chan, reflect.Complex64, reflect.Complex128, reflect.UnsafePointer:
+		c.problem("%s holds a %s, which has no JSON form", where, typ.Kind())
+	case reflect.Int64:
+		if typ == durationType {
+			c.problem("%s holds a time.Duration, which has no JSON form; use a number of seconds or a string", where)
+		}
+	}
+}
+
+func (c *responseChecker) checkMap(typ reflect.Type, where string) {
+	switch typ.Key().Kind() {
+	case reflect.String, reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+	default:
+		if !isOpaque(typ.Key()) {
+			c.problem("%s holds %s, whose keys have no JSON form", where, typ)
+		}
+	}
+	c.check(typ.Elem(), where)
+}
+
+func (c *responseChecker) checkStruct(typ reflect.Type, where string) {
+	opaque := isOpaque(typ)
+	for i := range typ.NumField() {
+		f := typ.Field(i)
+		at := fmt.Sprintf("response field %s.%s", typ.Name(), f.Name)
+		if _, ok := f.Tag.Lookup("gorm"); ok {
+			c.problem("%s has a gorm tag, so %s is a database entity; copy the fields it needs into a type of its own", at, typ)
+		}
+		if f.Tag.Get("secret") == "true" {
+			c.problem("%s is secret and must not be in a response", at)
+		}
+		tag, tagged := f.Tag.Lookup("json")
+		name, _, _ := strings.Cut(tag, ",")
+		switch {
+		case opaque || (!f.IsExported() && !f.Anonymous) || tag == "-":
+			continue
+		case f.Anonymous && !tagged:
+			c.check(f.Type, at)
+		case name == "" && f.IsExported():
+			c.problem(`%s has no name: add json:"…", or json:"-" to keep it back`, at)
+		default:
+			c.check(f.Type, at)
+		}
+	}
+}

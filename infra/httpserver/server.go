@@ -1,0 +1,131 @@
+package httpserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gin-gonic/gin"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/go-playground/validator/v10"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"plugboard/app"
+	"plugboard/config"
+)
+
+// Params is what a [Server] is made of.
+type Params struct {
+	// HTTP are the settings.
+	HTTP config.HTTP
+	// Access logs one line per request.
+	Access bool
+	// Logger is required.
+	Logger *zap.Logger
+	// Registerer takes the metrics; nil keeps them to the server.
+	Registerer prometheus.Registerer
+	// Pool runs CPU-bound handlers. Without one, endpoints that need it are start errors.
+	Pool app.Pool
+	// Spec returns the OpenAPI document as JSON; without it there is none, and no page at /docs.
+	Spec func() string
+	// Metrics answers /metrics; without it, the path is not served.
+	Metrics http.Handler
+}
+
+// Server is the HTTP server of the service. Its life is:
+//
+//	New → Check → Mount → Listen → Serve → Drain → Shutdown → Close
+//
+// New, Check and Mount open nothing. Listen binds the port, and connections wait until Serve. Drain turns
+// readiness off and ends streams while requests go on; Shutdown stops accepting and waits for every request
+// whose handler was entered; Close ends what is left. The last three may be called at any time, in any order,
+// any number of times. [Server.Handler] works without Listen.
+type Server struct {
+	config  config.HTTP
+	access  bool
+	logger  *zap.Logger
+	pool    app.Pool
+	engine  *gin.Engine
+	rules   *validator.Validate
+	metrics *metrics
+	invalid error // what New found wrong; Check reports it
+
+	compiled map[key]*endpoint
+	routes   []Route
+	unknown  *route
+	nosniff  []string
+	jsonType []string
+	encoding json.Options
+	buffers  bufferPool
+
+	active   activity
+	streams  streams
+	conns    connections
+	draining atomic.Bool
+	ready    atomic.Pointer[func(context.Context) error]
+
+	mu       sync.Mutex // guards the rest
+	http     *http.Server
+	listener net.Listener
+	served   chan struct{} // closed when the serving goroutine has ended; nil before Serve
+	failed   chan error
+}
+
+// New makes a server. It opens nothing; what is wrong with p is reported by [Server.Check].
+func New(p Params) *Server {
+	gin.SetMode(gin.ReleaseMode)
+	s := &Server{
+		config: p.HTTP, access: p.Access, logger: p.Logger, pool: p.Pool, engine: gin.New(), rules: newValidator(),
+		compiled: map[key]*endpoint{}, nosniff: []string{"nosniff"}, jsonType: []string{"application/json"},
+		encoding: json.JoinOptions(json.Deterministic(true), jsontext.AllowInvalidUTF8(true)),
+		failed:   make(chan error, 1),
+	}
+	s.active.idle = make(chan struct{}, 1)
+	var err error
+	s.metrics, err = newMetrics(p.Registerer, func() float64 { return float64(s.active.count.Load()) })
+	s.unknown = &route{path: unknownRoute, metrics: s.metrics}
+	s.invalid = errors.Join(err, s.prepareEngine())
+	s.http = s.newHTTPServer()
+	s.mountHost(p)
+	return s
+}
+
+// prepareEngine takes from Gin what the front door does better or not at all.
+func (s *Server) prepareEngine() error {
+	e := s.engine
+	e.RedirectTrailingSlash = false
+	e.RedirectFixedPath = false
+	e.HandleMethodNotAllowed = true
+	e.ForwardedByClientIP = len(s.config.TrustedProxies) > 0
+	e.NoRoute(func(c *gin.Context) { x := exchangeOf(c); x.fail(c.Writer, errNotFound()) })
+	e.NoMethod(s.noMethod)
+	if err := e.SetTrustedProxies(s.config.TrustedProxies); err != nil {
+		return fmt.Errorf("use trusted proxies: %w", err)
+	}
+	return nil
+}
+
+// noMethod answers a path that is served, but not with the request's method: OPTIONS with what is served,
+// others with 405. Gin has put the methods that are into Allow.
+func (s *Server) noMethod(c *gin.Context) {
+	x := exchangeOf(c)
+	c.Writer.Header().Set("Allow", allow(c.Writer.Header().Get("Allow")))
+	if c.Request.Method == http.MethodOptions {
+		c.Status(http.StatusNoContent)
+		c.Writer.WriteHeaderNow()
+		return
+	}
+	x.fail(c.Writer, app.Errorf(app.MethodNotAllowed, "this path does not take the method; see the Allow header"))
+}
+
+// Handler returns the whole front door as an http.Handler.
+func (s *Server) Handler() http.Handler { return front{s} }
+
+// joinProblems makes one error of many.
+func joinProblems(problems []error) error { return errors.Join(problems...) }

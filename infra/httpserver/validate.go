@@ -1,0 +1,231 @@
+package httpserver
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/go-playground/validator/v10"
+
+	"plugboard/app"
+)
+
+// embedMark stands for an embedded struct in a validator's namespace. Embedding is nobody's business outside.
+const embedMark = "\x00"
+
+// ioRules are rules of the validator that look at the network or the disk, which validation must not do.
+var ioRules = []string{
+	"file", "filepath", "dir", "dirpath", "image", "uds_exists", "unix_addr",
+	"tcp_addr", "tcp4_addr", "tcp6_addr", "udp_addr", "udp4_addr", "udp6_addr", "ip_addr", "ip4_addr", "ip6_addr",
+}
+
+// newValidator returns a validator that knows fields by the names callers know.
+func newValidator() *validator.Validate {
+	v := validator.New(validator.WithRequiredStructEnabled())
+	v.SetTagName("binding")
+	v.RegisterTagNameFunc(wireName)
+	return v
+}
+
+// wireName returns the name a caller knows f by.
+func wireName(f reflect.StructField) string {
+	sources, name, _ := sourcesOf(f)
+	if len(sources) == 0 && f.Anonymous {
+		return embedMark
+	}
+	return name
+}
+
+// optionalValue gives the validator what an app.Optional holds, as a pointer: a value that is set is judged
+// by its rules even when it is zero, one that is not is "not given".
+func optionalValue(field reflect.Value) any {
+	if !field.FieldByName("Set").Bool() || field.FieldByName("Null").Bool() {
+		return reflect.Zero(reflect.PointerTo(field.FieldByName("Value").Type())).Interface()
+	}
+	value := reflect.New(field.FieldByName("Value").Type())
+	value.Elem().Set(field.FieldByName("Value"))
+	return value.Interface()
+}
+
+// validate applies the rules of request's fields, then its own Validate method once they all hold.
+func (s *Server) validate(p *requestPlan, request any, bad *violations) error {
+	if p.rules {
+		if err := s.validateRules(request, bad); err != nil {
+			return err
+		}
+	}
+	if err := bad.err(); err != nil || !p.custom {
+		return err
+	}
+	custom, ok := request.(app.Validator)
+	if !ok {
+		return nil
+	}
+	return custom.Validate()
+}
+
+func (s *Server) validateRules(request any, bad *violations) error {
+	err := s.rules.Struct(request)
+	if err == nil {
+		return nil
+	}
+	var found validator.ValidationErrors
+	if !errors.As(err, &found) {
+		return fmt.Errorf("validate request: %w", err)
+	}
+	known := violations{list: slices.Clone(bad.list)}
+	for _, f := range found {
+		field := fieldName(f.Namespace())
+		if notGiven(f) || known.covers(field) {
+			continue
+		}
+		bad.add(clip(field), f.Tag(), ruleMessage(f))
+	}
+	return nil
+}
+
+// notGiven reports whether f complains about a value that was not given and need not be: a pointer or an
+// app.Optional without a value breaks no rule but the required ones.
+func notGiven(f validator.FieldError) bool {
+	return (f.Kind() == reflect.Pointer || f.Kind() == reflect.Invalid) && !strings.HasPrefix(f.Tag(), "required")
+}
+
+// fieldName turns a validator's namespace, "Request.items[0].price", into the caller's name, "items.0.price".
+func fieldName(namespace string) string {
+	_, name, _ := strings.Cut(namespace, ".")
+	name = strings.ReplaceAll(name, embedMark+".", "")
+	name = strings.ReplaceAll(name, "[", ".")
+	return strings.ReplaceAll(name, "]", "")
+}
+
+// checkRules applies every rule of typ's fields to a sample value, so that an unknown rule, a rule that does not
+// fit its field or a bad parameter shows at start and not in the first request.
+func (s *Server) checkRules(typ reflect.Type) []string {
+	c := ruleChecker{rules: s.rules, seen: map[reflect.Type]bool{}}
+	c.structType(typ)
+	return c.problems
+}
+
+type ruleChecker struct {
+	rules    *validator.Validate
+	seen     map[reflect.Type]bool
+	problems []string
+}
+
+func (c *ruleChecker) structType(typ reflect.Type) {
+	typ = element(typ)
+	if typ.Kind() != reflect.Struct || c.seen[typ] || typ == timeType || typ == fileType.Elem() {
+		return
+	}
+	c.seen[typ] = true
+	if isOptional(typ) {
+		c.rules.RegisterCustomTypeFunc(optionalValue, reflect.Zero(typ).Interface())
+	}
+	for i := range typ.NumField() {
+		f := typ.Field(i)
+		if !f.IsExported() && !f.Anonymous {
+			continue
+		}
+		c.structType(f.Type)
+		if tag := f.Tag.Get("binding"); tag != "" && tag != "-" {
+			c.field(f, tag)
+		}
+	}
+	if len(c.problems) == 0 {
+		if why := c.panics(func() { _ = c.rules.Struct(reflect.Zero(typ).Interface()) }); why != "" {
+			c.problems = append(c.problems, fmt.Sprintf("the rules of %s do not fit: %s", typ, why))
+		}
+	}
+}
+
+// element returns what typ holds in the end, through pointers, lists and maps.
+func element(typ reflect.Type) reflect.Type {
+	for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice || typ.Kind() == reflect.Map || typ.Kind() == reflect.Array {
+		typ = typ.Elem()
+	}
+	return typ
+}
+
+// field checks the rules of one field, each by itself.
+func (c *ruleChecker) field(f reflect.StructField, tag string) {
+	typ := f.Type
+	outer := typ
+	for _, rule := range strings.Split(tag, ",") {
+		name, _, _ := strings.Cut(rule, "=")
+		switch {
+		case name == "dive":
+			typ = under(typ).Elem()
+			outer = typ
+		case name == "keys":
+			typ = under(outer).Key()
+		case name == "endkeys":
+			typ = outer
+		case slices.Contains(ioRules, name):
+			c.problems = append(c.problems, fmt.Sprintf("request field %s: the rule %q looks at the disk or the network, which validation must not do", f.Name, name))
+		case isStructural(name):
+		default:
+			c.rule(f.Name, rule, typ)
+		}
+		if name == "keys" {
+			outer = under(f.Type)
+		}
+	}
+}
+
+// under returns typ without pointers.
+func under(typ reflect.Type) reflect.Type {
+	for typ.Kind() == reflect.Pointer {
+		typ = typ.Elem()
+	}
+	return typ
+}
+
+// isStructural reports whether a rule needs the other fields or only steers validation, so that it cannot be
+// tried by itself.
+func isStructural(name string) bool {
+	switch name {
+	case "omitempty", "omitnil", "omitzero", "structonly", "nostructlevel", "required", "isdefault", "fieldcontains", "fieldexcludes":
+		return true
+	}
+	return strings.HasSuffix(name, "field") || strings.HasPrefix(name, "required_") ||
+		strings.HasPrefix(name, "excluded_") || name == "skip_unless"
+}
+
+func (c *ruleChecker) rule(field, rule string, typ reflect.Type) {
+	typ = under(typ)
+	if isOptional(typ) {
+		value, _ := typ.FieldByName("Value")
+		typ = under(value.Type)
+	}
+	sample := sampleOf(typ)
+	if why := c.panics(func() { _ = c.rules.Var(sample.Interface(), rule) }); why != "" {
+		c.problems = append(c.problems, fmt.Sprintf("request field %s: the rule %q is unknown or does not fit a %s", field, rule, typ))
+	}
+}
+
+// sampleOf returns a value of typ that is not zero where that is easy, since rules skip zero values.
+func sampleOf(typ reflect.Type) reflect.Value {
+	v := reflect.New(typ).Elem()
+	switch typ.Kind() {
+	case reflect.String:
+		v.SetString("x")
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(typ, 1, 1))
+	case reflect.Map:
+		v.Set(reflect.MakeMap(typ))
+	}
+	return v
+}
+
+// panics runs fn and returns what it panicked with, or "".
+func (c *ruleChecker) panics(fn func()) (why string) {
+	defer func() {
+		if v := recover(); v != nil {
+			why = fmt.Sprint(v)
+		}
+	}()
+	fn()
+	return ""
+}

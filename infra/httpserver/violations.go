@@ -1,0 +1,54 @@
+package httpserver
+
+import (
+	"strings"
+
+	"plugboard/app"
+)
+
+// maxViolations is how many violated rules an answer lists.
+const maxViolations = 100
+
+// violations collects what is wrong with one request, the first maxViolations of it.
+type violations struct {
+	list []app.Violation
+}
+
+func (v *violations) add(field, rule, message string) {
+	if len(v.list) < maxViolations {
+		v.list = append(v.list, app.Violation{Field: field, Rule: rule, Message: message})
+	}
+}
+
+// covers reports whether field, or something around or within it, is already known to be wrong, so that
+// another complaint would only repeat it.
+func (v *violations) covers(field string) bool {
+	for _, x := range v.list {
+		if x.Field == field || x.Field == "body" || isWithin(field, x.Field) || isWithin(x.Field, field) {
+			return true
+		}
+	}
+	return false
+}
+
+// isWithin reports whether field is a part of whole.
+func isWithin(field, whole string) bool {
+	return len(field) > len(whole) && field[len(whole)] == '.' && strings.HasPrefix(field, whole)
+}
+
+// err returns the failure that lists the violations, or nil without any.
+func (v *violations) err() error {
+	if len(v.list) == 0 {
+		return nil
+	}
+	return &app.Error{Code: app.Invalid, Message: summary(v.list), Details: v.list}
+}
+
+// summary puts the first violations into one sentence.
+func summary(list []app.Violation) string {
+	const most = 5
+	if len(list) <= most {
+		return app.Violations(list).Error()
+	}
+	return app.Violations(list[:most]).Error() + "; and more"
+}
