@@ -1,0 +1,124 @@
+package eventbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+
+	"plugboard/app"
+	"plugboard/infra/database"
+)
+
+// responder answers the queries of one topic.
+type responder struct {
+	app.Answer
+	// plans holds a queryPlans for each pair of query and answer types that asked.
+	plans sync.Map
+}
+
+type queryTypes struct{ query, answer reflect.Type }
+
+// queryPlans copy a query to the responder's type and its answer back.
+type queryPlans struct {
+	query, answer plan
+	err           error
+}
+
+func (c *checker) answer(a app.Answer) {
+	r := a.Responder
+	if r.IsZero() {
+		c.fail(a.Plugin, a.Source, "b.Answer takes app.Reply(…)")
+		return
+	}
+	if r.QueryType().Kind() != reflect.Struct || r.AnswerType().Kind() != reflect.Struct {
+		c.fail(a.Plugin, a.Source, "a responder takes a query struct and returns an answer struct")
+		return
+	}
+	if msg := topicProblem(r.QueryType(), r.Topic()); msg != "" {
+		c.fail(a.Plugin, a.Source, "query %s: %s", r.QueryType().Name(), msg)
+		return
+	}
+	for _, t := range []reflect.Type{r.QueryType(), r.AnswerType()} {
+		_, bad := compilePlan(t, t)
+		for _, m := range bad {
+			c.fail(a.Plugin, a.Source, "query %s: field %s %s", r.Topic(), m.field, m.text)
+		}
+	}
+	if first, dup := c.responders[r.Topic()]; dup {
+		c.fail(a.Plugin, a.Source, "query %s is already answered by plugin %s (%s)", r.Topic(), first.Plugin.Name, first.Source)
+		return
+	}
+	c.responders[r.Topic()] = &responder{Answer: a}
+}
+
+// Ask implements app.Bus.
+func (p *pluginBus) Ask(ctx context.Context, query app.Event, answer any) error {
+	to := reflect.ValueOf(answer)
+	from := reflect.ValueOf(query)
+	if from.Kind() == reflect.Pointer {
+		from = from.Elem()
+	}
+	if from.Kind() != reflect.Struct || to.Kind() != reflect.Pointer || to.Elem().Kind() != reflect.Struct {
+		return errors.New("ask: takes a query struct and fills an answer struct")
+	}
+	topic := query.Topic()
+	r, ok := p.bus.wiring.responders[topic]
+	if !ok {
+		return app.Errorf(app.Unavailable, "nobody answers %s", topic)
+	}
+	plans := r.plansFor(from.Type(), to.Elem().Type())
+	if plans.err != nil {
+		return fmt.Errorf("ask %s: plugin %s does not agree with plugin %s (%s): %w", topic, p.plugin, r.Plugin.Name, r.Source, plans.err)
+	}
+	whole := reflect.New(from.Type())
+	whole.Elem().Set(from)
+	asked := r.Responder.New()
+	plans.query.copy(reflect.ValueOf(asked).UnsafePointer(), whole.UnsafePointer())
+	replied, err := r.call(ctx, asked)
+	if err != nil {
+		return fmt.Errorf("ask %s: %w", topic, err)
+	}
+	plans.answer.copy(to.UnsafePointer(), reflect.ValueOf(replied).UnsafePointer())
+	return nil
+}
+
+// call runs the responder as its own plugin, outside the asker's transaction.
+func (r *responder) call(ctx context.Context, query any) (answer any, err error) {
+	defer recovered(&err)
+	call := &app.Call{Plugin: r.Plugin.Name}
+	if asker := app.CallFrom(ctx); asker != nil {
+		call.RequestID, call.Trace = asker.RequestID, asker.Trace
+	}
+	return r.Responder.Call(app.WithCall(database.WithoutTx(ctx), call), query)
+}
+
+func (r *responder) plansFor(query, answer reflect.Type) *queryPlans {
+	types := queryTypes{query, answer}
+	if p, ok := r.plans.Load(types); ok {
+		return p.(*queryPlans)
+	}
+	p := &queryPlans{}
+	var errs []error
+	var bad []mismatch
+	p.query, bad = compilePlan(r.Responder.QueryType(), query)
+	errs = append(errs, mismatchErrors("the query's", bad)...)
+	p.answer, bad = compilePlan(answer, r.Responder.AnswerType())
+	errs = append(errs, mismatchErrors("the answer's", bad)...)
+	p.err = errors.Join(errs...)
+	kept, _ := r.plans.LoadOrStore(types, p)
+	return kept.(*queryPlans)
+}
+
+func mismatchErrors(whose string, bad []mismatch) []error {
+	var errs []error
+	for _, m := range bad {
+		text := m.text
+		if m.missing {
+			text = "is not sent"
+		}
+		errs = append(errs, fmt.Errorf("%s field %s %s", whose, m.field, text))
+	}
+	return errs
+}

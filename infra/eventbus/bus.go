@@ -1,0 +1,221 @@
+package eventbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+	"unsafe"
+
+	"github.com/go-json-experiment/json"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"plugboard/app"
+	"plugboard/config"
+	"plugboard/infra/database"
+)
+
+// Bus is the event bus. Make it with [New], give it the plugins with [Bus.Check], then start it. Its methods
+// may be called concurrently after Check.
+type Bus struct {
+	cfg    config.Events
+	db     *database.DB
+	log    *zap.Logger
+	meters *meters
+	memory *Memory
+	outbox *Outbox
+	wiring wiring
+}
+
+// New returns a bus that delivers by way of db. It opens and starts nothing.
+func New(cfg config.Events, db *database.DB, log *zap.Logger, registry prometheus.Registerer) (*Bus, error) {
+	b := &Bus{cfg: cfg, db: db, log: log.With(zap.String("component", "eventbus"))}
+	var err error
+	if b.meters, err = newMeters(registry); err != nil {
+		return nil, fmt.Errorf("register event metrics: %w", err)
+	}
+	b.memory = NewMemory(cfg.Buffer, b.log, Hooks{Failed: b.failed, Dead: b.deadVolatile, Dropped: b.dropped})
+	b.outbox = NewOutbox(cfg, db, b.log, Hooks{Failed: b.failed, Dead: b.dead})
+	return b, nil
+}
+
+// For returns the bus as plugin sees it.
+func (b *Bus) For(plugin string) app.Bus { return &pluginBus{bus: b, plugin: plugin} }
+
+// Start begins to deliver, what was left from earlier runs first. The database must be open and migrated.
+func (b *Bus) Start(ctx context.Context) error {
+	for _, s := range b.wiring.subscriptions {
+		if s.options.Volatile {
+			b.memory.Subscribe(b.group(s))
+		} else {
+			b.outbox.Subscribe(b.group(s))
+		}
+	}
+	if err := b.outbox.Start(ctx); err != nil {
+		return fmt.Errorf("start event delivery: %w", err)
+	}
+	return b.memory.Start(ctx)
+}
+
+// Stop stops delivering: running handlers may end until ctx is done; what has not begun stays in the
+// database. It may be called without Start, and twice.
+func (b *Bus) Stop(ctx context.Context) error {
+	return errors.Join(b.memory.Close(ctx), b.outbox.Close(ctx))
+}
+
+// Idle returns nil once no event is waiting or being handled, retries and delays included; dead deliveries do
+// not count. It returns ctx's error when that is done first.
+func (b *Bus) Idle(ctx context.Context) error {
+	for {
+		if err := b.outbox.Idle(ctx); err != nil {
+			return err
+		}
+		if err := b.memory.Idle(ctx); err != nil {
+			return err
+		}
+		// A volatile handler may have published a durable event meanwhile.
+		if b.outbox.quiet() {
+			return nil
+		}
+	}
+}
+
+// Outbox returns the durable transport, for operators' commands.
+func (b *Bus) Outbox() *Outbox { return b.outbox }
+
+type pluginBus struct {
+	bus    *Bus
+	plugin string
+}
+
+// Publish implements app.Bus.
+func (p *pluginBus) Publish(ctx context.Context, event app.Event, opts ...app.PublishOption) error {
+	pub, err := p.bus.publication(p.plugin, event)
+	if err != nil {
+		return err
+	}
+	m, err := pub.message(ctx, event, p.plugin, opts)
+	if err != nil {
+		return fmt.Errorf("publish %s: %w", pub.topic, err)
+	}
+	return p.bus.publish(ctx, pub, m)
+}
+
+func (b *Bus) publish(ctx context.Context, pub *publication, m *Message) error {
+	if pub.durable || b.outbox.Wants(m.Topic) {
+		payload, err := pub.encode(m)
+		if err != nil {
+			return fmt.Errorf("publish %s: %w", m.Topic, err)
+		}
+		m.Payload = payload
+		if err := b.outbox.Publish(ctx, m); err != nil {
+			return fmt.Errorf("publish %s: %w", m.Topic, err)
+		}
+	}
+	b.meters.published.WithLabelValues(m.Topic).Inc()
+	if pub.volatile {
+		return b.memory.Publish(ctx, m)
+	}
+	return nil
+}
+
+// publication finds what plugin announced to publish.
+func (b *Bus) publication(plugin string, event app.Event) (*publication, error) {
+	t := reflect.TypeOf(event)
+	if t == nil {
+		return nil, errors.New("publish: the event is nil")
+	}
+	if t.Kind() == reflect.Pointer {
+		if reflect.ValueOf(event).IsNil() {
+			return nil, errors.New("publish: the event is nil")
+		}
+		t = t.Elem()
+	}
+	pub, ok := b.wiring.publications[publicationKey{plugin, t}]
+	if !ok {
+		return nil, fmt.Errorf("publish %s: plugin %s has not announced this event; add b.Publishes(%s{}) to its OnBoot",
+			event.Topic(), plugin, t.Name())
+	}
+	return pub, nil
+}
+
+// Limits of what a publisher may send along, so that no single event can fill an index or a log line.
+const (
+	maxKey     = 512
+	maxHeaders = 32
+	maxHeader  = 4096
+	maxDelay   = 366 * 24 * time.Hour
+)
+
+func (p *publication) message(ctx context.Context, event app.Event, plugin string, opts []app.PublishOption) (*Message, error) {
+	m := &Message{Topic: p.topic, Emitter: plugin, Time: time.Now(), local: p.snapshot(event), localType: p.event}
+	if p.keyed {
+		m.Key = event.(app.Keyed).Key()
+		if len(m.Key) > maxKey {
+			return nil, fmt.Errorf("the key is longer than %d bytes", maxKey)
+		}
+	}
+	if call := app.CallFrom(ctx); call != nil {
+		m.RequestID, m.Trace = call.RequestID, call.Trace
+		if d, ok := app.DeliveryFrom(ctx); ok {
+			m.Parent = d.EventID
+		}
+	}
+	if len(opts) == 0 {
+		return m, nil
+	}
+	o := app.NewPublishOptions(opts)
+	m.Headers, m.Delay = o.Headers, o.Delay
+	return m, checkOptions(o)
+}
+
+func checkOptions(o app.PublishOptions) error {
+	if o.Delay < 0 || o.Delay > maxDelay {
+		return fmt.Errorf("the delay %s is not between 0 and %s", o.Delay, maxDelay)
+	}
+	if len(o.Headers) > maxHeaders {
+		return fmt.Errorf("more than %d headers", maxHeaders)
+	}
+	for name, value := range o.Headers {
+		if name == "" || strings.HasPrefix(name, "_") || len(name)+len(value) > maxHeader {
+			return fmt.Errorf("header %q: a name is not empty, does not start with an underscore, and has with its value at most %d bytes", name, maxHeader)
+		}
+	}
+	return nil
+}
+
+// snapshot returns a pointer to event as it is now, which nobody else can change.
+func (p *publication) snapshot(event app.Event) unsafe.Pointer {
+	v := reflect.ValueOf(event)
+	if v.Kind() == reflect.Pointer {
+		v = v.Elem()
+	} else if p.self.flat {
+		return dataOf(event)
+	}
+	whole := reflect.New(p.event)
+	whole.Elem().Set(v)
+	if p.self.flat {
+		return whole.UnsafePointer()
+	}
+	snapshot := reflect.New(p.event)
+	p.self.copy(snapshot.UnsafePointer(), whole.UnsafePointer())
+	return snapshot.UnsafePointer()
+}
+
+// dataOf returns the pointer to the struct inside an interface. The struct is never changed: a value in an
+// interface is immutable. It saves an allocation for each event. The type must not be pointer-shaped, which
+// a struct without pointers is not.
+func dataOf(event app.Event) unsafe.Pointer {
+	return (*[2]unsafe.Pointer)(unsafe.Pointer(&event))[1]
+}
+
+func (p *publication) encode(m *Message) ([]byte, error) {
+	payload, err := json.Marshal(reflect.NewAt(p.event, m.local).Interface())
+	if err != nil {
+		return nil, fmt.Errorf("encode event: %w", err)
+	}
+	return payload, nil
+}

@@ -1,0 +1,296 @@
+package eventbus
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"plugboard/app"
+)
+
+// wiring is what the plugins registered, checked and compiled.
+type wiring struct {
+	publications  map[publicationKey]*publication
+	byTopic       map[string][]*publication
+	subscriptions []*subscription
+	responders    map[string]*responder
+}
+
+type publicationKey struct {
+	plugin string
+	event  reflect.Type
+}
+
+// publication is an event type that a plugin publishes.
+type publication struct {
+	app.Publication
+	topic             string
+	event             reflect.Type
+	keyed             bool
+	self              plan
+	volatile, durable bool
+}
+
+// subscription is a registered subscriber.
+type subscription struct {
+	app.Subscription
+	name    string
+	topic   string
+	options app.SubscribeOptions
+	// plans copy from each publisher's type, self from the subscriber's own.
+	plans map[reflect.Type]plan
+	self  plan
+}
+
+// DeadLetterPrefix begins the topics under which dead deliveries are announced.
+const DeadLetterPrefix = "_dlq."
+
+var topicPattern = regexp.MustCompile(`^[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*$`)
+
+// Check compiles what the plugins registered and returns everything that is wrong with it, each with plugin
+// and file. It is called once, before Start.
+func (b *Bus) Check(plugins []app.BootedPlugin) []error {
+	c := checker{wiring: wiring{
+		publications: make(map[publicationKey]*publication),
+		byTopic:      make(map[string][]*publication),
+		responders:   make(map[string]*responder),
+	}}
+	for _, p := range plugins {
+		for _, pub := range p.Boot.Publications() {
+			c.publication(pub)
+		}
+	}
+	for _, p := range plugins {
+		for _, sub := range p.Boot.Subscriptions() {
+			c.subscription(sub)
+		}
+		for _, answer := range p.Boot.Answers() {
+			c.answer(answer)
+		}
+	}
+	c.names()
+	c.route()
+	b.wiring = c.wiring
+	return c.problems
+}
+
+type checker struct {
+	wiring
+	problems []error
+}
+
+func (c *checker) fail(plugin app.PluginInfo, source, format string, args ...any) {
+	c.problems = append(c.problems, fmt.Errorf("plugin %s (%s): %s", plugin.Name, source, fmt.Sprintf(format, args...)))
+}
+
+func (c *checker) publication(p app.Publication) {
+	t := reflect.TypeOf(p.Event)
+	if t == nil || t.Kind() != reflect.Struct {
+		c.fail(p.Plugin, p.Source, "b.Publishes takes event structs, not %v", t)
+		return
+	}
+	topic := p.Event.Topic()
+	if msg := topicProblem(t, topic); msg != "" {
+		c.fail(p.Plugin, p.Source, "event %s: %s", t.Name(), msg)
+		return
+	}
+	key := publicationKey{p.Plugin.Name, t}
+	if _, dup := c.publications[key]; dup {
+		c.fail(p.Plugin, p.Source, "event %s is announced twice", topic)
+		return
+	}
+	self, bad := compilePlan(t, t)
+	for _, m := range bad {
+		c.fail(p.Plugin, p.Source, "event %s: field %s %s", topic, m.field, m.text)
+	}
+	_, keyed := p.Event.(app.Keyed)
+	pub := &publication{Publication: p, topic: topic, event: t, keyed: keyed, self: self}
+	c.publications[key] = pub
+	c.byTopic[topic] = append(c.byTopic[topic], pub)
+}
+
+// topicProblem says what is wrong with the topic of event type t, if anything. That Topic returns a constant
+// is checked on two values: the zero value and one with every simple field filled.
+func topicProblem(t reflect.Type, topic string) string {
+	if !topicPattern.MatchString(topic) {
+		return fmt.Sprintf("topic %q is not of the form product.created: lower-case words joined by dots", topic)
+	}
+	filled := reflect.New(t).Elem()
+	for i := range t.NumField() {
+		if f := filled.Field(i); f.CanSet() {
+			fill(f)
+		}
+	}
+	if other := filled.Interface().(app.Event).Topic(); other != topic {
+		return fmt.Sprintf("Topic must return a constant, but returns %q and %q for different values", topic, other)
+	}
+	return ""
+}
+
+func fill(v reflect.Value) {
+	switch {
+	case v.Kind() == reflect.String:
+		v.SetString("x")
+	case v.Kind() == reflect.Bool:
+		v.SetBool(true)
+	case v.CanInt():
+		v.SetInt(1)
+	case v.CanUint():
+		v.SetUint(1)
+	case v.CanFloat():
+		v.SetFloat(1)
+	}
+}
+
+func (c *checker) subscription(s app.Subscription) {
+	if s.Subscriber.IsZero() {
+		c.fail(s.Plugin, s.Source, "b.Subscribe takes app.On(…) or app.OnTx(…)")
+		return
+	}
+	t, topic := s.Subscriber.EventType(), s.Subscriber.Topic()
+	if t.Kind() != reflect.Struct {
+		c.fail(s.Plugin, s.Source, "a subscriber takes an event struct, not %s", t)
+		return
+	}
+	if msg := topicProblem(t, strings.TrimPrefix(topic, DeadLetterPrefix)); msg != "" && !strings.HasPrefix(topic, DeadLetterPrefix) {
+		c.fail(s.Plugin, s.Source, "event %s: %s", t.Name(), msg)
+		return
+	}
+	sub := &subscription{Subscription: s, topic: topic, options: s.Options, plans: make(map[reflect.Type]plan)}
+	sub.name = cmp.Or(s.Options.Name, s.Plugin.Name+"/"+topic)
+	c.options(sub)
+	var bad []mismatch
+	sub.self, bad = compilePlan(t, t)
+	for _, m := range bad {
+		c.fail(s.Plugin, s.Source, "event %s: field %s %s", topic, m.field, m.text)
+	}
+	c.subscriptions = append(c.subscriptions, sub)
+	if len(bad) == 0 {
+		c.match(sub)
+	}
+}
+
+func (c *checker) options(s *subscription) {
+	o := s.options
+	for _, problem := range []struct {
+		bad  bool
+		text string
+	}{
+		{o.Concurrency < 0, "app.Concurrency must be at least 1"},
+		{o.Attempts < 0, "app.Attempts must be at least 1"},
+		{o.Timeout < 0, "app.Timeout must be positive"},
+		{o.BackoffMin < 0 || o.BackoffMax < o.BackoffMin, "app.Backoff takes a first wait and a longest one at least as long"},
+		{o.Block && o.Volatile, "app.Block needs a durable subscription, not app.Volatile"},
+		{o.Volatile && len(o.Formerly) > 0, "app.Formerly needs a durable subscription, not app.Volatile"},
+		{len(s.name) > 200, "the subscription's name is longer than 200 bytes"},
+	} {
+		if problem.bad {
+			c.fail(s.Plugin, s.Source, "%s", problem.text)
+		}
+	}
+}
+
+// match compiles the plan from every publisher of the subscription's topic, and reports what no publisher sends
+// and what does not fit.
+func (c *checker) match(s *subscription) {
+	type source struct {
+		event  reflect.Type
+		plugin app.PluginInfo
+		source string
+	}
+	var sources []source
+	for _, p := range c.byTopic[s.topic] {
+		sources = append(sources, source{p.event, p.Plugin, p.Source})
+	}
+	if failed, ok := strings.CutPrefix(s.topic, DeadLetterPrefix); ok {
+		if len(c.byTopic[failed]) == 0 {
+			c.fail(s.Plugin, s.Source, "subscribes to %s, but nobody publishes %s%s", s.topic, failed, c.nearest(failed))
+			return
+		}
+		sources = append(sources, source{event: deadLetterType, plugin: app.PluginInfo{Name: "the host"}, source: "app.DeadLetter"})
+	}
+	if len(sources) == 0 {
+		c.fail(s.Plugin, s.Source, "subscribes to %s, which nobody publishes%s", s.topic, c.nearest(s.topic))
+		return
+	}
+	missing := make(map[string]int)
+	for _, from := range sources {
+		p, bad := compilePlan(s.Subscriber.EventType(), from.event)
+		s.plans[from.event] = p
+		for _, m := range bad {
+			if m.missing {
+				missing[m.field]++
+				continue
+			}
+			c.fail(s.Plugin, s.Source, "event %s: field %s %s, by plugin %s (%s)", s.topic, m.field, m.text, from.plugin.Name, from.source)
+		}
+	}
+	for _, field := range slices.Sorted(maps.Keys(missing)) {
+		if missing[field] == len(sources) {
+			c.fail(s.Plugin, s.Source, "event %s: reads field %s, which plugin %s (%s) does not send", s.topic, field, sources[0].plugin.Name, sources[0].source)
+		}
+	}
+}
+
+// nearest suggests the published topic most like topic.
+func (c *checker) nearest(topic string) string {
+	best, distance := "", len(topic)/2+1
+	for _, t := range slices.Sorted(maps.Keys(c.byTopic)) {
+		if d := editDistance(t, topic); d < distance {
+			best, distance = t, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %s?", best)
+}
+
+// names reports names that two subscriptions share.
+func (c *checker) names() {
+	byName := make(map[string]*subscription)
+	for _, s := range c.subscriptions {
+		for _, name := range append([]string{s.name}, s.options.Formerly...) {
+			if first, dup := byName[name]; dup && first != s {
+				c.fail(s.Plugin, s.Source, "the subscription name %q is taken by plugin %s (%s); give one of them a name with app.Named",
+					name, first.Plugin.Name, first.Source)
+				continue
+			}
+			byName[name] = s
+		}
+	}
+}
+
+// route notes for each publication what kinds of subscriptions its topic has.
+func (c *checker) route() {
+	for _, s := range c.subscriptions {
+		for _, p := range c.byTopic[s.topic] {
+			p.volatile = p.volatile || s.options.Volatile
+			p.durable = p.durable || !s.options.Volatile
+		}
+	}
+}
+
+// editDistance is the Levenshtein distance between a and b.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,137 @@
+package eventbus
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"go.uber.org/zap"
+
+	"plugboard/app"
+	"plugboard/infra/database"
+)
+
+var deadLetterType = reflect.TypeFor[app.DeadLetter]()
+
+// group turns a subscription into a transport's group.
+func (b *Bus) group(s *subscription) Group {
+	timeout := b.cfg.Timeout
+	if s.Subscriber.Tx() && b.db.Dialect() == database.SQLite {
+		timeout = b.cfg.TxTimeout
+	}
+	return Group{
+		Name: s.name, Formerly: s.options.Formerly, Topic: s.topic, Plugin: s.Plugin.Name,
+		Concurrency: cmp.Or(s.options.Concurrency, b.cfg.Concurrency),
+		Attempts:    cmp.Or(s.options.Attempts, b.cfg.Attempts),
+		BackoffMin:  cmp.Or(s.options.BackoffMin, b.cfg.BackoffMin),
+		BackoffMax:  cmp.Or(s.options.BackoffMax, b.cfg.BackoffMax),
+		Timeout:     cmp.Or(s.options.Timeout, timeout),
+		Block:       s.options.Block,
+		Tx:          s.Subscriber.Tx(),
+		Handle:      func(ctx context.Context, d *Incoming) error { return b.handle(ctx, s, d) },
+	}
+}
+
+// handle gives the subscriber its event.
+func (b *Bus) handle(ctx context.Context, s *subscription, d *Incoming) (err error) {
+	start := time.Now()
+	defer func() { b.handledOne(d, start, err) }()
+	event, err := s.event(d.Message)
+	if err != nil {
+		return err
+	}
+	ctx = app.WithDelivery(ctx, s.Plugin.Name, d.RequestID, d.Trace, d)
+	if s.options.Volatile && s.Subscriber.Tx() {
+		return b.db.InTx(ctx, func(ctx context.Context) error { return s.Subscriber.Call(ctx, event) })
+	}
+	return s.Subscriber.Call(ctx, event)
+}
+
+// event makes the subscriber's struct from the published one, or from the stored JSON.
+func (s *subscription) event(m *Message) (any, error) {
+	event := s.Subscriber.New()
+	to := reflect.ValueOf(event).UnsafePointer()
+	if p, ok := s.plans[m.localType]; ok && m.local != nil {
+		p.copy(to, m.local)
+		return event, nil
+	}
+	stored := reflect.New(s.Subscriber.EventType())
+	if err := json.Unmarshal(m.Payload, stored.Interface()); err != nil {
+		return nil, fmt.Errorf("event %s of %s: %w: %w", m.ID(), m.Topic, ErrUnreadable, err)
+	}
+	s.self.copy(to, stored.UnsafePointer())
+	return event, nil
+}
+
+// Delivery implements app.DeliverySource.
+func (d *Incoming) Delivery() app.Delivery {
+	return app.Delivery{
+		EventID: d.ID(), Topic: d.Topic, Key: d.Key, Subscription: d.Subscription, Attempt: d.Attempt,
+		Emitter: d.Emitter, Parent: d.Parent, RequestID: d.RequestID, Trace: d.Trace, Time: d.Time.UTC(), Headers: d.Headers,
+	}
+}
+
+// Complete implements app.DeliverySource.
+func (d *Incoming) Complete(ctx context.Context) error {
+	if d.complete == nil {
+		return nil
+	}
+	return d.complete(ctx, d)
+}
+
+func (b *Bus) handledOne(d *Incoming, start time.Time, err error) {
+	outcome := "ok"
+	if err != nil {
+		outcome = "error"
+	}
+	b.meters.handled.WithLabelValues(d.Subscription, outcome).Observe(time.Since(start).Seconds())
+}
+
+// failed logs a failed run of a handler.
+func (b *Bus) failed(d *Incoming, err error) {
+	fields := []zap.Field{
+		zap.String("plugin", d.lane.group.Plugin), zap.String("subscription", d.Subscription), zap.String("event", d.ID()),
+		zap.Int("attempt", d.Attempt), zap.String("request_id", d.RequestID), zap.Error(err),
+	}
+	var p *panicError
+	if errors.As(err, &p) {
+		fields = append(fields, zap.ByteString("stack", p.stack))
+	}
+	b.log.Warn("event handler failed", fields...)
+}
+
+func (b *Bus) logDead(d *Incoming, err error) {
+	b.meters.dead.WithLabelValues(d.Subscription).Inc()
+	b.log.Error("event delivery is dead", zap.String("plugin", d.lane.group.Plugin), zap.String("subscription", d.Subscription),
+		zap.String("event", d.ID()), zap.String("topic", d.Topic), zap.Int("attempts", d.Attempt), zap.Error(err))
+}
+
+// deadVolatile announces a dead volatile delivery; a durable one is announced in the transaction that made it so.
+func (b *Bus) deadVolatile(d *Incoming, err error) {
+	b.logDead(d, err)
+	m, ok := deadLetter(d, err)
+	if !ok {
+		return
+	}
+	ctx := app.WithDelivery(context.Background(), d.lane.group.Plugin, d.RequestID, d.Trace, d)
+	if b.outbox.Wants(m.Topic) {
+		if err := b.outbox.Publish(ctx, m); err != nil {
+			b.log.Error("dead delivery not announced", zap.String("event", d.ID()), zap.Error(err))
+		}
+	}
+	_ = b.memory.Publish(ctx, m) // cannot fail outside a transaction
+}
+
+// dead tells volatile subscribers of a dead durable delivery.
+func (b *Bus) dead(d *Incoming, err error) {
+	b.logDead(d, err)
+	if m, ok := deadLetter(d, err); ok {
+		_ = b.memory.Publish(context.Background(), m) // cannot fail outside a transaction
+	}
+}
+
+func (b *Bus) dropped(group string) { b.meters.dropped.WithLabelValues(group).Inc() }

@@ -1,0 +1,171 @@
+package eventbus_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/fx"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest"
+
+	"plugboard/app"
+	"plugboard/config"
+	"plugboard/infra/database"
+	"plugboard/infra/eventbus"
+)
+
+var _ = io.Discard
+
+// site is where a bus keeps its events: a SQLite file or a Postgres schema, which outlives the bus.
+type site struct {
+	name string
+	url  string
+}
+
+var schemas atomic.Int64
+
+// eachSite runs test on a new SQLite file, and on a new schema of the Postgres server.
+func eachSite(t *testing.T, test func(t *testing.T, at site)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, site{"sqlite", "sqlite:" + filepath.Join(t.TempDir(), "events.db")})
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(t, newSchema(t))
+	})
+}
+
+func newSchema(t *testing.T) site {
+	t.Helper()
+	base := os.Getenv("TEST_DATABASE_URL")
+	if base == "" {
+		t.Skip("TEST_DATABASE_URL is not set; make test sets it")
+	}
+	db := openAt(t, site{"postgres", base})
+	schema := fmt.Sprintf("bus_%d_%d", os.Getpid(), schemas.Add(1))
+	_, err := db.ExecContext(t.Context(), "CREATE SCHEMA "+schema)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		db := openAt(t, site{"postgres", base})
+		_, err := db.ExecContext(context.WithValue(context.Background(), siteKey{}, 1), "DROP SCHEMA "+schema+" CASCADE")
+		require.NoError(t, err)
+	})
+	u, err := url.Parse(base)
+	require.NoError(t, err)
+	q := u.Query()
+	q.Set("search_path", schema)
+	u.RawQuery = q.Encode()
+	return site{"postgres", u.String()}
+}
+
+type siteKey struct{}
+
+func openAt(t *testing.T, at site) *database.DB {
+	t.Helper()
+	cfg := config.Database{URL: at.url, Migrate: true, MaxConns: 8, BusyTimeout: 10 * time.Second, OpenTimeout: 10 * time.Second}
+	db, err := database.New(cfg, zap.NewNop())
+	require.NoError(t, err)
+	require.NoError(t, db.Open(context.Background()))
+	t.Cleanup(func() { require.NoError(t, db.Close(context.Background())) })
+	return db
+}
+
+// plugin is a plugin made of its OnBoot.
+type plugin struct{ onBoot func(b *app.Boot) }
+
+func (p *plugin) OnBoot(b *app.Boot) { p.onBoot(b) }
+
+// rig is a running bus.
+type rig struct {
+	t   *testing.T
+	db  *database.DB
+	bus *eventbus.Bus
+}
+
+func settings() config.Events {
+	return config.Events{
+		Concurrency: 4, Attempts: 4, BackoffMin: time.Millisecond, BackoffMax: 4 * time.Millisecond, Timeout: 10 * time.Second,
+		TxTimeout: 5 * time.Second, Buffer: 64, Lease: 30 * time.Second, Poll: 20 * time.Millisecond, Park: 50 * time.Millisecond, Retention: time.Hour,
+	}
+}
+
+// boot runs the plugins' OnBoot, named p0, p1, …
+func boot(t *testing.T, bus *eventbus.Bus, onBoot ...func(b *app.Boot)) []app.BootedPlugin {
+	t.Helper()
+	r := app.NewRegistrar(bus.For, zap.NewNop())
+	options := []fx.Option{fx.NopLogger, fx.Supply(r)}
+	for i, f := range onBoot {
+		options = append(options, app.Plugin[*plugin](fmt.Sprintf("p%d", i), func() *plugin { return &plugin{f} }))
+	}
+	require.NoError(t, fx.New(options...).Err())
+	return r.Plugins()
+}
+
+// start runs a bus at a site with the given plugins.
+func start(t *testing.T, at site, cfg config.Events, onBoot ...func(b *app.Boot)) *rig {
+	t.Helper()
+	r := prepare(t, at, cfg, onBoot...)
+	require.NoError(t, r.bus.Start(t.Context()))
+	return r
+}
+
+func prepare(t *testing.T, at site, cfg config.Events, onBoot ...func(b *app.Boot)) *rig {
+	t.Helper()
+	db := openAt(t, at)
+	bus, err := eventbus.New(cfg, db, zaptest.NewLogger(t, zaptest.Level(zap.ErrorLevel)), nil)
+	require.NoError(t, err)
+	require.NoError(t, db.Migrate(t.Context(), []database.MigrationSet{bus.Migrations()}))
+	require.Empty(t, bus.Check(boot(t, bus, onBoot...)))
+	r := &rig{t: t, db: db, bus: bus}
+	t.Cleanup(func() { r.stop() })
+	return r
+}
+
+func (r *rig) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	require.NoError(r.t, r.bus.Stop(ctx))
+}
+
+// idle waits until every event is handled.
+func (r *rig) idle() {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), 30*time.Second)
+	defer cancel()
+	require.NoError(r.t, r.bus.Idle(ctx))
+}
+
+// publish publishes as plugin p0.
+func (r *rig) publish(event app.Event, opts ...app.PublishOption) {
+	r.t.Helper()
+	require.NoError(r.t, r.bus.For("p0").Publish(r.t.Context(), event, opts...))
+}
+
+// seen collects values from handlers.
+type seen[T any] struct {
+	mu     sync.Mutex
+	values []T
+}
+
+func (s *seen[T]) add(v T) {
+	s.mu.Lock()
+	s.values = append(s.values, v)
+	s.mu.Unlock()
+}
+
+func (s *seen[T]) all() []T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]T(nil), s.values...)
+}

@@ -1,0 +1,537 @@
+package eventbus
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// lane is the part of a group that lives in memory: what waits, in which order, and who works on it. The
+// transport puts deliveries in with push and learns the outcome of each through settle, after which it
+// says how the delivery's key goes on: advance, or drop.
+type lane struct {
+	group  Group
+	settle func(d *Incoming, err error)
+	// batch lets a worker take several deliveries at a time: right when it is the only one.
+	batch int
+	// pulled tells that the lane has no workers: its deliveries are fetched with pull.
+	pulled bool
+	// onReady is called after a delivery has become ready in a pulled lane.
+	onReady func()
+
+	// backlog is the poller's.
+	backlog backlog
+
+	// used counts the places taken, of at most capacity.
+	used     atomic.Int64
+	capacity int64
+
+	mu      sync.Mutex
+	wake    sync.Cond
+	base    context.Context
+	cancel  context.CancelFunc
+	open    bool
+	ready   queue
+	keys    map[string]*keyState
+	workers map[*worker]struct{}
+	idle    int
+	// room is closed when a place is given back while publishers wait for one; stalled tells that
+	// they have waited in vain since.
+	room    chan struct{}
+	stalled atomic.Bool
+}
+
+// keyState orders the deliveries of one key: they run one at a time, in the order of their numbers.
+type keyState struct {
+	// next is the number that may run next, tail the highest taken by this process.
+	next, tail int64
+	busy       bool
+	waiting    []*Incoming
+}
+
+// maxIdleKeys bounds what a lane remembers of keys it has nothing to do for. To forget one costs a look
+// into the database when its next event is published.
+const maxIdleKeys = 4096
+
+func newLane(g Group, capacity int, settle func(*Incoming, error)) *lane {
+	l := &lane{group: g, settle: settle, batch: 1, capacity: int64(capacity), keys: make(map[string]*keyState), workers: make(map[*worker]struct{})}
+	if g.Concurrency == 1 {
+		l.batch = 64
+	}
+	l.wake.L = &l.mu
+	l.backlog.held = make(map[string]struct{})
+	return l
+}
+
+// reserve takes a place, if there is one.
+func (l *lane) reserve() bool {
+	if l.used.Add(1) > l.capacity {
+		l.used.Add(-1)
+		return false
+	}
+	return true
+}
+
+func (l *lane) unreserve() { l.used.Add(-1) }
+
+// awaitRoom waits up to limit for a place. After a wait in vain it does not wait again until a place has
+// been given back.
+func (l *lane) awaitRoom(limit time.Duration) bool {
+	if l.stalled.Load() {
+		return false
+	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for {
+		l.mu.Lock()
+		if l.room == nil {
+			l.room = make(chan struct{})
+		}
+		room := l.room
+		l.mu.Unlock()
+		if l.reserve() {
+			return true
+		}
+		select {
+		case <-room:
+		case <-timer.C:
+			l.stalled.Store(true)
+			return false
+		}
+	}
+}
+
+// freed gives a place back and tells publishers that wait for one.
+func (l *lane) freed() {
+	l.used.Add(-1)
+	l.stalled.Store(false)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.room != nil {
+		close(l.room)
+		l.room = nil
+	}
+}
+
+// start lets workers run under base.
+func (l *lane) start(base context.Context) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.base, l.cancel = context.WithCancel(base)
+	l.open = true
+	l.rouse()
+}
+
+// push hands the lane a delivery. Its place has been reserved. A delivery with a number waits for its turn.
+func (l *lane) push(d *Incoming) {
+	d.lane = l
+	l.mu.Lock()
+	if d.Key == "" {
+		l.ready.push(d)
+	} else {
+		l.enqueueKeyed(d)
+	}
+	l.rouse()
+	l.mu.Unlock()
+	l.notify()
+}
+
+func (l *lane) notify() {
+	if l.pulled && l.onReady != nil {
+		l.onReady()
+	}
+}
+
+func (l *lane) enqueueKeyed(d *Incoming) {
+	ks := l.key(d.Key)
+	if d.seq == 0 { // the transport does not number: first come, first served
+		ks.tail++
+		d.seq = ks.tail
+	}
+	at, _ := slices.BinarySearchFunc(ks.waiting, d.seq, func(w *Incoming, seq int64) int { return int(w.seq - seq) })
+	ks.waiting = slices.Insert(ks.waiting, at, d)
+	l.next(ks)
+}
+
+// next makes the delivery whose turn it is ready.
+func (l *lane) next(ks *keyState) {
+	if ks.busy || len(ks.waiting) == 0 || ks.waiting[0].seq > ks.next {
+		return
+	}
+	ks.busy = true
+	l.ready.push(ks.waiting[0])
+	ks.waiting = slices.Delete(ks.waiting, 0, 1)
+}
+
+func (l *lane) key(key string) *keyState {
+	ks, ok := l.keys[key]
+	if !ok {
+		if len(l.keys) >= maxIdleKeys {
+			l.forgetKeys()
+		}
+		ks = &keyState{next: 1}
+		l.keys[key] = ks
+	}
+	return ks
+}
+
+func (l *lane) forgetKeys() {
+	for k, ks := range l.keys {
+		if !ks.busy && len(ks.waiting) == 0 && ks.next > ks.tail {
+			delete(l.keys, k)
+		}
+	}
+}
+
+// claimKey reports whether number seq of key may be taken by this process at once, because all earlier ones
+// are done or taken by it too, and takes it. The caller holds the key's number until its transaction ends;
+// when that rolls back it calls unclaimKey.
+func (l *lane) claimKey(key string, seq int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ks, known := l.keys[key]
+	if seq != 1 && (!known || ks.tail != seq-1) {
+		return false
+	}
+	if !known {
+		ks = l.key(key)
+	}
+	if seq == 1 && (ks.busy || len(ks.waiting) > 0) {
+		return false
+	}
+	if seq == 1 {
+		ks.next = 1
+	}
+	ks.tail = seq
+	return true
+}
+
+func (l *lane) unclaimKey(key string, seq int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if ks, ok := l.keys[key]; ok && ks.tail == seq {
+		ks.tail = seq - 1
+	}
+}
+
+// adopt tells the lane that number seq of key, taken from storage, is the first unfinished one, and that
+// this process holds the numbers up to tail. It reports false when the lane is at work on the key.
+func (l *lane) adopt(key string, seq, tail int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ks := l.key(key)
+	if ks.busy || len(ks.waiting) > 0 {
+		return false
+	}
+	ks.next, ks.tail = seq, tail
+	return true
+}
+
+// advance says that d is finished, one way or the other, and its key may go on. It reports whether the lane
+// has a successor for the key.
+func (l *lane) advance(d *Incoming) bool {
+	if d.Key == "" {
+		return false
+	}
+	l.mu.Lock()
+	ks, ok := l.keys[d.Key]
+	if !ok {
+		l.mu.Unlock()
+		return false
+	}
+	ks.busy = false
+	ks.next = d.seq + 1
+	l.next(ks)
+	more := ks.busy || len(ks.waiting) > 0
+	l.rouse()
+	l.mu.Unlock()
+	if more {
+		l.notify()
+	}
+	return more
+}
+
+// drop says that d goes back to storage, and returns the later deliveries of its key, which must go back
+// too. The lane forgets the key.
+func (l *lane) drop(d *Incoming) []*Incoming {
+	if d.Key == "" {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ks, ok := l.keys[d.Key]
+	if !ok {
+		return nil
+	}
+	delete(l.keys, d.Key)
+	return ks.waiting
+}
+
+// again makes d ready once more, ahead of its key.
+func (l *lane) again(d *Incoming) {
+	l.mu.Lock()
+	l.ready.push(d)
+	l.rouse()
+	l.mu.Unlock()
+	l.notify()
+}
+
+// pull takes the next ready delivery of a pulled lane, or nil.
+func (l *lane) pull() *Incoming {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.open || l.ready.len() == 0 {
+		return nil
+	}
+	return l.ready.pop()
+}
+
+// waits reports whether pull would find something.
+func (l *lane) waits() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.open && l.ready.len() > 0
+}
+
+// rouse has a worker look at the queue. The caller holds the lock.
+func (l *lane) rouse() {
+	if !l.open || l.pulled || l.ready.len() == 0 {
+		return
+	}
+	if l.idle > 0 {
+		l.wake.Signal()
+		return
+	}
+	if len(l.workers) < l.group.Concurrency {
+		w := &worker{lane: l}
+		l.workers[w] = struct{}{}
+		go w.run()
+	}
+}
+
+// quiet reports whether nothing is waiting or running.
+func (l *lane) quiet() bool { return l.used.Load() == 0 }
+
+// close stops taking and returns what was waiting.
+func (l *lane) close() []*Incoming {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open = false
+	l.wake.Broadcast()
+	left := l.ready.drain()
+	for _, ks := range l.keys {
+		left = append(left, ks.waiting...)
+		ks.waiting = nil
+	}
+	return left
+}
+
+// recall takes back what has not begun.
+func (l *lane) recall() []*Incoming {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	left := l.ready.drain()
+	for _, ks := range l.keys {
+		left = append(left, ks.waiting...)
+	}
+	clear(l.keys)
+	return left
+}
+
+// wait returns nil when all workers have ended; when ctx is done first it cancels their contexts and reports
+// how many run on.
+func (l *lane) wait(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() {
+		l.mu.Lock()
+		l.wake.Broadcast()
+		l.mu.Unlock()
+	})
+	defer stop()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.workers) > 0 && ctx.Err() == nil {
+		l.wake.Wait()
+	}
+	if l.cancel != nil {
+		l.cancel()
+	}
+	if n := len(l.workers); n > 0 {
+		return fmt.Errorf("subscription %s: %d still running", l.group.Name, n)
+	}
+	return nil
+}
+
+// overdue ends the contexts of the runs that have outlived the group's timeout.
+func (l *lane) overdue(now time.Time) {
+	limit := now.Add(-l.group.Timeout).UnixNano()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for w := range l.workers {
+		if at := w.since.Load(); at != 0 && at < limit {
+			w.expire(at)
+		}
+	}
+}
+
+// worker runs deliveries of a lane, one after the other. It ends when the lane closes.
+type worker struct {
+	lane *lane
+	// since is when the current run began, in Unix nanoseconds; 0 between runs.
+	since atomic.Int64
+
+	mu     sync.Mutex
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+func (w *worker) run() {
+	l := w.lane
+	normal := false
+	defer func() {
+		if w.cancel != nil {
+			w.cancel()
+		}
+		l.mu.Lock()
+		delete(l.workers, w)
+		if !normal { // the handler called runtime.Goexit: others go on
+			l.rouse()
+		}
+		l.wake.Broadcast()
+		l.mu.Unlock()
+	}()
+	var batch []*Incoming
+	for {
+		batch = l.take(batch[:0])
+		if len(batch) == 0 {
+			normal = true
+			return
+		}
+		for i, d := range batch {
+			w.one(d, batch[i+1:])
+			batch[i] = nil
+		}
+	}
+}
+
+// take waits for deliveries. It returns none when the lane is closed.
+func (l *lane) take(batch []*Incoming) []*Incoming {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.open && l.ready.len() == 0 {
+		l.idle++
+		l.wake.Wait()
+		l.idle--
+	}
+	if !l.open {
+		return batch
+	}
+	for len(batch) < l.batch && l.ready.len() > 0 {
+		batch = append(batch, l.ready.pop())
+	}
+	return batch
+}
+
+// one runs d and settles it. When the handler ends the goroutine, the rest of the batch goes back.
+func (w *worker) one(d *Incoming, rest []*Incoming) {
+	err := errExited
+	defer func() {
+		w.since.Store(0)
+		if err == errExited { //nolint:errorlint // set just above, never wrapped
+			w.lane.mu.Lock()
+			for _, r := range rest {
+				w.lane.ready.push(r)
+			}
+			w.lane.mu.Unlock()
+		}
+		w.lane.settle(d, err)
+	}()
+	err = w.call(d)
+}
+
+// errExited is the outcome of a handler that called runtime.Goexit.
+var errExited = fmt.Errorf("the handler ended its goroutine")
+
+func (w *worker) call(d *Incoming) (err error) {
+	defer recovered(&err)
+	return w.lane.group.Handle(w.context(), d)
+}
+
+// recovered turns a panic into an error with its stack.
+func recovered(err *error) {
+	if v := recover(); v != nil {
+		*err = &panicError{value: v, stack: debug.Stack()}
+	}
+}
+
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (p *panicError) Error() string { return fmt.Sprintf("panic: %v", p.value) }
+
+// context returns the context of the next run. One context serves many runs, until it is cancelled: a
+// timer for each run would cost more than most handlers.
+func (w *worker) context() context.Context {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ctx == nil || w.ctx.Err() != nil {
+		w.ctx, w.cancel = context.WithCancel(w.lane.base)
+	}
+	w.since.Store(time.Now().UnixNano())
+	return w.ctx
+}
+
+// expire cancels the run that began at.
+func (w *worker) expire(at int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.since.Load() == at && w.cancel != nil {
+		w.cancel()
+	}
+}
+
+// queue is a first-in first-out ring that grows and shrinks with its content.
+type queue struct {
+	buf  []*Incoming
+	head int
+	n    int
+}
+
+func (q *queue) len() int { return q.n }
+
+func (q *queue) push(d *Incoming) {
+	if q.n == len(q.buf) {
+		q.resize(max(16, 2*q.n))
+	}
+	q.buf[(q.head+q.n)&(len(q.buf)-1)] = d
+	q.n++
+}
+
+func (q *queue) pop() *Incoming {
+	d := q.buf[q.head]
+	q.buf[q.head] = nil
+	q.head = (q.head + 1) & (len(q.buf) - 1)
+	q.n--
+	return d
+}
+
+func (q *queue) resize(size int) {
+	buf := make([]*Incoming, size)
+	for i := range q.n {
+		buf[i] = q.buf[(q.head+i)&(len(q.buf)-1)]
+	}
+	q.buf, q.head = buf, 0
+}
+
+func (q *queue) drain() []*Incoming {
+	out := make([]*Incoming, 0, q.n)
+	for q.n > 0 {
+		out = append(out, q.pop())
+	}
+	return out
+}

@@ -1,0 +1,210 @@
+package eventbus
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// member keeps this process known to the others. On SQLite there are none. On Postgres the process has a row with a
+// lease, and a session that holds an advisory lock: when the lock is free, the process has died, and its deliveries are
+// taken over at once; when the lease has run out, it hangs, and they are taken over too. A process that was taken over
+// finds out before it begins another handler, and joins anew.
+type member struct {
+	o *Outbox
+	// beat is when the lease was last renewed, on this process's clock, in nanoseconds since start.
+	beat  atomic.Int64
+	start time.Time
+
+	mu   sync.Mutex
+	conn *sql.Conn
+}
+
+// lockClass is the first number of the advisory locks ("plug" in ASCII); the second is the process's.
+const lockClass = 0x706c7567
+
+func newMember(o *Outbox) *member { return &member{o: o, start: time.Now()} }
+
+// alive reports whether the lease is certain to last.
+func (m *member) alive() bool {
+	if !m.o.store.postgres {
+		return true
+	}
+	return time.Since(m.start)-time.Duration(m.beat.Load()) < m.o.cfg.Lease
+}
+
+// join makes the process known and takes over what dead ones left.
+func (m *member) join(ctx context.Context) error {
+	if !m.o.store.postgres {
+		m.o.newID()
+		_, err := m.o.store.takeAll(ctx)
+		return err
+	}
+	if err := m.enter(ctx); err != nil {
+		return fmt.Errorf("join the other processes: %w", err)
+	}
+	return m.inherit(ctx)
+}
+
+func (m *member) enter(ctx context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.dropConn()
+	conn, err := m.o.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	now := time.Since(m.start)
+	id := m.o.newID()
+	var key int64
+	err = conn.QueryRowContext(ctx, m.o.store.sql(`INSERT INTO bus_processes (id, seen_at, lease_until)
+		VALUES (?, {now}, {now} + ?) RETURNING lock_key`), id, m.o.cfg.Lease.Milliseconds()).Scan(&key)
+	if err == nil {
+		_, err = conn.ExecContext(ctx, `SELECT pg_advisory_lock($1::int, $2::int)`, lockClass, int32(key)) //nolint:gosec // wraps after 2³¹ starts
+	}
+	if err != nil {
+		_ = conn.Close()
+		return err
+	}
+	m.conn = conn
+	m.beat.Store(int64(now))
+	return nil
+}
+
+func (m *member) dropConn() {
+	if m.conn != nil {
+		_ = m.conn.Raw(func(any) error { return errBadConn }) // the session ends, and the lock with it
+		_ = m.conn.Close()
+		m.conn = nil
+	}
+}
+
+// run renews the lease and looks after the others until ctx is done.
+func (m *member) run(ctx context.Context) {
+	tick := time.NewTicker(min(m.o.cfg.Poll, m.o.cfg.Lease/4))
+	defer tick.Stop()
+	lastSeen := time.Time{}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			if m.o.stopping.Load() {
+				continue
+			}
+			if now.Sub(lastSeen) >= m.o.cfg.Lease/3 {
+				lastSeen = now
+				m.try(ctx, "subscriptions not marked as seen", m.o.seen)
+			}
+			if m.o.store.postgres {
+				m.try(ctx, "process not renewed", m.renew)
+				m.try(ctx, "dead processes not found", m.inherit)
+			}
+		}
+	}
+}
+
+func (m *member) try(ctx context.Context, failure string, fn func(context.Context) error) {
+	limit, cancel := context.WithTimeout(ctx, m.o.cfg.Lease/2)
+	defer cancel()
+	if err := fn(limit); err != nil && ctx.Err() == nil {
+		m.o.log.Warn(failure, zap.Error(err))
+	}
+}
+
+// renew renews the lease, or joins anew when another process has taken this one for dead or the session is lost.
+func (m *member) renew(ctx context.Context) error {
+	renewed, err := m.extend(ctx)
+	if err == nil && renewed {
+		return nil
+	}
+	m.o.log.Warn("this process lost its place among the replicas and joins anew", zap.Error(err))
+	m.o.recall()
+	return m.enter(ctx)
+}
+
+func (m *member) extend(ctx context.Context) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.conn == nil {
+		return false, errors.New("no session")
+	}
+	now := time.Since(m.start)
+	result, err := m.conn.ExecContext(ctx, m.o.store.sql(`UPDATE bus_processes SET seen_at = {now}, lease_until = {now} + ? WHERE id = ?`),
+		m.o.cfg.Lease.Milliseconds(), m.o.id())
+	if err != nil {
+		return false, err
+	}
+	n, err := result.RowsAffected()
+	if err == nil && n == 1 {
+		m.beat.Store(int64(now))
+	}
+	return n == 1, err
+}
+
+// inherit takes over what processes left that are dead or hang.
+func (m *member) inherit(ctx context.Context) error {
+	others, err := m.o.store.processes(ctx, m.o.id())
+	if err != nil {
+		return err
+	}
+	took := false
+	for _, other := range others {
+		if !other.expired {
+			free, err := m.lockFree(ctx, other.lock)
+			if err != nil {
+				return err
+			}
+			if !free {
+				continue
+			}
+		}
+		n, err := m.o.store.takeOver(ctx, other.id)
+		if err != nil {
+			return err
+		}
+		m.o.log.Info("took over from another process", zap.String("process", other.id), zap.Int64("deliveries", n), zap.Bool("hangs", other.expired))
+		took = true
+	}
+	n, err := m.o.store.takeOrphans(ctx, m.o.cfg.Lease)
+	if took || n > 0 {
+		for _, l := range m.o.lanes {
+			m.o.poller.open(l, 0)
+		}
+	}
+	return err
+}
+
+// lockFree reports whether nobody holds the lock of a process.
+func (m *member) lockFree(ctx context.Context, key int64) (free bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.conn == nil {
+		return false, nil
+	}
+	err = m.conn.QueryRowContext(ctx, `SELECT pg_try_advisory_lock($1::int, $2::int)`, lockClass, int32(key)).Scan(&free) //nolint:gosec // as taken
+	if err != nil || !free {
+		return false, err
+	}
+	_, err = m.conn.ExecContext(ctx, `SELECT pg_advisory_unlock($1::int, $2::int)`, lockClass, int32(key)) //nolint:gosec // as taken
+	return err == nil, err
+}
+
+// leave makes the process unknown; its deliveries have been given back.
+func (m *member) leave(ctx context.Context) {
+	if !m.o.store.postgres {
+		return
+	}
+	if _, err := m.o.store.takeOver(ctx, m.o.id()); err != nil {
+		m.o.log.Warn("process not signed off; others take over when its session ends", zap.Error(err))
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.dropConn()
+}

@@ -1,0 +1,235 @@
+package eventbus
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"plugboard/infra/database"
+)
+
+// Memory is the transport of volatile subscriptions: messages live in this process, are handed over at
+// most once per attempt, and end with it. What does not fit its bounds is dropped and counted.
+type Memory struct {
+	buffer int
+	log    *zap.Logger
+	hooks  Hooks
+
+	lanes map[string][]*lane
+	all   []*lane
+
+	mu     sync.Mutex
+	idle   chan struct{}
+	stop   context.CancelFunc
+	ctx    context.Context
+	done   chan struct{}
+	closed bool
+	timers map[*time.Timer]func()
+}
+
+// Hooks tell what happens to deliveries, for metrics and logs. Every field may be nil.
+type Hooks struct {
+	// Failed is called after each run of a handler that failed.
+	Failed func(d *Incoming, err error)
+	// Dead is called when a delivery will not be tried again.
+	Dead func(d *Incoming, err error)
+	// Dropped is called when a volatile message found no room.
+	Dropped func(group string)
+}
+
+// NewMemory returns a Memory that holds at most buffer messages for each group.
+func NewMemory(buffer int, log *zap.Logger, hooks Hooks) *Memory {
+	return &Memory{buffer: buffer, log: log, hooks: hooks, lanes: make(map[string][]*lane), timers: make(map[*time.Timer]func())}
+}
+
+// Subscribe implements [Transport].
+func (t *Memory) Subscribe(g Group) {
+	l := newLane(g, t.buffer, t.settle)
+	t.lanes[g.Topic] = append(t.lanes[g.Topic], l)
+	t.all = append(t.all, l)
+}
+
+// Start implements [Transport].
+func (t *Memory) Start(context.Context) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed || t.ctx != nil {
+		return errors.New("start memory transport: started before")
+	}
+	t.ctx, t.stop = context.WithCancel(context.Background())
+	t.done = make(chan struct{})
+	for _, l := range t.all {
+		l.start(t.ctx)
+	}
+	go watch(t.ctx, t.done, t.all)
+	return nil
+}
+
+// watch ends overdue runs until ctx is done.
+func watch(ctx context.Context, done chan<- struct{}, lanes []*lane) {
+	defer close(done)
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			for _, l := range lanes {
+				l.overdue(now)
+			}
+		}
+	}
+}
+
+// Publish implements [Transport].
+func (t *Memory) Publish(ctx context.Context, m *Message) error {
+	if tx, ok := database.TxFrom(ctx); ok {
+		tx.AfterCommit(func() { t.hand(m) })
+		return nil
+	}
+	t.hand(m)
+	return nil
+}
+
+func (t *Memory) hand(m *Message) {
+	for _, l := range t.lanes[m.Topic] {
+		if !t.room(l) {
+			if t.hooks.Dropped != nil {
+				t.hooks.Dropped(l.group.Name)
+			}
+			continue
+		}
+		d := &Incoming{Message: m, Subscription: l.group.Name, Attempt: 1}
+		if m.Delay > 0 {
+			t.later(m.Delay, l, func() { l.push(d) })
+			continue
+		}
+		l.push(d)
+	}
+}
+
+// fullWait is how long a publisher is slowed down by a full volatile subscription, once: as long as the
+// subscription then makes no progress, messages are dropped without a wait.
+const fullWait = 10 * time.Millisecond
+
+// room reserves a place in l. A publisher that is faster than the subscriber waits for it a moment; a
+// stuck subscriber delays publishers once.
+func (t *Memory) room(l *lane) bool {
+	if l.reserve() {
+		return true
+	}
+	return l.awaitRoom(fullWait)
+}
+
+// later runs fn after d, unless the transport closes first, which gives the place in l back.
+func (t *Memory) later(d time.Duration, l *lane, fn func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		l.unreserve()
+		return
+	}
+	var timer *time.Timer
+	timer = time.AfterFunc(d, func() {
+		t.mu.Lock()
+		_, ok := t.timers[timer]
+		delete(t.timers, timer)
+		t.mu.Unlock()
+		if ok {
+			fn()
+		}
+	})
+	t.timers[timer] = l.unreserve
+}
+
+func (t *Memory) settle(d *Incoming, err error) {
+	g := &d.lane.group
+	if err != nil && t.hooks.Failed != nil {
+		t.hooks.Failed(d, err)
+	}
+	switch {
+	case err == nil:
+	case d.Attempt < g.Attempts && !isFinal(err):
+		d.Attempt++
+		t.later(backoff(g, d.Attempt-1), d.lane, func() { d.lane.again(d) })
+		return
+	case t.hooks.Dead != nil:
+		t.hooks.Dead(d, err)
+	}
+	d.lane.advance(d)
+	d.lane.freed()
+	if d.lane.quiet() {
+		t.signalIdle()
+	}
+}
+
+func (t *Memory) signalIdle() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.idle != nil {
+		close(t.idle)
+		t.idle = nil
+	}
+}
+
+// Idle implements [Transport].
+func (t *Memory) Idle(ctx context.Context) error {
+	for {
+		t.mu.Lock()
+		if t.quiet() {
+			t.mu.Unlock()
+			return nil
+		}
+		if t.idle == nil {
+			t.idle = make(chan struct{})
+		}
+		idle := t.idle
+		t.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-idle:
+		}
+	}
+}
+
+func (t *Memory) quiet() bool {
+	for _, l := range t.all {
+		if !l.quiet() {
+			return false
+		}
+	}
+	return true
+}
+
+// Close implements [Transport]. Messages that wait are handled before it returns, as far as ctx allows;
+// those that wait for a retry or a delay are dropped.
+func (t *Memory) Close(ctx context.Context) error {
+	t.mu.Lock()
+	t.closed = true
+	started := t.ctx != nil
+	for timer, unreserve := range t.timers {
+		timer.Stop()
+		unreserve()
+	}
+	clear(t.timers)
+	t.mu.Unlock()
+	if !started {
+		return nil
+	}
+	_ = t.Idle(ctx) // what is left is reported below
+	var errs []error
+	for _, l := range t.all {
+		l.close()
+	}
+	for _, l := range t.all {
+		errs = append(errs, l.wait(ctx))
+	}
+	t.stop()
+	<-t.done
+	return errors.Join(errs...)
+}

@@ -1,0 +1,36 @@
+package eventbus
+
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+type meters struct {
+	published *prometheus.CounterVec
+	handled   *prometheus.HistogramVec
+	dead      *prometheus.CounterVec
+	dropped   *prometheus.CounterVec
+}
+
+func newMeters(r prometheus.Registerer) (*meters, error) {
+	m := &meters{
+		published: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "plugboard_events_published_total", Help: "Events published, by topic. Those of rolled back transactions count too.",
+		}, []string{"topic"}),
+		handled: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "plugboard_events_handled_seconds", Help: "Runs of event handlers, by subscription and outcome.",
+			Buckets: prometheus.ExponentialBuckets(0.0001, 4, 9),
+		}, []string{"subscription", "outcome"}),
+		dead: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "plugboard_events_died_total", Help: "Deliveries that became dead, by subscription.",
+		}, []string{"subscription"}),
+		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "plugboard_events_dropped_total", Help: "Volatile events dropped because the subscription had no room.",
+		}, []string{"subscription"}),
+	}
+	if r == nil {
+		return m, nil
+	}
+	return m, errors.Join(r.Register(m.published), r.Register(m.handled), r.Register(m.dead), r.Register(m.dropped))
+}

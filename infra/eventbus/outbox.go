@@ -1,0 +1,500 @@
+package eventbus
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"go.uber.org/zap"
+
+	"plugboard/config"
+	"plugboard/infra/database"
+)
+
+// Outbox is the transport of durable subscriptions. An event and one delivery per subscription are written in the
+// publisher's transaction, already claimed by this process as far as it has room, and handed over in memory after
+// the commit. What finds no room, fails or is left by a dead process is claimed from the database.
+//
+// One goroutine writes outcomes (and, on SQLite, runs the transactional handlers), one claims, and on Postgres one
+// keeps the process registered; handlers run on the lanes' workers.
+type Outbox struct {
+	cfg   config.Events
+	db    *database.DB
+	log   *zap.Logger
+	hooks Hooks
+	store store
+
+	lanes  []*lane
+	topics map[string][]*lane
+	// others holds, by topic, the subscriptions that this version does not know.
+	others atomic.Pointer[map[string][]string]
+	owner  atomic.Pointer[string]
+
+	settler *settler
+	poller  *poller
+	member  *member
+
+	life     sync.Mutex
+	started  bool
+	stopping atomic.Bool
+	closing  sync.Once
+	closed   chan struct{}
+	closeErr error
+	cancel   context.CancelFunc
+	tasks    sync.WaitGroup
+	// waiters is closed and replaced whenever something is settled or claimed.
+	waiting atomic.Int32
+	waitMu  sync.Mutex
+	waiters chan struct{}
+}
+
+// NewOutbox returns an Outbox in db. It opens and starts nothing.
+func NewOutbox(cfg config.Events, db *database.DB, log *zap.Logger, hooks Hooks) *Outbox {
+	o := &Outbox{
+		cfg: cfg, db: db, log: log, hooks: hooks, store: newStore(db),
+		topics: make(map[string][]*lane), closed: make(chan struct{}), waiters: make(chan struct{}),
+	}
+	o.settler = newSettler(o)
+	o.poller = newPoller(o)
+	o.member = newMember(o)
+	return o
+}
+
+// Subscribe implements [Transport].
+func (o *Outbox) Subscribe(g Group) {
+	l := newLane(g, o.cfg.Buffer, o.settled)
+	if g.Tx {
+		if o.store.postgres {
+			l.group.Handle = o.inTx(g.Handle)
+		} else {
+			l.pulled, l.onReady = true, o.settler.rouse
+		}
+	}
+	if o.store.postgres {
+		l.group.Handle = o.guarded(l.group.Handle)
+	}
+	o.lanes = append(o.lanes, l)
+	o.topics[g.Topic] = append(o.topics[g.Topic], l)
+}
+
+// Start implements [Transport]: it registers the subscriptions, takes back what earlier runs left, and begins.
+func (o *Outbox) Start(ctx context.Context) error {
+	o.life.Lock()
+	defer o.life.Unlock()
+	if o.started || o.stopping.Load() {
+		return errors.New("start outbox: started before")
+	}
+	if err := o.member.join(ctx); err != nil {
+		return err
+	}
+	if err := o.register(ctx); err != nil {
+		o.member.leave(ctx)
+		return err
+	}
+	o.started = true
+	run, cancel := context.WithCancel(context.Background())
+	o.cancel = cancel
+	for _, l := range o.lanes {
+		l.start(run)
+	}
+	o.tasks.Go(func() { o.settler.run(run) })
+	o.tasks.Go(func() { o.poller.run(run) })
+	o.tasks.Go(func() { o.member.run(run) })
+	return nil
+}
+
+// Wants reports whether subscriptions of other versions take topic.
+func (o *Outbox) Wants(topic string) bool {
+	others := o.others.Load()
+	return o.topics[topic] != nil || others != nil && len((*others)[topic]) > 0
+}
+
+// Publish implements [Transport].
+func (o *Outbox) Publish(ctx context.Context, m *Message) error {
+	if !utf8.ValidString(m.Key) || containsNUL(m.Key) {
+		return errors.New("the key is not valid text")
+	}
+	tx, ok := database.TxFrom(ctx)
+	if !ok {
+		return o.db.InTx(ctx, func(ctx context.Context) error { return o.Publish(ctx, m) })
+	}
+	// A hook of a savepoint goes with the savepoint, and so does the event.
+	tx.BeforeCommit(func(ctx context.Context) error { return o.collect(ctx, m) })
+	return nil
+}
+
+func containsNUL(s string) bool { return slices.Contains([]byte(s), 0) }
+
+// batch is what one transaction publishes.
+type batch struct {
+	o       *Outbox
+	owner   string
+	entries []*entry
+	seqs    []sequence
+}
+
+// entry is an event on its way into the database.
+type entry struct {
+	m    *Message
+	seq  int64
+	rows []deliveryRow
+	// lanes has, for each row, the lane that has a place for it, or nil.
+	lanes []*lane
+}
+
+type sequence struct{ topic, key string }
+
+// collect adds m to its transaction's batch, which is written last of all.
+func (o *Outbox) collect(ctx context.Context, m *Message) error {
+	tx, ok := database.TxFrom(ctx)
+	if !ok {
+		return errors.New("publish: the transaction has ended")
+	}
+	b, ok := tx.Value(o).(*batch)
+	if !ok {
+		b = &batch{o: o, owner: o.id()}
+		tx.SetValue(o, b)
+		tx.BeforeCommit(b.write)
+		tx.AfterCommit(b.hand)
+		tx.AfterRollback(b.undo)
+	}
+	b.entries = append(b.entries, &entry{m: m})
+	return nil
+}
+
+// write stores the batch. The rows of ordered keys are locked in sorted order, so that two transactions never wait
+// for each other.
+func (b *batch) write(ctx context.Context) error {
+	if err := b.number(ctx); err != nil {
+		return err
+	}
+	for _, e := range b.entries {
+		b.place(e)
+		if err := b.o.store.insert(ctx, b.owner, e); err != nil {
+			return fmt.Errorf("store event %s: %w", e.m.Topic, err)
+		}
+	}
+	return nil
+}
+
+// number gives every ordered event its number.
+func (b *batch) number(ctx context.Context) error {
+	keyed := make(map[sequence][]*entry)
+	for _, e := range b.entries {
+		if e.m.Key != "" {
+			s := sequence{e.m.Topic, e.m.Key}
+			keyed[s] = append(keyed[s], e)
+		}
+	}
+	for s := range keyed {
+		b.seqs = append(b.seqs, s)
+	}
+	slices.SortFunc(b.seqs, func(x, y sequence) int {
+		return cmp.Or(cmp.Compare(x.topic, y.topic), cmp.Compare(x.key, y.key))
+	})
+	for _, s := range b.seqs {
+		entries := keyed[s]
+		last, err := b.o.store.sequence(ctx, s.topic, s.key, len(entries))
+		if err != nil {
+			return fmt.Errorf("number event %s: %w", s.topic, err)
+		}
+		for i, e := range entries {
+			e.seq = last - int64(len(entries)-1-i)
+		}
+	}
+	return nil
+}
+
+// place decides for each subscription whether this process takes the delivery at once.
+func (b *batch) place(e *entry) {
+	for _, l := range b.o.topics[e.m.Topic] {
+		taken := b.o.take(l, e)
+		if taken {
+			e.lanes = append(e.lanes, l)
+		} else {
+			e.lanes = append(e.lanes, nil)
+		}
+		e.rows = append(e.rows, deliveryRow{group: l.group.Name, claimed: taken})
+	}
+	if others := b.o.others.Load(); others != nil && !b.o.store.postgres {
+		for _, name := range (*others)[e.m.Topic] {
+			e.rows = append(e.rows, deliveryRow{group: name})
+		}
+	}
+}
+
+func (o *Outbox) take(l *lane, e *entry) bool {
+	if e.m.Delay > 0 || o.stopping.Load() || !o.poller.current(l) || !l.reserve() {
+		return false
+	}
+	if e.m.Key != "" && !l.claimKey(e.m.Key, e.seq) {
+		l.unreserve()
+		return false
+	}
+	return true
+}
+
+// hand gives the lanes what was committed.
+func (b *batch) hand() {
+	for _, e := range b.entries {
+		for i, l := range e.lanes {
+			if l == nil {
+				b.o.poller.open(b.o.topics[e.m.Topic][i], e.m.Delay)
+				continue
+			}
+			b.o.poller.hold(l, e.m.ID())
+			l.push(&Incoming{
+				Message: e.m, Subscription: l.group.Name, Attempt: 1, seq: e.seq, token: 1, complete: b.o.complete,
+			})
+		}
+	}
+}
+
+// undo gives back the places of a transaction that was rolled back. If in truth it was committed, the sweep of the
+// poller finds the deliveries.
+func (b *batch) undo() {
+	for _, e := range slices.Backward(b.entries) {
+		for _, l := range e.lanes {
+			if l == nil {
+				continue
+			}
+			l.unreserve()
+			if e.m.Key != "" {
+				l.unclaimKey(e.m.Key, e.seq)
+			}
+		}
+	}
+	b.o.progress()
+}
+
+// errTaken is the error of a completion that came too late: somebody else has taken the delivery over.
+var errTaken = errors.New("the delivery has been taken over by another process")
+
+// complete completes d in the transaction of ctx.
+func (o *Outbox) complete(ctx context.Context, d *Incoming) error {
+	tx, ok := database.TxFrom(ctx)
+	if !ok {
+		return errors.New("app.Complete: not inside app.InTx")
+	}
+	if d.completed {
+		return nil
+	}
+	mine, err := o.store.complete(ctx, d)
+	if err != nil {
+		return fmt.Errorf("complete delivery: %w", err)
+	}
+	if !mine {
+		return errTaken
+	}
+	d.completed = true
+	tx.AfterRollback(func() { d.completed = false })
+	return nil
+}
+
+// handlerError is an error of the handler, as opposed to one of the transaction around it.
+type handlerError struct{ err error }
+
+func (h *handlerError) Error() string { return h.err.Error() }
+func (h *handlerError) Unwrap() error { return h.err }
+
+// inTx runs handle in the transaction that completes the delivery.
+func (o *Outbox) inTx(handle func(context.Context, *Incoming) error) func(context.Context, *Incoming) error {
+	return func(ctx context.Context, d *Incoming) error {
+		return o.db.InTx(ctx, func(ctx context.Context) (err error) {
+			if err := func() (err error) {
+				defer recovered(&err)
+				return handle(ctx, d)
+			}(); err != nil {
+				return &handlerError{err}
+			}
+			return o.complete(ctx, d)
+		})
+	}
+}
+
+// id returns the id under which this process claims.
+func (o *Outbox) id() string {
+	if id := o.owner.Load(); id != nil {
+		return *id
+	}
+	return ""
+}
+
+func (o *Outbox) newID() string {
+	id := uuid.Must(uuid.NewV7()).String()
+	o.owner.Store(&id)
+	return id
+}
+
+// progress wakes who waits for the outbox to be idle.
+func (o *Outbox) progress() {
+	if o.waiting.Load() == 0 {
+		return
+	}
+	o.waitMu.Lock()
+	defer o.waitMu.Unlock()
+	close(o.waiters)
+	o.waiters = make(chan struct{})
+}
+
+func (o *Outbox) quiet() bool {
+	for _, l := range o.lanes {
+		if !l.quiet() {
+			return false
+		}
+	}
+	return true
+}
+
+// Idle implements [Transport].
+func (o *Outbox) Idle(ctx context.Context) error {
+	groups := o.names()
+	if len(groups) == 0 {
+		return nil
+	}
+	o.waiting.Add(1)
+	defer o.waiting.Add(-1)
+	o.settler.hurry(true)
+	defer o.settler.hurry(false)
+	for {
+		o.waitMu.Lock()
+		changed := o.waiters
+		o.waitMu.Unlock()
+		if o.quiet() {
+			left, err := o.store.unfinished(ctx, groups)
+			if err != nil {
+				return fmt.Errorf("look for unfinished events: %w", err)
+			}
+			if !left {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		case <-time.After(o.cfg.Poll):
+		}
+	}
+}
+
+// Close implements [Transport]: it stops claiming, waits for running handlers, gives back what they had not begun and
+// writes their outcomes.
+func (o *Outbox) Close(ctx context.Context) error {
+	o.closing.Do(func() {
+		o.closeErr = o.close(ctx)
+		close(o.closed)
+	})
+	select {
+	case <-o.closed:
+		return o.closeErr
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (o *Outbox) close(ctx context.Context) error {
+	o.life.Lock()
+	defer o.life.Unlock()
+	o.stopping.Store(true)
+	if !o.started {
+		return nil
+	}
+	o.poller.stop()
+	var errs []error
+	for _, l := range o.lanes {
+		for _, d := range l.close() {
+			o.settler.add(op{kind: opRelease, d: d})
+		}
+	}
+	for _, l := range o.lanes {
+		errs = append(errs, l.wait(ctx))
+	}
+	errs = append(errs, o.settler.finish(ctx))
+	o.member.leave(ctx)
+	o.cancel()
+	o.tasks.Wait()
+	return errors.Join(errs...)
+}
+
+// register notes the subscriptions of this version as active.
+func (o *Outbox) register(ctx context.Context) error {
+	err := o.db.InTx(ctx, func(ctx context.Context) error {
+		for _, l := range o.lanes {
+			if err := o.store.register(ctx, &l.group); err != nil {
+				return fmt.Errorf("register subscription %s: %w", l.group.Name, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return o.refresh(ctx)
+}
+
+// seen tells other versions that these subscriptions are in use.
+func (o *Outbox) seen(ctx context.Context) error { return o.store.seen(ctx, o.names()) }
+
+func (o *Outbox) names() []string {
+	names := make([]string, len(o.lanes))
+	for i, l := range o.lanes {
+		names[i] = l.group.Name
+	}
+	return names
+}
+
+// refresh reads which topics have subscriptions that this version does not know.
+func (o *Outbox) refresh(ctx context.Context) error {
+	subscriptions, err := o.store.subscriptions(ctx)
+	if err != nil {
+		return fmt.Errorf("read subscriptions: %w", err)
+	}
+	others := make(map[string][]string)
+	for _, s := range subscriptions {
+		if s.State == "active" && o.laneOf(s.Name) == nil {
+			others[s.Topic] = append(others[s.Topic], s.Name)
+		}
+	}
+	o.others.Store(&others)
+	return nil
+}
+
+func (o *Outbox) laneOf(name string) *lane {
+	for _, l := range o.lanes {
+		if l.group.Name == name {
+			return l
+		}
+	}
+	return nil
+}
+
+// recall takes back what waits in memory: other processes may have taken it over. What is still this process's goes
+// back to the database.
+func (o *Outbox) recall() {
+	for _, l := range o.lanes {
+		for _, d := range l.recall() {
+			o.settler.add(op{kind: opRelease, d: d})
+		}
+	}
+}
+
+// errNoLease is the outcome of a delivery that was not begun because the lease may have run out.
+var errNoLease = errors.New("the lease may have run out")
+
+// guarded runs handle only while the lease lasts.
+func (o *Outbox) guarded(handle func(context.Context, *Incoming) error) func(context.Context, *Incoming) error {
+	return func(ctx context.Context, d *Incoming) error {
+		if !o.member.alive() {
+			return errNoLease
+		}
+		return handle(ctx, d)
+	}
+}

@@ -1,0 +1,364 @@
+package eventbus
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// poller claims deliveries that this process did not take at their birth: those that found no room, came due, were
+// given back, or were left by a process that died. It also finds claims nobody holds, and deletes what is finished.
+type poller struct {
+	o     *Outbox
+	wake  chan struct{}
+	ended atomic.Bool
+
+	lastSweep, lastPrune time.Time
+}
+
+// backlog is what the poller knows of a lane.
+type backlog struct {
+	// open tells that due deliveries wait in the database: later ones queue up behind them.
+	open atomic.Bool
+	// dirty asks for a look at the database.
+	dirty atomic.Bool
+
+	mu sync.Mutex
+	// due is when the next delivery that waits for its time is due; zero when none is known.
+	due time.Time
+	// held are the deliveries this process has claimed.
+	held map[string]struct{}
+}
+
+const (
+	// claimBatch is the most deliveries claimed at a time.
+	claimBatch = 256
+	// headPage is how many keys are looked at in one query.
+	headPage = 128
+	// sweepAge is how old a claim nobody knows of must be to be given back.
+	sweepAge = 5 * time.Second
+	// pruneEvery and pruneBatch pace the deletion of finished events.
+	pruneEvery = time.Minute
+	pruneBatch = 500
+)
+
+func newPoller(o *Outbox) *poller { return &poller{o: o, wake: make(chan struct{}, 1)} }
+
+// current reports whether new deliveries of l may go ahead: none that are due wait in the database.
+func (p *poller) current(l *lane) bool { return !l.backlog.open.Load() }
+
+// open tells that a delivery of l waits in the database, due after wait.
+func (p *poller) open(l *lane, wait time.Duration) {
+	if wait <= 0 {
+		l.backlog.open.Store(true)
+		p.rouse(l)
+		return
+	}
+	l.backlog.setDue(time.Now().Add(wait))
+	p.signal()
+}
+
+// freed tells that l has room, or a key that may go on.
+func (p *poller) freed(l *lane) {
+	if l.backlog.open.Load() {
+		p.rouse(l)
+	}
+}
+
+func (p *poller) rouse(l *lane) {
+	l.backlog.dirty.Store(true)
+	p.signal()
+}
+
+func (p *poller) signal() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// hold notes a claim; drop forgets it.
+func (p *poller) hold(l *lane, id string) {
+	l.backlog.mu.Lock()
+	l.backlog.held[id] = struct{}{}
+	l.backlog.mu.Unlock()
+}
+
+func (p *poller) drop(l *lane, id string) {
+	l.backlog.mu.Lock()
+	delete(l.backlog.held, id)
+	l.backlog.mu.Unlock()
+}
+
+func (b *backlog) setDue(at time.Time) {
+	b.mu.Lock()
+	if b.due.IsZero() || at.Before(b.due) {
+		b.due = at
+	}
+	b.mu.Unlock()
+}
+
+// takeDue reports whether something is due at now, and when the next is due otherwise.
+func (b *backlog) takeDue(now time.Time) (bool, time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.due.IsZero() || b.due.After(now) {
+		return false, b.due
+	}
+	b.due = time.Time{}
+	return true, time.Time{}
+}
+
+func (b *backlog) holds(id string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	_, ok := b.held[id]
+	return ok
+}
+
+func (p *poller) stop() { p.ended.Store(true) }
+
+func (p *poller) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	lastTick := time.Time{}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.wake:
+		case <-timer.C:
+		}
+		if p.ended.Load() {
+			continue
+		}
+		now := time.Now()
+		tick := now.Sub(lastTick) >= p.o.cfg.Poll
+		if tick {
+			lastTick = now
+			p.chores(ctx, now)
+		}
+		next := lastTick.Add(p.o.cfg.Poll)
+		for _, l := range p.o.lanes {
+			due, at := l.backlog.takeDue(now)
+			if !due && !at.IsZero() && at.Before(next) {
+				next = at
+			}
+			if l.backlog.dirty.Swap(false) || due || tick {
+				p.look(ctx, l)
+			}
+		}
+		timer.Reset(max(0, time.Until(next)))
+	}
+}
+
+// look claims what l has room for. Errors are logged and tried again at the next tick.
+func (p *poller) look(ctx context.Context, l *lane) {
+	l.overdue(time.Now())
+	l.backlog.open.Store(false)
+	more, err := p.claim(ctx, l)
+	if err != nil && ctx.Err() == nil {
+		p.o.log.Warn("events not claimed yet", zap.String("subscription", l.group.Name), zap.Error(err))
+		l.backlog.open.Store(true)
+		return
+	}
+	if more {
+		l.backlog.open.Store(true)
+		if l.used.Load() < l.capacity {
+			p.rouse(l)
+		}
+	}
+}
+
+// claim claims due deliveries of l, and reports whether due ones are left.
+func (p *poller) claim(ctx context.Context, l *lane) (more bool, err error) {
+	more, err = p.claimFree(ctx, l)
+	if err != nil {
+		return false, err
+	}
+	moreKeyed, err := p.claimKeyed(ctx, l)
+	return more || moreKeyed, err
+}
+
+// claimFree claims deliveries without key.
+func (p *poller) claimFree(ctx context.Context, l *lane) (more bool, err error) {
+	wait, ok, err := p.o.store.due(ctx, l.group.Name)
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("look for due events: %w", err)
+	case !ok:
+		return false, nil
+	case wait > 0:
+		l.backlog.setDue(time.Now().Add(wait))
+		return false, nil
+	}
+	places := reserveUpTo(l, claimBatch)
+	if places == 0 {
+		return true, nil
+	}
+	taken, err := p.take(ctx, l, places, func(ctx context.Context) ([]claimed, error) {
+		return p.o.store.claim(ctx, p.o.id(), l.group.Name, places)
+	})
+	return taken == places, err
+}
+
+func reserveUpTo(l *lane, n int) (places int) {
+	for places < n && l.reserve() {
+		places++
+	}
+	return places
+}
+
+// take claims with fn in a transaction, reads the events and hands them to l, which has places reserved for them. It
+// gives back the places not used.
+func (p *poller) take(ctx context.Context, l *lane, places int, fn func(context.Context) ([]claimed, error)) (taken int, err error) {
+	defer func() {
+		for range places - taken {
+			l.unreserve()
+		}
+	}()
+	var got []claimed
+	var messages map[string]*Message
+	err = p.o.db.InTx(ctx, func(ctx context.Context) error {
+		if got, err = fn(ctx); err != nil || len(got) == 0 {
+			return err
+		}
+		ids := make([]string, len(got))
+		for i := range got {
+			ids[i] = got[i].id
+		}
+		messages, err = p.o.store.events(ctx, ids)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("claim events: %w", err)
+	}
+	for _, c := range got {
+		m, ok := messages[c.id]
+		if !ok {
+			p.o.log.Error("a delivery has no event", zap.String("event", c.id), zap.String("subscription", l.group.Name))
+			continue
+		}
+		p.hold(l, c.id)
+		taken++
+		l.push(&Incoming{
+			Message: m, Subscription: l.group.Name, Attempt: c.attempts, seq: c.seq, token: c.token, complete: p.o.complete,
+		})
+	}
+	p.o.progress()
+	return taken, nil
+}
+
+// claimKeyed claims the first deliveries of each key.
+func (p *poller) claimKeyed(ctx context.Context, l *lane) (more bool, err error) {
+	for from := ""; ; {
+		heads, err := p.o.store.heads(ctx, l.group.Name, from, l.group.Block, headPage)
+		if err != nil {
+			return false, fmt.Errorf("look for ordered events: %w", err)
+		}
+		for _, h := range heads {
+			from = h.key
+			switch {
+			case h.state != "pending":
+			case h.wait > 0:
+				l.backlog.setDue(time.Now().Add(time.Duration(h.wait) * time.Millisecond))
+			default:
+				full, err := p.claimHead(ctx, l, h)
+				if err != nil || full {
+					return full, err
+				}
+			}
+		}
+		if len(heads) < headPage {
+			return more, nil
+		}
+	}
+}
+
+// claimHead claims a run of deliveries of one key. It reports whether l was full.
+func (p *poller) claimHead(ctx context.Context, l *lane, h head) (full bool, err error) {
+	places := reserveUpTo(l, chain)
+	if places < chain {
+		for range places {
+			l.unreserve()
+		}
+		if !l.reserve() {
+			return true, nil
+		}
+		places = 1
+	}
+	_, err = p.take(ctx, l, places, func(ctx context.Context) ([]claimed, error) {
+		got, err := p.o.store.claimKey(ctx, p.o.id(), l.group.Name, h.key, h.seq, places, l.group.Block)
+		if err != nil || len(got) == 0 {
+			return nil, err
+		}
+		if !l.adopt(h.key, h.seq, h.seq+int64(len(got))-1) {
+			return nil, errBusyKey
+		}
+		return got, nil
+	})
+	if err == nil || isBusyKey(err) {
+		// There may be more of the key than one run.
+		l.backlog.open.Store(l.backlog.open.Load() || places == chain)
+		return false, nil
+	}
+	return false, err
+}
+
+// chores are done at each tick, as far as they are due.
+func (p *poller) chores(ctx context.Context, now time.Time) {
+	if err := p.o.refresh(ctx); err != nil && ctx.Err() == nil {
+		p.o.log.Warn("subscriptions of other versions not read", zap.Error(err))
+	}
+	if now.Sub(p.lastSweep) >= p.o.cfg.Lease/2 {
+		p.lastSweep = now
+		p.chore(ctx, "claims nobody holds not found", p.sweep)
+	}
+	if now.Sub(p.lastPrune) >= pruneEvery {
+		p.lastPrune = now
+		p.chore(ctx, "finished events not deleted", p.prune)
+	}
+}
+
+func (p *poller) chore(ctx context.Context, failure string, fn func(context.Context) error) {
+	if err := fn(ctx); err != nil && ctx.Err() == nil {
+		p.o.log.Warn(failure, zap.Error(err))
+	}
+}
+
+// sweep gives back what this process has claimed according to the database and does not know of: the outcome of a
+// commit may have been lost with the connection.
+func (p *poller) sweep(ctx context.Context) error {
+	owned, err := p.o.store.owned(ctx, p.o.id(), sweepAge)
+	if err != nil {
+		return err
+	}
+	for _, d := range owned {
+		l := p.o.laneOf(d.Subscription)
+		if l == nil || l.backlog.holds(d.ID()) {
+			continue
+		}
+		if _, err := p.o.store.release(ctx, d, 0); err != nil {
+			return err
+		}
+		p.open(l, 0)
+	}
+	return nil
+}
+
+// prune deletes finished events that are older than the retention, in batches.
+func (p *poller) prune(ctx context.Context) error {
+	for {
+		n, err := p.o.store.prune(ctx, time.Now().Add(-p.o.cfg.Retention), pruneBatch)
+		if err != nil || n < pruneBatch {
+			return err
+		}
+		if !pause(ctx, 10*time.Millisecond) {
+			return ctx.Err()
+		}
+	}
+}

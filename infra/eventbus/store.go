@@ -1,0 +1,495 @@
+package eventbus
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"plugboard/infra/database"
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+// Migrations returns the tables of the outbox, in the form in which domains give theirs.
+func (b *Bus) Migrations() database.MigrationSet {
+	files, err := subFS()
+	if err != nil {
+		panic(err) // the folder is embedded above
+	}
+	return database.MigrationSet{Domain: "eventbus", FS: files}
+}
+
+// store is the outbox's SQL. Each statement exists once, with what differs between the databases filled in.
+type store struct {
+	db       *database.DB
+	postgres bool
+	// texts keeps statements that have been filled in.
+	texts *sync.Map
+}
+
+func newStore(db *database.DB) store {
+	return store{db: db, postgres: db.Dialect() == database.Postgres, texts: &sync.Map{}}
+}
+
+// sql fills in a statement: ? become $1, $2, … on Postgres; {now} is the database's time in Unix milliseconds;
+// {list} is a subquery over the strings of a JSON array parameter.
+func (s store) sql(query string) string {
+	if text, ok := s.texts.Load(query); ok {
+		return text.(string)
+	}
+	text := s.fill(query)
+	s.texts.Store(query, text)
+	return text
+}
+
+func (s store) fill(query string) string {
+	now, list := "CAST(unixepoch('subsec') * 1000 AS INTEGER)", "(SELECT value FROM json_each(?))"
+	if s.postgres {
+		now, list = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint", "(SELECT jsonb_array_elements_text(?::jsonb))"
+	}
+	query = strings.ReplaceAll(strings.ReplaceAll(query, "{now}", now), "{list}", list)
+	if !s.postgres {
+		return query
+	}
+	var b strings.Builder
+	n := 0
+	for i := range len(query) {
+		if query[i] == '?' {
+			n++
+			b.WriteByte('$')
+			b.WriteString(strconv.Itoa(n))
+			continue
+		}
+		b.WriteByte(query[i])
+	}
+	return b.String()
+}
+
+// list encodes a {list} parameter.
+func list(values []string) string {
+	b, err := json.Marshal(values)
+	if err != nil {
+		return "[]" // not valid UTF-8, which no stored value is
+	}
+	return string(b)
+}
+
+// exec runs a statement in the transaction of ctx and returns the rows it changed.
+func (s store) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	result, err := s.db.ExecContext(ctx, s.sql(query), args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// query runs a query and calls scan for each row.
+func (s store) query(ctx context.Context, scan func(*sql.Rows) error, query string, args ...any) error {
+	rows, err := s.db.QueryContext(ctx, s.sql(query), args...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return fmt.Errorf("read row: %w", err)
+		}
+	}
+	return database.MapError(rows.Err())
+}
+
+// sequence takes the next n numbers of topic and key and returns the last. They are gapless: whoever takes
+// numbers holds the row until its transaction ends, and a rollback gives them back.
+func (s store) sequence(ctx context.Context, topic, key string, n int) (last int64, err error) {
+	found := false
+	err = s.query(ctx, func(r *sql.Rows) error { found = true; return r.Scan(&last) },
+		`INSERT INTO bus_sequences (topic, key, last, used_at) VALUES (?, ?, ?, {now})
+		 ON CONFLICT (topic, key) DO UPDATE SET last = bus_sequences.last + excluded.last, used_at = excluded.used_at
+		 RETURNING last`, topic, key, n)
+	if err == nil && !found {
+		err = errors.New("take event number: no row returned")
+	}
+	return last, err
+}
+
+// deliveryRow is a delivery to be stored.
+type deliveryRow struct {
+	group   string
+	claimed bool
+}
+
+const insertEvent = `INSERT INTO bus_events
+	(id, topic, key, seq, emitter, parent, request_id, trace, headers, payload, published_at)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+// insert stores an event, the given deliveries, and one for each further active subscription of the topic, which
+// another version of the service has.
+func (s store) insert(ctx context.Context, owner string, e *entry) error {
+	headers := ""
+	if len(e.m.Headers) > 0 {
+		b, err := json.Marshal(e.m.Headers)
+		if err != nil {
+			return fmt.Errorf("encode headers: %w", err)
+		}
+		headers = string(b)
+	}
+	m := e.m
+	event := []any{m.ID(), m.Topic, m.Key, e.seq, m.Emitter, m.Parent, m.RequestID, m.Trace, headers, string(m.Payload), m.Time.UnixMilli()}
+	if s.postgres {
+		return s.insertPostgres(ctx, owner, e, event)
+	}
+	if _, err := s.exec(ctx, insertEvent, event...); err != nil {
+		return err
+	}
+	delay := m.Delay.Milliseconds()
+	for _, d := range e.rows {
+		who, state, n := d.claim(owner)
+		if _, err := s.exec(ctx, `INSERT INTO bus_deliveries
+			(event_id, subscription, key, seq, state, owner, token, attempts, due_at, claimed_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, {now} + ?, {now})`,
+			m.ID(), d.group, m.Key, e.seq, state, who, n, n, delay); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// claim returns the columns of a delivery that is born claimed, or not.
+func (d deliveryRow) claim(owner string) (who, state string, n int) {
+	if d.claimed {
+		return owner, "running", 1
+	}
+	return "", "pending", 0
+}
+
+// insertPostgres does it in one statement, which is one round trip.
+func (s store) insertPostgres(ctx context.Context, owner string, e *entry, event []any) error {
+	m := e.m
+	var claimed, open []string
+	for _, d := range e.rows {
+		if d.claimed {
+			claimed = append(claimed, d.group)
+		} else {
+			open = append(open, d.group)
+		}
+	}
+	args := append(event, claimed, open, owner, m.Delay.Milliseconds())
+	_, err := s.db.ExecContext(ctx, insertAllPostgres, args...)
+	return err
+}
+
+// insertAllPostgres stores an event ($1–$11) with the deliveries claimed by this process ($12), the open ones of its
+// other groups ($13), and those of subscriptions that only other versions know.
+const insertAllPostgres = `WITH e AS (
+	INSERT INTO bus_events (id, topic, key, seq, emitter, parent, request_id, trace, headers, payload, published_at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+), t AS (
+	SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now
+), g AS (
+	SELECT unnest($12::text[]) AS name, true AS claimed
+	UNION ALL SELECT unnest($13::text[]), false
+	UNION ALL SELECT name, false FROM bus_subscriptions
+		WHERE topic = $2 AND state = 'active' AND name <> ALL ($12::text[]) AND name <> ALL ($13::text[])
+)
+INSERT INTO bus_deliveries (event_id, subscription, key, seq, state, owner, token, attempts, due_at, claimed_at)
+SELECT $1, g.name, $3, $4, CASE WHEN g.claimed THEN 'running' ELSE 'pending' END, CASE WHEN g.claimed THEN $14::text ELSE '' END,
+	CASE WHEN g.claimed THEN 1 ELSE 0 END, CASE WHEN g.claimed THEN 1 ELSE 0 END, t.now + $15::bigint, t.now
+FROM g, t`
+
+// complete deletes a delivery, if it is still this holder's.
+func (s store) complete(ctx context.Context, d *Incoming) (bool, error) {
+	n, err := s.exec(ctx, `DELETE FROM bus_deliveries WHERE event_id = ? AND subscription = ? AND token = ?`,
+		d.ID(), d.Subscription, d.token)
+	return n == 1, err
+}
+
+// retry gives a delivery back, due after wait. Attempts is what it has counted so far.
+func (s store) retry(ctx context.Context, d *Incoming, attempts int, wait time.Duration, cause string) (bool, error) {
+	n, err := s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = ?, due_at = {now} + ?, failed_at = {now},
+		error = ? WHERE event_id = ? AND subscription = ? AND token = ?`,
+		attempts, wait.Milliseconds(), cause, d.ID(), d.Subscription, d.token)
+	return n == 1, err
+}
+
+// release gives a delivery back untried.
+func (s store) release(ctx context.Context, d *Incoming, wait time.Duration) (bool, error) {
+	n, err := s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = attempts - 1, due_at = {now} + ?
+		WHERE event_id = ? AND subscription = ? AND token = ?`, wait.Milliseconds(), d.ID(), d.Subscription, d.token)
+	return n == 1, err
+}
+
+// park leaves a delivery to other versions for wait, or reports that it has been left for longer than limit.
+func (s store) park(ctx context.Context, d *Incoming, wait, limit time.Duration, cause string) (expired bool, err error) {
+	n, err := s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = attempts - 1, due_at = {now} + ?,
+		parked_at = CASE WHEN parked_at = 0 THEN {now} ELSE parked_at END, failed_at = {now}, error = ?
+		WHERE event_id = ? AND subscription = ? AND token = ? AND (parked_at = 0 OR parked_at + ? > {now})`,
+		wait.Milliseconds(), cause, d.ID(), d.Subscription, d.token, limit.Milliseconds())
+	return n == 0, err
+}
+
+// bury makes a delivery dead.
+func (s store) bury(ctx context.Context, d *Incoming, cause string) (bool, error) {
+	n, err := s.exec(ctx, `UPDATE bus_deliveries SET state = 'dead', owner = '', failed_at = {now}, error = ?
+		WHERE event_id = ? AND subscription = ? AND token = ?`, cause, d.ID(), d.Subscription, d.token)
+	return n == 1, err
+}
+
+// due returns the time until the next open delivery of group without key, and whether there is one.
+func (s store) due(ctx context.Context, group string) (wait time.Duration, ok bool, err error) {
+	var ms sql.NullInt64
+	err = s.query(ctx, func(r *sql.Rows) error { return r.Scan(&ms) },
+		`SELECT MIN(due_at) - {now} FROM bus_deliveries WHERE subscription = ? AND state = 'pending' AND key = ''`, group)
+	return time.Duration(ms.Int64) * time.Millisecond, ms.Valid, err
+}
+
+// claimed is a delivery just claimed.
+type claimed struct {
+	id, key  string
+	seq      int64
+	token    int64
+	attempts int
+}
+
+func scanClaimed(out *[]claimed) func(*sql.Rows) error {
+	return func(r *sql.Rows) error {
+		var c claimed
+		err := r.Scan(&c.id, &c.key, &c.seq, &c.token, &c.attempts)
+		*out = append(*out, c)
+		return err
+	}
+}
+
+// claim takes up to n due deliveries of group that have no key. It runs in a transaction.
+func (s store) claim(ctx context.Context, owner, group string, n int) ([]claimed, error) {
+	lock := ""
+	if s.postgres {
+		lock = "FOR UPDATE SKIP LOCKED"
+	}
+	var out []claimed
+	err := s.query(ctx, scanClaimed(&out), `UPDATE bus_deliveries SET state = 'running', owner = ?, token = token + 1,
+		attempts = attempts + 1, claimed_at = {now} WHERE subscription = ? AND state = 'pending' AND event_id IN (
+			SELECT event_id FROM bus_deliveries WHERE subscription = ? AND state = 'pending' AND key = '' AND due_at <= {now}
+			ORDER BY due_at LIMIT ? `+lock+`)
+		RETURNING event_id, key, seq, token, attempts`, owner, group, group, n)
+	return out, err
+}
+
+// head is the first unfinished delivery of a key.
+type head struct {
+	key   string
+	seq   int64
+	state string
+	wait  int64
+}
+
+// heads lists the first unfinished delivery of each key of group, at most limit, from key on. It steps from key to
+// key, so that it costs by keys and not by deliveries. A dead one counts as finished unless block.
+func (s store) heads(ctx context.Context, group, from string, block bool, limit int) ([]head, error) {
+	alive := "AND state <> 'dead'"
+	if block {
+		alive = ""
+	}
+	var out []head
+	err := s.query(ctx, func(r *sql.Rows) error {
+		var h head
+		err := r.Scan(&h.key, &h.seq, &h.state, &h.wait)
+		out = append(out, h)
+		return err
+	}, `WITH RECURSIVE k(key) AS (
+			SELECT MIN(key) FROM bus_deliveries WHERE subscription = ? AND key > ? `+alive+`
+			UNION ALL
+			SELECT (SELECT MIN(key) FROM bus_deliveries WHERE subscription = ? AND key > k.key `+alive+`) FROM k WHERE k.key IS NOT NULL
+		)
+		SELECT d.key, d.seq, d.state, d.due_at - {now} FROM (SELECT key FROM k WHERE key IS NOT NULL LIMIT ?) h
+		JOIN bus_deliveries d ON d.subscription = ? AND d.key = h.key AND d.seq =
+			(SELECT MIN(seq) FROM bus_deliveries m WHERE m.subscription = ? AND m.key = h.key `+strings.ReplaceAll(alive, "state", "m.state")+`)`,
+		group, from, group, limit, group, group)
+	return out, err
+}
+
+// chain is how many deliveries of one key are claimed at a time.
+const chain = 16
+
+// claimKey takes at most n due deliveries of key from seq on, up to the first that is not due, if seq is still its first
+// unfinished one. It runs in a transaction.
+func (s store) claimKey(ctx context.Context, owner, group, key string, seq int64, n int, block bool) ([]claimed, error) {
+	lock := ""
+	if s.postgres {
+		lock = "FOR UPDATE"
+	}
+	var found []string
+	next := seq
+	err := s.query(ctx, func(r *sql.Rows) error {
+		var id, state string
+		var number, wait int64
+		if err := r.Scan(&id, &number, &state, &wait); err != nil {
+			return err
+		}
+		if number == next && state == "pending" && wait <= 0 {
+			found = append(found, id)
+			next++
+		}
+		return nil
+	}, `SELECT event_id, seq, state, due_at - {now} FROM bus_deliveries WHERE subscription = ? AND key = ? AND seq >= ?
+		ORDER BY seq LIMIT ? `+lock, group, key, seq, n)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	if first, err := s.first(ctx, group, key, block); err != nil || first != seq {
+		return nil, err
+	}
+	var out []claimed
+	err = s.query(ctx, scanClaimed(&out), `UPDATE bus_deliveries SET state = 'running', owner = ?, token = token + 1,
+		attempts = attempts + 1, claimed_at = {now} WHERE subscription = ? AND state = 'pending' AND event_id IN {list}
+		RETURNING event_id, key, seq, token, attempts`, owner, group, list(found))
+	return out, err
+}
+
+// first returns the number of the first unfinished delivery of key, or 0.
+func (s store) first(ctx context.Context, group, key string, block bool) (int64, error) {
+	alive := "AND state <> 'dead'"
+	if block {
+		alive = ""
+	}
+	var seq sql.NullInt64
+	err := s.query(ctx, func(r *sql.Rows) error { return r.Scan(&seq) },
+		`SELECT MIN(seq) FROM bus_deliveries WHERE subscription = ? AND key = ? `+alive, group, key)
+	return seq.Int64, err
+}
+
+// events reads events by id.
+func (s store) events(ctx context.Context, ids []string) (map[string]*Message, error) {
+	out := make(map[string]*Message, len(ids))
+	err := s.query(ctx, func(r *sql.Rows) error {
+		m := &Message{}
+		var headers, payload string
+		var at int64
+		if err := r.Scan(&m.id, &m.Topic, &m.Key, &m.Emitter, &m.Parent, &m.RequestID, &m.Trace, &headers, &payload, &at); err != nil {
+			return err
+		}
+		m.Payload, m.Time = []byte(payload), time.UnixMilli(at)
+		if headers != "" {
+			if err := json.Unmarshal([]byte(headers), &m.Headers); err != nil {
+				return fmt.Errorf("read headers of event %s: %w", m.id, err)
+			}
+		}
+		out[m.id] = m
+		return nil
+	}, `SELECT id, topic, key, emitter, parent, request_id, trace, headers, payload, published_at FROM bus_events WHERE id IN {list}`, list(ids))
+	return out, err
+}
+
+// unfinished reports whether a delivery of the groups is neither done nor dead.
+func (s store) unfinished(ctx context.Context, groups []string) (bool, error) {
+	found := false
+	err := s.query(ctx, func(*sql.Rows) error { found = true; return nil },
+		`SELECT 1 FROM bus_deliveries WHERE state <> 'dead' AND subscription IN {list} LIMIT 1`, list(groups))
+	return found, err
+}
+
+// owned lists the claims of owner that are older than age.
+func (s store) owned(ctx context.Context, owner string, age time.Duration) ([]*Incoming, error) {
+	var out []*Incoming
+	err := s.query(ctx, func(r *sql.Rows) error {
+		d := &Incoming{Message: &Message{}}
+		err := r.Scan(&d.id, &d.Subscription, &d.token)
+		out = append(out, d)
+		return err
+	}, `SELECT event_id, subscription, token FROM bus_deliveries WHERE state = 'running' AND owner = ? AND claimed_at < {now} - ?`,
+		owner, age.Milliseconds())
+	return out, err
+}
+
+// prune deletes up to limit events published before cutoff that have no deliveries left. The ids begin with their time.
+func (s store) prune(ctx context.Context, cutoff time.Time, limit int) (int64, error) {
+	before := fmt.Sprintf("%012x", max(0, cutoff.UnixMilli()))
+	before = before[:8] + "-" + before[8:]
+	return s.exec(ctx, `DELETE FROM bus_events WHERE id IN (SELECT id FROM bus_events e WHERE id < ? AND NOT EXISTS
+		(SELECT 1 FROM bus_deliveries d WHERE d.event_id = e.id) ORDER BY id LIMIT ?)`, before, limit)
+}
+
+// takeAll opens all claims: on SQLite, those of earlier runs.
+func (s store) takeAll(ctx context.Context) (int64, error) {
+	return s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', token = token + 1 WHERE state = 'running'`)
+}
+
+// process is another replica.
+type process struct {
+	id      string
+	lock    int64
+	expired bool
+}
+
+func (s store) processes(ctx context.Context, except string) ([]process, error) {
+	var out []process
+	err := s.query(ctx, func(r *sql.Rows) error {
+		var p process
+		err := r.Scan(&p.id, &p.lock, &p.expired)
+		out = append(out, p)
+		return err
+	}, `SELECT id, lock_key, lease_until < {now} FROM bus_processes WHERE id <> ?`, except)
+	return out, err
+}
+
+// takeOver removes a process and opens its claims. Their tokens change, so that it can complete none of them any more.
+func (s store) takeOver(ctx context.Context, id string) (n int64, err error) {
+	err = s.db.InTx(ctx, func(ctx context.Context) error {
+		if _, err := s.exec(ctx, `DELETE FROM bus_processes WHERE id = ?`, id); err != nil {
+			return err
+		}
+		n, err = s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', token = token + 1 WHERE state = 'running' AND owner = ?`, id)
+		return err
+	})
+	return n, err
+}
+
+// takeOrphans opens claims of processes that are no longer known.
+func (s store) takeOrphans(ctx context.Context, age time.Duration) (int64, error) {
+	return s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', token = token + 1 WHERE state = 'running'
+		AND claimed_at < {now} - ? AND owner NOT IN (SELECT id FROM bus_processes)`, age.Milliseconds())
+}
+
+// register notes a subscription as active and moves what waits under its former names.
+func (s store) register(ctx context.Context, g *Group) error {
+	_, err := s.exec(ctx, `INSERT INTO bus_subscriptions (name, topic, plugin, state, created_at, seen_at) VALUES (?, ?, ?, 'active', {now}, {now})
+		ON CONFLICT (name) DO UPDATE SET topic = excluded.topic, plugin = excluded.plugin, state = 'active', seen_at = excluded.seen_at`,
+		g.Name, g.Topic, g.Plugin)
+	if err != nil {
+		return err
+	}
+	for _, old := range g.Formerly {
+		if err := s.rename(ctx, old, g.Name); err != nil {
+			return fmt.Errorf("take over from %s: %w", old, err)
+		}
+	}
+	return nil
+}
+
+// rename moves the deliveries of subscription from to subscription to, and forgets from.
+func (s store) rename(ctx context.Context, from, to string) error {
+	if _, err := s.exec(ctx, `DELETE FROM bus_deliveries WHERE subscription = ? AND event_id IN
+		(SELECT event_id FROM bus_deliveries WHERE subscription = ?)`, from, to); err != nil {
+		return err
+	}
+	if _, err := s.exec(ctx, `UPDATE bus_deliveries SET token = token + 1, owner = '', subscription = ?,
+		state = CASE state WHEN 'running' THEN 'pending' ELSE state END WHERE subscription = ?`, to, from); err != nil {
+		return err
+	}
+	_, err := s.exec(ctx, `DELETE FROM bus_subscriptions WHERE name = ?`, from)
+	return err
+}
+
+// seen renews the time at which the subscriptions were last seen.
+func (s store) seen(ctx context.Context, names []string) error {
+	_, err := s.exec(ctx, `UPDATE bus_subscriptions SET seen_at = {now} WHERE name IN {list}`, list(names))
+	return err
+}

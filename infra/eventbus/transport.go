@@ -1,0 +1,115 @@
+package eventbus
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"sync"
+	"time"
+	"unsafe"
+
+	"github.com/google/uuid"
+)
+
+// Transport carries messages from the publisher to the handlers of groups. There are two: [Memory], which
+// keeps them in this process, and [Outbox], which keeps them in the database; a broker would be a third.
+// The conformance suite in app/apptest says what each must do.
+//
+// Subscribe is called before Start, by one goroutine; the other methods may be called concurrently.
+type Transport interface {
+	// Subscribe adds a group. Each message of the group's topic is handed to each group.
+	Subscribe(g Group)
+	// Start begins handing over. It returns when what was left from earlier runs will be resumed.
+	Start(ctx context.Context) error
+	// Publish accepts m. Inside a database transaction m counts from its commit and is gone with its
+	// rollback; outside one it counts when Publish returns nil. Publish never waits for handlers.
+	Publish(ctx context.Context, m *Message) error
+	// Idle returns nil as soon as no message is waiting or being handled, retries and delays included,
+	// or ctx's error.
+	Idle(ctx context.Context) error
+	// Close stops handing over and waits until running handlers have ended or ctx is done; it then
+	// returns an error that says how many were left. It may be called without Start, twice, and
+	// concurrently.
+	Close(ctx context.Context) error
+}
+
+// Group is a set of handlers that share the messages of a topic: each message goes to one of them.
+type Group struct {
+	// Name identifies the group; for a durable transport, across restarts.
+	Name string
+	// Formerly are earlier names, whose messages this group takes over.
+	Formerly []string
+	// Topic is the topic handled.
+	Topic string
+	// Plugin is the plugin that handles, for logs.
+	Plugin string
+	// Concurrency is how many messages are handled at a time.
+	Concurrency int
+	// Attempts is how often a message is tried.
+	Attempts int
+	// BackoffMin and BackoffMax bound the wait between attempts.
+	BackoffMin, BackoffMax time.Duration
+	// Timeout ends the handler's context.
+	Timeout time.Duration
+	// Block has a dead message hold up the later ones of its key.
+	Block bool
+	// Tx runs the handler in the transaction that completes the delivery.
+	Tx bool
+	// Handle handles one delivery. An error has it retried, one marked with app.Permanent or the last
+	// one makes it dead, [ErrUnreadable] leaves it to other versions. It is called concurrently.
+	Handle func(ctx context.Context, d *Incoming) error
+}
+
+// ErrUnreadable is wrapped by a handler's error when the payload cannot be read by this version.
+var ErrUnreadable = errors.New("unreadable payload")
+
+// Message is an event on its way.
+type Message struct {
+	// Topic is the event's topic; Key orders the messages of a topic, "" does not.
+	Topic, Key string
+	// Emitter is the publishing plugin, Parent the id of the event that caused this one.
+	Emitter, Parent string
+	// RequestID and Trace belong to the request at the beginning of the chain.
+	RequestID, Trace string
+	// Time is when the message was published.
+	Time time.Time
+	// Headers are the publisher's.
+	Headers map[string]string
+	// Delay is how long to wait before the message is handed over.
+	Delay time.Duration
+	// Payload is the event as JSON; empty when no durable group needs it.
+	Payload []byte
+
+	idOnce sync.Once
+	id     string
+	// local is the published struct, as long as the message has not been through storage.
+	local     unsafe.Pointer
+	localType reflect.Type
+}
+
+// ID returns the message's id, a UUIDv7. It is made when it is first asked for: most volatile messages
+// are never asked.
+func (m *Message) ID() string {
+	m.idOnce.Do(func() {
+		if m.id == "" {
+			m.id = uuid.Must(uuid.NewV7()).String()
+		}
+	})
+	return m.id
+}
+
+// Incoming is a message being handed to a group.
+type Incoming struct {
+	*Message
+	// Subscription is the group's name.
+	Subscription string
+	// Attempt counts from 1.
+	Attempt int
+
+	seq      int64
+	token    int64
+	lane     *lane
+	complete func(ctx context.Context, d *Incoming) error
+	// completed tells that the handler's transaction has completed the delivery.
+	completed bool
+}
