@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 	"time"
 
@@ -91,5 +92,25 @@ func BenchmarkPost(b *testing.B) {
 	}
 	for _, path := range []string{"/empty", "/typed", "/hand"} {
 		b.Run(path[1:], func(b *testing.B) { post(b, s.Handler(), path) })
+	}
+}
+
+// BenchmarkCheck compiles a thousand endpoints.
+func BenchmarkCheck(b *testing.B) {
+	typed := app.Handle(func(_ context.Context, req benchRequest) (benchData, error) { return benchData{}, nil })
+	var endpoints []app.Endpoint
+	for i := range 1000 {
+		endpoints = append(endpoints, app.Endpoint{
+			Plugin: app.PluginInfo{Name: "bench.plugin"}, Source: strconv.Itoa(i), Method: "POST", Path: "/things" + strconv.Itoa(i), Handler: typed,
+		})
+	}
+	for b.Loop() {
+		s := httpserver.New(httpserver.Params{HTTP: benchSettings()})
+		if problems := s.Check(endpoints); len(problems) > 0 {
+			b.Fatal(problems)
+		}
+		if err := s.Mount(endpoints); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -31,7 +31,7 @@ func (x *exchange) sendBinary(e *endpoint, b *app.Binary) {
 		x.fail(x, fmt.Errorf("answer request: %s", why))
 		return
 	}
-	x.call.WriteHeader(x.Header())
+	x.applyHeader(x.Header())
 	if bodyless(status) {
 		x.sendEmpty(status)
 		return

@@ -112,7 +112,8 @@ func (x *exchange) readBody(buf *bytes.Buffer, limit int64) error {
 	if n := r.ContentLength; n > 0 && n <= limit {
 		buf.Grow(int(min(n, maxPooledBuffer)) + bytes.MinRead)
 	}
-	_, err := buf.ReadFrom(io.LimitReader(r.Body, limit+1))
+	x.limited = io.LimitedReader{R: r.Body, N: limit + 1}
+	_, err := buf.ReadFrom(&x.limited)
 	if err != nil {
 		return x.readError(err)
 	}

@@ -17,6 +17,9 @@ import (
 // plugin, file and line. It opens nothing. Call it once, with all endpoints, before [Server.Mount].
 func (s *Server) Check(endpoints []app.Endpoint) []error {
 	var problems []error
+	if s.invalid != nil {
+		problems = append(problems, fmt.Errorf("set up http server: %w", s.invalid))
+	}
 	trees := s.reserved()
 	for i := range endpoints {
 		e, wrong := s.compile(&endpoints[i])

@@ -126,7 +126,7 @@ func (e *endpoint) run(ctx context.Context, call app.Invocation) error {
 
 // bind fills request, a pointer to the zero request, and validates it.
 func (e *endpoint) bind(x *exchange, params gin.Params, request any) error {
-	var bad violations
+	bad := &x.bad
 	p, into := e.plan, reflect.ValueOf(request).Elem()
 	for i := range p.defaults {
 		p.defaults[i].apply(into.FieldByIndex(p.defaults[i].index))
@@ -135,18 +135,18 @@ func (e *endpoint) bind(x *exchange, params gin.Params, request any) error {
 	if err != nil {
 		return err
 	}
-	p.bindURI(params, into, &bad)
-	p.bindHeader(x.request.Header, into, &bad)
-	fromBody, err := e.bindBody(x, into, &bad)
+	p.bindURI(params, into, bad)
+	p.bindHeader(x.request.Header, into, bad)
+	fromBody, err := e.bindBody(x, into, bad)
 	if err != nil {
 		return err
 	}
 	if !fromBody {
-		if err := p.bindForm("query", pairs, into, &bad); err != nil {
+		if err := p.bindForm("query", pairs, into, bad); err != nil {
 			return err
 		}
 	}
-	return e.server.validate(p, request, &bad)
+	return e.server.validate(p, request, bad)
 }
 
 // bindBody fills what comes from the body, and reports whether that included the form fields.

@@ -42,14 +42,14 @@ func (x *exchange) fail(w http.ResponseWriter, err error) {
 		x.logger().Debug("client left", append(x.identity(), zap.Error(err))...)
 	}
 	f := x.classify(err)
-	if set := x.call.Status(); set >= http.StatusBadRequest {
+	if set := x.call.Status(); set >= http.StatusBadRequest && set < 600 {
 		f.status = set
 	}
 	if (f.status == http.StatusServiceUnavailable || f.status == http.StatusTooManyRequests) && f.retry <= 0 {
 		f.retry = time.Second
 	}
 	x.logFailure(f, err)
-	x.call.WriteHeader(w.Header())
+	x.applyHeader(w.Header())
 	x.write(w, f)
 }
 
@@ -89,7 +89,7 @@ func classifyKnown(e *app.Error) failure {
 
 // logFailure logs what went wrong on our side, once. What the caller did wrong is in the access log.
 func (x *exchange) logFailure(f failure, err error) {
-	if f.status < http.StatusInternalServerError || x.gone {
+	if f.status < http.StatusInternalServerError || x.gone || isRefusal(err) {
 		return
 	}
 	fields := append(x.identity(), zap.Int("status", f.status), zap.Error(err))
@@ -101,6 +101,25 @@ func (x *exchange) logFailure(f failure, err error) {
 		return
 	}
 	x.logger().Warn("request failed", fields...)
+}
+
+// isRefusal reports whether err is a refusal under load, which has no cause but the load. There may be very many of
+// them; the access log and the metrics have them.
+func isRefusal(err error) bool {
+	var known *app.Error
+	return errors.As(err, &known) && known.Code == app.Unavailable && known.Unwrap() == nil
+}
+
+// applyHeader adds the headers the plugin set, except those that are the host's.
+func (x *exchange) applyHeader(h http.Header) {
+	id, connection := h["X-Request-Id"], h["Connection"]
+	x.call.WriteHeader(h)
+	h["X-Request-Id"], h["X-Content-Type-Options"] = id, x.server.nosniff
+	delete(h, "Connection")
+	if connection != nil {
+		h["Connection"] = connection
+	}
+	delete(h, "Transfer-Encoding")
 }
 
 // write sends the failure's envelope.
@@ -156,7 +175,7 @@ func (x *exchange) succeed(status int, data any) {
 		return
 	}
 	if bodyless(status) {
-		x.call.WriteHeader(x.Header())
+		x.applyHeader(x.Header())
 		x.sendEmpty(status)
 		return
 	}
@@ -169,7 +188,7 @@ func (x *exchange) succeed(status int, data any) {
 		return
 	}
 	buf.WriteString(`,"error":null}`)
-	x.call.WriteHeader(x.Header())
+	x.applyHeader(x.Header())
 	x.send(x, status, buf.Bytes())
 }
 

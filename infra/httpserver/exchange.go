@@ -2,6 +2,7 @@ package httpserver
 
 import (
 	"bufio"
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -30,6 +31,9 @@ type exchange struct {
 	hijacked bool
 	// gone says that the client left before there was an answer.
 	gone bool
+	// bad is what is wrong with the request; limited reads its body.
+	bad     violations
+	limited io.LimitedReader
 }
 
 // exchangeOf returns the exchange behind Gin's writer.

@@ -1,9 +1,8 @@
 package httpserver
 
 import (
-	"net/http"
-
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/fx"
 	"go.uber.org/zap"
 
@@ -20,7 +19,7 @@ func Spec(read func() string) fx.Option {
 }
 
 // Module provides the *Server. It needs config.HTTP, config.Log, a logger, a prometheus.Registerer and an app.Pool;
-// a [SpecFunc], and the http.Handler named "metrics", are optional.
+// a [SpecFunc], and a prometheus.Gatherer whose metrics /metrics shows, are optional.
 var Module = fx.Module("httpserver", fx.Provide(provide))
 
 type inputs struct {
@@ -31,13 +30,16 @@ type inputs struct {
 	Logger     *zap.Logger
 	Registerer prometheus.Registerer
 	Pool       app.Pool
-	Spec       SpecFunc     `optional:"true"`
-	Metrics    http.Handler `name:"metrics" optional:"true"`
+	Spec       SpecFunc            `optional:"true"`
+	Gatherer   prometheus.Gatherer `optional:"true"`
 }
 
 func provide(in inputs) *Server {
-	return New(Params{
-		HTTP: in.HTTP, Access: in.Log.Access, Logger: in.Logger, Registerer: in.Registerer,
-		Pool: in.Pool, Spec: in.Spec, Metrics: in.Metrics,
-	})
+	p := Params{
+		HTTP: in.HTTP, Access: in.Log.Access, Logger: in.Logger, Registerer: in.Registerer, Pool: in.Pool, Spec: in.Spec,
+	}
+	if in.Gatherer != nil {
+		p.Metrics = promhttp.HandlerFor(in.Gatherer, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
+	}
+	return New(p)
 }

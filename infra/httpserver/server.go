@@ -26,7 +26,7 @@ type Params struct {
 	HTTP config.HTTP
 	// Access logs one line per request.
 	Access bool
-	// Logger is required.
+	// Logger gets the access log and what goes wrong; nil is none.
 	Logger *zap.Logger
 	// Registerer takes the metrics; nil keeps them to the server.
 	Registerer prometheus.Registerer
@@ -80,6 +80,9 @@ type Server struct {
 // New makes a server. It opens nothing; what is wrong with p is reported by [Server.Check].
 func New(p Params) *Server {
 	gin.SetMode(gin.ReleaseMode)
+	if p.Logger == nil {
+		p.Logger = zap.NewNop()
+	}
 	s := &Server{
 		config: p.HTTP, access: p.Access, logger: p.Logger, pool: p.Pool, engine: gin.New(), rules: newValidator(),
 		compiled: map[key]*endpoint{}, nosniff: []string{"nosniff"}, jsonType: []string{"application/json"},
@@ -103,7 +106,11 @@ func (s *Server) prepareEngine() error {
 	e.RedirectFixedPath = false
 	e.HandleMethodNotAllowed = true
 	e.ForwardedByClientIP = len(s.config.TrustedProxies) > 0
-	e.NoRoute(func(c *gin.Context) { x := exchangeOf(c); x.fail(c.Writer, errNotFound()) })
+	e.NoRoute(func(c *gin.Context) {
+		x := exchangeOf(c)
+		x.enter(s.unknown, c)
+		x.fail(c.Writer, errNotFound())
+	})
 	e.NoMethod(s.noMethod)
 	if err := e.SetTrustedProxies(s.config.TrustedProxies); err != nil {
 		return fmt.Errorf("use trusted proxies: %w", err)
@@ -115,6 +122,7 @@ func (s *Server) prepareEngine() error {
 // others with 405. Gin has put the methods that are into Allow.
 func (s *Server) noMethod(c *gin.Context) {
 	x := exchangeOf(c)
+	x.enter(s.unknown, c)
 	c.Writer.Header().Set("Allow", allow(c.Writer.Header().Get("Allow")))
 	if c.Request.Method == http.MethodOptions {
 		c.Status(http.StatusNoContent)

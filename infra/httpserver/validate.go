@@ -155,23 +155,26 @@ func (c *ruleChecker) field(f reflect.StructField, tag string) {
 	for _, rule := range strings.Split(tag, ",") {
 		name, _, _ := strings.Cut(rule, "=")
 		switch {
+		case name == "dive" && !isCollection(under(typ)), name == "keys" && under(outer).Kind() != reflect.Map:
+			c.problems = append(c.problems, fmt.Sprintf("request field %s: the rule %q does not fit a %s", f.Name, rule, typ))
+			return
 		case name == "dive":
-			typ = under(typ).Elem()
-			outer = typ
+			outer, typ = typ, under(typ).Elem()
 		case name == "keys":
 			typ = under(outer).Key()
 		case name == "endkeys":
-			typ = outer
+			typ = under(outer).Elem()
 		case slices.Contains(ioRules, name):
 			c.problems = append(c.problems, fmt.Sprintf("request field %s: the rule %q looks at the disk or the network, which validation must not do", f.Name, name))
 		case isStructural(name):
 		default:
 			c.rule(f.Name, rule, typ)
 		}
-		if name == "keys" {
-			outer = under(f.Type)
-		}
 	}
+}
+
+func isCollection(typ reflect.Type) bool {
+	return typ.Kind() == reflect.Slice || typ.Kind() == reflect.Array || typ.Kind() == reflect.Map
 }
 
 // under returns typ without pointers.
