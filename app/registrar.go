@@ -48,12 +48,17 @@ func (r *Registrar) loggerFor(plugin string) *zap.Logger {
 }
 
 func (r *Registrar) boot(info PluginInfo, p Booter) {
-	booted := BootedPlugin{Instance: p, Boot: &Boot{plugin: info}}
+	r.plugins = append(r.plugins, BootPlugin(info, p))
+}
+
+// BootPlugin runs p's OnBoot and returns what it registered, with its panic if it panicked; for the host.
+func BootPlugin(info PluginInfo, p Booter) (booted BootedPlugin) {
+	booted = BootedPlugin{Instance: p, Boot: &Boot{plugin: info}}
 	defer func() {
 		if v := recover(); v != nil {
 			booted.Err = fmt.Errorf("plugin %s (%s): OnBoot panicked: %v", info.Name, info.Source, v)
 		}
-		r.plugins = append(r.plugins, booted)
 	}()
 	p.OnBoot(booted.Boot)
+	return booted
 }

@@ -160,8 +160,11 @@ func TestProblems(t *testing.T) {
 			},
 		},
 		"a port of one's own": {
-			environ: []string{"APP_PORT=8080"},
-			want:    []string{`APP_PORT is not a setting; the address to listen on is APP_HTTP_ADDR`},
+			environ: []string{"APP_PORT=8080", "APP_HTTP_PORT=8080"},
+			want: []string{
+				`APP_HTTP_PORT is not a setting; the address to listen on is APP_HTTP_ADDR`,
+				`APP_PORT is not a setting; the address to listen on is APP_HTTP_ADDR`,
+			},
 		},
 		"across": {
 			environ: []string{"APP_EVENTS_BACKOFF_MIN=20m", "APP_HTTP_READ_TIMEOUT=1s", "APP_EVENTS_POLL=2h"},

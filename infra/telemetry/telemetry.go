@@ -16,10 +16,10 @@ import (
 	"plugboard/infra/database"
 )
 
-// Module provides *prometheus.Registry, prometheus.Registerer and prometheus.Gatherer to Fx, and registers
-// the database's connection pools.
+// Module provides *prometheus.Registry, prometheus.Registerer and prometheus.Gatherer to Fx, the http.Handler
+// named "metrics", and registers the database's connection pools.
 var Module = fx.Module("telemetry",
-	fx.Provide(New, registerer, gatherer),
+	fx.Provide(New, registerer, gatherer, fx.Annotate(Handler, fx.ResultTags(`name:"metrics"`))),
 	fx.Invoke(registerPools),
 )
 

@@ -1,0 +1,76 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+)
+
+// grace is how long a function whose context has ended may take to notice.
+const grace = time.Second
+
+// errAbandoned marks work that did not return in time. Its goroutine is left behind.
+var errAbandoned = errors.New("abandoned")
+
+// panicError is a recovered panic.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+// Error tells what was panicked with.
+func (p *panicError) Error() string { return fmt.Sprintf("panicked: %v", p.value) }
+
+// within runs fn with a context that ends after budget, and returns its error. It does not wait for a fn
+// that goes on regardless: that one is abandoned, a grace period after its context has ended. A panic, or a
+// runtime.Goexit, of fn is an error.
+func within(ctx context.Context, budget time.Duration, fn func(context.Context) error) error {
+	limited, cancel := context.WithTimeout(ctx, budget)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- protect(limited, fn) }()
+	select {
+	case err := <-done:
+		return inTime(ctx, limited, budget, err)
+	case <-limited.Done():
+	}
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return inTime(ctx, limited, budget, err)
+	case <-timer.C:
+		return overrun(ctx, budget)
+	}
+}
+
+func overrun(ctx context.Context, budget time.Duration) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("did not return when it was told to stop, and was %w: %w", errAbandoned, context.Cause(ctx))
+	}
+	return fmt.Errorf("did not return within %s, and was %w", budget, errAbandoned)
+}
+
+// inTime says so when err came of the budget.
+func inTime(ctx, limited context.Context, budget time.Duration, err error) error {
+	if err != nil && ctx.Err() == nil && limited.Err() != nil {
+		return fmt.Errorf("did not finish within %s: %w", budget, err)
+	}
+	return err
+}
+
+func protect(ctx context.Context, fn func(context.Context) error) (err error) {
+	returned := false
+	defer func() {
+		if v := recover(); v != nil {
+			err = &panicError{value: v, stack: debug.Stack()}
+		} else if !returned {
+			err = errors.New("ended its goroutine instead of returning")
+		}
+	}()
+	err = fn(ctx)
+	returned = true
+	return err
+}

@@ -1,0 +1,157 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/fx"
+
+	"plugboard/config"
+)
+
+// Commands is what the binary's commands work with. A command added by [WithCommand] gets it too.
+type Commands struct {
+	environ        []string
+	stdout, stderr io.Writer
+	modules        fx.Option
+	options        options
+}
+
+// New puts the application together, with the settings of the environment. Problems of the settings and of the
+// wiring are reported together.
+func (c *Commands) New() (*App, error) { return c.newApp(c.options) }
+
+func (c *Commands) newApp(o options) (*App, error) {
+	cfg, err := config.Load(c.environ)
+	return newApp(cfg, c.modules, o, err)
+}
+
+// WithDatabase puts the application together, opens its database alone, runs fn, and closes it. Nothing is
+// migrated.
+func (c *Commands) WithDatabase(ctx context.Context, fn func(ctx context.Context, a *App) error) (err error) {
+	a, err := c.New()
+	if err != nil {
+		return err
+	}
+	if err := a.DB().Open(ctx); err != nil {
+		return fmt.Errorf("open the database: %w", err)
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.Lifecycle.StopTimeout)
+		defer cancel()
+		if closed := a.DB().Close(ctx); closed != nil && err == nil {
+			err = fmt.Errorf("close the database: %w", closed)
+		}
+	}()
+	return fn(ctx, a)
+}
+
+// Command makes run a command that exits with [ExitFailed] when it fails, as every command should.
+func Command(run func(cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := run(cmd, args); err != nil {
+			return &exit{ExitFailed, err}
+		}
+		return nil
+	}
+}
+
+func (c *Commands) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "plugboard",
+		Short: "Runs the service; without a command, the same as serve",
+		Long: `Runs the service, and describes it.
+
+Settings come from the environment (APP_…), from the YAML file that APP_CONFIG names, or are
+defaults; "plugboard check --print-config" lists them.
+
+Exit codes: 0 done; 1 failed, or not started; 2 no such command or flag; 3 stopped, but something
+did not end in its time; 130 and 143 ended at once by a second signal.`,
+		Args:          cobra.NoArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE:          c.serve,
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(
+		c.serveCommand(), c.migrateCommand(), c.routesCommand(), c.graphCommand(), c.checkCommand(),
+		c.healthCommand(), c.versionCommand(),
+	)
+	for _, command := range c.options.commands {
+		root.AddCommand(command(c))
+	}
+	return root
+}
+
+func (c *Commands) serveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Start the service and run it until it is told to stop",
+		Long: `Starts the service and runs it until SIGTERM or an interrupt. It then stops gracefully: it is not
+ready any more, finishes what it has accepted, and exits with 0. A second signal ends it at once.`,
+		Args: cobra.NoArgs,
+		RunE: c.serve,
+	}
+}
+
+func (c *Commands) migrateCommand() *cobra.Command {
+	var status bool
+	cmd := &cobra.Command{
+		Use:   "migrate",
+		Short: "Run the database migrations",
+		Long: `Runs the migrations of the event bus and of all domains that have not been run. The service does so by
+itself at start unless APP_DATABASE_MIGRATE is false.`,
+		Args: cobra.NoArgs,
+		RunE: Command(func(cmd *cobra.Command, _ []string) error {
+			return c.WithDatabase(cmd.Context(), func(ctx context.Context, a *App) error {
+				if !status {
+					ctx, cancel := context.WithTimeout(ctx, a.cfg.Lifecycle.MigrationTimeout)
+					defer cancel()
+					if err := a.DB().Migrate(ctx, a.Migrations()); err != nil {
+						return fmt.Errorf("run the migrations: %w", err)
+					}
+				}
+				return c.printMigrations(ctx, a)
+			})
+		}),
+	}
+	cmd.Flags().BoolVar(&status, "status", false, "run nothing; show what has been run and what has not")
+	return cmd
+}
+
+func (c *Commands) printMigrations(ctx context.Context, a *App) error {
+	list, err := a.DB().MigrationStatus(ctx, a.Migrations())
+	if err != nil {
+		return fmt.Errorf("read the migrations: %w", err)
+	}
+	return tableOf(c, "DOMAIN\tMIGRATION\tSTATE", list, migrationRow)
+}
+
+func (c *Commands) checkCommand() *cobra.Command {
+	var show bool
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Check the settings and the wiring, and open nothing",
+		Long: `Puts the application together as serve would and reports all that is wrong with its settings, its wiring,
+its routes and its events. It opens no port, no file and no connection.`,
+		Args: cobra.NoArgs,
+		RunE: Command(func(*cobra.Command, []string) error {
+			if show {
+				settings, _ := config.Describe(c.environ) // its problems are among those of New
+				if err := config.Print(c.stdout, settings); err != nil {
+					return fmt.Errorf("print settings: %w", err)
+				}
+			}
+			a, err := c.New()
+			if err != nil || show {
+				return err
+			}
+			_, err = fmt.Fprintf(c.stdout, "nothing is wrong: %s\n", a.counts())
+			return err
+		}),
+	}
+	cmd.Flags().BoolVar(&show, "print-config", false, "print every setting, its value and where that came from; secrets are not shown")
+	return cmd
+}

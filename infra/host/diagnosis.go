@@ -1,0 +1,278 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"reflect"
+	"runtime"
+
+	"go.uber.org/fx"
+	"go.uber.org/multierr"
+	"go.uber.org/zap"
+
+	"plugboard/app"
+	"plugboard/config"
+	"plugboard/infra/database"
+	"plugboard/infra/eventbus"
+	"plugboard/infra/httpserver"
+	"plugboard/infra/workpool"
+)
+
+// diagnosis finds out all that is wrong with a graph that could not be built. Fx stops at the first problem;
+// so the diagnosis validates each plugin by itself, leaves out those that are broken, and builds the
+// rest.
+type diagnosis struct {
+	cfg      config.Config
+	inv      *inventory
+	extra    fx.Option
+	broken   map[*plugin]bool
+	problems []error
+}
+
+// run diagnoses err, with which a was not built, and returns what the plugins registered. A plugin that cannot
+// be constructed is asked too, as a zero value: OnBoot registers methods and does not run them.
+func (d *diagnosis) run(err error, a *App) []app.BootedPlugin {
+	d.broken = map[*plugin]bool{}
+	if d.shapes(err, a.events.failed); len(d.broken) == 0 {
+		d.missing()
+	}
+	if len(d.problems) == 0 || len(d.broken) > 0 {
+		d.build(err, a)
+	}
+	return d.boot(a)
+}
+
+// shapes takes over the errors that are no failures of the graph: constructors of the wrong shape, fx.Error, and
+// those of invoked functions, which Fx does not name.
+func (d *diagnosis) shapes(err error, invoked string) {
+	if isGraphError(err) {
+		return
+	}
+	if invoked != "" {
+		err = fmt.Errorf("%s: %w", invoked, err)
+	}
+	for _, e := range multierr.Errors(err) {
+		if isGraphError(e) {
+			e = errors.New(plainGraphError(e))
+		}
+		d.problems = append(d.problems, e)
+	}
+	for _, p := range d.inv.plugins {
+		if !hasConstructor(p) {
+			d.broken[p] = true
+		}
+	}
+}
+
+// missing validates, without constructing anything, the host's own needs, the modules and each plugin.
+func (d *diagnosis) missing() {
+	if missing := d.missingParts(); len(missing) > 0 {
+		d.problems = append(d.problems, missing...)
+		return // with a part of the host missing, everything else is missing something too
+	}
+	if err := d.validate(fx.Options()); err != nil {
+		d.problems = append(d.problems, errors.New(plainGraphError(err)))
+	}
+	if d.isCycle() {
+		return // every validation reports the cycle
+	}
+	for _, p := range d.inv.plugins {
+		if problems := d.missingOf(p); len(problems) > 0 {
+			d.broken[p] = true
+			d.problems = append(d.problems, problems...)
+		}
+	}
+}
+
+func (d *diagnosis) isCycle() bool {
+	return len(d.problems) > 0 && cycle.MatchString(d.validateError())
+}
+
+func (d *diagnosis) validateError() string {
+	if err := d.validate(fx.Options()); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// missingParts names the infrastructure modules that are not listed.
+func (d *diagnosis) missingParts() []error {
+	needs := []struct {
+		part   reflect.Type
+		module string
+	}{
+		{reflect.TypeFor[*zap.Logger](), "logging"},
+		{reflect.TypeFor[*database.DB](), "database"},
+		{reflect.TypeFor[*eventbus.Bus](), "eventbus"},
+		{reflect.TypeFor[*workpool.Pool](), "workpool"},
+		{reflect.TypeFor[*httpserver.Server](), "httpserver"},
+	}
+	var problems []error
+	for _, n := range needs {
+		direct := missingDirectly(d.validate(fx.Module("need", fx.Invoke(needing(n.part)))), n.part)
+		if direct {
+			problems = append(problems, fmt.Errorf("nothing provides %s; list %s.Module in main.go", n.part, n.module))
+		}
+	}
+	return problems
+}
+
+// missingOf names what p's constructor needs and nothing provides.
+func (d *diagnosis) missingOf(p *plugin) []error {
+	constructor := reflect.TypeOf(p.Info.Constructor)
+	var problems []error
+	for i := range constructor.NumIn() {
+		if constructor.IsVariadic() && i == constructor.NumIn()-1 {
+			continue // Fx fills it when it can
+		}
+		for _, need := range needsOf(constructor.In(i)) {
+			if cause, ok := unmet(d.validate(p.asking(need)), d.validate(fx.Invoke(needing(need)))); ok {
+				problems = append(problems, fmt.Errorf("plugin %s (%s) needs %s", p.Info.Name, p.Info.Source, cause))
+			}
+		}
+	}
+	return problems
+}
+
+// asking is an option that asks for need in the place of p. Invokes of a module run before those of the
+// modules listed after it, so that it goes first.
+func (p *plugin) asking(need reflect.Type) fx.Option {
+	ask := fx.Module(p.Info.Name,
+		fx.Provide(fx.Private,
+			func(*app.Registrar) app.Bus { return nil },
+			func(*app.Registrar) *zap.Logger { return nil },
+		),
+		fx.Invoke(needing(need)),
+	)
+	if p.domain == nil {
+		return ask
+	}
+	return fx.Module(p.domain.Name, append([]fx.Option{ask}, p.domain.rest...)...)
+}
+
+// validate validates the modules without plugins, with ask before them.
+func (d *diagnosis) validate(ask fx.Option) error {
+	everyone := func(*plugin) bool { return true }
+	return fx.ValidateApp(ask, graphOptions(d.cfg), fx.NopLogger,
+		fx.Provide(func() *app.Registrar { return nil }),
+		fx.Logger(log.New(io.Discard, "", 0)), //nolint:staticcheck // as in assemble
+		d.inv.options(everyone), d.extra)
+}
+
+// needsOf lists what one parameter needs: itself, or the fields of a parameter object (fx.In) that are not
+// optional, each as a parameter object of its own.
+func needsOf(parameter reflect.Type) []reflect.Type {
+	if !isParameterObject(parameter) {
+		return []reflect.Type{parameter}
+	}
+	var needs []reflect.Type
+	for i := range parameter.NumField() {
+		f := parameter.Field(i)
+		if f.Type == reflect.TypeFor[fx.In]() || f.Tag.Get("optional") == "true" || !f.IsExported() {
+			continue
+		}
+		if f.Tag == "" {
+			needs = append(needs, f.Type)
+			continue
+		}
+		in := reflect.StructField{Name: "In", Type: reflect.TypeFor[fx.In](), Anonymous: true}
+		needs = append(needs, reflect.StructOf([]reflect.StructField{in, f}))
+	}
+	return needs
+}
+
+func isParameterObject(t reflect.Type) bool {
+	if t.Kind() != reflect.Struct {
+		return false
+	}
+	f, ok := t.FieldByName("In")
+	return ok && f.Anonymous && f.Type == reflect.TypeFor[fx.In]()
+}
+
+// needing makes a function whose one parameter is t.
+func needing(t reflect.Type) any {
+	f := reflect.FuncOf([]reflect.Type{t}, nil, false)
+	return reflect.MakeFunc(f, func([]reflect.Value) []reflect.Value { return nil }).Interface()
+}
+
+// build builds what is not known to be broken, leaving out one plugin after the other whose constructor
+// fails, until the rest can be built.
+func (d *diagnosis) build(err error, a *App) {
+	for {
+		if len(d.broken) > 0 {
+			again := assemble(d.cfg, fx.Options(d.inv.options(d.isBroken), d.extra))
+			a.parts, a.registrar, err = again.parts, again.registrar, again.fx.Err()
+			if err == nil {
+				return
+			}
+		}
+		text := plainGraphError(err)
+		d.problems = append(d.problems, errors.New(text))
+		p := d.failed(err)
+		if p == nil || d.broken[p] {
+			return
+		}
+		d.problems[len(d.problems)-1] = fmt.Errorf("plugin %s (%s): %s", p.Info.Name, p.Info.Source, text)
+		d.broken[p] = true
+	}
+}
+
+func (d *diagnosis) isBroken(p *plugin) bool { return d.broken[p] }
+
+// failed returns the plugin whose constructor failed, or nil.
+func (d *diagnosis) failed(err error) *plugin {
+	name := failedFunction(err)
+	for _, p := range d.inv.plugins {
+		if name != "" && hasConstructor(p) && functionName(p.Info.Constructor) == name {
+			return p
+		}
+	}
+	return nil
+}
+
+func functionName(f any) string { return runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name() }
+
+func hasConstructor(p *plugin) bool {
+	t := reflect.TypeOf(p.Info.Constructor)
+	return t != nil && t.Kind() == reflect.Func && t.NumOut() > 0 && t.Out(0) == p.Info.Type
+}
+
+// boot returns what every plugin registered, in the order of the list; plugins that were not constructed are
+// booted as zero values, unless they panic at that.
+func (d *diagnosis) boot(a *App) []app.BootedPlugin {
+	done := map[string]app.BootedPlugin{}
+	if a.registrar != nil {
+		for _, b := range a.registrar.Plugins() {
+			done[b.Boot.Plugin().Name] = b
+		}
+	}
+	var all []app.BootedPlugin
+	for _, p := range d.inv.plugins {
+		b, ok := done[p.Info.Name]
+		if !ok {
+			b = bootZero(p.Info)
+		}
+		if b.Boot != nil {
+			all = append(all, b)
+		}
+	}
+	return all
+}
+
+func bootZero(info app.PluginInfo) app.BootedPlugin {
+	zero := reflect.Zero(info.Type)
+	if info.Type.Kind() == reflect.Pointer {
+		zero = reflect.New(info.Type.Elem())
+	}
+	booter, ok := zero.Interface().(app.Booter)
+	if !ok {
+		return app.BootedPlugin{}
+	}
+	booted := app.BootPlugin(info, booter)
+	if booted.Err != nil {
+		return app.BootedPlugin{}
+	}
+	return booted
+}

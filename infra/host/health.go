@@ -1,0 +1,94 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"plugboard/config"
+)
+
+func (c *Commands) healthCommand() *cobra.Command {
+	const patience = 3 * time.Second
+	var ready bool
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "health",
+		Short: "Ask a running service on this machine whether it is alive",
+		Long: `Asks the service that listens at APP_HTTP_ADDR on this machine whether it is alive, or with --ready
+whether it is ready. It exits with 0 if so, else with 1. It is meant for a container's health check,
+since it needs no shell and no other program.`,
+		Args: cobra.NoArgs,
+		RunE: Command(func(cmd *cobra.Command, _ []string) error {
+			cfg, err := config.Load(c.environ)
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+			defer cancel()
+			path := "/livez"
+			if ready {
+				path = "/readyz"
+			}
+			return askHealth(ctx, "http://"+reachable(cfg.HTTP.Addr)+path)
+		}),
+	}
+	cmd.Flags().BoolVar(&ready, "ready", false, "ask whether the service is ready for requests")
+	cmd.Flags().DurationVar(&timeout, "timeout", patience, "how long to wait for the answer")
+	return cmd
+}
+
+func askHealth(ctx context.Context, url string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return fmt.Errorf("ask %s: %w", url, err)
+	}
+	transport := &http.Transport{DisableKeepAlives: true} // and no proxy: the service is on this machine
+	answer, err := (&http.Client{Transport: transport}).Do(request)
+	if err != nil {
+		return fmt.Errorf("ask the service: %w", err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if answer.StatusCode == http.StatusOK {
+		return nil
+	}
+	const most = 4096
+	body, _ := io.ReadAll(io.LimitReader(answer.Body, most)) // only for the message
+	return fmt.Errorf("ask the service: %s answers %s: %s", url, answer.Status, strings.TrimSpace(string(body)))
+}
+
+func (c *Commands) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version of this binary",
+		Args:  cobra.NoArgs,
+		RunE: Command(func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintln(c.stdout, version())
+			return err
+		}),
+	}
+}
+
+// version renders the module's version, the commit and Go's version, as far as the build recorded them.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "plugboard, built without version information"
+	}
+	text := "plugboard " + info.Main.Version
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			text += " " + s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			text += " (modified)"
+		}
+	}
+	return text + " " + info.GoVersion
+}

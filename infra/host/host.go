@@ -1,0 +1,305 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/fx"
+	"go.uber.org/fx/fxevent"
+	"go.uber.org/zap"
+
+	"plugboard/app"
+	"plugboard/config"
+	"plugboard/infra/database"
+	"plugboard/infra/eventbus"
+	"plugboard/infra/httpserver"
+	"plugboard/infra/workpool"
+)
+
+// App is a checked application. Make it with [New].
+type App struct {
+	cfg       config.Config
+	fx        *fx.App
+	inv       *inventory
+	hooks     *hookList
+	events    *fxEvents
+	parts     parts
+	registrar *app.Registrar
+	booted    []app.BootedPlugin
+	mount     func() error // mounts the endpoints, once
+
+	done      chan struct{}
+	askForEnd func()        // closes done, once
+	stopping  chan struct{} // closed when the stop begins
+	watch     sync.WaitGroup
+	failed    atomic.Bool // the server ended by itself
+
+	mu      sync.Mutex // serialises Start and Stop
+	state   state
+	started []stage
+	took    time.Duration
+}
+
+type state int
+
+const (
+	fresh state = iota
+	running
+	over
+)
+
+// parts are what the host needs of the graph.
+type parts struct {
+	fx.In
+
+	Logger *zap.Logger
+	DB     *database.DB
+	Bus    *eventbus.Bus
+	Pool   *workpool.Pool
+	Server *httpserver.Server
+	Spec   httpserver.SpecFunc `optional:"true"`
+}
+
+// Option changes how an application is put together.
+type Option func(*options)
+
+type options struct {
+	extra    []fx.Option
+	commands []func(*Commands) *cobra.Command
+	dot      *fx.DotGraph
+}
+
+// With adds options to the graph beside the modules. They are not looked into; tests use it to replace parts.
+func With(extra ...fx.Option) Option {
+	return func(o *options) { o.extra = append(o.extra, extra...) }
+}
+
+// WithCommand adds a command to the binary.
+func WithCommand(command func(*Commands) *cobra.Command) Option {
+	return func(o *options) { o.commands = append(o.commands, command) }
+}
+
+func newOptions(opts []Option) options {
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
+	return o
+}
+
+// New puts the application together: it builds the graph of modules, collects what the plugins register and
+// checks everything. It opens nothing: no port, no file, no connection, no goroutine. The error is [Problems]:
+// everything that is wrong, in plain words, with plugin and file.
+//
+// Of the graph it needs *zap.Logger, *database.DB, *eventbus.Bus, *workpool.Pool and *httpserver.Server; the
+// settings of cfg, each section by its type, and the *app.Registrar it provides itself.
+func New(cfg config.Config, modules fx.Option, opts ...Option) (*App, error) {
+	return newApp(cfg, modules, newOptions(opts), nil)
+}
+
+// newApp is [New] with earlier problems, which are reported together with its own.
+func newApp(cfg config.Config, modules fx.Option, o options, earlier error) (*App, error) {
+	inv := takeInventory(modules)
+	extra := fx.Options(o.extra...)
+	if o.dot != nil {
+		extra = fx.Options(extra, fx.Populate(o.dot))
+	}
+	a := assemble(cfg, fx.Options(modules, extra))
+	a.inv = inv
+	problems := []error{earlier, inv.check()}
+	if err := a.fx.Err(); err != nil {
+		d := &diagnosis{cfg: cfg, inv: inv, extra: extra}
+		a.booted = d.run(err, a)
+		problems = append(problems, d.problems...)
+	} else {
+		a.booted = a.registrar.Plugins()
+		problems = append(problems, inv.checkListed(a.booted))
+	}
+	problems = append(problems, a.checkRegistrations()...)
+	if err := joinProblems(problems...); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// assemble builds the graph; a.fx.Err tells how it went. What the host needs is built first, so that hooks of
+// plugins' own parts come after it.
+func assemble(cfg config.Config, modules fx.Option) *App {
+	a := &App{cfg: cfg, hooks: &hookList{}, events: &fxEvents{}, done: make(chan struct{}), stopping: make(chan struct{})}
+	a.askForEnd = sync.OnceFunc(func() { close(a.done) })
+	a.mount = sync.OnceValue(a.mountEndpoints)
+	a.fx = fx.New(
+		fx.Module("host", fx.Invoke(a.take, a.events.passTo)),
+		graphOptions(cfg),
+		fx.Provide(func() *app.Registrar { return a.registrar }),
+		fx.Logger(log.New(io.Discard, "", 0)), //nolint:staticcheck // what Fx writes when a cycle keeps it from making a logger
+		fx.WithLogger(func() fxevent.Logger { return a.events }),
+		fx.Decorate(a.ownLifecycle, func(fx.Shutdowner) fx.Shutdowner { return shutdowner(a.askForEnd) }),
+		modules,
+		fx.Invoke(func(fx.Lifecycle) {}), // even when nobody else asks for it
+	)
+	return a
+}
+
+// graphOptions is what the host adds to every graph.
+func graphOptions(cfg config.Config) fx.Option {
+	const never = 1000 * time.Hour // Fx's own timeouts must not cut short the phases' budgets
+	return fx.Options(
+		fx.RecoverFromPanics(),
+		fx.StartTimeout(never),
+		fx.StopTimeout(never),
+		fx.Supply(cfg, cfg.App, cfg.HTTP, cfg.Database, cfg.Events, cfg.Pool, cfg.Log, cfg.Lifecycle),
+		fx.Provide(func() app.Clock { return app.SystemClock{} }),
+	)
+}
+
+// take keeps what the host needs of the graph, and makes the registrar: before the first plugin asks for it,
+// since the invokes of the first module listed run first. The registrar is no constructor with parameters:
+// each plugin has a *zap.Logger of its own that is made of it, and the logger of the whole graph is a parameter of
+// what the registrar needs, which dig, looking from the plugin's scope, would take for a cycle.
+func (a *App) take(p parts) {
+	a.parts = p
+	a.registrar = app.NewRegistrar(p.Bus.For, p.Logger)
+}
+
+// ownLifecycle puts the host's list in the place of Fx's lifecycle, in which the host has the one hook that
+// carries out the phases.
+func (a *App) ownLifecycle(real fx.Lifecycle) fx.Lifecycle {
+	real.Append(fx.Hook{OnStart: a.onStart, OnStop: a.onStop})
+	return a.hooks
+}
+
+// callerKey carries the caller's context through Fx, which would otherwise return when it is done, while
+// the phases are still being undone.
+type callerKey struct{}
+
+func withCaller(ctx context.Context) context.Context {
+	return context.WithValue(context.WithoutCancel(ctx), callerKey{}, ctx)
+}
+
+func callerOf(ctx context.Context) context.Context {
+	if caller, ok := ctx.Value(callerKey{}).(context.Context); ok {
+		return caller
+	}
+	return ctx
+}
+
+// Start starts the application; see the package's documentation for the phases. It returns when the
+// application is ready, or when what was started has been undone; the error names the phase. When ctx is
+// done during the start, the start is undone too. An application starts once.
+func (a *App) Start(ctx context.Context) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.state != fresh {
+		return errors.New("start application: it has been started before")
+	}
+	a.state = over
+	begin := time.Now()
+	if err := a.fx.Start(withCaller(ctx)); err != nil {
+		return err
+	}
+	a.state = running
+	a.took = time.Since(begin)
+	return nil
+}
+
+// Stop stops the application within the budgets of its settings, however long ctx lasts; when ctx is done,
+// what remains is hurried. The error joins what did not stop as it should. Stop without Start, after a
+// failed one, and a second Stop do nothing.
+func (a *App) Stop(ctx context.Context) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.state != running {
+		return nil
+	}
+	a.state = over
+	return a.fx.Stop(withCaller(ctx))
+}
+
+// Done is closed when a part of the application asks for its end, with fx.Shutdowner or because the server
+// cannot go on. Whoever runs the application then stops it.
+func (a *App) Done() <-chan struct{} { return a.done }
+
+// Addr returns the address the application listens on, and "" before Start.
+func (a *App) Addr() string { return a.parts.Server.Addr() }
+
+// Handler returns the handler that serves all endpoints. It works without a port, from Start on.
+func (a *App) Handler() http.Handler { return a.parts.Server.Handler() }
+
+// DB returns the database.
+func (a *App) DB() *database.DB { return a.parts.DB }
+
+// Bus returns the event bus.
+func (a *App) Bus() *eventbus.Bus { return a.parts.Bus }
+
+// Server returns the HTTP server.
+func (a *App) Server() *httpserver.Server { return a.parts.Server }
+
+// Registrar returns what the plugins registered.
+func (a *App) Registrar() *app.Registrar { return a.registrar }
+
+// Logger returns the application's logger.
+func (a *App) Logger() *zap.Logger { return a.parts.Logger }
+
+// Config returns the settings.
+func (a *App) Config() config.Config { return a.cfg }
+
+// Migrations returns the migrations of the bus and of all domains, in the order in which they run.
+func (a *App) Migrations() []database.MigrationSet {
+	sets := []database.MigrationSet{a.parts.Bus.Migrations()}
+	for _, d := range a.inv.domains {
+		for _, files := range d.migrations {
+			sets = append(sets, database.MigrationSet{Domain: d.Name, FS: files})
+		}
+	}
+	return sets
+}
+
+// Models returns the entities of each domain, by the domain's name.
+func (a *App) Models() map[string][]any {
+	models := map[string][]any{}
+	for _, d := range a.inv.domains {
+		models[d.Name] = append(models[d.Name], d.models...)
+	}
+	return models
+}
+
+// Routes returns every route, in the order of registration.
+func (a *App) Routes() ([]httpserver.Route, error) {
+	if err := a.mount(); err != nil {
+		return nil, err
+	}
+	return a.parts.Server.Routes(), nil
+}
+
+func (a *App) mountEndpoints() error {
+	if err := a.parts.Server.Mount(endpointsOf(a.booted)); err != nil {
+		return fmt.Errorf("mount endpoints: %w", err)
+	}
+	return nil
+}
+
+func endpointsOf(plugins []app.BootedPlugin) []app.Endpoint {
+	var all []app.Endpoint
+	for _, p := range plugins {
+		all = append(all, p.Boot.Endpoints()...)
+	}
+	return all
+}
+
+// shutdowner stands in for Fx's: what it closes is [App.Done].
+type shutdowner func()
+
+// Shutdown implements fx.Shutdowner. Its options have no effect: the exit code tells how the stop went.
+func (s shutdowner) Shutdown(...fx.ShutdownOption) error {
+	s()
+	return nil
+}

@@ -1,0 +1,123 @@
+package host
+
+import (
+	"io/fs"
+	"reflect"
+
+	"go.uber.org/fx"
+
+	"plugboard/app"
+)
+
+// inventory is what the listed modules consist of, as far as one can look into them: fx.Options, domains and
+// plugins. Anything else is an fx.Option like any other.
+type inventory struct {
+	domains []*domain
+	plugins []*plugin
+	rest    []fx.Option // outside of domains, without plugins
+}
+
+// domain is one listed domain.
+type domain struct {
+	app.DomainModule
+	migrations []fs.FS
+	models     []any
+	plugins    []*plugin
+	rest       []fx.Option // its parts without plugins
+}
+
+// plugin is one listed plugin; its domain is nil when it is listed outside of one.
+type plugin struct {
+	app.PluginModule
+	domain *domain
+}
+
+// takeInventory looks into modules.
+func takeInventory(modules fx.Option) *inventory {
+	inv := &inventory{}
+	inv.add(modules, nil)
+	return inv
+}
+
+// add notes one option, which is a part of d unless d is nil.
+func (inv *inventory) add(option fx.Option, d *domain) {
+	switch o := option.(type) {
+	case app.DomainModule:
+		inv.addDomain(o)
+	case app.PluginModule:
+		inv.addPlugin(o, d)
+	case app.MigrationsPart:
+		if d != nil {
+			d.migrations = append(d.migrations, o.FS)
+		}
+	case app.ModelsPart:
+		if d != nil {
+			d.models = append(d.models, o.Models...)
+		}
+	default:
+		if inv.addGroup(option, d) {
+			return
+		}
+		inv.addRest(option, d)
+	}
+}
+
+func (inv *inventory) addDomain(o app.DomainModule) {
+	d := &domain{DomainModule: o}
+	inv.domains = append(inv.domains, d)
+	for _, part := range o.Parts {
+		inv.add(part, d)
+	}
+}
+
+func (inv *inventory) addPlugin(o app.PluginModule, d *domain) {
+	p := &plugin{PluginModule: o, domain: d}
+	inv.plugins = append(inv.plugins, p)
+	if d != nil {
+		d.plugins = append(d.plugins, p)
+	}
+}
+
+func (inv *inventory) addRest(option fx.Option, d *domain) {
+	if option == nil {
+		return
+	}
+	if d != nil {
+		d.rest = append(d.rest, option)
+		return
+	}
+	inv.rest = append(inv.rest, option)
+}
+
+// addGroup looks into what fx.Options returns, an unexported slice of options.
+func (inv *inventory) addGroup(option fx.Option, d *domain) bool {
+	v := reflect.ValueOf(option)
+	if v.Kind() != reflect.Slice || v.Type().Elem() != reflect.TypeFor[fx.Option]() {
+		return false
+	}
+	for i := range v.Len() {
+		part, _ := v.Index(i).Interface().(fx.Option)
+		inv.add(part, d)
+	}
+	return true
+}
+
+// options puts the modules together again, without the plugins that leave reports and, if bare, without any.
+func (inv *inventory) options(leave func(*plugin) bool) fx.Option {
+	all := append([]fx.Option(nil), inv.rest...)
+	for _, d := range inv.domains {
+		parts := append([]fx.Option(nil), d.rest...)
+		for _, p := range d.plugins {
+			if !leave(p) {
+				parts = append(parts, p.PluginModule)
+			}
+		}
+		all = append(all, fx.Module(d.Name, parts...))
+	}
+	for _, p := range inv.plugins {
+		if p.domain == nil && !leave(p) {
+			all = append(all, p.PluginModule)
+		}
+	}
+	return fx.Options(all...)
+}

@@ -1,0 +1,79 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"plugboard/infra/logging"
+)
+
+// serve runs the application until ctx ends or the application asks for its end.
+func (c *Commands) serve(cmd *cobra.Command, _ []string) error {
+	signal.Ignore(syscall.SIGPIPE) // a reader of the log that goes away must not take requests with it
+	a, err := c.New()
+	if err != nil {
+		return &exit{ExitFailed, err}
+	}
+	ctx := cmd.Context()
+	if err := a.Start(ctx); err != nil {
+		return c.startFailed(ctx, a, err)
+	}
+	c.announce(a)
+	select {
+	case <-ctx.Done():
+		a.Logger().Info("stopping", zap.NamedError("cause", context.Cause(ctx)))
+	case <-a.Done():
+		a.Logger().Info("stopping", zap.String("cause", "the application asked for it"))
+	}
+	if err := stopped(a, a.Stop(context.WithoutCancel(ctx))); err != nil || !a.failed.Load() {
+		return err
+	}
+	return &exit{code: ExitFailed}
+}
+
+// startFailed tells why the application did not start. A start that was told to stop, and was undone, is no
+// failure.
+func (c *Commands) startFailed(ctx context.Context, a *App, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) && !errors.Is(err, errAbandoned) {
+		a.Logger().Info("stopped during the start", zap.NamedError("cause", context.Cause(ctx)))
+		return nil
+	}
+	return &exit{ExitFailed, fmt.Errorf("the application did not start: %s", fromRoot(err.Error()))}
+}
+
+// stopped logs how the stop went.
+func stopped(a *App, err error) error {
+	if err == nil {
+		a.Logger().Info("stopped")
+		return nil
+	}
+	a.Logger().Error("stopped uncleanly", zap.Strings("problems", strings.Split(err.Error(), "\n")))
+	return &exit{code: ExitUnclean}
+}
+
+// announce tells that the application is up: a table for people, or one line of the log for machines.
+func (c *Commands) announce(a *App) {
+	if logging.JSON(a.cfg.Log, a.cfg.App) {
+		a.Logger().Info("ready", a.summaryFields()...)
+		return
+	}
+	_, _ = fmt.Fprint(c.stdout, a.Summary())
+}
+
+// summaryFields is [App.Summary] for machines.
+func (a *App) summaryFields() []zap.Field {
+	n := a.count()
+	return []zap.Field{
+		zap.String("address", a.url("")), zap.Int("plugins", n.plugins), zap.Int("routes", n.routes),
+		zap.Int("events", n.topics), zap.Int("subscriptions", n.subscriptions), zap.String("pool", a.parts.Pool.Describe()),
+		zap.String("database", a.database()), zap.Duration("took", a.took.Round(time.Millisecond)),
+	}
+}

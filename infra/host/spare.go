@@ -1,0 +1,28 @@
+package host
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"plugboard/config"
+	"plugboard/infra/database"
+	"plugboard/infra/eventbus"
+	"plugboard/infra/httpserver"
+	"plugboard/infra/workpool"
+)
+
+// spareServer makes a server to check routes with, where the graph has none because it could not be built.
+func spareServer(cfg config.Config) *httpserver.Server {
+	return httpserver.New(httpserver.Params{
+		HTTP: cfg.HTTP, Logger: zap.NewNop(), Pool: workpool.New(cfg.Pool, zap.NewNop(), nil),
+	})
+}
+
+// spareBus makes a bus to check events with, as [spareServer] does.
+func spareBus(cfg config.Config) (*eventbus.Bus, error) {
+	db, err := database.New(cfg.Database, zap.NewNop())
+	if err != nil {
+		return nil, err
+	}
+	return eventbus.New(cfg.Events, db, zap.NewNop(), prometheus.NewRegistry())
+}

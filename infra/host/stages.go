@@ -1,0 +1,217 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"plugboard/app"
+	"plugboard/infra/database"
+)
+
+// stage is one step of the start, and what undoes it. Either function may be nil.
+type stage struct {
+	// name reads on from "start: " and "stop: ".
+	name        string
+	start       func(context.Context) error
+	startBudget time.Duration
+	stopName    string
+	stop        func(context.Context) error
+	stopBudget  time.Duration
+	// own marks the host's own parts, which are undone even when their start failed half-way.
+	own bool
+}
+
+// stages lists the steps of the start in order. The stop is their reverse.
+func (a *App) stages() []stage {
+	all := []stage{a.listening(), a.opening(), a.migrating()}
+	for _, h := range a.hooks.all() {
+		all = append(all, a.hookStage(h))
+	}
+	for _, p := range a.booted {
+		if s, ok := p.Instance.(app.Shutdowner); ok {
+			all = append(all, a.shutdownStage(p.Boot.Plugin(), s))
+		}
+	}
+	return append(all, a.pooling(), a.delivering(), a.serving(), a.ready())
+}
+
+func (a *App) listening() stage {
+	return stage{
+		name: "bind the port", startBudget: a.cfg.Lifecycle.HookTimeout, start: a.parts.Server.Listen,
+		stopName: "close the port", stopBudget: a.cfg.Lifecycle.StopTimeout,
+		stop: func(context.Context) error { return a.parts.Server.Close() },
+		own:  true,
+	}
+}
+
+func (a *App) opening() stage {
+	return stage{
+		name: "open the database", startBudget: a.cfg.Database.OpenTimeout + a.cfg.Lifecycle.HookTimeout, start: a.parts.DB.Open,
+		stopName: "close the database", stopBudget: a.cfg.Lifecycle.StopTimeout, stop: a.parts.DB.Close,
+		own: true,
+	}
+}
+
+func (a *App) migrating() stage {
+	run, name := (*database.DB).CheckMigrated, "check the migrations"
+	if a.cfg.Database.Migrate {
+		run, name = (*database.DB).Migrate, "run the migrations"
+	}
+	return stage{
+		name: name, startBudget: a.cfg.Lifecycle.MigrationTimeout,
+		start: func(ctx context.Context) error { return run(a.parts.DB, ctx, a.Migrations()) },
+	}
+}
+
+func (a *App) hookStage(h hook) stage {
+	return stage{
+		name: "start " + h.name, startBudget: a.cfg.Lifecycle.HookTimeout, start: h.OnStart,
+		stopName: "stop " + h.name, stopBudget: a.cfg.Lifecycle.StopTimeout, stop: h.OnStop,
+	}
+}
+
+func (a *App) shutdownStage(p app.PluginInfo, s app.Shutdowner) stage {
+	return stage{
+		stopName:   fmt.Sprintf("shut down plugin %s (%s)", p.Name, fromRoot(p.Source)),
+		stopBudget: a.cfg.Lifecycle.StopTimeout, stop: s.Shutdown,
+	}
+}
+
+func (a *App) pooling() stage {
+	return stage{
+		name: "start the work pool", startBudget: a.cfg.Lifecycle.HookTimeout, start: a.parts.Pool.Start,
+		stopName: "drain the work pool", stopBudget: a.cfg.Lifecycle.PoolTimeout, stop: a.parts.Pool.Stop,
+		own: true,
+	}
+}
+
+func (a *App) delivering() stage {
+	return stage{
+		name: "start the event bus", startBudget: a.cfg.Lifecycle.HookTimeout, start: a.parts.Bus.Start,
+		stopName: "drain the event bus", stopBudget: a.cfg.Lifecycle.EventsTimeout, stop: a.parts.Bus.Stop,
+		own: true,
+	}
+}
+
+func (a *App) serving() stage {
+	return stage{
+		name: "serve requests", startBudget: a.cfg.Lifecycle.HookTimeout,
+		start: func(context.Context) error {
+			a.parts.Server.Serve()
+			a.watch.Go(a.watchServer)
+			return nil
+		},
+		stopName: "drain requests", stopBudget: a.cfg.Lifecycle.DrainTimeout,
+		stop: func(ctx context.Context) error {
+			close(a.stopping)
+			a.watch.Wait()
+			return a.parts.Server.Shutdown(ctx)
+		},
+	}
+}
+
+// watchServer asks for the application's end when the server cannot go on, until the application stops anyhow.
+func (a *App) watchServer() {
+	select {
+	case err := <-a.parts.Server.Failed():
+		a.parts.Logger.Error("the server cannot go on", zap.Error(err))
+		a.failed.Store(true)
+		a.askForEnd()
+	case <-a.stopping:
+	}
+}
+
+// ready is the last step and its undoing the first: to leave the load balancer's list and say so, for the
+// drain delay.
+func (a *App) ready() stage {
+	return stage{
+		name: "become ready", startBudget: a.cfg.Lifecycle.HookTimeout,
+		start: func(context.Context) error {
+			a.parts.Server.SetReady(a.parts.DB.Ping)
+			return nil
+		},
+		stopName: "announce the stop", stopBudget: a.cfg.Lifecycle.DrainDelay + a.cfg.Lifecycle.StopTimeout,
+		stop: func(ctx context.Context) error {
+			a.parts.Server.Drain()
+			return wait(ctx, a.cfg.Lifecycle.DrainDelay)
+		},
+	}
+}
+
+// wait returns after d, or without an error when ctx is done: whoever hurries the stop has no use for the rest.
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// onStart is the OnStart hook in which the registrations take effect and the stages start.
+func (a *App) onStart(ctx context.Context) error {
+	ctx = callerOf(ctx)
+	if err := a.mount(); err != nil {
+		return err
+	}
+	for _, s := range a.stages() {
+		if err := a.startStage(ctx, s); err != nil {
+			err = fmt.Errorf("%s: %w", s.name, err)
+			return errors.Join(err, a.undo(context.WithoutCancel(ctx)))
+		}
+	}
+	return nil
+}
+
+func (a *App) startStage(ctx context.Context, s stage) error {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	var err error
+	if s.start != nil {
+		begin := time.Now()
+		err = a.reportPanic(s.name, within(ctx, s.startBudget, s.start))
+		a.parts.Logger.Debug(s.name, zap.Duration("took", time.Since(begin)), zap.Error(err))
+	}
+	if err == nil || s.own {
+		a.started = append(a.started, s)
+	}
+	return err
+}
+
+// onStop is the OnStop hook.
+func (a *App) onStop(ctx context.Context) error { return a.undo(callerOf(ctx)) }
+
+// undo stops what was started, in reverse. Every stage is stopped, however those before it went.
+func (a *App) undo(ctx context.Context) error {
+	var problems []error
+	for _, s := range slices.Backward(a.started) {
+		if s.stop == nil {
+			continue
+		}
+		begin := time.Now()
+		err := a.reportPanic(s.stopName, within(ctx, s.stopBudget, s.stop))
+		a.parts.Logger.Debug(s.stopName, zap.Duration("took", time.Since(begin)), zap.Error(err))
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", s.stopName, err))
+		}
+	}
+	a.started = nil
+	_ = a.parts.Logger.Sync() // terminals and pipes do not support it, and there is nowhere to report to
+	return errors.Join(problems...)
+}
+
+// reportPanic logs the stack of a panic, which the error does not show.
+func (a *App) reportPanic(name string, err error) error {
+	var p *panicError
+	if errors.As(err, &p) {
+		a.parts.Logger.Error(name+" panicked", zap.Any("panic", p.value), zap.ByteString("stack", p.stack))
+	}
+	return err
+}
