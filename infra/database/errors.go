@@ -32,7 +32,8 @@ import (
 // error is returned unchanged: an *app.Error, context.Canceled, and gorm.ErrRecordNotFound and sql.ErrNoRows too, since
 // whether a missing row is the caller's mistake is the plugin's to say.
 func MapError(err error) error {
-	if mapped := mapStatement(err); mapped == nil || app.CodeOf(mapped) != app.Internal {
+	mapped := mapStatement(err)
+	if app.CodeOf(mapped) != app.Internal {
 		return mapped
 	}
 	switch {
@@ -41,7 +42,7 @@ func MapError(err error) error {
 	case lostConnection(err), errors.Is(err, ErrNotOpen):
 		return unavailable(err)
 	default:
-		return err
+		return mapped
 	}
 }
 

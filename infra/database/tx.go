@@ -56,7 +56,7 @@ type root struct {
 // transaction and when the transaction has ended.
 func TxFrom(ctx context.Context) (*Tx, bool) {
 	tx, ok := ctx.Value(txKey{}).(*Tx)
-	if !ok || tx.ended.Load() {
+	if !ok || tx == nil || tx.ended.Load() {
 		return nil, false
 	}
 	return tx, true
