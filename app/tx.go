@@ -24,7 +24,7 @@ type Transactor interface {
 //
 // fn must not hand its context to other goroutines.
 func InTx(ctx context.Context, db *gorm.DB, fn func(ctx context.Context) error) error {
-	t, ok := db.ConnPool.(Transactor)
+	t, ok := db.Statement.ConnPool.(Transactor) // not db.ConnPool, which a handle within db.Transaction shares
 	if !ok {
 		return errors.New("app.InTx: this *gorm.DB is not the host's; in tests, get one from apptest")
 	}
