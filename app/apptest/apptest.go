@@ -1,0 +1,188 @@
+package apptest
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/fx"
+	"go.uber.org/zap"
+
+	"plugboard/app"
+	"plugboard/config"
+	"plugboard/infra/database"
+	"plugboard/infra/eventbus"
+	"plugboard/infra/host"
+	"plugboard/infra/httpserver"
+	"plugboard/infra/telemetry"
+	"plugboard/infra/workpool"
+)
+
+// settleTimeout is how long [App.Settle] waits for what should take milliseconds.
+const settleTimeout = 30 * time.Second
+
+// App is a running application of a test's own. Its requests may be made concurrently.
+type App struct {
+	t    testing.TB
+	host *host.App
+}
+
+// Settings is a part for [New] that changes settings. Make it with [Configure].
+type Settings struct {
+	fx.Option
+	change func(*config.Config)
+}
+
+// Configure returns a part that changes the settings; those it leaves alone have their defaults. The
+// address and the database are the kit's.
+func Configure(change func(*config.Config)) Settings {
+	return Settings{Option: fx.Options(), change: change}
+}
+
+// New boots the given parts as the real host would, and stops them when the test ends. The parts are
+//
+//   - domains, or single plugins together with their domain's app.Migrations
+//   - a [Database] to boot on; a [SQLite] one without
+//   - a [Recorder], a [Publisher], a [Clock], [Settings]
+//   - any other fx.Option, for example fx.Replace or fx.Decorate
+//
+// A mistake of the parts fails the test with the report that a start of the service would print.
+func New(t testing.TB, parts ...fx.Option) *App {
+	t.Helper()
+	s := tellApart(parts)
+	if s.database == nil {
+		db := SQLite(t)
+		s.database = &db
+	}
+	cfg := config.Default()
+	for _, change := range s.settings {
+		change(&cfg)
+	}
+	cfg.HTTP.Addr = "127.0.0.1:0"
+	cfg.Database.URL = s.database.URL
+
+	a := &App{t: t, host: s.assemble(t, cfg)}
+	if err := a.host.Start(t.Context()); err != nil {
+		t.Fatalf("start application: %v", err)
+	}
+	t.Cleanup(a.Stop)
+	return a
+}
+
+// Stop stops the application, as a signal would, and fails the test when that goes wrong. It is called by
+// itself when the test ends; a test calls it to boot another one on the same database.
+func (a *App) Stop() {
+	a.t.Helper()
+	if err := a.host.Stop(context.WithoutCancel(a.t.Context())); err != nil {
+		a.t.Errorf("stop application: %v", err)
+	}
+}
+
+// Settle waits until every event published so far, and every event those led to, has been handled.
+func (a *App) Settle() {
+	a.t.Helper()
+	ctx, cancel := context.WithTimeout(a.t.Context(), settleTimeout)
+	defer cancel()
+	if err := a.host.Bus().Idle(ctx); err != nil {
+		a.t.Fatalf("wait for events to be handled: %v", err)
+	}
+}
+
+// Host returns the application, for what the kit has no word for.
+func (a *App) Host() *host.App { return a.host }
+
+// GET makes a GET request.
+func (a *App) GET(path string) *Answer { return a.request(http.MethodGet, path, nil) }
+
+// POST makes a POST request. A body that is a string, bytes or a reader is sent as it is, any other is
+// encoded as JSON; nil sends none. The media type is application/json.
+func (a *App) POST(path string, body any) *Answer { return a.request(http.MethodPost, path, body) }
+
+// PUT makes a PUT request with a body as [App.POST] takes it.
+func (a *App) PUT(path string, body any) *Answer { return a.request(http.MethodPut, path, body) }
+
+// PATCH makes a PATCH request with a body as [App.POST] takes it.
+func (a *App) PATCH(path string, body any) *Answer { return a.request(http.MethodPatch, path, body) }
+
+// DELETE makes a DELETE request.
+func (a *App) DELETE(path string) *Answer { return a.request(http.MethodDelete, path, nil) }
+
+func (a *App) request(method, path string, body any) *Answer {
+	a.t.Helper()
+	content, has := reader(a.t, body)
+	r := httptest.NewRequestWithContext(a.t.Context(), method, path, content)
+	if has {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	return a.Do(r)
+}
+
+// Do makes any request: with headers, with another media type.
+func (a *App) Do(r *http.Request) *Answer {
+	a.t.Helper()
+	rec := httptest.NewRecorder()
+	a.host.Handler().ServeHTTP(rec, r)
+	return answerOf(a.t, r, rec)
+}
+
+// sorted are the parts given to [New], by what they are.
+type sorted struct {
+	database *Database
+	settings []func(*config.Config)
+	clock    *Clock
+	modules  []fx.Option
+	loose    []fx.Option // of a domain, listed outside of one
+	domain   string      // of the loose parts
+}
+
+// tellApart tells the parts apart.
+func tellApart(parts []fx.Option) *sorted {
+	s := &sorted{}
+	for _, part := range parts {
+		switch p := part.(type) {
+		case Database:
+			s.database = &p
+		case Settings:
+			s.settings = append(s.settings, p.change)
+		case *Clock:
+			s.clock = p
+		case interface{ unwrap() fx.Option }: // Recorder, Publisher
+			s.modules = append(s.modules, p.unwrap())
+		case app.PluginModule:
+			s.domain, _, _ = strings.Cut(p.Info.Name, ".")
+			s.loose = append(s.loose, p)
+		case app.MigrationsPart, app.ModelsPart:
+			s.loose = append(s.loose, p)
+		default:
+			s.modules = append(s.modules, p)
+		}
+	}
+	return s
+}
+
+// assemble puts the application together, with the real infrastructure.
+func (s *sorted) assemble(t testing.TB, cfg config.Config) *host.App {
+	t.Helper()
+	modules := append(s.modules,
+		fx.Provide(func() *zap.Logger { return Logger(t) }),
+		telemetry.Module, database.Module, workpool.Module(), eventbus.Module, httpserver.Module,
+	)
+	if len(s.loose) > 0 {
+		modules = append(modules, app.Domain(s.domain, s.loose...))
+	}
+	var opts []host.Option
+	if s.clock != nil {
+		opts = append(opts, host.With(fx.Decorate(func(app.Clock) app.Clock { return s.clock })))
+	}
+	a, err := host.New(cfg, fx.Options(modules...), opts...)
+	if err != nil {
+		t.Fatalf("put application together: %v", err)
+	}
+	if s.clock != nil {
+		a.DB().Gorm().NowFunc = s.clock.Now
+	}
+	return a
+}

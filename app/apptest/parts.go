@@ -1,0 +1,85 @@
+package apptest
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/fx"
+
+	"plugboard/app"
+)
+
+// Recorder collects the events of one topic. It is a part for [New], made with [Record], and safe for
+// concurrent use.
+type Recorder[E app.Event] struct {
+	app.PluginModule
+	mu     sync.Mutex
+	events []E
+}
+
+// Record returns a part that subscribes to the topic of E, in this process alone, and remembers what it
+// gets. Events arrive after their transaction has committed: call [App.Settle] before looking.
+func Record[E app.Event]() *Recorder[E] {
+	r := &Recorder[E]{}
+	var zero E
+	name := "apptest.record_" + strings.ReplaceAll(zero.Topic(), ".", "_")
+	r.PluginModule = app.Plugin[*recorderPlugin[E]](name, func() *recorderPlugin[E] { return &recorderPlugin[E]{r} })
+	return r
+}
+
+// Events returns what has arrived, in order of arrival.
+func (r *Recorder[E]) Events() []E {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]E(nil), r.events...)
+}
+
+func (r *Recorder[E]) unwrap() fx.Option { return r.PluginModule }
+
+type recorderPlugin[E app.Event] struct{ recorder *Recorder[E] }
+
+// OnBoot implements app.Booter.
+func (p *recorderPlugin[E]) OnBoot(b *app.Boot) {
+	b.Subscribe(app.On(p.record), app.Volatile(), app.Concurrency(1))
+}
+
+func (p *recorderPlugin[E]) record(_ context.Context, event E) error {
+	p.recorder.mu.Lock()
+	defer p.recorder.mu.Unlock()
+	p.recorder.events = append(p.recorder.events, event)
+	return nil
+}
+
+// Publisher publishes events in the place of a domain that is not part of the test. It is a part for
+// [New], made with [Announce].
+type Publisher struct {
+	app.PluginModule
+	bus app.Bus
+}
+
+// Announce returns a part that may publish the given events, named by zero values.
+func Announce(events ...app.Event) *Publisher {
+	p := &Publisher{}
+	p.PluginModule = app.Plugin[*publisherPlugin]("apptest.publish", func(bus app.Bus) *publisherPlugin {
+		p.bus = bus
+		return &publisherPlugin{events}
+	})
+	return p
+}
+
+// Publish publishes event, and fails the test when it cannot be published.
+func (p *Publisher) Publish(t testing.TB, event app.Event, opts ...app.PublishOption) {
+	t.Helper()
+	if err := p.bus.Publish(Context(t), event, opts...); err != nil {
+		t.Fatalf("publish %s: %v", event.Topic(), err)
+	}
+}
+
+func (p *Publisher) unwrap() fx.Option { return p.PluginModule }
+
+type publisherPlugin struct{ events []app.Event }
+
+// OnBoot implements app.Booter.
+func (p *publisherPlugin) OnBoot(b *app.Boot) { b.Publishes(p.events...) }

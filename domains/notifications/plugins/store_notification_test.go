@@ -1,0 +1,49 @@
+package plugins_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"plugboard/app"
+	"plugboard/app/apptest"
+	"plugboard/domains/notifications"
+	"plugboard/domains/notifications/models"
+	"plugboard/domains/notifications/plugins"
+)
+
+func TestStoreNotification(t *testing.T) {
+	t.Parallel()
+	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
+		events := apptest.Announce(plugins.CreatedProduct{})
+		noon := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+		h := apptest.New(t, db, notifications.Module, events, apptest.NewClock(noon))
+
+		events.Publish(t, plugins.CreatedProduct{ID: 7})
+		h.Settle()
+		h.GET("/notifications").JSON(`{"success":true,"data":{"items":[` +
+			`{"id":1,"topic":"product.created","product_id":7,"created_at":"2026-01-31T12:00:00Z"}` +
+			`],"total":1,"limit":20,"offset":0},"error":null}`)
+	})
+}
+
+// An event may arrive again, after a crash; it is noted once.
+func TestStoreNotificationOnce(t *testing.T) {
+	t.Parallel()
+	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
+		handle := db.Open(t, notifications.Module)
+		plugin := plugins.NewStoreNotificationPlugin(handle)
+		delivery := app.Delivery{EventID: "0198c0de-0000-7000-8000-000000000001", Topic: "product.created"}
+		ctx := apptest.DeliveryContext(t, delivery)
+
+		require.NoError(t, plugin.Execute(ctx, plugins.CreatedProduct{ID: 7}))
+		require.NoError(t, plugin.Execute(ctx, plugins.CreatedProduct{ID: 7}))
+		var stored []models.Notification
+		require.NoError(t, handle.WithContext(ctx).Find(&stored).Error)
+		require.Len(t, stored, 1)
+		require.Equal(t, delivery.EventID, stored[0].EventID)
+
+		require.True(t, app.IsPermanent(plugin.Execute(apptest.Context(t), plugins.CreatedProduct{ID: 7})), "outside a delivery")
+	})
+}

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"plugboard/app"
+	"plugboard/app/apptest"
+	"plugboard/config"
+	"plugboard/docs"
+	"plugboard/infra/database"
+	"plugboard/infra/host"
+)
+
+// application puts the application of main.go together on a database, and opens nothing.
+func application(t *testing.T, url string) *host.App {
+	t.Helper()
+	cfg := config.Default()
+	cfg.Database.URL = url
+	a, err := host.New(cfg, modules)
+	require.NoError(t, err)
+	return a
+}
+
+func TestModulesFitTogether(t *testing.T) {
+	t.Parallel()
+	plugins := application(t, "sqlite:"+t.TempDir()+"/never.db").Registrar().Plugins()
+	require.Len(t, plugins, len(pluginFiles(t, repository())), "plugins registered, plugin files")
+}
+
+func TestModelsEqualTables(t *testing.T) {
+	t.Parallel()
+	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
+		a := application(t, db.URL)
+		require.NoError(t, a.DB().Open(t.Context()))
+		t.Cleanup(func() { require.NoError(t, a.DB().Close(context.WithoutCancel(t.Context()))) })
+		require.NoError(t, a.DB().Migrate(t.Context(), a.Migrations()))
+		for domain, models := range a.Models() {
+			require.Empty(t, database.CompareModels(t.Context(), a.DB(), models), domain)
+		}
+	})
+}
+
+// operation is what the API's description says about a route.
+type operation struct {
+	ID         string   `json:"operationId"`
+	Tags       []string `json:"tags"`
+	Parameters []struct {
+		Name string `json:"name"`
+		In   string `json:"in"`
+	} `json:"parameters"`
+	Responses map[string]struct{} `json:"responses"`
+}
+
+func described(t *testing.T, spec string) map[string]operation {
+	t.Helper()
+	var document struct {
+		Paths map[string]map[string]operation `json:"paths"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(spec), &document))
+	operations := map[string]operation{}
+	for path, methods := range document.Paths {
+		for method, op := range methods {
+			operations[strings.ToUpper(method)+" "+path] = op
+		}
+	}
+	return operations
+}
+
+var pathParameter = regexp.MustCompile(`[:*](\w+)`)
+
+// checkDescription holds the API's description against the registered endpoints.
+func checkDescription(endpoints []app.Endpoint, operations map[string]operation) []string {
+	var problems []string
+	registered := map[string]bool{}
+	for _, e := range endpoints {
+		route := e.Method + " " + pathParameter.ReplaceAllString(e.Path, "{$1}")
+		registered[route] = true
+		op, ok := operations[route]
+		if !ok {
+			problems = append(problems, fmt.Sprintf("%s (%s) is not described; annotate its Execute and run make docs", route, e.Plugin.Name))
+			continue
+		}
+		for _, problem := range compareOperation(e, op) {
+			problems = append(problems, route+": "+problem)
+		}
+	}
+	for route := range operations {
+		if !registered[route] {
+			problems = append(problems, route+" is described, and no plugin serves it")
+		}
+	}
+	return problems
+}
+
+func compareOperation(e app.Endpoint, op operation) []string {
+	var problems []string
+	differ := func(what string, registered, described any) {
+		if !reflect.DeepEqual(registered, described) {
+			problems = append(problems, fmt.Sprintf("%s: registered %v, described %v", what, registered, described))
+		}
+	}
+	differ("id", e.Plugin.Name, op.ID)
+	differ("tags", e.Options.Tags, op.Tags)
+	var parameters []string
+	for _, p := range op.Parameters {
+		parameters = append(parameters, p.In+" "+p.Name)
+	}
+	slices.Sort(parameters)
+	differ("parameters", requestParameters(e.Handler.RequestType()), parameters)
+
+	var success []int
+	for text := range op.Responses {
+		if status, err := strconv.Atoi(text); err == nil && status < 400 {
+			success = append(success, status)
+		}
+	}
+	statuses := e.Options.Statuses
+	if len(statuses) == 0 {
+		statuses = []int{http.StatusOK}
+	}
+	slices.Sort(success)
+	differ("statuses", statuses, success)
+	for _, code := range e.Options.Fails {
+		if _, ok := op.Responses[strconv.Itoa(code.Status())]; !ok {
+			problems = append(problems, fmt.Sprintf("fails with %s, %d, which is not described", code, code.Status()))
+		}
+	}
+	return problems
+}
+
+// requestParameters lists where a request's fields come from, as "path id", "query limit", "body body".
+func requestParameters(request reflect.Type) []string {
+	var found []string
+	for field := range fields(request) {
+		for tag, in := range map[string]string{"uri": "path", "form": "query", "header": "header"} {
+			if name := field.Tag.Get(tag); name != "" {
+				found = append(found, in+" "+name)
+			}
+		}
+		if name := field.Tag.Get("json"); name != "" && name != "-" {
+			found = append(found, "body body")
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+// fields yields a struct's fields, those of embedded structs in their place.
+func fields(t reflect.Type) func(yield func(reflect.StructField) bool) {
+	return func(yield func(reflect.StructField) bool) {
+		for _, field := range reflect.VisibleFields(t) {
+			if !field.Anonymous && !yield(field) {
+				return
+			}
+		}
+	}
+}
+
+func TestDocumentationEqualsRoutes(t *testing.T) {
+	t.Parallel()
+	endpoints := allEndpoints(application(t, "sqlite:"+t.TempDir()+"/never.db"))
+	require.Empty(t, checkDescription(endpoints, described(t, docs.Spec())))
+
+	for old, wrong := range map[string]string{
+		`"/products/{id}"`:              `"/products/{number}"`,
+		`"patch"`:                       `"put"`,
+		`"products.create_product"`:     `"products.createProduct"`,
+		`"201"`:                         `"200"`,
+		`"409"`:                         `"418"`,
+		`"name": "sort"`:                `"name": "order"`,
+		`"tags":`:                       `"labels":`,
+		`"operationId": "notifications`: `"operationId": "notification`,
+	} {
+		require.Contains(t, docs.Spec(), old)
+		require.NotEmpty(t, checkDescription(endpoints, described(t, strings.Replace(docs.Spec(), old, wrong, 1))), wrong)
+	}
+}
+
+func allEndpoints(a *host.App) []app.Endpoint {
+	var all []app.Endpoint
+	for _, p := range a.Registrar().Plugins() {
+		all = append(all, p.Boot.Endpoints()...)
+	}
+	return all
+}
+
+// The table of events in docs/architecture.md is what is registered.
+func TestEventsAreDocumented(t *testing.T) {
+	t.Parallel()
+	published, heard := map[string][]string{}, map[string][]string{}
+	for _, p := range application(t, "sqlite:"+t.TempDir()+"/never.db").Registrar().Plugins() {
+		for _, publication := range p.Boot.Publications() {
+			topic := publication.Event.Topic()
+			published[topic] = append(published[topic], "`"+publication.Plugin.Name+"`")
+		}
+		for _, s := range p.Boot.Subscriptions() {
+			heard[s.Subscriber.Topic()] = append(heard[s.Subscriber.Topic()], "`"+s.Plugin.Name+"`")
+		}
+	}
+	text := read(t, repository(), "docs/architecture.md")
+	for topic, plugins := range published {
+		cell := strings.Join(heard[topic], ", ")
+		if cell != "" {
+			cell += " "
+		}
+		require.Contains(t, text, fmt.Sprintf("| `%s` | %s | %s|\n", topic, strings.Join(plugins, ", "), cell))
+	}
+	require.Equal(t, len(published), strings.Count(text, "\n| `"), "topics, rows of the table")
+}
