@@ -17,4 +17,6 @@ func (db *DB) Conn(ctx context.Context) (*sql.Conn, error) {
 }
 
 // WithoutTx returns a context that carries no transaction: its statements run by themselves.
-func WithoutTx(ctx context.Context) context.Context { return context.WithValue(ctx, txKey{}, (*Tx)(nil)) }
+func WithoutTx(ctx context.Context) context.Context {
+	return context.WithValue(ctx, txKey{}, (*Tx)(nil))
+}

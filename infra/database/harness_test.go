@@ -76,11 +76,17 @@ func onServer(t testing.TB, statement string) {
 	require.NoError(t, errors.Join(err, conn.Close(ctx)))
 }
 
-// opened returns an open, migrated database.
-func opened(t testing.TB, cfg config.Database) *database.DB {
+func mustNew(t testing.TB, cfg config.Database) *database.DB {
 	t.Helper()
 	db, err := database.New(cfg, zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel)))
 	require.NoError(t, err)
+	return db
+}
+
+// opened returns an open, migrated database.
+func opened(t testing.TB, cfg config.Database) *database.DB {
+	t.Helper()
+	db := mustNew(t, cfg)
 	require.NoError(t, db.Open(t.Context()))
 	t.Cleanup(func() { require.NoError(t, db.Close(context.Background())) })
 	require.NoError(t, db.Migrate(t.Context(), []database.MigrationSet{lamps()}))

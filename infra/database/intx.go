@@ -123,6 +123,10 @@ func (t *Tx) undo() error {
 
 // busy is the error for a caller whom the database was too busy for.
 func busy(cause error) error {
+	var known *app.Error
+	if errors.As(cause, &known) && known.Code == app.Unavailable {
+		return cause
+	}
 	err := app.Errorf(app.Unavailable, "the database is busy; try again").Because(cause)
 	err.RetryAfter = retryAfter
 	return err

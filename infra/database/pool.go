@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -184,7 +185,7 @@ func (db *DB) takeConn(ctx context.Context, from *sql.DB) (*sql.Conn, error) {
 	defer cancel()
 	conn, err := from.Conn(wait)
 	if err != nil && errors.Is(context.Cause(wait), errBusy) {
-		return nil, busy(err)
+		return nil, busy(fmt.Errorf("%w: %w", errBusy, err))
 	}
 	return conn, err
 }

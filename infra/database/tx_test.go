@@ -224,7 +224,7 @@ func TestWaitForTheDatabaseIsCapped(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, dialect database.Dialect) {
 		cfg := settings(t, dialect)
-		cfg.BusyTimeout, cfg.MaxConns = 50*time.Millisecond, 2
+		cfg.BusyTimeout, cfg.MaxConns = 500*time.Millisecond, 2 // long enough to connect
 		db := opened(t, cfg)
 		var hold func(n int)
 		hold = func(n int) {
