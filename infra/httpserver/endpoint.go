@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -188,7 +189,7 @@ func (e *endpoint) acceptedType(r *http.Request) (mediaType, error) {
 			return as, nil
 		}
 	}
-	return as, app.Errorf(app.UnsupportedType, "the body must be %s", accepted[0])
+	return as, app.Errorf(app.UnsupportedType, "the body must be %s", strings.Join(accepted, " or "))
 }
 
 // serveRaw runs a plugin's own Gin handler within the host's limits.

@@ -88,3 +88,8 @@ func (inlinePool) Run(ctx context.Context, work func(app.Job) (any, error)) (any
 }
 
 var errInternal = errors.New("secret table products is broken")
+
+type productRequest struct {
+	Name  string  `json:"name" binding:"required,min=1,max=200"`
+	Price float64 `json:"price" binding:"required,gt=0"`
+}

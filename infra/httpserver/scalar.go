@@ -138,8 +138,12 @@ func parseUint(dst reflect.Value, text string) string {
 // integerMessage says which integers typ holds.
 func integerMessage(typ reflect.Type) string {
 	bits := typ.Bits()
-	switch typ.Kind() {
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+	switch kind := typ.Kind(); {
+	case kind >= reflect.Uint && kind <= reflect.Uint64 && bits == 64:
+		return "must be a whole number of 0 or more, of at most 64 bits"
+	case bits == 64:
+		return "must be a whole number of at most 64 bits"
+	case kind >= reflect.Uint && kind <= reflect.Uint64:
 		return fmt.Sprintf("must be a whole number from 0 to %d", uint64(math.MaxUint64)>>(64-bits))
 	default:
 		return fmt.Sprintf("must be a whole number from %d to %d", int64(math.MinInt64)>>(64-bits), int64(math.MaxInt64)>>(64-bits))
