@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"plugboard/app"
+	"plugboard/config"
 	"plugboard/infra/httpserver"
 )
 
@@ -93,3 +94,8 @@ type productRequest struct {
 	Name  string  `json:"name" binding:"required,min=1,max=200"`
 	Price float64 `json:"price" binding:"required,gt=0"`
 }
+
+type (
+	loggedEntry = observer.LoggedEntry
+	configHTTP  = config.HTTP
+)
