@@ -109,6 +109,18 @@ type sqliteConn struct {
 	inTx bool
 	// failed is the error of a statement of the open transaction; a rollback, also to a savepoint, clears it.
 	failed error
+	stmts  stmtCache
+}
+
+// Close implements driver.Conn.
+func (c *sqliteConn) Close() error {
+	c.stmts.close()
+	return c.rawConn.Close()
+}
+
+// PrepareContext implements driver.ConnPrepareContext. The statement runs through the connection, and is kept by it.
+func (c *sqliteConn) PrepareContext(_ context.Context, query string) (driver.Stmt, error) {
+	return &sqliteStmt{conn: c, query: query}, nil
 }
 
 func (c *sqliteConn) pragma(ctx context.Context, name string) (string, error) {
@@ -141,11 +153,24 @@ func (c *sqliteConn) ExecContext(ctx context.Context, query string, args []drive
 	if c.failed != nil && !rescue {
 		return nil, c.refusal()
 	}
-	result, err := c.rawConn.ExecContext(ctx, query, args)
+	result, err := c.exec(ctx, query, args)
 	if rescue && err == nil {
 		c.failed = nil
 	}
 	return result, c.note(err)
+}
+
+func (c *sqliteConn) exec(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	stmt, err := c.stmts.take(ctx, c.rawConn, query)
+	if err != nil {
+		return nil, err
+	}
+	result, err := stmt.stmt.ExecContext(ctx, args)
+	if err != nil {
+		_ = stmt.stmt.Close()
+		return nil, err
+	}
+	return result, c.stmts.put(stmt)
 }
 
 // QueryContext implements driver.QueryerContext.
@@ -153,11 +178,16 @@ func (c *sqliteConn) QueryContext(ctx context.Context, query string, args []driv
 	if c.failed != nil {
 		return nil, c.refusal()
 	}
-	rows, err := c.rawConn.QueryContext(ctx, query, args)
+	stmt, err := c.stmts.take(ctx, c.rawConn, query)
 	if err != nil {
 		return nil, c.note(err)
 	}
-	return &sqliteRows{rawRows: rows.(rawRows), conn: c}, nil //nolint:forcetypeassert // what modernc.org/sqlite's have
+	rows, err := stmt.stmt.QueryContext(ctx, args)
+	if err != nil {
+		_ = stmt.stmt.Close()
+		return nil, c.note(err)
+	}
+	return &sqliteRows{rawRows: rows.(rawRows), conn: c, stmt: stmt}, nil //nolint:forcetypeassert // what modernc.org/sqlite's have
 }
 
 // note remembers a failed statement of a transaction.
@@ -216,14 +246,65 @@ type rawRows interface {
 
 type sqliteRows struct {
 	rawRows
-	conn *sqliteConn
+	conn   *sqliteConn
+	stmt   *cachedStmt // nil once closed
+	failed bool
 }
 
 // Next implements driver.Rows.
 func (r *sqliteRows) Next(dest []driver.Value) error {
 	err := r.rawRows.Next(dest)
-	if err == io.EOF { //nolint:errorlint // driver.Rows demands io.EOF itself
+	if err == nil || err == io.EOF { //nolint:errorlint // driver.Rows demands io.EOF itself
 		return err
 	}
+	r.failed = true
 	return r.conn.note(err)
+}
+
+// Close implements driver.Rows. It gives the statement back.
+func (r *sqliteRows) Close() error {
+	if r.stmt == nil {
+		return nil
+	}
+	stmt := r.stmt
+	r.stmt = nil
+	err := r.rawRows.Close()
+	if err != nil || r.failed {
+		_ = stmt.stmt.Close()
+		return err
+	}
+	return r.conn.stmts.put(stmt)
+}
+
+// sqliteStmt is a statement prepared by name only: the connection keeps the prepared form.
+type sqliteStmt struct {
+	conn  *sqliteConn
+	query string
+}
+
+var (
+	_ driver.StmtExecContext  = (*sqliteStmt)(nil)
+	_ driver.StmtQueryContext = (*sqliteStmt)(nil)
+)
+
+// Close implements driver.Stmt.
+func (s *sqliteStmt) Close() error { return nil }
+
+// NumInput implements driver.Stmt: the connection counts.
+func (s *sqliteStmt) NumInput() int { return -1 }
+
+// Exec implements driver.Stmt; database/sql calls ExecContext instead.
+func (s *sqliteStmt) Exec([]driver.Value) (driver.Result, error) { return nil, errors.ErrUnsupported }
+
+// Query implements driver.Stmt; database/sql calls QueryContext instead.
+func (s *sqliteStmt) Query([]driver.Value) (driver.Rows, error) { return nil, errors.ErrUnsupported }
+
+// ExecContext implements driver.StmtExecContext.
+func (s *sqliteStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	return s.conn.ExecContext(ctx, s.query, args)
+}
+
+// QueryContext implements driver.StmtQueryContext.
+func (s *sqliteStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	return s.conn.QueryContext(ctx, s.query, args)
 }
