@@ -115,7 +115,7 @@ func (b *Bus) publish(ctx context.Context, pub *publication, m *Message) error {
 			return fmt.Errorf("publish %s: %w", m.Topic, err)
 		}
 	}
-	b.meters.published.WithLabelValues(m.Topic).Inc()
+	pub.published.Inc()
 	if pub.volatile {
 		return b.memory.Publish(ctx, m)
 	}

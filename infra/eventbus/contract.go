@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"plugboard/app"
 )
 
@@ -33,6 +35,7 @@ type publication struct {
 	keyed             bool
 	self              plan
 	volatile, durable bool
+	published         prometheus.Counter
 }
 
 // subscription is a registered subscriber.
@@ -54,7 +57,7 @@ var topicPattern = regexp.MustCompile(`^[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*$`)
 // Check compiles what the plugins registered and returns everything that is wrong with it, each with plugin
 // and file. It is called once, before Start.
 func (b *Bus) Check(plugins []app.BootedPlugin) []error {
-	c := checker{wiring: wiring{
+	c := checker{meters: b.meters, wiring: wiring{
 		publications: make(map[publicationKey]*publication),
 		byTopic:      make(map[string][]*publication),
 		responders:   make(map[string]*responder),
@@ -80,6 +83,7 @@ func (b *Bus) Check(plugins []app.BootedPlugin) []error {
 
 type checker struct {
 	wiring
+	meters   *meters
 	problems []error
 }
 
@@ -108,7 +112,7 @@ func (c *checker) publication(p app.Publication) {
 		c.fail(p.Plugin, p.Source, "event %s: field %s %s", topic, m.field, m.text)
 	}
 	_, keyed := p.Event.(app.Keyed)
-	pub := &publication{Publication: p, topic: topic, event: t, keyed: keyed, self: self}
+	pub := &publication{Publication: p, topic: topic, event: t, keyed: keyed, self: self, published: c.meters.published.WithLabelValues(topic)}
 	c.publications[key] = pub
 	c.byTopic[topic] = append(c.byTopic[topic], pub)
 }

@@ -32,14 +32,13 @@ func (b *Bus) group(s *subscription) Group {
 		Timeout:     cmp.Or(s.options.Timeout, timeout),
 		Block:       s.options.Block,
 		Tx:          s.Subscriber.Tx(),
+		Observe:     b.meters.observer(s.name),
 		Handle:      func(ctx context.Context, d *Incoming) error { return b.handle(ctx, s, d) },
 	}
 }
 
 // handle gives the subscriber its event.
-func (b *Bus) handle(ctx context.Context, s *subscription, d *Incoming) (err error) {
-	start := time.Now()
-	defer func() { b.handledOne(d, start, err) }()
+func (b *Bus) handle(ctx context.Context, s *subscription, d *Incoming) error {
 	event, err := s.event(d.Message)
 	if err != nil {
 		return err
@@ -83,12 +82,16 @@ func (d *Incoming) Complete(ctx context.Context) error {
 	return d.complete(ctx, d)
 }
 
-func (b *Bus) handledOne(d *Incoming, start time.Time, err error) {
-	outcome := "ok"
-	if err != nil {
-		outcome = "error"
+// observer records the runs of a subscription.
+func (m *meters) observer(name string) func(time.Duration, error) {
+	ok, failed := m.handled.WithLabelValues(name, "ok"), m.handled.WithLabelValues(name, "error")
+	return func(took time.Duration, err error) {
+		if err != nil {
+			failed.Observe(took.Seconds())
+			return
+		}
+		ok.Observe(took.Seconds())
 	}
-	b.meters.handled.WithLabelValues(d.Subscription, outcome).Observe(time.Since(start).Seconds())
 }
 
 // failed logs a failed run of a handler.

@@ -16,6 +16,8 @@ import (
 type lane struct {
 	group  Group
 	settle func(d *Incoming, err error)
+	// observe is told how long each run took; it may be nil.
+	observe func(took time.Duration, err error)
 	// batch lets a worker take several deliveries at a time: right when it is the only one.
 	batch int
 	// pulled tells that the lane has no workers: its deliveries are fetched with pull.
@@ -58,7 +60,7 @@ type keyState struct {
 const maxIdleKeys = 4096
 
 func newLane(g Group, capacity int, settle func(*Incoming, error)) *lane {
-	l := &lane{group: g, settle: settle, batch: 1, capacity: int64(capacity), keys: make(map[string]*keyState), workers: make(map[*worker]struct{})}
+	l := &lane{group: g, settle: settle, observe: g.Observe, batch: 1, capacity: int64(capacity), keys: make(map[string]*keyState), workers: make(map[*worker]struct{})}
 	if g.Concurrency == 1 {
 		l.batch = 64
 	}
@@ -410,8 +412,9 @@ func (w *worker) run() {
 			normal = true
 			return
 		}
+		at := time.Now()
 		for i, d := range batch {
-			w.one(d, batch[i+1:])
+			at = w.one(d, at, batch[i+1:])
 			batch[i] = nil
 		}
 	}
@@ -435,11 +438,16 @@ func (l *lane) take(batch []*Incoming) []*Incoming {
 	return batch
 }
 
-// one runs d and settles it. When the handler ends the goroutine, the rest of the batch goes back.
-func (w *worker) one(d *Incoming, rest []*Incoming) {
+// one runs d, which begins at start, and settles it. It returns when the run ended. When the handler ends the
+// goroutine, the rest of the batch goes back.
+func (w *worker) one(d *Incoming, start time.Time, rest []*Incoming) (end time.Time) {
 	err := errExited
 	defer func() {
+		end = time.Now()
 		w.since.Store(0)
+		if w.lane.observe != nil {
+			w.lane.observe(end.Sub(start), err)
+		}
 		if err == errExited { //nolint:errorlint // set just above, never wrapped
 			w.lane.mu.Lock()
 			for _, r := range rest {
@@ -449,15 +457,16 @@ func (w *worker) one(d *Incoming, rest []*Incoming) {
 		}
 		w.lane.settle(d, err)
 	}()
-	err = w.call(d)
+	err = w.call(d, start)
+	return end
 }
 
 // errExited is the outcome of a handler that called runtime.Goexit.
 var errExited = fmt.Errorf("the handler ended its goroutine")
 
-func (w *worker) call(d *Incoming) (err error) {
+func (w *worker) call(d *Incoming, start time.Time) (err error) {
 	defer recovered(&err)
-	return w.lane.group.Handle(w.context(), d)
+	return w.lane.group.Handle(w.context(start), d)
 }
 
 // recovered turns a panic into an error with its stack.
@@ -476,13 +485,13 @@ func (p *panicError) Error() string { return fmt.Sprintf("panic: %v", p.value) }
 
 // context returns the context of the next run. One context serves many runs, until it is cancelled: a
 // timer for each run would cost more than most handlers.
-func (w *worker) context() context.Context {
+func (w *worker) context(start time.Time) context.Context {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ctx == nil || w.ctx.Err() != nil {
 		w.ctx, w.cancel = context.WithCancel(w.lane.base)
 	}
-	w.since.Store(time.Now().UnixNano())
+	w.since.Store(start.UnixNano())
 	return w.ctx
 }
 

@@ -114,7 +114,7 @@ func (t *Memory) hand(m *Message) {
 
 // fullWait is how long a publisher is slowed down by a full volatile subscription, once: as long as the
 // subscription then makes no progress, messages are dropped without a wait.
-const fullWait = 10 * time.Millisecond
+const fullWait = 250 * time.Millisecond
 
 // room reserves a place in l. A publisher that is faster than the subscriber waits for it a moment; a
 // stuck subscriber delays publishers once.

@@ -91,6 +91,8 @@ func (o *Outbox) Start(ctx context.Context) error {
 	if o.started || o.stopping.Load() {
 		return errors.New("start outbox: started before")
 	}
+	ctx, stop := context.WithCancel(ctx) // statements refuse a bare context.Background()
+	defer stop()
 	if err := o.member.join(ctx); err != nil {
 		return err
 	}
@@ -359,6 +361,8 @@ func (o *Outbox) Idle(ctx context.Context) error {
 	if len(groups) == 0 {
 		return nil
 	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	o.waiting.Add(1)
 	defer o.waiting.Add(-1)
 	o.settler.hurry(true)
@@ -407,6 +411,8 @@ func (o *Outbox) close(ctx context.Context) error {
 	if !o.started {
 		return nil
 	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	o.poller.stop()
 	var errs []error
 	for _, l := range o.lanes {

@@ -88,6 +88,10 @@ func (s *settler) one(ctx context.Context, r *txRun) error {
 	run, cancel := context.WithTimeout(ctx, r.d.lane.group.Timeout)
 	defer cancel()
 	done := make(chan error, 1)
+	start := time.Now()
+	if observe := r.d.lane.group.Observe; observe != nil {
+		defer func() { observe(time.Since(start), r.err) }()
+	}
 	go s.handle(run, r.d, done)
 	select {
 	case r.err = <-done:

@@ -1,0 +1,71 @@
+package eventbus_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/fx"
+	"go.uber.org/zap"
+
+	"plugboard/app"
+	"plugboard/config"
+	"plugboard/infra/database"
+	"plugboard/infra/eventbus"
+)
+
+// Ping is a small volatile event.
+type Ping struct {
+	ID   int64  `json:"id"`
+	Name string `json:"name"`
+}
+
+func (Ping) Topic() string { return "bench.ping" }
+
+func BenchmarkVolatile(b *testing.B) {
+	done := make(chan struct{}, 1)
+	var n int64
+	total := int64(b.N)
+	r := benchRig(b, publishes(Ping{}), subscribes(app.On(func(context.Context, Ping) error {
+		if n++; n == total {
+			done <- struct{}{}
+		}
+		return nil
+	}), app.Volatile(), app.Concurrency(1)))
+	bus := r.For("p0")
+	ctx := context.Background()
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		_ = bus.Publish(ctx, Ping{ID: int64(i), Name: "x"})
+	}
+	<-done
+}
+
+func benchRig(b *testing.B, onBoot ...func(b *app.Boot)) *eventbus.Bus {
+	b.Helper()
+	c := config.Database{URL: "sqlite:" + filepath.Join(b.TempDir(), "x.db"), MaxConns: 4, BusyTimeout: 10e9, OpenTimeout: 10e9}
+	db, err := database.New(c, zap.NewNop())
+	require.NoError(b, err)
+	require.NoError(b, db.Open(context.Background()))
+	cfg := settings()
+	cfg.Buffer, cfg.Poll = 1024, 1e9
+	bus, err := eventbus.New(cfg, db, zap.NewNop(), nil)
+	require.NoError(b, err)
+	require.NoError(b, db.Migrate(context.Background(), []database.MigrationSet{bus.Migrations()}))
+	r := app.NewRegistrar(bus.For, zap.NewNop())
+	options := []fx.Option{fx.NopLogger, fx.Supply(r)}
+	for i, f := range onBoot {
+		options = append(options, app.Plugin[*plugin](fmt.Sprintf("p%d", i), func() *plugin { return &plugin{f} }))
+	}
+	require.NoError(b, fx.New(options...).Err())
+	require.Empty(b, bus.Check(r.Plugins()))
+	require.NoError(b, bus.Start(context.Background()))
+	b.Cleanup(func() {
+		_ = bus.Stop(context.Background())
+		_ = db.Close(context.Background())
+	})
+	return bus
+}

@@ -1,0 +1,331 @@
+package eventbus_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"plugboard/app"
+	"plugboard/infra/eventbus"
+)
+
+// Note is an event without order.
+type Note struct {
+	ID int64 `json:"id"`
+}
+
+func (Note) Topic() string { return "note.taken" }
+
+func TestAFailedHandlerIsTriedAgainUntilItIsDead(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		var attempts seen[int]
+		var flaky, letters seen[string]
+		r := start(t, at, settings(), publishes(Note{}),
+			subscribes(app.On(func(ctx context.Context, _ Note) error {
+				d, _ := app.DeliveryFrom(ctx)
+				attempts.add(d.Attempt)
+				return errors.New("never")
+			}), app.Attempts(3)),
+			subscribes(app.OnTx(func(ctx context.Context, _ Note) error {
+				d, _ := app.DeliveryFrom(ctx)
+				if flaky.add(fmt.Sprint(d.Attempt)); d.Attempt < 3 {
+					panic("at first")
+				}
+				return nil
+			})),
+			subscribes(app.On(func(_ context.Context, l Letter) error { letters.add(l.Error); return nil })),
+		)
+		r.publish(Note{ID: 1})
+		r.idle()
+		require.Equal(t, []int{1, 2, 3}, attempts.all())
+		require.Equal(t, []string{"1", "2", "3"}, flaky.all())
+		require.Equal(t, []string{"never"}, letters.all())
+
+		admin := r.bus.Admin("somebody")
+		dead, err := admin.Deliveries(t.Context(), eventbus.Filter{State: "dead"})
+		require.NoError(t, err)
+		require.Len(t, dead, 1)
+		require.Equal(t, "never", dead[0].Error)
+		require.Equal(t, 3, dead[0].Attempts)
+		require.JSONEq(t, `{"id":1}`, dead[0].Payload)
+	})
+}
+
+// Letter reads the dead letters of notes.
+type Letter struct {
+	EventID string `json:"event_id"`
+	Error   string `json:"error"`
+}
+
+func (Letter) Topic() string { return "_dlq.note.taken" }
+
+func TestAPermanentErrorIsDeadAtOnceAndReplayedWithItsID(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		var ids seen[string]
+		var mended atomic.Bool
+		r := start(t, at, settings(), publishes(Note{}),
+			subscribes(app.On(func(ctx context.Context, _ Note) error {
+				d, _ := app.DeliveryFrom(ctx)
+				ids.add(d.EventID)
+				if !mended.Load() {
+					return app.Permanent(errors.New("broken"))
+				}
+				return nil
+			})))
+		r.publish(Note{ID: 1})
+		r.publish(Note{ID: 2})
+		r.idle()
+		require.Len(t, ids.all(), 2)
+
+		mended.Store(true)
+		admin := r.bus.Admin("somebody")
+		n, err := admin.Replay(t.Context(), eventbus.Filter{EventID: ids.all()[1]})
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		r.idle()
+		require.Equal(t, ids.all()[1], ids.all()[2])
+
+		n, err = admin.Discard(t.Context(), eventbus.Filter{Topic: "note.taken"})
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		actions, err := admin.Actions(t.Context(), 10)
+		require.NoError(t, err)
+		require.Equal(t, []string{"discard", "replay"}, []string{actions[0].Action, actions[1].Action})
+		require.Equal(t, "somebody", actions[0].Actor)
+	})
+}
+
+func TestADelayedEventWaits(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		var took seen[time.Duration]
+		begin := time.Now()
+		r := start(t, at, settings(), publishes(Note{}),
+			subscribes(app.On(func(ctx context.Context, _ Note) error {
+				d, _ := app.DeliveryFrom(ctx)
+				if d.Headers["color"] == "blue" {
+					took.add(time.Since(begin))
+				}
+				return nil
+			})))
+		begin = time.Now()
+		r.publish(Note{ID: 1}, app.Delay(150*time.Millisecond), app.Header("color", "blue"))
+		r.idle()
+		require.Len(t, took.all(), 1)
+		require.GreaterOrEqual(t, took.all()[0], 145*time.Millisecond)
+	})
+}
+
+func TestWhatDoesNotFitInMemoryWaitsInTheDatabase(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		var got, other seen[int64]
+		gate := make(chan struct{})
+		cfg := settings()
+		cfg.Buffer = 8
+		r := start(t, at, cfg, publishes(Note{}),
+			subscribes(app.On(func(_ context.Context, e Note) error { <-gate; got.add(e.ID); return nil })),
+			subscribes(app.On(func(_ context.Context, e Note) error { other.add(e.ID); return nil })))
+		var want []int64
+		for i := range 100 {
+			r.publish(Note{ID: int64(i)})
+			want = append(want, int64(i))
+		}
+		// The other subscription is not held up.
+		require.Eventually(t, func() bool { return len(other.all()) == 100 }, 20*time.Second, time.Millisecond)
+		require.Empty(t, got.all())
+		close(gate)
+		r.idle()
+		require.ElementsMatch(t, want, got.all())
+	})
+}
+
+func TestAHandlerThatEndsItsGoroutineDelaysOnlyItself(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		var got, tx seen[int64]
+		exit := func(list *seen[int64]) func(ctx context.Context, e Note) error {
+			return func(ctx context.Context, e Note) error {
+				if d, _ := app.DeliveryFrom(ctx); d.Attempt == 1 && e.ID%2 == 0 {
+					runtime.Goexit()
+				}
+				list.add(e.ID)
+				return nil
+			}
+		}
+		r := start(t, at, settings(), publishes(Note{}),
+			subscribes(app.On(exit(&got)), app.Concurrency(1)), subscribes(app.OnTx(exit(&tx))))
+		for i := range 10 {
+			r.publish(Note{ID: int64(i)})
+		}
+		r.idle()
+		require.ElementsMatch(t, []int64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, got.all())
+		require.ElementsMatch(t, []int64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, tx.all())
+	})
+}
+
+func TestADeadDeliveryBlocksItsKeyWhenAskedTo(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		var passing, blocked seen[string]
+		var mended atomic.Bool
+		handler := func(list *seen[string]) func(ctx context.Context, e Made) error {
+			return func(_ context.Context, e Made) error {
+				if e.Group == "a" && e.ID == 1 && !mended.Load() {
+					return app.Permanent(errors.New("broken"))
+				}
+				list.add(fmt.Sprintf("%s%d", e.Group, e.ID))
+				return nil
+			}
+		}
+		r := start(t, at, settings(), publishes(Made{}),
+			subscribes(app.On(handler(&passing))), subscribes(app.On(handler(&blocked)), app.Block()))
+		for i := range 3 {
+			r.publish(Made{ID: int64(i), Group: "a"})
+			r.publish(Made{ID: int64(i), Group: "b"})
+		}
+		require.Eventually(t, func() bool { return len(passing.all()) == 5 && len(blocked.all()) == 4 }, 20*time.Second, time.Millisecond)
+		require.ElementsMatch(t, []string{"a0", "b0", "b1", "b2"}, blocked.all())
+		mended.Store(true)
+		_, err := r.bus.Admin("somebody").Replay(t.Context(), eventbus.Filter{Subscription: "p2/thing.made"})
+		require.NoError(t, err)
+		require.Eventually(t, func() bool { return len(blocked.all()) == 6 }, 20*time.Second, time.Millisecond)
+		require.Equal(t, []string{"a1", "a2"}, blocked.all()[4:])
+	})
+}
+
+func TestCompleteMakesTheEffectAndTheDeliveryOne(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		var tries seen[int]
+		var r *rig
+		r = start(t, at, settings(), publishes(Note{}),
+			subscribes(app.On(func(ctx context.Context, e Note) error {
+				d, _ := app.DeliveryFrom(ctx)
+				tries.add(d.Attempt)
+				if err := app.Complete(ctx); err == nil {
+					return app.Permanent(errors.New("complete outside a transaction must fail"))
+				}
+				err := r.db.InTx(ctx, func(ctx context.Context) error {
+					if _, err := r.db.ExecContext(ctx, "INSERT INTO effects (id) VALUES ("+fmt.Sprint(e.ID)+")"); err != nil {
+						return err
+					}
+					if err := app.Complete(ctx); err != nil {
+						return err
+					}
+					if d.Attempt == 1 {
+						return errors.New("undone")
+					}
+					return nil
+				})
+				if err != nil {
+					return err
+				}
+				return errors.New("after its completion a delivery does not fail")
+			})))
+		_, err := r.db.ExecContext(t.Context(), "CREATE TABLE effects (id BIGINT)")
+		require.NoError(t, err)
+		r.publish(Note{ID: 7})
+		r.idle()
+		require.Equal(t, []int{1, 2}, tries.all())
+		rows, err := r.db.QueryContext(t.Context(), "SELECT id FROM effects")
+		require.NoError(t, err)
+		defer func() { _ = rows.Close() }()
+		n := 0
+		for rows.Next() {
+			n++
+		}
+		require.Equal(t, 1, n)
+	})
+}
+
+func TestAnUnreadablePayloadIsParkedThenDead(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		runs := 0
+		r := prepare(t, at, settings(), publishes(Note{}),
+			subscribes(app.On(func(context.Context, Note) error { runs++; return nil })))
+		insert(t, r, "note.taken", "p1/note.taken", `{"id":"not a number"}`)
+		require.NoError(t, r.bus.Start(t.Context()))
+		require.Eventually(t, func() bool {
+			dead, err := r.bus.Admin("x").Deliveries(t.Context(), eventbus.Filter{State: "dead"})
+			return err == nil && len(dead) == 1
+		}, 20*time.Second, 5*time.Millisecond)
+		require.Zero(t, runs)
+	})
+}
+
+// insert stores an event of another version with an open delivery.
+func insert(t *testing.T, r *rig, topic, subscription, payload string) {
+	t.Helper()
+	id := "0197a000-0000-7000-8000-000000000001"
+	for _, statement := range []string{
+		`INSERT INTO bus_events (id, topic, key, seq, emitter, parent, request_id, trace, headers, payload, published_at)
+			VALUES ('` + id + `', '` + topic + `', '', 0, 'x', '', '', '', '', '` + payload + `', 1)`,
+		`INSERT INTO bus_deliveries (event_id, subscription, key, seq, state, owner, token, attempts, due_at, claimed_at)
+			VALUES ('` + id + `', '` + subscription + `', '', 0, 'pending', '', 0, 0, 0, 0)`,
+	} {
+		_, err := r.db.ExecContext(t.Context(), statement)
+		require.NoError(t, err)
+	}
+}
+
+func TestARestartedBusGoesOnWhereTheOtherStopped(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		gate := make(chan struct{})
+		var first, second seen[int64]
+		cfg := settings()
+		r := start(t, at, cfg, publishes(Note{}),
+			subscribes(app.On(func(ctx context.Context, e Note) error {
+				select {
+				case <-gate:
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+				first.add(e.ID)
+				return nil
+			}), app.Named("notes"), app.Concurrency(1)))
+		for i := range 20 {
+			r.publish(Note{ID: int64(i)})
+		}
+		close(gate)
+		r.stop()
+		require.NoError(t, r.db.Close(t.Context()))
+
+		r2 := start(t, at, cfg, publishes(Note{}),
+			subscribes(app.On(func(_ context.Context, e Note) error { second.add(e.ID); return nil }), app.Named("notes.renamed"), app.Formerly("notes")))
+		r2.idle()
+		all := append(first.all(), second.all()...)
+		require.Len(t, all, 20)
+		subscriptions, err := r2.bus.Admin("x").Subscriptions(t.Context())
+		require.NoError(t, err)
+		require.Len(t, subscriptions, 1)
+		require.Equal(t, "notes.renamed", subscriptions[0].Name)
+	})
+}
+
+func TestEventsGoToTheSubscriptionsOfOtherVersionsToo(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		old := start(t, at, settings(), publishes(Note{}), subscribes(app.On(func(context.Context, Note) error { return nil }), app.Named("old")))
+		old.stop()
+		require.NoError(t, old.db.Close(t.Context()))
+		r := start(t, at, settings(), publishes(Note{}))
+		r.publish(Note{ID: 1})
+		waiting, err := r.bus.Admin("x").Deliveries(t.Context(), eventbus.Filter{})
+		require.NoError(t, err)
+		require.Len(t, waiting, 1)
+		require.Equal(t, "old", waiting[0].Subscription)
+		require.NoError(t, r.bus.Admin("x").Retire(t.Context(), "old"))
+		require.Error(t, r.bus.Admin("x").Retire(t.Context(), "unknown"))
+	})
+}
