@@ -177,12 +177,16 @@ func isCollection(typ reflect.Type) bool {
 	return typ.Kind() == reflect.Slice || typ.Kind() == reflect.Array || typ.Kind() == reflect.Map
 }
 
-// under returns typ without pointers.
+// under returns what the rules of a field of typ are about: typ without pointers and app.Optional.
 func under(typ reflect.Type) reflect.Type {
 	for typ.Kind() == reflect.Pointer {
 		typ = typ.Elem()
 	}
-	return typ
+	if !isOptional(typ) {
+		return typ
+	}
+	value, _ := typ.FieldByName("Value")
+	return under(value.Type)
 }
 
 // isStructural reports whether a rule needs the other fields or only steers validation, so that it cannot be
@@ -198,10 +202,6 @@ func isStructural(name string) bool {
 
 func (c *ruleChecker) rule(field, rule string, typ reflect.Type) {
 	typ = under(typ)
-	if isOptional(typ) {
-		value, _ := typ.FieldByName("Value")
-		typ = under(value.Type)
-	}
 	sample := sampleOf(typ)
 	if why := c.panics(func() { _ = c.rules.Var(sample.Interface(), rule) }); why != "" {
 		c.problems = append(c.problems, fmt.Sprintf("request field %s: the rule %q is unknown or does not fit a %s", field, rule, typ))
