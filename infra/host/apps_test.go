@@ -2,18 +2,18 @@ package host_test
 
 import (
 	"context"
-	"net/http"
+	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
-	"github.com/gin-gonic/gin"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/fx"
+	"go.uber.org/goleak"
 	"go.uber.org/zap"
-	"gorm.io/gorm"
 
-	"plugboard/app"
 	"plugboard/config"
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus"
@@ -23,11 +23,21 @@ import (
 	"plugboard/infra/workpool"
 )
 
-// infra is the infrastructure of every application in these tests; its logger is silent.
+// childVariable has this test binary run as a service: it names one of the childApps.
+const childVariable = "HOST_TEST_APP"
+
+func TestMain(m *testing.M) {
+	if name := os.Getenv(childVariable); name != "" {
+		host.Main(childApp(name))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// infra is the infrastructure of the applications in these tests; its logger is silent.
 func infra() fx.Option {
 	return fx.Options(
 		fx.Supply(zap.NewNop()),
-		telemetry.Module, database.Module, workpool.Module(), eventbus.Module, httpserver.Module,
+		telemetry.Module, database.Module, workpool.Module, eventbus.Module, httpserver.Module,
 	)
 }
 
@@ -37,7 +47,6 @@ func settings(t *testing.T) config.Config {
 	cfg := config.Default()
 	cfg.HTTP.Addr = "127.0.0.1:0"
 	cfg.Database.URL = "sqlite:" + filepath.Join(t.TempDir(), "data", "test.db")
-	cfg.Lifecycle.HookTimeout = 10 * time.Second
 	return cfg
 }
 
@@ -48,14 +57,72 @@ func newApp(t *testing.T, cfg config.Config, parts ...fx.Option) *host.App {
 	return a
 }
 
-// plain is a plugin with one route.
-type plain struct{ db *gorm.DB }
-
-func newPlain(db *gorm.DB, _ app.Bus, _ *zap.Logger) *plain { return &plain{db} }
-
-func (p *plain) OnBoot(b *app.Boot) {
-	b.GET("/plain", app.Handle(p.Execute))
-	b.Raw(http.MethodGet, "/raw", func(c *gin.Context) { c.String(http.StatusOK, "raw") })
+// run runs a command in this process.
+func run(t *testing.T, modules fx.Option, environ []string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, err output
+	code = host.Run(t.Context(), args, environ, &out, &err, modules)
+	return code, out.String(), err.String()
 }
 
-func (p *plain) Execute(context.Context, app.Empty) (app.Empty, error) { return app.Empty{}, nil }
+// output is a writer for several goroutines.
+type output struct {
+	mu      sync.Mutex
+	text    strings.Builder
+	awaited map[string]chan struct{}
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n, err := o.text.Write(p)
+	o.tell()
+	return n, err
+}
+
+// seen returns a channel that is closed when text has been written.
+func (o *output) seen(text string) <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.awaited == nil {
+		o.awaited = map[string]chan struct{}{}
+	}
+	c := make(chan struct{})
+	o.awaited[text] = c
+	o.tell()
+	return c
+}
+
+func (o *output) tell() {
+	for text, c := range o.awaited {
+		if strings.Contains(o.text.String(), text) {
+			close(c)
+			delete(o.awaited, text)
+		}
+	}
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// patience is how long a test waits for what should happen at once, on a busy machine.
+const patience = 30 * time.Second
+
+// soon waits until a channel is closed or sent to.
+func soon[T any](t *testing.T, c <-chan T, what string) (v T) {
+	t.Helper()
+	select {
+	case v = <-c:
+	case <-time.After(patience):
+		t.Fatalf("%s did not happen", what)
+	}
+	return v
+}
+
+func stopApp(t *testing.T, a *host.App) error {
+	t.Helper()
+	return a.Stop(context.WithoutCancel(t.Context()))
+}

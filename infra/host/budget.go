@@ -30,7 +30,7 @@ func within(ctx context.Context, budget time.Duration, fn func(context.Context) 
 	limited, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- protect(limited, fn) }()
+	go protect(limited, fn, done)
 	select {
 	case err := <-done:
 		return inTime(ctx, limited, budget, err)
@@ -61,16 +61,14 @@ func inTime(ctx, limited context.Context, budget time.Duration, err error) error
 	return err
 }
 
-func protect(ctx context.Context, fn func(context.Context) error) (err error) {
-	returned := false
+// protect sends the error of fn to done, however fn ends.
+func protect(ctx context.Context, fn func(context.Context) error, done chan<- error) {
+	err := errors.New("ended its goroutine instead of returning")
 	defer func() {
 		if v := recover(); v != nil {
 			err = &panicError{value: v, stack: debug.Stack()}
-		} else if !returned {
-			err = errors.New("ended its goroutine instead of returning")
 		}
+		done <- err
 	}()
 	err = fn(ctx)
-	returned = true
-	return err
 }

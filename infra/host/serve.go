@@ -42,7 +42,8 @@ func (c *Commands) serve(cmd *cobra.Command, _ []string) error {
 // startFailed tells why the application did not start. A start that was told to stop, and was undone, is no
 // failure.
 func (c *Commands) startFailed(ctx context.Context, a *App, err error) error {
-	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) && !errors.Is(err, errAbandoned) {
+	told := ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx)))
+	if told && !errors.Is(err, errAbandoned) && !errors.Is(err, errNotUndone) {
 		a.Logger().Info("stopped during the start", zap.NamedError("cause", context.Cause(ctx)))
 		return nil
 	}

@@ -154,6 +154,9 @@ func wait(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
+// errNotUndone says that a failed start left something behind.
+var errNotUndone = errors.New("what was started could not be undone")
+
 // onStart is the OnStart hook in which the registrations take effect and the stages start.
 func (a *App) onStart(ctx context.Context) error {
 	ctx = callerOf(ctx)
@@ -163,7 +166,10 @@ func (a *App) onStart(ctx context.Context) error {
 	for _, s := range a.stages() {
 		if err := a.startStage(ctx, s); err != nil {
 			err = fmt.Errorf("%s: %w", s.name, err)
-			return errors.Join(err, a.undo(context.WithoutCancel(ctx)))
+			if left := a.undo(context.WithoutCancel(ctx)); left != nil {
+				err = errors.Join(err, fmt.Errorf("%w: %w", errNotUndone, left))
+			}
+			return err
 		}
 	}
 	return nil

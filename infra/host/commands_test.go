@@ -1,0 +1,222 @@
+package host_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/gin-gonic/gin"
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/fx"
+
+	"plugboard/app"
+	"plugboard/infra/host"
+	"plugboard/infra/httpserver"
+)
+
+type (
+	item struct {
+		ID   int64  `json:"id"`
+		Name string `json:"name"`
+	}
+	newItem struct {
+		Name string `json:"name" binding:"required"`
+	}
+	ItemAdded struct {
+		ID int64 `json:"id"`
+	}
+)
+
+func (ItemAdded) Topic() string { return "item.added" }
+
+// shop is a small application with everything there is.
+func shop() fx.Option {
+	return fx.Options(infra(), app.Domain("shop",
+		app.Migrations(fstest.MapFS{
+			"sqlite/00001_items.sql":   {Data: []byte("-- +goose Up\nCREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT);\n")},
+			"postgres/00001_items.sql": {Data: []byte("-- +goose Up\nCREATE TABLE items (id BIGINT PRIMARY KEY, name TEXT);\n")},
+		}),
+		boots("shop.add_item", func(b *app.Boot) {
+			b.POST("/items", app.Handle(func(context.Context, newItem) (item, error) { return item{}, nil }),
+				app.Tags("Items"), app.Status(http.StatusCreated), app.Fails(app.Conflict), app.Strict())
+			b.Publishes(ItemAdded{})
+		}),
+		boots("shop.count_items", func(b *app.Boot) {
+			b.Subscribe(app.On(func(context.Context, ItemAdded) error { return nil }))
+			b.Raw(http.MethodGet, "/count", func(*gin.Context) {})
+		}),
+	))
+}
+
+// inTemp returns settings for a database of the test's own.
+func inTemp(t *testing.T) []string {
+	t.Helper()
+	return []string{"APP_HTTP_ADDR=127.0.0.1:0", "APP_DATABASE_URL=" + settings(t).Database.URL}
+}
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	code, stdout, stderr := run(t, shop(), inTemp(t), "check")
+	require.Empty(t, stderr)
+	require.Equal(t, host.ExitClean, code)
+	require.Equal(t, "nothing is wrong: 1 domain, 2 plugins, 2 routes, 1 event, 1 subscription\n", stdout)
+}
+
+func TestPrintConfig(t *testing.T) {
+	t.Parallel()
+	environ := []string{"APP_DATABASE_URL=postgres://u:hunter2@db/shop", "APP_LOG_LEVEL=warn", "APP_LOG_FORMAT=xml"}
+	code, stdout, stderr := run(t, shop(), environ, "check", "--print-config")
+	require.Equal(t, host.ExitFailed, code)
+	require.NotContains(t, stdout+stderr, "hunter2")
+	require.Regexp(t, `(?m)^APP_DATABASE_URL +postgres://\*\*\*@db/shop +env$`, stdout)
+	require.Regexp(t, `(?m)^APP_LOG_LEVEL +warn +env$`, stdout)
+	require.Regexp(t, `(?m)^APP_HTTP_ADDR +127.0.0.1:8080 +default$`, stdout)
+	require.Equal(t, `the application cannot start; 1 problem:
+  1. APP_LOG_FORMAT is "xml"; it must be auto, json or console; the default is auto
+`, stderr)
+}
+
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	code, stdout, stderr := run(t, shop(), inTemp(t), "routes")
+	require.Equal(t, host.ExitClean, code, stderr)
+	require.Equal(t, `METHOD  PATH    PLUGIN            SOURCE
+POST    /items  shop.add_item     infra/host/commands_test.go:N
+GET     /count  shop.count_items  infra/host/commands_test.go:N
+`, withoutLines(stdout))
+
+	code, stdout, stderr = run(t, shop(), inTemp(t), "routes", "--json")
+	require.Equal(t, host.ExitClean, code, stderr)
+	var routes []map[string]any
+	require.NoError(t, json.Unmarshal([]byte(stdout), &routes))
+	require.Len(t, routes, 2)
+	require.Equal(t, "/items", routes[0]["path"])
+	require.Equal(t, "host_test.newItem", routes[0]["request"])
+	require.Equal(t, "host_test.item", routes[0]["response"])
+	require.Equal(t, "30s", routes[0]["timeout"])
+	require.Equal(t, []any{"Items"}, routes[0]["tags"])
+	require.Equal(t, true, routes[0]["strict"])
+	require.Equal(t, "raw", routes[1]["kind"])
+}
+
+func TestGraph(t *testing.T) {
+	t.Parallel()
+	code, stdout, stderr := run(t, shop(), inTemp(t), "graph")
+	require.Equal(t, host.ExitClean, code, stderr)
+	for _, line := range []string{
+		`subgraph "cluster_domain_shop" {`,
+		`"route:POST /items" -> "plugin:shop.add_item";`,
+		`"plugin:shop.add_item" -> "topic:item.added";`,
+		`"topic:item.added" -> "plugin:shop.count_items";`,
+		`subgraph cluster_fx {`,
+		`"*database.DB"`,
+	} {
+		require.Contains(t, stdout, line)
+	}
+	require.Equal(t, strings.Count(stdout, "{"), strings.Count(stdout, "}"), "the braces do not match")
+	require.Equal(t, 1, strings.Count(stdout, "digraph"))
+}
+
+func TestMigrate(t *testing.T) {
+	t.Parallel()
+	environ := append(inTemp(t), "APP_DATABASE_MIGRATE=false")
+	code, stdout, _ := run(t, shop(), environ, "migrate", "--status")
+	require.Equal(t, host.ExitClean, code)
+	require.Regexp(t, `(?m)^shop +sqlite/00001_items.sql +not run$`, stdout)
+
+	code, _, stderr := run(t, shop(), environ, "serve")
+	require.Equal(t, host.ExitFailed, code)
+	require.Contains(t, stderr, "the application did not start: check the migrations: the database is not migrated; run the migrate command")
+
+	code, stdout, stderr = run(t, shop(), environ, "migrate")
+	require.Equal(t, host.ExitClean, code, stderr)
+	require.Regexp(t, `(?m)^shop +sqlite/00001_items.sql +run \d{4}-`, stdout)
+}
+
+// TestServe runs the service through its command, until its context ends, and asks it for its health meanwhile.
+func TestServe(t *testing.T) {
+	t.Parallel()
+	environ := append(inTemp(t), "APP_LOG_FORMAT=console")
+	var stdout, stderr output
+	ctx, cancel := context.WithCancel(t.Context())
+	code := make(chan int, 1)
+	spec := httpserver.Spec(func() string { return "{}" })
+	go func() { code <- host.Run(ctx, nil, environ, &stdout, &stderr, fx.Options(shop(), spec)) }()
+	soon(t, stdout.seen("/metrics\n"), "the start")
+	require.Regexp(t, `^ready in \d+m?s
+  consists of    1 domain, 2 plugins, 2 routes, 1 event, 1 subscription
+  database       sqlite:.*/test\.db
+  work pool      .*
+  address        http://127\.0\.0\.1:\d+
+  documentation  http://127\.0\.0\.1:\d+/docs
+  readiness      http://127\.0\.0\.1:\d+/readyz
+  metrics        http://127\.0\.0\.1:\d+/metrics
+$`, stdout.String())
+	_, addr, _ := strings.Cut(stdout.String(), "address        http://")
+	addr, _, _ = strings.Cut(addr, "\n")
+
+	for _, args := range [][]string{{"health"}, {"health", "--ready"}} {
+		healthy, _, said := run(t, shop(), []string{"APP_HTTP_ADDR=" + addr}, args...)
+		require.Equal(t, host.ExitClean, healthy, said)
+	}
+	cancel()
+	require.Equal(t, host.ExitClean, soon(t, code, "the end"), stderr.String())
+	healthy, _, said := run(t, shop(), []string{"APP_HTTP_ADDR=" + addr}, "health")
+	require.Equal(t, host.ExitFailed, healthy)
+	require.Contains(t, said, "connection refused")
+}
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	code, _, stderr := run(t, shop(), nil, "sevre")
+	require.Equal(t, host.ExitUsage, code)
+	require.Equal(t, "unknown command \"sevre\" for \"plugboard\"\nrun \"plugboard --help\" for help\n", firstAndLast(stderr))
+
+	code, _, stderr = run(t, shop(), nil, "serve", "--port=80")
+	require.Equal(t, host.ExitUsage, code)
+	require.Equal(t, "unknown flag: --port\nrun \"plugboard --help\" for help\n", stderr)
+
+	code, stdout, _ := run(t, shop(), nil, "--help")
+	require.Equal(t, host.ExitClean, code)
+	for _, command := range []string{"serve", "migrate", "routes", "graph", "check", "health", "version"} {
+		require.Regexp(t, `(?m)^  `+command+` +\S`, stdout)
+	}
+	code, stdout, _ = run(t, shop(), nil, "version")
+	require.Equal(t, host.ExitClean, code)
+	require.Regexp(t, `^plugboard .*go1`, stdout)
+}
+
+// firstAndLast drops what cobra suggests in between.
+func firstAndLast(text string) string {
+	lines := strings.SplitAfter(text, "\n")
+	return lines[0] + lines[len(lines)-2]
+}
+
+// TestOwnCommand holds that a command from outside works like those of the host.
+func TestOwnCommand(t *testing.T) {
+	t.Parallel()
+	command := func(c *host.Commands) *cobra.Command {
+		return &cobra.Command{
+			Use: "ping",
+			RunE: host.Command(func(cmd *cobra.Command, _ []string) error {
+				return c.WithDatabase(cmd.Context(), func(ctx context.Context, a *host.App) error {
+					_, err := fmt.Fprintln(cmd.OutOrStdout(), "ping:", a.DB().Ping(ctx))
+					return err
+				})
+			}),
+		}
+	}
+	var stdout, stderr output
+	code := host.Run(t.Context(), []string{"ping"}, inTemp(t), &stdout, &stderr, shop(), host.WithCommand(command))
+	require.Equal(t, host.ExitClean, code, stderr.String())
+	require.Equal(t, "ping: <nil>\n", stdout.String())
+
+	code = host.Run(t.Context(), []string{"ping"}, []string{"APP_DATABASE_URL=sqlite:/dev/null/x"}, &stdout, &stderr, shop(), host.WithCommand(command))
+	require.Equal(t, host.ExitFailed, code)
+	require.Contains(t, stderr.String(), "open the database: ")
+}
