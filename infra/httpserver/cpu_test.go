@@ -1,0 +1,110 @@
+package httpserver_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+
+	"plugboard/app"
+	"plugboard/infra/httpserver"
+)
+
+// detachedPool runs a job on a goroutine of its own and stops waiting when its caller's time is up, as the real
+// one does.
+type detachedPool struct{ finished chan struct{} }
+
+func (p detachedPool) Run(ctx context.Context, work func(app.Job) (any, error)) (any, error) {
+	type result struct {
+		v   any
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		v, err := work(inlineJob{ctx})
+		done <- result{v, err}
+		p.finished <- struct{}{}
+	}()
+	select {
+	case r := <-done:
+		return r.v, r.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for job: %w", ctx.Err())
+	}
+}
+
+// fullPool takes nothing.
+type fullPool struct{}
+
+func (fullPool) Run(context.Context, func(app.Job) (any, error)) (any, error) {
+	return nil, app.Errorf(app.Unavailable, "the work queue is full")
+}
+
+type hashRequest struct {
+	Text string    `form:"text"`
+	File *app.File `form:"file"`
+}
+
+func TestCPUHandlersRunOnThePoolWithTheirRequest(t *testing.T) {
+	t.Parallel()
+	pool := detachedPool{make(chan struct{}, 10)}
+	k := serve(t, func(b *app.Boot) {
+		b.POST("/hash", app.HandleCPU(func(job app.Job, req hashRequest) (jsonBody, error) {
+			job.SetStatus(202)
+			job.Logger().Info("hashing", zap.String("x", "y"))
+			return jsonBody{req.Text + string(req.File.Content)}, nil
+		}))
+		b.POST("/fail", app.HandleCPU(func(app.Job, nothing) (jsonBody, error) {
+			return jsonBody{}, app.Errorf(app.Invalid, "cannot")
+		}))
+	}, func(p *httpserver.Params) { p.Pool = pool })
+	w := k.do("POST", "/hash", multipartBody("Content-Disposition: form-data; name=\"text\"\r\n\r\na", "Content-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\nb"), asMultipart)
+	require.Equal(t, 202, w.Code)
+	require.Equal(t, `{"success":true,"data":{"name":"ab"},"error":null}`, w.Body.String())
+	require.Equal(t, `{"success":false,"data":null,"error":"cannot","code":"invalid"}`, k.do("POST", "/fail", "").Body.String())
+	require.Equal(t, 415, k.do("POST", "/hash", `{}`, asJSON).Code, "binding comes before the pool")
+}
+
+func TestFullPoolIsAnswered503AtOnce(t *testing.T) {
+	t.Parallel()
+	k := serve(t, func(b *app.Boot) {
+		b.POST("/x", app.HandleCPU(func(app.Job, nothing) (app.Empty, error) { return app.Empty{}, nil }))
+	}, func(p *httpserver.Params) { p.Pool = fullPool{} })
+	w := k.do("POST", "/x", "")
+	require.Equal(t, 503, w.Code)
+	require.Equal(t, "1", w.Header().Get("Retry-After"))
+}
+
+// A job that outlives its request goes on with memory of its own: what the server does with its buffers in the
+// meantime does not reach it.
+func TestJobThatOutlivesItsRequest(t *testing.T) {
+	t.Parallel()
+	pool := detachedPool{make(chan struct{}, 1000)}
+	started, release := make(chan struct{}), make(chan struct{})
+	var got string
+	k := serve(t, func(b *app.Boot) {
+		b.POST("/slow", app.HandleCPU(func(job app.Job, req jsonBody) (jsonBody, error) {
+			close(started)
+			<-job.Done()
+			<-release
+			job.SetStatus(201)
+			got = req.Name
+			return jsonBody{req.Name}, nil
+		}), app.Timeout(20*1e6))
+		b.POST("/other", app.Handle(accept[jsonBody]))
+	}, func(p *httpserver.Params) { p.Pool = pool })
+	name := strings.Repeat("mine", 100)
+	w := k.do("POST", "/slow", `{"name":"`+name+`"}`, asJSON)
+	<-started
+	require.Equal(t, 504, w.Code)
+	require.Equal(t, `{"success":false,"data":null,"error":"the request took too long","code":"timeout"}`, w.Body.String())
+	for range 50 {
+		k.do("POST", "/other", `{"name":"`+strings.Repeat("else", 100)+`"}`, asJSON)
+	}
+	close(release)
+	<-pool.finished
+	require.Equal(t, name, got)
+}
