@@ -29,7 +29,7 @@ func checkSettings(t *testing.T, tree fs.FS) []string {
 		if !strings.HasPrefix(name, "deployments/") && !strings.HasSuffix(name, ".md") {
 			continue
 		}
-		for _, line := range strings.Split(read(t, tree, name), "\n") {
+		for line := range strings.SplitSeq(read(t, tree, name), "\n") {
 			if strings.HasPrefix(strings.TrimSpace(line), "#") {
 				continue
 			}

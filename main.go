@@ -5,6 +5,7 @@ import (
 	"go.uber.org/fx"
 
 	"plugboard/docs"
+	"plugboard/domains/audit"
 	"plugboard/domains/notifications"
 	"plugboard/domains/products"
 	"plugboard/infra/database"
@@ -21,13 +22,14 @@ var modules = fx.Options(
 	logging.Module,
 	telemetry.Module,
 	database.Module,
-	workpool.Module(),
+	workpool.Module,
 	eventbus.Module,
 	httpserver.Module,
 	httpserver.Spec(docs.Spec),
 
 	products.Module,
 	notifications.Module,
+	audit.Module,
 )
 
 func main() { host.Main(modules) }

@@ -48,7 +48,7 @@ func (p *pluginFile) complain(format string, args ...any) {
 func checkPlugin(t *testing.T, tree fs.FS, name string) []string {
 	t.Helper()
 	p := &pluginFile{name: name, domain: strings.Split(name, "/")[1], feature: strings.TrimSuffix(path.Base(name), ".go")}
-	for _, word := range strings.Split(p.feature, "_") {
+	for word := range strings.SplitSeq(p.feature, "_") {
 		p.exported += strings.ToUpper(word[:1]) + word[1:]
 	}
 	p.fset = token.NewFileSet()

@@ -168,7 +168,7 @@ func (s *sorted) assemble(t testing.TB, cfg config.Config) *host.App {
 	t.Helper()
 	modules := append(s.modules,
 		fx.Provide(func() *zap.Logger { return Logger(t) }),
-		telemetry.Module, database.Module, workpool.Module(), eventbus.Module, httpserver.Module,
+		telemetry.Module, database.Module, workpool.Module, eventbus.Module, httpserver.Module,
 	)
 	if len(s.loose) > 0 {
 		modules = append(modules, app.Domain(s.domain, s.loose...))

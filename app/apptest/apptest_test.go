@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -265,9 +264,7 @@ func TestChecksFail(t *testing.T) {
 }
 
 func TestPostgresSaysWhatIsMissing(t *testing.T) {
-	if os.Getenv("TEST_DATABASE_URL") != "" {
-		t.Setenv("TEST_DATABASE_URL", "")
-	}
+	t.Setenv("TEST_DATABASE_URL", "")
 	skipped := t.Run("", func(t *testing.T) { apptest.Postgres(t); t.Error("not skipped") })
 	require.True(t, skipped)
 }

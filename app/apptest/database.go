@@ -32,10 +32,10 @@ type Database struct {
 // half is skipped when TEST_DATABASE_URL is not set.
 func EachDatabase(t *testing.T, fn func(t *testing.T, db Database)) {
 	t.Helper()
-	for name, make := range map[string]func(testing.TB) Database{"sqlite": SQLite, "postgres": Postgres} {
+	for name, empty := range map[string]func(testing.TB) Database{"sqlite": SQLite, "postgres": Postgres} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			fn(t, make(t))
+			fn(t, empty(t))
 		})
 	}
 }
