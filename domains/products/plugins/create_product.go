@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 
 	"go.uber.org/zap"
 	"gorm.io/gorm"
@@ -37,6 +38,9 @@ type ProductCreated struct {
 
 // Topic implements app.Event.
 func (ProductCreated) Topic() string { return "product.created" }
+
+// Key implements app.Keyed: what is announced of one product is handled in order.
+func (e ProductCreated) Key() string { return strconv.FormatInt(e.ID, 10) }
 
 // CreateProduct is the plugin that serves POST /products.
 var CreateProduct = app.Plugin[*CreateProductPlugin]("products.create_product", NewCreateProductPlugin)

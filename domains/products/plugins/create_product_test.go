@@ -27,6 +27,7 @@ func TestCreateProduct(t *testing.T) {
 
 		h.Settle()
 		require.Equal(t, []plugins.ProductCreated{{ID: 1, Name: "Desk lamp", Price: 49.9}}, created.Events())
+		require.Equal(t, "1", created.Events()[0].Key())
 	})
 }
 

@@ -3,6 +3,7 @@ package plugins
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -32,6 +33,9 @@ type ProductDeleted struct {
 
 // Topic implements app.Event.
 func (ProductDeleted) Topic() string { return "product.deleted" }
+
+// Key implements app.Keyed: what is announced of one product is handled in order.
+func (e ProductDeleted) Key() string { return strconv.FormatInt(e.ID, 10) }
 
 // DeleteProduct is the plugin that serves DELETE /products/{id}.
 var DeleteProduct = app.Plugin[*DeleteProductPlugin]("products.delete_product", NewDeleteProductPlugin)

@@ -25,5 +25,6 @@ func TestDeleteProduct(t *testing.T) {
 
 		h.Settle()
 		require.Equal(t, []plugins.ProductDeleted{{ID: 1, Name: "Desk lamp"}}, deleted.Events())
+		require.Equal(t, "1", deleted.Events()[0].Key())
 	})
 }

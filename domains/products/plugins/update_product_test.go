@@ -37,6 +37,7 @@ func TestUpdateProduct(t *testing.T) {
 
 		h.Settle()
 		require.Equal(t, []plugins.ProductUpdated{{ID: 1, Name: "Desk lamp", Price: 39.9}, {ID: 1, Name: "Lamp", Price: 39.9}}, updated.Events())
+		require.Equal(t, "1", updated.Events()[0].Key())
 	})
 }
 

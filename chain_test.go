@@ -1,0 +1,59 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"plugboard/app/apptest"
+	"plugboard/domains/audit"
+	auditplugins "plugboard/domains/audit/plugins"
+	"plugboard/domains/notifications"
+	"plugboard/domains/products"
+)
+
+// A request stores a product, a notification tells of that, and the audit records both: three domains that do not know
+// each other, each step durable, each with the event it was caused by and the request at the beginning.
+func TestAChainKeepsItsCausality(t *testing.T) {
+	t.Parallel()
+	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
+		h := apptest.New(t, db, products.Module, notifications.Module, audit.Module)
+		for name, request := range map[string]string{"Lamp": "order-7", "Chair": "order-8"} {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/products", strings.NewReader(`{"name":"`+name+`","price":5}`))
+			r.Header.Set("Content-Type", "application/json")
+			r.Header.Set("X-Request-ID", request)
+			h.Do(r).Status(http.StatusCreated)
+		}
+		h.Settle()
+
+		created := auditOf(t, h, "product.created")
+		stored := auditOf(t, h, "notification.stored")
+		require.Len(t, created, 2)
+		require.Len(t, stored, 2)
+		for product, first := range created {
+			second := stored[product]
+			require.Contains(t, []string{"order-7", "order-8"}, first.RequestID)
+			require.Empty(t, first.ParentEventID, "a request is no event")
+			require.Equal(t, "products.create_product", first.Emitter)
+
+			require.Equal(t, first.RequestID, second.RequestID)
+			require.Equal(t, first.EventID, second.ParentEventID)
+			require.Equal(t, "notifications.store_notification", second.Emitter)
+			require.NotEqual(t, first.EventID, second.EventID)
+			require.False(t, second.OccurredAt.Before(first.OccurredAt))
+		}
+	})
+}
+
+// auditOf returns the audit's entries of a topic by product.
+func auditOf(t *testing.T, h *apptest.App, topic string) map[int64]auditplugins.ListAuditItem {
+	t.Helper()
+	entries := map[int64]auditplugins.ListAuditItem{}
+	for _, entry := range apptest.Data[auditplugins.ListAuditData](h.GET("/audit?topic=" + topic)).Items {
+		entries[entry.ProductID] = entry
+	}
+	return entries
+}

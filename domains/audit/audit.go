@@ -1,0 +1,22 @@
+// Package audit is the audit domain: a record of what happened to products, and of what that led to, each entry
+// with the event it comes from, the event before that, and the request at the beginning.
+package audit
+
+import (
+	"plugboard/app"
+	"plugboard/domains/audit/migrations"
+	"plugboard/domains/audit/models"
+	"plugboard/domains/audit/plugins"
+)
+
+// Module is the domain. A new plugin is added to this list.
+var Module = app.Domain("audit",
+	app.Migrations(migrations.Files),
+	app.Models(models.Entry{}),
+
+	plugins.RecordProductCreated,
+	plugins.RecordProductUpdated,
+	plugins.RecordProductDeleted,
+	plugins.RecordNotificationStored,
+	plugins.ListAudit,
+)

@@ -1,0 +1,2 @@
+// Package plugins holds the features of the audit domain, one file each.
+package plugins
