@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,9 +26,6 @@ type member struct {
 	mu   sync.Mutex
 	conn *sql.Conn
 }
-
-// lockClass is the first number of the advisory locks ("plug" in ASCII); the second is the process's.
-const lockClass = 0x706c7567
 
 func newMember(o *Outbox) *member { return &member{o: o, start: time.Now()} }
 
@@ -62,11 +60,11 @@ func (m *member) enter(ctx context.Context) error {
 	}
 	now := time.Since(m.start)
 	id := m.o.newID()
-	var key int64
-	err = conn.QueryRowContext(ctx, m.o.store.sql(`INSERT INTO bus_processes (id, seen_at, lease_until)
-		VALUES (?, {now}, {now} + ?) RETURNING lock_key`), id, m.o.cfg.Lease.Milliseconds()).Scan(&key)
+	key := rand.Int64() // locks are the whole database's, which may hold other schemas with processes of their own
+	_, err = conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, key)
 	if err == nil {
-		_, err = conn.ExecContext(ctx, `SELECT pg_advisory_lock($1::int, $2::int)`, lockClass, int32(key)) //nolint:gosec // wraps after 2³¹ starts
+		_, err = conn.ExecContext(ctx, m.o.store.sql(`INSERT INTO bus_processes (id, lock_key, seen_at, lease_until)
+			VALUES (?, ?, {now}, {now} + ?)`), id, key, m.o.cfg.Lease.Milliseconds())
 	}
 	if err != nil {
 		_ = conn.Close()
@@ -188,11 +186,11 @@ func (m *member) lockFree(ctx context.Context, key int64) (free bool, err error)
 	if m.conn == nil {
 		return false, nil
 	}
-	err = m.conn.QueryRowContext(ctx, `SELECT pg_try_advisory_lock($1::int, $2::int)`, lockClass, int32(key)).Scan(&free) //nolint:gosec // as taken
+	err = m.conn.QueryRowContext(ctx, `SELECT pg_try_advisory_lock($1)`, key).Scan(&free)
 	if err != nil || !free {
 		return false, err
 	}
-	_, err = m.conn.ExecContext(ctx, `SELECT pg_advisory_unlock($1::int, $2::int)`, lockClass, int32(key)) //nolint:gosec // as taken
+	_, err = m.conn.ExecContext(ctx, `SELECT pg_advisory_unlock($1)`, key)
 	return err == nil, err
 }
 

@@ -284,7 +284,7 @@ func (o *Outbox) outcome(d *Incoming, err error) op {
 		return op{kind: opRelease, d: d}
 	case errors.Is(err, ErrUnreadable):
 		return op{kind: opPark, d: d, err: err, wait: min(o.cfg.Park/4+time.Second, 30*time.Second)}
-	case g.Tx && !errors.As(err, &own): // the transaction failed, not the handler
+	case g.Tx && !errors.As(err, &own) && !errors.Is(err, errExited): // the transaction failed, not the handler
 		return op{kind: opRelease, d: d, wait: time.Second}
 	case isFinal(err) || d.Attempt >= g.Attempts:
 		return op{kind: opDead, d: d, err: err}

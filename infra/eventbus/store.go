@@ -174,7 +174,7 @@ func (d deliveryRow) claim(owner string) (who, state string, n int) {
 // insertPostgres does it in one statement, which is one round trip.
 func (s store) insertPostgres(ctx context.Context, owner string, e *entry, event []any) error {
 	m := e.m
-	var claimed, open []string
+	claimed, open := []string{}, []string{} // not nil, which would be NULL
 	for _, d := range e.rows {
 		if d.claimed {
 			claimed = append(claimed, d.group)
@@ -275,11 +275,13 @@ func (s store) claim(ctx context.Context, owner, group string, n int) ([]claimed
 		lock = "FOR UPDATE SKIP LOCKED"
 	}
 	var out []claimed
-	err := s.query(ctx, scanClaimed(&out), `UPDATE bus_deliveries SET state = 'running', owner = ?, token = token + 1,
-		attempts = attempts + 1, claimed_at = {now} WHERE subscription = ? AND state = 'pending' AND event_id IN (
+	// Without MATERIALIZED Postgres may run the selection several times, and so take more than its limit.
+	err := s.query(ctx, scanClaimed(&out), `WITH due AS MATERIALIZED (
 			SELECT event_id FROM bus_deliveries WHERE subscription = ? AND state = 'pending' AND key = '' AND due_at <= {now}
 			ORDER BY due_at LIMIT ? `+lock+`)
-		RETURNING event_id, key, seq, token, attempts`, owner, group, group, n)
+		UPDATE bus_deliveries SET state = 'running', owner = ?, token = token + 1, attempts = attempts + 1, claimed_at = {now}
+		WHERE subscription = ? AND state = 'pending' AND event_id IN (SELECT event_id FROM due)
+		RETURNING event_id, key, seq, token, attempts`, group, n, owner, group)
 	return out, err
 }
 

@@ -57,7 +57,7 @@ CREATE TABLE bus_sequences (
 -- A process holds an advisory lock named lock_key for as long as its session lives, and renews lease_until.
 CREATE TABLE bus_processes (
 	id          TEXT   NOT NULL PRIMARY KEY,
-	lock_key    BIGINT GENERATED ALWAYS AS IDENTITY,
+	lock_key    BIGINT NOT NULL,
 	seen_at     BIGINT NOT NULL,
 	lease_until BIGINT NOT NULL
 );
