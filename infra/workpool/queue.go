@@ -1,0 +1,90 @@
+package workpool
+
+import (
+	"container/list"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+)
+
+// queue holds the waiting tasks in a lane for each plugin. Tasks are taken from the lanes in turn, so that a
+// plugin with much work delays another by one job at most, for each free worker.
+type queue struct {
+	lanes map[string]*lane
+	turns list.List // of the lanes that are not empty; the first is next
+	len   int
+}
+
+// lane holds the waiting tasks of one plugin, first come first served, and what belongs to the plugin.
+type lane struct {
+	tasks   list.List
+	turn    *list.Element // the place in turns; nil when the lane is empty
+	logger  *zap.Logger
+	metrics laneMetrics
+	streak  int // how many jobs in a row, up to the last one, were short
+}
+
+type laneMetrics struct {
+	wait, run       prometheus.Observer
+	full, shareFull prometheus.Counter
+}
+
+func newLane(plugin string, logger *zap.Logger, m *metrics) *lane {
+	return &lane{
+		logger: logger.With(zap.String("plugin", plugin)),
+		metrics: laneMetrics{
+			wait:      m.wait.WithLabelValues(plugin),
+			run:       m.run.WithLabelValues(plugin),
+			full:      m.rejected.WithLabelValues(plugin, "queue"),
+			shareFull: m.rejected.WithLabelValues(plugin, "share"),
+		},
+	}
+}
+
+// note remembers how long a job took.
+func (l *lane) note(took time.Duration) {
+	if took > shortJob {
+		l.streak = 0
+		return
+	}
+	l.streak++
+}
+
+// short reports whether the next job is likely to be short.
+func (l *lane) short() bool { return l.streak >= shortStreak }
+
+func (q *queue) push(t *task) {
+	t.element = t.lane.tasks.PushBack(t)
+	if t.lane.turn == nil {
+		t.lane.turn = q.turns.PushBack(t.lane)
+	}
+	q.len++
+}
+
+// pop takes the first task of the lane whose turn it is; nil when nothing waits.
+func (q *queue) pop() *task {
+	first := q.turns.Front()
+	if first == nil {
+		return nil
+	}
+	l := first.Value.(*lane)
+	t := l.tasks.Front().Value.(*task)
+	q.turns.MoveToBack(first)
+	q.remove(t)
+	return t
+}
+
+// remove takes t out of its lane, if it is in it.
+func (q *queue) remove(t *task) {
+	if t.element == nil {
+		return
+	}
+	t.lane.tasks.Remove(t.element)
+	t.element = nil
+	q.len--
+	if t.lane.tasks.Len() == 0 {
+		q.turns.Remove(t.lane.turn)
+		t.lane.turn = nil
+	}
+}
