@@ -50,7 +50,7 @@ func compareDurableSQLite(ctx context.Context, b *bench) (measure.Section, error
 	}
 	race := durableRace{
 		name: "SQLite", ours: ours, river: river, overRiver: 3, quick: b.quick,
-		plan: b.plan(measure.Plan{Rounds: 10, Ops: 4000, Warmup: 1000}),
+		plan: b.plan(measure.Plan{Rounds: 9, Ops: 1500, Warmup: 500}),
 	}
 	section.Findings, err = race.run(ctx)
 	return section, errors.Join(err, stopRiver(), ours.stop())
@@ -87,7 +87,7 @@ func racePostgres(ctx context.Context, b *bench, pg *postgres) ([]measure.Findin
 	}
 	race := durableRace{
 		name: "Postgres", ours: ours, river: river, overRiver: 2.5, quick: b.quick,
-		plan: b.plan(measure.Plan{Rounds: 10, Ops: 4000, Warmup: 1000}),
+		plan: b.plan(measure.Plan{Rounds: 9, Ops: 3000, Warmup: 500}),
 	}
 	findings, err := race.run(ctx)
 	return findings, errors.Join(err, stopRiver(), ours.stop())

@@ -31,12 +31,19 @@ var migrationFiles embed.FS
 // The topics of the comparisons, each with one subscriber.
 const (
 	volatileTopic = "bench.volatile"
+	serialTopic   = "bench.volatile_serial"
 	onTopic       = "bench.on"
 	onTxTopic     = "bench.on_tx"
 )
 
 // What is published; each topic has a type of its own.
 type placedVolatile struct {
+	ID    int64   `json:"id"`
+	Name  string  `json:"name"`
+	Price float64 `json:"price"`
+}
+
+type placedSerial struct {
 	ID    int64   `json:"id"`
 	Name  string  `json:"name"`
 	Price float64 `json:"price"`
@@ -58,6 +65,9 @@ type placedOnTx struct {
 func (placedVolatile) Topic() string { return volatileTopic }
 
 // Topic implements app.Event.
+func (placedSerial) Topic() string { return serialTopic }
+
+// Topic implements app.Event.
 func (placedOn) Topic() string { return onTopic }
 
 // Topic implements app.Event.
@@ -65,6 +75,11 @@ func (placedOnTx) Topic() string { return onTxTopic }
 
 // The subscribers' own structs, with the fields they read.
 type seenVolatile struct {
+	ID    int64   `json:"id"`
+	Price float64 `json:"price"`
+}
+
+type seenSerial struct {
 	ID    int64   `json:"id"`
 	Price float64 `json:"price"`
 }
@@ -81,6 +96,9 @@ type seenOnTx struct {
 
 // Topic implements app.Event.
 func (seenVolatile) Topic() string { return volatileTopic }
+
+// Topic implements app.Event.
+func (seenSerial) Topic() string { return serialTopic }
 
 // Topic implements app.Event.
 func (seenOn) Topic() string { return onTopic }
@@ -163,7 +181,7 @@ func newPublisherPlugin(db *gorm.DB, bus app.Bus) *publisherPlugin { return &pub
 
 // OnBoot implements app.Booter.
 func (p *publisherPlugin) OnBoot(b *app.Boot) {
-	b.Publishes(placedVolatile{}, placedOn{}, placedOnTx{})
+	b.Publishes(placedVolatile{}, placedSerial{}, placedOn{}, placedOnTx{})
 }
 
 // subscriberPlugin subscribes to all topics.
@@ -177,11 +195,17 @@ func newSubscriberPlugin(db *gorm.DB, s *sink) *subscriberPlugin { return &subsc
 // OnBoot implements app.Booter.
 func (p *subscriberPlugin) OnBoot(b *app.Boot) {
 	b.Subscribe(app.On(p.onVolatile), app.Volatile())
+	b.Subscribe(app.On(p.onSerial), app.Volatile(), app.Concurrency(1))
 	b.Subscribe(app.On(p.on), app.Timeout(10*time.Minute))
 	b.Subscribe(app.OnTx(p.onTx))
 }
 
 func (p *subscriberPlugin) onVolatile(context.Context, seenVolatile) error {
+	p.sink.add()
+	return nil
+}
+
+func (p *subscriberPlugin) onSerial(context.Context, seenSerial) error {
 	p.sink.add()
 	return nil
 }
@@ -222,7 +246,7 @@ func startEvents(ctx context.Context, url string, change func(*config.Config)) (
 	}
 	s := &sink{}
 	h, err := host.New(cfg, fx.Options(
-		logging.Module, telemetry.Module, database.Module, workpool.Module(), eventbus.Module, httpserver.Module,
+		logging.Module, telemetry.Module, database.Module, workpool.Module, eventbus.Module, httpserver.Module,
 		app.Domain("bench",
 			app.Migrations(files),
 			fx.Supply(s),

@@ -1,7 +1,7 @@
 // Command benchmarks compares Plugboard with what people would write or use instead, and prints ratios with
 // the requirements they are held against.
 //
-//	go run . [-only name,name] [-quick] [-out file]
+//	go run . [-only name,name] [-quick] [-out file] [-cpuprofile file]
 //
 // It is a Go module of its own, so that the peers it measures stay out of the service's dependencies. Servers
 // listen on loopback alone, databases live in a temporary folder and in schemas of their own, and every load
@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"time"
@@ -59,10 +60,17 @@ func run(ctx context.Context, args []string) int {
 	only := flags.String("only", "", "comparisons to make, separated by commas; all by default")
 	quick := flags.Bool("quick", false, "run each comparison for moments, without verdicts")
 	out := flags.String("out", "", "file to write the report to as well")
+	profile := flags.String("cpuprofile", "", "file to write a CPU profile of this process to")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
+	endProfile, err := startProfile(*profile)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "benchmarks:", err)
+		return 2
+	}
 	report, err := measureAll(ctx, *only, *quick)
+	err = errors.Join(err, endProfile())
 	if err == nil {
 		err = publish(report, *out)
 	}
@@ -75,6 +83,24 @@ func run(ctx context.Context, args []string) int {
 		return 1
 	}
 	return 0
+}
+
+// startProfile starts a CPU profile and returns what ends it; without a file it does nothing.
+func startProfile(file string) (end func() error, err error) {
+	if file == "" {
+		return func() error { return nil }, nil
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		return nil, fmt.Errorf("write profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(fmt.Errorf("write profile: %w", err), f.Close())
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		return f.Close()
+	}, nil
 }
 
 // choose returns the comparisons named in only, or all of them.

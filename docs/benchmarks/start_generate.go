@@ -84,7 +84,7 @@ import (
 )
 
 var modules = fx.Options(
-	logging.Module, telemetry.Module, database.Module, workpool.Module(), eventbus.Module, httpserver.Module,
+	logging.Module, telemetry.Module, database.Module, workpool.Module, eventbus.Module, httpserver.Module,
 //MODULES
 )
 

@@ -27,7 +27,7 @@ func compareVolatile(ctx context.Context, b *bench) (measure.Section, error) {
 		Title: "Volatile events, published and handled",
 		Config: []string{
 			fmt.Sprintf("One publisher, one subscriber that counts; a struct of id, name and price. Published in bursts of %d, each handled to its end before the next, so that every contestant's queue is bounded alike; %d events a round, in turn.", burst, plan.Ops),
-			"Ours: `Publish` of a topic whose one subscription is `app.Volatile()`, defaults otherwise (4 at a time); the subscriber has a struct of its own and gets a copy.",
+			"Ours: `Publish` of a topic whose one subscription is `app.Volatile()` with `app.Concurrency(1)`, one at a time as the peers' subscribers that are held against it; *default*: 4 at a time. The subscriber has a struct of its own and gets a copy; the 1,000 places of the burst fit the default buffer.",
 			"Watermill GoChannel " + watermillVersion + ": OutputChannelBuffer 1000, not persistent, not blocking; *JSON*: the event encoded and decoded, as its users do, a new UUID and an Ack for each message; *bytes*: the same ready payload for every message, never decoded.",
 			"asaskevich/EventBus v0.0.0-20200907212545: SubscribeAsync, not transactional (a goroutine for each event); *serial*: transactional. The event goes by value.",
 		},
@@ -59,15 +59,18 @@ func raceVolatile(ctx context.Context, plan measure.Plan, ours *eventApp) ([]mea
 	if err != nil {
 		return nil, errors.Join(err, closeJSON(), closeBytes())
 	}
-	all, err := measure.Interleave(ctx, plan, oursVolatile(ours), asJSON, asBytes, async, serial)
+	all, err := measure.Interleave(ctx, plan, asJSON, asBytes, async, serial, oursSerial(ours), oursDefault(ours))
 	if err = errors.Join(err, closeJSON(), closeBytes()); err != nil {
 		return nil, err
 	}
+	const name = "volatile events: ours / "
 	return []measure.Finding{
-		rateFinding("volatile events: ours / Watermill GoChannel, JSON", all[0], all[1], measure.AtLeast(15)),
-		rateFinding("volatile events: ours / Watermill GoChannel, bytes", all[0], all[2], measure.Limit{}),
-		rateFinding("volatile events: ours / asaskevich EventBus, async", all[0], all[3], measure.AtLeast(3)),
-		rateFinding("volatile events: ours / asaskevich EventBus, async serial", all[0], all[4], measure.Limit{}),
+		rateFinding(name+"Watermill GoChannel, JSON", all[4], all[0], measure.AtLeast(15)),
+		rateFinding(name+"Watermill GoChannel, bytes", all[4], all[1], measure.Limit{}),
+		rateFinding(name+"asaskevich EventBus, async", all[4], all[2], measure.AtLeast(3)),
+		rateFinding(name+"asaskevich EventBus, async serial", all[4], all[3], measure.Limit{}),
+		rateFinding("volatile events: ours, default / Watermill GoChannel, JSON", all[5], all[0], measure.Limit{}),
+		rateFinding("volatile events: ours, default / asaskevich EventBus, async", all[5], all[2], measure.Limit{}),
 	}, nil
 }
 
@@ -88,8 +91,16 @@ func bursts(ctx context.Context, handled *counter, n int, publish func(i int) er
 	return time.Since(start), nil
 }
 
-func oursVolatile(a *eventApp) measure.Side {
+func oursSerial(a *eventApp) measure.Side {
 	return measure.Side{Name: "ours", Run: func(ctx context.Context, n int) (time.Duration, error) {
+		return bursts(ctx, &a.sink.counter, n, func(i int) error {
+			return a.bus.Publish(ctx, placedSerial{ID: int64(i), Name: "Desk lamp", Price: 49.9})
+		})
+	}}
+}
+
+func oursDefault(a *eventApp) measure.Side {
+	return measure.Side{Name: "ours, default", Run: func(ctx context.Context, n int) (time.Duration, error) {
 		return bursts(ctx, &a.sink.counter, n, func(i int) error {
 			return a.bus.Publish(ctx, placedVolatile{ID: int64(i), Name: "Desk lamp", Price: 49.9})
 		})
