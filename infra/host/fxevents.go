@@ -17,6 +17,7 @@ type fxEvents struct {
 	mu      sync.Mutex
 	next    fxevent.Logger
 	waiting []fxevent.Event
+	silent  bool // nobody wants to see them
 	// failed says which invoked function returned an error, which Fx's error does not.
 	failed string
 }
@@ -28,17 +29,23 @@ func (e *fxEvents) LogEvent(event fxevent.Event) {
 	if invoked, ok := event.(*fxevent.Invoked); ok && invoked.Err != nil {
 		e.failed = fmt.Sprintf("%s (%s)", shortName(strings.TrimSuffix(invoked.FunctionName, "()")), traceFile(invoked.Trace))
 	}
-	if e.next == nil {
+	switch {
+	case e.silent:
+	case e.next == nil:
 		e.waiting = append(e.waiting, event)
-		return
+	default:
+		e.next.LogEvent(event)
 	}
-	e.next.LogEvent(event)
 }
 
-// passTo has all events, those so far first, logged by logger.
+// passTo has all events, those so far first, logged by logger, if it logs at debug level at all.
 func (e *fxEvents) passTo(logger *zap.Logger) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.silent = !logger.Core().Enabled(zap.DebugLevel); e.silent {
+		e.waiting = nil
+		return
+	}
 	e.next = logging.FxLogger(logger)
 	for _, event := range e.waiting {
 		e.next.LogEvent(event)
