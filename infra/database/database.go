@@ -39,7 +39,9 @@ type connections struct {
 	slot chan struct{}
 	// background counts goroutines that give connections back.
 	background sync.WaitGroup
-	close      func(ctx context.Context) error
+	// shared tells that the SQLite file belongs to another process.
+	shared bool
+	close       func(ctx context.Context) error
 }
 
 // New parses cfg.URL and prepares the handle. It opens nothing: statements before [DB.Open] fail with
@@ -77,7 +79,10 @@ func (db *DB) Dialect() Dialect { return db.source.dialect }
 // Open connects to the database. On SQLite it creates the folder and the file, and locks the file against
 // other processes; on Postgres it tries until the OpenTimeout setting has passed. Opening an open database
 // does nothing.
-func (db *DB) Open(ctx context.Context) error {
+func (db *DB) Open(ctx context.Context) error { return db.openWith(ctx, db.openSQLite) }
+
+// openWith opens the database, a SQLite file by the given way.
+func (db *DB) openWith(ctx context.Context, open func(context.Context) (*connections, error)) error {
 	db.opening.Lock()
 	defer db.opening.Unlock()
 	if db.conns.Load() != nil {
@@ -85,7 +90,6 @@ func (db *DB) Open(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, db.cfg.OpenTimeout)
 	defer cancel()
-	open := db.openSQLite
 	if db.Dialect() == Postgres {
 		open = db.openPostgres
 	}

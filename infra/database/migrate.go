@@ -53,8 +53,12 @@ const migrationsPoll = 100 * time.Millisecond
 // first that fails; its error names the domain, the file and the statement, and what was applied before stays. A
 // database that has more than the sets is left alone.
 func (db *DB) Migrate(ctx context.Context, sets []MigrationSet) error {
-	if _, err := db.open(); err != nil {
+	conns, err := db.open()
+	if err != nil {
 		return err
+	}
+	if conns.shared {
+		return fmt.Errorf("migrate database: %w", errShared)
 	}
 	pool, unlock, err := db.migrationPool(ctx)
 	if err != nil {
