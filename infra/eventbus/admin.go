@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -19,6 +20,9 @@ type SubscriptionInfo struct {
 	Plugin string `json:"plugin"`
 	// State is "active" or "retired". A retired subscription gets no new events.
 	State string `json:"state"`
+	// Orphan tells that it is active and this build does not have it: events wait for it that nobody handles, unless
+	// another version of the service runs.
+	Orphan bool `json:"orphan"`
 	// SeenAt is when a process last had it.
 	SeenAt time.Time `json:"seen_at"`
 	// Pending, Running and Dead count its deliveries.
@@ -57,6 +61,26 @@ type Filter struct {
 	State string
 	// Limit is the most deliveries returned; 0 means 100.
 	Limit int
+
+	// diedBefore leaves out what died later, in Unix milliseconds of the database; 0 leaves out nothing.
+	diedBefore int64
+}
+
+// EventInfo describes a stored event. One that everybody has handled is kept for the retention.
+type EventInfo struct {
+	ID          string            `json:"id"`
+	Topic       string            `json:"topic"`
+	Key         string            `json:"key"`
+	Emitter     string            `json:"emitter"`
+	Parent      string            `json:"parent"`
+	RequestID   string            `json:"request_id"`
+	Trace       string            `json:"trace"`
+	Headers     map[string]string `json:"headers,omitempty"`
+	Payload     string            `json:"payload"`
+	PublishedAt time.Time         `json:"published_at"`
+	// Deliveries are those that are not done, Actions the interventions of operators, latest first.
+	Deliveries []DeliveryInfo `json:"deliveries"`
+	Actions    []Action       `json:"actions"`
 }
 
 // Action is a recorded intervention of an operator.
@@ -75,10 +99,18 @@ type Action struct {
 type Admin struct {
 	store store
 	actor string
+	// known holds the durable subscriptions of this build.
+	known map[string]bool
 }
 
-// Admin returns the operators' side, acting as actor.
-func (b *Bus) Admin(actor string) *Admin { return &Admin{store: b.outbox.store, actor: actor} }
+// Admin returns the operators' side, acting as actor. It is for use after [Bus.Check].
+func (b *Bus) Admin(actor string) *Admin {
+	known := make(map[string]bool)
+	for _, s := range b.wiring.subscriptions {
+		known[s.name] = !s.options.Volatile
+	}
+	return &Admin{store: b.outbox.store, actor: actor, known: known}
+}
 
 // Subscriptions lists all durable subscriptions with their counts.
 func (a *Admin) Subscriptions(ctx context.Context) ([]SubscriptionInfo, error) {
@@ -92,6 +124,7 @@ func (a *Admin) Subscriptions(ctx context.Context) ([]SubscriptionInfo, error) {
 	}
 	for i := range subscriptions {
 		s := &subscriptions[i]
+		s.Orphan = s.State == "active" && !a.known[s.Name]
 		if c, ok := counts[s.Name]; ok {
 			s.Pending, s.Running, s.Dead, s.Oldest = c.Pending, c.Running, c.Dead, c.Oldest
 		}
@@ -117,10 +150,8 @@ func (a *Admin) Deliveries(ctx context.Context, f Filter) ([]DeliveryInfo, error
 		if failed > 0 {
 			d.FailedAt = time.UnixMilli(failed).UTC()
 		}
-		if headers != "" {
-			if err := json.Unmarshal([]byte(headers), &d.Headers); err != nil {
-				return fmt.Errorf("read headers: %w", err)
-			}
+		if err := readHeaders(headers, &d.Headers); err != nil {
+			return err
 		}
 		out = append(out, d)
 		return nil
@@ -135,20 +166,67 @@ func (a *Admin) Deliveries(ctx context.Context, f Filter) ([]DeliveryInfo, error
 }
 
 // matching is the condition of a Filter over deliveries d and events e. Each parameter is given twice.
-const matching = `(? = '' OR d.event_id = ?) AND (? = '' OR d.subscription = ?) AND (? = '' OR e.topic = ?) AND (? = '' OR d.state = ?)`
+const matching = `(? = '' OR d.event_id = ?) AND (? = '' OR d.subscription = ?) AND (? = '' OR e.topic = ?) AND (? = '' OR d.state = ?)
+		AND (? = 0 OR d.failed_at <= ?)`
 
 func (f Filter) args() []any {
-	return []any{f.EventID, f.EventID, f.Subscription, f.Subscription, f.Topic, f.Topic, f.State, f.State}
+	return []any{f.EventID, f.EventID, f.Subscription, f.Subscription, f.Topic, f.Topic, f.State, f.State, f.diedBefore, f.diedBefore}
+}
+
+func readHeaders(text string, headers *map[string]string) error {
+	if text == "" {
+		return nil
+	}
+	if err := json.Unmarshal([]byte(text), headers); err != nil {
+		return fmt.Errorf("read headers: %w", err)
+	}
+	return nil
+}
+
+// Count counts the deliveries that f selects, whatever its limit.
+func (a *Admin) Count(ctx context.Context, f Filter) (n int, err error) {
+	err = a.store.query(ctx, func(r *sql.Rows) error { return r.Scan(&n) },
+		`SELECT COUNT(*) FROM bus_deliveries d JOIN bus_events e ON e.id = d.event_id WHERE `+matching, f.args()...)
+	if err != nil {
+		return 0, fmt.Errorf("count deliveries: %w", err)
+	}
+	return n, nil
+}
+
+// Event returns an event with what is left to do for it and what operators did. The error for one that is not stored, or
+// not any more, is app.NotFound.
+func (a *Admin) Event(ctx context.Context, id string) (EventInfo, error) {
+	var e EventInfo
+	err := a.store.query(ctx, func(r *sql.Rows) error {
+		var headers string
+		var published int64
+		if err := r.Scan(&e.ID, &e.Topic, &e.Key, &e.Emitter, &e.Parent, &e.RequestID, &e.Trace, &headers, &e.Payload, &published); err != nil {
+			return err
+		}
+		e.PublishedAt = time.UnixMilli(published).UTC()
+		return readHeaders(headers, &e.Headers)
+	}, `SELECT id, topic, key, emitter, parent, request_id, trace, headers, payload, published_at FROM bus_events WHERE id = ?`, id)
+	if err != nil {
+		return EventInfo{}, fmt.Errorf("read event: %w", err)
+	}
+	if e.ID == "" {
+		return EventInfo{}, app.Errorf(app.NotFound, "there is no event %q", id)
+	}
+	if e.Deliveries, err = a.Deliveries(ctx, Filter{EventID: id, Limit: math.MaxInt32}); err != nil {
+		return EventInfo{}, err
+	}
+	e.Actions, err = a.actions(ctx, id, math.MaxInt32)
+	return e, err
 }
 
 // Replay makes the dead deliveries that f selects pending again, with the same event ids and fresh attempts, and
-// returns how many.
+// returns how many. What dies again meanwhile is left alone.
 func (a *Admin) Replay(ctx context.Context, f Filter) (int, error) {
 	return a.change(ctx, "replay", f, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = 0, due_at = {now}, token = token + 1,
 		parked_at = 0 WHERE event_id = ? AND subscription = ? AND state = 'dead'`)
 }
 
-// Discard deletes the dead deliveries that f selects and returns how many.
+// Discard deletes the dead deliveries that f selects and returns how many. What dies meanwhile is left alone.
 func (a *Admin) Discard(ctx context.Context, f Filter) (int, error) {
 	return a.change(ctx, "discard", f, `DELETE FROM bus_deliveries WHERE event_id = ? AND subscription = ? AND state = 'dead'`)
 }
@@ -158,34 +236,43 @@ const changeBatch = 200
 
 func (a *Admin) change(ctx context.Context, action string, f Filter, statement string) (total int, err error) {
 	f.State, f.Limit = "dead", changeBatch
-	for {
-		n := 0
-		err := a.store.db.InTx(ctx, func(ctx context.Context) error {
-			n = 0
-			deliveries, err := a.Deliveries(ctx, f)
-			if err != nil {
-				return err
-			}
-			for _, d := range deliveries {
-				changed, err := a.store.exec(ctx, statement, d.EventID, d.Subscription)
-				if err != nil || changed == 0 {
-					return err
-				}
-				if err := a.record(ctx, action, d.EventID, d.Subscription, d.Error); err != nil {
-					return err
-				}
-				n++
-			}
-			return nil
+	err = a.store.query(ctx, func(r *sql.Rows) error { return r.Scan(&f.diedBefore) }, `SELECT {now}`)
+	for more := true; more && err == nil; {
+		var changed int
+		err = a.store.db.InTx(ctx, func(ctx context.Context) (err error) {
+			changed, more, err = a.changeSome(ctx, action, f, statement)
+			return err
 		})
-		if err != nil {
-			return total, fmt.Errorf("%s deliveries: %w", action, err)
-		}
-		total += n
-		if n == 0 {
-			return total, nil
+		if err == nil {
+			total += changed
 		}
 	}
+	if err != nil {
+		return total, fmt.Errorf("%s deliveries: %w", action, err)
+	}
+	return total, nil
+}
+
+// changeSome changes one batch of the deliveries that f selects, and reports whether there may be more.
+func (a *Admin) changeSome(ctx context.Context, action string, f Filter, statement string) (changed int, more bool, err error) {
+	deliveries, err := a.Deliveries(ctx, f)
+	if err != nil {
+		return 0, false, err
+	}
+	for _, d := range deliveries {
+		n, err := a.store.exec(ctx, statement, d.EventID, d.Subscription)
+		if err != nil {
+			return 0, false, err
+		}
+		if n == 0 { // another operator was faster
+			continue
+		}
+		if err := a.record(ctx, action, d.EventID, d.Subscription, d.Error); err != nil {
+			return 0, false, err
+		}
+		changed++
+	}
+	return changed, len(deliveries) == f.Limit, nil
 }
 
 func (a *Admin) record(ctx context.Context, action, event, subscription, detail string) error {
@@ -198,8 +285,11 @@ func (a *Admin) record(ctx context.Context, action, event, subscription, detail 
 }
 
 // Retire has a subscription that no version uses any more get no new events. What it has not handled is kept until it
-// is adopted or its subscription comes back.
+// is adopted or its subscription comes back. One that this build has is refused: it would come back at once.
 func (a *Admin) Retire(ctx context.Context, name string) error {
+	if a.known[name] {
+		return inUse(name)
+	}
 	return a.store.db.InTx(ctx, func(ctx context.Context) error {
 		n, err := a.store.exec(ctx, `UPDATE bus_subscriptions SET state = 'retired' WHERE name = ?`, name)
 		if err != nil {
@@ -212,20 +302,36 @@ func (a *Admin) Retire(ctx context.Context, name string) error {
 	})
 }
 
-// Adopt moves what subscription from has not handled to subscription to, and forgets from.
+func inUse(name string) error {
+	return app.Errorf(app.Conflict, "subscription %q is in use by this version of the service", name)
+}
+
+// Adopt moves what subscription from has not handled, dead deliveries included, to subscription to of the same topic,
+// and forgets from. It refuses a from that this build has.
 func (a *Admin) Adopt(ctx context.Context, from, to string) error {
+	if from == to {
+		return app.Errorf(app.Invalid, "a subscription cannot adopt itself")
+	}
+	if a.known[from] {
+		return inUse(from)
+	}
 	return a.store.db.InTx(ctx, func(ctx context.Context) error {
 		known, err := a.store.subscriptions(ctx)
 		if err != nil {
 			return fmt.Errorf("adopt subscription: %w", err)
 		}
+		topics := make(map[string]string, len(known))
+		for _, s := range known {
+			topics[s.Name] = s.Topic
+		}
 		for _, name := range []string{from, to} {
-			if !contains(known, name) {
+			if topics[name] == "" {
 				return app.Errorf(app.NotFound, "there is no subscription %q", name)
 			}
 		}
-		if from == to {
-			return app.Errorf(app.Invalid, "a subscription cannot adopt itself")
+		if topics[from] != topics[to] {
+			return app.Errorf(app.Invalid, "subscription %q takes %s and %q takes %s; one cannot adopt the other's events",
+				from, topics[from], to, topics[to])
 		}
 		if err := a.store.rename(ctx, from, to); err != nil {
 			return fmt.Errorf("adopt subscription: %w", err)
@@ -234,17 +340,13 @@ func (a *Admin) Adopt(ctx context.Context, from, to string) error {
 	})
 }
 
-func contains(known []SubscriptionInfo, name string) bool {
-	for i := range known {
-		if known[i].Name == name {
-			return true
-		}
-	}
-	return false
-}
-
 // Actions lists recorded interventions, latest first.
 func (a *Admin) Actions(ctx context.Context, limit int) ([]Action, error) {
+	return a.actions(ctx, "", limit)
+}
+
+// actions lists those of an event, or all when the event is "".
+func (a *Admin) actions(ctx context.Context, event string, limit int) ([]Action, error) {
 	var out []Action
 	err := a.store.query(ctx, func(r *sql.Rows) error {
 		var x Action
@@ -253,7 +355,8 @@ func (a *Admin) Actions(ctx context.Context, limit int) ([]Action, error) {
 		x.At = time.UnixMilli(at).UTC()
 		out = append(out, x)
 		return err
-	}, `SELECT at, action, actor, event_id, subscription, detail FROM bus_actions ORDER BY id DESC LIMIT ?`, limit)
+	}, `SELECT at, action, actor, event_id, subscription, detail FROM bus_actions
+		WHERE (? = '' OR event_id = ?) ORDER BY id DESC LIMIT ?`, event, event, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list actions: %w", err)
 	}

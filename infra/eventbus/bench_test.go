@@ -46,6 +46,12 @@ func BenchmarkVolatile(b *testing.B) {
 
 func benchRig(b *testing.B, onBoot ...func(b *app.Boot)) *eventbus.Bus {
 	b.Helper()
+	bus, _ := benchRigDB(b, onBoot...)
+	return bus
+}
+
+func benchRigDB(b *testing.B, onBoot ...func(b *app.Boot)) (*eventbus.Bus, *database.DB) {
+	b.Helper()
 	c := config.Database{URL: "sqlite:" + filepath.Join(b.TempDir(), "x.db"), MaxConns: 4, BusyTimeout: 10e9, OpenTimeout: 10e9}
 	db, err := database.New(c, zap.NewNop())
 	require.NoError(b, err)
@@ -67,5 +73,44 @@ func benchRig(b *testing.B, onBoot ...func(b *app.Boot)) *eventbus.Bus {
 		_ = bus.Stop(context.Background())
 		_ = db.Close(context.Background())
 	})
-	return bus
+	return bus, db
+}
+
+func BenchmarkDurable(b *testing.B) {
+	for _, kind := range []string{"insert", "on", "ontx"} {
+		b.Run(kind, func(b *testing.B) {
+			sub := app.On(func(context.Context, Ping) error { return nil })
+			if kind == "ontx" {
+				sub = app.OnTx(func(context.Context, Ping) error { return nil })
+			}
+			bus, db := benchRigDB(b, publishes(Ping{}), subscribes(sub))
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			_, err := db.ExecContext(ctx, "CREATE TABLE rows (id INTEGER PRIMARY KEY, name TEXT)")
+			require.NoError(b, err)
+			_, err = db.ExecContext(ctx, "CREATE TABLE box (id INTEGER PRIMARY KEY, topic TEXT, payload TEXT)")
+			require.NoError(b, err)
+			p := bus.For("p0")
+			b.SetParallelism(4)
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					err := db.InTx(ctx, func(ctx context.Context) error {
+						if _, err := db.ExecContext(ctx, "INSERT INTO rows (name) VALUES (?)", "x"); err != nil {
+							return err
+						}
+						if kind == "insert" {
+							_, err := db.ExecContext(ctx, "INSERT INTO box (topic, payload) VALUES (?, ?)", "bench.ping", `{"id":1,"name":"x"}`)
+							return err
+						}
+						return p.Publish(ctx, Ping{ID: 1, Name: "x"})
+					})
+					if err != nil {
+						b.Error(err)
+					}
+				}
+			})
+			require.NoError(b, bus.Idle(ctx))
+		})
+	}
 }

@@ -33,12 +33,12 @@ type Bus struct {
 // New returns a bus that delivers by way of db. It opens and starts nothing.
 func New(cfg config.Events, db *database.DB, log *zap.Logger, registry prometheus.Registerer) (*Bus, error) {
 	b := &Bus{cfg: cfg, db: db, log: log.With(zap.String("component", "eventbus"))}
-	var err error
-	if b.meters, err = newMeters(registry); err != nil {
-		return nil, fmt.Errorf("register event metrics: %w", err)
-	}
 	b.memory = NewMemory(cfg.Buffer, b.log, Hooks{Failed: b.failed, Dead: b.deadVolatile, Dropped: b.dropped})
 	b.outbox = NewOutbox(cfg, db, b.log, Hooks{Failed: b.failed, Dead: b.dead})
+	var err error
+	if b.meters, err = newMeters(registry, newGauges(b.outbox)); err != nil {
+		return nil, fmt.Errorf("register event metrics: %w", err)
+	}
 	return b, nil
 }
 

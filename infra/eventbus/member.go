@@ -22,6 +22,8 @@ type member struct {
 	// beat is when the lease was last renewed, on this process's clock, in nanoseconds since start.
 	beat  atomic.Int64
 	start time.Time
+	// joined tells that the process has been known to the others.
+	joined atomic.Bool
 
 	mu   sync.Mutex
 	conn *sql.Conn
@@ -42,6 +44,7 @@ func (m *member) join(ctx context.Context) error {
 	if !m.o.store.postgres {
 		m.o.newID()
 		_, err := m.o.store.takeAll(ctx)
+		m.joined.Store(err == nil)
 		return err
 	}
 	if err := m.enter(ctx); err != nil {
@@ -71,6 +74,7 @@ func (m *member) enter(ctx context.Context) error {
 		return err
 	}
 	m.conn = conn
+	m.joined.Store(true)
 	m.beat.Store(int64(now))
 	return nil
 }

@@ -13,7 +13,7 @@ type meters struct {
 	dropped   *prometheus.CounterVec
 }
 
-func newMeters(r prometheus.Registerer) (*meters, error) {
+func newMeters(r prometheus.Registerer, g *gauges) (*meters, error) {
 	m := &meters{
 		published: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "plugboard_events_published_total", Help: "Events published, by topic. Those of rolled back transactions count too.",
@@ -32,5 +32,5 @@ func newMeters(r prometheus.Registerer) (*meters, error) {
 	if r == nil {
 		return m, nil
 	}
-	return m, errors.Join(r.Register(m.published), r.Register(m.handled), r.Register(m.dead), r.Register(m.dropped))
+	return m, errors.Join(r.Register(m.published), r.Register(m.handled), r.Register(m.dead), r.Register(m.dropped), r.Register(g))
 }

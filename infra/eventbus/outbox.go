@@ -335,6 +335,9 @@ func (o *Outbox) newID() string {
 	return id
 }
 
+// running reports whether the outbox has been started and not been told to stop.
+func (o *Outbox) running() bool { return o.member.joined.Load() && !o.stopping.Load() }
+
 // progress wakes who waits for the outbox to be idle.
 func (o *Outbox) progress() {
 	if o.waiting.Load() == 0 {

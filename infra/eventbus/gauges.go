@@ -1,0 +1,84 @@
+package eventbus
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+)
+
+// gauges reports what waits in the database, asked for when metrics are collected and at most once in gaugesAge:
+// counting costs by the number of deliveries.
+type gauges struct {
+	o       *Outbox
+	pending *prometheus.Desc
+	dead    *prometheus.Desc
+	oldest  *prometheus.Desc
+	memory  *prometheus.Desc
+
+	mu   sync.Mutex
+	at   time.Time
+	last []SubscriptionInfo
+}
+
+const (
+	gaugesAge     = 5 * time.Second
+	gaugesTimeout = 2 * time.Second
+)
+
+func newGauges(o *Outbox) *gauges {
+	desc := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc("plugboard_events_"+name, help, []string{"subscription"}, nil)
+	}
+	return &gauges{
+		o:       o,
+		pending: desc("pending", "Deliveries neither handled nor dead, by durable subscription."),
+		dead:    desc("dead", "Dead deliveries, by durable subscription."),
+		oldest:  desc("oldest_seconds", "Age of the oldest event neither handled nor dead, by durable subscription; 0 without one."),
+		memory:  desc("in_memory", "Deliveries this process holds in memory, by durable subscription."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (g *gauges) Describe(out chan<- *prometheus.Desc) {
+	out <- g.pending
+	out <- g.dead
+	out <- g.oldest
+	out <- g.memory
+}
+
+// Collect implements prometheus.Collector. While the database does not answer, it reports what it knew last.
+func (g *gauges) Collect(out chan<- prometheus.Metric) {
+	now := time.Now()
+	for _, s := range g.subscriptions(now) {
+		age := 0.0
+		if !s.Oldest.IsZero() {
+			age = max(0, now.Sub(s.Oldest).Seconds())
+		}
+		out <- prometheus.MustNewConstMetric(g.pending, prometheus.GaugeValue, float64(s.Pending+s.Running), s.Name)
+		out <- prometheus.MustNewConstMetric(g.dead, prometheus.GaugeValue, float64(s.Dead), s.Name)
+		out <- prometheus.MustNewConstMetric(g.oldest, prometheus.GaugeValue, age, s.Name)
+	}
+	for _, l := range g.o.lanes {
+		out <- prometheus.MustNewConstMetric(g.memory, prometheus.GaugeValue, float64(l.used.Load()), l.group.Name)
+	}
+}
+
+func (g *gauges) subscriptions(now time.Time) []SubscriptionInfo {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if now.Sub(g.at) < gaugesAge || !g.o.running() {
+		return g.last
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), gaugesTimeout)
+	defer cancel()
+	current, err := (&Admin{store: g.o.store}).Subscriptions(ctx)
+	if err != nil {
+		g.o.log.Warn("waiting events not counted", zap.Error(err))
+		return g.last
+	}
+	g.at, g.last = now, current
+	return current
+}

@@ -1,0 +1,185 @@
+package eventbus
+
+import (
+	"math"
+	"reflect"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+type level string
+
+type inner struct {
+	Name  string     `json:"name"`
+	At    time.Time  `json:"at"`
+	Maybe *int64     `json:"maybe,omitempty"`
+	Gone  *time.Time `json:"gone"`
+}
+
+type embedded struct {
+	Code uint16 `json:"code"`
+}
+
+// source has every kind of field that events support; target reads them all, some as wider types.
+type source struct {
+	embedded
+	B      bool              `json:"b"`
+	I8     int8              `json:"i8"`
+	I32    int32             `json:"i32"`
+	I64    int64             `json:"i64,omitzero"`
+	U8     uint8             `json:"u8"`
+	U64    uint64            `json:"u64"`
+	F32    float32           `json:"f32"`
+	F64    float64           `json:"f64"`
+	S      string            `json:"s,omitempty"`
+	L      level             `json:"l"`
+	T      time.Time         `json:"t"`
+	Bytes  []byte            `json:"bytes"`
+	Array  [3]int16          `json:"array"`
+	List   []inner           `json:"list"`
+	Nested [][]string        `json:"nested"`
+	Map    map[string]inner  `json:"map,omitempty"`
+	Names  map[level]int32   `json:"names"`
+	Ptr    *inner            `json:"ptr"`
+	Ptrs   []*float64        `json:"ptrs"`
+	Plain  string            // named by its Go name
+	Skip   func()            `json:"-"`
+	hidden int               //nolint:unused // unexported fields are not part of the event
+	Extra  map[string]string `json:"extra"`
+}
+
+type target struct {
+	embedded
+	B      bool             `json:"b"`
+	I8     int64            `json:"i8"`
+	I32    *int32           `json:"i32"`
+	I64    int64            `json:"i64"`
+	U8     int16            `json:"u8"`
+	U64    uint64           `json:"u64"`
+	F32    float32          `json:"f32"`
+	F64    float64          `json:"f64"`
+	S      level            `json:"s"`
+	L      string           `json:"l"`
+	T      time.Time        `json:"t"`
+	Bytes  []byte           `json:"bytes"`
+	Array  [3]int32         `json:"array"`
+	List   []inner          `json:"list"`
+	Nested [][]level        `json:"nested"`
+	Map    map[level]inner  `json:"map"`
+	Names  map[string]int64 `json:"names"`
+	Ptr    *inner           `json:"ptr"`
+	Ptrs   []*float64       `json:"ptrs"`
+	Plain  string
+}
+
+func genTime() *rapid.Generator[time.Time] {
+	return rapid.Custom(func(t *rapid.T) time.Time {
+		at := time.Unix(rapid.Int64Range(-62135596800, 253402200000).Draw(t, "s"), rapid.Int64Range(0, 999999999).Draw(t, "ns"))
+		return at.In(time.FixedZone("x", 60*rapid.IntRange(-700, 700).Draw(t, "zone")))
+	})
+}
+
+func genText() *rapid.Generator[string] {
+	return rapid.String().Filter(utf8.ValidString)
+}
+
+func genFloat() *rapid.Generator[float64] {
+	return rapid.Float64().Filter(func(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) })
+}
+
+func genInner() *rapid.Generator[inner] {
+	return rapid.Custom(func(t *rapid.T) inner {
+		i := inner{Name: genText().Draw(t, "name"), At: genTime().Draw(t, "at")}
+		i.Maybe = rapid.Ptr(rapid.Int64(), true).Draw(t, "maybe")
+		i.Gone = rapid.Ptr(genTime(), true).Draw(t, "gone")
+		return i
+	})
+}
+
+func genSource() *rapid.Generator[source] {
+	return rapid.Custom(func(t *rapid.T) source {
+		return source{
+			embedded: embedded{Code: rapid.Uint16().Draw(t, "code")},
+			B:        rapid.Bool().Draw(t, "b"), I8: rapid.Int8().Draw(t, "i8"), I32: rapid.Int32().Draw(t, "i32"), I64: rapid.Int64().Draw(t, "i64"),
+			U8: rapid.Uint8().Draw(t, "u8"), U64: rapid.Uint64().Draw(t, "u64"),
+			F32: float32(rapid.Float32Range(-1e30, 1e30).Draw(t, "f32")), F64: genFloat().Draw(t, "f64"),
+			S: genText().Draw(t, "s"), L: level(genText().Draw(t, "l")), T: genTime().Draw(t, "t"),
+			Bytes: rapid.SliceOf(rapid.Byte()).Draw(t, "bytes"),
+			Array: [3]int16{rapid.Int16().Draw(t, "a0"), 0, rapid.Int16().Draw(t, "a2")},
+			List:  rapid.SliceOfN(genInner(), 0, 3).Draw(t, "list"), Nested: rapid.SliceOfN(rapid.SliceOfN(genText(), 0, 3), 0, 3).Draw(t, "nested"),
+			Map: rapid.MapOfN(genText(), genInner(), 0, 3).Draw(t, "map"), Names: rapid.MapOfN(rapid.Map(genText(), func(s string) level { return level(s) }), rapid.Int32(), 0, 3).Draw(t, "names"),
+			Ptr: rapid.Ptr(genInner(), true).Draw(t, "ptr"), Ptrs: rapid.SliceOfN(rapid.Ptr(genFloat(), true), 0, 3).Draw(t, "ptrs"),
+			Plain: genText().Draw(t, "plain"),
+		}
+	})
+}
+
+func TestThePlanAndTheStoredJSONAgree(t *testing.T) {
+	t.Parallel()
+	direct, bad := compilePlan(reflect.TypeFor[target](), reflect.TypeFor[source]())
+	require.Empty(t, bad)
+	self, bad := compilePlan(reflect.TypeFor[target](), reflect.TypeFor[target]())
+	require.Empty(t, bad)
+	snapshot, bad := compilePlan(reflect.TypeFor[source](), reflect.TypeFor[source]())
+	require.Empty(t, bad)
+	require.False(t, direct.flat)
+	rapid.Check(t, func(t *rapid.T) {
+		published := genSource().Draw(t, "event")
+		var kept source
+		snapshot.copy(reflect.ValueOf(&kept).UnsafePointer(), reflect.ValueOf(&published).UnsafePointer())
+		var viaPlan, stored, viaJSON target
+		direct.copy(reflect.ValueOf(&viaPlan).UnsafePointer(), reflect.ValueOf(&kept).UnsafePointer())
+
+		payload, err := json.Marshal(&kept)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(payload, &stored); err != nil {
+			t.Fatal(err)
+		}
+		self.copy(reflect.ValueOf(&viaJSON).UnsafePointer(), reflect.ValueOf(&stored).UnsafePointer())
+		if !reflect.DeepEqual(viaPlan, viaJSON) {
+			t.Fatalf("the plan gives %+v, the JSON %s gives %+v", viaPlan, payload, viaJSON)
+		}
+	})
+}
+
+func TestACopySharesNothing(t *testing.T) {
+	t.Parallel()
+	p, bad := compilePlan(reflect.TypeFor[target](), reflect.TypeFor[source]())
+	require.Empty(t, bad)
+	n := 1.5
+	published := source{
+		Bytes: []byte("abc"), List: []inner{{Name: "a"}}, Nested: [][]string{{"x"}}, Map: map[string]inner{"k": {Name: "v"}},
+		Names: map[level]int32{"n": 1}, Ptr: &inner{Name: "p"}, Ptrs: []*float64{&n},
+	}
+	var got target
+	p.copy(reflect.ValueOf(&got).UnsafePointer(), reflect.ValueOf(&published).UnsafePointer())
+	published.Bytes[0], published.List[0].Name, published.Nested[0][0], published.Ptr.Name, n = 'z', "z", "z", "z", 9
+	published.Map["k"] = inner{Name: "z"}
+	published.Names["n"] = 9
+	require.Equal(t, "abc", string(got.Bytes))
+	require.Equal(t, "a", got.List[0].Name)
+	require.Equal(t, level("x"), got.Nested[0][0])
+	require.Equal(t, "v", got.Map["k"].Name)
+	require.Equal(t, int64(1), got.Names["n"])
+	require.Equal(t, "p", got.Ptr.Name)
+	require.InDelta(t, 1.5, *got.Ptrs[0], 0)
+}
+
+func TestFlatEventsAreNotCopiedTwice(t *testing.T) {
+	t.Parallel()
+	for typ, flat := range map[reflect.Type]bool{
+		reflect.TypeFor[embedded](): true, reflect.TypeFor[inner](): false,
+		reflect.TypeFor[struct{ P *int64 }](): false, reflect.TypeFor[struct{ A [2]string }](): true,
+	} {
+		p, bad := compilePlan(typ, typ)
+		require.Empty(t, bad)
+		require.Equal(t, flat, p.flat, typ)
+	}
+}
