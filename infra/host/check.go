@@ -56,6 +56,9 @@ func (p *plugin) checkName() error {
 
 func (inv *inventory) checkDomains() error {
 	var problems []error
+	for _, stray := range inv.strays {
+		problems = append(problems, fmt.Errorf("%s is listed outside of a domain; give it to app.Domain", stray))
+	}
 	first := map[string]*domain{}
 	for _, d := range inv.domains {
 		if m := domainFile.FindStringSubmatch(d.Source); m != nil && d.Name != m[1] {

@@ -21,21 +21,28 @@ type hook struct {
 // its own. Fx would give all of them one, skip the rest after an overrun, and let a panic end the
 // process.
 type hookList struct {
-	mu    sync.Mutex
-	hooks []hook
+	mu     sync.Mutex
+	hooks  []hook
+	closed bool
 }
 
-// Append implements fx.Lifecycle. Hooks appended after the start has begun are not run.
+// Append implements fx.Lifecycle. It panics once the start has begun: the hook would not be run.
 func (l *hookList) Append(h fx.Hook) {
+	owner := hookOwner(h)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.hooks = append(l.hooks, hook{Hook: h, name: "hook of " + hookOwner(h)})
+	if l.closed {
+		panic("a hook was appended after the start had begun, by " + owner)
+	}
+	l.hooks = append(l.hooks, hook{Hook: h, name: "hook of " + owner})
 }
 
-func (l *hookList) all() []hook {
+// close returns the hooks, of which there will be no more.
+func (l *hookList) close() []hook {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return append([]hook(nil), l.hooks...)
+	l.closed = true
+	return l.hooks
 }
 
 // hookOwner names the function that appended h; for a hook that Fx appends for an annotated constructor, the

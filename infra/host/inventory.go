@@ -15,6 +15,7 @@ type inventory struct {
 	domains []*domain
 	plugins []*plugin
 	rest    []fx.Option // outside of domains, without plugins
+	strays  []string    // parts of domains that are outside of one
 }
 
 // domain is one listed domain.
@@ -47,13 +48,17 @@ func (inv *inventory) add(option fx.Option, d *domain) {
 	case app.PluginModule:
 		inv.addPlugin(o, d)
 	case app.MigrationsPart:
-		if d != nil {
-			d.migrations = append(d.migrations, o.FS)
+		if d == nil {
+			inv.strays = append(inv.strays, "app.Migrations")
+			return
 		}
+		d.migrations = append(d.migrations, o.FS)
 	case app.ModelsPart:
-		if d != nil {
-			d.models = append(d.models, o.Models...)
+		if d == nil {
+			inv.strays = append(inv.strays, "app.Models")
+			return
 		}
+		d.models = append(d.models, o.Models...)
 	default:
 		if inv.addGroup(option, d) {
 			return
@@ -102,7 +107,7 @@ func (inv *inventory) addGroup(option fx.Option, d *domain) bool {
 	return true
 }
 
-// options puts the modules together again, without the plugins that leave reports and, if bare, without any.
+// options puts the modules together again, without the plugins that leave picks.
 func (inv *inventory) options(leave func(*plugin) bool) fx.Option {
 	all := append([]fx.Option(nil), inv.rest...)
 	for _, d := range inv.domains {

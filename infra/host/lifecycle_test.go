@@ -185,6 +185,18 @@ func TestStartErrors(t *testing.T) {
 			},
 			want: "start hook of host_test.hookFunc.atStart (infra/host/lifecycle_test.go:N): panicked: no cable",
 		},
+		"hook that appends another": {
+			prepare: func(*testing.T, *config.Config) []fx.Option {
+				return []fx.Option{fx.Invoke(func(lc fx.Lifecycle) {
+					onStart(func(context.Context) error {
+						onStop(func(context.Context) error { return nil })(lc)
+						return nil
+					})(lc)
+				})}
+			},
+			want: "start hook of host_test.hookFunc.atStart (infra/host/lifecycle_test.go:N): panicked: " +
+				"a hook was appended after the start had begun, by host_test.hookFunc.atStop (infra/host/lifecycle_test.go:N)",
+		},
 		"hook that ends its goroutine": {
 			prepare: func(*testing.T, *config.Config) []fx.Option {
 				return []fx.Option{fx.Invoke(onStart(func(context.Context) error {
@@ -320,6 +332,40 @@ func TestHangingStop(t *testing.T) {
 	}, "\n"), withoutLines(err.Error()))
 	require.Equal(t, []string{"start first", "start second", "shut down", "stop second", "stop first"}, d.read())
 	verifyReleased(t, "", cfg)
+}
+
+// TestOverlongRequest holds that a request which does not end in the drain's time is told to, while its
+// database is still open, and that the stop reports it.
+func TestOverlongRequest(t *testing.T) {
+	t.Parallel()
+	cfg := settings(t)
+	cfg.Lifecycle.DrainTimeout = 100 * time.Millisecond
+	entered, ended := make(chan struct{}), make(chan error, 1)
+	var a *host.App
+	a = newApp(t, cfg, boots("a.long", func(b *app.Boot) {
+		b.GET("/long", app.Handle(func(ctx context.Context, _ app.Empty) (app.Empty, error) {
+			close(entered)
+			<-ctx.Done()
+			ended <- a.DB().Ping(context.WithoutCancel(ctx))
+			return app.Empty{}, ctx.Err()
+		}))
+	}), ends("a.ending", func(context.Context) error {
+		require.NoError(t, soon(t, ended, "the end of the request"), "the database was closed before")
+		return nil
+	}))
+	require.NoError(t, a.Start(t.Context()))
+	caller := client(t)
+	url := "http://" + a.Addr() + "/long"
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		if answer, err := caller.Get(url); err == nil {
+			_ = answer.Body.Close()
+		}
+	}()
+	soon(t, entered, "the request")
+	require.ErrorContains(t, stopApp(t, a), "drain requests: did not finish within 100ms: ")
+	soon(t, asked, "the end of the call")
 }
 
 // TestDrainDelay holds that the service, told to stop, goes on to serve for the delay, and says that it leaves.

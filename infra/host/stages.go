@@ -29,7 +29,7 @@ type stage struct {
 // stages lists the steps of the start in order. The stop is their reverse.
 func (a *App) stages() []stage {
 	all := []stage{a.listening(), a.opening(), a.migrating()}
-	for _, h := range a.hooks.all() {
+	for _, h := range a.hooks.close() {
 		all = append(all, a.hookStage(h))
 	}
 	for _, p := range a.booted {
@@ -110,7 +110,11 @@ func (a *App) serving() stage {
 		stop: func(ctx context.Context) error {
 			close(a.stopping)
 			a.watch.Wait()
-			return a.parts.Server.Shutdown(ctx)
+			err := a.parts.Server.Shutdown(ctx)
+			if err != nil { // what did not end in its time is told so while the database is still open
+				err = errors.Join(err, a.parts.Server.Close())
+			}
+			return err
 		},
 	}
 }

@@ -201,6 +201,7 @@ func TestWiringMistakes(t *testing.T) {
 		},
 		"domains": {
 			parts: []fx.Option{
+				app.Migrations(fstest.MapFS{}), app.Models(item{}),
 				app.Domain("shop"), app.Domain("shop"), app.Domain("Shop 2"),
 				app.Domain("a", app.Migrations(fstest.MapFS{})),
 				app.Domain("b", app.Migrations(files("sqlite/00001_a.sql", "sqlite/1_b.sql", "sqlite/readme", "postgres/00001_a.sql"))),
@@ -208,6 +209,8 @@ func TestWiringMistakes(t *testing.T) {
 				app.Domain("d", app.Migrations(nil), app.Migrations(nil)),
 			},
 			want: []string{
+				"app.Migrations is listed outside of a domain; give it to app.Domain",
+				"app.Models is listed outside of a domain; give it to app.Domain",
 				"two domains are named shop: infra/host/wiring_test.go:N and infra/host/wiring_test.go:N",
 				`domain "Shop 2" (infra/host/wiring_test.go:N) must be named in lower case letters, digits and _`,
 				"domain a (infra/host/wiring_test.go:N): its migrations have no folder sqlite; embed it beside the other: open sqlite: file does not exist",
