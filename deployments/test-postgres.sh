@@ -105,6 +105,7 @@ start() {
 }
 
 stop() {
+	cd / # a folder the server's user may enter
 	if running; then
 		as "$bin/pg_ctl" -D "$dir/data" -w -t 60 -m immediate stop >/dev/null
 	fi
