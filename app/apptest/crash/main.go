@@ -1,0 +1,158 @@
+// Command crash kills the service again and again while clients write to it, and has an oracle that looks into the
+// database past the service say whether every promise was kept. It ends with 1 when one was broken.
+//
+// The released binary is killed with products written, changed and deleted, and the harness service (see the folder
+// service) with what the product's domains cannot express: transactions that are rolled back after both their row
+// and their event were written, every kind of subscriber with effects that are not idempotent, failures, dead
+// letters and their replay.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	clean, err := run(ctx, os.Args[1:], os.Stdout)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2) //nolint:forbidigo // the command's entry
+	case !clean:
+		os.Exit(1) //nolint:forbidigo // the command's entry
+	}
+}
+
+// options are the command's flags.
+type options struct {
+	trials int
+	db     string
+	seed   uint64
+	what   string
+	pause  time.Duration
+	keep   bool
+}
+
+func parse(args []string, output io.Writer) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("crash", flag.ContinueOnError)
+	flags.SetOutput(output)
+	flags.IntVar(&o.trials, "trials", 20, "how often each service is killed")
+	flags.StringVar(&o.db, "db", "sqlite", "sqlite or postgres; Postgres is the server that TEST_DATABASE_URL names, else one of its own")
+	flags.Uint64Var(&o.seed, "seed", 0, "repeats the kills and the requests of an earlier run; 0 means new ones")
+	flags.StringVar(&o.what, "service", "both", "plugboard (the released binary), harness, or both")
+	flags.DurationVar(&o.pause, "pause", 20*time.Millisecond, "the time between two requests of one of the 8 clients")
+	flags.BoolVar(&o.keep, "keep", false, "keep the folder with the databases and the logs also when nothing is violated")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if o.seed == 0 {
+		o.seed = uint64(rand.Uint32()) //nolint:gosec // not a secret
+	}
+	switch {
+	case o.db != "sqlite" && o.db != "postgres":
+		return o, fmt.Errorf("-db is sqlite or postgres, not %q", o.db)
+	case o.what != "plugboard" && o.what != "harness" && o.what != "both":
+		return o, fmt.Errorf("-service is plugboard, harness or both, not %q", o.what)
+	case o.trials < 1 || o.pause <= 0:
+		return o, errors.New("-trials and -pause are positive")
+	}
+	return o, nil
+}
+
+// run carries out the command. It reports whether nothing was violated.
+func run(ctx context.Context, args []string, output io.Writer) (clean bool, err error) {
+	o, err := parse(args, output)
+	if err != nil {
+		return false, err
+	}
+	folder, err := os.MkdirTemp("", "plugboard-crash-")
+	if err != nil {
+		return false, fmt.Errorf("make a folder: %w", err)
+	}
+	defer func() {
+		if clean && !o.keep {
+			_ = os.RemoveAll(folder)
+			return
+		}
+		fmt.Fprintf(output, "databases and logs are in %s\n", folder)
+	}()
+	b, err := newBuilder(ctx, folder)
+	if err != nil {
+		return false, err
+	}
+	place, err := newPlace(ctx, o.db, b.root, folder)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, place.close(context.WithoutCancel(ctx))) }()
+	clean = true
+	for _, what := range []string{"plugboard", "harness"} {
+		if o.what != "both" && o.what != what {
+			continue
+		}
+		r, err := o.campaign(ctx, b, place, what, output)
+		if err != nil {
+			return false, err
+		}
+		r.print(output, fmt.Sprintf("%s on %s, seed %d", what, o.db, o.seed))
+		clean = clean && r.clean()
+	}
+	return clean, nil
+}
+
+// campaign runs the trials of one service.
+func (o options) campaign(ctx context.Context, b *builder, place *place, what string, output io.Writer) (*report, error) {
+	fmt.Fprintf(output, "%s on %s: %d trials, seed %d\n", what, o.db, o.trials, o.seed)
+	begin := time.Now()
+	build := b.released
+	if what == "harness" {
+		build = b.service
+	}
+	binary, err := build(ctx)
+	if err != nil {
+		return nil, err
+	}
+	log, err := os.Create(filepath.Join(b.folder, what+".log")) //nolint:gosec // in the folder just made
+	if err != nil {
+		return nil, fmt.Errorf("make a log: %w", err)
+	}
+	defer func() { _ = log.Close() }()
+	s := &service{binary: binary, log: log}
+	if s.database, err = place.database(ctx, what); err != nil {
+		return nil, err
+	}
+	c := campaign{trials: o.trials, seed: o.seed, pause: o.pause, progress: output}
+	var w workload
+	var finish func() (*report, error)
+	if what == "harness" {
+		l := newProbeLedger()
+		w, finish = l, func() (*report, error) { return finishProbe(ctx, s, l, replayed(s)) }
+	} else {
+		l := newProductLedger()
+		w, finish = l, func() (*report, error) { return finishProducts(ctx, s, l) }
+	}
+	t, failure := c.run(ctx, s, w)
+	r, err := finish()
+	if err != nil {
+		return nil, errors.Join(failure, err)
+	}
+	if failure != nil {
+		r.violate(unhealthy, "%v", failure)
+	}
+	r.figure("trials", fmt.Sprintf("%d: %d killed while starting, %d while serving", t.trials, t.starting, t.serving))
+	r.figure("time in all", time.Since(begin))
+	return r, nil
+}

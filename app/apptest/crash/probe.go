@@ -1,0 +1,104 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+)
+
+// probeLedger is the workload of the harness service, and what its clients know afterwards.
+type probeLedger struct {
+	// holdMS is how long one in ten events keeps its completing subscriber.
+	holdMS int
+
+	mu   sync.Mutex
+	sent [clients]int
+	// acked are the writes that were answered with 201, and undone those that were to be rolled back.
+	acked, undone map[string]bool
+}
+
+func newProbeLedger() *probeLedger {
+	return &probeLedger{acked: make(map[string]bool), undone: make(map[string]bool)}
+}
+
+// probeWrite is the body of POST /writes.
+type probeWrite struct {
+	Token   string `json:"token"`
+	Lane    string `json:"lane"`
+	Fate    string `json:"fate,omitempty"`
+	Poison  bool   `json:"poison,omitempty"`
+	DelayMS int    `json:"delay_ms,omitempty"`
+	HoldMS  int    `json:"hold_ms,omitempty"`
+}
+
+const (
+	lanes = 12
+	// percent is the base of the shares below.
+	percent = 100
+	// undonePercent of the transactions are rolled back, by an error, a panic or, half, to a savepoint.
+	undonePercent = 10
+	// poisonPercent of the events kill a delivery, delayPercent wait, holdPercent keep a subscriber.
+	poisonPercent, delayPercent, holdPercent = 4, 5, 10
+	// freePercent of the events have no key.
+	freePercent = 25
+)
+
+// next implements workload.
+func (l *probeLedger) next(rng *rand.Rand, client int) op {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sent[client]++
+	w := probeWrite{Token: fmt.Sprintf("c%d-%d", client, l.sent[client])}
+	if rng.IntN(percent) >= freePercent {
+		w.Lane = fmt.Sprintf("lane-%d", rng.IntN(lanes))
+	}
+	w.Poison = rng.IntN(percent) < poisonPercent
+	if rng.IntN(percent) < delayPercent {
+		w.DelayMS = 1 + rng.IntN(percent)
+	}
+	if rng.IntN(percent) < holdPercent {
+		w.HoldMS = l.holdMS
+	}
+	if rng.IntN(percent) < undonePercent {
+		w.Fate = []string{"error", "panic", "nested"}[rng.IntN(3)]
+	}
+	switch w.Fate {
+	case "error", "panic":
+		l.undone[w.Token] = true
+	case "nested":
+		l.undone[w.Token+"-inner"] = true
+	}
+	return l.request(w)
+}
+
+func (l *probeLedger) request(w probeWrite) op {
+	body, err := json.Marshal(w)
+	if err != nil {
+		panic(err) // strings and numbers
+	}
+	return op{method: http.MethodPost, path: "/writes", body: body, done: func(status int, _ []byte) {
+		if status != http.StatusCreated {
+			return
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.acked[w.Token] = true
+	}}
+}
+
+// ackedSoFar counts the acked writes.
+func (l *probeLedger) ackedSoFar() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.acked)
+}
+
+// known returns copies of what the clients know.
+func (l *probeLedger) known() (acked, undone map[string]bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.acked), maps.Clone(l.undone)
+}

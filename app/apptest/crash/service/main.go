@@ -1,0 +1,51 @@
+// Command service is what the crash harness kills where the released binary cannot express the case: it is the
+// same host, database and event bus, with the probe domain instead of the product's. It carries no switches of
+// its own; those of the crash points are put in by the harness, in a build of its own.
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/fx"
+
+	"plugboard/app/apptest/crash/service/probe"
+	"plugboard/infra/database"
+	"plugboard/infra/eventbus"
+	"plugboard/infra/host"
+	"plugboard/infra/httpserver"
+	"plugboard/infra/logging"
+	"plugboard/infra/telemetry"
+	"plugboard/infra/workpool"
+)
+
+func main() {
+	host.Main(fx.Options(
+		logging.Module,
+		telemetry.Module,
+		database.Module,
+		workpool.Module,
+		eventbus.Module,
+		httpserver.Module,
+		probe.Module,
+	), host.WithCommand(replayAll))
+}
+
+// replayAll is the command "replay": it makes every dead delivery pending again and prints how many there were.
+func replayAll(c *host.Commands) *cobra.Command {
+	return &cobra.Command{
+		Use:  "replay",
+		Args: cobra.NoArgs,
+		RunE: host.Command(func(cmd *cobra.Command, _ []string) error {
+			return c.WithDatabase(cmd.Context(), func(ctx context.Context, a *host.App) error {
+				n, err := a.Bus().Admin("crash harness").Replay(ctx, eventbus.Filter{})
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), n)
+				return err
+			})
+		}),
+	}
+}
