@@ -83,16 +83,6 @@ type EventInfo struct {
 	Actions    []Action       `json:"actions"`
 }
 
-// Action is a recorded intervention of an operator.
-type Action struct {
-	At           time.Time `json:"at"`
-	Action       string    `json:"action"`
-	Actor        string    `json:"actor"`
-	EventID      string    `json:"event_id"`
-	Subscription string    `json:"subscription"`
-	Detail       string    `json:"detail"`
-}
-
 // Admin is the operators' side of the outbox: look at deliveries, replay or discard dead ones, retire or adopt
 // subscriptions. It needs an open, migrated database and no running bus; a running one notices within its poll
 // interval. Every change is recorded with its actor. It is safe for concurrent use.
@@ -167,7 +157,7 @@ func (a *Admin) Deliveries(ctx context.Context, f Filter) ([]DeliveryInfo, error
 
 // matching is the condition of a Filter over deliveries d and events e. Each parameter is given twice.
 const matching = `(? = '' OR d.event_id = ?) AND (? = '' OR d.subscription = ?) AND (? = '' OR e.topic = ?) AND (? = '' OR d.state = ?)
-		AND (? = 0 OR d.failed_at <= ?)`
+		AND (CAST(? AS BIGINT) = 0 OR d.failed_at <= ?)`
 
 func (f Filter) args() []any {
 	return []any{f.EventID, f.EventID, f.Subscription, f.Subscription, f.Topic, f.Topic, f.State, f.State, f.diedBefore, f.diedBefore}
@@ -217,150 +207,6 @@ func (a *Admin) Event(ctx context.Context, id string) (EventInfo, error) {
 	}
 	e.Actions, err = a.actions(ctx, id, math.MaxInt32)
 	return e, err
-}
-
-// Replay makes the dead deliveries that f selects pending again, with the same event ids and fresh attempts, and
-// returns how many. What dies again meanwhile is left alone.
-func (a *Admin) Replay(ctx context.Context, f Filter) (int, error) {
-	return a.change(ctx, "replay", f, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = 0, due_at = {now}, token = token + 1,
-		parked_at = 0 WHERE event_id = ? AND subscription = ? AND state = 'dead'`)
-}
-
-// Discard deletes the dead deliveries that f selects and returns how many. What dies meanwhile is left alone.
-func (a *Admin) Discard(ctx context.Context, f Filter) (int, error) {
-	return a.change(ctx, "discard", f, `DELETE FROM bus_deliveries WHERE event_id = ? AND subscription = ? AND state = 'dead'`)
-}
-
-// changeBatch is how many deliveries are changed in one transaction.
-const changeBatch = 200
-
-func (a *Admin) change(ctx context.Context, action string, f Filter, statement string) (total int, err error) {
-	f.State, f.Limit = "dead", changeBatch
-	err = a.store.query(ctx, func(r *sql.Rows) error { return r.Scan(&f.diedBefore) }, `SELECT {now}`)
-	for more := true; more && err == nil; {
-		var changed int
-		err = a.store.db.InTx(ctx, func(ctx context.Context) (err error) {
-			changed, more, err = a.changeSome(ctx, action, f, statement)
-			return err
-		})
-		if err == nil {
-			total += changed
-		}
-	}
-	if err != nil {
-		return total, fmt.Errorf("%s deliveries: %w", action, err)
-	}
-	return total, nil
-}
-
-// changeSome changes one batch of the deliveries that f selects, and reports whether there may be more.
-func (a *Admin) changeSome(ctx context.Context, action string, f Filter, statement string) (changed int, more bool, err error) {
-	deliveries, err := a.Deliveries(ctx, f)
-	if err != nil {
-		return 0, false, err
-	}
-	for _, d := range deliveries {
-		n, err := a.store.exec(ctx, statement, d.EventID, d.Subscription)
-		if err != nil {
-			return 0, false, err
-		}
-		if n == 0 { // another operator was faster
-			continue
-		}
-		if err := a.record(ctx, action, d.EventID, d.Subscription, d.Error); err != nil {
-			return 0, false, err
-		}
-		changed++
-	}
-	return changed, len(deliveries) == f.Limit, nil
-}
-
-func (a *Admin) record(ctx context.Context, action, event, subscription, detail string) error {
-	_, err := a.store.exec(ctx, `INSERT INTO bus_actions (id, at, action, actor, event_id, subscription, detail) VALUES (?, {now}, ?, ?, ?, ?, ?)`,
-		uuid.Must(uuid.NewV7()).String(), action, a.actor, event, subscription, detail)
-	if err != nil {
-		return fmt.Errorf("record %s: %w", action, err)
-	}
-	return nil
-}
-
-// Retire has a subscription that no version uses any more get no new events. What it has not handled is kept until it
-// is adopted or its subscription comes back. One that this build has is refused: it would come back at once.
-func (a *Admin) Retire(ctx context.Context, name string) error {
-	if a.known[name] {
-		return inUse(name)
-	}
-	return a.store.db.InTx(ctx, func(ctx context.Context) error {
-		n, err := a.store.exec(ctx, `UPDATE bus_subscriptions SET state = 'retired' WHERE name = ?`, name)
-		if err != nil {
-			return fmt.Errorf("retire subscription: %w", err)
-		}
-		if n == 0 {
-			return app.Errorf(app.NotFound, "there is no subscription %q", name)
-		}
-		return a.record(ctx, "retire", "", name, "")
-	})
-}
-
-func inUse(name string) error {
-	return app.Errorf(app.Conflict, "subscription %q is in use by this version of the service", name)
-}
-
-// Adopt moves what subscription from has not handled, dead deliveries included, to subscription to of the same topic,
-// and forgets from. It refuses a from that this build has.
-func (a *Admin) Adopt(ctx context.Context, from, to string) error {
-	if from == to {
-		return app.Errorf(app.Invalid, "a subscription cannot adopt itself")
-	}
-	if a.known[from] {
-		return inUse(from)
-	}
-	return a.store.db.InTx(ctx, func(ctx context.Context) error {
-		known, err := a.store.subscriptions(ctx)
-		if err != nil {
-			return fmt.Errorf("adopt subscription: %w", err)
-		}
-		topics := make(map[string]string, len(known))
-		for _, s := range known {
-			topics[s.Name] = s.Topic
-		}
-		for _, name := range []string{from, to} {
-			if topics[name] == "" {
-				return app.Errorf(app.NotFound, "there is no subscription %q", name)
-			}
-		}
-		if topics[from] != topics[to] {
-			return app.Errorf(app.Invalid, "subscription %q takes %s and %q takes %s; one cannot adopt the other's events",
-				from, topics[from], to, topics[to])
-		}
-		if err := a.store.rename(ctx, from, to); err != nil {
-			return fmt.Errorf("adopt subscription: %w", err)
-		}
-		return a.record(ctx, "adopt", "", to, "from "+from)
-	})
-}
-
-// Actions lists recorded interventions, latest first.
-func (a *Admin) Actions(ctx context.Context, limit int) ([]Action, error) {
-	return a.actions(ctx, "", limit)
-}
-
-// actions lists those of an event, or all when the event is "".
-func (a *Admin) actions(ctx context.Context, event string, limit int) ([]Action, error) {
-	var out []Action
-	err := a.store.query(ctx, func(r *sql.Rows) error {
-		var x Action
-		var at int64
-		err := r.Scan(&at, &x.Action, &x.Actor, &x.EventID, &x.Subscription, &x.Detail)
-		x.At = time.UnixMilli(at).UTC()
-		out = append(out, x)
-		return err
-	}, `SELECT at, action, actor, event_id, subscription, detail FROM bus_actions
-		WHERE (? = '' OR event_id = ?) ORDER BY id DESC LIMIT ?`, event, event, limit)
-	if err != nil {
-		return nil, fmt.Errorf("list actions: %w", err)
-	}
-	return out, nil
 }
 
 func (s store) subscriptions(ctx context.Context) ([]SubscriptionInfo, error) {

@@ -84,7 +84,7 @@ func BenchmarkDurable(b *testing.B) {
 				sub = app.OnTx(func(context.Context, Ping) error { return nil })
 			}
 			bus, db := benchRigDB(b, publishes(Ping{}), subscribes(sub))
-			ctx, cancel := context.WithCancel(context.Background())
+			ctx, cancel := context.WithCancel(b.Context())
 			defer cancel()
 			_, err := db.ExecContext(ctx, "CREATE TABLE rows (id INTEGER PRIMARY KEY, name TEXT)")
 			require.NoError(b, err)

@@ -100,8 +100,7 @@ func (b *Bus) failed(d *Incoming, err error) {
 		zap.String("plugin", d.lane.group.Plugin), zap.String("subscription", d.Subscription), zap.String("event", d.ID()),
 		zap.Int("attempt", d.Attempt), zap.String("request_id", d.RequestID), zap.Error(err),
 	}
-	var p *panicError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*panicError](err); ok {
 		fields = append(fields, zap.ByteString("stack", p.stack))
 	}
 	b.log.Warn("event handler failed", fields...)

@@ -91,6 +91,8 @@ type rig struct {
 	t   *testing.T
 	db  *database.DB
 	bus *eventbus.Bus
+	// dead tells that the database was taken from under the bus, which then cannot stop in order.
+	dead bool
 }
 
 func settings() config.Events {
@@ -135,6 +137,12 @@ func prepare(t *testing.T, at site, cfg config.Events, onBoot ...func(b *app.Boo
 func (r *rig) stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
+	if r.dead {
+		ctx, cancel = context.WithTimeout(ctx, 100*time.Millisecond)
+		defer cancel()
+		require.Error(r.t, r.bus.Stop(ctx))
+		return
+	}
 	require.NoError(r.t, r.bus.Stop(ctx))
 }
 

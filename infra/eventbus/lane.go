@@ -34,7 +34,7 @@ type lane struct {
 
 	mu      sync.Mutex
 	wake    sync.Cond
-	base    context.Context
+	base    context.Context //nolint:containedctx // the parent of the runs, ended by wait
 	cancel  context.CancelFunc
 	open    bool
 	ready   queue
@@ -386,7 +386,7 @@ type worker struct {
 	since atomic.Int64
 
 	mu     sync.Mutex
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // reused from run to run, see context
 	cancel context.CancelFunc
 }
 

@@ -24,7 +24,7 @@ type Memory struct {
 	mu     sync.Mutex
 	idle   chan struct{}
 	stop   context.CancelFunc
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // the parent of the runs, ended by Close
 	done   chan struct{}
 	closed bool
 	timers map[*time.Timer]func()

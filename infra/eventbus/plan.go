@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 	"unsafe"
@@ -59,8 +60,7 @@ type field struct {
 // fieldsOf lists the fields of struct type t that JSON knows, embedded structs flattened.
 func (c *compiler) fieldsOf(t reflect.Type, path string) []field {
 	var out []field
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		tag, tagged := f.Tag.Lookup("json")
 		name, options, _ := strings.Cut(tag, ",")
 		if tag == "-" {
@@ -90,10 +90,8 @@ func (c *compiler) fieldsOf(t reflect.Type, path string) []field {
 }
 
 func (c *compiler) structs(dst, src reflect.Type, path string) copier {
-	for _, t := range c.stack {
-		if t == dst {
-			return c.fail(path, "contains itself, which events do not support")
-		}
+	if slices.Contains(c.stack, dst) {
+		return c.fail(path, "contains itself, which events do not support")
 	}
 	c.stack = append(c.stack, dst)
 	defer func() { c.stack = c.stack[:len(c.stack)-1] }()

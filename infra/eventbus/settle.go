@@ -192,13 +192,9 @@ func (s *settler) cycle(ctx context.Context) error {
 		return err
 	})
 	s.settleTx(ran, err)
-	if err != nil && !errors.Is(err, errAbandoned) {
+	if err != nil {
 		s.putBack(ops)
 		return err
-	}
-	if err != nil { // the transaction was given up because of a handler, not of the outcomes
-		s.putBack(ops)
-		return nil
 	}
 	for i := range ops {
 		s.o.written(&ops[i])

@@ -1,0 +1,209 @@
+package eventbus_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"plugboard/app"
+	"plugboard/infra/eventbus"
+)
+
+// clinic is a bus with a subscription whose handler refuses what it cannot mend, and one that takes everything.
+type clinic struct {
+	sick atomic.Bool
+	got  seen[int64]
+}
+
+func (c *clinic) plugins() []func(b *app.Boot) {
+	return []func(b *app.Boot){
+		publishes(Made{}),
+		subscribes(app.On(func(_ context.Context, e MadeRead) error {
+			if c.sick.Load() {
+				return app.Permanent(errors.New("out of paper"))
+			}
+			c.got.add(e.ID)
+			return nil
+		}), app.Named("printer")),
+		subscribes(app.On(func(context.Context, MadeRead) error { return nil }), app.Named("shredder")),
+	}
+}
+
+func TestDeadDeliveriesAreReplayedAndDiscarded(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		var c clinic
+		c.sick.Store(true)
+		r := start(t, at, settings(), c.plugins()...)
+		for id := range int64(5) {
+			r.publish(Made{ID: id}, app.Header("colour", "red"))
+		}
+		r.idle()
+		admin := r.bus.Admin("ann@desk")
+		ctx := t.Context()
+
+		dead, err := admin.Deliveries(ctx, eventbus.Filter{State: "dead", Limit: 3})
+		require.NoError(t, err)
+		require.Len(t, dead, 3)
+		first := dead[0]
+		require.Equal(t, []any{"thing.made", "printer", "dead", 1, "out of paper", "p0", map[string]string{"colour": "red"}},
+			[]any{first.Topic, first.Subscription, first.State, first.Attempts, first.Error, first.Emitter, first.Headers})
+		require.Equal(t, `{"id":0,"name":"","tags":[],"group":""}`, first.Payload)
+		n, err := admin.Count(ctx, eventbus.Filter{State: "dead", Topic: "thing.made", Limit: 1})
+		require.NoError(t, err)
+		require.Equal(t, 5, n)
+
+		c.sick.Store(false)
+		n, err = admin.Replay(ctx, eventbus.Filter{EventID: first.EventID, Subscription: "shredder"})
+		require.NoError(t, err)
+		require.Zero(t, n, "what is not dead")
+		n, err = admin.Replay(ctx, eventbus.Filter{EventID: first.EventID})
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		n, err = admin.Discard(ctx, eventbus.Filter{EventID: dead[1].EventID})
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		r.idle()
+		require.Equal(t, []int64{0}, c.got.all())
+		n, err = admin.Replay(ctx, eventbus.Filter{Topic: "thing.made"})
+		require.NoError(t, err)
+		require.Equal(t, 3, n)
+		r.idle()
+		require.ElementsMatch(t, []int64{0, 2, 3, 4}, c.got.all())
+
+		event, err := admin.Event(ctx, first.EventID)
+		require.NoError(t, err)
+		require.Empty(t, event.Deliveries)
+		require.Equal(t, first.Payload, event.Payload)
+		require.Len(t, event.Actions, 1)
+		require.Equal(t, []string{"replay", "ann@desk", first.EventID, "printer", "out of paper"}, told(event.Actions[0]))
+		actions, err := admin.Actions(ctx, 4)
+		require.NoError(t, err)
+		require.Len(t, actions, 4)
+		require.Equal(t, "discard", actions[3].Action)
+		_, err = admin.Event(ctx, "0198c0de-0000-7000-8000-000000000001")
+		require.Equal(t, app.NotFound, app.CodeOf(err))
+	})
+}
+
+func told(a eventbus.Action) []string {
+	return []string{a.Action, a.Actor, a.EventID, a.Subscription, a.Detail}
+}
+
+// A replay of all that is dead once went round for ever when the handler still failed: what it replayed was dead again
+// before it looked for the rest.
+func TestAReplayLeavesAloneWhatDiesAgain(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		var c clinic
+		c.sick.Store(true)
+		r := start(t, at, settings(), c.plugins()...)
+		const events = 450 // more than two batches
+		require.NoError(t, r.db.InTx(t.Context(), func(ctx context.Context) error {
+			for id := range int64(events) {
+				if err := r.bus.For("p0").Publish(ctx, Made{ID: id}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+		r.idle()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		n, err := r.bus.Admin("ann@desk").Replay(ctx, eventbus.Filter{})
+		require.NoError(t, err)
+		require.Equal(t, events, n)
+		r.idle()
+		n, err = r.bus.Admin("ann@desk").Count(t.Context(), eventbus.Filter{State: "dead"})
+		require.NoError(t, err)
+		require.Equal(t, events, n)
+	})
+}
+
+// What a subscription that is gone has not handled waits for it, shows as an orphan's, and goes to its heir.
+func TestOrphansAreRetiredAndAdopted(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		var c clinic
+		c.sick.Store(true)
+		old := start(t, at, settings(), c.plugins()...)
+		old.publish(Made{ID: 1})
+		old.idle()
+		old.stop()
+		require.NoError(t, old.db.Close(t.Context()))
+
+		var heir seen[int64]
+		takes := subscribes(app.On(func(_ context.Context, e MadeRead) error { heir.add(e.ID); return nil }), app.Named("plotter"))
+		other := subscribes(app.On(func(context.Context, OtherRead) error { return nil }), app.Named("other"))
+		r := start(t, at, settings(), publishes(Made{}, Other{}), takes, other)
+		r.publish(Made{ID: 2})
+		r.idle()
+		admin := r.bus.Admin("ann@desk")
+		ctx := t.Context()
+		require.Equal(t, map[string]string{"printer": "active orphan 1/0/1", "shredder": "active orphan 1/0/0", "plotter": "active 0/0/0", "other": "active 0/0/0"},
+			subscriptions(t, admin))
+
+		require.NoError(t, admin.Retire(ctx, "shredder"))
+		require.NoError(t, admin.Adopt(ctx, "printer", "plotter"))
+		_, err := admin.Replay(ctx, eventbus.Filter{Subscription: "plotter"})
+		require.NoError(t, err)
+		r.idle()
+		require.ElementsMatch(t, []int64{2, 1, 2}, heir.all(), "the second event was for both, and comes again")
+		require.Equal(t, map[string]string{"shredder": "retired 1/0/0", "plotter": "active 0/0/0", "other": "active 0/0/0"}, subscriptions(t, admin))
+
+		for _, refused := range []struct {
+			err  error
+			code app.Code
+		}{
+			{admin.Retire(ctx, "plotter"), app.Conflict},
+			{admin.Retire(ctx, "nobody"), app.NotFound},
+			{admin.Adopt(ctx, "plotter", "other"), app.Conflict},
+			{admin.Adopt(ctx, "shredder", "other"), app.Invalid},
+			{admin.Adopt(ctx, "shredder", "shredder"), app.Invalid},
+			{admin.Adopt(ctx, "shredder", "nobody"), app.NotFound},
+			{admin.Adopt(ctx, "nobody", "plotter"), app.NotFound},
+		} {
+			require.Equal(t, refused.code, app.CodeOf(refused.err), "%v", refused.err)
+		}
+		actions, err := admin.Actions(ctx, 10)
+		require.NoError(t, err)
+		require.Len(t, actions, 3)
+		require.Equal(t, []string{"adopt", "ann@desk", "", "plotter", "from printer"}, told(actions[1]))
+	})
+}
+
+// Other is an event of another topic.
+type Other struct {
+	ID int64 `json:"id"`
+}
+
+func (Other) Topic() string { return "other.made" }
+
+// OtherRead is how it is read.
+type OtherRead struct {
+	ID int64 `json:"id"`
+}
+
+func (OtherRead) Topic() string { return "other.made" }
+
+// subscriptions describes each subscription: its state, and its pending, running and dead deliveries.
+func subscriptions(t *testing.T, admin *eventbus.Admin) map[string]string {
+	t.Helper()
+	all, err := admin.Subscriptions(t.Context())
+	require.NoError(t, err)
+	out := map[string]string{}
+	for _, s := range all {
+		orphan := ""
+		if s.Orphan {
+			orphan = " orphan"
+		}
+		out[s.Name] = fmt.Sprintf("%s%s %d/%d/%d", s.State, orphan, s.Pending, s.Running, s.Dead)
+		require.Equal(t, s.Pending+s.Running > 0, !s.Oldest.IsZero(), s.Name)
+	}
+	return out
+}

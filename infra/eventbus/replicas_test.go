@@ -1,0 +1,103 @@
+package eventbus_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"plugboard/app"
+	"plugboard/infra/database"
+)
+
+// Replicas share a Postgres. Here they are two buses of one process; the crash suite kills and stops real ones.
+func TestReplicasKeepTheOrderOfAKeyAndEffectsOnce(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	at := newSchema(t)
+	cfg := settings()
+	cfg.Buffer = 16
+	var replicas []*rig
+	prepareEffects(t, at)
+	for range 2 {
+		var r *rig
+		r = start(t, at, cfg, publishes(Made{}), subscribes(app.OnTx(func(ctx context.Context, e Made) error {
+			_, err := r.db.ExecContext(ctx, "INSERT INTO effects (grp, id) VALUES ($1, $2)", e.Group, e.ID)
+			return err
+		})))
+		replicas = append(replicas, r)
+	}
+	const keys, each = 5, 60
+	done := make(chan struct{}, keys)
+	for k := range keys {
+		go func() {
+			defer func() { done <- struct{}{} }()
+			for i := range each { // one publisher per key, that changes replicas from event to event
+				replicas[i%2].publish(Made{ID: int64(i), Group: fmt.Sprint(k)})
+			}
+		}()
+	}
+	for range keys {
+		<-done
+	}
+	for _, r := range replicas {
+		r.idle()
+	}
+	requireInOrder(t, replicas[0].db, keys, each)
+}
+
+func prepareEffects(t *testing.T, at site) {
+	t.Helper()
+	db := openAt(t, at)
+	_, err := db.ExecContext(t.Context(), "CREATE TABLE effects (n BIGINT GENERATED ALWAYS AS IDENTITY, grp TEXT, id BIGINT)")
+	require.NoError(t, err)
+}
+
+func requireInOrder(t *testing.T, db *database.DB, keys, each int) {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), "SELECT grp, id FROM effects ORDER BY n")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, rows.Close()) }()
+	next := make(map[string]int64)
+	for rows.Next() {
+		var group string
+		var id int64
+		require.NoError(t, rows.Scan(&group, &id))
+		require.Equal(t, next[group], id, "group %s", group)
+		next[group]++
+	}
+	require.NoError(t, rows.Err())
+	require.Len(t, next, keys)
+	for group, n := range next {
+		require.EqualValues(t, each, n, "group %s", group)
+	}
+}
+
+func TestTheClaimsOfADeadProcessAreTakenOverAtOnce(t *testing.T) {
+	t.Parallel()
+	at := newSchema(t)
+	cfg := settings() // the lease is 30 s
+	var second seen[int64]
+	r1 := start(t, at, cfg, publishes(Note{}), subscribes(app.On(func(ctx context.Context, _ Note) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}), app.Concurrency(1)))
+	for i := range 10 {
+		r1.publish(Note{ID: int64(i)})
+	}
+	r1.dead = true
+	require.NoError(t, r1.db.Close(t.Context()))
+	_, err := openAt(t, at).ExecContext(t.Context(), `SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN bus_processes p
+		ON l.locktype = 'advisory' AND ((l.classid::bigint << 32) | l.objid::bigint) = p.lock_key`)
+	require.NoError(t, err) // its sessions have ended, as with the process
+
+	r2 := start(t, at, cfg, publishes(Note{}), subscribes(app.On(func(_ context.Context, e Note) error { second.add(e.ID); return nil })))
+	begin := time.Now()
+	r2.idle()
+	require.Less(t, time.Since(begin), 15*time.Second)
+	require.ElementsMatch(t, []int64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, second.all())
+}
