@@ -21,7 +21,7 @@ check: tidy/check docs/check lint test build ## everything that continuous integ
 
 lint: $(LINTER) ## vet, and the linters of .golangci.yml
 	go vet ./...
-	$(LINTER) run
+	$(LINTER) run --allow-parallel-runners
 
 fmt: $(LINTER) ## format the Go files
 	$(LINTER) fmt
