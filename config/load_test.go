@@ -33,10 +33,9 @@ func TestPage(t *testing.T) {
 	seen := map[string]bool{}
 	count := 0
 	page := reflect.TypeFor[config.Config]()
-	for i := range page.NumField() {
-		count += page.Field(i).Type.NumField()
-		for j := range page.Field(i).Type.NumField() {
-			f := page.Field(i).Type.Field(j)
+	for section := range page.Fields() {
+		count += section.Type.NumField()
+		for f := range section.Type.Fields() {
 			require.NotEmpty(t, f.Tag.Get("key"), f.Name)
 			_, hasDefault := f.Tag.Lookup("default")
 			require.True(t, hasDefault, "%s has no default", f.Name)

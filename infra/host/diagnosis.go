@@ -157,7 +157,7 @@ func (d *diagnosis) validate(ask fx.Option) error {
 	everyone := func(*plugin) bool { return true }
 	return fx.ValidateApp(ask, graphOptions(d.cfg), fx.NopLogger,
 		fx.Provide(func() *app.Registrar { return nil }),
-		fx.Logger(log.New(io.Discard, "", 0)), //nolint:staticcheck // as in assemble
+		fx.Logger(log.New(io.Discard, "", 0)), // as in assemble
 		d.inv.options(everyone), d.extra)
 }
 
@@ -168,8 +168,7 @@ func needsOf(parameter reflect.Type) []reflect.Type {
 		return []reflect.Type{parameter}
 	}
 	var needs []reflect.Type
-	for i := range parameter.NumField() {
-		f := parameter.Field(i)
+	for f := range parameter.Fields() {
 		if f.Type == reflect.TypeFor[fx.In]() || f.Tag.Get("optional") == "true" || !f.IsExported() {
 			continue
 		}
@@ -266,7 +265,7 @@ func bootZero(info app.PluginInfo) app.BootedPlugin {
 	if info.Type.Kind() == reflect.Pointer {
 		zero = reflect.New(info.Type.Elem())
 	}
-	booter, ok := zero.Interface().(app.Booter)
+	booter, ok := reflect.TypeAssert[app.Booter](zero)
 	if !ok {
 		return app.BootedPlugin{}
 	}

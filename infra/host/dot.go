@@ -63,8 +63,8 @@ func dotPlugin(b *strings.Builder, p app.BootedPlugin) {
 func constructorNeeds(p app.PluginInfo) []reflect.Type {
 	var needs []reflect.Type
 	constructor := reflect.TypeOf(p.Constructor)
-	for i := range constructor.NumIn() {
-		needs = append(needs, needsOf(constructor.In(i))...)
+	for parameter := range constructor.Ins() {
+		needs = append(needs, needsOf(parameter)...)
 	}
 	return needs
 }

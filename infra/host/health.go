@@ -81,14 +81,14 @@ func version() string {
 	if !ok {
 		return "plugboard, built without version information"
 	}
-	text := "plugboard " + info.Main.Version
+	parts := []string{"plugboard", info.Main.Version}
 	for _, s := range info.Settings {
 		switch {
 		case s.Key == "vcs.revision":
-			text += " " + s.Value
+			parts = append(parts, s.Value)
 		case s.Key == "vcs.modified" && s.Value == "true":
-			text += " (modified)"
+			parts = append(parts, "(modified)")
 		}
 	}
-	return text + " " + info.GoVersion
+	return strings.Join(append(parts, info.GoVersion), " ")
 }

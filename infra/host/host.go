@@ -140,7 +140,7 @@ func assemble(cfg config.Config, modules fx.Option) *App {
 		fx.Module("host", fx.Invoke(a.take, a.events.passTo)),
 		graphOptions(cfg),
 		fx.Provide(func() *app.Registrar { return a.registrar }),
-		fx.Logger(log.New(io.Discard, "", 0)), //nolint:staticcheck // what Fx writes when a cycle keeps it from making a logger
+		fx.Logger(log.New(io.Discard, "", 0)), // what Fx writes when a cycle keeps it from making a logger
 		fx.WithLogger(func() fxevent.Logger { return a.events }),
 		fx.Decorate(a.ownLifecycle, func(fx.Shutdowner) fx.Shutdowner { return shutdowner(a.askForEnd) }),
 		modules,
@@ -172,8 +172,8 @@ func (a *App) take(p parts) {
 
 // ownLifecycle puts the host's list in the place of Fx's lifecycle, in which the host has the one hook that
 // carries out the phases.
-func (a *App) ownLifecycle(real fx.Lifecycle) fx.Lifecycle {
-	real.Append(fx.Hook{OnStart: a.onStart, OnStop: a.onStop})
+func (a *App) ownLifecycle(fxs fx.Lifecycle) fx.Lifecycle {
+	fxs.Append(fx.Hook{OnStart: a.onStart, OnStop: a.onStop})
 	return a.hooks
 }
 

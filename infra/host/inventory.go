@@ -101,7 +101,7 @@ func (inv *inventory) addGroup(option fx.Option, d *domain) bool {
 		return false
 	}
 	for i := range v.Len() {
-		part, _ := v.Index(i).Interface().(fx.Option)
+		part, _ := reflect.TypeAssert[fx.Option](v.Index(i))
 		inv.add(part, d)
 	}
 	return true

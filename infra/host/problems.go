@@ -64,11 +64,11 @@ func flatten(errs []error) []error {
 // isJoined reports whether err itself, not what it wraps, is made of several errors and adds no text to them.
 func isJoined(err error, joined *interface{ Unwrap() []error }) bool {
 	var ok bool
-	*joined, ok = err.(interface{ Unwrap() []error }) //nolint:errorlint // what err wraps belongs to its text
+	*joined, ok = err.(interface{ Unwrap() []error })
 	if !ok {
 		return false
 	}
-	if _, ok := err.(Problems); ok { //nolint:errorlint // as above
+	if _, ok := err.(Problems); ok { //nolint:errorlint // what err wraps belongs to its text
 		return true
 	}
 	return err.Error() == errors.Join((*joined).Unwrap()...).Error()

@@ -219,8 +219,7 @@ func (a *App) undo(ctx context.Context) error {
 
 // reportPanic logs the stack of a panic, which the error does not show.
 func (a *App) reportPanic(name string, err error) error {
-	var p *panicError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*panicError](err); ok {
 		a.parts.Logger.Error(name+" panicked", zap.Any("panic", p.value), zap.ByteString("stack", p.stack))
 	}
 	return err

@@ -2,6 +2,7 @@ package telemetry_test
 
 import (
 	"database/sql"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -18,7 +19,7 @@ func TestHandlerServesRuntimeProcessAndBuild(t *testing.T) {
 	registry, err := telemetry.New()
 	require.NoError(t, err)
 	answer := httptest.NewRecorder()
-	telemetry.Handler(registry).ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
+	telemetry.Handler(registry).ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	require.Equal(t, 200, answer.Code)
 	for _, name := range []string{"go_goroutines", "process_open_fds", "go_build_info"} {
 		require.Contains(t, answer.Body.String(), "\n"+name)
