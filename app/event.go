@@ -2,7 +2,7 @@ package app
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"reflect"
 	"time"
 )
@@ -223,37 +223,73 @@ type Delivery struct {
 	Headers map[string]string
 }
 
-type deliveryKey struct{}
-
-type deliveryValue struct {
-	delivery Delivery
-	complete func(ctx context.Context) error
+// DeliverySource is what a transport puts behind the context of a handler; for the host.
+type DeliverySource interface {
+	// Delivery describes the delivery.
+	Delivery() Delivery
+	// Complete does what the function [Complete] describes.
+	Complete(ctx context.Context) error
 }
 
-// WithDelivery returns a context that carries d, for the host. Complete is what [Complete] calls.
-func WithDelivery(ctx context.Context, d Delivery, complete func(ctx context.Context) error) context.Context {
-	return context.WithValue(ctx, deliveryKey{}, &deliveryValue{d, complete})
+type deliveryKey struct{}
+
+// deliveryContext carries the call and the delivery in one allocation: subscribers run often.
+type deliveryContext struct {
+	context.Context
+	call   Call
+	source DeliverySource
+}
+
+func (c *deliveryContext) Value(key any) any {
+	switch key.(type) {
+	case callKey:
+		return &c.call
+	case deliveryKey:
+		return c.source
+	default:
+		return c.Context.Value(key)
+	}
+}
+
+// WithDelivery returns the context of a handler of plugin for the delivery of source, with a [Call] of its
+// own; for the host.
+func WithDelivery(ctx context.Context, plugin, requestID, trace string, source DeliverySource) context.Context {
+	return &deliveryContext{Context: ctx, call: Call{Plugin: plugin, RequestID: requestID, Trace: trace}, source: source}
 }
 
 // DeliveryFrom returns the delivery that ctx belongs to. It reports false outside a subscriber.
 func DeliveryFrom(ctx context.Context) (Delivery, bool) {
-	v, ok := ctx.Value(deliveryKey{}).(*deliveryValue)
+	source, ok := ctx.Value(deliveryKey{}).(DeliverySource)
 	if !ok {
 		return Delivery{}, false
 	}
-	return v.delivery, true
+	return source.Delivery(), true
 }
 
 // Complete completes the delivery that ctx belongs to within the current transaction, so that the
 // handler's writes and the completion take effect together, once. It must be called inside [InTx], in a
 // subscriber. When another process has taken over the delivery in the meantime, it returns an error, and the
-// transaction must be rolled back by returning it.
+// transaction must be rolled back by returning it. For a volatile subscription it does nothing.
 func Complete(ctx context.Context) error {
-	v, ok := ctx.Value(deliveryKey{}).(*deliveryValue)
+	source, ok := ctx.Value(deliveryKey{}).(DeliverySource)
 	if !ok {
-		return fmt.Errorf("app.Complete: not in a subscriber")
+		return errors.New("app.Complete: not in a subscriber")
 	}
-	return v.complete(ctx)
+	return source.Complete(ctx)
+}
+
+// DeadLetter is announced under "_dlq.<topic>" when a delivery is dead. A subscriber declares a struct of its
+// own with that topic and the fields it reads.
+type DeadLetter struct {
+	EventID      string    `json:"event_id"`
+	Topic        string    `json:"topic"`
+	Key          string    `json:"key"`
+	Subscription string    `json:"subscription"`
+	Error        string    `json:"error"`
+	Attempts     int       `json:"attempts"`
+	Emitter      string    `json:"emitter"`
+	PublishedAt  time.Time `json:"published_at"`
+	DiedAt       time.Time `json:"died_at"`
 }
 
 // Responder answers the queries of one topic. Make it with [Reply].

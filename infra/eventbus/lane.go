@@ -61,9 +61,6 @@ const maxIdleKeys = 4096
 
 func newLane(g Group, capacity int, settle func(*Incoming, error)) *lane {
 	l := &lane{group: g, settle: settle, observe: g.Observe, batch: 1, capacity: int64(capacity), keys: make(map[string]*keyState), workers: make(map[*worker]struct{})}
-	if g.Concurrency == 1 {
-		l.batch = 64
-	}
 	l.wake.L = &l.mu
 	l.backlog.held = make(map[string]struct{})
 	return l
@@ -128,18 +125,23 @@ func (l *lane) start(base context.Context) {
 	l.rouse()
 }
 
-// push hands the lane a delivery. Its place has been reserved. A delivery with a number waits for its turn.
-func (l *lane) push(d *Incoming) {
+// push hands the lane a delivery. Its place has been reserved. One with a number waits for its turn. It reports false
+// when the lane has given the key's order back to storage in the meantime, to which the delivery must go too.
+func (l *lane) push(d *Incoming) bool {
 	d.lane = l
 	l.mu.Lock()
-	if d.Key == "" {
+	defer l.notify()
+	defer l.mu.Unlock()
+	switch {
+	case d.Key == "":
 		l.ready.push(d)
-	} else {
+	case d.order != nil && l.keys[d.Key] != d.order:
+		return false
+	default:
 		l.enqueueKeyed(d)
 	}
 	l.rouse()
-	l.mu.Unlock()
-	l.notify()
+	return true
 }
 
 func (l *lane) notify() {
@@ -150,6 +152,7 @@ func (l *lane) notify() {
 
 func (l *lane) enqueueKeyed(d *Incoming) {
 	ks := l.key(d.Key)
+	d.order = ks
 	if d.seq == 0 { // the transport does not number: first come, first served
 		ks.tail++
 		d.seq = ks.tail
@@ -189,48 +192,51 @@ func (l *lane) forgetKeys() {
 	}
 }
 
-// claimKey reports whether number seq of key may be taken by this process at once, because all earlier ones
-// are done or taken by it too, and takes it. The caller holds the key's number until its transaction ends;
-// when that rolls back it calls unclaimKey.
-func (l *lane) claimKey(key string, seq int64) bool {
+// claimKey takes number seq of key for this process if all earlier ones are done or taken by it too; otherwise it
+// returns nil. The caller holds the key's number until its transaction ends; when that rolls back it calls unclaimKey.
+func (l *lane) claimKey(key string, seq int64) *keyState {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	ks, known := l.keys[key]
-	if seq != 1 && (!known || ks.tail != seq-1) {
-		return false
+	if !known && seq == 1 {
+		ks, known = l.key(key), true
 	}
-	if !known {
-		ks = l.key(key)
-	}
-	if seq == 1 && (ks.busy || len(ks.waiting) > 0) {
-		return false
-	}
-	if seq == 1 {
-		ks.next = 1
+	if !known || ks.tail != seq-1 {
+		return nil
 	}
 	ks.tail = seq
-	return true
+	return ks
 }
 
-func (l *lane) unclaimKey(key string, seq int64) {
+func (l *lane) unclaimKey(ks *keyState, seq int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if ks, ok := l.keys[key]; ok && ks.tail == seq {
+	if ks.tail == seq {
 		ks.tail = seq - 1
 	}
 }
 
 // adopt tells the lane that number seq of key, taken from storage, is the first unfinished one, and that
-// this process holds the numbers up to tail. It reports false when the lane is at work on the key.
-func (l *lane) adopt(key string, seq, tail int64) bool {
+// this process holds the numbers up to tail. It returns nil when the lane is at work on the key, or a publisher is
+// about to give it one.
+func (l *lane) adopt(key string, seq, tail int64) *keyState {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	ks := l.key(key)
-	if ks.busy || len(ks.waiting) > 0 {
-		return false
+	if ks, ok := l.keys[key]; ok && (ks.busy || len(ks.waiting) > 0 || ks.tail >= ks.next) {
+		return nil
 	}
-	ks.next, ks.tail = seq, tail
-	return true
+	ks := &keyState{next: seq, tail: tail}
+	l.keys[key] = ks
+	return ks
+}
+
+// forget gives up the order of a key whose deliveries could not be taken after all.
+func (l *lane) forget(key string, ks *keyState) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.keys[key] == ks {
+		delete(l.keys, key)
+	}
 }
 
 // advance says that d is finished, one way or the other, and its key may go on. It reports whether the lane
@@ -240,8 +246,8 @@ func (l *lane) advance(d *Incoming) bool {
 		return false
 	}
 	l.mu.Lock()
-	ks, ok := l.keys[d.Key]
-	if !ok {
+	ks := d.order
+	if l.keys[d.Key] != ks {
 		l.mu.Unlock()
 		return false
 	}
@@ -265,12 +271,11 @@ func (l *lane) drop(d *Incoming) []*Incoming {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	ks, ok := l.keys[d.Key]
-	if !ok {
+	if d.order == nil || l.keys[d.Key] != d.order {
 		return nil
 	}
 	delete(l.keys, d.Key)
-	return ks.waiting
+	return d.order.waiting
 }
 
 // again makes d ready once more, ahead of its key.

@@ -48,6 +48,9 @@ func NewMemory(buffer int, log *zap.Logger, hooks Hooks) *Memory {
 // Subscribe implements [Transport].
 func (t *Memory) Subscribe(g Group) {
 	l := newLane(g, t.buffer, t.settle)
+	if g.Concurrency == 1 {
+		l.batch = 64
+	}
 	t.lanes[g.Topic] = append(t.lanes[g.Topic], l)
 	t.all = append(t.all, l)
 }

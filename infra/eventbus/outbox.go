@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -139,7 +140,8 @@ type batch struct {
 	o       *Outbox
 	owner   string
 	entries []*entry
-	seqs    []sequence
+	// written counts the entries that are stored.
+	written int
 }
 
 // entry is an event on its way into the database.
@@ -147,8 +149,9 @@ type entry struct {
 	m    *Message
 	seq  int64
 	rows []deliveryRow
-	// lanes has, for each row, the lane that has a place for it, or nil.
-	lanes []*lane
+	// lanes has, for each row, the lane that has a place for it, or nil; orders the key's state there.
+	lanes  []*lane
+	orders []*keyState
 }
 
 type sequence struct{ topic, key string }
@@ -163,9 +166,11 @@ func (o *Outbox) collect(ctx context.Context, m *Message) error {
 	if !ok {
 		b = &batch{o: o, owner: o.id()}
 		tx.SetValue(o, b)
-		tx.BeforeCommit(b.write)
 		tx.AfterCommit(b.hand)
 		tx.AfterRollback(b.undo)
+	}
+	if b.written == len(b.entries) {
+		tx.BeforeCommit(b.write)
 	}
 	b.entries = append(b.entries, &entry{m: m})
 	return nil
@@ -174,10 +179,12 @@ func (o *Outbox) collect(ctx context.Context, m *Message) error {
 // write stores the batch. The rows of ordered keys are locked in sorted order, so that two transactions never wait
 // for each other.
 func (b *batch) write(ctx context.Context) error {
-	if err := b.number(ctx); err != nil {
+	entries := b.entries[b.written:]
+	b.written = len(b.entries)
+	if err := b.number(ctx, entries); err != nil {
 		return err
 	}
-	for _, e := range b.entries {
+	for _, e := range entries {
 		b.place(e)
 		if err := b.o.store.insert(ctx, b.owner, e); err != nil {
 			return fmt.Errorf("store event %s: %w", e.m.Topic, err)
@@ -187,21 +194,18 @@ func (b *batch) write(ctx context.Context) error {
 }
 
 // number gives every ordered event its number.
-func (b *batch) number(ctx context.Context) error {
+func (b *batch) number(ctx context.Context, entries []*entry) error {
 	keyed := make(map[sequence][]*entry)
-	for _, e := range b.entries {
+	for _, e := range entries {
 		if e.m.Key != "" {
 			s := sequence{e.m.Topic, e.m.Key}
 			keyed[s] = append(keyed[s], e)
 		}
 	}
-	for s := range keyed {
-		b.seqs = append(b.seqs, s)
-	}
-	slices.SortFunc(b.seqs, func(x, y sequence) int {
+	sorted := slices.SortedFunc(maps.Keys(keyed), func(x, y sequence) int {
 		return cmp.Or(cmp.Compare(x.topic, y.topic), cmp.Compare(x.key, y.key))
 	})
-	for _, s := range b.seqs {
+	for _, s := range sorted {
 		entries := keyed[s]
 		last, err := b.o.store.sequence(ctx, s.topic, s.key, len(entries))
 		if err != nil {
@@ -217,13 +221,13 @@ func (b *batch) number(ctx context.Context) error {
 // place decides for each subscription whether this process takes the delivery at once.
 func (b *batch) place(e *entry) {
 	for _, l := range b.o.topics[e.m.Topic] {
-		taken := b.o.take(l, e)
-		if taken {
-			e.lanes = append(e.lanes, l)
-		} else {
-			e.lanes = append(e.lanes, nil)
-		}
+		order, taken := b.o.take(l, e)
 		e.rows = append(e.rows, deliveryRow{group: l.group.Name, claimed: taken})
+		e.orders = append(e.orders, order)
+		if !taken {
+			l = nil
+		}
+		e.lanes = append(e.lanes, l)
 	}
 	if others := b.o.others.Load(); others != nil && !b.o.store.postgres {
 		for _, name := range (*others)[e.m.Topic] {
@@ -232,15 +236,18 @@ func (b *batch) place(e *entry) {
 	}
 }
 
-func (o *Outbox) take(l *lane, e *entry) bool {
+func (o *Outbox) take(l *lane, e *entry) (order *keyState, taken bool) {
 	if e.m.Delay > 0 || o.stopping.Load() || !o.poller.current(l) || !l.reserve() {
-		return false
+		return nil, false
 	}
-	if e.m.Key != "" && !l.claimKey(e.m.Key, e.seq) {
+	if e.m.Key == "" {
+		return nil, true
+	}
+	if order = l.claimKey(e.m.Key, e.seq); order == nil {
 		l.unreserve()
-		return false
+		return nil, false
 	}
-	return true
+	return order, true
 }
 
 // hand gives the lanes what was committed.
@@ -251,11 +258,19 @@ func (b *batch) hand() {
 				b.o.poller.open(b.o.topics[e.m.Topic][i], e.m.Delay)
 				continue
 			}
-			b.o.poller.hold(l, e.m.ID())
-			l.push(&Incoming{
-				Message: e.m, Subscription: l.group.Name, Attempt: 1, seq: e.seq, token: 1, complete: b.o.complete,
+			b.o.deliver(l, &Incoming{
+				Message: e.m, Subscription: l.group.Name, Attempt: 1, seq: e.seq, token: 1, order: e.orders[i],
 			})
 		}
+	}
+}
+
+// deliver hands a claimed delivery to its lane.
+func (o *Outbox) deliver(l *lane, d *Incoming) {
+	d.complete = o.complete
+	o.poller.hold(l, d.ID())
+	if !l.push(d) {
+		o.settler.add(op{kind: opRelease, d: d})
 	}
 }
 
@@ -263,13 +278,13 @@ func (b *batch) hand() {
 // poller finds the deliveries.
 func (b *batch) undo() {
 	for _, e := range slices.Backward(b.entries) {
-		for _, l := range e.lanes {
+		for i, l := range e.lanes {
 			if l == nil {
 				continue
 			}
 			l.unreserve()
-			if e.m.Key != "" {
-				l.unclaimKey(e.m.Key, e.seq)
+			if order := e.orders[i]; order != nil {
+				l.unclaimKey(order, e.seq)
 			}
 		}
 	}

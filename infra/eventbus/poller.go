@@ -200,7 +200,8 @@ func (p *poller) claimFree(ctx context.Context, l *lane) (more bool, err error) 
 	if places == 0 {
 		return true, nil
 	}
-	taken, err := p.take(ctx, l, places, func(ctx context.Context) ([]claimed, error) {
+	var unordered *keyState
+	taken, err := p.take(ctx, l, places, &unordered, func(ctx context.Context) ([]claimed, error) {
 		return p.o.store.claim(ctx, p.o.id(), l.group.Name, places)
 	})
 	return taken == places, err
@@ -213,9 +214,11 @@ func reserveUpTo(l *lane, n int) (places int) {
 	return places
 }
 
-// take claims with fn in a transaction, reads the events and hands them to l, which has places reserved for them. It
-// gives back the places not used.
-func (p *poller) take(ctx context.Context, l *lane, places int, fn func(context.Context) ([]claimed, error)) (taken int, err error) {
+// take claims with fn in a transaction, reads the events and hands them to l, which has places reserved for them, under
+// the order that fn has set. It gives back the places not used.
+func (p *poller) take(ctx context.Context, l *lane, places int, order **keyState,
+	fn func(context.Context) ([]claimed, error),
+) (taken int, err error) {
 	defer func() {
 		for range places - taken {
 			l.unreserve()
@@ -243,10 +246,9 @@ func (p *poller) take(ctx context.Context, l *lane, places int, fn func(context.
 			p.o.log.Error("a delivery has no event", zap.String("event", c.id), zap.String("subscription", l.group.Name))
 			continue
 		}
-		p.hold(l, c.id)
 		taken++
-		l.push(&Incoming{
-			Message: m, Subscription: l.group.Name, Attempt: c.attempts, seq: c.seq, token: c.token, complete: p.o.complete,
+		p.o.deliver(l, &Incoming{
+			Message: m, Subscription: l.group.Name, Attempt: c.attempts, seq: c.seq, token: c.token, order: *order,
 		})
 	}
 	p.o.progress()
@@ -291,16 +293,23 @@ func (p *poller) claimHead(ctx context.Context, l *lane, h head) (full bool, err
 		}
 		places = 1
 	}
-	_, err = p.take(ctx, l, places, func(ctx context.Context) ([]claimed, error) {
+	var order *keyState
+	_, err = p.take(ctx, l, places, &order, func(ctx context.Context) ([]claimed, error) {
+		if order != nil { // of a try that did not commit
+			l.forget(h.key, order)
+		}
 		got, err := p.o.store.claimKey(ctx, p.o.id(), l.group.Name, h.key, h.seq, places, l.group.Block)
 		if err != nil || len(got) == 0 {
 			return nil, err
 		}
-		if !l.adopt(h.key, h.seq, h.seq+int64(len(got))-1) {
+		if order = l.adopt(h.key, h.seq, h.seq+int64(len(got))-1); order == nil {
 			return nil, errBusyKey
 		}
 		return got, nil
 	})
+	if err != nil && order != nil {
+		l.forget(h.key, order)
+	}
 	if err == nil || isBusyKey(err) {
 		// There may be more of the key than one run.
 		l.backlog.open.Store(l.backlog.open.Load() || places == chain)

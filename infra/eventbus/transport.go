@@ -108,9 +108,11 @@ type Incoming struct {
 	// Attempt counts from 1.
 	Attempt int
 
-	seq      int64
-	token    int64
-	lane     *lane
+	seq   int64
+	token int64
+	lane  *lane
+	// order is the state of the key that this delivery was numbered under.
+	order    *keyState
 	complete func(ctx context.Context, d *Incoming) error
 	// completed tells that the handler's transaction has completed the delivery.
 	completed bool
