@@ -36,7 +36,7 @@ func newPlace(ctx context.Context, kind, root, folder string) (*place, error) {
 // database makes an empty database and returns its URL.
 func (p *place) database(ctx context.Context, name string) (string, error) {
 	if p.postgres == "" {
-		return "sqlite:" + filepath.Join(p.folder, name, "crash.db"), nil
+		return "sqlite:" + filepath.Join(p.folder, "data", name+".db"), nil
 	}
 	url, drop, err := makeSchema(ctx, p.postgres)
 	if err == nil {
