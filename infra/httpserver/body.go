@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"time"
 
 	"plugboard/app"
 )
@@ -121,7 +120,6 @@ func (x *exchange) readBody(buf *bytes.Buffer, limit int64) error {
 		x.closeAfter()
 		return errTooLarge(limit)
 	}
-	x.setReadDeadline(time.Time{})
 	return nil
 }
 
@@ -139,19 +137,4 @@ func (x *exchange) readError(err error) error {
 	default:
 		return app.Errorf(app.Malformed, "the body could not be read").Because(err)
 	}
-}
-
-// rawBody is the body a raw endpoint reads. Once it has arrived, its deadline is lifted, since a deadline that
-// passes while a handler works would end the request's context.
-type rawBody struct {
-	io.ReadCloser
-	x *exchange
-}
-
-func (b *rawBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if errors.Is(err, io.EOF) {
-		b.x.setReadDeadline(time.Time{})
-	}
-	return n, err
 }

@@ -91,6 +91,9 @@ type (
 	}
 	sameName struct {
 		A int `json:"a"`
+		secondA
+	}
+	secondA struct {
 		B int `json:"a"`
 	}
 	sameQuery struct {
@@ -164,7 +167,7 @@ func TestCheckNamesEveryMistake(t *testing.T) {
 		"nested untagged":     {func(b *app.Boot) { b.POST("/a", handle[nestedUntagged, app.Empty]()) }, `request field Inner.Name has no source: add json:"…"`},
 		"duration":            {func(b *app.Boot) { b.POST("/a", handle[durationBody, app.Empty]()) }, "request field Wait: a time.Duration has no JSON form"},
 		"json option":         {func(b *app.Boot) { b.POST("/a", handle[optionBody, app.Empty]()) }, `request field ID: the json option "string" is not supported in requests`},
-		"same JSON name":      {func(b *app.Boot) { b.POST("/a", handle[sameName, app.Empty]()) }, `request field B: another field is already filled from "a"`},
+		"same JSON name":      {func(b *app.Boot) { b.POST("/a", handle[sameName, app.Empty]()) }, `request field secondA.B: another field is already filled from "a"`},
 		"same parameter":      {func(b *app.Boot) { b.GET("/a", handle[sameQuery, app.Empty]()) }, `request field B: another field is already filled from "a"`},
 		"map keys":            {func(b *app.Boot) { b.POST("/a", handle[intKeys, app.Empty]()) }, "request field M: the keys of a map[int]string must be plain strings"},
 		"own decoder":         {func(b *app.Boot) { b.POST("/a", handle[selfDecoding, app.Empty]()) }, "must not decode itself"},

@@ -201,7 +201,7 @@ func (e *endpoint) serveRaw(ctx context.Context, x *exchange, c *gin.Context) {
 	}
 	r := x.request.WithContext(ctx)
 	if r.ContentLength != 0 {
-		r.Body = &rawBody{ReadCloser: http.MaxBytesReader(x.ResponseWriter, r.Body, e.bodyLimit), x: x}
+		r.Body = http.MaxBytesReader(x.ResponseWriter, r.Body, e.bodyLimit)
 	}
 	c.Request = r
 	e.Raw(c)

@@ -29,7 +29,6 @@ func (f front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer s.active.leave()
 		x.end(recover(), returned)
 	}()
-	markEntered(r)
 	x.begin()
 	if r.RequestURI == "*" {
 		x.answerAsterisk()
@@ -47,9 +46,6 @@ func (x *exchange) begin() {
 	h["X-Content-Type-Options"] = x.server.nosniff
 	if len(r.TransferEncoding) > 0 || x.server.draining.Load() {
 		x.closeAfter()
-	}
-	if r.ContentLength != 0 {
-		x.setReadDeadline(x.start.Add(x.server.config.ReadTimeout))
 	}
 }
 

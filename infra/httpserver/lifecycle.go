@@ -24,16 +24,14 @@ func (s *Server) newHTTPServer() *http.Server {
 	return &http.Server{
 		Handler: front{s},
 		// The whole head is held to HeaderLimit; net/http takes 0 for its default.
-		MaxHeaderBytes:    max(s.config.HeaderLimit-headSlop, 1),
-		ReadHeaderTimeout: s.config.HeaderTimeout,
-		// There is no ReadTimeout: once it passes, net/http ends the context of the request that is being
-		// handled. The front door sets the body's deadline and lifts it when the body has arrived.
+		MaxHeaderBytes:               max(s.config.HeaderLimit-headSlop, 1),
+		ReadHeaderTimeout:            s.config.HeaderTimeout,
+		ReadTimeout:                  s.config.ReadTimeout,
 		IdleTimeout:                  s.config.IdleTimeout,
 		WriteTimeout:                 s.config.RequestTimeout + s.config.WriteTimeout,
 		ErrorLog:                     errorLog(s.logger),
 		DisableGeneralOptionsHandler: true,
-		ConnContext:                  s.conns.opened,
-		ConnState:                    s.conns.changed,
+		ConnState:                    s.fresh.changed,
 	}
 }
 
@@ -129,19 +127,18 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return nil
 }
 
-// waitConnections waits for net/http's shutdown and meanwhile closes the connections it would wait for in vain:
-// those that never sent a request, or did not finish sending one.
+// waitConnections waits for net/http's shutdown and meanwhile closes the connections on which no request has arrived,
+// for which it would wait five seconds.
 func (s *Server) waitConnections(done <-chan error) error {
-	const silent, partial = 100 * time.Millisecond, time.Second
-	begun := time.Now()
-	tick := time.NewTicker(silent / 2)
+	const grace = 100 * time.Millisecond
+	tick := time.NewTicker(grace)
 	defer tick.Stop()
 	for {
 		select {
 		case err := <-done:
 			return err
-		case now := <-tick.C:
-			s.conns.closeUnused(now.Sub(begun) >= silent, now.Sub(begun) >= partial)
+		case <-tick.C:
+			s.fresh.close()
 		}
 	}
 }
@@ -250,69 +247,31 @@ func (s *streams) end() {
 	}
 }
 
-// connection is a client's connection.
-type connection struct {
-	conn net.Conn
-	// state is as net/http reports it.
-	state atomic.Int32
-	// entered tells that the handler of the current request was entered.
-	entered atomic.Bool
-}
-
-type connectionKey struct{}
-
-// connections are the open connections.
-type connections struct {
+// freshConns are the connections on which no request has arrived in full.
+type freshConns struct {
 	mu   sync.Mutex
-	open map[net.Conn]*connection
+	open map[net.Conn]struct{}
 }
 
-// opened is net/http's hook for a new connection.
-func (c *connections) opened(ctx context.Context, conn net.Conn) context.Context {
-	k := &connection{conn: conn}
+// changed is net/http's hook for the state of a connection. One becomes active with its first complete head.
+func (c *freshConns) changed(conn net.Conn, state http.ConnState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.open == nil {
-		c.open = map[net.Conn]*connection{}
-	}
-	c.open[conn] = k
-	return context.WithValue(ctx, connectionKey{}, k)
-}
-
-// changed is net/http's hook for the state of a connection.
-func (c *connections) changed(conn net.Conn, state http.ConnState) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	k := c.open[conn]
-	if k == nil {
+	if state != http.StateNew {
+		delete(c.open, conn)
 		return
 	}
-	k.state.Store(int32(state))
-	switch state {
-	case http.StateIdle:
-		k.entered.Store(false)
-	case http.StateClosed, http.StateHijacked:
-		delete(c.open, conn)
+	if c.open == nil {
+		c.open = map[net.Conn]struct{}{}
 	}
+	c.open[conn] = struct{}{}
 }
 
-// markEntered notes that the request's handler was entered.
-func markEntered(r *http.Request) {
-	if k, ok := r.Context().Value(connectionKey{}).(*connection); ok {
-		k.entered.Store(true)
-	}
-}
-
-// closeUnused closes connections without an accepted request: those that sent nothing, and those that sent a part
-// of a request.
-func (c *connections) closeUnused(silent, partial bool) {
+func (c *freshConns) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, k := range c.open {
-		state := http.ConnState(k.state.Load())
-		if !k.entered.Load() && ((state == http.StateNew && silent) || (state == http.StateActive && partial)) {
-			_ = k.conn.Close() // net/http closes it once more
-		}
+	for conn := range c.open {
+		_ = conn.Close() // net/http closes it once more
 	}
 }
 

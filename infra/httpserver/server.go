@@ -66,7 +66,7 @@ type Server struct {
 
 	active   activity
 	streams  streams
-	conns    connections
+	fresh    freshConns
 	draining atomic.Bool
 	ready    atomic.Pointer[func(context.Context) error]
 
