@@ -294,7 +294,8 @@ type head struct {
 }
 
 // heads lists the first unfinished delivery of each key of group, at most limit, from key on. It steps from key to
-// key, so that it costs by keys and not by deliveries. A dead one counts as finished unless block.
+// key, so that it costs by keys and not by deliveries; key <> ” is what the index says of itself, and must be said for
+// it to be used. A dead one counts as finished unless block.
 func (s store) heads(ctx context.Context, group, from string, block bool, limit int) ([]head, error) {
 	alive := "AND state <> 'dead'"
 	if block {
@@ -306,14 +307,15 @@ func (s store) heads(ctx context.Context, group, from string, block bool, limit 
 		err := r.Scan(&h.key, &h.seq, &h.state, &h.wait)
 		out = append(out, h)
 		return err
-	}, `WITH RECURSIVE k(key) AS (
-			SELECT MIN(key) FROM bus_deliveries WHERE subscription = ? AND key > ? `+alive+`
-			UNION ALL
-			SELECT (SELECT MIN(key) FROM bus_deliveries WHERE subscription = ? AND key > k.key `+alive+`) FROM k WHERE k.key IS NOT NULL
-		)
-		SELECT d.key, d.seq, d.state, d.due_at - {now} FROM (SELECT key FROM k WHERE key IS NOT NULL LIMIT ?) h
-		JOIN bus_deliveries d ON d.subscription = ? AND d.key = h.key AND d.seq =
-			(SELECT MIN(seq) FROM bus_deliveries m WHERE m.subscription = ? AND m.key = h.key `+strings.ReplaceAll(alive, "state", "m.state")+`)`,
+	}, `SELECT d.key, d.seq, d.state, d.due_at - {now} FROM (
+			WITH RECURSIVE k(key) AS (
+				SELECT MIN(key) FROM bus_deliveries WHERE subscription = ? AND key > ? AND key <> '' `+alive+`
+				UNION ALL
+				SELECT (SELECT MIN(key) FROM bus_deliveries WHERE subscription = ? AND key > k.key AND key <> '' `+alive+`) FROM k
+				WHERE k.key IS NOT NULL
+			) SELECT key FROM k WHERE key IS NOT NULL LIMIT ?) h
+		JOIN bus_deliveries d ON d.subscription = ? AND d.key = h.key AND d.key <> '' AND d.seq =
+			(SELECT MIN(seq) FROM bus_deliveries m WHERE m.subscription = ? AND m.key = h.key AND m.key <> '' `+strings.ReplaceAll(alive, "state", "m.state")+`)`,
 		group, from, group, limit, group, group)
 	return out, err
 }
@@ -341,7 +343,7 @@ func (s store) claimKey(ctx context.Context, owner, group, key string, seq int64
 			next++
 		}
 		return nil
-	}, `SELECT event_id, seq, state, due_at - {now} FROM bus_deliveries WHERE subscription = ? AND key = ? AND seq >= ?
+	}, `SELECT event_id, seq, state, due_at - {now} FROM bus_deliveries WHERE subscription = ? AND key = ? AND key <> '' AND seq >= ?
 		ORDER BY seq LIMIT ? `+lock, group, key, seq, n)
 	if err != nil || len(found) == 0 {
 		return nil, err
@@ -364,7 +366,7 @@ func (s store) first(ctx context.Context, group, key string, block bool) (int64,
 	}
 	var seq sql.NullInt64
 	err := s.query(ctx, func(r *sql.Rows) error { return r.Scan(&seq) },
-		`SELECT MIN(seq) FROM bus_deliveries WHERE subscription = ? AND key = ? `+alive, group, key)
+		`SELECT MIN(seq) FROM bus_deliveries WHERE subscription = ? AND key = ? AND key <> '' `+alive, group, key)
 	return seq.Int64, err
 }
 
