@@ -53,7 +53,7 @@ func parse(args []string, output io.Writer) (options, error) {
 	flags.StringVar(&o.db, "db", "sqlite", "sqlite or postgres; Postgres is the server that TEST_DATABASE_URL names, else one of its own")
 	flags.Uint64Var(&o.seed, "seed", 0, "repeats the kills and the requests of an earlier run; 0 means new ones")
 	flags.StringVar(&o.what, "service", "both", "plugboard (the released binary), harness, or both")
-	flags.DurationVar(&o.pause, "pause", 20*time.Millisecond, "the time between two requests of one of the 8 clients")
+	flags.DurationVar(&o.pause, "pause", 5*time.Millisecond, "the time between two requests of one of the 8 clients")
 	flags.BoolVar(&o.keep, "keep", false, "keep the folder with the databases and the logs also when nothing is violated")
 	if err := flags.Parse(args); err != nil {
 		return o, err

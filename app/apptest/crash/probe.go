@@ -11,8 +11,8 @@ import (
 
 // probeLedger is the workload of the harness service, and what its clients know afterwards.
 type probeLedger struct {
-	// holdMS is how long one in ten events keeps its completing subscriber.
-	holdMS int
+	// holdMS is how long holdPercent of the events keep their completing subscriber.
+	holdMS, holdPercent int
 
 	mu   sync.Mutex
 	sent [clients]int
@@ -40,8 +40,8 @@ const (
 	percent = 100
 	// undonePercent of the transactions are rolled back, by an error, a panic or, half, to a savepoint.
 	undonePercent = 10
-	// poisonPercent of the events kill a delivery, delayPercent wait, holdPercent keep a subscriber.
-	poisonPercent, delayPercent, holdPercent = 4, 5, 10
+	// poisonPercent of the events kill a delivery, delayPercent wait.
+	poisonPercent, delayPercent = 4, 5
 	// freePercent of the events have no key.
 	freePercent = 25
 )
@@ -59,7 +59,7 @@ func (l *probeLedger) next(rng *rand.Rand, client int) op {
 	if rng.IntN(percent) < delayPercent {
 		w.DelayMS = 1 + rng.IntN(percent)
 	}
-	if rng.IntN(percent) < holdPercent {
+	if rng.IntN(percent) < l.holdPercent {
 		w.HoldMS = l.holdMS
 	}
 	if rng.IntN(percent) < undonePercent {
