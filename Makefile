@@ -4,9 +4,12 @@ BIN := bin/plugboard
 LINTER := .cache/bin/golangci-lint
 SWAG := go tool swag init --quiet --dir docs,domains,app --generalInfo docs.go --outputTypes json,yaml
 FUZZTIME ?= 10s
+TRIALS ?= 20
+DB ?= sqlite
+SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint fmt tidy/check docs docs/check build fuzz bench
+.PHONY: help run test check lint fmt tidy/check docs docs/check build fuzz bench crash
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z\/]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,3 +61,6 @@ fuzz: ## fuzz every fuzz target for FUZZTIME (10s)
 
 bench: ## measure against the alternatives; prints ratios of one run
 	cd docs/benchmarks && go run .
+
+crash: ## kill the service TRIALS (20) times on DB (sqlite or postgres) and look for anything lost
+	@go run ./app/apptest/crash -trials $(TRIALS) -db $(DB) -seed $(SEED)
