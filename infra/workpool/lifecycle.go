@@ -123,11 +123,14 @@ func (p *Pool) abandon() (queued, running []string) {
 		}
 	}
 	for _, w := range p.crew {
-		if w.current == nil || w.current.end(waiting, shed) {
-			continue
+		switch t := w.current; {
+		case t == nil:
+		case t.end(waiting, shed): // on its way to the worker
+			queued = append(queued, t.plugin)
+		default:
+			t.end(started, shed)
+			running = append(running, t.plugin)
 		}
-		w.current.end(started, shed)
-		running = append(running, w.current.plugin)
 	}
 	return queued, running
 }

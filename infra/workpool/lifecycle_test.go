@@ -153,8 +153,8 @@ func TestStartAndStopLeaveNothing(t *testing.T) {
 func TestDescribe(t *testing.T) {
 	t.Parallel()
 	p := workpool.New(config.Pool{Workers: 3, Share: 50, JobTimeout: time.Second}, zap.NewNop(), prometheus.NewRegistry())
-	require.Equal(t, "3 workers on plain goroutines, queue 48 (24 per plugin)", p.Describe())
+	require.Equal(t, "workers 3 on plain goroutines, queue 48 (24 per plugin)", p.Describe())
 	cfg := settings()
 	b := newBench(t, cfg)
-	require.Equal(t, "1 workers on threads to be lowered by 10, queue 4 (4 per plugin)", b.Describe())
+	require.Equal(t, "workers 1 on threads to be lowered by 10, queue 4 (4 per plugin)", b.Describe())
 }

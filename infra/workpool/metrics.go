@@ -37,7 +37,7 @@ func newMetrics(p *Pool) *metrics {
 			Help: "Jobs that never ran because their caller had gone.",
 		}),
 		expired: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "plugboard_pool_overdue_total",
+			Name: "plugboard_pool_timeouts_total",
 			Help: "Jobs that ran longer than the limit.",
 		}),
 		wait: prometheus.NewHistogramVec(prometheus.HistogramOpts{

@@ -94,12 +94,12 @@ func New(cfg config.Pool, logger *zap.Logger, registry prometheus.Registerer) *P
 	return p
 }
 
-// Describe says in one line what the pool is: "2 workers on threads lowered by 10, queue 32 (16 per plugin)".
+// Describe says in one line what the pool is: "workers 2 on threads lowered by 10, queue 32 (16 per plugin)".
 // What it says about threads is known once the pool has started.
 func (p *Pool) Describe() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return fmt.Sprintf("%d workers on %s, queue %d (%d per plugin)", p.workers, p.threads(), p.capacity, p.share)
+	return fmt.Sprintf("workers %d on %s, queue %d (%d per plugin)", p.workers, p.threads(), p.capacity, p.share)
 }
 
 func (p *Pool) threads() string {

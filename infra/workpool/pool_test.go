@@ -369,7 +369,7 @@ func TestAnOverdueJobIsReportedOnceAndItsCallerAnswered(t *testing.T) {
 
 		time.Sleep(10 * time.Second)
 		require.EqualValues(t, 2, b.value("plugboard_pool_overdue"))
-		require.EqualValues(t, 2, b.value("plugboard_pool_overdue_total"))
+		require.EqualValues(t, 2, b.value("plugboard_pool_timeouts_total"))
 		entries := b.logs.All()
 		require.Len(t, entries, 2, "each once")
 		require.Equal(t, "images.resize", entries[0].ContextMap()["plugin"])

@@ -61,7 +61,7 @@ func TestWorkersAreLoweredAndNothingElseIs(t *testing.T) {
 	cfg.Workers, cfg.Nice = 2, 7
 	b := newBench(t, cfg)
 	require.NoError(t, b.Start(context.Background()))
-	require.Equal(t, "2 workers on threads lowered by 7, queue 4 (4 per plugin)", b.Describe())
+	require.Equal(t, "workers 2 on threads lowered by 7, queue 4 (4 per plugin)", b.Describe())
 	require.Equal(t, normal+7, b.niceInside())
 
 	// After some short jobs one runs aside, at ordinary priority. It turns out to be long, and is lowered while

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"plugboard/docs/benchmarks/measure"
+)
+
+// stream is one kind of request, sent at a fixed rate.
+type stream struct {
+	Path string
+	Rate float64 // a second
+}
+
+// streamResult is what became of a stream. Latencies are in seconds, from the time a request was due.
+type streamResult struct {
+	P50, P99, Max float64
+	OK, Refused   int
+	RefusedP99    float64
+	Failed        int
+}
+
+// sendLoad is the client: it sends the streams "path:rate" at once for a time, and prints the results as JSON. With
+// a rate of 0 it measures instead how many requests a second the server answers to four callers.
+func sendLoad(args []string) error {
+	flags := flag.NewFlagSet("load", flag.ContinueOnError)
+	base := flags.String("base", "", "")
+	lasts := flags.Duration("for", time.Second, "")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	client := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 1000}}
+	results := make([]streamResult, flags.NArg())
+	var all sync.WaitGroup
+	for i, arg := range flags.Args() {
+		s, err := parseStream(arg)
+		if err != nil {
+			return err
+		}
+		if s.Rate == 0 {
+			fmt.Println(capacity(client, *base+s.Path, *lasts))
+			return nil
+		}
+		all.Go(func() { results[i] = s.send(client, *base, *lasts) })
+	}
+	all.Wait()
+	return json.NewEncoder(os.Stdout).Encode(results)
+}
+
+func parseStream(arg string) (stream, error) {
+	path, rate, _ := strings.Cut(arg, ":")
+	r, err := strconv.ParseFloat(rate, 64)
+	if err != nil {
+		return stream{}, fmt.Errorf("read stream %q: %w", arg, err)
+	}
+	return stream{path, r}, nil
+}
+
+// send sends the stream and waits for the answers.
+func (s stream) send(client *http.Client, base string, lasts time.Duration) streamResult {
+	var c collector
+	var all sync.WaitGroup
+	begin := time.Now()
+	for i := range int(lasts.Seconds() * s.Rate) {
+		due := begin.Add(time.Duration(float64(i) / s.Rate * float64(time.Second)))
+		time.Sleep(time.Until(due))
+		all.Go(func() { status, err := get(client, base+s.Path); c.add(time.Since(due), status, err) })
+	}
+	all.Wait()
+	return c.result()
+}
+
+func get(client *http.Client, url string) (status int, err error) {
+	resp, err := client.Get(url)
+	if err != nil {
+		return 0, err
+	}
+	_, err = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode, errors.Join(err, resp.Body.Close())
+}
+
+type collector struct {
+	mu          sync.Mutex
+	ok, refused measure.Series
+	failed      int
+}
+
+func (c *collector) add(took time.Duration, status int, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case err != nil:
+		c.failed++
+	case status == http.StatusServiceUnavailable:
+		c.refused = append(c.refused, took.Seconds())
+	default:
+		c.ok = append(c.ok, took.Seconds())
+	}
+}
+
+func (c *collector) result() streamResult {
+	r := streamResult{OK: len(c.ok), Refused: len(c.refused), Failed: c.failed}
+	if r.OK > 0 {
+		r.P50, r.P99, r.Max = c.ok.Quantile(0.5), c.ok.Quantile(0.99), c.ok.Quantile(1)
+	}
+	if r.Refused > 0 {
+		r.RefusedP99 = c.refused.Quantile(0.99)
+	}
+	return r
+}
+
+// capacity returns how many requests a second the server answers to four callers.
+func capacity(client *http.Client, url string, lasts time.Duration) float64 {
+	var all sync.WaitGroup
+	var counts [4]int
+	begin := time.Now()
+	for i := range counts {
+		all.Go(func() {
+			for time.Since(begin) < lasts {
+				if _, err := get(client, url); err == nil {
+					counts[i]++
+				}
+			}
+		})
+	}
+	all.Wait()
+	total := 0
+	for _, n := range counts {
+		total += n
+	}
+	return float64(total) / time.Since(begin).Seconds()
+}
