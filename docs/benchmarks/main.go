@@ -6,8 +6,8 @@
 // It is a Go module of its own, so that the peers it measures stay out of the service's dependencies. Servers
 // listen on loopback alone, databases live in a temporary folder and in schemas of their own, and every load
 // is bounded in count and time. It exits with 1 when a requirement is missed and with 2 when a comparison
-// broke. Postgres is taken from TEST_DATABASE_URL; without it the comparisons on Postgres say that they were
-// not made.
+// broke. Postgres is that of TEST_DATABASE_URL, else the tests' own, which is started when it does not run;
+// where there is none, the report says loudly that its comparison was not made.
 package main
 
 import (

@@ -2,9 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -16,15 +20,53 @@ type postgres struct {
 	conn     *pgx.Conn
 	schemas  []string
 	describe string
+	// end ends a server that was started for this run.
+	end func() error
 }
 
-// openPostgres connects to the server of TEST_DATABASE_URL. Without it, it returns nil. A server that does not
-// sync its commits is refused, since nothing is to be learnt from it.
-func openPostgres(ctx context.Context) (*postgres, error) {
-	at := os.Getenv("TEST_DATABASE_URL")
-	if at == "" {
-		return nil, nil
+// locatePostgres returns the URL of TEST_DATABASE_URL, else of the tests' own server, which is started when it does
+// not run and ended by end.
+func locatePostgres(ctx context.Context, b *bench) (at string, end func() error, err error) {
+	end = func() error { return nil }
+	if at := os.Getenv("TEST_DATABASE_URL"); at != "" {
+		return at, end, nil
 	}
+	script := filepath.Join(b.root, "deployments", "test-postgres.sh")
+	if out, err := exec.CommandContext(ctx, script, "url").Output(); err == nil {
+		return strings.TrimSpace(string(out)), end, nil
+	}
+	var complaints strings.Builder
+	cmd := exec.CommandContext(ctx, script, "start")
+	cmd.Stderr = &complaints
+	out, err := cmd.Output()
+	if err != nil {
+		return "", nil, fmt.Errorf("start Postgres: %w: %s", err, strings.TrimSpace(complaints.String()))
+	}
+	end = func() error {
+		if err := exec.Command(script, "stop").Run(); err != nil {
+			return fmt.Errorf("stop Postgres: %w", err)
+		}
+		return nil
+	}
+	return strings.TrimSpace(string(out)), end, nil
+}
+
+// openPostgres connects to the server. A server that does not sync its commits is refused, since nothing is to be
+// learnt from it.
+func openPostgres(ctx context.Context, b *bench) (*postgres, error) {
+	at, end, err := locatePostgres(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	p, err := connectPostgres(ctx, at)
+	if err != nil {
+		return nil, errors.Join(err, end())
+	}
+	p.end = end
+	return p, nil
+}
+
+func connectPostgres(ctx context.Context, at string) (*postgres, error) {
 	conn, err := pgx.Connect(ctx, at)
 	if err != nil {
 		return nil, fmt.Errorf("connect to Postgres: %w", err)
@@ -37,7 +79,7 @@ func openPostgres(ctx context.Context) (*postgres, error) {
 		err = fmt.Errorf("fsync is %s and synchronous_commit %s; both must be on", fsync, commit)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("look at Postgres: %w", err)
+		return nil, errors.Join(fmt.Errorf("look at Postgres: %w", err), conn.Close(ctx))
 	}
 	p.describe = fmt.Sprintf("Postgres %s over a socket or the loopback, fsync %s, synchronous_commit %s; 16 connections for ours, 24 for River.", version, fsync, commit)
 	return p, nil
@@ -62,10 +104,11 @@ func (p *postgres) schema(ctx context.Context, name string) (string, error) {
 
 func (p *postgres) close() error {
 	ctx := context.Background()
+	var errs []error
 	for _, name := range p.schemas {
 		if _, err := p.conn.Exec(ctx, "DROP SCHEMA "+pgx.Identifier{name}.Sanitize()+" CASCADE"); err != nil {
-			return fmt.Errorf("drop schema: %w", err)
+			errs = append(errs, fmt.Errorf("drop schema: %w", err))
 		}
 	}
-	return p.conn.Close(ctx)
+	return errors.Join(append(errs, p.conn.Close(ctx), p.end())...)
 }
