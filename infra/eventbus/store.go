@@ -294,8 +294,8 @@ type head struct {
 }
 
 // heads lists the first unfinished delivery of each key of group, at most limit, from key on. It steps from key to
-// key, so that it costs by keys and not by deliveries; key <> ” is what the index says of itself, and must be said for
-// it to be used. A dead one counts as finished unless block.
+// key, so that it costs by keys and not by deliveries. That a key is not empty is said because the index says it, and
+// is not used otherwise. A dead one counts as finished unless block.
 func (s store) heads(ctx context.Context, group, from string, block bool, limit int) ([]head, error) {
 	alive := "AND state <> 'dead'"
 	if block {
