@@ -233,14 +233,23 @@ type DeliverySource interface {
 
 type deliveryKey struct{}
 
-// deliveryContext carries the call and the delivery in one allocation: subscribers run often.
-type deliveryContext struct {
-	context.Context
-	call   Call
-	source DeliverySource
+// DeliveryContext is the context of a handler: it carries a [Call] and the delivery. It is a struct so that a transport
+// can make it part of what it allocates anyway; for the host.
+type DeliveryContext struct {
+	context.Context //nolint:containedctx // it is one
+	call            Call
+	source          DeliverySource
 }
 
-func (c *deliveryContext) Value(key any) any {
+// Init makes c the context of a handler of plugin for the delivery of source, under ctx. It is called once, before c
+// is used.
+func (c *DeliveryContext) Init(ctx context.Context, plugin, requestID, trace string, source DeliverySource) {
+	c.Context, c.source = ctx, source
+	c.call.Plugin, c.call.RequestID, c.call.Trace = plugin, requestID, trace
+}
+
+// Value implements context.Context.
+func (c *DeliveryContext) Value(key any) any {
 	switch key.(type) {
 	case callKey:
 		return &c.call
@@ -254,7 +263,9 @@ func (c *deliveryContext) Value(key any) any {
 // WithDelivery returns the context of a handler of plugin for the delivery of source, with a [Call] of its
 // own; for the host.
 func WithDelivery(ctx context.Context, plugin, requestID, trace string, source DeliverySource) context.Context {
-	return &deliveryContext{Context: ctx, call: Call{Plugin: plugin, RequestID: requestID, Trace: trace}, source: source}
+	c := &DeliveryContext{}
+	c.Init(ctx, plugin, requestID, trace, source)
+	return c
 }
 
 // DeliveryFrom returns the delivery that ctx belongs to. It reports false outside a subscriber.

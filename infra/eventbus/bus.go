@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -54,6 +55,9 @@ func (b *Bus) Start(ctx context.Context) error {
 			b.outbox.Subscribe(b.group(s))
 		}
 	}
+	for _, p := range b.wiring.publications {
+		p.lanes = b.memory.lanes[p.topic]
+	}
 	if err := b.outbox.Start(ctx); err != nil {
 		return fmt.Errorf("start event delivery: %w", err)
 	}
@@ -87,13 +91,14 @@ func (b *Bus) Idle(ctx context.Context) error {
 func (b *Bus) Outbox() *Outbox { return b.outbox }
 
 type pluginBus struct {
-	bus    *Bus
-	plugin string
+	bus       *Bus
+	plugin    string
+	announced atomic.Pointer[[]*publication]
 }
 
 // Publish implements app.Bus.
 func (p *pluginBus) Publish(ctx context.Context, event app.Event, opts ...app.PublishOption) error {
-	pub, err := p.bus.publication(p.plugin, event)
+	pub, err := p.publication(event)
 	if err != nil {
 		return err
 	}
@@ -105,7 +110,7 @@ func (p *pluginBus) Publish(ctx context.Context, event app.Event, opts ...app.Pu
 }
 
 func (b *Bus) publish(ctx context.Context, pub *publication, m *Message) error {
-	if pub.durable || b.outbox.Wants(m.Topic) {
+	if pub.durable || b.outbox.othersWant(m.Topic) {
 		payload, err := pub.encode(m)
 		if err != nil {
 			return fmt.Errorf("publish %s: %w", m.Topic, err)
@@ -117,13 +122,13 @@ func (b *Bus) publish(ctx context.Context, pub *publication, m *Message) error {
 	}
 	pub.published.Inc()
 	if pub.volatile {
-		return b.memory.Publish(ctx, m)
+		b.memory.publish(ctx, m, pub.lanes)
 	}
 	return nil
 }
 
-// publication finds what plugin announced to publish.
-func (b *Bus) publication(plugin string, event app.Event) (*publication, error) {
+// publication finds what the plugin announced to publish.
+func (p *pluginBus) publication(event app.Event) (*publication, error) {
 	t := reflect.TypeOf(event)
 	if t == nil {
 		return nil, errors.New("publish: the event is nil")
@@ -134,12 +139,30 @@ func (b *Bus) publication(plugin string, event app.Event) (*publication, error) 
 		}
 		t = t.Elem()
 	}
-	pub, ok := b.wiring.publications[publicationKey{plugin, t}]
-	if !ok {
-		return nil, fmt.Errorf("publish %s: plugin %s has not announced this event; add b.Publishes(%s{}) to its OnBoot",
-			event.Topic(), plugin, t.Name())
+	for _, pub := range p.publications() {
+		if pub.event == t {
+			return pub, nil
+		}
 	}
-	return pub, nil
+	return nil, fmt.Errorf("publish %s: plugin %s has not announced this event; add b.Publishes(%s{}) to its OnBoot",
+		event.Topic(), p.plugin, t.Name())
+}
+
+// publications lists what the plugin announced: few, so that a search is faster than a map.
+func (p *pluginBus) publications() []*publication {
+	if list := p.announced.Load(); list != nil {
+		return *list
+	}
+	var list []*publication
+	for key, pub := range p.bus.wiring.publications {
+		if key.plugin == p.plugin {
+			list = append(list, pub)
+		}
+	}
+	if p.bus.wiring.publications != nil {
+		p.announced.Store(&list)
+	}
+	return list
 }
 
 // Limits of what a publisher may send along, so that no single event can fill an index or a log line.

@@ -36,6 +36,8 @@ type publication struct {
 	self              plan
 	volatile, durable bool
 	published         prometheus.Counter
+	// lanes are the topic's volatile subscriptions; set when the bus starts.
+	lanes []*lane
 }
 
 // subscription is a registered subscriber.
@@ -47,6 +49,9 @@ type subscription struct {
 	// plans copy from each publisher's type, self from the subscriber's own.
 	plans map[reflect.Type]plan
 	self  plan
+	// first is the type of the first publisher, and firstPlan its plan: mostly there is only one.
+	first     reflect.Type
+	firstPlan plan
 }
 
 // DeadLetterPrefix begins the topics under which dead deliveries are announced.
@@ -225,6 +230,9 @@ func (c *checker) match(s *subscription) {
 	for _, from := range sources {
 		p, bad := compilePlan(s.Subscriber.EventType(), from.event)
 		s.plans[from.event] = p
+		if s.first == nil {
+			s.first, s.firstPlan = from.event, p
+		}
 		for _, m := range bad {
 			if m.missing {
 				missing[m.field]++

@@ -43,7 +43,12 @@ func (b *Bus) handle(ctx context.Context, s *subscription, d *Incoming) error {
 	if err != nil {
 		return err
 	}
-	ctx = app.WithDelivery(ctx, s.Plugin.Name, d.RequestID, d.Trace, d)
+	run := &d.ctx
+	if d.Attempt > 1 { // the first attempt may have left its context somewhere
+		run = &app.DeliveryContext{}
+	}
+	run.Init(ctx, s.Plugin.Name, d.RequestID, d.Trace, d)
+	ctx = run
 	if s.options.Volatile && s.Subscriber.Tx() {
 		return b.db.InTx(ctx, func(ctx context.Context) error { return s.Subscriber.Call(ctx, event) })
 	}
@@ -54,6 +59,10 @@ func (b *Bus) handle(ctx context.Context, s *subscription, d *Incoming) error {
 func (s *subscription) event(m *Message) (any, error) {
 	event := s.Subscriber.New()
 	to := reflect.ValueOf(event).UnsafePointer()
+	if m.local != nil && m.localType == s.first {
+		s.firstPlan.copy(to, m.local)
+		return event, nil
+	}
 	if p, ok := s.plans[m.localType]; ok && m.local != nil {
 		p.copy(to, m.local)
 		return event, nil

@@ -31,6 +31,7 @@ type lane struct {
 	// used counts the places taken, of at most capacity.
 	used     atomic.Int64
 	capacity int64
+	made     time.Time
 
 	mu      sync.Mutex
 	wake    sync.Cond
@@ -44,6 +45,7 @@ type lane struct {
 	// room is closed when a place is given back while publishers wait for one; stalled tells that
 	// they have waited in vain since.
 	room    chan struct{}
+	waiters atomic.Int32
 	stalled atomic.Bool
 }
 
@@ -60,7 +62,7 @@ type keyState struct {
 const maxIdleKeys = 4096
 
 func newLane(g Group, capacity int, settle func(*Incoming, error)) *lane {
-	l := &lane{group: g, settle: settle, observe: g.Observe, batch: 1, capacity: int64(capacity), keys: make(map[string]*keyState), workers: make(map[*worker]struct{})}
+	l := &lane{group: g, settle: settle, observe: g.Observe, batch: 1, capacity: int64(capacity), made: time.Now(), keys: make(map[string]*keyState), workers: make(map[*worker]struct{})}
 	l.wake.L = &l.mu
 	l.backlog.held = make(map[string]struct{})
 	return l
@@ -85,6 +87,8 @@ func (l *lane) awaitRoom(limit time.Duration) bool {
 	}
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
+	l.waiters.Add(1)
+	defer l.waiters.Add(-1)
 	for {
 		l.mu.Lock()
 		if l.room == nil {
@@ -107,7 +111,12 @@ func (l *lane) awaitRoom(limit time.Duration) bool {
 // freed gives a place back and tells publishers that wait for one.
 func (l *lane) freed() {
 	l.used.Add(-1)
-	l.stalled.Store(false)
+	if l.stalled.Load() {
+		l.stalled.Store(false)
+	}
+	if l.waiters.Load() == 0 {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.room != nil {
@@ -320,6 +329,9 @@ func (l *lane) rouse() {
 	}
 }
 
+// clock is the time since the lane was made: monotonic, and cheaper to read than the time of day.
+func (l *lane) clock() time.Duration { return time.Since(l.made) }
+
 // quiet reports whether nothing is waiting or running.
 func (l *lane) quiet() bool { return l.used.Load() == 0 }
 
@@ -373,8 +385,8 @@ func (l *lane) wait(ctx context.Context) error {
 }
 
 // overdue ends the contexts of the runs that have outlived the group's timeout.
-func (l *lane) overdue(now time.Time) {
-	limit := now.Add(-l.group.Timeout).UnixNano()
+func (l *lane) overdue() {
+	limit := int64(l.clock() - l.group.Timeout)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for w := range l.workers {
@@ -387,7 +399,7 @@ func (l *lane) overdue(now time.Time) {
 // worker runs deliveries of a lane, one after the other. It ends when the lane closes.
 type worker struct {
 	lane *lane
-	// since is when the current run began, in Unix nanoseconds; 0 between runs.
+	// since is when the current run began, in nanoseconds on the lane's clock; 0 between runs.
 	since atomic.Int64
 
 	mu     sync.Mutex
@@ -417,7 +429,7 @@ func (w *worker) run() {
 			normal = true
 			return
 		}
-		at := time.Now()
+		at := l.clock()
 		for i, d := range batch {
 			at = w.one(d, at, batch[i+1:])
 			batch[i] = nil
@@ -443,15 +455,15 @@ func (l *lane) take(batch []*Incoming) []*Incoming {
 	return batch
 }
 
-// one runs d, which begins at start, and settles it. It returns when the run ended. When the handler ends the
-// goroutine, the rest of the batch goes back.
-func (w *worker) one(d *Incoming, start time.Time, rest []*Incoming) (end time.Time) {
+// one runs d, which begins at start on the lane's clock, and settles it. It returns when the run ended. When the handler
+// ends the goroutine, the rest of the batch goes back.
+func (w *worker) one(d *Incoming, start time.Duration, rest []*Incoming) (end time.Duration) {
 	err := errExited
 	defer func() {
-		end = time.Now()
+		end = w.lane.clock()
 		w.since.Store(0)
 		if w.lane.observe != nil {
-			w.lane.observe(end.Sub(start), err)
+			w.lane.observe(end-start, err)
 		}
 		if err == errExited { //nolint:errorlint // set just above, never wrapped
 			w.lane.mu.Lock()
@@ -469,7 +481,7 @@ func (w *worker) one(d *Incoming, start time.Time, rest []*Incoming) (end time.T
 // errExited is the outcome of a handler that called runtime.Goexit.
 var errExited = fmt.Errorf("the handler ended its goroutine")
 
-func (w *worker) call(d *Incoming, start time.Time) (err error) {
+func (w *worker) call(d *Incoming, start time.Duration) (err error) {
 	defer recovered(&err)
 	return w.lane.group.Handle(w.context(start), d)
 }
@@ -490,13 +502,13 @@ func (p *panicError) Error() string { return fmt.Sprintf("panic: %v", p.value) }
 
 // context returns the context of the next run. One context serves many runs, until it is cancelled: a
 // timer for each run would cost more than most handlers.
-func (w *worker) context(start time.Time) context.Context {
+func (w *worker) context(start time.Duration) context.Context {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ctx == nil || w.ctx.Err() != nil {
 		w.ctx, w.cancel = context.WithCancel(w.lane.base)
 	}
-	w.since.Store(start.UnixNano())
+	w.since.Store(int64(start))
 	return w.ctx
 }
 

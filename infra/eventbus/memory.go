@@ -80,9 +80,9 @@ func watch(ctx context.Context, done chan<- struct{}, lanes []*lane) {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-tick.C:
+		case <-tick.C:
 			for _, l := range lanes {
-				l.overdue(now)
+				l.overdue()
 			}
 		}
 	}
@@ -90,23 +90,28 @@ func watch(ctx context.Context, done chan<- struct{}, lanes []*lane) {
 
 // Publish implements [Transport].
 func (t *Memory) Publish(ctx context.Context, m *Message) error {
-	if tx, ok := database.TxFrom(ctx); ok {
-		tx.AfterCommit(func() { t.hand(m) })
-		return nil
-	}
-	t.hand(m)
+	t.publish(ctx, m, t.lanes[m.Topic])
 	return nil
 }
 
-func (t *Memory) hand(m *Message) {
-	for _, l := range t.lanes[m.Topic] {
+// publish hands m to lanes, after the commit if there is a transaction.
+func (t *Memory) publish(ctx context.Context, m *Message, lanes []*lane) {
+	if tx, ok := database.TxFrom(ctx); ok {
+		tx.AfterCommit(func() { t.hand(m, lanes) })
+		return
+	}
+	t.hand(m, lanes)
+}
+
+func (t *Memory) hand(m *Message, lanes []*lane) {
+	for _, l := range lanes {
 		if !t.room(l) {
 			if t.hooks.Dropped != nil {
 				t.hooks.Dropped(l.group.Name)
 			}
 			continue
 		}
-		d := &Incoming{Message: m, Subscription: l.group.Name, Attempt: 1}
+		d := m.incoming(l, 1)
 		if m.Delay > 0 {
 			t.later(m.Delay, l, func() { l.push(d) })
 			continue

@@ -114,9 +114,11 @@ func (o *Outbox) Start(ctx context.Context) error {
 }
 
 // Wants reports whether subscriptions of other versions take topic.
-func (o *Outbox) Wants(topic string) bool {
+func (o *Outbox) Wants(topic string) bool { return o.topics[topic] != nil || o.othersWant(topic) }
+
+func (o *Outbox) othersWant(topic string) bool {
 	others := o.others.Load()
-	return o.topics[topic] != nil || others != nil && len((*others)[topic]) > 0
+	return others != nil && len(*others) > 0 && len((*others)[topic]) > 0
 }
 
 // Publish implements [Transport].
@@ -258,9 +260,9 @@ func (b *batch) hand() {
 				b.o.poller.open(b.o.topics[e.m.Topic][i], e.m.Delay)
 				continue
 			}
-			b.o.deliver(l, &Incoming{
-				Message: e.m, Subscription: l.group.Name, Attempt: 1, seq: e.seq, token: 1, order: e.orders[i],
-			})
+			d := e.m.incoming(l, 1)
+			d.seq, d.token, d.order = e.seq, 1, e.orders[i]
+			b.o.deliver(l, d)
 		}
 	}
 }

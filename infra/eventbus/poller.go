@@ -158,7 +158,7 @@ func (p *poller) run(ctx context.Context) {
 
 // look claims what l has room for. Errors are logged and tried again at the next tick.
 func (p *poller) look(ctx context.Context, l *lane) {
-	l.overdue(time.Now())
+	l.overdue()
 	l.backlog.open.Store(false)
 	more, err := p.claim(ctx, l)
 	if err != nil && ctx.Err() == nil {
@@ -247,9 +247,9 @@ func (p *poller) take(ctx context.Context, l *lane, places int, order **keyState
 			continue
 		}
 		taken++
-		p.o.deliver(l, &Incoming{
-			Message: m, Subscription: l.group.Name, Attempt: c.attempts, seq: c.seq, token: c.token, order: *order,
-		})
+		d := m.incoming(l, c.attempts)
+		d.seq, d.token, d.order = c.seq, c.token, *order
+		p.o.deliver(l, d)
 	}
 	p.o.progress()
 	return taken, nil

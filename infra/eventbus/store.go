@@ -375,18 +375,19 @@ func (s store) events(ctx context.Context, ids []string) (map[string]*Message, e
 	out := make(map[string]*Message, len(ids))
 	err := s.query(ctx, func(r *sql.Rows) error {
 		m := &Message{}
-		var headers, payload string
+		var id, headers, payload string
 		var at int64
-		if err := r.Scan(&m.id, &m.Topic, &m.Key, &m.Emitter, &m.Parent, &m.RequestID, &m.Trace, &headers, &payload, &at); err != nil {
+		if err := r.Scan(&id, &m.Topic, &m.Key, &m.Emitter, &m.Parent, &m.RequestID, &m.Trace, &headers, &payload, &at); err != nil {
 			return err
 		}
+		m.id.Store(&id)
 		m.Payload, m.Time = []byte(payload), time.UnixMilli(at)
 		if headers != "" {
 			if err := json.Unmarshal([]byte(headers), &m.Headers); err != nil {
-				return fmt.Errorf("read headers of event %s: %w", m.id, err)
+				return fmt.Errorf("read headers of event %s: %w", id, err)
 			}
 		}
-		out[m.id] = m
+		out[id] = m
 		return nil
 	}, `SELECT id, topic, key, emitter, parent, request_id, trace, headers, payload, published_at FROM bus_events WHERE id IN {list}`, list(ids))
 	return out, err
@@ -405,7 +406,9 @@ func (s store) owned(ctx context.Context, owner string, age time.Duration) ([]*I
 	var out []*Incoming
 	err := s.query(ctx, func(r *sql.Rows) error {
 		d := &Incoming{Message: &Message{}}
-		err := r.Scan(&d.id, &d.Subscription, &d.token)
+		var id string
+		err := r.Scan(&id, &d.Subscription, &d.token)
+		d.id.Store(&id)
 		out = append(out, d)
 		return err
 	}, `SELECT event_id, subscription, token FROM bus_deliveries WHERE state = 'running' AND owner = ? AND claimed_at < {now} - ?`,

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"reflect"
-	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
 	"github.com/google/uuid"
+
+	"plugboard/app"
 )
 
 // Transport carries messages from the publisher to the handlers of groups. There are two: [Memory], which
@@ -82,22 +84,33 @@ type Message struct {
 	// Payload is the event as JSON; empty when no durable group needs it.
 	Payload []byte
 
-	idOnce sync.Once
-	id     string
+	id atomic.Pointer[string]
 	// local is the published struct, as long as the message has not been through storage.
 	local     unsafe.Pointer
 	localType reflect.Type
+	// first is the delivery to the first group: most messages have one, and share its allocation.
+	first Incoming
 }
 
 // ID returns the message's id, a UUIDv7. It is made when it is first asked for: most volatile messages
 // are never asked.
 func (m *Message) ID() string {
-	m.idOnce.Do(func() {
-		if m.id == "" {
-			m.id = uuid.Must(uuid.NewV7()).String()
-		}
-	})
-	return m.id
+	if id := m.id.Load(); id != nil {
+		return *id
+	}
+	id := uuid.Must(uuid.NewV7()).String()
+	m.id.CompareAndSwap(nil, &id)
+	return *m.id.Load()
+}
+
+// incoming returns a new delivery of m to l. The first is part of m. It is not for concurrent use.
+func (m *Message) incoming(l *lane, attempt int) *Incoming {
+	d := &m.first
+	if d.Message != nil {
+		d = &Incoming{}
+	}
+	d.Message, d.Subscription, d.Attempt = m, l.group.Name, attempt
+	return d
 }
 
 // Incoming is a message being handed to a group.
@@ -116,4 +129,5 @@ type Incoming struct {
 	complete func(ctx context.Context, d *Incoming) error
 	// completed tells that the handler's transaction has completed the delivery.
 	completed bool
+	ctx       app.DeliveryContext
 }
