@@ -96,7 +96,7 @@ func (e *endpoint) applyOptions() (wrong []string) {
 	if o.Timeout != nil {
 		e.timeout = *o.Timeout
 		if e.timeout < 0 || (e.timeout == 0 && e.Raw == nil) {
-			wrong = append(wrong, fmt.Sprintf("the timeout %s must be greater than 0; 0, for none, is for raw endpoints alone", time.Duration(e.timeout)))
+			wrong = append(wrong, fmt.Sprintf("the timeout %s must be greater than 0; 0, for none, is for raw endpoints alone", e.timeout))
 		}
 	}
 	switch {

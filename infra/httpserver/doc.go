@@ -13,6 +13,7 @@
 //	400 malformed         not JSON, duplicate members, invalid UTF-8, trailing data, nesting deeper than 100, a
 //	                      missing body, a malformed query (bad escapes, semicolons, more than 256 parameters),
 //	                      NUL characters in names or in parameters nobody asked for
+//	408 timeout           a body that does not arrive within the read timeout
 //	413 too_large         a body over the limit, before it is read where its length is declared
 //	415 unsupported_type  a body of a media type the endpoint does not take, or without one, a content encoding,
 //	                      a charset other than UTF-8, a body on an endpoint that takes none

@@ -3,7 +3,6 @@ package httpserver
 import (
 	"encoding"
 	stdjson "encoding/json"
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -62,7 +61,7 @@ type jsonMember struct {
 	node  *jsonNode
 }
 
-// member sources that the JSON library would decode by themselves.
+// The interfaces and types with a JSON form of their own.
 var (
 	unmarshalerTypes = []reflect.Type{
 		reflect.TypeFor[json.UnmarshalerFrom](),
@@ -230,8 +229,5 @@ func (n *jsonNode) mayBeNull(patch bool) bool {
 	}
 }
 
-// String names the node's type, for start errors.
-func (n *jsonNode) String() string { return fmt.Sprint(n.typ) }
-
-// keep app's Optional honest: its JSON form is decoded by itself on the fast path.
+// The fast path relies on app.Optional decoding itself.
 var _ json.UnmarshalerFrom = (*app.Optional[int])(nil)
