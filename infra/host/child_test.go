@@ -45,6 +45,8 @@ func childApp(name string) fx.Option {
 			boots("load.stream", func(b *app.Boot) {
 				b.Raw(http.MethodGet, "/stream", stream, app.Timeout(0))
 			})),
+		"orders":        orders("mail"),
+		"other orders":  orders("letters"),
 		"hangs at stop": fx.Invoke(onStop(func(context.Context) error { select {} })),
 		"waits at start": fx.Invoke(onStart(func(ctx context.Context) error {
 			fmt.Println("starting")

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/fx"
 
 	"plugboard/config"
+	"plugboard/infra/database"
 )
 
 // Commands is what the binary's commands work with. A command added by [WithCommand] gets it too.
@@ -29,13 +30,23 @@ func (c *Commands) newApp(o options) (*App, error) {
 }
 
 // WithDatabase puts the application together, opens its database alone, runs fn, and closes it. Nothing is
-// migrated.
-func (c *Commands) WithDatabase(ctx context.Context, fn func(ctx context.Context, a *App) error) (err error) {
+// migrated. On SQLite it fails while the service runs, to which the file belongs.
+func (c *Commands) WithDatabase(ctx context.Context, fn func(ctx context.Context, a *App) error) error {
+	return c.withDatabase(ctx, (*database.DB).Open, fn)
+}
+
+// BesideService is [Commands.WithDatabase] for commands that work while the service runs, as described at
+// database.DB.OpenShared.
+func (c *Commands) BesideService(ctx context.Context, fn func(ctx context.Context, a *App) error) error {
+	return c.withDatabase(ctx, (*database.DB).OpenShared, fn)
+}
+
+func (c *Commands) withDatabase(ctx context.Context, open func(*database.DB, context.Context) error, fn func(ctx context.Context, a *App) error) (err error) {
 	a, err := c.New()
 	if err != nil {
 		return err
 	}
-	if err := a.DB().Open(ctx); err != nil {
+	if err := open(a.DB(), ctx); err != nil {
 		return fmt.Errorf("open the database: %w", err)
 	}
 	defer func() {
@@ -77,7 +88,7 @@ did not end in its time; 130 and 143 ended at once by a second signal.`,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		c.serveCommand(), c.migrateCommand(), c.routesCommand(), c.graphCommand(), c.checkCommand(),
-		c.healthCommand(), c.versionCommand(),
+		c.eventsCommand(), c.healthCommand(), c.versionCommand(),
 	)
 	for _, command := range c.options.commands {
 		root.AddCommand(command(c))

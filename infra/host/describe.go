@@ -1,7 +1,6 @@
 package host
 
 import (
-	"encoding/json"
 	"fmt"
 	"text/tabwriter"
 
@@ -37,13 +36,7 @@ func (c *Commands) printRoutes(a *App, asJSON bool) error {
 	if !asJSON {
 		return tableOf(c, "METHOD\tPATH\tPLUGIN\tSOURCE", routes, routeRow)
 	}
-	enc := json.NewEncoder(c.stdout)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(routesForJSON(routes)); err != nil {
-		return fmt.Errorf("print routes: %w", err)
-	}
-	return nil
+	return c.printJSON(routesForJSON(routes))
 }
 
 // routeJSON is a route as "routes --json" prints it.

@@ -75,6 +75,7 @@ type options struct {
 	extra    []fx.Option
 	commands []func(*Commands) *cobra.Command
 	dot      *fx.DotGraph
+	terminal io.Reader
 }
 
 // With adds options to the graph beside the modules. They are not looked into; tests use it to replace parts.

@@ -1,0 +1,375 @@
+package host
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+
+	"github.com/mattn/go-isatty"
+	"github.com/spf13/cobra"
+
+	"plugboard/infra/database"
+	"plugboard/infra/eventbus"
+)
+
+// WithTerminal has commands ask their questions of in, as of somebody at a terminal. Without it they ask when the
+// standard input is a terminal, and refuse to go on otherwise.
+func WithTerminal(in io.Reader) Option { return func(o *options) { o.terminal = in } }
+
+// eventsUsage are the flags that the commands under "events" share.
+type eventsUsage struct {
+	filter eventbus.Filter
+	all    bool
+	asJSON bool
+	yes    bool
+	limit  int
+}
+
+func (c *Commands) eventsCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "events",
+		Short: "Look at event deliveries, replay or discard dead ones, retire subscriptions",
+		Long: `Works on the database of the service, also while the service runs, which takes notice within its poll
+interval (APP_EVENTS_POLL). Every change is recorded with who made it: see "events actions".
+
+A delivery is one event on its way to one subscription. It is pending (it waits for its turn, its time or its next
+attempt), running, or dead: it has failed for good and is kept until it is replayed or discarded. One that is done is gone.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(
+		c.eventsListCommand(), c.eventsShowCommand(), c.eventsReplayCommand(), c.eventsDiscardCommand(),
+		c.eventsSubscriptionsCommand(), c.eventsRetireCommand(), c.eventsAdoptCommand(), c.eventsActionsCommand(),
+	)
+	return cmd
+}
+
+func (u *eventsUsage) filterFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&u.filter.Subscription, "subscription", "", "only those to this subscription")
+	cmd.Flags().StringVar(&u.filter.Topic, "topic", "", "only those of events of this topic")
+}
+
+func (u *eventsUsage) jsonFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&u.asJSON, "json", false, "print JSON, with all that is known")
+}
+
+func (u *eventsUsage) yesFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&u.yes, "yes", false, "do not ask")
+}
+
+func (c *Commands) eventsListCommand() *cobra.Command {
+	u := &eventsUsage{}
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List deliveries that are not done, oldest first",
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch u.filter.State {
+			case "", "pending", "running", "dead":
+			default:
+				return fmt.Errorf("--state is %q; it must be pending, running or dead", u.filter.State)
+			}
+			return errors.Join(cobra.NoArgs(cmd, args), u.checkLimit())
+		},
+		RunE: c.withAdmin(func(ctx context.Context, admin *eventbus.Admin, _ []string) error {
+			u.filter.Limit = u.limit
+			deliveries, err := admin.Deliveries(ctx, u.filter)
+			if err != nil {
+				return err
+			}
+			return c.printDeliveries(deliveries, u.asJSON)
+		}),
+	}
+	u.filterFlags(cmd)
+	u.jsonFlag(cmd)
+	u.limitFlag(cmd, "deliveries")
+	cmd.Flags().StringVar(&u.filter.State, "state", "", "only those that are pending, running or dead")
+	return cmd
+}
+
+func (u *eventsUsage) limitFlag(cmd *cobra.Command, what string) {
+	cmd.Flags().IntVar(&u.limit, "limit", 100, "the most "+what+" to list")
+}
+
+func (u *eventsUsage) checkLimit() error {
+	if u.limit < 1 {
+		return fmt.Errorf("--limit is %d; it must be at least 1", u.limit)
+	}
+	return nil
+}
+
+func (c *Commands) eventsShowCommand() *cobra.Command {
+	u := &eventsUsage{}
+	cmd := &cobra.Command{
+		Use:   "show <event-id>",
+		Short: "Show an event, its deliveries that are not done, and what was done by hand",
+		Args:  cobra.ExactArgs(1),
+		RunE: c.withAdmin(func(ctx context.Context, admin *eventbus.Admin, args []string) error {
+			event, err := admin.Event(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			return c.printEvent(event, u.asJSON)
+		}),
+	}
+	u.jsonFlag(cmd)
+	return cmd
+}
+
+func (c *Commands) eventsReplayCommand() *cobra.Command {
+	return c.eventsChangeCommand(change{
+		verb: "replay", done: "replayed", apply: (*eventbus.Admin).Replay,
+		short: "Deliver dead deliveries again",
+		long: `Makes dead deliveries pending again, with the same event ids and their attempts counted anew: those of one event, or
+all that --topic and --subscription select. It asks before it replays more than one event's, unless --yes is given.`,
+	})
+}
+
+func (c *Commands) eventsDiscardCommand() *cobra.Command {
+	return c.eventsChangeCommand(change{
+		verb: "discard", done: "discarded", apply: (*eventbus.Admin).Discard, destroys: true,
+		short: "Delete dead deliveries",
+		long: `Deletes dead deliveries, which nobody will then handle: those of one event, or all that --topic and
+--subscription select. It asks before it does, unless --yes is given.`,
+	})
+}
+
+// change is what "events replay" and "events discard" differ in.
+type change struct {
+	verb, done, short, long string
+	apply                   func(*eventbus.Admin, context.Context, eventbus.Filter) (int, error)
+	destroys                bool
+}
+
+func (c *Commands) eventsChangeCommand(ch change) *cobra.Command {
+	u := &eventsUsage{}
+	cmd := &cobra.Command{
+		Use:   ch.verb + " {<event-id> | --topic <topic> | --subscription <name> | --all}",
+		Short: ch.short, Long: ch.long,
+		Args: u.selection,
+		RunE: c.withAdmin(func(ctx context.Context, admin *eventbus.Admin, _ []string) error {
+			u.filter.State = "dead"
+			n, err := admin.Count(ctx, u.filter)
+			switch {
+			case err != nil:
+				return err
+			case n == 0 && u.filter.EventID != "":
+				return fmt.Errorf("%s events: %s", ch.verb, u.nothing())
+			}
+			if n > 0 && (ch.destroys || u.filter.EventID == "") {
+				if err := c.confirm(ctx, u.yes, fmt.Sprintf("%s %s?", ch.verb, deliveries(n, "dead "))); err != nil {
+					return err
+				}
+			}
+			n, err = ch.apply(admin, ctx, u.filter)
+			if n > 0 || err == nil {
+				_, _ = fmt.Fprintf(c.stdout, "%s %s\n", ch.done, deliveries(n, "")) // err tells more
+			}
+			return err
+		}),
+	}
+	u.filterFlags(cmd)
+	u.yesFlag(cmd)
+	cmd.Flags().BoolVar(&u.all, "all", false, "all dead deliveries")
+	return cmd
+}
+
+// selection takes one event's id, or flags that select.
+func (u *eventsUsage) selection(cmd *cobra.Command, args []string) error {
+	if err := cobra.MaximumNArgs(1)(cmd, args); err != nil {
+		return err
+	}
+	flagged := u.filter.Topic != "" || u.filter.Subscription != ""
+	switch {
+	case len(args) == 1 && u.all:
+		return errors.New("give an event's id or --all, not both")
+	case len(args) == 1:
+		u.filter.EventID = args[0]
+		return nil
+	case flagged && u.all:
+		return errors.New("give --all, or --topic and --subscription, not both")
+	case !flagged && !u.all:
+		return errors.New("give an event's id, --topic, --subscription, or --all")
+	}
+	return nil
+}
+
+func (u *eventsUsage) nothing() string {
+	text := fmt.Sprintf("there is no dead delivery of event %q", u.filter.EventID)
+	if u.filter.Subscription != "" {
+		text += fmt.Sprintf(" to subscription %q", u.filter.Subscription)
+	}
+	if u.filter.Topic != "" {
+		text += fmt.Sprintf(" of topic %q", u.filter.Topic)
+	}
+	return text
+}
+
+func deliveries(n int, kind string) string {
+	if n == 1 {
+		return "1 " + kind + "delivery"
+	}
+	return strconv.Itoa(n) + " " + kind + "deliveries"
+}
+
+func (c *Commands) eventsSubscriptionsCommand() *cobra.Command {
+	u := &eventsUsage{}
+	cmd := &cobra.Command{
+		Use:   "subscriptions",
+		Short: "List durable subscriptions and what waits for them",
+		Long: `Lists durable subscriptions. An orphan is active, so that events are kept for it, and is not in this version of the
+service: retire it, or have another adopt what waits for it.`,
+		Args: cobra.NoArgs,
+		RunE: c.withAdmin(func(ctx context.Context, admin *eventbus.Admin, _ []string) error {
+			subscriptions, err := admin.Subscriptions(ctx)
+			if err != nil {
+				return err
+			}
+			return c.printSubscriptions(subscriptions, u.asJSON)
+		}),
+	}
+	u.jsonFlag(cmd)
+	return cmd
+}
+
+func (c *Commands) eventsRetireCommand() *cobra.Command {
+	u := &eventsUsage{}
+	cmd := &cobra.Command{
+		Use:   "retire <subscription>",
+		Short: "Keep no more events for a subscription that is gone",
+		Long: `Has a subscription get no new events. What it has not handled is kept, until another subscription adopts it or it
+comes back with a version that has it. One that this version has is refused.`,
+		Args: cobra.ExactArgs(1),
+		RunE: c.withAdmin(func(ctx context.Context, admin *eventbus.Admin, args []string) error {
+			if err := c.confirm(ctx, u.yes, fmt.Sprintf("retire subscription %s?", args[0])); err != nil {
+				return err
+			}
+			if err := admin.Retire(ctx, args[0]); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(c.stdout, "retired subscription %s\n", args[0])
+			return err
+		}),
+	}
+	u.yesFlag(cmd)
+	return cmd
+}
+
+func (c *Commands) eventsAdoptCommand() *cobra.Command {
+	u := &eventsUsage{}
+	cmd := &cobra.Command{
+		Use:   "adopt <old-subscription> <new-subscription>",
+		Short: "Move what a subscription that is gone has not handled to another",
+		Long: `Moves the deliveries of a subscription that is gone, dead ones included, to another of the same topic, and forgets the old
+one. An event that was for both reaches the new one again. A subscription renamed in the code needs this only when
+app.Formerly was forgotten.`,
+		Args: cobra.ExactArgs(2),
+		RunE: c.withAdmin(func(ctx context.Context, admin *eventbus.Admin, args []string) error {
+			if err := c.confirm(ctx, u.yes, fmt.Sprintf("move what waits for %s to %s, and forget %s?", args[0], args[1], args[0])); err != nil {
+				return err
+			}
+			if err := admin.Adopt(ctx, args[0], args[1]); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(c.stdout, "%s adopted what waited for %s\n", args[1], args[0])
+			return err
+		}),
+	}
+	u.yesFlag(cmd)
+	return cmd
+}
+
+func (c *Commands) eventsActionsCommand() *cobra.Command {
+	u := &eventsUsage{}
+	cmd := &cobra.Command{
+		Use:   "actions",
+		Short: "List what was done by hand, latest first",
+		Args: func(cmd *cobra.Command, args []string) error {
+			return errors.Join(cobra.NoArgs(cmd, args), u.checkLimit())
+		},
+		RunE: c.withAdmin(func(ctx context.Context, admin *eventbus.Admin, _ []string) error {
+			actions, err := admin.Actions(ctx, u.limit)
+			if err != nil {
+				return err
+			}
+			return c.printActions(actions, u.asJSON)
+		}),
+	}
+	u.jsonFlag(cmd)
+	u.limitFlag(cmd, "actions")
+	return cmd
+}
+
+// withAdmin makes a command of run, which works on the service's database beside the service.
+func (c *Commands) withAdmin(run func(ctx context.Context, admin *eventbus.Admin, args []string) error) func(*cobra.Command, []string) error {
+	return Command(func(cmd *cobra.Command, args []string) error {
+		return c.BesideService(cmd.Context(), func(ctx context.Context, a *App) error {
+			if err := a.DB().CheckMigrated(ctx, []database.MigrationSet{a.Bus().Migrations()}); err != nil {
+				return fmt.Errorf("read events: %w", err)
+			}
+			return run(ctx, a.Bus().Admin(actor()), args)
+		})
+	})
+}
+
+// actor names who runs the command, as user@host.
+func actor() string {
+	name := "uid " + strconv.Itoa(os.Getuid())
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown host"
+	}
+	return name + "@" + host
+}
+
+// errNotConfirmed is the error of a command that was answered no.
+var errNotConfirmed = errors.New("nothing was changed")
+
+// confirm asks the question, unless yes was given.
+func (c *Commands) confirm(ctx context.Context, yes bool, question string) error {
+	if yes {
+		return nil
+	}
+	in := c.options.terminal
+	if in == nil && isatty.IsTerminal(os.Stdin.Fd()) {
+		in = os.Stdin
+	}
+	if in == nil {
+		return fmt.Errorf("%s there is no terminal to ask at; give --yes", question)
+	}
+	_, _ = fmt.Fprintf(c.stderr, "%s [y/N] ", question) // who cannot read it will not say yes
+	answer := make(chan string, 1)
+	go func() { // reading from a terminal cannot be cancelled; the process ends without waiting for it
+		line, _ := bufio.NewReader(in).ReadString('\n') // its end is a no
+		answer <- line
+	}()
+	select {
+	case <-ctx.Done():
+		return errNotConfirmed
+	case line := <-answer:
+		if line = strings.ToLower(strings.TrimSpace(line)); line != "y" && line != "yes" {
+			return errNotConfirmed
+		}
+		return nil
+	}
+}
+
+// printJSON prints v for programs.
+func (c *Commands) printJSON(v any) error {
+	enc := json.NewEncoder(c.stdout)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("print JSON: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,121 @@
+package host
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"plugboard/infra/eventbus"
+)
+
+// listed is a list as JSON: never null.
+func listed[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+func (c *Commands) printDeliveries(deliveries []eventbus.DeliveryInfo, asJSON bool) error {
+	if asJSON {
+		return c.printJSON(listed(deliveries))
+	}
+	return tableOf(c, "EVENT\tTOPIC\tKEY\tSUBSCRIPTION\tSTATE\tATTEMPTS\tPUBLISHED\tERROR", deliveries, func(d eventbus.DeliveryInfo) string {
+		return row(d.EventID, d.Topic, d.Key, d.Subscription, d.State, fmt.Sprint(d.Attempts), at(d.PublishedAt), brief(d.Error))
+	})
+}
+
+func (c *Commands) printSubscriptions(subscriptions []eventbus.SubscriptionInfo, asJSON bool) error {
+	if asJSON {
+		return c.printJSON(listed(subscriptions))
+	}
+	return tableOf(c, "SUBSCRIPTION\tTOPIC\tPLUGIN\tSTATE\tPENDING\tRUNNING\tDEAD\tOLDEST\tSEEN", subscriptions, func(s eventbus.SubscriptionInfo) string {
+		state := s.State
+		if s.Orphan {
+			state += ", orphan"
+		}
+		return row(s.Name, s.Topic, s.Plugin, state, fmt.Sprint(s.Pending), fmt.Sprint(s.Running), fmt.Sprint(s.Dead), at(s.Oldest), at(s.SeenAt))
+	})
+}
+
+func (c *Commands) printActions(actions []eventbus.Action, asJSON bool) error {
+	if asJSON {
+		return c.printJSON(listed(actions))
+	}
+	return tableOf(c, "TIME\tACTION\tACTOR\tEVENT\tSUBSCRIPTION\tDETAIL", actions, func(a eventbus.Action) string {
+		return row(at(a.At), a.Action, a.Actor, a.EventID, a.Subscription, brief(a.Detail))
+	})
+}
+
+// printEvent prints an event and what became of it.
+func (c *Commands) printEvent(e eventbus.EventInfo, asJSON bool) error {
+	e.Deliveries, e.Actions = listed(e.Deliveries), listed(e.Actions)
+	if asJSON {
+		return c.printJSON(e)
+	}
+	facts := [][2]string{
+		{"event", e.ID}, {"topic", e.Topic}, {"key", e.Key}, {"published", at(e.PublishedAt)}, {"emitter", e.Emitter},
+		{"parent", e.Parent}, {"request", e.RequestID}, {"trace", e.Trace}, {"payload", e.Payload},
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Headers)) {
+		facts = append(facts, [2]string{"header " + name, e.Headers[name]})
+	}
+	for _, f := range facts {
+		if _, err := fmt.Fprintf(c.stdout, "%-12s %s\n", f[0], cmp.Or(visible(f[1]), "-")); err != nil {
+			return err
+		}
+	}
+	if len(e.Deliveries) == 0 {
+		_, _ = fmt.Fprintln(c.stdout, "\nevery subscription it was for has handled it, or its delivery was discarded")
+	}
+	for _, d := range e.Deliveries {
+		_, _ = fmt.Fprintf(c.stdout, "\n%-12s %s\n%-12s %s, attempts %d, due %s\n", "delivery", visible(d.Subscription), "state", d.State, d.Attempts, at(d.DueAt))
+		if d.Error != "" {
+			_, _ = fmt.Fprintf(c.stdout, "%-12s %s: %s\n", "failed", at(d.FailedAt), visible(d.Error))
+		}
+	}
+	for _, a := range e.Actions {
+		_, _ = fmt.Fprintf(c.stdout, "\n%-12s %s by %s at %s\n", "action", a.Action+" "+visible(a.Subscription), visible(a.Actor), at(a.At))
+	}
+	return nil
+}
+
+// row joins the cells of a table's row; an empty one shows as a dash.
+func row(cells ...string) string {
+	for i, cell := range cells {
+		cells[i] = cmp.Or(visible(cell), "-")
+	}
+	return strings.Join(cells, "\t")
+}
+
+// visible replaces what would break a table or command a terminal: keys, headers and errors are not the operator's.
+func visible(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '·'
+	}, text)
+}
+
+// at prints a time, in UTC to the second.
+func at(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02T15:04:05Z")
+}
+
+// briefLength is the most of a text that a table shows, in characters.
+const briefLength = 60
+
+func brief(text string) string {
+	if runes := []rune(text); len(runes) > briefLength {
+		return string(runes[:briefLength-1]) + "…"
+	}
+	return text
+}
