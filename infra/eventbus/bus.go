@@ -94,6 +94,27 @@ type pluginBus struct {
 	bus       *Bus
 	plugin    string
 	announced atomic.Pointer[[]*publication]
+	slab      atomic.Pointer[slab]
+}
+
+// slab is room for some messages, allocated together: a message is as large as its allocation is dear, and messages
+// published one after the other end about together.
+type slab struct {
+	used     atomic.Int32
+	messages [8]Message
+}
+
+// message returns an empty message.
+func (p *pluginBus) message() *Message {
+	for {
+		s := p.slab.Load()
+		if s != nil {
+			if i := s.used.Add(1) - 1; int(i) < len(s.messages) {
+				return &s.messages[i]
+			}
+		}
+		p.slab.CompareAndSwap(s, &slab{})
+	}
 }
 
 // Publish implements app.Bus.
@@ -102,8 +123,8 @@ func (p *pluginBus) Publish(ctx context.Context, event app.Event, opts ...app.Pu
 	if err != nil {
 		return err
 	}
-	m, err := pub.message(ctx, event, p.plugin, opts)
-	if err != nil {
+	m := p.message()
+	if err := pub.fill(ctx, m, event, opts); err != nil {
 		return fmt.Errorf("publish %s: %w", pub.topic, err)
 	}
 	return p.bus.publish(ctx, pub, m)
@@ -173,12 +194,14 @@ const (
 	maxDelay   = 366 * 24 * time.Hour
 )
 
-func (p *publication) message(ctx context.Context, event app.Event, plugin string, opts []app.PublishOption) (*Message, error) {
-	m := &Message{Topic: p.topic, Emitter: plugin, Time: time.Now(), local: p.snapshot(event), localType: p.event}
+// fill makes m the message of event.
+func (p *publication) fill(ctx context.Context, m *Message, event app.Event, opts []app.PublishOption) error {
+	m.Topic, m.Emitter, m.Time = p.topic, p.Plugin.Name, time.Now()
+	m.local, m.localType = p.snapshot(event), p.event
 	if p.keyed {
 		m.Key = event.(app.Keyed).Key()
 		if len(m.Key) > maxKey {
-			return nil, fmt.Errorf("the key is longer than %d bytes", maxKey)
+			return fmt.Errorf("the key is longer than %d bytes", maxKey)
 		}
 	}
 	if call := app.CallFrom(ctx); call != nil {
@@ -188,11 +211,11 @@ func (p *publication) message(ctx context.Context, event app.Event, plugin strin
 		}
 	}
 	if len(opts) == 0 {
-		return m, nil
+		return nil
 	}
 	o := app.NewPublishOptions(opts)
 	m.Headers, m.Delay = o.Headers, o.Delay
-	return m, checkOptions(o)
+	return checkOptions(o)
 }
 
 func checkOptions(o app.PublishOptions) error {

@@ -329,3 +329,27 @@ func TestEventsGoToTheSubscriptionsOfOtherVersionsToo(t *testing.T) {
 		require.Error(t, r.bus.Admin("x").Retire(t.Context(), "unknown"))
 	})
 }
+
+func TestARunThatOutlivesItsTimeoutIsEndedAndTheNextIsNot(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		var got seen[int64]
+		hang := func(ctx context.Context, e Note) error {
+			if d, _ := app.DeliveryFrom(ctx); e.ID == 0 && d.Attempt == 1 {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			got.add(e.ID)
+			return ctx.Err()
+		}
+		r := start(t, at, settings(), publishes(Note{}),
+			subscribes(app.On(hang), app.Timeout(30*time.Millisecond), app.Concurrency(1)),
+			subscribes(app.OnTx(hang), app.Timeout(time.Second)),
+			subscribes(app.On(hang), app.Timeout(30*time.Millisecond), app.Concurrency(1), app.Volatile()))
+		for i := range 3 {
+			r.publish(Note{ID: int64(i)})
+		}
+		r.idle()
+		require.ElementsMatch(t, []int64{0, 0, 0, 1, 1, 1, 2, 2, 2}, got.all())
+	})
+}

@@ -390,7 +390,7 @@ func (l *lane) overdue() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for w := range l.workers {
-		if at := w.since.Load(); at != 0 && at < limit {
+		if at := w.since.Load(); at > 0 && at < limit {
 			w.expire(at)
 		}
 	}
@@ -399,11 +399,16 @@ func (l *lane) overdue() {
 // worker runs deliveries of a lane, one after the other. It ends when the lane closes.
 type worker struct {
 	lane *lane
-	// since is when the current run began, in nanoseconds on the lane's clock; 0 between runs.
+	// since is when the current run began, in nanoseconds on the lane's clock; 0 between runs, or expired.
 	since atomic.Int64
 
-	mu     sync.Mutex
-	ctx    context.Context //nolint:containedctx // reused from run to run, see context
+	// runs is the context of the runs; see context.
+	runs atomic.Pointer[runContext]
+}
+
+// runContext is a context and its end.
+type runContext struct {
+	ctx    context.Context //nolint:containedctx // reused from run to run
 	cancel context.CancelFunc
 }
 
@@ -411,8 +416,8 @@ func (w *worker) run() {
 	l := w.lane
 	normal := false
 	defer func() {
-		if w.cancel != nil {
-			w.cancel()
+		if r := w.runs.Load(); r != nil {
+			r.cancel()
 		}
 		l.mu.Lock()
 		delete(l.workers, w)
@@ -461,7 +466,9 @@ func (w *worker) one(d *Incoming, start time.Duration, rest []*Incoming) (end ti
 	err := errExited
 	defer func() {
 		end = w.lane.clock()
-		w.since.Store(0)
+		if w.since.Swap(0) == expired {
+			w.runs.Store(nil)
+		}
 		if w.lane.observe != nil {
 			w.lane.observe(end-start, err)
 		}
@@ -503,21 +510,24 @@ func (p *panicError) Error() string { return fmt.Sprintf("panic: %v", p.value) }
 // context returns the context of the next run. One context serves many runs, until it is cancelled: a
 // timer for each run would cost more than most handlers.
 func (w *worker) context(start time.Duration) context.Context {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.ctx == nil || w.ctx.Err() != nil {
-		w.ctx, w.cancel = context.WithCancel(w.lane.base)
+	r := w.runs.Load()
+	if r == nil || r.ctx.Err() != nil {
+		r = &runContext{}
+		r.ctx, r.cancel = context.WithCancel(w.lane.base)
+		w.runs.Store(r)
 	}
 	w.since.Store(int64(start))
-	return w.ctx
+	return r.ctx
 }
+
+// expired marks a run that outlived the timeout. Its context serves no other run.
+const expired = -1
 
 // expire cancels the run that began at.
 func (w *worker) expire(at int64) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.since.Load() == at && w.cancel != nil {
-		w.cancel()
+	r := w.runs.Load()
+	if r != nil && w.since.CompareAndSwap(at, expired) { // still that run, so r is its context
+		r.cancel()
 	}
 }
 
