@@ -269,7 +269,7 @@ func TestGuardsRunInOrderBeforeTheBody(t *testing.T) {
 		}))
 	})
 	body := &countingBody{Reader: strings.NewReader(`{"name":"x"}`)}
-	r := httptest.NewRequest("POST", "/x", body)
+	r := httptest.NewRequest(http.MethodPost, "/x", body)
 	r.Header.Set("Content-Type", "application/json")
 	w := httptest.NewRecorder()
 	k.Handler().ServeHTTP(w, r)
@@ -292,7 +292,7 @@ func TestDeclaredSizeIsRefusedUnread(t *testing.T) {
 	t.Parallel()
 	k := serve(t, func(b *app.Boot) { b.POST("/x", app.Handle(accept[jsonBody]), app.BodyLimit(10)) })
 	body := &countingBody{Reader: strings.NewReader(strings.Repeat(" ", 11))}
-	r := httptest.NewRequest("POST", "/x", body)
+	r := httptest.NewRequest(http.MethodPost, "/x", body)
 	r.Header.Set("Content-Type", "application/json")
 	r.ContentLength = 11
 	w := httptest.NewRecorder()

@@ -28,10 +28,6 @@ type benchData struct {
 	Price float64 `json:"price"`
 }
 
-type benchPlugin struct{}
-
-func (benchPlugin) OnBoot(*app.Boot) {}
-
 func benchSettings() config.HTTP {
 	return config.HTTP{
 		BodyLimit: 1 << 20, HeaderLimit: 64 << 10, HeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second,

@@ -16,8 +16,8 @@ import (
 	"plugboard/app"
 )
 
-// sendBinary answers with b as it is. What goes wrong before the first byte is answered in the envelope; what goes
-// wrong later breaks the connection, since the status has left.
+// sendBinary answers with b as it is, or in the envelope when there is nothing yet. What goes wrong before the first
+// byte is answered in the envelope; what goes wrong later breaks the connection, since the status has left.
 func (x *exchange) sendBinary(e *endpoint, b *app.Binary) {
 	if c, ok := b.Stream.(io.Closer); ok {
 		defer func() { _ = c.Close() }() // it was read to its end, or is given up
@@ -25,6 +25,10 @@ func (x *exchange) sendBinary(e *endpoint, b *app.Binary) {
 	status := e.status
 	if set := x.call.Status(); set != 0 {
 		status = set
+	}
+	if status == http.StatusAccepted && isZeroBinary(b) {
+		x.succeed(status, &app.Empty{})
+		return
 	}
 	if why := binaryFault(status, b); why != "" {
 		x.call.SetStatus(http.StatusInternalServerError)
@@ -48,6 +52,11 @@ func (x *exchange) sendBinary(e *endpoint, b *app.Binary) {
 	default:
 		x.sendStream(status, b.Stream)
 	}
+}
+
+// isZeroBinary reports whether the plugin returned nothing at all.
+func isZeroBinary(b *app.Binary) bool {
+	return b.ContentType == "" && b.Bytes == nil && b.Stream == nil
 }
 
 // binaryFault says what the plugin did wrong.
@@ -176,18 +185,22 @@ func (x *exchange) sendStream(status int, r io.Reader) {
 
 // copyStream copies the rest of r and returns r's error; that of a client that left is of no interest.
 func (x *exchange) copyStream(r io.Reader, buf []byte) error {
-	for {
-		n, err := r.Read(buf)
-		if n > 0 {
-			if _, err := x.Write(buf[:n]); err != nil {
-				return nil
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+	source := &watchedReader{Reader: r}
+	_, _ = io.CopyBuffer(x, source, buf)
+	return source.err
+}
+
+// watchedReader keeps the error its reader failed with.
+type watchedReader struct {
+	io.Reader
+	err error
+}
+
+// Read implements io.Reader.
+func (w *watchedReader) Read(p []byte) (int, error) {
+	n, err := w.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		w.err = err
 	}
+	return n, err
 }

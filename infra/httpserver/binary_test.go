@@ -130,10 +130,35 @@ func TestBinaryAnswersToOtherMethodsAndStatuses(t *testing.T) {
 		b.POST("/x", app.Handle(func(context.Context, nothing) (app.Binary, error) {
 			return app.Binary{ContentType: "text/plain", Bytes: []byte("made"), ETag: "e"}, nil
 		}), app.Status(201))
-		b.GET("/none", app.Handle(func(context.Context, nothing) (app.Binary, error) { return app.Binary{}, nil }), app.Status(202, 204), app.Status(204))
+		b.GET("/none", app.Handle(func(context.Context, nothing) (app.Binary, error) {
+			return app.Binary{Bytes: []byte("x")}, nil
+		}), app.Status(202, 204), app.Status(204))
 	})
 	w := k.do("POST", "/x", "", `If-None-Match: "e"`)
 	require.Equal(t, 201, w.Code)
 	require.Equal(t, "made", w.Body.String())
 	require.Equal(t, 500, k.do("GET", "/none", "").Code, "202 without a content type")
+}
+
+// Content that is not there yet is announced in the envelope; any other answer without a content type is a mistake.
+func TestBinaryThatIsNotThereYet(t *testing.T) {
+	t.Parallel()
+	k := answering(t, func(ctx context.Context) (app.Binary, error) {
+		app.SetStatus(ctx, 202)
+		app.SetHeader(ctx, "Retry-After", "1")
+		return app.Binary{}, nil
+	}, app.Status(200, 202))
+	w := k.do("GET", "/x", "", `If-None-Match: *`)
+	require.Equal(t, 202, w.Code)
+	require.Equal(t, `{"success":true,"data":{},"error":null}`, w.Body.String())
+	require.Equal(t, "application/json", w.Header().Get("Content-Type"))
+	require.Equal(t, "1", w.Header().Get("Retry-After"))
+	require.Empty(t, w.Header().Get("Cache-Control"))
+
+	w = k.do("HEAD", "/x", "")
+	require.Equal(t, 202, w.Code)
+	require.Empty(t, w.Body.String())
+
+	k = answering(t, func(context.Context) (app.Binary, error) { return app.Binary{}, nil })
+	require.Equal(t, 500, k.do("GET", "/x", "").Code, "200 with nothing")
 }

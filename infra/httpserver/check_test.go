@@ -39,7 +39,7 @@ type (
 		M map[string]string `form:"m"`
 	}
 	withContext struct {
-		Ctx context.Context `json:"ctx"`
+		Ctx context.Context `json:"ctx"` //nolint:containedctx // it is the mistake under test
 	}
 	withJob struct {
 		Job *app.Job `json:"job"`

@@ -24,7 +24,7 @@ func (p detachedPool) Run(ctx context.Context, work func(app.Job) (any, error)) 
 	}
 	done := make(chan result, 1)
 	go func() {
-		v, err := work(inlineJob{ctx})
+		v, err := work(newInlineJob(ctx))
 		done <- result{v, err}
 		p.finished <- struct{}{}
 	}()

@@ -43,7 +43,7 @@ type multipartForm struct {
 func (m *multipartForm) read(r *multipart.Reader) error {
 	for {
 		part, err := r.NextRawPart()
-		if err == io.EOF { //nolint:errorlint // a wrapped one says that the body is cut short
+		if err == io.EOF { // a wrapped one says that the body is cut short
 			return nil
 		}
 		if err != nil {

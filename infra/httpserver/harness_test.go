@@ -78,14 +78,21 @@ const asJSON = "Content-Type: application/json"
 // inlinePool runs jobs on the caller's goroutine.
 type inlinePool struct{}
 
-type inlineJob struct{ ctx context.Context }
+type inlineJob struct {
+	done      <-chan struct{}
+	setStatus func(int)
+}
 
-func (j inlineJob) Done() <-chan struct{} { return j.ctx.Done() }
-func (j inlineJob) SetStatus(status int)  { app.SetStatus(j.ctx, status) }
+func newInlineJob(ctx context.Context) inlineJob {
+	return inlineJob{ctx.Done(), func(status int) { app.SetStatus(ctx, status) }}
+}
+
+func (j inlineJob) Done() <-chan struct{} { return j.done }
+func (j inlineJob) SetStatus(status int)  { j.setStatus(status) }
 func (j inlineJob) Logger() *zap.Logger   { return zap.NewNop() }
 
 func (inlinePool) Run(ctx context.Context, work func(app.Job) (any, error)) (any, error) {
-	return work(inlineJob{ctx})
+	return work(newInlineJob(ctx))
 }
 
 var errInternal = errors.New("secret table products is broken")

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
-	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -113,6 +112,6 @@ func TestModuleProvidesTheServer(t *testing.T) {
 	require.NoError(t, err)
 	k := kit{Server: s}
 	require.Equal(t, "{}", k.do("GET", "/openapi.json", "").Body.String())
-	require.True(t, strings.Contains(k.do("GET", "/metrics", "").Body.String(), "plugboard_http"))
+	require.Contains(t, k.do("GET", "/metrics", "").Body.String(), "plugboard_http")
 	require.Equal(t, http.StatusNotFound, k.do("GET", "/x", "").Code)
 }

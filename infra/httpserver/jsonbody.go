@@ -35,7 +35,7 @@ func (j *jsonPlan) decode(body []byte, request reflect.Value, patch, strict bool
 // suspicious reports whether body may contain nulls, NUL characters or deep nesting.
 func suspicious(body []byte) bool {
 	return bytes.Contains(body, []byte("null")) || bytes.Contains(body, []byte(`\u0000`)) ||
-		bytes.Count(body, []byte{'{'})+bytes.Count(body, []byte{'['}) > maxDepth
+		(len(body) > maxDepth && bytes.Count(body, []byte{'{'})+bytes.Count(body, []byte{'['}) > maxDepth)
 }
 
 func (j *jsonPlan) decodeCarefully(body []byte, request reflect.Value, patch, strict bool, bad *violations) error {

@@ -186,7 +186,7 @@ func TestStreamsEndWhenTheServiceDrains(t *testing.T) {
 	_, err := io.WriteString(conn, request("GET /stream", ""))
 	require.NoError(t, err)
 	<-entered
-	time.Sleep(20 * time.Millisecond) // well past the deadlines that do not hold for streams
+	<-time.After(20 * time.Millisecond) // well past the deadlines that do not hold for streams
 	k.Drain()
 	require.NoError(t, k.Shutdown(t.Context()))
 	answer := ends(t, conn)
@@ -298,7 +298,7 @@ func TestStopUnderLoadLosesNoAcceptedRequest(t *testing.T) {
 				if entered.Add(1) == int64(20+5*round) {
 					close(busy)
 				}
-				time.Sleep(2 * time.Millisecond) // the work
+				<-time.After(2 * time.Millisecond) // the work
 				return jsonBody{strings.Repeat("a", 3000)}, nil
 			}))
 		})

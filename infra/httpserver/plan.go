@@ -69,9 +69,6 @@ type requestPlan struct {
 	custom   bool      // the request implements app.Validator
 }
 
-// takesBody reports whether the endpoint reads a body at all.
-func (p *requestPlan) takesBody() bool { return p.json != nil || p.formBody }
-
 // planner collects what is wrong with one request type while it is compiled.
 type planner struct {
 	plan     *requestPlan
@@ -337,8 +334,8 @@ func forbidden(typ reflect.Type, seen []reflect.Type) string {
 		if isOpaque(typ) {
 			return ""
 		}
-		for i := range typ.NumField() {
-			if why := forbidden(typ.Field(i).Type, seen); why != "" {
+		for f := range typ.Fields() {
+			if why := forbidden(f.Type, seen); why != "" {
 				return why
 			}
 		}

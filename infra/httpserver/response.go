@@ -91,8 +91,7 @@ func (c *responseChecker) checkMap(typ reflect.Type, where string) {
 
 func (c *responseChecker) checkStruct(typ reflect.Type, where string) {
 	opaque := isOpaque(typ)
-	for i := range typ.NumField() {
-		f := typ.Field(i)
+	for f := range typ.Fields() {
 		at := fmt.Sprintf("response field %s.%s", typ.Name(), f.Name)
 		if _, ok := f.Tag.Lookup("gorm"); ok {
 			c.problem("%s has a gorm tag, so %s is a database entity; copy the fields it needs into a type of its own", at, typ)

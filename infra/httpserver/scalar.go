@@ -185,7 +185,7 @@ func parseText(dst reflect.Value, text string) string {
 	if message := checkText(text); message != "" {
 		return message
 	}
-	u, ok := dst.Addr().Interface().(encoding.TextUnmarshaler)
+	u, ok := reflect.TypeAssert[encoding.TextUnmarshaler](dst.Addr())
 	if !ok || u.UnmarshalText([]byte(text)) != nil {
 		return messageForm
 	}

@@ -123,8 +123,7 @@ func (c *ruleChecker) structType(typ reflect.Type) {
 	if isOptional(typ) {
 		c.rules.RegisterCustomTypeFunc(optionalValue, reflect.Zero(typ).Interface())
 	}
-	for i := range typ.NumField() {
-		f := typ.Field(i)
+	for f := range typ.Fields() {
 		if !f.IsExported() && !f.Anonymous {
 			continue
 		}
@@ -152,7 +151,7 @@ func element(typ reflect.Type) reflect.Type {
 func (c *ruleChecker) field(f reflect.StructField, tag string) {
 	typ := f.Type
 	outer := typ
-	for _, rule := range strings.Split(tag, ",") {
+	for rule := range strings.SplitSeq(tag, ",") {
 		name, _, _ := strings.Cut(rule, "=")
 		switch {
 		case name == "dive" && !isCollection(under(typ)), name == "keys" && under(outer).Kind() != reflect.Map:
