@@ -199,7 +199,7 @@ type watchedReader struct {
 // Read implements io.Reader.
 func (w *watchedReader) Read(p []byte) (int, error) {
 	n, err := w.Reader.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err != nil && err != io.EOF { // a wrapped one is a failure
 		w.err = err
 	}
 	return n, err
