@@ -217,12 +217,20 @@ func (l *lane) claimKey(key string, seq int64) *keyState {
 	return ks
 }
 
-func (l *lane) unclaimKey(ks *keyState, seq int64) {
+// unclaimKey gives number seq back. When later numbers have been taken on top of it, somebody else may have seq by now:
+// the lane forgets the key, and what it returns, or refuses when it is pushed, must go back to storage.
+func (l *lane) unclaimKey(key string, ks *keyState, seq int64) []*Incoming {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if ks.tail == seq {
 		ks.tail = seq - 1
+		return nil
 	}
+	if l.keys[key] != ks {
+		return nil
+	}
+	delete(l.keys, key)
+	return ks.waiting
 }
 
 // adopt tells the lane that number seq of key, taken from storage, is the first unfinished one, and that

@@ -286,7 +286,7 @@ func (b *batch) undo() {
 			}
 			l.unreserve()
 			if order := e.orders[i]; order != nil {
-				l.unclaimKey(order, e.seq)
+				b.o.releaseAll(l.unclaimKey(e.m.Key, order, e.seq))
 			}
 		}
 	}
