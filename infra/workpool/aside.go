@@ -2,6 +2,7 @@ package workpool
 
 import (
 	"runtime"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,36 +17,35 @@ const (
 	graceTime   = time.Millisecond
 )
 
-// aside is a job that runs beside the worker it was given to. Its fields are under the pool's lock.
+// aside is a job that runs beside the worker it was given to.
 type aside struct {
-	running bool
-	thread  int // the id of the thread it runs on; 0 before that is known
-	lowered bool
+	running bool         // under the pool's lock
+	lowered bool         // likewise
+	thread  atomic.Int64 // the id of the thread it runs on; 0 when it has none of its own
 }
 
 // runAside runs t on a goroutine of its own in w's place. The caller holds the pool's lock.
 func (w *worker) runAside(t *task) {
-	w.aside = aside{running: true}
+	w.aside.running = true
 	w.pool.watch.arm(t.queued+graceTime, t.queued)
 	go func() {
 		runtime.LockOSThread()
-		if w.beginAside() {
+		if thread := currentThread(); thread != w.pool.mainThread { // which must not be lowered
+			w.aside.thread.Store(int64(thread))
 			w.run(t, w.endAside)
 			return
 		}
 		runtime.UnlockOSThread()
-		w.jobs <- t
+		w.giveBack(t)
 	}()
 }
 
-// beginAside notes which thread the job is on. It reports false on the main thread, which must not be lowered.
-func (w *worker) beginAside() bool {
-	thread := currentThread()
-	p := w.pool
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	w.aside = aside{running: thread != p.mainThread, thread: thread}
-	return w.aside.running
+// giveBack has w run t itself.
+func (w *worker) giveBack(t *task) {
+	w.pool.mu.Lock()
+	w.aside.running = false
+	w.pool.mu.Unlock()
+	w.jobs <- t
 }
 
 // endAside gives w its next job, and frees the thread unless it was lowered.
@@ -56,7 +56,8 @@ func (w *worker) endAside() {
 	if !w.aside.lowered {
 		runtime.UnlockOSThread()
 	}
-	w.aside = aside{}
+	w.aside.running, w.aside.lowered = false, false
+	w.aside.thread.Store(0)
 	p.finish(w)
 	if t, idle := p.take(w); !idle {
 		w.jobs <- t
@@ -67,13 +68,14 @@ func (w *worker) endAside() {
 // of it is left; 0 when there is nothing to wait for. The caller holds the pool's lock, without which the job
 // could end and the thread become another's.
 func (w *worker) lowerAside(age time.Duration) (left time.Duration) {
+	thread := int(w.aside.thread.Load())
 	switch {
 	case !w.aside.running || w.aside.lowered:
 		return 0
-	case age < graceTime || w.aside.thread == 0:
+	case age < graceTime || thread == 0:
 		return max(graceTime-age, graceTime/10)
 	default:
-		w.aside.lowered = lowerThread(w.aside.thread, w.pool.nice) == nil
+		w.aside.lowered = lowerThread(thread, w.pool.nice) == nil
 		return 0
 	}
 }

@@ -40,7 +40,7 @@ func (p *Pool) begin() ([]*worker, error) {
 		return nil, errors.New("start work pool: it has been started or stopped before")
 	}
 	if p.registry != nil {
-		if err := p.registry.Register(p.metrics); err != nil {
+		if err := p.registry.Register(collector{p}); err != nil {
 			return nil, fmt.Errorf("register metrics of the work pool: %w", err)
 		}
 	}
@@ -107,7 +107,7 @@ func (p *Pool) release() error {
 	p.watch.stop()
 	lowerProcs(p.workers)
 	if p.registry != nil {
-		p.registry.Unregister(p.metrics)
+		p.registry.Unregister(collector{p})
 	}
 	return abandonedError(queued, running)
 }
@@ -119,17 +119,17 @@ func (p *Pool) abandon() (queued, running []string) {
 	p.state = stopped
 	for t := p.queue.pop(); t != nil; t = p.queue.pop() {
 		if t.end(waiting, shed) {
-			queued = append(queued, t.plugin)
+			queued = append(queued, t.lane.plugin)
 		}
 	}
 	for _, w := range p.crew {
 		switch t := w.current; {
 		case t == nil:
 		case t.end(waiting, shed): // on its way to the worker
-			queued = append(queued, t.plugin)
+			queued = append(queued, t.lane.plugin)
 		default:
 			t.end(started, shed)
-			running = append(running, t.plugin)
+			running = append(running, t.lane.plugin)
 		}
 	}
 	return queued, running

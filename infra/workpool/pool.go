@@ -40,7 +40,6 @@ type Pool struct {
 	nice     int           // by how much threads are lowered
 	logger   *zap.Logger
 	registry prometheus.Registerer
-	metrics  *metrics
 	epoch    time.Time // times are kept as durations since then, and 0 is none
 
 	mainThread int
@@ -55,6 +54,8 @@ type Pool struct {
 	idle    []*worker // the last one became idle last, so it is the likeliest to be awake
 	crew    []*worker // those that have not ended
 	meanRun time.Duration
+
+	dropped, timeouts int // for the metrics
 }
 
 type poolState int
@@ -88,7 +89,6 @@ func New(cfg config.Pool, logger *zap.Logger, registry prometheus.Registerer) *P
 		p.capacity = 16 * p.workers
 	}
 	p.share = max(1, p.capacity*cfg.Share/100)
-	p.metrics = newMetrics(p)
 	p.queue.lanes = make(map[string]*lane)
 	p.watch = newWatchdog(p)
 	return p
@@ -132,7 +132,7 @@ func (p *Pool) Run(ctx context.Context, work func(app.Job) (any, error)) (any, e
 	}
 	call := app.CallFrom(ctx)
 	t := newTask(call, work)
-	if err := p.submit(t); err != nil {
+	if err := p.submit(t, pluginOf(call)); err != nil {
 		return nil, err
 	}
 	select {
@@ -146,13 +146,13 @@ func (p *Pool) Run(ctx context.Context, work func(app.Job) (any, error)) (any, e
 }
 
 // submit admits t and hands it to an idle worker, or else queues it.
-func (p *Pool) submit(t *task) error {
+func (p *Pool) submit(t *task, plugin string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.open(); err != nil {
 		return err
 	}
-	t.lane = p.lane(t.plugin)
+	t.lane = p.lane(plugin)
 	t.queued = p.now()
 	if n := len(p.idle); n > 0 {
 		w := p.idle[n-1]
@@ -172,6 +172,14 @@ func (p *Pool) submit(t *task) error {
 	return nil
 }
 
+func pluginOf(call *app.Call) string {
+	if call == nil {
+		return ""
+	}
+	return call.Plugin
+}
+
+// open reports why the pool takes no jobs, if it does not.
 func (p *Pool) open() error {
 	switch p.state {
 	case running:
@@ -188,10 +196,10 @@ func (p *Pool) open() error {
 func (p *Pool) admit(l *lane) error {
 	switch {
 	case p.queue.len >= p.capacity:
-		l.metrics.full.Inc()
+		l.queueFull++
 		return unavailable("too much work is waiting", p.estimate(p.queue.len))
 	case l.tasks.Len() >= p.share:
-		l.metrics.shareFull.Inc()
+		l.shareFull++
 		return unavailable("too much work of this kind is waiting", p.estimate(l.tasks.Len()*p.queue.turns.Len()))
 	default:
 		return nil
@@ -213,7 +221,7 @@ func (p *Pool) estimate(jobs int) time.Duration {
 func (p *Pool) lane(plugin string) *lane {
 	l, ok := p.queue.lanes[plugin]
 	if !ok {
-		l = newLane(plugin, p.logger, p.metrics)
+		l = newLane(plugin, p.logger)
 		p.queue.lanes[plugin] = l
 	}
 	return l
@@ -230,8 +238,8 @@ func (p *Pool) leave(t *task) bool {
 	if t.end(waiting, dropped) {
 		p.mu.Lock()
 		p.queue.remove(t)
+		p.dropped++
 		p.mu.Unlock()
-		p.metrics.dropped.Inc()
 		return true
 	}
 	return t.end(started, left)

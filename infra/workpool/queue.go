@@ -4,7 +4,6 @@ import (
 	"container/list"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 )
 
@@ -16,34 +15,26 @@ type queue struct {
 	len   int
 }
 
-// lane holds the waiting tasks of one plugin, first come first served, and what belongs to the plugin.
+// lane holds the waiting tasks of one plugin, first come first served, and what is counted for the plugin.
 type lane struct {
-	tasks   list.List
-	turn    *list.Element // the place in turns; nil when the lane is empty
-	logger  *zap.Logger
-	metrics laneMetrics
-	streak  int // how many jobs in a row, up to the last one, were short
+	plugin string
+	logger *zap.Logger
+	tasks  list.List
+	turn   *list.Element // the place in turns; nil when the lane is empty
+
+	streak               int // how many jobs in a row, up to the last one, were short
+	wait, run            histogram
+	queueFull, shareFull int // refused jobs
 }
 
-type laneMetrics struct {
-	wait, run       prometheus.Observer
-	full, shareFull prometheus.Counter
+func newLane(plugin string, logger *zap.Logger) *lane {
+	return &lane{plugin: plugin, logger: logger.With(zap.String("plugin", plugin))}
 }
 
-func newLane(plugin string, logger *zap.Logger, m *metrics) *lane {
-	return &lane{
-		logger: logger.With(zap.String("plugin", plugin)),
-		metrics: laneMetrics{
-			wait:      m.wait.WithLabelValues(plugin),
-			run:       m.run.WithLabelValues(plugin),
-			full:      m.rejected.WithLabelValues(plugin, "queue"),
-			shareFull: m.rejected.WithLabelValues(plugin, "share"),
-		},
-	}
-}
-
-// note remembers how long a job took.
-func (l *lane) note(took time.Duration) {
+// note remembers how long a job waited and took.
+func (l *lane) note(waited, took time.Duration) {
+	l.wait.observe(waited)
+	l.run.observe(took)
 	if took > shortJob {
 		l.streak = 0
 		return

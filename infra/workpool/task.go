@@ -27,7 +27,6 @@ const (
 // task is one submitted piece of work. It implements [app.Job] and deliberately holds no context.
 type task struct {
 	work      func(app.Job) (any, error)
-	plugin    string
 	requestID string
 
 	lane    *lane
@@ -49,7 +48,7 @@ var _ app.Job = (*task)(nil)
 func newTask(call *app.Call, work func(app.Job) (any, error)) *task {
 	t := &task{work: work, over: make(chan struct{})}
 	if call != nil {
-		t.plugin, t.requestID = call.Plugin, call.RequestID
+		t.requestID = call.RequestID
 	}
 	return t
 }

@@ -58,7 +58,6 @@ func (d *watchdog) arm(at, now time.Duration) {
 func (d *watchdog) look() {
 	for _, t := range d.overdue() {
 		t.end(started, expired)
-		d.pool.metrics.expired.Inc()
 		t.Logger().Error("work takes longer than its limit and holds a worker", zap.Duration("limit", d.pool.limit))
 	}
 }
@@ -86,6 +85,7 @@ func (d *watchdog) overdue() []*task {
 		}
 		if t.overdue = age >= p.limit; t.overdue {
 			late = append(late, t)
+			p.timeouts++
 		} else {
 			d.arm(now+p.limit-age, now)
 		}

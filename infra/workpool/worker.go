@@ -85,13 +85,11 @@ func (w *worker) loop() {
 // run runs t, unless its caller has gone, and hands its result over, whatever the work does. It calls finish
 // before that, so that who has a result finds the pool free of the job.
 func (w *worker) run(t *task, finish func()) {
-	began := w.pool.now()
 	if !t.begin() {
 		finish()
 		return
 	}
-	t.started.Store(int64(began))
-	t.lane.metrics.wait.Observe((began - t.queued).Seconds())
+	t.started.Store(int64(w.pool.now()))
 	var value any
 	var err error
 	returned := false
@@ -165,6 +163,5 @@ func (p *Pool) finish(w *worker) {
 		p.meanRun = took
 	}
 	p.meanRun += (took - p.meanRun) / weight
-	t.lane.note(took)
-	t.lane.metrics.run.Observe(took.Seconds())
+	t.lane.note(began-t.queued, took)
 }
