@@ -76,11 +76,11 @@ func (b *bench) folder(name string) (string, error) {
 	return dir, nil
 }
 
-// build compiles a command of the module in dir as it is released: static, without paths and symbols.
+// build compiles a command of the module in dir as it is released: static, without paths and symbols, and without Gin's MessagePack.
 func (b *bench) build(ctx context.Context, dir, pkg, name string) (string, error) {
 	b.say("  building %s", name)
 	file := filepath.Join(b.dir, "bin", name)
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", file, pkg)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "nomsgpack", "-ldflags", "-s -w", "-o", file, pkg)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

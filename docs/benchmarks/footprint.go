@@ -17,7 +17,7 @@ func compareFootprint(ctx context.Context, b *bench) (measure.Section, error) {
 	section := measure.Section{
 		Title: "Footprint",
 		Config: []string{
-			"Binary: CGO_ENABLED=0, -trimpath, -ldflags \"-s -w\".",
+			"Binary: CGO_ENABLED=0, -trimpath, -tags nomsgpack, -ldflags \"-s -w\".",
 			"Memory: resident set of `serve` with the defaults of production on a new SQLite file: 5 s after it became ready, and 5 s after 3,000 POST /products over 16 connections.",
 		},
 	}
