@@ -22,8 +22,9 @@ test: ## run all tests on SQLite and Postgres, with the race detector
 
 check: tidy/check docs/check lint test build ## everything that continuous integration runs
 
-lint: $(LINTER) ## vet, and the linters of .golangci.yml
+lint: $(LINTER) ## vet, the project's own rules, and the linters of .golangci.yml
 	go vet ./...
+	go tool plug lint ./...
 	$(LINTER) run --allow-parallel-runners
 
 fmt: $(LINTER) ## format the Go files

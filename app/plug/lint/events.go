@@ -1,0 +1,251 @@
+package lint
+
+import (
+	"cmp"
+	"fmt"
+	"go/ast"
+	"go/token"
+	"go/types"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"golang.org/x/tools/go/analysis"
+)
+
+// Events is the package fact of a domain's packages: what its plugins publish and subscribe to, with that of the
+// packages they import.
+type Events struct {
+	// Published and Heard are in the order of the files.
+	Published, Heard []EventUse
+}
+
+// EventUse is an announced event or a subscription.
+type EventUse struct {
+	// Plugin is "domain.file", Source "domains/domain/plugins/file.go:12".
+	Plugin, Source string
+	// Topic is the event's.
+	Topic string
+	// Type is the event's form.
+	Type Payload
+	// Exempt tells that the line is exempted from the rule.
+	Exempt bool
+}
+
+// AFact implements analysis.Fact.
+func (*Events) AFact() {}
+
+// String lists the topics that are published.
+func (e *Events) String() string {
+	var topics []string
+	for _, p := range e.Published {
+		topics = append(topics, p.Topic)
+	}
+	return strings.Join(topics, " ")
+}
+
+var topicForm = regexp.MustCompile(`^[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*$`)
+
+const deadLetters = "_dlq."
+
+func eventsRule() *analysis.Analyzer {
+	return analyzer("events", "what is subscribed to is published, with the fields that are read, and no event leads back to itself", checkEvents, new(Events))
+}
+
+func checkEvents(r rule) {
+	var all Events
+	for _, pkg := range r.Pkg.Imports() {
+		var theirs Events
+		if strings.HasPrefix(pkg.Path(), r.module+"/domains/") && r.ImportPackageFact(pkg, &theirs) {
+			all.Published, all.Heard = append(all.Published, theirs.Published...), append(all.Heard, theirs.Heard...)
+		}
+	}
+	switch {
+	case r.room == "domain":
+		if r.plugins() {
+			r.collectEvents(&all)
+		}
+		if len(all.Published)+len(all.Heard) > 0 {
+			r.ExportPackageFact(&all)
+		}
+	case r.room == "main" && r.Pkg.Name() == "main":
+		contracts{rule: r, Events: all}.check()
+	}
+}
+
+// collectEvents adds what OnBoot of the package's plugins registers, and reports events that are no events.
+func (r rule) collectEvents(all *Events) {
+	for _, f := range r.sources() {
+		eachCall(f, func(call *ast.CallExpr) {
+			switch {
+			case r.callsApp(call, "Publishes"):
+				for _, arg := range call.Args {
+					if use, ok := r.eventUse(arg, r.TypesInfo.TypeOf(arg)); ok {
+						all.Published = append(all.Published, use)
+					}
+				}
+			case r.callsApp(call, "On", "OnTx") && len(call.Args) == 1:
+				if use, ok := r.eventUse(call, r.eventOf(call)); ok {
+					all.Heard = append(all.Heard, use)
+				}
+			}
+		})
+	}
+}
+
+// eventOf returns the event that a call of app.On or app.OnTx subscribes to.
+func (r rule) eventOf(call *ast.CallExpr) types.Type {
+	sig, ok := r.TypesInfo.TypeOf(call.Args[0]).Underlying().(*types.Signature)
+	if !ok || sig.Params().Len() != 2 {
+		return nil
+	}
+	return sig.Params().At(1).Type()
+}
+
+// eventUse describes the use of an event at node. It reports false for what cannot be known, or is reported.
+func (r rule) eventUse(node ast.Node, t types.Type) (EventUse, bool) {
+	named, ok := types.Unalias(t).(*types.Named)
+	if !ok || named.Obj().Pkg() != r.Pkg {
+		return EventUse{}, false
+	}
+	name := named.Obj().Name()
+	topic := r.constantMethod(name, "Topic")
+	switch {
+	case topic == "":
+		r.report(node.Pos(), "the topic of %s is not a constant; write func (%s) Topic() string { return %q }", name, name, "what.happened")
+		return EventUse{}, false
+	case !topicForm.MatchString(strings.TrimPrefix(topic, deadLetters)):
+		r.report(node.Pos(), "the topic %q is not of the form product.created; write lower-case words joined by dots", topic)
+		return EventUse{}, false
+	}
+	use := EventUse{
+		Plugin: r.domain + "." + strings.TrimSuffix(r.fileName(node.Pos()), ".go"), Source: r.inSource(node.Pos()),
+		Topic: topic, Type: payloadOf(t, nil), Exempt: r.exempted(node.Pos()),
+	}
+	for _, m := range compare(use.Type, use.Type) {
+		r.report(node.Pos(), "event %s: field %s %s", topic, m.field, m.text)
+		ok = false
+	}
+	return use, ok
+}
+
+// contracts are the events of all domains, held against each other.
+type contracts struct {
+	rule
+	Events
+}
+
+func (c contracts) check() {
+	byTopic := map[string][]EventUse{}
+	for _, p := range c.Published {
+		byTopic[p.Topic] = append(byTopic[p.Topic], p)
+	}
+	for _, s := range c.Heard {
+		if !s.Exempt {
+			c.checkHeard(s, byTopic)
+		}
+	}
+	c.checkCycles()
+}
+
+// tell reports at the import of the domain that the use is in; the message begins with the use's own file and line.
+func (c contracts) tell(use EventUse, format string, args ...any) {
+	domain, _, _ := strings.Cut(use.Plugin, ".")
+	at := token.NoPos
+	for _, f := range c.Files {
+		for _, spec := range f.Imports {
+			if strings.HasPrefix(strings.Trim(spec.Path.Value, `"`)+"/", c.module+"/domains/"+domain+"/") && at == token.NoPos {
+				at = spec.Pos()
+			}
+		}
+	}
+	if at == token.NoPos {
+		at = c.Files[0].Package
+	}
+	c.report(at, "%s: plugin %s %s", use.Source, use.Plugin, fmt.Sprintf(format, args...))
+}
+
+func (c contracts) checkHeard(s EventUse, byTopic map[string][]EventUse) {
+	sources := byTopic[s.Topic]
+	if failed, ok := strings.CutPrefix(s.Topic, deadLetters); ok {
+		if len(byTopic[failed]) == 0 {
+			c.tell(s, "subscribes to %s, but nobody publishes %s; subscribe to the dead letters of one of: %s", s.Topic, failed, topics(byTopic))
+			return
+		}
+		sources = []EventUse{{Plugin: "the host", Source: "app.DeadLetter", Topic: s.Topic, Type: deadLetter()}}
+	}
+	if len(sources) == 0 {
+		c.tell(s, "subscribes to %s, which nobody publishes; subscribe to one of: %s", s.Topic, topics(byTopic))
+		return
+	}
+	missing := map[string]int{}
+	for _, from := range sources {
+		for _, m := range compare(s.Type, from.Type) {
+			if m.missing {
+				missing[m.field]++
+				continue
+			}
+			c.tell(s, "reads %s: field %s %s, by plugin %s (%s); declare it as it is published", s.Topic, m.field, m.text, from.Plugin, from.Source)
+		}
+	}
+	for _, field := range slices.Sorted(maps.Keys(missing)) {
+		if missing[field] == len(sources) {
+			c.tell(s, "reads field %s of %s, which plugin %s (%s) does not send; remove it here or add it there", field, s.Topic, sources[0].Plugin, sources[0].Source)
+		}
+	}
+}
+
+func topics(byTopic map[string][]EventUse) string {
+	return cmp.Or(strings.Join(slices.Sorted(maps.Keys(byTopic)), ", "), "none is published")
+}
+
+// deadLetter is the form of app.DeadLetter.
+func deadLetter() Payload {
+	text := func(name string) PayloadField {
+		return PayloadField{Name: name, Type: Payload{Kind: "string", Text: "string"}}
+	}
+	moment := func(name string) PayloadField {
+		return PayloadField{Name: name, Type: Payload{Kind: "time", Text: "time.Time"}}
+	}
+	return Payload{Kind: "struct", Text: "app.DeadLetter", Fields: []PayloadField{
+		text("event_id"), text("topic"), text("key"), text("subscription"), text("error"),
+		{Name: "attempts", Type: Payload{Kind: "int", Text: "int", Bits: 64}}, text("emitter"), moment("published_at"), moment("died_at"),
+	}}
+}
+
+// checkCycles reports topics that lead back to themselves: a plugin that hears one may publish the next.
+func (c contracts) checkCycles() {
+	type edge struct {
+		to string
+		by EventUse
+	}
+	next := map[string][]edge{}
+	for _, s := range c.Heard {
+		for _, p := range c.Published {
+			if s.Plugin == p.Plugin && !s.Exempt && !p.Exempt {
+				next[s.Topic] = append(next[s.Topic], edge{p.Topic, s})
+			}
+		}
+	}
+	done := map[string]bool{}
+	var path []string
+	var visit func(topic string)
+	visit = func(topic string) {
+		path = append(path, topic)
+		for _, e := range next[topic] {
+			if at := slices.Index(path, e.to); at >= 0 {
+				c.tell(e.by, "closes a cycle of events that never ends: %s → %s; publish only what nobody in the cycle hears, or say on the subscription's line why it ends", strings.Join(path[at:], " → "), e.to)
+			} else if !done[e.to] {
+				visit(e.to)
+			}
+		}
+		path = path[:len(path)-1]
+		done[topic] = true
+	}
+	for _, topic := range slices.Sorted(maps.Keys(next)) {
+		if !done[topic] {
+			visit(topic)
+		}
+	}
+}

@@ -1,0 +1,39 @@
+package lint
+
+import (
+	"slices"
+	"strings"
+
+	"golang.org/x/tools/go/analysis"
+)
+
+func exemptionRule() *analysis.Analyzer {
+	return analyzer("exemption", "an exemption names a rule and gives a reason", checkExemptions)
+}
+
+func checkExemptions(r rule) {
+	for _, f := range r.Files {
+		for _, group := range f.Comments {
+			for _, c := range group.List {
+				if !strings.HasPrefix(c.Text, allowPrefix) {
+					continue
+				}
+				name, reason := parseAllow(c.Text)
+				switch {
+				case !slices.Contains(Exemptible(), name):
+					r.Reportf(c.Pos(), "there is no rule %q; write %s <rule> <reason> with one of %s", name, allowPrefix, strings.Join(Exemptible(), ", "))
+				case reason == "":
+					r.Reportf(c.Pos(), "the exemption from %s gives no reason; add one behind the rule", name)
+				}
+			}
+		}
+	}
+}
+
+// Exemptible returns the rules that a line can be exempted from.
+func Exemptible() []string {
+	return []string{
+		"imports", "schemas", "models", "shape", "listed", "blocking", "goroutine", "tables",
+		"transaction", "txcontext", "publish", "announced", "events",
+	}
+}

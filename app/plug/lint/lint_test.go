@@ -1,0 +1,75 @@
+package lint_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/tools/go/analysis"
+	"golang.org/x/tools/go/analysis/analysistest"
+
+	"plugboard/app/plug/lint"
+)
+
+func rule(t *testing.T, name string) *analysis.Analyzer {
+	t.Helper()
+	rules := lint.Rules()
+	at := slices.IndexFunc(rules, func(a *analysis.Analyzer) bool { return a.Name == name })
+	require.GreaterOrEqual(t, at, 0, name)
+	return rules[at]
+}
+
+// Every rule is seen to report what is planted in testdata, to let the rest pass, and to honour an exemption.
+func TestRules(t *testing.T) {
+	t.Parallel()
+	for name, packages := range map[string][]string{
+		"imports":     {"m", "m/domains/imports/plugins", "m/infra/host", "m/docs", "m/config/sub"},
+		"schemas":     {"m/domains/schemas/plugins"},
+		"models":      {"m/domains/schemas/models"},
+		"shape":       {"m/domains/shape/plugins"},
+		"listed":      {"m/domains/listed", "m/domains/renamed"},
+		"blocking":    {"m/domains/blocking/plugins"},
+		"goroutine":   {"m/domains/goroutine/plugins"},
+		"tables":      {"m/domains/tables/plugins"},
+		"transaction": {"m/domains/tx/plugins"},
+		"txcontext":   {"m/domains/txcontext/plugins"},
+		"publish":     {"m/domains/publish/plugins"},
+		"announced":   {"m/domains/announced/plugins"},
+		"events":      {"events", "events/domains/shop/plugins"},
+		"exemption":   {"m/domains/exemption/plugins"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			analysistest.Run(t, analysistest.TestData(), rule(t, name), packages...)
+		})
+	}
+}
+
+// An exemption can be written for every rule but the one about exemptions.
+func TestEveryRuleIsKnown(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, analysis.Validate(lint.Rules()))
+	var names []string
+	for _, a := range lint.Rules() {
+		if a.Name != "exemption" {
+			names = append(names, a.Name)
+		}
+	}
+	require.Equal(t, lint.Exemptible(), names)
+}
+
+// collected takes what analysistest would complain about.
+type collected []string
+
+// Errorf implements analysistest.Testing.
+func (c *collected) Errorf(format string, args ...any) { *c = append(*c, fmt.Sprintf(format, args...)) }
+
+// A file that only another system builds is read as well; analysistest knows no expectations in such files.
+func TestImportsOfOtherSystems(t *testing.T) {
+	t.Parallel()
+	var complaints collected
+	analysistest.Run(&complaints, analysistest.TestData(), rule(t, "imports"), "m/domains/system/plugins")
+	require.Len(t, complaints, 1)
+	require.Contains(t, complaints[0], "x_plan9.go:3:8: unexpected diagnostic: a domain never imports another")
+}

@@ -1,0 +1,130 @@
+package lint
+
+import (
+	"go/ast"
+	"go/types"
+
+	"golang.org/x/tools/go/analysis"
+)
+
+func publishRule() *analysis.Analyzer {
+	return analyzer("publish", "an event is published in the transaction that wrote what it tells of", checkPublish)
+}
+
+// flow is what is known of a package's functions.
+type flow struct {
+	rule
+
+	decls    map[*types.Func]*ast.FuncDecl
+	writers  map[*types.Func]bool // they change rows, themselves or through what they call
+	inTx     map[*types.Func]bool // they only run inside a transaction
+	literals map[*ast.FuncLit]bool
+}
+
+func checkPublish(r rule) {
+	if !r.plugins() {
+		return
+	}
+	f := flow{rule: r, decls: r.functions(), literals: map[*ast.FuncLit]bool{}}
+	f.findWriters()
+	f.findTransactional()
+	for fn, d := range f.decls {
+		if !f.inTx[fn] {
+			f.checkFunction(d)
+		}
+	}
+}
+
+// findWriters follows the package's calls until nothing changes.
+func (f *flow) findWriters() {
+	f.writers = map[*types.Func]bool{}
+	for changed := true; changed; {
+		changed = false
+		for fn, d := range f.decls {
+			if f.writers[fn] {
+				continue
+			}
+			eachCall(d.Body, func(call *ast.CallExpr) {
+				if f.writes(call) || f.writers[f.callee(call)] {
+					f.writers[fn], changed = true, true
+				}
+			})
+		}
+	}
+}
+
+// findTransactional finds the functions that run in a transaction alone: those given to app.OnTx or app.InTx, and those
+// that only such functions and the literals of app.InTx call.
+func (f *flow) findTransactional() {
+	f.inTx = map[*types.Func]bool{}
+	for _, d := range f.decls {
+		eachCall(d.Body, func(call *ast.CallExpr) {
+			if lit, fn := f.txFunc(call); lit != nil {
+				f.literals[lit] = true
+			} else if fn != nil {
+				f.inTx[fn] = true
+			}
+			if f.callsApp(call, "OnTx") && len(call.Args) == 1 {
+				if _, fn := f.functionValue(call.Args[0]); fn != nil {
+					f.inTx[fn] = true
+				}
+			}
+		})
+	}
+	for changed := true; changed; {
+		changed = false
+		for fn := range f.decls {
+			if !f.inTx[fn] && f.onlyInTx(fn) {
+				f.inTx[fn], changed = true, true
+			}
+		}
+	}
+}
+
+// onlyInTx reports whether fn is called, and only from within transactions.
+func (f *flow) onlyInTx(fn *types.Func) bool {
+	called, outside := false, false
+	for caller, d := range f.decls {
+		ast.Inspect(d.Body, func(n ast.Node) bool {
+			id, ok := n.(*ast.Ident)
+			if !ok || f.TypesInfo.Uses[id] != types.Object(fn) {
+				return true
+			}
+			called = true
+			outside = outside || !f.inTx[caller] && f.scope(d, id) == nil
+			return true
+		})
+	}
+	return called && !outside
+}
+
+// scope returns the outermost literal of app.InTx in d that node is in, or nil.
+func (f *flow) scope(d *ast.FuncDecl, node ast.Node) (outer *ast.FuncLit) {
+	ast.Inspect(d.Body, func(n ast.Node) bool {
+		lit, ok := n.(*ast.FuncLit)
+		if ok && outer == nil && f.literals[lit] && within(lit, node.Pos()) {
+			outer = lit
+		}
+		return outer == nil
+	})
+	return outer
+}
+
+// checkFunction reports an event that is published in another transaction than the function's writes.
+func (f *flow) checkFunction(d *ast.FuncDecl) {
+	written := map[*ast.FuncLit]bool{}
+	eachCall(d.Body, func(call *ast.CallExpr) {
+		if f.writes(call) || f.writers[f.callee(call)] {
+			written[f.scope(d, call)] = true
+		}
+	})
+	eachCall(d.Body, func(call *ast.CallExpr) {
+		if !f.publishes(call) {
+			return
+		}
+		scope := f.scope(d, call)
+		if len(written) > 0 && (scope == nil || !written[scope]) {
+			f.report(call.Pos(), "the event is published outside the transaction that wrote, so that after a crash one is there without the other; write and publish inside one app.InTx, both with the context that it gives")
+		}
+	})
+}

@@ -1,0 +1,3 @@
+package bank
+
+import _ "events/domains/bank/plugins"

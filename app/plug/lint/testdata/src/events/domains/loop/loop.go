@@ -1,0 +1,3 @@
+package loop
+
+import _ "events/domains/loop/plugins"

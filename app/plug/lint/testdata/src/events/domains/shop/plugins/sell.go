@@ -1,0 +1,78 @@
+package plugins // want package:"shop.sold"
+
+import (
+	"context"
+	"time"
+
+	"events/app"
+)
+
+type Sold struct {
+	ID     int64             `json:"id"`
+	Price  float64           `json:"price"`
+	Name   *string           `json:"name"`
+	Lines  []Line            `json:"lines"`
+	Labels map[string]string `json:"labels"`
+	At     time.Time         `json:"at"`
+	Small  int32             `json:"small"`
+	Data   []byte            `json:"data"`
+}
+
+type Line struct {
+	Count int `json:"count"`
+}
+
+func (Sold) Topic() string { return "shop.sold" }
+
+type Paid struct {
+	ID int64 `json:"id"`
+}
+
+func (Paid) Topic() string { return "shop.paid" }
+
+type Moody struct{ Name string }
+
+func (m Moody) Topic() string { return m.Name }
+
+type Loud struct{}
+
+func (Loud) Topic() string { return "Shop Sold" }
+
+type Timed struct {
+	For time.Duration `json:"for"`
+}
+
+func (Timed) Topic() string { return "shop.timed" }
+
+type Keyed struct {
+	By map[int]string `json:"by"`
+}
+
+func (Keyed) Topic() string { return "shop.keyed" }
+
+type Nested struct {
+	Inner *Nested `json:"inner"`
+}
+
+func (Nested) Topic() string { return "shop.nested" }
+
+type Strung struct {
+	ID int64 `json:"id,string"`
+}
+
+func (Strung) Topic() string { return "shop.strung" }
+
+type plugin struct{}
+
+func (p *plugin) OnBoot(b *app.Boot) {
+	b.Publishes(Sold{})
+	b.Publishes(Moody{})  // want `the topic of Moody is not a constant`
+	b.Publishes(Loud{})   // want `"Shop Sold" is not of the form`
+	b.Publishes(Timed{})  // want `field for is a time.Duration`
+	b.Publishes(Keyed{})  // want `field by is a map whose keys are not strings`
+	b.Publishes(Nested{}) // want `field inner contains itself`
+	b.Publishes(Strung{}) // want `field id has the JSON option "string"`
+	b.Subscribe(app.On(p.hear))
+}
+
+func (p *plugin) hear(context.Context, Paid) error { return nil }

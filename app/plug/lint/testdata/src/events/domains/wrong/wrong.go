@@ -1,0 +1,3 @@
+package wrong
+
+import _ "events/domains/wrong/plugins"

@@ -1,0 +1,10 @@
+package main
+
+import (
+	_ "events/domains/bank" // want `domains/bank/plugins/pay.go:34: plugin bank.pay closes a cycle .*: shop.paid → shop.sold → shop.paid`
+	_ "events/domains/loop"
+	_ "events/domains/shop"
+	_ "events/domains/wrong" // want `plugin wrong.wrong subscribes to shop.sould, which nobody publishes; subscribe to one of: ` `nobody publishes shop.lost` `reads field colour of shop.sold, which plugin shop.sell .* does not send` `field id is string here and int64 where it is published` `field name may be null where it is published` `field small is int16 here and int32` `field data is .*uint16 here` `field lines.count is bool here` `field attempts is string here and int where it is published`
+)
+
+func main() {}

@@ -1,0 +1,45 @@
+// Package app stands in for the contract, with what the rules look at.
+package app
+
+import (
+	"context"
+
+	"gorm.io/gorm"
+)
+
+type Boot struct{}
+
+func (*Boot) GET(path string, h Handler, opts ...any)  {}
+func (*Boot) POST(path string, h Handler, opts ...any) {}
+func (*Boot) Publishes(events ...Event)                {}
+func (*Boot) Subscribe(s Subscriber, opts ...any)      {}
+
+type Event interface{ Topic() string }
+
+type Handler struct{}
+
+type Subscriber struct{}
+
+type PluginModule struct{}
+
+type DomainModule struct{}
+
+type Page[T any] struct{ Items []T }
+
+type Empty struct{}
+
+func Handle[Req, Res any](fn func(context.Context, Req) (Res, error)) Handler { return Handler{} }
+
+func On[E Event](fn func(context.Context, E) error) Subscriber { return Subscriber{} }
+
+func OnTx[E Event](fn func(context.Context, E) error) Subscriber { return Subscriber{} }
+
+func Plugin[P any](name string, constructor any) PluginModule { return PluginModule{} }
+
+func Domain(name string, parts ...any) DomainModule { return DomainModule{} }
+
+func InTx(ctx context.Context, db *gorm.DB, fn func(context.Context) error) error { return nil }
+
+type Bus interface {
+	Publish(ctx context.Context, event Event, opts ...any) error
+}

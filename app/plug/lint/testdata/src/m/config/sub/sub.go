@@ -1,0 +1,3 @@
+package sub
+
+import _ "m/app" // want `config is a leaf`

@@ -1,0 +1,3 @@
+package docs
+
+import _ "m/app" // want `docs imports nothing of ours`

@@ -1,0 +1,11 @@
+package listed
+
+import (
+	"m/app"
+	"m/domains/listed/plugins"
+)
+
+var Module = app.Domain("listed", // want `plugins.Two is not in the list`
+	plugins.One,
+	plugins.Three,
+)

@@ -1,0 +1,5 @@
+package renamed
+
+import "m/app"
+
+var Module = app.Domain("rename") // want `give it the name of its folder, "renamed"`

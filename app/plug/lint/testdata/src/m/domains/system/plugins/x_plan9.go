@@ -1,0 +1,3 @@
+package plugins
+
+import _ "m/domains/b"

@@ -1,0 +1,9 @@
+package models
+
+type Order struct {
+	ID int64 `gorm:"primaryKey"`
+}
+
+type Line struct{ ID int64 }
+
+func (Line) TableName() string { return "order_lines" }

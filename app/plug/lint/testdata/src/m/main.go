@@ -1,0 +1,5 @@
+package main
+
+import _ "m/domains/b"
+
+func main() {}

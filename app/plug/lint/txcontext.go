@@ -1,0 +1,97 @@
+package lint
+
+import (
+	"go/ast"
+	"go/types"
+	"slices"
+
+	"golang.org/x/tools/go/analysis"
+)
+
+func contextRule() *analysis.Analyzer {
+	return analyzer("txcontext", "inside app.InTx the context is the one it hands over, and every handle has it", checkTxContext)
+}
+
+func checkTxContext(r rule) {
+	if r.room != "domain" {
+		return
+	}
+	for _, f := range r.sources() {
+		eachCall(f, func(call *ast.CallExpr) {
+			if lit, _ := r.txFunc(call); lit != nil {
+				r.checkTxBody(lit)
+			}
+		})
+		r.checkHandles(f)
+	}
+}
+
+// checkTxBody reports contexts and handles that come from outside the function that app.InTx runs.
+func (r rule) checkTxBody(lit *ast.FuncLit) {
+	ast.Inspect(lit.Body, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.Ident:
+			v, ok := r.TypesInfo.Uses[n].(*types.Var)
+			if ok && !within(lit, v.Pos()) && isContext(v.Type()) {
+				r.report(n.Pos(), "%s is the context from outside app.InTx, with which this is not in the transaction; use the context that the function gets", n.Name)
+			}
+		case *ast.CallExpr:
+			r.checkOuterHandle(lit, n)
+		}
+		return true
+	})
+}
+
+// checkOuterHandle reports a statement that begins with a variable which took its context outside.
+func (r rule) checkOuterHandle(lit *ast.FuncLit, call *ast.CallExpr) {
+	c := r.chainOf(call)
+	if c == nil || !outermost(c, call, r) || slices.Contains(c.methods, "WithContext") {
+		return
+	}
+	id, ok := c.root.(*ast.Ident)
+	if !ok {
+		return
+	}
+	if v, ok := r.TypesInfo.Uses[id].(*types.Var); ok && !within(lit, v.Pos()) {
+		r.report(call.Pos(), "%s comes from outside app.InTx and is not in the transaction; begin with p.db.WithContext(ctx) and the context that the function gets", id.Name)
+	}
+}
+
+// checkHandles reports statements on a plugin's own handle without a context.
+func (r rule) checkHandles(f *ast.File) {
+	seen := map[ast.Expr]bool{}
+	eachCall(f, func(call *ast.CallExpr) {
+		c := r.chainOf(call)
+		if c == nil || seen[c.root] {
+			return
+		}
+		seen[c.root] = true // the outermost call of a chain comes first
+		sel, field := c.root.(*ast.SelectorExpr)
+		if !field || slices.Contains(c.methods, "WithContext") {
+			return
+		}
+		if v, ok := r.TypesInfo.Uses[sel.Sel].(*types.Var); ok && v.IsField() {
+			r.report(call.Pos(), "%s without a context is outside every transaction and cannot be cancelled; write %s.WithContext(ctx)", printed(c.root), printed(c.root))
+		}
+	})
+}
+
+// outermost reports whether call is the last call of its chain: the others are parts of it.
+func outermost(c *chain, call *ast.CallExpr, r rule) bool {
+	fn := r.callee(call)
+	return fn != nil && len(c.methods) > 0 && c.methods[0] == fn.Name() && c.root != nil && !r.isReceiver(call)
+}
+
+// isReceiver reports whether another call is made on the result of call.
+func (r rule) isReceiver(call *ast.CallExpr) bool {
+	found := false
+	eachCall(r.fileOf(call.Pos()), func(other *ast.CallExpr) {
+		sel, ok := other.Fun.(*ast.SelectorExpr)
+		if ok && ast.Unparen(sel.X) == ast.Expr(call) && r.callee(other) != nil && receiver(r.callee(other)) == gormDB {
+			found = true
+		}
+	})
+	return found
+}
+
+func isContext(t types.Type) bool { return typeName(t) == "context.Context" }
