@@ -139,11 +139,17 @@ func compareOperation(e app.Endpoint, op operation) []string {
 	return problems
 }
 
-// requestParameters lists where a request's fields come from, as "path id", "query limit", "body body".
+// requestParameters lists where a request's fields come from, as "path id", "query limit", "body body", "formData image".
 func requestParameters(request reflect.Type) []string {
 	var found []string
+	form := "query"
 	for field := range fields(request) {
-		for tag, in := range map[string]string{"uri": "path", "form": "query", "header": "header"} {
+		if field.Type == reflect.TypeFor[*app.File]() || field.Type == reflect.TypeFor[[]*app.File]() {
+			form = "formData" // a request with a file is a form
+		}
+	}
+	for field := range fields(request) {
+		for tag, in := range map[string]string{"uri": "path", "form": form, "header": "header"} {
 			if name := field.Tag.Get(tag); name != "" {
 				found = append(found, in+" "+name)
 			}

@@ -6,6 +6,7 @@ import (
 
 	"plugboard/docs"
 	"plugboard/domains/audit"
+	"plugboard/domains/media"
 	"plugboard/domains/notifications"
 	"plugboard/domains/products"
 	"plugboard/infra/database"
@@ -30,6 +31,7 @@ var modules = fx.Options(
 	products.Module,
 	notifications.Module,
 	audit.Module,
+	media.Module,
 )
 
 func main() { host.Main(modules) }

@@ -7,6 +7,9 @@ import (
 
 // Binary is a result that is not JSON: an image, a file, a stream of bytes. It is sent as it is, without
 // the envelope; failures keep the envelope. The host answers If-None-Match and, for bytes, Range requests.
+//
+// The zero Binary under status 202, which the handler sets with [SetStatus], says that the content is not there yet; it
+// is answered in the envelope, with empty data.
 type Binary struct {
 	// ContentType is the media type. Required.
 	ContentType string
