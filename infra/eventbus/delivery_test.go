@@ -353,3 +353,56 @@ func TestARunThatOutlivesItsTimeoutIsEndedAndTheNextIsNot(t *testing.T) {
 		require.ElementsMatch(t, []int64{0, 0, 0, 1, 1, 1, 2, 2, 2}, got.all())
 	})
 }
+
+func TestAFailingTransactionalHandlerDoesNotSpoilItForOthers(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		var effects, tries seen[int64]
+		gate := make(chan struct{})
+		var r *rig
+		r = start(t, at, settings(), publishes(Note{}), subscribes(app.OnTx(func(ctx context.Context, e Note) error {
+			if e.ID == 0 {
+				<-gate // the others gather behind it
+			}
+			if _, err := r.db.ExecContext(ctx, fmt.Sprintf("INSERT INTO effects (id) VALUES (%d)", e.ID)); err != nil {
+				return err
+			}
+			if e.ID%10 == 5 {
+				tries.add(e.ID)
+				return errors.New("never")
+			}
+			effects.add(e.ID)
+			return nil
+		}), app.Concurrency(1), app.Attempts(2)))
+		_, err := r.db.ExecContext(t.Context(), "CREATE TABLE effects (id BIGINT PRIMARY KEY)")
+		require.NoError(t, err)
+		if at.name == "postgres" { // on SQLite the waiting handler holds the one writer
+			r.publish(Note{ID: 0})
+		} else {
+			close(gate)
+		}
+		for i := range 40 {
+			r.publish(Note{ID: int64(i) + 1})
+		}
+		if at.name == "postgres" {
+			close(gate)
+		}
+		r.idle()
+		rows, err := r.db.QueryContext(t.Context(), "SELECT id FROM effects ORDER BY id")
+		require.NoError(t, err)
+		defer func() { require.NoError(t, rows.Close()) }()
+		var stored []int64
+		for rows.Next() {
+			var id int64
+			require.NoError(t, rows.Scan(&id))
+			require.NotEqual(t, int64(5), id%10)
+			stored = append(stored, id)
+		}
+		require.NoError(t, rows.Err())
+		require.GreaterOrEqual(t, len(stored), 36) // a primary key sees to it that each is there once
+		require.GreaterOrEqual(t, len(tries.all()), 8)
+		dead, err := r.bus.Admin("x").Deliveries(t.Context(), eventbus.Filter{State: "dead"})
+		require.NoError(t, err)
+		require.Len(t, dead, 4)
+	})
+}

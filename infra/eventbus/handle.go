@@ -44,9 +44,10 @@ func (b *Bus) handle(ctx context.Context, s *subscription, d *Incoming) error {
 		return err
 	}
 	run := &d.ctx
-	if d.Attempt > 1 { // the first attempt may have left its context somewhere
+	if d.used { // an earlier run may have left its context somewhere
 		run = &app.DeliveryContext{}
 	}
+	d.used = true
 	run.Init(ctx, s.Plugin.Name, d.RequestID, d.Trace, d)
 	ctx = run
 	if s.options.Volatile && s.Subscriber.Tx() {

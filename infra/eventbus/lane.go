@@ -18,8 +18,10 @@ type lane struct {
 	settle func(d *Incoming, err error)
 	// observe is told how long each run took; it may be nil.
 	observe func(took time.Duration, err error)
-	// batch lets a worker take several deliveries at a time: right when it is the only one.
+	// batch is how many deliveries a worker takes at a time.
 	batch int
+	// together runs several deliveries as one, and reports whether all are done; if not, each is run by itself.
+	together func(ctx context.Context, batch []*Incoming) bool
 	// pulled tells that the lane has no workers: its deliveries are fetched with pull.
 	pulled bool
 	// onReady is called after a delivery has become ready in a pulled lane.
@@ -38,6 +40,7 @@ type lane struct {
 	base    context.Context //nolint:containedctx // the parent of the runs, ended by wait
 	cancel  context.CancelFunc
 	open    bool
+	closed  atomic.Bool
 	ready   queue
 	keys    map[string]*keyState
 	workers map[*worker]struct{}
@@ -135,13 +138,15 @@ func (l *lane) start(base context.Context) {
 }
 
 // push hands the lane a delivery. Its place has been reserved. One with a number waits for its turn. It reports false
-// when the lane has given the key's order back to storage in the meantime, to which the delivery must go too.
+// when the lane is closed, or has given the key's order back to storage in the meantime, to which the delivery must go too.
 func (l *lane) push(d *Incoming) bool {
 	d.lane = l
 	l.mu.Lock()
 	defer l.notify()
 	defer l.mu.Unlock()
 	switch {
+	case l.closed.Load():
+		return false
 	case d.Key == "":
 		l.ready.push(d)
 	case d.order != nil && l.keys[d.Key] != d.order:
@@ -295,13 +300,17 @@ func (l *lane) drop(d *Incoming) []*Incoming {
 	return d.order.waiting
 }
 
-// again makes d ready once more, ahead of its key.
-func (l *lane) again(d *Incoming) {
+// again makes d ready once more, ahead of its key. It reports false when the lane is closed.
+func (l *lane) again(d *Incoming) bool {
 	l.mu.Lock()
+	defer l.notify()
+	defer l.mu.Unlock()
+	if l.closed.Load() {
+		return false
+	}
 	l.ready.push(d)
 	l.rouse()
-	l.mu.Unlock()
-	l.notify()
+	return true
 }
 
 // pull takes the next ready delivery of a pulled lane, or nil.
@@ -348,6 +357,7 @@ func (l *lane) close() []*Incoming {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.open = false
+	l.closed.Store(true)
 	l.wake.Broadcast()
 	left := l.ready.drain()
 	for _, ks := range l.keys {
@@ -443,8 +453,15 @@ func (w *worker) run() {
 			return
 		}
 		at := l.clock()
+		if l.together != nil && len(batch) > 1 && w.all(batch, at) {
+			continue
+		}
 		for i, d := range batch {
-			at = w.one(d, at, batch[i+1:])
+			if i > 0 && l.closed.Load() {
+				l.freed() // only Memory takes several at a time, and drops what it has not begun
+			} else {
+				at = w.one(d, at, batch[i+1:])
+			}
 			batch[i] = nil
 		}
 	}
@@ -462,10 +479,49 @@ func (l *lane) take(batch []*Incoming) []*Incoming {
 	if !l.open {
 		return batch
 	}
-	for len(batch) < l.batch && l.ready.len() > 0 {
+	n := l.batch
+	if l.together != nil { // the other workers have their part
+		n = min(n, 1+l.ready.len()/l.group.Concurrency)
+	}
+	for len(batch) < n && l.ready.len() > 0 {
 		batch = append(batch, l.ready.pop())
 	}
 	return batch
+}
+
+// all tries to run a batch together and settles it. When a handler ends the goroutine, the batch goes back, to be run
+// one by one.
+func (w *worker) all(batch []*Incoming, start time.Duration) bool {
+	l := w.lane
+	ended := false
+	defer func() {
+		if w.since.Swap(0) == expired {
+			w.runs.Store(nil)
+		}
+		if ended {
+			return
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.batch = 1
+		for _, d := range batch {
+			l.ready.push(d)
+		}
+	}()
+	done := l.together(w.context(start), batch)
+	ended = true
+	if !done {
+		return false
+	}
+	took := (l.clock() - start) / time.Duration(len(batch))
+	for i, d := range batch {
+		if l.observe != nil {
+			l.observe(took, nil)
+		}
+		l.settle(d, nil)
+		batch[i] = nil
+	}
+	return true
 }
 
 // one runs d, which begins at start on the lane's clock, and settles it. It returns when the run ended. When the handler
@@ -481,11 +537,11 @@ func (w *worker) one(d *Incoming, start time.Duration, rest []*Incoming) (end ti
 			w.lane.observe(end-start, err)
 		}
 		if err == errExited { //nolint:errorlint // set just above, never wrapped
-			w.lane.mu.Lock()
 			for _, r := range rest {
-				w.lane.ready.push(r)
+				if !w.lane.again(r) {
+					w.lane.freed()
+				}
 			}
-			w.lane.mu.Unlock()
 		}
 		w.lane.settle(d, err)
 	}()

@@ -113,10 +113,21 @@ func (t *Memory) hand(m *Message, lanes []*lane) {
 		}
 		d := m.incoming(l, 1)
 		if m.Delay > 0 {
-			t.later(m.Delay, l, func() { l.push(d) })
+			t.later(m.Delay, l, func() { t.put(d, l.push) })
 			continue
 		}
-		l.push(d)
+		t.put(d, l.push)
+	}
+}
+
+// put hands d to its lane, unless that has been closed meanwhile.
+func (t *Memory) put(d *Incoming, push func(*Incoming) bool) {
+	if push(d) {
+		return
+	}
+	d.lane.freed()
+	if t.hooks.Dropped != nil {
+		t.hooks.Dropped(d.lane.group.Name)
 	}
 }
 
@@ -163,7 +174,7 @@ func (t *Memory) settle(d *Incoming, err error) {
 	case err == nil:
 	case d.Attempt < g.Attempts && !isFinal(err):
 		d.Attempt++
-		t.later(backoff(g, d.Attempt-1), d.lane, func() { d.lane.again(d) })
+		t.later(backoff(g, d.Attempt-1), d.lane, func() { t.put(d, d.lane.again) })
 		return
 	case t.hooks.Dead != nil:
 		t.hooks.Dead(d, err)
@@ -226,14 +237,18 @@ func (t *Memory) Close(ctx context.Context) error {
 	}
 	clear(t.timers)
 	t.mu.Unlock()
+	if started {
+		_ = t.Idle(ctx) // what is left is reported below
+	}
+	for _, l := range t.all {
+		for range l.close() {
+			l.freed()
+		}
+	}
 	if !started {
 		return nil
 	}
-	_ = t.Idle(ctx) // what is left is reported below
 	var errs []error
-	for _, l := range t.all {
-		l.close()
-	}
 	for _, l := range t.all {
 		errs = append(errs, l.wait(ctx))
 	}

@@ -74,6 +74,7 @@ func (o *Outbox) Subscribe(g Group) {
 	if g.Tx {
 		if o.store.postgres {
 			l.group.Handle = o.inTx(g.Handle)
+			l.batch, l.together = txTogether, o.together(g.Handle)
 		} else {
 			l.pulled, l.onReady = true, o.settler.rouse
 		}
@@ -239,7 +240,7 @@ func (b *batch) place(e *entry) {
 }
 
 func (o *Outbox) take(l *lane, e *entry) (order *keyState, taken bool) {
-	if e.m.Delay > 0 || o.stopping.Load() || !o.poller.current(l) || !l.reserve() {
+	if e.m.Delay > 0 || !o.running() || !o.poller.current(l) || !l.reserve() {
 		return nil, false
 	}
 	if e.m.Key == "" {
@@ -335,6 +336,41 @@ func (o *Outbox) inTx(handle func(context.Context, *Incoming) error) func(contex
 			}
 			return o.complete(ctx, d)
 		})
+	}
+}
+
+// txTogether is how many transactional deliveries share a transaction on Postgres, where each round trip and each commit
+// counts.
+const txTogether = 32
+
+// together runs handle for a batch in one transaction that completes all its deliveries. When one fails, nothing has
+// happened, and each is run in a transaction of its own: a handler may thus run once more than its attempts say.
+func (o *Outbox) together(handle func(context.Context, *Incoming) error) func(context.Context, []*Incoming) bool {
+	return func(ctx context.Context, batch []*Incoming) bool {
+		if !o.member.alive() || slices.ContainsFunc(batch, func(d *Incoming) bool { return d.Attempt > 1 }) {
+			return false // what has failed once does not spoil it for others
+		}
+		err := o.db.InTx(ctx, func(ctx context.Context) (err error) {
+			defer recovered(&err)
+			open := make([]*Incoming, 0, len(batch))
+			for _, d := range batch {
+				if err := handle(ctx, d); err != nil {
+					return err
+				}
+				if !d.completed { // by the handler itself
+					open = append(open, d)
+				}
+			}
+			n, err := o.store.completeAll(ctx, open)
+			if err == nil && int(n) < len(open) {
+				err = errTaken
+			}
+			return err
+		})
+		for _, d := range batch {
+			d.completed = err == nil
+		}
+		return err == nil
 	}
 }
 

@@ -32,6 +32,9 @@ type backlog struct {
 	due time.Time
 	// held are the deliveries this process has claimed.
 	held map[string]struct{}
+
+	// from is the key after which the next page of keys begins; the poller's alone.
+	from string
 }
 
 const (
@@ -200,8 +203,7 @@ func (p *poller) claimFree(ctx context.Context, l *lane) (more bool, err error) 
 	if places == 0 {
 		return true, nil
 	}
-	var unordered *keyState
-	taken, err := p.take(ctx, l, places, &unordered, func(ctx context.Context) ([]claimed, error) {
+	taken, err := p.take(ctx, l, places, nil, func(ctx context.Context) ([]claimed, error) {
 		return p.o.store.claim(ctx, p.o.id(), l.group.Name, places)
 	})
 	return taken == places, err
@@ -214,9 +216,9 @@ func reserveUpTo(l *lane, n int) (places int) {
 	return places
 }
 
-// take claims with fn in a transaction, reads the events and hands them to l, which has places reserved for them, under
-// the order that fn has set. It gives back the places not used.
-func (p *poller) take(ctx context.Context, l *lane, places int, order **keyState,
+// take claims with fn in a transaction, reads the events and hands them to l, which has places reserved for them, each
+// under the order of its key. It gives back the places not used.
+func (p *poller) take(ctx context.Context, l *lane, places int, orders map[string]*keyState,
 	fn func(context.Context) ([]claimed, error),
 ) (taken int, err error) {
 	defer func() {
@@ -238,6 +240,9 @@ func (p *poller) take(ctx context.Context, l *lane, places int, order **keyState
 		return err
 	})
 	if err != nil {
+		for key, order := range orders {
+			l.forget(key, order)
+		}
 		return 0, fmt.Errorf("claim events: %w", err)
 	}
 	for _, c := range got {
@@ -248,72 +253,110 @@ func (p *poller) take(ctx context.Context, l *lane, places int, order **keyState
 		}
 		taken++
 		d := m.incoming(l, c.attempts)
-		d.seq, d.token, d.order = c.seq, c.token, *order
+		d.seq, d.token, d.order = c.seq, c.token, orders[c.key]
 		p.o.deliver(l, d)
 	}
 	p.o.progress()
 	return taken, nil
 }
 
-// claimKeyed claims the first deliveries of each key.
+// fewKeys is up to how many keys have several of their deliveries claimed at once; of more, the first of each is.
+const fewKeys = 4
+
+// claimKeyed claims the first deliveries of keys, from one page of them: the other lanes have their turn in between. It
+// reports whether to go on.
 func (p *poller) claimKeyed(ctx context.Context, l *lane) (more bool, err error) {
-	for from := ""; ; {
-		heads, err := p.o.store.heads(ctx, l.group.Name, from, l.group.Block, headPage)
-		if err != nil {
-			return false, fmt.Errorf("look for ordered events: %w", err)
-		}
-		for _, h := range heads {
-			from = h.key
-			switch {
-			case h.state != "pending":
-			case h.wait > 0:
-				l.backlog.setDue(time.Now().Add(time.Duration(h.wait) * time.Millisecond))
-			default:
-				full, err := p.claimHead(ctx, l, h)
-				if err != nil || full {
-					return full, err
-				}
-			}
-		}
-		if len(heads) < headPage {
-			return more, nil
+	heads, err := p.o.store.heads(ctx, l.group.Name, l.backlog.from, l.group.Block, headPage)
+	if err != nil {
+		return false, fmt.Errorf("look for ordered events: %w", err)
+	}
+	l.backlog.from, more = "", len(heads) == headPage
+	if more {
+		l.backlog.from = heads[len(heads)-1].key
+	}
+	due := heads[:0]
+	for _, h := range heads {
+		switch {
+		case h.state != "pending":
+		case h.wait > 0:
+			l.backlog.setDue(time.Now().Add(time.Duration(h.wait) * time.Millisecond))
+		default:
+			due = append(due, h)
 		}
 	}
+	if len(due) > fewKeys {
+		full, err := p.claimPage(ctx, l, due)
+		return more || full, err
+	}
+	for _, h := range due {
+		again, err := p.claimHead(ctx, l, h)
+		if err != nil {
+			return false, err
+		}
+		more = more || again
+	}
+	return more, nil
 }
 
-// claimHead claims a run of deliveries of one key. It reports whether l was full.
-func (p *poller) claimHead(ctx context.Context, l *lane, h head) (full bool, err error) {
-	places := reserveUpTo(l, chain)
-	if places < chain {
-		for range places {
-			l.unreserve()
+// claimPage claims the first delivery of each key. It reports whether l was full.
+func (p *poller) claimPage(ctx context.Context, l *lane, heads []head) (full bool, err error) {
+	places := reserveUpTo(l, len(heads))
+	orders := make(map[string]*keyState, places)
+	ids := make([]string, 0, places)
+	for _, h := range heads[:places] {
+		if order := l.adopt(h.key, h.seq, h.seq); order != nil {
+			orders[h.key] = order
+			ids = append(ids, h.id)
 		}
-		if !l.reserve() {
-			return true, nil
-		}
-		places = 1
 	}
-	var order *keyState
-	_, err = p.take(ctx, l, places, &order, func(ctx context.Context) ([]claimed, error) {
-		if order != nil { // of a try that did not commit
+	taken := make(map[string]bool, len(ids))
+	_, err = p.take(ctx, l, places, orders, func(ctx context.Context) ([]claimed, error) {
+		got, err := p.o.store.claimHeads(ctx, p.o.id(), l.group.Name, ids)
+		clear(taken)
+		for _, c := range got {
+			taken[c.key] = true
+		}
+		return got, err
+	})
+	for key, order := range orders {
+		if !taken[key] { // another process was faster
+			l.forget(key, order)
+		}
+	}
+	if len(taken) > 0 { // there may be more of each key
+		l.backlog.open.Store(true)
+	}
+	return places < len(heads), err
+}
+
+// claimHead claims a run of deliveries of one key. It reports whether there may be more, or l was full.
+func (p *poller) claimHead(ctx context.Context, l *lane, h head) (more bool, err error) {
+	places := reserveUpTo(l, chain)
+	if places == 0 {
+		return true, nil
+	}
+	orders := make(map[string]*keyState, 1)
+	_, err = p.take(ctx, l, places, orders, func(ctx context.Context) ([]claimed, error) {
+		if order := orders[h.key]; order != nil { // of a try that did not commit
 			l.forget(h.key, order)
 		}
 		got, err := p.o.store.claimKey(ctx, p.o.id(), l.group.Name, h.key, h.seq, places, l.group.Block)
 		if err != nil || len(got) == 0 {
 			return nil, err
 		}
-		if order = l.adopt(h.key, h.seq, h.seq+int64(len(got))-1); order == nil {
+		order := l.adopt(h.key, h.seq, h.seq+int64(len(got))-1)
+		if order == nil {
 			return nil, errBusyKey
 		}
+		orders[h.key] = order
+		more = len(got) == places
 		return got, nil
 	})
-	if err != nil && order != nil {
-		l.forget(h.key, order)
-	}
-	if err == nil || isBusyKey(err) {
-		// There may be more of the key than one run.
-		l.backlog.open.Store(l.backlog.open.Load() || places == chain)
+	if isBusyKey(err) {
 		return false, nil
+	}
+	if more && err == nil { // the rest of the key is claimed when this run is done
+		l.backlog.open.Store(true)
 	}
 	return false, err
 }

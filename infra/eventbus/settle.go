@@ -182,10 +182,8 @@ func (s *settler) cycle(ctx context.Context) error {
 		if err := s.relax(ctx, ops); err != nil {
 			return err
 		}
-		for i := range ops {
-			if err := s.o.apply(ctx, &ops[i]); err != nil {
-				return err
-			}
+		if err := s.o.applyAll(ctx, ops); err != nil {
+			return err
 		}
 		var err error
 		ran, err = s.runTx(ctx, ran)
@@ -300,14 +298,33 @@ func cause(err error) string {
 	return text
 }
 
+// applyAll writes outcomes in the transaction of ctx.
+func (o *Outbox) applyAll(ctx context.Context, ops []op) error {
+	done := make([]*Incoming, 0, len(ops))
+	for i := range ops {
+		if ops[i].kind == opDone {
+			done = append(done, ops[i].d)
+			continue
+		}
+		if err := o.apply(ctx, &ops[i]); err != nil {
+			return err
+		}
+	}
+	if len(done) == 0 {
+		return nil
+	}
+	if _, err := o.store.completeAll(ctx, done); err != nil {
+		return fmt.Errorf("settle deliveries: %w", err)
+	}
+	return nil
+}
+
 // apply writes one outcome in the transaction of ctx. An outcome that no longer applies, because somebody else has
 // taken the delivery over, is none.
 func (o *Outbox) apply(ctx context.Context, p *op) error {
 	var err error
 	switch p.kind {
-	case opFree:
-	case opDone:
-		_, err = o.store.complete(ctx, p.d)
+	case opFree, opDone: // written with the others
 	case opRetry:
 		_, err = o.store.retry(ctx, p.d, p.d.Attempt, p.wait, cause(p.err))
 	case opRelease:

@@ -212,6 +212,33 @@ func (s store) complete(ctx context.Context, d *Incoming) (bool, error) {
 	return n == 1, err
 }
 
+// completeAll deletes deliveries that are still this holder's, and returns how many were. On Postgres it is one round
+// trip; on SQLite there are none to save.
+func (s store) completeAll(ctx context.Context, deliveries []*Incoming) (n int64, err error) {
+	if !s.postgres {
+		for _, d := range deliveries {
+			mine, err := s.complete(ctx, d)
+			if err != nil {
+				return n, err
+			}
+			if mine {
+				n++
+			}
+		}
+		return n, nil
+	}
+	ids, groups, tokens := make([]string, len(deliveries)), make([]string, len(deliveries)), make([]int64, len(deliveries))
+	for i, d := range deliveries {
+		ids[i], groups[i], tokens[i] = d.ID(), d.Subscription, d.token
+	}
+	result, err := s.db.ExecContext(ctx, `DELETE FROM bus_deliveries d USING unnest($1::text[], $2::text[], $3::bigint[]) AS c (id, name, token)
+		WHERE d.event_id = c.id AND d.subscription = c.name AND d.token = c.token`, ids, groups, tokens)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 // retry gives a delivery back, due after wait. Attempts is what it has counted so far.
 func (s store) retry(ctx context.Context, d *Incoming, attempts int, wait time.Duration, cause string) (bool, error) {
 	n, err := s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = ?, due_at = {now} + ?, failed_at = {now},
@@ -287,6 +314,7 @@ func (s store) claim(ctx context.Context, owner, group string, n int) ([]claimed
 
 // head is the first unfinished delivery of a key.
 type head struct {
+	id    string
 	key   string
 	seq   int64
 	state string
@@ -304,10 +332,10 @@ func (s store) heads(ctx context.Context, group, from string, block bool, limit 
 	var out []head
 	err := s.query(ctx, func(r *sql.Rows) error {
 		var h head
-		err := r.Scan(&h.key, &h.seq, &h.state, &h.wait)
+		err := r.Scan(&h.id, &h.key, &h.seq, &h.state, &h.wait)
 		out = append(out, h)
 		return err
-	}, `SELECT d.key, d.seq, d.state, d.due_at - {now} FROM (
+	}, `SELECT d.event_id, d.key, d.seq, d.state, d.due_at - {now} FROM (
 			WITH RECURSIVE k(key) AS (
 				SELECT MIN(key) FROM bus_deliveries WHERE subscription = ? AND key > ? AND key <> '' `+alive+`
 				UNION ALL
@@ -317,6 +345,16 @@ func (s store) heads(ctx context.Context, group, from string, block bool, limit 
 		JOIN bus_deliveries d ON d.subscription = ? AND d.key = h.key AND d.key <> '' AND d.seq =
 			(SELECT MIN(seq) FROM bus_deliveries m WHERE m.subscription = ? AND m.key = h.key AND m.key <> '' `+strings.ReplaceAll(alive, "state", "m.state")+`)`,
 		group, from, group, limit, group, group)
+	return out, err
+}
+
+// claimHeads takes the deliveries ids, which were the first unfinished ones of their keys. As long as such a delivery is
+// open it stays the first: numbers before it are done, and new ones are higher. It runs in a transaction.
+func (s store) claimHeads(ctx context.Context, owner, group string, ids []string) ([]claimed, error) {
+	var out []claimed
+	err := s.query(ctx, scanClaimed(&out), `UPDATE bus_deliveries SET state = 'running', owner = ?, token = token + 1,
+		attempts = attempts + 1, claimed_at = {now} WHERE subscription = ? AND state = 'pending' AND event_id IN {list}
+		RETURNING event_id, key, seq, token, attempts`, owner, group, list(ids))
 	return out, err
 }
 
@@ -351,11 +389,7 @@ func (s store) claimKey(ctx context.Context, owner, group, key string, seq int64
 	if first, err := s.first(ctx, group, key, block); err != nil || first != seq {
 		return nil, err
 	}
-	var out []claimed
-	err = s.query(ctx, scanClaimed(&out), `UPDATE bus_deliveries SET state = 'running', owner = ?, token = token + 1,
-		attempts = attempts + 1, claimed_at = {now} WHERE subscription = ? AND state = 'pending' AND event_id IN {list}
-		RETURNING event_id, key, seq, token, attempts`, owner, group, list(found))
-	return out, err
+	return s.claimHeads(ctx, owner, group, found)
 }
 
 // first returns the number of the first unfinished delivery of key, or 0.

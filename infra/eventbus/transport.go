@@ -129,5 +129,7 @@ type Incoming struct {
 	complete func(ctx context.Context, d *Incoming) error
 	// completed tells that the handler's transaction has completed the delivery.
 	completed bool
-	ctx       app.DeliveryContext
+	// ctx is the context of the first run; used tells that there was one.
+	used bool
+	ctx  app.DeliveryContext
 }
