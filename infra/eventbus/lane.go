@@ -458,7 +458,7 @@ func (w *worker) run() {
 		}
 		for i, d := range batch {
 			if i > 0 && l.closed.Load() {
-				l.freed() // only Memory takes several at a time, and drops what it has not begun
+				l.settle(d, errNotBegun)
 			} else {
 				at = w.one(d, at, batch[i+1:])
 			}
@@ -539,7 +539,7 @@ func (w *worker) one(d *Incoming, start time.Duration, rest []*Incoming) (end ti
 		if err == errExited { //nolint:errorlint // set just above, never wrapped
 			for _, r := range rest {
 				if !w.lane.again(r) {
-					w.lane.freed()
+					w.lane.settle(r, errNotBegun)
 				}
 			}
 		}

@@ -125,7 +125,7 @@ func (t *Memory) put(d *Incoming, push func(*Incoming) bool) {
 	if push(d) {
 		return
 	}
-	d.lane.freed()
+	t.free(d.lane)
 	if t.hooks.Dropped != nil {
 		t.hooks.Dropped(d.lane.group.Name)
 	}
@@ -166,6 +166,10 @@ func (t *Memory) later(d time.Duration, l *lane, fn func()) {
 }
 
 func (t *Memory) settle(d *Incoming, err error) {
+	if errors.Is(err, errNotBegun) {
+		t.free(d.lane)
+		return
+	}
 	g := &d.lane.group
 	if err != nil && t.hooks.Failed != nil {
 		t.hooks.Failed(d, err)
@@ -180,8 +184,13 @@ func (t *Memory) settle(d *Incoming, err error) {
 		t.hooks.Dead(d, err)
 	}
 	d.lane.advance(d)
-	d.lane.freed()
-	if d.lane.quiet() {
+	t.free(d.lane)
+}
+
+// free gives a place in l back.
+func (t *Memory) free(l *lane) {
+	l.freed()
+	if l.quiet() {
 		t.signalIdle()
 	}
 }
@@ -242,7 +251,7 @@ func (t *Memory) Close(ctx context.Context) error {
 	}
 	for _, l := range t.all {
 		for range l.close() {
-			l.freed()
+			t.free(l)
 		}
 	}
 	if !started {

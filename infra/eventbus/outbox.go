@@ -548,14 +548,14 @@ func (o *Outbox) recall() {
 	}
 }
 
-// errNoLease is the outcome of a delivery that was not begun because the lease may have run out.
-var errNoLease = errors.New("the lease may have run out")
+// errNotBegun is the outcome of a delivery that was not begun: the lease may have run out, or the transport closes.
+var errNotBegun = errors.New("the handler was not begun")
 
 // guarded runs handle only while the lease lasts.
 func (o *Outbox) guarded(handle func(context.Context, *Incoming) error) func(context.Context, *Incoming) error {
 	return func(ctx context.Context, d *Incoming) error {
 		if !o.member.alive() {
-			return errNoLease
+			return errNotBegun
 		}
 		return handle(ctx, d)
 	}

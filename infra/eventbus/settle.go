@@ -236,7 +236,7 @@ func (s *settler) putBack(ops []op) {
 
 // settled decides what becomes of a delivery whose handler has ended; it is called by the lanes' workers.
 func (o *Outbox) settled(d *Incoming, err error) {
-	if err != nil && o.hooks.Failed != nil && !errors.Is(err, errNoLease) {
+	if err != nil && o.hooks.Failed != nil && !errors.Is(err, errNotBegun) {
 		o.hooks.Failed(d, err)
 	}
 	outcome := o.outcome(d, err)
@@ -274,7 +274,7 @@ func (o *Outbox) outcome(d *Incoming, err error) op {
 		return op{kind: opFree, d: d}
 	case errors.Is(err, errTaken):
 		return op{kind: opFree, d: d}
-	case errors.Is(err, errNoLease):
+	case errors.Is(err, errNotBegun):
 		return op{kind: opRelease, d: d}
 	case errors.Is(err, ErrUnreadable):
 		return op{kind: opPark, d: d, err: err, wait: min(o.cfg.Park/4+time.Second, 30*time.Second)}

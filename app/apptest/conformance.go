@@ -1,0 +1,205 @@
+package apptest
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"plugboard/infra/eventbus"
+)
+
+// MakeTransport makes a transport for the conformance suite: a new one, not started, whose messages nobody else has,
+// and which tells hooks. InTx runs a function in a database transaction that the transport's Publish can be part of.
+// It fails t when it cannot, and cleans up with it; the suite closes the transport.
+type MakeTransport func(t testing.TB, hooks eventbus.Hooks) (transport eventbus.Transport, inTx func(context.Context, func(context.Context) error) error)
+
+// TransportCase is one promise of [eventbus.Transport].
+type TransportCase struct {
+	// Name says what holds.
+	Name string
+	// Run fails t when it does not hold. A run may take some seconds.
+	Run func(t testing.TB, newTransport MakeTransport)
+}
+
+// Transport holds a transport against everything that [eventbus.Transport] promises, in parallel subtests. Every
+// transport passes it, one behind a broker too.
+func Transport(t *testing.T, newTransport MakeTransport) {
+	t.Helper()
+	for _, c := range TransportCases() {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			c.Run(t, newTransport)
+		})
+	}
+}
+
+// TransportCases returns the single promises, for the test of a transport that is wrong on purpose.
+func TransportCases() []TransportCase {
+	return append([]TransportCase{
+		{"every message is delivered as it was published", deliversAll},
+		{"each group gets each message once", deliversToEachGroup},
+		{"a group handles as many at a time as it says", runsConcurrently},
+		{"a failed message is tried again after a wait", retries},
+		{"a panic or an exit is a failure like others", survivesPanics},
+		{"what fails for good is dead, and told once", buries},
+		{"messages of a key keep their order, retries included", keepsOrder},
+		{"other keys go on while one is held up", keysAreIndependent},
+		{"a dead message lets its key go on", deadLetsKeyGoOn},
+		{"a delayed message waits", delays},
+		{"a run that takes too long is told to end", endsOverdueRuns},
+		{"a message counts from the commit of its transaction", obeysTransactions},
+		{"a message published before the start is handled after it", keepsWhatCameEarly},
+		{"publishing does not wait for handlers", publishesWithoutWaiting},
+		{"idle waits for what is under way", idles},
+	}, closingCases()...)
+}
+
+// patience is how long the suite waits for what should happen at once, on a busy machine.
+const patience = 20 * time.Second
+
+// trial is one run of a case.
+type trial struct {
+	t         testing.TB
+	transport eventbus.Transport
+	inTx      func(context.Context, func(context.Context) error) error
+	dead      journal
+	failed    journal
+}
+
+// journal notes what happens, in order, by name.
+type journal struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (j *journal) note(line string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.lines = append(j.lines, line)
+}
+
+func (j *journal) all() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.lines)
+}
+
+func begin(t testing.TB, newTransport MakeTransport) *trial {
+	t.Helper()
+	r := &trial{t: t}
+	r.transport, r.inTx = newTransport(t, eventbus.Hooks{
+		Failed: func(d *eventbus.Incoming, err error) { r.failed.note(string(d.Payload) + ": " + err.Error()) },
+		Dead:   func(d *eventbus.Incoming, err error) { r.dead.note(string(d.Payload) + ": " + err.Error()) },
+	})
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+		defer cancel()
+		_ = r.transport.Close(ctx) // the cases that are about closing look at its error
+	})
+	return r
+}
+
+// topic is that of the suite's messages.
+const topic = "thing.made"
+
+// group returns a group with a handler; a case changes what it is about.
+func group(name string, handle func(ctx context.Context, d *eventbus.Incoming) error) eventbus.Group {
+	return eventbus.Group{
+		Name: name, Topic: topic, Plugin: "apptest.conformance", Concurrency: 4, Attempts: 4,
+		BackoffMin: time.Millisecond, BackoffMax: 4 * time.Millisecond, Timeout: time.Minute, Handle: handle,
+	}
+}
+
+// start starts the transport with the groups.
+func (r *trial) start(groups ...eventbus.Group) {
+	r.t.Helper()
+	for _, g := range groups {
+		r.transport.Subscribe(g)
+	}
+	if err := r.transport.Start(r.t.Context()); err != nil {
+		r.t.Fatalf("start transport: %v", err)
+	}
+}
+
+// message returns a message whose payload is a name in JSON.
+func message(name, key string) *eventbus.Message {
+	return &eventbus.Message{Topic: topic, Key: key, Emitter: "apptest.conformance", Time: time.Now(), Payload: []byte(`"` + name + `"`)}
+}
+
+func nameOf(d *eventbus.Incoming) string { return string(d.Payload[1 : len(d.Payload)-1]) }
+
+func (r *trial) publish(m *eventbus.Message) {
+	r.t.Helper()
+	if err := r.transport.Publish(r.t.Context(), m); err != nil {
+		r.t.Fatalf("publish %s: %v", m.Payload, err)
+	}
+}
+
+// settle waits until nothing is under way.
+func (r *trial) settle() {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
+	defer cancel()
+	if err := r.transport.Idle(ctx); err != nil {
+		r.t.Fatalf("wait for messages to be handled: %v", err)
+	}
+}
+
+// soon waits for a channel to be closed.
+func (r *trial) soon(c <-chan struct{}, what string) {
+	r.t.Helper()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-c:
+	case <-timer.C:
+		r.t.Fatalf("%s did not happen", what)
+	}
+}
+
+// never fails the test when c is closed within a moment.
+func (r *trial) never(c <-chan struct{}, what string) {
+	r.t.Helper()
+	timer := time.NewTimer(50 * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-c:
+		r.t.Fatalf("%s", what)
+	case <-timer.C:
+	}
+}
+
+// same fails the test unless got and want hold the same lines, in any order.
+func (r *trial) same(what string, got, want []string) {
+	r.t.Helper()
+	got, want = slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))
+	if !slices.Equal(got, want) {
+		r.t.Fatalf("%s:\n got: %q\nwant: %q", what, got, want)
+	}
+}
+
+var errTryAgain = errors.New("try again")
+
+// sameMessage reports the first difference between what was published and what arrived; times may lose what is below
+// a millisecond.
+func sameMessage(sent *eventbus.Message, got *eventbus.Incoming) string {
+	switch {
+	case got.ID() != sent.ID():
+		return "id"
+	case got.Topic != sent.Topic, got.Key != sent.Key:
+		return "topic or key"
+	case got.Emitter != sent.Emitter, got.Parent != sent.Parent, got.RequestID != sent.RequestID, got.Trace != sent.Trace:
+		return "causality"
+	case got.Time.UnixMilli() != sent.Time.UnixMilli():
+		return "time"
+	case !maps.Equal(got.Headers, sent.Headers):
+		return "headers"
+	case string(got.Payload) != string(sent.Payload):
+		return "payload"
+	}
+	return ""
+}

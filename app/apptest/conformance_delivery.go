@@ -1,0 +1,443 @@
+package apptest
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"plugboard/app"
+	"plugboard/infra/eventbus"
+)
+
+func deliversAll(t testing.TB, newTransport MakeTransport) {
+	r := begin(t, newTransport)
+	sent := map[string]*eventbus.Message{}
+	var got, wrong journal
+	r.start(group("all", func(_ context.Context, d *eventbus.Incoming) error {
+		got.note(nameOf(d))
+		if difference := sameMessage(sent[nameOf(d)], d); difference != "" || d.Attempt != 1 || d.Subscription != "all" {
+			wrong.note(fmt.Sprintf("%s: %s, attempt %d, subscription %s", nameOf(d), difference, d.Attempt, d.Subscription))
+		}
+		return nil
+	}))
+	var names []string
+	for i := range 200 {
+		m := message(fmt.Sprint("m", i), "")
+		m.Parent, m.RequestID, m.Trace = fmt.Sprint("p", i), fmt.Sprint("r", i), fmt.Sprint("t", i)
+		if i%2 == 0 {
+			m.Key, m.Headers = fmt.Sprint("k", i%6), map[string]string{"n": fmt.Sprint(i)}
+		}
+		sent[fmt.Sprint("m", i)] = m
+		names = append(names, fmt.Sprint("m", i))
+	}
+	for _, name := range names {
+		r.publish(sent[name])
+	}
+	r.publish(&eventbus.Message{Topic: "other.made", Time: time.Now(), Payload: []byte(`"of another topic"`)})
+	r.settle()
+	r.same("handled", got.all(), names)
+	r.same("changed on the way", wrong.all(), nil)
+}
+
+func deliversToEachGroup(t testing.TB, newTransport MakeTransport) {
+	r := begin(t, newTransport)
+	var got journal
+	member := func(name string) eventbus.Group {
+		return group(name, func(_ context.Context, d *eventbus.Incoming) error {
+			got.note(d.Subscription + " " + nameOf(d))
+			return nil
+		})
+	}
+	r.start(member("first"), member("second"), member("third"))
+	var want []string
+	for i := range 50 {
+		r.publish(message(fmt.Sprint(i), ""))
+		want = append(want, fmt.Sprint("first ", i), fmt.Sprint("second ", i), fmt.Sprint("third ", i))
+	}
+	r.settle()
+	r.same("handled", got.all(), want)
+}
+
+func runsConcurrently(t testing.TB, newTransport MakeTransport) {
+	r := begin(t, newTransport)
+	const most = 3
+	met := make(chan struct{})
+	meet := sync.OnceFunc(func() { close(met) })
+	defer meet()
+	var running, entered atomic.Int32
+	var tooMany atomic.Bool
+	g := group("crowd", func(ctx context.Context, _ *eventbus.Incoming) error {
+		if running.Add(1) > most {
+			tooMany.Store(true)
+		}
+		defer running.Add(-1)
+		if entered.Add(1) == most {
+			meet()
+		}
+		select { // the first ones wait for each other, and a moment longer for one too many
+		case <-met:
+		case <-ctx.Done():
+		}
+		if entered.Load() <= most {
+			moment := time.NewTimer(50 * time.Millisecond)
+			defer moment.Stop()
+			<-moment.C
+		}
+		return nil
+	})
+	g.Concurrency = most
+	r.start(g)
+	for i := range 30 {
+		r.publish(message(fmt.Sprint(i), ""))
+	}
+	r.soon(met, fmt.Sprintf("%d handlers at a time", most))
+	r.settle()
+	if tooMany.Load() {
+		t.Fatalf("more than %d handlers ran at a time", most)
+	}
+}
+
+func retries(t testing.TB, newTransport MakeTransport) {
+	r := begin(t, newTransport)
+	const wait = 100 * time.Millisecond
+	var mu sync.Mutex
+	var runs []time.Time
+	var attempts journal
+	g := group("stubborn", func(_ context.Context, d *eventbus.Incoming) error {
+		mu.Lock()
+		runs = append(runs, time.Now())
+		mu.Unlock()
+		attempts.note(fmt.Sprint(d.ID() != "", d.Attempt))
+		if d.Attempt < 3 {
+			return errTryAgain
+		}
+		return nil
+	})
+	g.BackoffMin, g.BackoffMax = wait, wait
+	r.start(g)
+	r.publish(message("a", ""))
+	r.settle()
+	r.same("attempts", attempts.all(), []string{"true 1", "true 2", "true 3"})
+	r.same("failures", r.failed.all(), []string{`"a": try again`, `"a": try again`})
+	r.same("dead", r.dead.all(), nil)
+	for i := 1; i < len(runs); i++ {
+		if took := runs[i].Sub(runs[i-1]); took < wait/2-10*time.Millisecond { // half of the wait is jitter
+			t.Fatalf("attempt %d came %s after the one before; the wait is at least half of %s", i+1, took, wait)
+		}
+	}
+}
+
+func survivesPanics(t testing.TB, newTransport MakeTransport) {
+	r := begin(t, newTransport)
+	var got journal
+	g := group("wild", func(_ context.Context, d *eventbus.Incoming) error {
+		switch {
+		case d.Attempt > 1:
+		case strings.HasPrefix(nameOf(d), "panic"):
+			panic("out of order")
+		case strings.HasPrefix(nameOf(d), "exit"):
+			runtime.Goexit()
+		}
+		got.note(nameOf(d))
+		return nil
+	})
+	g.Concurrency = 1
+	r.start(g)
+	var want []string
+	for i := range 9 {
+		name := fmt.Sprint([]string{"panic", "exit", "fine"}[i%3], i)
+		r.publish(message(name, ""))
+		want = append(want, name)
+	}
+	r.settle()
+	r.same("handled", got.all(), want)
+	if n := len(r.failed.all()); n != 6 {
+		t.Fatalf("%d failures, want 6: %q", n, r.failed.all())
+	}
+}
+
+func buries(t testing.TB, newTransport MakeTransport) {
+	r := begin(t, newTransport)
+	var runs journal
+	r.start(group("hopeless", func(_ context.Context, d *eventbus.Incoming) error {
+		runs.note(fmt.Sprint(nameOf(d), d.Attempt))
+		switch nameOf(d) {
+		case "always":
+			return errTryAgain
+		case "permanent":
+			return app.Permanent(errTryAgain)
+		}
+		return nil
+	}))
+	for _, name := range []string{"always", "permanent", "fine"} {
+		r.publish(message(name, ""))
+	}
+	r.settle()
+	r.same("runs", runs.all(), []string{"always1", "always2", "always3", "always4", "permanent1", "fine1"})
+	r.same("dead", r.dead.all(), []string{`"always": try again`, `"permanent": try again`})
+}
+
+func keepsOrder(t testing.TB, newTransport MakeTransport) {
+	r := begin(t, newTransport)
+	const keys, each = 4, 40
+	var mu sync.Mutex
+	got := map[string][]string{}
+	busy := map[string]bool{}
+	var together atomic.Bool
+	r.start(group("orderly", func(_ context.Context, d *eventbus.Incoming) error {
+		mu.Lock()
+		if busy[d.Key] {
+			together.Store(true)
+		}
+		busy[d.Key] = true
+		mu.Unlock()
+		runtime.Gosched()
+		mu.Lock()
+		defer mu.Unlock()
+		busy[d.Key] = false
+		if d.Attempt == 1 && strings.HasSuffix(nameOf(d), "7") {
+			return errTryAgain
+		}
+		got[d.Key] = append(got[d.Key], nameOf(d))
+		return nil
+	}))
+	var publishers sync.WaitGroup
+	for k := range keys {
+		publishers.Go(func() {
+			for i := range each {
+				if err := r.transport.Publish(t.Context(), message(fmt.Sprintf("%03d", i), fmt.Sprint("key", k))); err != nil {
+					t.Errorf("publish: %v", err)
+				}
+			}
+		})
+	}
+	publishers.Wait()
+	r.settle()
+	for key, names := range got {
+		if len(names) != each || !slices.IsSorted(names) {
+			t.Fatalf("%s: %d of %d, in the order %q", key, len(names), each, names)
+		}
+	}
+	if len(got) != keys || together.Load() {
+		t.Fatalf("%d of %d keys; two of one key at a time: %v", len(got), keys, together.Load())
+	}
+}
+
+func keysAreIndependent(t testing.TB, newTransport MakeTransport) {
+	r := begin(t, newTransport)
+	var others sync.WaitGroup
+	others.Add(4)
+	free := make(chan struct{})
+	release := sync.OnceFunc(func() { close(free) })
+	defer release()
+	r.start(group("lanes", func(ctx context.Context, d *eventbus.Incoming) error {
+		if d.Key != "held" {
+			others.Done()
+			return nil
+		}
+		select {
+		case <-free:
+		case <-ctx.Done():
+		}
+		return nil
+	}))
+	r.publish(message("1", "held"))
+	r.publish(message("2", "held"))
+	for i, key := range []string{"a", "b", "", ""} {
+		r.publish(message(fmt.Sprint(i), key))
+	}
+	done := make(chan struct{})
+	go func() {
+		others.Wait()
+		close(done)
+	}()
+	r.soon(done, "the handling of other keys while one is held up")
+	release()
+	r.settle()
+}
+
+func deadLetsKeyGoOn(t testing.TB, newTransport MakeTransport) {
+	r := begin(t, newTransport)
+	var got journal
+	r.start(group("resigned", func(_ context.Context, d *eventbus.Incoming) error {
+		if nameOf(d) == "1" {
+			return app.Permanent(errTryAgain)
+		}
+		got.note(nameOf(d))
+		return nil
+	}))
+	for _, name := range []string{"1", "2", "3"} {
+		r.publish(message(name, "key"))
+	}
+	r.settle()
+	r.same("handled", got.all(), []string{"2", "3"})
+	r.same("dead", r.dead.all(), []string{`"1": try again`})
+}
+
+func delays(t testing.TB, newTransport MakeTransport) {
+	r := begin(t, newTransport)
+	const delay = 300 * time.Millisecond
+	var mu sync.Mutex
+	at := map[string]time.Time{}
+	r.start(group("patient", func(_ context.Context, d *eventbus.Incoming) error {
+		mu.Lock()
+		defer mu.Unlock()
+		at[nameOf(d)] = time.Now()
+		return nil
+	}))
+	late := message("late", "")
+	late.Delay = delay
+	published := time.Now()
+	r.publish(late)
+	r.publish(message("now", ""))
+	r.settle()
+	mu.Lock()
+	defer mu.Unlock()
+	if len(at) != 2 {
+		t.Fatalf("handled %d of 2", len(at))
+	}
+	if took := at["late"].Sub(published); took < delay-10*time.Millisecond {
+		t.Fatalf("handled after %s; the delay is %s", took, delay)
+	}
+}
+
+func endsOverdueRuns(t testing.TB, newTransport MakeTransport) {
+	r := begin(t, newTransport)
+	var got journal
+	g := group("slow", func(ctx context.Context, d *eventbus.Incoming) error {
+		if d.Attempt > 1 {
+			got.note("again")
+			return nil
+		}
+		timer := time.NewTimer(patience)
+		defer timer.Stop()
+		select {
+		case <-ctx.Done():
+			got.note("told")
+			return ctx.Err()
+		case <-timer.C:
+			return nil
+		}
+	})
+	g.Timeout = 20 * time.Millisecond
+	r.start(g)
+	r.publish(message("a", ""))
+	r.settle()
+	r.same("runs", got.all(), []string{"told", "again"})
+}
+
+func obeysTransactions(t testing.TB, newTransport MakeTransport) {
+	r := begin(t, newTransport)
+	var got journal
+	early := make(chan struct{})
+	tell := sync.OnceFunc(func() { close(early) })
+	r.start(group("late", func(_ context.Context, d *eventbus.Incoming) error {
+		got.note(nameOf(d))
+		tell()
+		return nil
+	}))
+	publish := func(name string, outcome error) {
+		err := r.inTx(t.Context(), func(ctx context.Context) error {
+			for i := range 3 {
+				if err := r.transport.Publish(ctx, message(fmt.Sprint(name, i), "")); err != nil {
+					return err
+				}
+			}
+			r.never(early, "a message was handed over before the commit")
+			return outcome
+		})
+		if (err == nil) != (outcome == nil) {
+			t.Fatalf("transaction: %v", err)
+		}
+	}
+	publish("undone", errTryAgain)
+	publish("done", nil)
+	r.settle()
+	r.same("handled", got.all(), []string{"done0", "done1", "done2"})
+}
+
+func keepsWhatCameEarly(t testing.TB, newTransport MakeTransport) {
+	r := begin(t, newTransport)
+	var got journal
+	r.transport.Subscribe(group("waiting", func(_ context.Context, d *eventbus.Incoming) error {
+		got.note(nameOf(d))
+		return nil
+	}))
+	for _, key := range []string{"", "key"} {
+		r.publish(message("early"+key, key))
+	}
+	if n := len(got.all()); n > 0 {
+		t.Fatalf("%d handled before the start", n)
+	}
+	r.start()
+	r.publish(message("late", "key"))
+	r.settle()
+	r.same("handled", got.all(), []string{"early", "earlykey", "late"})
+}
+
+func publishesWithoutWaiting(t testing.TB, newTransport MakeTransport) {
+	r := begin(t, newTransport)
+	free := make(chan struct{})
+	release := sync.OnceFunc(func() { close(free) })
+	defer release()
+	var got atomic.Int32
+	g := group("stuck", func(ctx context.Context, _ *eventbus.Incoming) error {
+		select {
+		case <-free:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		got.Add(1)
+		return nil
+	})
+	g.Concurrency = 1
+	r.start(g)
+	const many = 100
+	published := make(chan struct{})
+	go func() {
+		defer close(published)
+		for i := range many {
+			if err := r.transport.Publish(t.Context(), message(fmt.Sprint(i), "")); err != nil {
+				t.Errorf("publish: %v", err)
+			}
+		}
+	}()
+	r.soon(published, "the end of publishing while the handler is stuck")
+	release()
+	r.settle()
+	if got.Load() != many {
+		t.Fatalf("handled %d of %d", got.Load(), many)
+	}
+}
+
+func idles(t testing.TB, newTransport MakeTransport) {
+	r := begin(t, newTransport)
+	entered, free := make(chan struct{}), make(chan struct{})
+	release := sync.OnceFunc(func() { close(free) })
+	defer release()
+	r.start(group("busy", func(_ context.Context, d *eventbus.Incoming) error {
+		if d.Attempt == 1 {
+			close(entered)
+			<-free
+			return errTryAgain
+		}
+		return nil
+	}))
+	r.settle()
+	r.publish(message("a", ""))
+	r.soon(entered, "the run of the handler")
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := r.transport.Idle(ctx); err == nil {
+		t.Fatalf("idle while a handler runs")
+	}
+	release()
+	r.settle()
+	r.same("failures", r.failed.all(), []string{`"a": try again`})
+}

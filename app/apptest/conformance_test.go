@@ -1,0 +1,201 @@
+package apptest_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+
+	"plugboard/app/apptest"
+	"plugboard/config"
+	"plugboard/infra/database"
+	"plugboard/infra/eventbus"
+)
+
+// transportDB is an open database with the bus's tables.
+func transportDB(t testing.TB, d apptest.Database, cfg config.Events) *database.DB {
+	t.Helper()
+	settings := config.Default().Database
+	settings.URL = d.URL
+	db, err := database.New(settings, zap.NewNop())
+	require.NoError(t, err)
+	ctx := context.WithoutCancel(t.Context())
+	require.NoError(t, db.Open(ctx))
+	t.Cleanup(func() { require.NoError(t, db.Close(ctx)) })
+	bus, err := eventbus.New(cfg, db, zap.NewNop(), nil)
+	require.NoError(t, err)
+	require.NoError(t, db.Migrate(ctx, []database.MigrationSet{bus.Migrations()}))
+	return db
+}
+
+func makeMemory(t testing.TB, hooks eventbus.Hooks) (eventbus.Transport, func(context.Context, func(context.Context) error) error) {
+	db := transportDB(t, apptest.SQLite(t), config.Default().Events)
+	return eventbus.NewMemory(1024, zap.NewNop(), hooks), db.InTx
+}
+
+// makeOutbox makes outboxes that have little room in memory, so that the suite takes the way through the database too.
+func makeOutbox(empty func(testing.TB) apptest.Database) apptest.MakeTransport {
+	return func(t testing.TB, hooks eventbus.Hooks) (eventbus.Transport, func(context.Context, func(context.Context) error) error) {
+		cfg := config.Default().Events
+		cfg.Buffer, cfg.Poll = 16, 20*time.Millisecond
+		db := transportDB(t, empty(t), cfg)
+		return eventbus.NewOutbox(cfg, db, zap.NewNop(), hooks), db.InTx
+	}
+}
+
+func TestMemoryConforms(t *testing.T) {
+	t.Parallel()
+	apptest.Transport(t, makeMemory)
+}
+
+func TestOutboxConforms(t *testing.T) {
+	t.Parallel()
+	for name, empty := range map[string]func(testing.TB) apptest.Database{"sqlite": apptest.SQLite, "postgres": apptest.Postgres} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			apptest.Transport(t, makeOutbox(empty))
+		})
+	}
+}
+
+// wrong is a transport that breaks one promise.
+type wrong struct {
+	eventbus.Transport
+	subscribe func(g eventbus.Group) (eventbus.Group, bool)
+	publish   func(ctx context.Context, m *eventbus.Message) error
+	close     func(ctx context.Context) error
+}
+
+func (w *wrong) Subscribe(g eventbus.Group) {
+	if w.subscribe != nil {
+		changed, ok := w.subscribe(g)
+		if !ok {
+			return
+		}
+		g = changed
+	}
+	w.Transport.Subscribe(g)
+}
+
+func (w *wrong) Publish(ctx context.Context, m *eventbus.Message) error {
+	if w.publish != nil {
+		return w.publish(ctx, m)
+	}
+	return w.Transport.Publish(ctx, m)
+}
+
+func (w *wrong) Close(ctx context.Context) error {
+	if w.close != nil {
+		return w.close(ctx)
+	}
+	return w.Transport.Close(ctx)
+}
+
+// Each promise of the suite is seen to be broken by a transport that breaks it.
+func TestTransportsThatDoNotConform(t *testing.T) {
+	t.Parallel()
+	groups := func(change func(g *eventbus.Group)) func(w *wrong) {
+		return func(w *wrong) {
+			w.subscribe = func(g eventbus.Group) (eventbus.Group, bool) {
+				change(&g)
+				return g, true
+			}
+		}
+	}
+	breaks := map[string]func(w *wrong){
+		"every message is delivered as it was published": func(w *wrong) {
+			w.publish = func(ctx context.Context, m *eventbus.Message) error {
+				if m.Headers["n"] == "8" {
+					return nil
+				}
+				return w.Transport.Publish(ctx, m)
+			}
+		},
+		"each group gets each message once": func(w *wrong) {
+			first := true
+			w.subscribe = func(g eventbus.Group) (eventbus.Group, bool) {
+				defer func() { first = false }()
+				return g, first
+			}
+		},
+		"a group handles as many at a time as it says": groups(func(g *eventbus.Group) { g.Concurrency = 10 }),
+		"a failed message is tried again after a wait": groups(func(g *eventbus.Group) { g.BackoffMin, g.BackoffMax = time.Millisecond, time.Millisecond }),
+		"a panic or an exit is a failure like others":  groups(func(g *eventbus.Group) { g.Attempts = 1 }),
+		"what fails for good is dead, and told once":   groups(func(g *eventbus.Group) { g.Attempts = 5 }),
+		"messages of a key keep their order, retries included": func(w *wrong) {
+			w.publish = func(ctx context.Context, m *eventbus.Message) error {
+				return w.Transport.Publish(ctx, &eventbus.Message{Topic: m.Topic, Time: m.Time, Payload: m.Payload})
+			}
+		},
+		"other keys go on while one is held up": groups(func(g *eventbus.Group) { g.Concurrency = 1 }),
+		"a dead message lets its key go on": groups(func(g *eventbus.Group) {
+			handle := g.Handle
+			g.Handle = func(ctx context.Context, d *eventbus.Incoming) error {
+				if err := handle(ctx, d); err != nil {
+					return errors.New("any error") // not permanent
+				}
+				return nil
+			}
+		}),
+		"a delayed message waits": func(w *wrong) {
+			w.publish = func(ctx context.Context, m *eventbus.Message) error {
+				m.Delay = 0
+				return w.Transport.Publish(ctx, m)
+			}
+		},
+		"a run that takes too long is told to end": groups(func(g *eventbus.Group) { g.Timeout = time.Hour }),
+		"a message counts from the commit of its transaction": func(w *wrong) {
+			w.publish = func(ctx context.Context, m *eventbus.Message) error {
+				return w.Transport.Publish(database.WithoutTx(ctx), m)
+			}
+		},
+		"a message published before the start is handled after it": func(w *wrong) {
+			w.publish = func(ctx context.Context, m *eventbus.Message) error {
+				if string(m.Payload) == `"early"` {
+					return nil
+				}
+				return w.Transport.Publish(ctx, m)
+			}
+		},
+		"close waits for running handlers, and none runs after it": func(w *wrong) {
+			w.close = func(ctx context.Context) error {
+				if _, limited := ctx.Deadline(); limited {
+					return w.Transport.Close(ctx)
+				}
+				return nil
+			}
+		},
+		"close gives up when its time is over, and says so": func(w *wrong) {
+			w.close = func(ctx context.Context) error {
+				_ = w.Transport.Close(ctx)
+				return nil
+			}
+		},
+		"what is published after close runs no handler": func(w *wrong) {
+			w.close = func(context.Context) error { return nil }
+		},
+	}
+	for _, c := range apptest.TransportCases() {
+		change, ok := breaks[c.Name]
+		if !ok {
+			continue
+		}
+		delete(breaks, c.Name)
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			found := failures(t, func(tb testing.TB) {
+				c.Run(tb, func(tb testing.TB, hooks eventbus.Hooks) (eventbus.Transport, func(context.Context, func(context.Context) error) error) {
+					memory, inTx := makeMemory(tb, hooks)
+					w := &wrong{Transport: memory}
+					change(w)
+					return w, inTx
+				})
+			})
+			require.NotEmpty(t, found)
+		})
+	}
+	require.Empty(t, breaks, "no such cases")
+}
