@@ -502,8 +502,21 @@ func (o *Outbox) register(ctx context.Context) error {
 	return o.refresh(ctx)
 }
 
-// seen tells other versions that these subscriptions are in use.
-func (o *Outbox) seen(ctx context.Context) error { return o.store.seen(ctx, o.names()) }
+// seen tells other versions that these subscriptions are in use, and takes over what they still store under former
+// names.
+func (o *Outbox) seen(ctx context.Context) error {
+	for _, l := range o.lanes {
+		if len(l.group.Formerly) == 0 {
+			continue
+		}
+		err := o.db.InTx(ctx, func(ctx context.Context) error { return o.store.inheritNames(ctx, &l.group) })
+		if err != nil {
+			return err
+		}
+		o.poller.open(l, 0)
+	}
+	return o.store.seen(ctx, o.names())
+}
 
 func (o *Outbox) names() []string {
 	names := make([]string, len(o.lanes))

@@ -507,6 +507,11 @@ func (s store) register(ctx context.Context, g *Group) error {
 	if err != nil {
 		return err
 	}
+	return s.inheritNames(ctx, g)
+}
+
+// inheritNames moves what waits under the group's former names.
+func (s store) inheritNames(ctx context.Context, g *Group) error {
 	for _, old := range g.Formerly {
 		if err := s.rename(ctx, old, g.Name); err != nil {
 			return fmt.Errorf("take over from %s: %w", old, err)
@@ -515,14 +520,14 @@ func (s store) register(ctx context.Context, g *Group) error {
 	return nil
 }
 
-// rename moves the deliveries of subscription from to subscription to, and forgets from.
+// rename moves the deliveries of subscription from to subscription to, and forgets from. What a process is at work on
+// stays with it.
 func (s store) rename(ctx context.Context, from, to string) error {
 	if _, err := s.exec(ctx, `DELETE FROM bus_deliveries WHERE subscription = ? AND event_id IN
 		(SELECT event_id FROM bus_deliveries WHERE subscription = ?)`, from, to); err != nil {
 		return err
 	}
-	if _, err := s.exec(ctx, `UPDATE bus_deliveries SET token = token + 1, owner = '', subscription = ?,
-		state = CASE state WHEN 'running' THEN 'pending' ELSE state END WHERE subscription = ?`, to, from); err != nil {
+	if _, err := s.exec(ctx, `UPDATE bus_deliveries SET token = token + 1, subscription = ? WHERE subscription = ? AND state <> 'running'`, to, from); err != nil {
 		return err
 	}
 	_, err := s.exec(ctx, `DELETE FROM bus_subscriptions WHERE name = ?`, from)
