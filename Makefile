@@ -39,10 +39,12 @@ tidy/check:
 	go mod tidy -diff
 	@cd .ci/tools && go mod verify >/dev/null
 
-docs: ## generate the API's description in docs/ from the plugins' annotations
+docs: ## generate the annotations of the plugins from what they register, and the API's description in docs/
+	@go tool plug annotate
 	$(SWAG) --output docs
 
-docs/check: ## fail when docs/ is not what make docs generates
+docs/check: ## fail when the annotations or docs/ are not what make docs generates
+	@go tool plug annotate -check
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && $(SWAG) --output "$$dir/docs" && \
 	for file in swagger.json swagger.yaml; do \
 		diff -u "docs/$$file" "$$dir/docs/$$file" || { echo "docs/$$file is stale: run make docs and commit it" >&2; exit 1; }; \

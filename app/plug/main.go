@@ -4,18 +4,26 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
 
+	"plugboard/app/plug/annotate"
 	"plugboard/app/plug/lint"
 )
 
 const usage = `usage: go tool plug <command>
 
-  lint [packages]   hold the packages (./... without any) against the project's rules
+  lint [packages]    hold the packages (./... without any) against the project's rules
+  annotate [-check]  write swag's annotations above the handlers, from what the service registers;
+                     with -check fail when they would change, or docs/ has a schema that two domains name alike
 `
 
 func main() {
@@ -40,6 +48,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	switch args[0] {
 	case "lint":
 		return runLint(ctx, args[1:], stdout, stderr)
+	case "annotate":
+		return runAnnotate(ctx, args[1:], stdout)
 	case "help", "-h", "--help":
 		_, err := io.WriteString(stdout, usage)
 		return err
@@ -63,4 +73,50 @@ func runLint(ctx context.Context, packages []string, stdout, stderr io.Writer) e
 		return fmt.Errorf("lint: %w", err)
 	}
 	return nil
+}
+
+// runAnnotate writes the annotations, or says which are stale.
+func runAnnotate(ctx context.Context, args []string, stdout io.Writer) error {
+	check := slices.Equal(args, []string{"-check"})
+	if len(args) > 0 && !check {
+		return fmt.Errorf("annotate takes -check or nothing, not %q", args)
+	}
+	dir, err := moduleRoot(ctx)
+	if err != nil {
+		return err
+	}
+	routes, err := annotate.Describe(ctx, dir)
+	if err != nil {
+		return err
+	}
+	files, err := annotate.Files(dir, routes)
+	switch {
+	case err != nil:
+		return err
+	case !check:
+		for _, name := range slices.Sorted(maps.Keys(files)) {
+			fmt.Fprintln(stdout, name)
+		}
+		return annotate.Write(dir, files)
+	case len(files) > 0:
+		return fmt.Errorf("the annotations of %s are stale: run make docs and commit them", strings.Join(slices.Sorted(maps.Keys(files)), ", "))
+	}
+	document, err := os.ReadFile(filepath.Join(dir, "docs", "swagger.json")) //nolint:gosec // of this module
+	if err != nil {
+		return fmt.Errorf("read description: %w", err)
+	}
+	return annotate.CheckNames(document)
+}
+
+// moduleRoot returns the folder of the module that the command is run in.
+func moduleRoot(ctx context.Context) (string, error) {
+	text, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
+	if err != nil {
+		return "", fmt.Errorf("find module: %w", err)
+	}
+	file := strings.TrimSpace(string(text))
+	if filepath.Base(file) != "go.mod" {
+		return "", errors.New("find module: this folder is in no module; go to the project's folder")
+	}
+	return filepath.Dir(file), nil
 }

@@ -50,6 +50,9 @@ type routeJSON struct {
 	Strict   bool     `json:"strict,omitzero"`
 	Request  string   `json:"request,omitzero"`
 	Response string   `json:"response,omitzero"`
+	// Fields are those of the request, Failures the statuses of all failures, the host's with them.
+	Fields   []fieldJSON `json:"fields,omitempty"`
+	Failures []int       `json:"failures"`
 }
 
 func routesForJSON(routes []httpserver.Route) []routeJSON {
@@ -58,6 +61,7 @@ func routesForJSON(routes []httpserver.Route) []routeJSON {
 		all[i] = routeJSON{
 			Route: r, Source: fromRoot(r.Source), Timeout: r.Timeout.String(), Tags: r.Options.Tags,
 			Guards: len(r.Options.Guards), Strict: r.Options.Strict,
+			Fields: fieldsOf(r), Failures: failuresOf(r),
 		}
 		if r.Request != nil {
 			all[i].Request, all[i].Response = r.Request.String(), r.Response.String()

@@ -65,10 +65,10 @@ func (p *ListAuditPlugin) OnBoot(b *app.Boot) {
 //	@Description	Entries in the order in which they were recorded. What is caused by an event has that event's id as parent_event_id, and all that a request led to has its request_id.
 //	@Tags			Audit
 //	@Produce		json
-//	@Param			limit				query		int		false	"The most entries to return"		default(20)	minimum(1)	maximum(100)
-//	@Param			offset				query		int		false	"The number of entries to skip"		default(0)	minimum(0)
-//	@Param			product_id			query		int		false	"Only those about this product"		minimum(1)
-//	@Param			topic				query		string	false	"Only those of events of this topic"	maxlength(200)
+//	@Param			limit				query		integer	false	"The most entries to return"			default(20)		minimum(1)	maximum(100)	example(20)
+//	@Param			offset				query		integer	false	"The number of entries to skip"			default(0)		minimum(0)	example(0)
+//	@Param			product_id			query		integer	false	"Only those about this product"			minimum(1)		example(1)
+//	@Param			topic				query		string	false	"Only those of events of this topic"	maxlength(200)	example(product.created)
 //	@Success		200					{object}	ListAuditResponse
 //	@Failure		400,422,500,503,504	{object}	app.Failure
 //	@Router			/audit [get]

@@ -56,11 +56,11 @@ func (p *ListNotificationsPlugin) OnBoot(b *app.Boot) {
 //	@Summary	List notifications
 //	@Tags		Notifications
 //	@Produce	json
-//	@Param		limit					query		int	false	"The most notifications to return"		default(20)	minimum(1)	maximum(100)
-//	@Param		offset					query		int	false	"The number of notifications to skip"	default(0)	minimum(0)
-//	@Param		product_id				query		int	false	"Only those about this product"			minimum(1)
-//	@Success	200						{object}	ListNotificationsResponse
-//	@Failure	400,422,500,503,504		{object}	app.Failure
+//	@Param		limit				query		integer	false	"The most notifications to return"		default(20)	minimum(1)	maximum(100)	example(20)
+//	@Param		offset				query		integer	false	"The number of notifications to skip"	default(0)	minimum(0)	example(0)
+//	@Param		product_id			query		integer	false	"Only those about this product"			minimum(1)	example(1)
+//	@Success	200					{object}	ListNotificationsResponse
+//	@Failure	400,422,500,503,504	{object}	app.Failure
 //	@Router		/notifications [get]
 func (p *ListNotificationsPlugin) Execute(ctx context.Context, req ListNotificationsRequest) (ListNotificationsData, error) {
 	var none ListNotificationsData

@@ -56,12 +56,12 @@ func (p *ListProductsPlugin) OnBoot(b *app.Boot) {
 //	@Summary	List products
 //	@Tags		Products
 //	@Produce	json
-//	@Param		limit					query		int		false	"The most products to return"		default(20)	minimum(1)	maximum(100)
-//	@Param		offset					query		int		false	"The number of products to skip"	default(0)	minimum(0)
-//	@Param		q						query		string	false	"A part of the name, in any case"	maxlength(200)	example(lamp)
-//	@Param		sort					query		string	false	"A column; with a minus, descending"	Enums(id, -id, name, -name, price, -price)
-//	@Success	200						{object}	ListProductsResponse
-//	@Failure	400,422,500,503,504		{object}	app.Failure
+//	@Param		limit				query		integer	false	"The most products to return"			default(20)									minimum(1)	maximum(100)	example(20)
+//	@Param		offset				query		integer	false	"The number of products to skip"		default(0)									minimum(0)	example(0)
+//	@Param		q					query		string	false	"A part of the name, in any case"		maxlength(200)								example(lamp)
+//	@Param		sort				query		string	false	"A column; with a minus, descending"	Enums(id, -id, name, -name, price, -price)	example(-price)
+//	@Success	200					{object}	ListProductsResponse
+//	@Failure	400,422,500,503,504	{object}	app.Failure
 //	@Router		/products [get]
 func (p *ListProductsPlugin) Execute(ctx context.Context, req ListProductsRequest) (ListProductsData, error) {
 	var none ListProductsData

@@ -69,12 +69,12 @@ func (p *UpdateProductPlugin) OnBoot(b *app.Boot) {
 //	@Summary		Change a product
 //	@Description	Changes the members given; the others stay. Announces product.updated unless none was given.
 //	@Tags			Products
-//	@Accept			json
+//	@Accept			json,application/merge-patch+json
 //	@Produce		json
-//	@Param			id		path		int						true	"The product's id"	minimum(1)	example(1)
-//	@Param			body	body		UpdateProductRequest	true	"What to change"
-//	@Success		200		{object}	UpdateProductResponse
-//	@Failure		400,404,409,413,415,422,500,503,504,507	{object}	app.Failure
+//	@Param			id											path		integer					true	"The product's id"	minimum(1)	example(1)
+//	@Param			body										body		UpdateProductRequest	true	"What to change"
+//	@Success		200											{object}	UpdateProductResponse
+//	@Failure		400,404,408,409,413,415,422,500,503,504,507	{object}	app.Failure
 //	@Router			/products/{id} [patch]
 func (p *UpdateProductPlugin) Execute(ctx context.Context, req UpdateProductRequest) (UpdateProductData, error) {
 	var product models.Product

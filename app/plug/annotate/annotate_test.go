@@ -1,0 +1,193 @@
+package annotate_test
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"plugboard/app/plug/annotate"
+)
+
+const plugin = `package plugins
+
+// SellThingRequest is the body of POST /things/{id}.
+type SellThingRequest struct {
+	// ID is the thing to sell.
+	ID    int64
+	Price float64
+}
+
+type SellThingResponse = app.Response[SellThingData]
+
+func (p *SellThingPlugin) OnBoot(b *app.Boot) {
+	b.POST("/things/:id", app.Handle(p.Execute),
+		app.Tags("Things"))
+	b.GET("/things/:id/picture", app.Handle(p.picture), app.Tags("Things"))
+}
+
+// Execute sells a thing. It is gone then.
+func (p *SellThingPlugin) Execute(ctx context.Context, req SellThingRequest) (SellThingData, error) {
+	return SellThingData{}, nil // stays   as it is
+}
+
+func (p *SellThingPlugin) picture(ctx context.Context, req PictureRequest) (app.Binary, error) {
+	return app.Binary{}, nil
+}
+`
+
+func routes() []annotate.Route {
+	id := annotate.Field{
+		Name: "id", In: "path", Type: "integer", Required: true, Minimum: "1", Example: "7",
+		Package: "example.org/m/domains/shop/plugins", Struct: "SellThingRequest", Field: "ID",
+	}
+	list := annotate.Field{Name: "tag", In: "query", Type: "string", Array: true, Enum: []string{"new", "old"}}
+	price := annotate.Field{Name: "price", In: "body", Type: "number"}
+	price.Package = id.Package
+	return []annotate.Route{
+		{
+			Method: "POST", Path: "/things/:id", Plugin: "shop.sell_thing", Source: "domains/shop/plugins/sell_thing.go:13", Kind: "io",
+			Statuses: []int{201, 202}, Failures: []int{400, 404}, Accepts: []string{"application/json", "text/x"}, Tags: []string{"Things", "All"},
+			Fields: []annotate.Field{id, list, price},
+		},
+		{
+			Method: "GET", Path: "/things/:id/picture", Plugin: "shop.sell_thing", Source: "domains/shop/plugins/sell_thing.go:15", Kind: "io",
+			Statuses: []int{200, 304}, Failures: []int{400}, Binary: true,
+		},
+		{Method: "GET", Path: "/raw", Plugin: "shop.sell_thing", Source: "domains/shop/plugins/sell_thing.go:99", Kind: "raw"},
+	}
+}
+
+const file = "domains/shop/plugins/sell_thing.go"
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, filepath.Dir(file)), 0o750))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600))
+	return dir
+}
+
+func TestFilesAnnotates(t *testing.T) {
+	t.Parallel()
+	dir := write(t, plugin)
+	changed, err := annotate.Files(dir, routes())
+	require.NoError(t, err)
+	require.Equal(t, []string{file}, slices.Collect(maps.Keys(changed)))
+	text := string(changed[file])
+	require.Contains(t, text, `
+// Execute sells a thing. It is gone then.
+//
+//	@ID				shop.sell_thing
+//	@Summary		Sells a thing
+//	@Description	It is gone then.
+//	@Tags			Things,All
+//	@Accept			json,text/x
+//	@Produce		json
+//	@Param			id		path		integer				true	"The thing to sell"	minimum(1)		example(7)
+//	@Param			tag		query		[]string			false	"The tag"			Enums(new, old)	collectionFormat(multi)
+//	@Param			body	body		SellThingRequest	true	"The body of POST /things/{id}"
+//	@Success		201		{object}	SellThingResponse
+//	@Success		202		{object}	SellThingResponse
+//	@Failure		400,404	{object}	app.Failure
+//	@Router			/things/{id} [post]
+func (p *SellThingPlugin) Execute(`)
+	require.Contains(t, text, `
+// picture serves GET /things/{id}/picture.
+//
+//	@ID			shop.sell_thing.picture
+//	@Summary	GET /things/{id}/picture
+//	@Produce	octet-stream,json
+//	@Success	200	{file}	binary
+//	@Success	304	"Not Modified"
+//	@Failure	400	{object}	app.Failure
+//	@Router		/things/{id}/picture [get]
+func (p *SellThingPlugin) picture(`)
+	require.Equal(t, plugin, strings.Replace(withoutAnnotations(text), "// picture serves GET /things/{id}/picture.\n", "", 1), "nothing else is touched")
+
+	require.NoError(t, annotate.Write(dir, changed))
+	again, err := annotate.Files(dir, routes())
+	require.NoError(t, err)
+	require.Empty(t, again, "a second run changes nothing")
+}
+
+// withoutAnnotations returns text as it was before.
+func withoutAnnotations(text string) string {
+	var lines []string
+	for line := range strings.SplitSeq(text, "\n") {
+		if !strings.HasPrefix(line, "//\t@") && line != "//" {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func TestFilesKeepsWhatIsWrittenByHand(t *testing.T) {
+	t.Parallel()
+	byHand := strings.Replace(plugin, "It is gone then.\n", `It is gone then.
+//
+//	@ID				something.else
+//	@Summary		Sell
+//	@Description	One.
+//	@Description	Two.
+//	@Tags			Wrong
+//	@Param			gone	query	string	false	"Not there any more"
+//	@Param			id	path	string	false	"Which"
+//	@Param			body	body	Wrong	true	"What"
+//	@Success		200	{object}	Wrong	"Not declared any more"
+//	@Success		201	{object}	Wrong	"Sold"
+//	@Header			201	{string}	Location	"Where"
+//	@Success		202	{object}	Later	"Later"
+//	@Failure		418	{object}	app.Failure
+//	@Security		Token
+//	@Router			/other [get]
+`, 1)
+	dir := write(t, byHand)
+	changed, err := annotate.Files(dir, routes())
+	require.NoError(t, err)
+	require.Contains(t, string(changed[file]), `
+//	@ID				shop.sell_thing
+//	@Summary		Sell
+//	@Description	One.
+//	@Description	Two.
+//	@Tags			Things,All
+//	@Accept			json,text/x
+//	@Produce		json
+//	@Param			id		path		integer				true	"Which"		minimum(1)		example(7)
+//	@Param			tag		query		[]string			false	"The tag"	Enums(new, old)	collectionFormat(multi)
+//	@Param			body	body		SellThingRequest	true	"What"
+//	@Success		201		{object}	SellThingResponse	"Sold"
+//	@Header			201		{string}	Location			"Where"
+//	@Success		202		{object}	Later				"Later"
+//	@Failure		400,404	{object}	app.Failure
+//	@Security		Token
+//	@Router			/things/{id} [post]
+func`)
+}
+
+func TestFilesThatCannotBeAnnotated(t *testing.T) {
+	t.Parallel()
+	all := routes()
+	_, err := annotate.Files(write(t, strings.ReplaceAll(plugin, "p.picture", "p.Execute")), all)
+	require.ErrorContains(t, err, "have one handler, Execute")
+
+	_, err = annotate.Files(write(t, strings.ReplaceAll(plugin, "app.Handle(p.Execute)", "handler")), all)
+	require.ErrorContains(t, err, "no handler is found on line 13")
+
+	_, err = annotate.Files(write(t, plugin+"}"), all)
+	require.ErrorContains(t, err, "parse")
+
+	_, err = annotate.Files(t.TempDir(), all)
+	require.ErrorContains(t, err, "read plugin")
+}
+
+func TestCheckNames(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, annotate.CheckNames([]byte(`{"definitions":{"plugins.CreateProductData": {}}}`)))
+	err := annotate.CheckNames([]byte(`{"definitions":{"plugboard_domains_shop_plugins.Item": {}}}`))
+	require.EqualError(t, err, "the domain shop and another both declare Item, so the schema of each is renamed (plugboard_domains_shop_plugins.Item): give one the name of its feature")
+}

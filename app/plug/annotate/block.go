@@ -1,0 +1,246 @@
+package annotate
+
+import (
+	"cmp"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+)
+
+// kept is what stays of an earlier block.
+type kept struct {
+	summary      string
+	descriptions []string
+	produce      string
+	params       map[string]string   // description by name
+	success      map[string][]string // schema and description by status
+	headers      map[string][][]string
+	others       [][]string // lines this package does not know, such as @Security and @Deprecated
+}
+
+var (
+	paramLine   = regexp.MustCompile(`^@Param\s+(\S+)\s+\S+\s+\S+\s+\S+\s+"([^"]*)"`)
+	successLine = regexp.MustCompile(`^@Success\s+(\d+)\s*(\{\w+\})?\s*([^\s"]+)?\s*("[^"]*")?`)
+	headerLine  = regexp.MustCompile(`^@Header\s+(\S+)\s+(\{\w+\})\s+(\S+)\s*("[^"]*")?`)
+	spaces      = regexp.MustCompile(`\s+`)
+)
+
+func parseOld(lines []string) kept {
+	k := kept{params: map[string]string{}, success: map[string][]string{}, headers: map[string][][]string{}}
+	for _, line := range lines {
+		parts := spaces.Split(line, 2)
+		text := ""
+		if len(parts) > 1 {
+			text = parts[1]
+		}
+		switch strings.ToLower(parts[0]) {
+		case "@summary":
+			k.summary = text
+		case "@description":
+			k.descriptions = append(k.descriptions, text)
+		case "@produce":
+			k.produce = text
+		case "@param":
+			if m := paramLine.FindStringSubmatch(line); m != nil {
+				k.params[m[1]] = m[2]
+			}
+		case "@success":
+			if m := successLine.FindStringSubmatch(line); m != nil {
+				k.success[m[1]] = m[2:]
+			}
+		case "@header":
+			if m := headerLine.FindStringSubmatch(line); m != nil {
+				k.headers[m[1]] = append(k.headers[m[1]], m[2:])
+			}
+		case "@id", "@tags", "@accept", "@failure", "@router":
+		default:
+			k.others = append(k.others, []string{parts[0], text})
+		}
+	}
+	return k
+}
+
+// block is the annotations of one handler.
+type block struct {
+	Route
+
+	old               kept
+	docs              *fieldDocs
+	handler, prose    string
+	response, request string
+}
+
+// lines returns the block, aligned.
+func (b block) lines() []string {
+	var text strings.Builder
+	w := tabwriter.NewWriter(&text, 0, 4, 1, '\t', 0)
+	for _, row := range b.rows() {
+		_, _ = w.Write([]byte(strings.Join(row, "\t") + "\n")) // it writes to memory
+	}
+	_ = w.Flush()
+	lines := strings.Split(strings.TrimSuffix(text.String(), "\n"), "\n")
+	for i, line := range lines {
+		lines[i] = "//\t" + strings.TrimRight(line, "\t ")
+	}
+	return lines
+}
+
+func (b block) rows() [][]string {
+	first, rest := sentence(b.prose, b.handler)
+	rows := [][]string{{"@ID", b.Plugin}, {"@Summary", cmp.Or(b.old.summary, first, b.Method+" "+b.router())}}
+	if b.handler != "Execute" {
+		rows[0][1] += "." + strings.ToLower(b.handler)
+	}
+	descriptions := b.old.descriptions
+	if len(descriptions) == 0 && b.old.summary == "" && rest != "" {
+		descriptions = []string{rest}
+	}
+	for _, d := range descriptions {
+		rows = append(rows, []string{"@Description", d})
+	}
+	if len(b.Tags) > 0 {
+		rows = append(rows, []string{"@Tags", strings.Join(b.Tags, ",")})
+	}
+	if len(b.Accepts) > 0 {
+		rows = append(rows, []string{"@Accept", strings.Join(mediaTypes(b.Accepts), ",")})
+	}
+	rows = append(rows, []string{"@Produce", b.produce()})
+	rows = append(rows, b.params()...)
+	rows = append(rows, b.successes()...)
+	rows = append(rows, b.failures())
+	rows = append(rows, b.old.others...)
+	return append(rows, []string{"@Router", b.router() + " [" + strings.ToLower(b.Method) + "]"})
+}
+
+func (b block) produce() string {
+	if b.Binary {
+		return cmp.Or(b.old.produce, "octet-stream,json")
+	}
+	return "json"
+}
+
+// mediaTypes shortens the media types that swag has names for.
+func mediaTypes(types []string) []string {
+	short := make([]string, len(types))
+	for i, t := range types {
+		switch t {
+		case "application/json":
+			t = "json"
+		case "multipart/form-data":
+			t = "mpfd"
+		case "application/x-www-form-urlencoded":
+			t = "x-www-form-urlencoded"
+		}
+		short[i] = t
+	}
+	return short
+}
+
+var wildcard = regexp.MustCompile(`[:*](\w+)`)
+
+func (b block) router() string { return wildcard.ReplaceAllString(b.Path, "{$1}") }
+
+// params describes what the request is filled from; the members of a JSON body are described by its schema.
+func (b block) params() [][]string {
+	var rows [][]string
+	body := false
+	for _, f := range b.Fields {
+		if f.In == "body" {
+			body = true
+			continue
+		}
+		typ := f.Type
+		if f.Array {
+			typ = "[]" + typ
+		}
+		row := []string{"@Param", f.Name, f.In, typ, strconv.FormatBool(f.Required), quote(b.describe(f))}
+		rows = append(rows, append(row, f.attributes()...))
+	}
+	if body {
+		first, _ := sentence(b.docs.of(b.Fields[0].Package, b.request), b.request)
+		rows = append(rows, []string{"@Param", "body", "body", b.request, "true", quote(cmp.Or(b.old.params["body"], first, "The request"))})
+	}
+	return rows
+}
+
+func (b block) describe(f Field) string {
+	first, _ := sentence(b.docs.of(f.Package, f.Struct+"."+f.Field), f.Field)
+	return cmp.Or(b.old.params[f.Name], first, "The "+strings.ReplaceAll(f.Name, "_", " "))
+}
+
+func quote(text string) string { return `"` + strings.ReplaceAll(text, `"`, "'") + `"` }
+
+func (f Field) attributes() []string {
+	var all []string
+	add := func(name, value string) {
+		if value != "" && !strings.ContainsAny(value, "()\"") {
+			all = append(all, name+"("+value+")")
+		}
+	}
+	add("Enums", strings.Join(f.Enum, ", "))
+	add("default", f.Default)
+	add("minimum", f.Minimum)
+	add("maximum", f.Maximum)
+	add("minlength", f.MinLength)
+	add("maxlength", f.MaxLength)
+	add("format", f.Format)
+	if f.Type != "file" && !f.Array {
+		add("example", f.Example)
+	}
+	if f.Array {
+		add("collectionFormat", "multi")
+	}
+	return all
+}
+
+// successes are the declared statuses. What a status other than the first answers is known only by hand.
+func (b block) successes() [][]string {
+	var rows [][]string
+	for i, n := range b.Statuses {
+		status := strconv.Itoa(n)
+		row := []string{"@Success", status}
+		old := b.old.success[status]
+		switch {
+		case n == http.StatusNoContent || n >= http.StatusMultipleChoices:
+			row = append(row, description(old, http.StatusText(n)))
+		case old != nil && old[0] != "" && (i > 0 || b.Binary):
+			row = append(row, old[0], old[1])
+			if old[2] != "" {
+				row = append(row, old[2])
+			}
+		case b.Binary:
+			row = append(row, "{file}", "binary")
+		default:
+			row = append(row, "{object}", b.response)
+			if old != nil && old[2] != "" {
+				row = append(row, old[2])
+			}
+		}
+		rows = append(rows, row)
+		for _, h := range b.old.headers[status] {
+			rows = append(rows, append([]string{"@Header", status}, slices.DeleteFunc(slices.Clone(h), func(s string) bool { return s == "" })...))
+		}
+	}
+	for _, h := range b.old.headers["all"] {
+		rows = append(rows, append([]string{"@Header", "all"}, h...))
+	}
+	return rows
+}
+
+func description(old []string, otherwise string) string {
+	if old != nil && old[2] != "" {
+		return old[2]
+	}
+	return quote(otherwise)
+}
+
+func (b block) failures() []string {
+	texts := make([]string, len(b.Failures))
+	for i, n := range b.Failures {
+		texts[i] = strconv.Itoa(n)
+	}
+	return []string{"@Failure", strings.Join(texts, ","), "{object}", "app.Failure"}
+}

@@ -1,0 +1,269 @@
+package annotate
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/format"
+	"go/parser"
+	"go/printer"
+	"go/token"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// source is a plugin file.
+type source struct {
+	fset *token.FileSet
+	file *ast.File
+}
+
+// edit replaces a part of a file.
+type edit struct {
+	from, to int
+	text     string
+}
+
+func annotateFile(name string, text []byte, routes []Route, docs *fieldDocs) ([]byte, error) {
+	s := source{fset: token.NewFileSet()}
+	var err error
+	if s.file, err = parser.ParseFile(s.fset, name, text, parser.ParseComments|parser.SkipObjectResolution); err != nil {
+		return nil, fmt.Errorf("parse: %w", err)
+	}
+	taken := map[*ast.FuncDecl]Route{}
+	var edits []edit
+	for _, r := range routes {
+		handler, err := s.handler(r)
+		if err != nil {
+			return nil, err
+		}
+		if other, twice := taken[handler]; twice {
+			return nil, fmt.Errorf("%s %s and %s %s have one handler, %s, which can describe one of them; give each a method of its own",
+				other.Method, other.Path, r.Method, r.Path, handler.Name.Name)
+		}
+		taken[handler] = r
+		edits = append(edits, s.editDoc(handler, r, docs))
+	}
+	after := apply(text, edits)
+	if formatted, err := format.Source(after); err != nil || !bytes.Equal(formatted, after) && bytes.Equal(mustFormat(text), text) {
+		return nil, errors.Join(errors.New("the annotations would not be as gofmt writes them"), err)
+	}
+	return after, nil
+}
+
+// mustFormat returns text as gofmt writes it, nil when it does not parse.
+func mustFormat(text []byte) []byte {
+	formatted, err := format.Source(text)
+	if err != nil {
+		return nil
+	}
+	return formatted
+}
+
+func apply(text []byte, edits []edit) []byte {
+	var out bytes.Buffer
+	at := 0
+	for len(edits) > 0 {
+		first := 0
+		for i, e := range edits {
+			if e.from < edits[first].from {
+				first = i
+			}
+		}
+		e := edits[first]
+		out.Write(text[at:e.from])
+		out.WriteString(e.text)
+		at = e.to
+		edits = append(edits[:first:first], edits[first+1:]...)
+	}
+	out.Write(text[at:])
+	return out.Bytes()
+}
+
+// handler finds the method that the route's registration names: app.Handle(p.Execute) on the line it was registered on.
+func (s source) handler(r Route) (*ast.FuncDecl, error) {
+	_, text, _ := strings.Cut(r.Source, ":")
+	line, err := strconv.Atoi(text)
+	if err != nil {
+		return nil, fmt.Errorf("read source %q: %w", r.Source, err)
+	}
+	name := ""
+	ast.Inspect(s.file, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok || len(call.Args) < 2 || s.fset.Position(call.Pos()).Line > line || s.fset.Position(call.End()).Line < line {
+			return true
+		}
+		if handle, ok := call.Args[1].(*ast.CallExpr); ok && len(handle.Args) == 1 {
+			if sel, ok := handle.Args[0].(*ast.SelectorExpr); ok {
+				name = sel.Sel.Name
+			}
+		}
+		return name == ""
+	})
+	for _, decl := range s.file.Decls {
+		if d, ok := decl.(*ast.FuncDecl); ok && d.Recv != nil && d.Name.Name == name {
+			return d, nil
+		}
+	}
+	return nil, fmt.Errorf("%s %s: no handler is found on line %d; register it as b.%s(%q, app.Handle(p.Execute)) with a method of this file",
+		r.Method, r.Path, line, r.Method, r.Path)
+}
+
+// editDoc replaces the doc comment of handler by its prose and the annotations.
+func (s source) editDoc(handler *ast.FuncDecl, r Route, docs *fieldDocs) edit {
+	e := edit{from: s.fset.Position(handler.Pos()).Offset}
+	var prose, old []string
+	if handler.Doc != nil {
+		e.from, e.to = s.fset.Position(handler.Doc.Pos()).Offset, s.fset.Position(handler.Doc.End()).Offset
+		for _, c := range handler.Doc.List {
+			if line := strings.TrimSpace(strings.TrimPrefix(c.Text, "//")); strings.HasPrefix(line, "@") {
+				old = append(old, line)
+			} else {
+				prose = append(prose, c.Text)
+			}
+		}
+		for len(prose) > 0 && prose[len(prose)-1] == "//" {
+			prose = prose[:len(prose)-1]
+		}
+	} else {
+		e.to = e.from
+	}
+	b := block{Route: r, old: parseOld(old), docs: docs, handler: handler.Name.Name, prose: plain(prose)}
+	b.response, b.request = s.types(handler)
+	if len(prose) == 0 { // gofmt wants a sentence above indented lines
+		prose = []string{"// " + handler.Name.Name + " serves " + r.Method + " " + b.router() + "."}
+	}
+	e.text = strings.Join(append(append(prose, "//"), b.lines()...), "\n")
+	if handler.Doc == nil {
+		e.text += "\n"
+	}
+	return e
+}
+
+// types returns what the handler answers with, and its request, as the file writes them. An alias of the envelope is
+// preferred.
+func (s source) types(handler *ast.FuncDecl) (response, request string) {
+	results, params := handler.Type.Results, handler.Type.Params
+	if params != nil && len(params.List) > 0 {
+		request = s.print(params.List[len(params.List)-1].Type)
+	}
+	if results == nil || len(results.List) == 0 {
+		return "", request
+	}
+	response = "app.Response[" + s.print(results.List[0].Type) + "]"
+	for _, decl := range s.file.Decls {
+		d, ok := decl.(*ast.GenDecl)
+		if !ok {
+			continue
+		}
+		for _, spec := range d.Specs {
+			if t, ok := spec.(*ast.TypeSpec); ok && t.Assign.IsValid() && s.print(t.Type) == response {
+				return t.Name.Name, request
+			}
+		}
+	}
+	return response, request
+}
+
+func (s source) print(e ast.Expr) string {
+	var b strings.Builder
+	if err := printer.Fprint(&b, s.fset, e); err != nil {
+		return ""
+	}
+	return b.String()
+}
+
+// plain returns the text of a comment.
+func plain(lines []string) string {
+	words := make([]string, len(lines))
+	for i, line := range lines {
+		words[i] = strings.TrimSpace(strings.TrimPrefix(line, "//"))
+	}
+	return strings.TrimSpace(strings.Join(words, " "))
+}
+
+// fieldDocs knows the doc comments of types and fields, by folder.
+type fieldDocs struct {
+	dir     string
+	folders map[string]map[string]string
+}
+
+// of returns the doc comment of "Type" or "Type.Field" of a package of this module, or "".
+func (d *fieldDocs) of(pkg, name string) string {
+	for _, room := range []string{"/domains/", "/app"} {
+		before, after, ok := strings.Cut(pkg+"/", room)
+		if ok && before != "" {
+			return d.folder(path.Join(strings.Trim(room, "/"), after))[name]
+		}
+	}
+	return ""
+}
+
+func (d *fieldDocs) folder(folder string) map[string]string {
+	if known, ok := d.folders[folder]; ok {
+		return known
+	}
+	found := map[string]string{}
+	d.folders[folder] = found
+	names, err := filepath.Glob(filepath.Join(d.dir, filepath.FromSlash(folder), "*.go"))
+	if err != nil {
+		return found
+	}
+	for _, name := range names {
+		text, err := os.ReadFile(name) //nolint:gosec // a source of this module
+		if err != nil {
+			continue
+		}
+		if f, err := parser.ParseFile(token.NewFileSet(), name, text, parser.ParseComments|parser.SkipObjectResolution); err == nil {
+			ast.Inspect(f, func(n ast.Node) bool { return collect(n, found) })
+		}
+	}
+	return found
+}
+
+func collect(n ast.Node, found map[string]string) bool {
+	d, ok := n.(*ast.GenDecl)
+	if !ok {
+		_, file := n.(*ast.File)
+		return file
+	}
+	for _, spec := range d.Specs {
+		t, ok := spec.(*ast.TypeSpec)
+		if !ok {
+			continue
+		}
+		found[t.Name.Name] = t.Doc.Text()
+		if found[t.Name.Name] == "" {
+			found[t.Name.Name] = d.Doc.Text()
+		}
+		if s, ok := t.Type.(*ast.StructType); ok {
+			for _, f := range s.Fields.List {
+				for _, name := range f.Names {
+					found[t.Name.Name+"."+name.Name] = f.Doc.Text()
+				}
+			}
+		}
+	}
+	return false
+}
+
+// sentence turns a doc comment into a description: its first sentence without the name it begins with.
+func sentence(doc, name string) (first, rest string) {
+	doc = strings.Join(strings.Fields(doc), " ")
+	doc = strings.TrimPrefix(doc, name+" ")
+	for _, verb := range []string{"is ", "are ", "says ", "names "} {
+		doc = strings.TrimPrefix(doc, verb)
+	}
+	first, rest, _ = strings.Cut(doc, ". ")
+	first = strings.TrimSuffix(first, ".")
+	if runes := []rune(first); len(runes) > 0 {
+		runes[0] = unicode.ToUpper(runes[0])
+		first = string(runes)
+	}
+	return first, rest
+}
