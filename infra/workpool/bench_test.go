@@ -17,13 +17,10 @@ func nothing(app.Job) (any, error) { return nil, nil }
 
 // BenchmarkSubmitAndWait compares one empty job, submitted and waited for, with a goroutine and a channel.
 func BenchmarkSubmitAndWait(b *testing.B) {
-	b.Run("goroutine", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			done := make(chan struct{})
-			go func() { close(done) }()
-			<-done
-		}
+	b.Run("goroutine", benchGoroutine)
+	b.Run("goroutine beside the pool", func(b *testing.B) { // which raises GOMAXPROCS
+		benchPool(b, 10)
+		benchGoroutine(b)
 	})
 	for name, nice := range map[string]int{"pool": 10, "plain": 0} {
 		b.Run(name, func(b *testing.B) {
@@ -46,6 +43,15 @@ func BenchmarkSubmitAndWait(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+func benchGoroutine(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		done := make(chan struct{})
+		go func() { close(done) }()
+		<-done
 	}
 }
 

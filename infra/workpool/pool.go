@@ -14,7 +14,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"sync"
 	"time"
@@ -41,8 +40,6 @@ type Pool struct {
 	logger   *zap.Logger
 	registry prometheus.Registerer
 	epoch    time.Time // times are kept as durations since then, and 0 is none
-
-	mainThread int
 
 	drained chan struct{} // closed when the last worker has ended
 	closing sync.Once     // runs release
@@ -79,8 +76,6 @@ func New(cfg config.Pool, logger *zap.Logger, registry prometheus.Registerer) *P
 		registry: registry,
 		epoch:    time.Now().Add(-time.Second), // so that no time is 0
 		drained:  make(chan struct{}),
-
-		mainThread: os.Getpid(), // on Linux a process has the number of its first thread
 	}
 	if p.workers == 0 {
 		p.workers = cores()

@@ -2,7 +2,6 @@ package workpool
 
 import (
 	"container/list"
-	"time"
 
 	"go.uber.org/zap"
 )
@@ -22,28 +21,14 @@ type lane struct {
 	tasks  list.List
 	turn   *list.Element // the place in turns; nil when the lane is empty
 
-	streak               int // how many jobs in a row, up to the last one, were short
+	brevity, required    int // how short the jobs of late were, and how short they have to be to run aside
 	wait, run            histogram
 	queueFull, shareFull int // refused jobs
 }
 
 func newLane(plugin string, logger *zap.Logger) *lane {
-	return &lane{plugin: plugin, logger: logger.With(zap.String("plugin", plugin))}
+	return &lane{plugin: plugin, logger: logger.With(zap.String("plugin", plugin)), required: shortStreak}
 }
-
-// note remembers how long a job waited and took.
-func (l *lane) note(waited, took time.Duration) {
-	l.wait.observe(waited)
-	l.run.observe(took)
-	if took > shortJob {
-		l.streak = 0
-		return
-	}
-	l.streak++
-}
-
-// short reports whether the next job is likely to be short.
-func (l *lane) short() bool { return l.streak >= shortStreak }
 
 func (q *queue) push(t *task) {
 	t.element = t.lane.tasks.PushBack(t)

@@ -32,7 +32,8 @@ type task struct {
 	lane    *lane
 	element *list.Element // the place in the lane; nil outside
 	queued  time.Duration
-	overdue bool // was reported as overdue; all four under the pool's lock
+	aside   bool // runs aside
+	overdue bool // was reported as overdue; all five are under the pool's lock
 
 	state   atomic.Int32
 	over    chan struct{}

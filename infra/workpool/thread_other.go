@@ -5,7 +5,6 @@ package workpool
 import "errors"
 
 // lowerThread is refused: nice belongs to the whole process here.
-func lowerThread(int, int) error { return errors.ErrUnsupported }
+func lowerThread(int) error { return errors.ErrUnsupported }
 
-// currentThread is not needed where no thread is lowered.
-func currentThread() int { return 0 }
+func onMainThread() bool { return false }

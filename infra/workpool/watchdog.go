@@ -6,8 +6,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// watchdog reports jobs that run longer than the limit, and lowers the threads of those aside that are not
-// short. One timer is enough for all jobs: it is set for the next time at which any of them may be due.
+// watchdog reports jobs that run longer than the limit. One timer is enough for all jobs, and cheaper than one for
+// each: it is set for the next time at which any of them may be overdue.
 type watchdog struct {
 	pool  *Pool
 	due   time.Duration // when the timer fires; 0 when it is not set; under the pool's lock
@@ -45,8 +45,7 @@ func (d *watchdog) loop() {
 	}
 }
 
-// arm has the watchdog look at the jobs at the given time, or earlier. The caller holds the pool's lock. One
-// timer of the pool's is cheaper than one of each job's.
+// arm has the watchdog look at the jobs at the given time, or earlier. The caller holds the pool's lock.
 func (d *watchdog) arm(at, now time.Duration) {
 	if d.due == 0 || at < d.due {
 		d.due = at
@@ -62,8 +61,7 @@ func (d *watchdog) look() {
 	}
 }
 
-// overdue returns the tasks that have become overdue since the last time, lowers threads that run aside too
-// long, and sets the timer for what is due next.
+// overdue returns the tasks that have become overdue since the last time, and sets the timer for the next.
 func (d *watchdog) overdue() []*task {
 	p := d.pool
 	p.mu.Lock()
@@ -73,16 +71,10 @@ func (d *watchdog) overdue() []*task {
 	now := p.now()
 	for _, w := range p.crew {
 		t := w.current
-		if t == nil {
+		if t == nil || t.overdue {
 			continue
 		}
 		age := t.age(now)
-		if left := w.lowerAside(age); left > 0 {
-			d.arm(now+left, now)
-		}
-		if t.overdue {
-			continue
-		}
 		if t.overdue = age >= p.limit; t.overdue {
 			late = append(late, t)
 			p.timeouts++

@@ -17,7 +17,6 @@ type worker struct {
 
 	current *task // under the pool's lock, like all that follows
 	lowered bool  // its thread was lowered
-	aside   aside
 }
 
 func newWorker(p *Pool) *worker {
@@ -41,7 +40,7 @@ func (w *worker) start(ready func()) {
 func (w *worker) moveOffMainThread(ready func()) bool {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if currentThread() != w.pool.mainThread {
+	if !onMainThread() {
 		return false
 	}
 	moved := make(chan struct{})
@@ -58,7 +57,7 @@ func (w *worker) lower() {
 		return
 	}
 	runtime.LockOSThread()
-	err := lowerThread(0, p.nice)
+	err := lowerThread(p.nice)
 	if err != nil {
 		runtime.UnlockOSThread()
 	}
@@ -77,16 +76,16 @@ func (w *worker) loop() {
 		}
 	}()
 	for t := w.next(); t != nil; t = w.next() {
-		w.run(t, w.finish)
+		w.run(t)
 	}
 	retired = true
 }
 
-// run runs t, unless its caller has gone, and hands its result over, whatever the work does. It calls finish
-// before that, so that who has a result finds the pool free of the job.
-func (w *worker) run(t *task, finish func()) {
+// run runs t, unless its caller has gone, and hands its result over, whatever the work does. The job is finished for
+// the pool before that, so that who has a result finds its place free.
+func (w *worker) run(t *task) {
 	if !t.begin() {
-		finish()
+		w.finish(t)
 		return
 	}
 	t.started.Store(int64(w.pool.now()))
@@ -97,7 +96,7 @@ func (w *worker) run(t *task, finish func()) {
 		if !returned {
 			err = t.broken(recover())
 		}
-		finish()
+		w.finish(t)
 		t.settle(value, err)
 	}()
 	value, err = t.work(t)
@@ -128,11 +127,19 @@ func (w *worker) next() *task {
 	return t
 }
 
-// finish takes account of the job that w has done.
-func (w *worker) finish() {
-	w.pool.mu.Lock()
-	w.pool.finish(w)
-	w.pool.mu.Unlock()
+// finish takes account of t, which w has done. If t ran aside, w gets its next job.
+func (w *worker) finish(t *task) {
+	p := w.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w.current = nil
+	p.account(t)
+	if !t.aside {
+		return
+	}
+	if t, idle := p.take(w); !idle {
+		w.jobs <- t
+	}
 }
 
 // take returns what w does next, which is nil when the pool stops, or reports that w is idle. The caller holds
@@ -149,10 +156,8 @@ func (p *Pool) take(w *worker) (t *task, idle bool) {
 	return nil, true
 }
 
-// finish takes account of the job that w has done. The caller holds the lock.
-func (p *Pool) finish(w *worker) {
-	t := w.current
-	w.current = nil
+// account counts a job that has ended, unless it never began. The caller holds the lock.
+func (p *Pool) account(t *task) {
 	began := time.Duration(t.started.Load())
 	if began == 0 {
 		return
@@ -163,5 +168,7 @@ func (p *Pool) finish(w *worker) {
 		p.meanRun = took
 	}
 	p.meanRun += (took - p.meanRun) / weight
-	t.lane.note(began-t.queued, took)
+	t.lane.wait.observe(began - t.queued)
+	t.lane.run.observe(took)
+	t.lane.judge(took, t.aside)
 }

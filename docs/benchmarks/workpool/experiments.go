@@ -72,9 +72,9 @@ func (l lab) flood() error {
 		for _, v := range variants {
 			c := results[v]
 			fmt.Printf("| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", v,
-				ms(c["idle"]), ms(c["busy"]), count(measure.Ratio(c["busy"], c["idle"])),
-				count(measure.Ratio(c["busy"], results["straight"]["busy"])),
-				ms(c["flood"]), count(measure.Ratio(c["flood"], c["idle"])), ms(c["refused"]), count(c["jobs"]), count(c["goroutines"]))
+				ms(c["idle"]), ms(c["busy"]), ratio(c["busy"], c["idle"]),
+				ratio(c["busy"], results["straight"]["busy"]),
+				ms(c["flood"]), ratio(c["flood"], c["idle"]), ms(c["refused"]), figures(c["jobs"], measure.Count), figures(c["goroutines"], measure.Count))
 		}
 	}
 	return nil
@@ -118,24 +118,48 @@ func (l lab) floodOnce(variant string, where place) (c columns, err error) {
 	return c, err
 }
 
+// saturation is the part of its core the server has to spend on requests.
+const saturation = 0.85
+
 func (l lab) saturated() error {
 	where := places()[0]
-	variants := []string{"none", "straight", "nice0", "nice1", "nice3", "nice5", "nice10", "nice15", "nice19"}
-	results, err := l.interleave(variants, func(v string) (columns, error) { return l.saturatedOnce(v, where) })
+	rate, err := l.heavyRate(where)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\nrequests that use 0.85 of the server's core, beside a flood of %s jobs, %s\n\n", jobTime, where.name)
+	variants := []string{"none", "nice0", "nice1", "nice3", "nice5", "nice10", "nice15", "nice19"}
+	results, err := l.interleave(variants, func(v string) (columns, error) { return l.saturatedOnce(v, where, rate) })
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\n%.0f requests a second, %g of what the server's core can do, beside a flood of %s jobs, %s\n\n", rate, saturation, jobTime, where.name)
 	fmt.Println("| variant | p99 | longest GC pause | of it stopping | GC cycles | jobs/s |")
 	fmt.Println("|---|---|---|---|---|---|")
 	for _, v := range variants {
 		c := results[v]
-		fmt.Printf("| %s | %s | %s | %s | %s | %s |\n", v, ms(c["p99"]), ms(c["pause"]), ms(c["stopping"]), count(c["cycles"]), count(c["jobs"]))
+		fmt.Printf("| %s | %s | %s | %s | %s | %s |\n", v, ms(c["p99"]), ms(c["pause"]), ms(c["stopping"]), figures(c["cycles"], measure.Count), figures(c["jobs"], measure.Count))
 	}
 	return nil
 }
 
-func (l lab) saturatedOnce(variant string, where place) (c columns, err error) {
+// heavyRate returns the rate of heavy requests that makes the saturation, judged by the best of some tries.
+func (l lab) heavyRate(where place) (rate float64, err error) {
+	p, err := startServer("straight", l.spin, where.server)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = firstError(err, p.stop()) }()
+	for range 5 {
+		r, err := p.capacity(where.client, "/heavy")
+		if err != nil {
+			return 0, err
+		}
+		rate = max(rate, saturation*r)
+	}
+	return rate, nil
+}
+
+func (l lab) saturatedOnce(variant string, where place, rate float64) (c columns, err error) {
 	c = make(columns)
 	run := variant
 	if variant == "none" {
@@ -146,11 +170,10 @@ func (l lab) saturatedOnce(variant string, where place) (c columns, err error) {
 		return c, err
 	}
 	defer func() { err = firstError(err, p.stop()) }()
-	rate, err := p.capacity(where.client, "/heavy")
-	if err != nil {
+	if _, err := p.capacity(where.client, "/heavy"); err != nil { // warm-up
 		return c, err
 	}
-	streams := []stream{{"/heavy", 0.85 * rate}}
+	streams := []stream{{"/heavy", rate}}
 	if variant != "none" {
 		streams = append(streams, stream{"/cpu", 1.5 * float64(where.cores) / jobTime.Seconds()})
 	}
@@ -172,8 +195,11 @@ func (l lab) saturatedOnce(variant string, where place) (c columns, err error) {
 	return c, err
 }
 
+// besidePool is a goroutine and a channel in a process whose pool runs, with the processors that it adds.
+const besidePool = "goroutine beside the pool"
+
 func (l lab) handoff() error {
-	names := []string{"goroutine", "pond", "ants", "nice0", "nice10"}
+	names := []string{"goroutine", besidePool, "pond", "ants", "nice0", "nice10"}
 	sides := make([]measure.Side, len(names))
 	for i, name := range names {
 		sides[i] = measure.Side{Name: name, Run: func(ctx context.Context, n int) (time.Duration, error) { return handOver(ctx, name, n) }}
@@ -184,20 +210,26 @@ func (l lab) handoff() error {
 	}
 	fmt.Print("\none empty job, submitted and waited for\n\n| variant | time | of a goroutine and a channel |\n|---|---|---|\n")
 	for i, name := range names {
-		fmt.Printf("| %s | %s | %s |\n", name, results[i].Format(measure.Nanoseconds), count(measure.Ratio(results[i], results[0])))
+		fmt.Printf("| %s | %s | %s |\n", name, results[i].Format(measure.Nanoseconds), measure.Ratio(results[i], results[0]).Format(measure.Count))
 	}
 	return nil
 }
 
 func handOver(ctx context.Context, name string, n int) (time.Duration, error) {
-	run := onGoroutine
-	if name != "goroutine" {
-		started, stop, err := newRunner(name, runtime.NumCPU())
-		if err != nil {
-			return 0, err
-		}
-		defer stop()
-		run = started
+	variant := name
+	switch name {
+	case "goroutine":
+		variant = "straight" // starts nothing
+	case besidePool:
+		variant = "nice10"
+	}
+	run, stop, err := newRunner(variant, runtime.NumCPU())
+	if err != nil {
+		return 0, err
+	}
+	defer stop()
+	if name == "goroutine" || name == besidePool {
+		run = onGoroutine
 	}
 	nothing := func() {}
 	for range 200 { // what the variant learns about the jobs, it learns here
@@ -221,18 +253,22 @@ func onGoroutine(_ context.Context, work func()) error {
 	return nil
 }
 
-func ms(s measure.Series) string {
+// figures writes the lowest and the median of the rounds. The lowest is that of the round that was disturbed the
+// least, for what else the machine does can only add.
+func figures(s measure.Series, figure func(float64) string) string {
 	if len(s) == 0 {
 		return "–"
 	}
-	return s.Each(func(v float64) float64 { return v * 1e9 }).Format(measure.Nanoseconds)
+	return figure(s.Quantile(0)) + " / " + figure(s.Median())
 }
 
-func count(s measure.Series) string {
-	if len(s) == 0 {
-		return "–"
-	}
-	return s.Format(measure.Count)
+func ms(s measure.Series) string {
+	return figures(s.Each(func(v float64) float64 { return v * 1e9 }), measure.Nanoseconds)
+}
+
+// ratio divides the lowest figures, and the medians.
+func ratio(a, b measure.Series) string {
+	return measure.Count(a.Quantile(0)/b.Quantile(0)) + " / " + measure.Count(a.Median()/b.Median())
 }
 
 func firstError(a, b error) error {

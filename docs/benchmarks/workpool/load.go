@@ -2,10 +2,8 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"strconv"
@@ -40,6 +38,7 @@ func sendLoad(args []string) error {
 		return err
 	}
 	client := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 1000}}
+	picture() // takes a moment, which no request is to wait for
 	results := make([]streamResult, flags.NArg())
 	var all sync.WaitGroup
 	for i, arg := range flags.Args() {
@@ -48,7 +47,7 @@ func sendLoad(args []string) error {
 			return err
 		}
 		if s.Rate == 0 {
-			fmt.Println(capacity(client, *base+s.Path, *lasts))
+			fmt.Println(capacity(client, *base, s.Path, *lasts))
 			return nil
 		}
 		all.Go(func() { results[i] = s.send(client, *base, *lasts) })
@@ -74,19 +73,14 @@ func (s stream) send(client *http.Client, base string, lasts time.Duration) stre
 	for i := range int(lasts.Seconds() * s.Rate) {
 		due := begin.Add(time.Duration(float64(i) / s.Rate * float64(time.Second)))
 		time.Sleep(time.Until(due))
-		all.Go(func() { status, err := get(client, base+s.Path); c.add(time.Since(due), status, err) })
+		all.Go(func() { status, err := request(client, base, s.Path); c.add(time.Since(due), status, err) })
 	}
 	all.Wait()
 	return c.result()
 }
 
 func get(client *http.Client, url string) (status int, err error) {
-	resp, err := client.Get(url)
-	if err != nil {
-		return 0, err
-	}
-	_, err = io.Copy(io.Discard, resp.Body)
-	return resp.StatusCode, errors.Join(err, resp.Body.Close())
+	return finish(client.Get(url)) //nolint:bodyclose // finish closes it
 }
 
 type collector struct {
@@ -103,6 +97,8 @@ func (c *collector) add(took time.Duration, status int, err error) {
 		c.failed++
 	case status == http.StatusServiceUnavailable:
 		c.refused = append(c.refused, took.Seconds())
+	case status != http.StatusOK:
+		c.failed++
 	default:
 		c.ok = append(c.ok, took.Seconds())
 	}
@@ -120,14 +116,14 @@ func (c *collector) result() streamResult {
 }
 
 // capacity returns how many requests a second the server answers to four callers.
-func capacity(client *http.Client, url string, lasts time.Duration) float64 {
+func capacity(client *http.Client, base, path string, lasts time.Duration) float64 {
 	var all sync.WaitGroup
 	var counts [4]int
 	begin := time.Now()
 	for i := range counts {
 		all.Go(func() {
 			for time.Since(begin) < lasts {
-				if _, err := get(client, url); err == nil {
+				if status, err := request(client, base, path); err == nil && status == http.StatusOK {
 					counts[i]++
 				}
 			}

@@ -1,7 +1,7 @@
 // Command workpool measures the decision of docs/adr/0010: what CPU-bound work does to the rest of a service,
 // run straight on request goroutines, on pond, on ants, and on Plugboard's pool at several priorities.
 //
-//		go run ./workpool [-only flood,saturated,handoff] [-rounds 3] [-phase 3s]
+//		go run ./workpool [-only flood,saturated,handoff,service] [-rounds 3] [-phase 3s]
 //
 //	  - flood: light requests alone, beside CPU jobs at 0.8 of the capacity, and at three times the capacity;
 //	    once with server and client on a core of their own, once with both on all cores.
@@ -39,7 +39,7 @@ func run(args []string) error {
 		}
 	}
 	flags := flag.NewFlagSet("workpool", flag.ContinueOnError)
-	only := flags.String("only", "flood,saturated,handoff", "what to measure, separated by commas")
+	only := flags.String("only", "flood,saturated,handoff,service", "what to measure, separated by commas")
 	rounds := flags.Int("rounds", 3, "how often each variant is measured")
 	phase := flags.Duration("phase", 3*time.Second, "how long one load lasts")
 	others := flags.Float64("others", 0.08, "the share of the machine that other processes may use during a measurement")
@@ -49,7 +49,7 @@ func run(args []string) error {
 	}
 	q := &quiet{limit: *others, patience: *patience}
 	l := lab{rounds: *rounds, phase: *phase, spin: calibrate(jobTime), quiet: q}
-	experiments := map[string]func() error{"flood": l.flood, "saturated": l.saturated, "handoff": l.handoff}
+	experiments := map[string]func() error{"flood": l.flood, "saturated": l.saturated, "handoff": l.handoff, "service": l.protection}
 	for _, name := range strings.Split(*only, ",") {
 		experiment, ok := experiments[name]
 		if !ok {

@@ -83,7 +83,7 @@ func (p *process) stop() error { return errors.Join(p.stdin.Close(), p.cmd.Wait(
 
 // stats asks the server what happened since it was last asked.
 func (p *process) stats() (s serverStats, err error) {
-	client := &http.Client{Timeout: 20 * time.Second}
+	client := &http.Client{Timeout: time.Minute}
 	resp, err := client.Get(p.base + "/stats")
 	if err != nil {
 		return s, fmt.Errorf("get stats: %w", err)
