@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -181,103 +180,6 @@ func buries(t testing.TB, newTransport MakeTransport) {
 	r.settle()
 	r.same("runs", runs.all(), []string{"always1", "always2", "always3", "always4", "permanent1", "fine1"})
 	r.same("dead", r.dead.all(), []string{`"always": try again`, `"permanent": try again`})
-}
-
-func keepsOrder(t testing.TB, newTransport MakeTransport) {
-	r := begin(t, newTransport)
-	const keys, each = 4, 40
-	var mu sync.Mutex
-	got := map[string][]string{}
-	busy := map[string]bool{}
-	var together atomic.Bool
-	r.start(group("orderly", func(_ context.Context, d *eventbus.Incoming) error {
-		mu.Lock()
-		if busy[d.Key] {
-			together.Store(true)
-		}
-		busy[d.Key] = true
-		mu.Unlock()
-		runtime.Gosched()
-		mu.Lock()
-		defer mu.Unlock()
-		busy[d.Key] = false
-		if d.Attempt == 1 && strings.HasSuffix(nameOf(d), "7") {
-			return errTryAgain
-		}
-		got[d.Key] = append(got[d.Key], nameOf(d))
-		return nil
-	}))
-	var publishers sync.WaitGroup
-	for k := range keys {
-		publishers.Go(func() {
-			for i := range each {
-				if err := r.transport.Publish(t.Context(), message(fmt.Sprintf("%03d", i), fmt.Sprint("key", k))); err != nil {
-					t.Errorf("publish: %v", err)
-				}
-			}
-		})
-	}
-	publishers.Wait()
-	r.settle()
-	for key, names := range got {
-		if len(names) != each || !slices.IsSorted(names) {
-			t.Fatalf("%s: %d of %d, in the order %q", key, len(names), each, names)
-		}
-	}
-	if len(got) != keys || together.Load() {
-		t.Fatalf("%d of %d keys; two of one key at a time: %v", len(got), keys, together.Load())
-	}
-}
-
-func keysAreIndependent(t testing.TB, newTransport MakeTransport) {
-	r := begin(t, newTransport)
-	var others sync.WaitGroup
-	others.Add(4)
-	free := make(chan struct{})
-	release := sync.OnceFunc(func() { close(free) })
-	defer release()
-	r.start(group("lanes", func(ctx context.Context, d *eventbus.Incoming) error {
-		if d.Key != "held" {
-			others.Done()
-			return nil
-		}
-		select {
-		case <-free:
-		case <-ctx.Done():
-		}
-		return nil
-	}))
-	r.publish(message("1", "held"))
-	r.publish(message("2", "held"))
-	for i, key := range []string{"a", "b", "", ""} {
-		r.publish(message(fmt.Sprint(i), key))
-	}
-	done := make(chan struct{})
-	go func() {
-		others.Wait()
-		close(done)
-	}()
-	r.soon(done, "the handling of other keys while one is held up")
-	release()
-	r.settle()
-}
-
-func deadLetsKeyGoOn(t testing.TB, newTransport MakeTransport) {
-	r := begin(t, newTransport)
-	var got journal
-	r.start(group("resigned", func(_ context.Context, d *eventbus.Incoming) error {
-		if nameOf(d) == "1" {
-			return app.Permanent(errTryAgain)
-		}
-		got.note(nameOf(d))
-		return nil
-	}))
-	for _, name := range []string{"1", "2", "3"} {
-		r.publish(message(name, "key"))
-	}
-	r.settle()
-	r.same("handled", got.all(), []string{"2", "3"})
-	r.same("dead", r.dead.all(), []string{`"1": try again`})
 }
 
 func delays(t testing.TB, newTransport MakeTransport) {
