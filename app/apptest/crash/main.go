@@ -43,6 +43,8 @@ type options struct {
 	what   string
 	pause  time.Duration
 	keep   bool
+	// settings are of the service, "NAME=value".
+	settings []string
 }
 
 func parse(args []string, output io.Writer) (options, error) {
@@ -55,6 +57,10 @@ func parse(args []string, output io.Writer) (options, error) {
 	flags.StringVar(&o.what, "service", "both", "plugboard (the released binary), harness, or both")
 	flags.DurationVar(&o.pause, "pause", 5*time.Millisecond, "the time between two requests of one of the 8 clients")
 	flags.BoolVar(&o.keep, "keep", false, "keep the folder with the databases and the logs also when nothing is violated")
+	flags.Func("setting", "a setting of the service, NAME=value; may be given several times", func(setting string) error {
+		o.settings = append(o.settings, setting)
+		return nil
+	})
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -130,7 +136,7 @@ func (o options) campaign(ctx context.Context, b *builder, place *place, what st
 		return nil, fmt.Errorf("make a log: %w", err)
 	}
 	defer func() { _ = log.Close() }()
-	s := &service{binary: binary, log: log}
+	s := &service{binary: binary, settings: o.settings, log: log}
 	if s.database, err = place.database(ctx, what); err != nil {
 		return nil, err
 	}
