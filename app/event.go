@@ -236,9 +236,9 @@ type deliveryKey struct{}
 // DeliveryContext is the context of a handler: it carries a [Call] and the delivery. It is a struct so that a transport
 // can make it part of what it allocates anyway; for the host.
 type DeliveryContext struct {
-	context.Context //nolint:containedctx // it is one
-	call            Call
-	source          DeliverySource
+	context.Context
+	call   Call
+	source DeliverySource
 }
 
 // Init makes c the context of a handler of plugin for the delivery of source, under ctx. It is called once, before c
