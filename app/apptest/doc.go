@@ -25,5 +25,7 @@
 // Tests need no sleeps. What happens later, an event handled, is waited for with Settle; what depends
 // on the time of day takes the [app.Clock] and gets a [Clock] here, which stands still until it is moved.
 //
+// [Transport] is for whoever writes a transport for events: the conformance suite that all transports pass.
+//
 // Nothing in the package is safe for concurrent use beyond what its comment says; requests are.
 package apptest
