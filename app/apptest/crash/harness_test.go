@@ -80,6 +80,21 @@ func eachPlace(t *testing.T, fn func(t *testing.T, p *place)) {
 	}
 }
 
+// onePlace is eachPlace with one kind only, which the seed chooses, unless CRASH_ALL is set: the many runs of a test
+// come by all kinds.
+func onePlace(t *testing.T, seed uint64, fn func(t *testing.T, p *place)) {
+	t.Helper()
+	if os.Getenv("CRASH_ALL") != "" {
+		eachPlace(t, fn)
+		return
+	}
+	kind := "sqlite"
+	if seed%2 == 1 && os.Getenv("TEST_DATABASE_URL") != "" {
+		kind = "postgres"
+	}
+	t.Run(kind, func(t *testing.T) { fn(t, placeOf(t, kind)) })
+}
+
 func placeOf(t *testing.T, kind string) *place {
 	t.Helper()
 	if kind == "postgres" && os.Getenv("TEST_DATABASE_URL") == "" {

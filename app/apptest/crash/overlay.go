@@ -36,11 +36,17 @@ func patches() []patch {
 			"func (b *batch) hand() {\n",
 			"func (b *batch) hand() {\n\tsabotage.Point(\"after commit\")\n"},
 		{bus,
-			"\tfor _, c := range got {\n",
-			"\tif len(got) > 0 {\n\t\tsabotage.Point(\"after claim\")\n\t}\n\tfor _, c := range got {\n"},
+			"\t\treturn 0, fmt.Errorf(\"claim events: %w\", err)\n\t}\n",
+			"\t\treturn 0, fmt.Errorf(\"claim events: %w\", err)\n\t}\n\tif len(got) > 0 {\n\t\tsabotage.Point(\"after claim\")\n\t}\n"},
 		{bus,
 			"\terr = w.call(d, start)\n",
 			"\terr = w.call(d, start)\n\tsabotage.Point(\"after effect\")\n"},
+		{bus,
+			"\tdone := l.together(w.context(start), batch)\n",
+			"\tdone := l.together(w.context(start), batch)\n\tsabotage.Point(\"after effect\")\n"},
+		{bus,
+			"\t\t\tn, err := o.store.completeAll(ctx, open)\n",
+			"\t\t\tsabotage.Point(\"after transactional effect\")\n\t\t\tn, err := o.store.completeAll(ctx, open)\n"},
 		{bus,
 			"\t\t\treturn o.complete(ctx, d)\n",
 			"\t\t\tsabotage.Point(\"after transactional effect\")\n\t\t\treturn o.complete(ctx, d)\n"},
@@ -79,9 +85,24 @@ func patches() []patch {
 			"\tn, err := s.exec(ctx, `DELETE FROM bus_deliveries WHERE event_id = ? AND subscription = ? AND token = ?`,\n",
 			"\tif sabotage.Mutant(\"no fencing\") {\n\t\t_, err := s.exec(ctx, `DELETE FROM bus_deliveries WHERE event_id = ? AND subscription = ?`, d.ID(), d.Subscription)\n\t\treturn true, err\n\t}\n" +
 				"\tn, err := s.exec(ctx, `DELETE FROM bus_deliveries WHERE event_id = ? AND subscription = ? AND token = ?`,\n"},
+		{bus,
+			"(n int64, err error) {\n\tif !s.postgres {\n\t\tfor _, d := range deliveries {\n",
+			`(n int64, err error) {
+	if sabotage.Mutant("no fencing") {
+		for _, d := range deliveries {
+			if _, err := s.complete(ctx, d); err != nil {
+				return 0, err
+			}
+		}
+		return int64(len(deliveries)), nil
+	}
+	if !s.postgres {
+		for _, d := range deliveries {
+`},
 		{database,
 			"\treturn tx.commit()\n",
 			`	if early {
+		handed = true
 		go func() {
 			time.Sleep(20 * time.Millisecond)
 			_ = tx.commit()
@@ -92,7 +113,7 @@ func patches() []patch {
 `},
 		{database,
 			"\ttx, err := db.begin(ctx, nil)\n",
-			`	early := sabotage.Mutant("ack before commit") && app.PluginName(ctx) == "probe.store_write"
+			`	early, handed := sabotage.Mutant("ack before commit") && app.PluginName(ctx) == "probe.store_write", false
 	if early {
 		ctx = context.WithoutCancel(ctx)
 	}
@@ -100,7 +121,7 @@ func patches() []patch {
 `},
 		{database,
 			"\tdefer func() { _ = tx.rollback() }() //",
-			"\tdefer func() {\n\t\tif !early {\n\t\t\t_ = tx.rollback()\n\t\t}\n\t}() //"},
+			"\tdefer func() {\n\t\tif !handed {\n\t\t\t_ = tx.rollback()\n\t\t}\n\t}() //"},
 		{database, `"synchronous(full)",`, `"synchronous(" + sabotage.Pick("synchronous off", "off", "full") + ")",`},
 		{database, `"synchronous":  "2",`, `"synchronous":  sabotage.Pick("synchronous off", "0", "2"),`},
 	}

@@ -45,7 +45,7 @@ func TestCrashPoints(t *testing.T) {
 	} {
 		t.Run(point, func(t *testing.T) {
 			t.Parallel()
-			eachPlace(t, func(t *testing.T, p *place) {
+			onePlace(t, seed+uint64(i), func(t *testing.T, p *place) {
 				l := newProbeLedger()
 				s := newService(t, p, "service")
 				nth := 1 + (seed+uint64(i))%5
