@@ -197,7 +197,7 @@ func (c *stoppingConnections) InTx(ctx context.Context, fn func(context.Context)
 
 func upload(t *testing.T) *http.Request {
 	t.Helper()
-	picture := image.NewNRGBA(image.Rect(0, 0, 700, 500))
+	picture := image.NewNRGBA(image.Rect(0, 0, 60, 40))
 	for i := range picture.Pix {
 		picture.Pix[i] = uint8(i % 251)
 	}

@@ -58,23 +58,23 @@ func waves(x, y float64) float64 {
 
 func TestFingerprintsOfOneImageAreAlike(t *testing.T) {
 	t.Parallel()
-	original := fingerprint(t, asPNG(t, shaded(900, 600, waves)))
+	original := fingerprint(t, asPNG(t, shaded(450, 300, waves)))
 	for name, content := range map[string][]byte{
-		"as jpeg":    asJPEG(t, shaded(900, 600, waves)),
+		"as jpeg":    asJPEG(t, shaded(450, 300, waves)),
 		"smaller":    asJPEG(t, shaded(120, 80, waves)),
-		"stretched":  asPNG(t, shaded(500, 700, waves)),
-		"brighter":   asPNG(t, shaded(900, 600, func(x, y float64) float64 { return 0.1 + 0.8*waves(x, y) })),
-		"turned":     turnedJPEG(t, shaded(900, 600, func(x, y float64) float64 { return waves(1-x, 1-y) }), 3),
-		"on a side":  turnedJPEG(t, shaded(600, 900, func(x, y float64) float64 { return waves(1-y, x) }), 6),
-		"thumbnail":  thumbnailOf(t, asPNG(t, shaded(900, 600, waves))),
-		"other side": turnedJPEG(t, shaded(600, 900, func(x, y float64) float64 { return waves(y, 1-x) }), 8),
+		"stretched":  asPNG(t, shaded(250, 350, waves)),
+		"brighter":   asPNG(t, shaded(450, 300, func(x, y float64) float64 { return 0.1 + 0.8*waves(x, y) })),
+		"turned":     turnedJPEG(t, shaded(450, 300, func(x, y float64) float64 { return waves(1-x, 1-y) }), 3),
+		"on a side":  turnedJPEG(t, shaded(300, 450, func(x, y float64) float64 { return waves(1-y, x) }), 6),
+		"thumbnail":  thumbnailOf(t, asPNG(t, shaded(450, 300, waves))),
+		"other side": turnedJPEG(t, shaded(300, 450, func(x, y float64) float64 { return waves(y, 1-x) }), 8),
 	} {
 		require.LessOrEqual(t, distance(original, fingerprint(t, content)), 8, name)
 	}
 	for name, content := range map[string][]byte{
-		"mirrored": asPNG(t, shaded(900, 600, func(x, y float64) float64 { return waves(1-x, y) })),
-		"negative": asPNG(t, shaded(900, 600, func(x, y float64) float64 { return 1 - waves(x, y) })),
-		"another":  asPNG(t, shaded(900, 600, func(x, y float64) float64 { return (x - y) * (x - y) })),
+		"mirrored": asPNG(t, shaded(450, 300, func(x, y float64) float64 { return waves(1-x, y) })),
+		"negative": asPNG(t, shaded(450, 300, func(x, y float64) float64 { return 1 - waves(x, y) })),
+		"another":  asPNG(t, shaded(450, 300, func(x, y float64) float64 { return (x - y) * (x - y) })),
 	} {
 		require.GreaterOrEqual(t, distance(original, fingerprint(t, content)), 16, name)
 	}

@@ -25,7 +25,7 @@ func TestCreateThumbnails(t *testing.T) {
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
 		ready := apptest.Record[plugins.ImageReady]()
 		h := apptest.New(t, db, media.Module, ready)
-		h.Do(form(t, "/images", "a.png", "image/png", asPNG(t, halves(1200, 600)))).Status(http.StatusCreated)
+		h.Do(form(t, "/images", "a.png", "image/png", asPNG(t, halves(600, 300)))).Status(http.StatusCreated)
 		h.Settle()
 
 		require.Equal(t, []plugins.ImageReady{{ID: 1}}, ready.Events())

@@ -20,10 +20,10 @@ func TestGetImage(t *testing.T) {
 		pool, part := hold("media.create_thumbnails")
 		noon := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 		h := apptest.New(t, db, media.Module, part, apptest.NewClock(noon))
-		content := asPNG(t, halves(1200, 600))
+		content := asPNG(t, halves(600, 300))
 		h.Do(form(t, "/images", "a.png", "image/png", content)).Status(http.StatusCreated)
 
-		h.GET("/images/1").Status(http.StatusOK).JSON(fmt.Sprintf(`{"success":true,"data":{"id":1,"type":"image/png","width":1200,"height":600,`+
+		h.GET("/images/1").Status(http.StatusOK).JSON(fmt.Sprintf(`{"success":true,"data":{"id":1,"type":"image/png","width":600,"height":300,`+
 			`"bytes":%d,"status":"pending","failure":"","thumbnails":[],"created_at":"2026-01-31T12:00:00Z"},"error":null}`, len(content)))
 		pool.open()
 		h.Settle()

@@ -17,7 +17,7 @@ func TestGetThumbnail(t *testing.T) {
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
 		pool, part := hold("media.create_thumbnails")
 		h := apptest.New(t, db, media.Module, part)
-		h.Do(form(t, "/images", "a.png", "image/png", asPNG(t, halves(1200, 600)))).Status(http.StatusCreated)
+		h.Do(form(t, "/images", "a.png", "image/png", asPNG(t, halves(600, 300)))).Status(http.StatusCreated)
 
 		h.GET("/images/1/thumbnail").Status(http.StatusAccepted).Header("Retry-After", "1").Header("Content-Type", "application/json").
 			JSON(`{"success":true,"data":{},"error":null}`)
