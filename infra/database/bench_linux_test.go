@@ -3,6 +3,9 @@ package database_test
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
+	"runtime"
 	"syscall"
 	"testing"
 
@@ -144,6 +147,55 @@ func BenchmarkCommit(b *testing.B) {
 				_, err := tx.ExecContext(ctx, "INSERT INTO rooms DEFAULT VALUES")
 				return err
 			}))
+		}
+	})
+}
+
+// Writers at the same time share the syncs; raw has one for each transaction.
+func BenchmarkWriters(b *testing.B) {
+	for _, writers := range []int{1, 8, 16} {
+		b.Run(fmt.Sprint("raw/", writers), func(b *testing.B) {
+			cfg := settings(b, database.SQLite)
+			require.NoError(b, opened(b, cfg).Close(b.Context()))
+			db := raw(b, cfg, database.SQLite)
+			write(b, writers, func(ctx context.Context) error {
+				tx, err := db.BeginTx(ctx, nil)
+				if err != nil {
+					return err
+				}
+				if _, err := tx.ExecContext(ctx, "INSERT INTO rooms DEFAULT VALUES"); err != nil {
+					return errors.Join(err, tx.Rollback())
+				}
+				return tx.Commit()
+			})
+		})
+		b.Run(fmt.Sprint("InTx/", writers), func(b *testing.B) {
+			db := fresh(b, database.SQLite)
+			write(b, writers, func(ctx context.Context) error {
+				return db.InTx(ctx, func(ctx context.Context) error {
+					tx, _ := database.TxFrom(ctx)
+					_, err := tx.ExecContext(ctx, "INSERT INTO rooms DEFAULT VALUES")
+					return err
+				})
+			})
+		})
+	}
+}
+
+func write(b *testing.B, writers int, tx func(ctx context.Context) error) {
+	b.Helper()
+	b.SetParallelism(max(1, writers/runtime.GOMAXPROCS(0)))
+	if writers == 1 {
+		for b.Loop() {
+			require.NoError(b, tx(b.Context()))
+		}
+		return
+	}
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if err := tx(b.Context()); err != nil {
+				b.Error(err)
+			}
 		}
 	})
 }

@@ -34,14 +34,13 @@ type DB struct {
 type connections struct {
 	writer *sql.DB
 	reader *sql.DB
-	// slot is held by whoever writes on SQLite: database/sql hands out its one connection in random
-	// order, a channel in the order of asking. It is nil on Postgres.
-	slot chan struct{}
+	// slot is held by whoever writes on SQLite. It is nil on Postgres.
+	slot *slot
 	// background counts goroutines that give connections back.
 	background sync.WaitGroup
 	// shared tells that the SQLite file belongs to another process.
 	shared bool
-	close       func(ctx context.Context) error
+	close  func(ctx context.Context) error
 }
 
 // New parses cfg.URL and prepares the handle. It opens nothing: statements before [DB.Open] fail with

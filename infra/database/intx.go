@@ -24,6 +24,9 @@ const (
 // this database it is a savepoint. A transaction that failed because of others (serialization, deadlock, busy), or whose
 // connection was lost before its commit, is tried again a few times with a jittered backoff, for about as long as the
 // BusyTimeout setting; then, or when no connection became free in that time, the error is app.Unavailable.
+//
+// On SQLite transactions that wait for each other share a commit; each is acknowledged after it. One whose commit would
+// have been shared with one that could not be undone by itself is run again, alone.
 func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
 	outer, _, err := db.route(ctx)
 	if err != nil {
@@ -33,8 +36,13 @@ func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) erro
 		return outer.nested(ctx, fn)
 	}
 	start := time.Now()
+	alone := false
 	for attempt := 1; ; attempt++ {
-		err := db.attempt(ctx, fn)
+		err := db.attempt(ctx, fn, alone)
+		if errors.Is(err, errRegroup) {
+			alone = true // so that it happens once
+			continue
+		}
 		if err == nil || !retryable(err) {
 			return mapStatement(err)
 		}
@@ -45,17 +53,17 @@ func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) erro
 }
 
 // attempt runs fn in one transaction.
-func (db *DB) attempt(ctx context.Context, fn func(ctx context.Context) error) error {
-	tx, err := db.begin(ctx, nil)
+func (db *DB) attempt(ctx context.Context, fn func(ctx context.Context) error, alone bool) error {
+	tx, err := db.beginShared(ctx, alone)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = tx.rollback() }() // a panic or Goexit; otherwise it has ended
 	if err := fn(tx.ctx); err != nil {
-		return errors.Join(err, tx.rollback())
+		return tx.fail(err)
 	}
 	if err := tx.check(); err != nil {
-		return errors.Join(err, tx.rollback())
+		return tx.fail(err)
 	}
 	return tx.commit()
 }

@@ -196,22 +196,10 @@ func (db *DB) takeSlot(ctx context.Context, conns *connections) (release func(),
 	if conns.slot == nil {
 		return func() {}, nil
 	}
-	release = func() { <-conns.slot }
-	select {
-	case conns.slot <- struct{}{}:
-		return release, nil
-	default:
+	if _, err := conns.slot.take(ctx, db.cfg.BusyTimeout, false); err != nil {
+		return nil, err
 	}
-	timer := time.NewTimer(db.cfg.BusyTimeout)
-	defer timer.Stop()
-	select {
-	case conns.slot <- struct{}{}:
-		return release, nil
-	case <-timer.C:
-		return nil, busy(errBusy)
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	return conns.slot.release, nil
 }
 
 // startsWithSelect tells whether query's first word, after spaces and comments, is SELECT.

@@ -41,11 +41,5 @@ func (db *DB) openSharedSQLite(ctx context.Context) (*connections, error) {
 // closeShared waits for the running transaction. The log is left to the file's owner; when there is none, SQLite moves
 // it into the file with the last connection.
 func closeShared(ctx context.Context, conns *connections) error {
-	var late error
-	select {
-	case conns.slot <- struct{}{}:
-	case <-ctx.Done():
-		late = fmt.Errorf("close database: a transaction is still open: %w", ctx.Err())
-	}
-	return errors.Join(late, conns.reader.Close(), conns.writer.Close())
+	return errors.Join(conns.turn(ctx), conns.reader.Close(), conns.writer.Close())
 }

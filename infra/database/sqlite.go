@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -40,7 +41,7 @@ func (db *DB) connectSQLite(ctx context.Context, file string) (*connections, err
 	conns := &connections{
 		writer: sql.OpenDB(newSQLiteConnector(file, writing, db.cfg.BusyTimeout)),
 		reader: sql.OpenDB(newSQLiteConnector(file, reading, db.cfg.BusyTimeout)),
-		slot:   make(chan struct{}, 1),
+		slot:   &slot{},
 	}
 	conns.writer.SetMaxOpenConns(1)
 	conns.writer.SetConnMaxLifetime(0)
@@ -58,16 +59,23 @@ func (db *DB) connectSQLite(ctx context.Context, file string) (*connections, err
 // closeSQLite waits for the running transaction, moves the log into the file, and unlocks it.
 func closeSQLite(ctx context.Context, conns *connections, unlock func() error) error {
 	var errs []error
-	select {
-	case conns.slot <- struct{}{}:
+	if err := conns.turn(ctx); err == nil {
 		errs = append(errs, conns.reader.Close())
 		if _, err := conns.writer.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
 			errs = append(errs, fmt.Errorf("checkpoint: %w", err))
 		}
-	case <-ctx.Done():
-		errs = append(errs, fmt.Errorf("close database: a transaction is still open: %w", ctx.Err()), conns.reader.Close())
+	} else {
+		errs = append(errs, err, conns.reader.Close())
 	}
 	return errors.Join(append(errs, conns.writer.Close(), unlock())...)
+}
+
+// turn waits for the running transaction, and keeps others from beginning.
+func (c *connections) turn(ctx context.Context) error {
+	if _, err := c.slot.take(ctx, math.MaxInt64, false); err != nil {
+		return fmt.Errorf("close database: a transaction is still open: %w", err)
+	}
+	return nil
 }
 
 // lockFile creates file's folder and takes the lock beside it. It returns the file's real path: a file that is reached

@@ -1,6 +1,7 @@
 package database
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"errors"
@@ -81,6 +82,7 @@ func (c *sqliteConnector) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, err
 	}
 	conn := &sqliteConn{rawConn: opened.(rawConn)} //nolint:forcetypeassert // what modernc.org/sqlite's has
+	conn.RegisterRollbackHook(conn.rolledBack)
 	for name, want := range c.want {
 		if got, err := conn.pragma(ctx, name); err != nil || got != want {
 			return nil, errors.Join(fmt.Errorf("PRAGMA %s is %q instead of %q", name, got, want), err, conn.Close())
@@ -99,6 +101,7 @@ type rawConn interface {
 	driver.Pinger
 	driver.SessionResetter
 	driver.Validator
+	sqlite.HookRegisterer
 }
 
 // sqliteConn is a SQLite connection whose transactions fail as a whole, as Postgres' do. SQLite rolls a whole
@@ -109,12 +112,26 @@ type sqliteConn struct {
 	inTx bool
 	// failed is the error of a statement of the open transaction; a rollback, also to a savepoint, clears it.
 	failed error
-	stmts  stmtCache
+	// lost tells that SQLite has rolled the open transaction back by itself; no savepoint is left then.
+	lost  bool
+	stmts stmtCache
 }
+
+// rolledBack is called by SQLite when it rolls a transaction back. A statement that came after it unnoticed would be
+// stored by itself, or open another transaction if it is a savepoint.
+func (c *sqliteConn) rolledBack() {
+	if c.inTx {
+		c.lost = true
+		c.failed = cmp.Or(c.failed, errRolledBack)
+	}
+}
+
+var errRolledBack = errors.New("the database rolled the transaction back")
 
 // Close implements driver.Conn.
 func (c *sqliteConn) Close() error {
 	c.stmts.close()
+	c.RegisterRollbackHook(nil)
 	return c.rawConn.Close()
 }
 
@@ -143,13 +160,13 @@ func (c *sqliteConn) BeginTx(_ context.Context, opts driver.TxOptions) (driver.T
 	if err != nil {
 		return nil, err
 	}
-	c.inTx, c.failed = true, nil
+	c.inTx, c.failed, c.lost = true, nil, false
 	return &sqliteTx{Tx: tx, conn: c}, nil
 }
 
 // ExecContext implements driver.ExecerContext.
 func (c *sqliteConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	rescue := c.failed != nil && startsWithRollbackTo(query)
+	rescue := c.failed != nil && !c.lost && startsWithRollbackTo(query)
 	if c.failed != nil && !rescue {
 		return nil, c.refusal()
 	}
@@ -227,7 +244,7 @@ func (t *sqliteTx) Commit() error {
 // Rollback implements driver.Tx.
 func (t *sqliteTx) Rollback() error {
 	failed := t.conn.failed
-	t.conn.inTx, t.conn.failed = false, nil
+	t.conn.inTx, t.conn.failed, t.conn.lost = false, nil, false
 	if err := t.Tx.Rollback(); err != nil && failed == nil {
 		return err
 	}

@@ -48,6 +48,11 @@ type root struct {
 	free    func()             // gives back connection and slot; may be called again
 	leave   func()
 
+	group  *group // the transactions that share the commit, if they may
+	joined bool   // tells that this is not the group's first
+	use    sync.RWMutex
+	sealed bool // set under use
+
 	mu     sync.Mutex // guards values
 	values map[any]any
 }
@@ -93,6 +98,11 @@ func (db *DB) begin(ctx context.Context, opts *sql.TxOptions) (*Tx, error) {
 	if err != nil {
 		return nil, MapError(err)
 	}
+	return db.beginHolding(ctx, conns, release, opts)
+}
+
+// beginHolding is begin for who holds the slot, which release gives back.
+func (db *DB) beginHolding(ctx context.Context, conns *connections, release func(), opts *sql.TxOptions) (*Tx, error) {
 	conn, err := db.takeConn(ctx, conns.writer)
 	if err != nil {
 		release()
@@ -141,6 +151,9 @@ func (db *DB) enter(ctx context.Context, r *root) *Tx {
 
 // commit ends a transaction at the top level.
 func (t *Tx) commit() error {
+	if t.root.group != nil {
+		return t.commitShared()
+	}
 	defer t.root.free()
 	if err := t.runBeforeCommit(); err != nil {
 		return errors.Join(err, t.rollback())
@@ -150,7 +163,7 @@ func (t *Tx) commit() error {
 		return MapError(context.Cause(t.ctx))
 	}
 	t.end()
-	err := t.finish(t.root.sql.Commit)
+	err := t.root.finish(t.root.sql.Commit)
 	t.root.leave()
 	if err != nil {
 		t.runHooks("after-rollback", t.afterRollback)
@@ -165,9 +178,13 @@ func (t *Tx) rollback() error {
 	if !t.end() {
 		return nil
 	}
+	if t.root.joined {
+		t.withdraw()
+		return nil
+	}
 	defer t.root.free()
 	t.root.stop()
-	err := t.finish(t.root.sql.Rollback)
+	err := t.root.finish(t.root.sql.Rollback)
 	t.root.leave()
 	t.runHooks("after-rollback", t.afterRollback)
 	if err == nil || errors.Is(err, sql.ErrTxDone) || t.ctx.Err() != nil {
@@ -177,12 +194,12 @@ func (t *Tx) rollback() error {
 }
 
 // finish runs the last statement of a transaction and gives its connection back.
-func (t *Tx) finish(statement func() error) error {
-	timer := time.AfterFunc(commitTimeout, t.root.cancel)
+func (r *root) finish(statement func() error) error {
+	timer := time.AfterFunc(commitTimeout, r.cancel)
 	err := statement()
 	timer.Stop()
-	t.root.cancel()
-	_ = t.root.conn.Close()
+	r.cancel()
+	_ = r.conn.Close()
 	return err
 }
 
@@ -270,9 +287,10 @@ func (t *Tx) BeforeCommit(hook func(ctx context.Context) error) {
 }
 
 // AfterCommit has hook run after the transaction has committed and before the outermost InTx returns, in the order
-// of registration. One registered in a savepoint that is rolled back is dropped. On SQLite the hooks of one
-// transaction run before the next one begins, so that they run in commit order; a hook must be short and must not
-// write to the database. A panic in a hook is logged.
+// of registration. One registered in a savepoint that is rolled back is dropped. On SQLite the hooks of the
+// transactions that share a commit run one transaction after the other, before the next commit, so that they run in
+// commit order, maybe in another goroutine; a hook must be short and must not write to the database. A panic in a hook
+// is logged.
 func (t *Tx) AfterCommit(hook func()) {
 	t.mu.Lock()
 	t.afterCommit = append(t.afterCommit, hook)
@@ -306,23 +324,42 @@ func (t *Tx) SetValue(key, v any) {
 }
 
 func (t *Tx) exec(ctx context.Context, query string, args []any) (sql.Result, error) {
+	done, err := t.using()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	result, err := t.root.sql.ExecContext(ctx, query, args...)
 	return result, t.statementError(err)
 }
 
 func (t *Tx) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
+	done, err := t.using()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	rows, err := t.root.sql.QueryContext(ctx, query, args...)
 	return rows, t.statementError(err)
 }
 
 func (t *Tx) queryRow(ctx context.Context, query string, args []any) *sql.Row {
+	done, err := t.using()
+	if err != nil {
+		return failedRow(ctx, err)
+	}
+	defer done()
 	return t.root.sql.QueryRowContext(ctx, query, args...)
 }
 
 // statementError tells a statement that came after its context's end so.
 func (t *Tx) statementError(err error) error {
-	if err != nil && errors.Is(err, sql.ErrTxDone) && t.ctx.Err() != nil {
+	switch {
+	case err == nil || !errors.Is(err, sql.ErrTxDone):
+	case t.ctx.Err() != nil:
 		err = context.Cause(t.ctx)
+	case t.root.joined:
+		err = errPreempted
 	}
 	return MapError(err)
 }
