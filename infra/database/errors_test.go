@@ -48,10 +48,9 @@ func TestSameCodesOnBoth(t *testing.T) {
 				if c.is != nil {
 					require.ErrorIs(t, err, c.is, name)
 				}
-				var e *app.Error
-				if errors.As(err, &e) {
+				if e, ok := errors.AsType[*app.Error](err); ok {
 					require.NotContains(t, strings.ToLower(e.Message), "lamp", name)
-					require.NotNil(t, errors.Unwrap(e), name)
+					require.Error(t, errors.Unwrap(e), name)
 				}
 			}
 			check(c.do(db.Gorm().WithContext(ctx)))

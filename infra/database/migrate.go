@@ -142,8 +142,7 @@ func (db *DB) applySet(ctx context.Context, pool *sql.DB, set MigrationSet) erro
 		return err
 	}
 	results, err := provider.Up(ctx)
-	var failed *goose.PartialError
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*goose.PartialError](err); ok {
 		results = failed.Applied
 		err = fmt.Errorf("%s/%s: %w\nin the statement: %s",
 			db.Dialect(), path.Base(failed.Failed.Source.Path), failed.Err, last.text)

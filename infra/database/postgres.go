@@ -98,8 +98,7 @@ var errRefused = errors.New("this database cannot be used")
 
 // refused tells whether the server said no: wrong user, password or database.
 func refused(err error) bool {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return pg.Code == "28P01" || pg.Code == "28000" || pg.Code == "3D000"
 	}
 	return errors.Is(err, errRefused)

@@ -80,22 +80,22 @@ func (c *connections) turn(ctx context.Context) error {
 
 // lockFile creates file's folder and takes the lock beside it. It returns the file's real path: a file that is reached
 // by two names has one lock.
-func lockFile(file string) (real string, unlock func() error, err error) {
-	if real, err = realPath(file); err != nil {
+func lockFile(file string) (path string, unlock func() error, err error) {
+	if path, err = realPath(file); err != nil {
 		return "", nil, err
 	}
-	lock := flock.New(real+".lock", flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))
+	lock := flock.New(path+".lock", flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))
 	taken, err := lock.TryLock()
 	if err != nil {
 		return "", nil, fmt.Errorf("lock %s.lock: %w", file, bare(err))
 	}
 	if !taken {
 		return "", nil, fmt.Errorf("another process%s has it open; a SQLite file belongs to one process at a time, "+
-			"so stop the other one or use Postgres", holder(real+".lock"))
+			"so stop the other one or use Postgres", holder(path+".lock"))
 	}
 	// For the message above; the lock itself does not depend on it.
-	_ = os.WriteFile(real+".lock", []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600)
-	return real, lock.Unlock, nil
+	_ = os.WriteFile(path+".lock", []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600)
+	return path, lock.Unlock, nil
 }
 
 func realPath(file string) (string, error) {
@@ -120,8 +120,7 @@ func realPath(file string) (string, error) {
 
 // bare takes the path off a file error: the messages name the file themselves.
 func bare(err error) error {
-	var path *os.PathError
-	if errors.As(err, &path) {
+	if path, ok := errors.AsType[*os.PathError](err); ok {
 		return path.Err
 	}
 	return err

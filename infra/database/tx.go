@@ -30,7 +30,7 @@ type Tx struct {
 	level  int
 	ended  atomic.Bool
 	// ctx carries this Tx. It is kept for hooks and for GORM's Commit and Rollback, which take none.
-	ctx context.Context //nolint:containedctx
+	ctx context.Context //nolint:containedctx // hooks and GORM's Commit and Rollback take none
 
 	mu            sync.Mutex // guards the hooks
 	beforeCommit  []func(ctx context.Context) error

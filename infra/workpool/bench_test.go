@@ -36,7 +36,7 @@ func BenchmarkSubmitAndWait(b *testing.B) {
 			p := benchPool(b, nice)
 			for b.Loop() {
 				b.StopTimer()
-				time.Sleep(200 * time.Microsecond)
+				time.Sleep(200 * time.Microsecond) //nolint:forbidigo // lets the workers go to sleep
 				b.StartTimer()
 				if _, err := p.Run(context.Background(), nothing); err != nil {
 					b.Fatal(err)

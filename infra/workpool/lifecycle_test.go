@@ -68,7 +68,11 @@ func TestStopDrains(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := startBench(t, settings())
 		var ran atomic.Int64
-		work := func(app.Job) (any, error) { time.Sleep(time.Second); ran.Add(1); return nil, nil }
+		work := func(app.Job) (any, error) {
+			time.Sleep(time.Second) //nolint:forbidigo // work that takes a second of the bubble's time
+			ran.Add(1)
+			return nil, nil
+		}
 		var all []*outcome
 		for range 4 {
 			all = append(all, b.submit(as("a"), work))
@@ -92,7 +96,7 @@ func TestStopGivesUpWithAReport(t *testing.T) {
 		running := b.submit(as("images.resize"), func(job app.Job) (any, error) {
 			<-job.Done()
 			close(jobDone)
-			time.Sleep(time.Hour)
+			time.Sleep(time.Hour) //nolint:forbidigo // work that takes an hour of the bubble's time
 			return nil, nil
 		})
 		never := func(app.Job) (any, error) { t.Error("ran"); return nil, nil }

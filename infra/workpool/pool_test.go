@@ -320,7 +320,7 @@ func TestBrokenWorkIsAnErrorAndTheWorkerGoesOn(t *testing.T) {
 	broken := map[string]func(app.Job) (any, error){
 		"run work: panic: boom":     func(app.Job) (any, error) { panic("boom") },
 		"run work: runtime.Goexit":  func(app.Job) (any, error) { runtime.Goexit(); return nil, nil },
-		"run work: panic: a cause!": func(app.Job) (any, error) { panic(errors.New("a cause!")) },
+		"run work: panic: a cause": func(app.Job) (any, error) { panic(errors.New("a cause")) },
 	}
 	for want, work := range broken {
 		for _, warm := range []int{0, 100} { // without and with earlier short jobs, that is, aside
