@@ -101,3 +101,23 @@ func TestTheClaimsOfADeadProcessAreTakenOverAtOnce(t *testing.T) {
 	require.Less(t, time.Since(begin), 15*time.Second)
 	require.ElementsMatch(t, []int64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, second.all())
 }
+
+// A process that dies while it commits leaves claims that nobody saw when its others were taken over. They waited for the
+// lease.
+func TestClaimsCommittedAfterTheTakeoverAreTakenSoon(t *testing.T) {
+	t.Parallel()
+	at := newSchema(t)
+	var got seen[int64]
+	r := start(t, at, settings(), publishes(Note{}), subscribes(app.On(func(_ context.Context, e Note) error { // the lease is 30 s
+		got.add(e.ID)
+		return nil
+	})))
+	r.publish(Note{ID: 1}, app.Delay(time.Hour))
+	_, err := r.db.ExecContext(t.Context(), `UPDATE bus_deliveries SET state = 'running', owner = 'gone', token = 1, attempts = 1,
+		due_at = moment.at, claimed_at = moment.at FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS at) moment`)
+	require.NoError(t, err)
+	limit, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	defer cancel()
+	require.NoError(t, r.bus.Idle(limit))
+	require.Equal(t, []int64{1}, got.all())
+}
