@@ -127,7 +127,7 @@ func TestForgottenTransactionFailsAtOnce(t *testing.T) {
 		outer := app.WithCall(t.Context(), &app.Call{})
 		var ended context.Context
 		require.NoError(t, db.InTx(outer, func(ctx context.Context) error {
-			ended := ctx
+			ended = ctx //nolint:fatcontext // kept on purpose, to be used too late
 			require.ErrorContains(t, add(outer, db, "x"), "use the context that its function is given")
 			require.ErrorContains(t, db.Gorm().Create(&Lamp{Name: "x"}).Error, "db.WithContext(ctx)")
 			require.ErrorContains(t, db.InTx(outer, nil), "use the context that its function is given")

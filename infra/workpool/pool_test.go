@@ -318,8 +318,8 @@ func TestJobSetsStatusAndLogs(t *testing.T) {
 func TestBrokenWorkIsAnErrorAndTheWorkerGoesOn(t *testing.T) {
 	t.Parallel()
 	broken := map[string]func(app.Job) (any, error){
-		"run work: panic: boom":     func(app.Job) (any, error) { panic("boom") },
-		"run work: runtime.Goexit":  func(app.Job) (any, error) { runtime.Goexit(); return nil, nil },
+		"run work: panic: boom":    func(app.Job) (any, error) { panic("boom") },
+		"run work: runtime.Goexit": func(app.Job) (any, error) { runtime.Goexit(); return nil, nil },
 		"run work: panic: a cause": func(app.Job) (any, error) { panic(errors.New("a cause")) },
 	}
 	for want, work := range broken {
