@@ -1,10 +1,11 @@
-// Command plug is the developer's command, run as "go tool plug": it lints, annotates and makes plugins. It is never
+// Command plug is the developer's command, run as "go tool plug": it lints, annotates and makes plugins, and renames the module. It is never
 // linked into the service.
 package main
 
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -17,6 +18,7 @@ import (
 
 	"plugboard/app/plug/annotate"
 	"plugboard/app/plug/lint"
+	"plugboard/app/plug/scaffold"
 )
 
 const usage = `usage: go tool plug <command>
@@ -24,6 +26,9 @@ const usage = `usage: go tool plug <command>
   lint [packages]    hold the packages (./... without any) against the project's rules
   annotate [-check]  write swag's annotations above the handlers, from what the service registers;
                      with -check fail when they would change, or docs/ has a schema that two domains name alike
+  new <domain>/<name> [--kind endpoint|subscriber|cpu] [--topic T] [--method M] [--path P]
+                     make a plugin and its test, and the domain where there is none
+  adopt <module>     rename the module throughout
 `
 
 func main() {
@@ -50,6 +55,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return runLint(ctx, args[1:], stdout, stderr)
 	case "annotate":
 		return runAnnotate(ctx, args[1:], stdout)
+	case "new":
+		return runNew(ctx, args[1:], stdout)
+	case "adopt":
+		return runAdopt(ctx, args[1:], stdout)
 	case "help", "-h", "--help":
 		_, err := io.WriteString(stdout, usage)
 		return err
@@ -106,6 +115,58 @@ func runAnnotate(ctx context.Context, args []string, stdout io.Writer) error {
 		return fmt.Errorf("read description: %w", err)
 	}
 	return annotate.CheckNames(document)
+}
+
+// runNew makes a plugin.
+func runNew(ctx context.Context, args []string, stdout io.Writer) error {
+	var p scaffold.Plugin
+	flags := flag.NewFlagSet("new", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&p.Kind, "kind", "endpoint", "")
+	flags.StringVar(&p.Topic, "topic", "", "")
+	flags.StringVar(&p.Method, "method", "", "")
+	flags.StringVar(&p.Path, "path", "", "")
+	var names []string
+	for len(args) > 0 { // flags may stand on both sides of the name
+		if err := flags.Parse(args); err != nil {
+			return fmt.Errorf("read flags: %w\n%s", err, usage)
+		}
+		if args = flags.Args(); len(args) > 0 {
+			names, args = append(names, args[0]), args[1:]
+		}
+	}
+	if len(names) != 1 || strings.Count(names[0], "/") != 1 {
+		return errors.New("new takes the plugin's name, as in: go tool plug new products/archive_product")
+	}
+	p.Domain, p.Name, _ = strings.Cut(names[0], "/")
+	p.Method = strings.ToUpper(p.Method)
+	dir, err := moduleRoot(ctx)
+	if err != nil {
+		return err
+	}
+	files, err := scaffold.New(dir, p)
+	return printFiles(stdout, files, err, "Now run: make docs")
+}
+
+// runAdopt renames the module.
+func runAdopt(ctx context.Context, args []string, stdout io.Writer) error {
+	if len(args) != 1 {
+		return errors.New("adopt takes the new path of the module, as in: go tool plug adopt example.org/team/shop")
+	}
+	dir, err := moduleRoot(ctx)
+	if err != nil {
+		return err
+	}
+	files, err := scaffold.Adopt(dir, args[0])
+	return printFiles(stdout, files, err, "Now run: make check")
+}
+
+func printFiles(stdout io.Writer, files []string, err error, next string) error {
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stdout, "%s\n%s\n", strings.Join(files, "\n"), next)
+	return err
 }
 
 // moduleRoot returns the folder of the module that the command is run in.

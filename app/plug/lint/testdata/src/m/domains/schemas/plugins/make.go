@@ -20,8 +20,8 @@ func (p *MakePlugin) OnBoot(b *app.Boot) {
 	b.GET("/d", app.Handle(p.empty))
 	b.Subscribe(app.On(p.hear))
 	b.Subscribe(app.On(p.row)) // want `models.Row is declared elsewhere`
-	b.Publishes(SharedEvent{})  // want `SharedEvent is declared elsewhere`
-	b.Publishes(SharedEvent{})  //plug:allow schemas both plugins are going to be one
+	b.Publishes(SharedEvent{}) // want `SharedEvent is declared elsewhere`
+	b.Publishes(SharedEvent{}) //plug:allow schemas both plugins are going to be one
 }
 
 func (p *MakePlugin) Execute(context.Context, MakeRequest) (r app.Page[MakeItem], err error) { return }

@@ -1,0 +1,234 @@
+// Package scaffold makes new plugins and domains from templates, and renames the module for teams that make the
+// project theirs.
+package scaffold
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"go/format"
+	"maps"
+	"net/http"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"text/template"
+
+	"gorm.io/gorm/schema"
+
+	"plugboard/app/plug/lint"
+)
+
+//go:embed templates/*.tmpl
+var templates embed.FS
+
+// Plugin says what to make.
+type Plugin struct {
+	// Domain and Name give the plugin's name, "<domain>.<name>", and its file.
+	Domain, Name string
+	// Kind is "endpoint", "subscriber" or "cpu".
+	Kind string
+	// Method and Path are an endpoint's; "" means GET for names such as list_x and get_x and POST for others, at
+	// /<domain>/<name>. Path is in Gin's form.
+	Method, Path string
+	// Topic is what a subscriber listens to. Required for that kind.
+	Topic string
+}
+
+// New makes a plugin and its test in dir, the module's root, adds it to its domain's list, and makes the domain where
+// there is none. It returns the files it wrote, sorted. Nothing is written unless everything can be, and no file is
+// overwritten.
+func New(dir string, p Plugin) ([]string, error) {
+	t := tree{dir: dir, made: map[string]string{}, changed: map[string]string{}}
+	v, err := t.values(p)
+	if err != nil {
+		return nil, err
+	}
+	folder := "domains/" + p.Domain
+	if !t.exists(folder) {
+		if err := t.makeDomain(folder, v); err != nil {
+			return nil, err
+		}
+	} else if err := t.list(folder+"/"+p.Domain+".go", v.Go); err != nil {
+		return nil, err
+	}
+	t.render(folder+"/plugins/"+p.Name+".go", p.Kind+".go.tmpl", v)
+	t.render(folder+"/plugins/"+p.Name+"_test.go", p.Kind+"_test.go.tmpl", v)
+	if p.Kind == "subscriber" {
+		t.noteSubscriber(p)
+	}
+	return t.write()
+}
+
+// values are what the templates are filled with.
+type values struct {
+	Plugin
+
+	Module        string // the module's path
+	Go            string // "ArchiveProduct"
+	Words         string // "archive product"
+	Sentence      string // "handles archive product"
+	Tag           string // "Products"
+	Route         string // the path as people read it: "/products/{id}"
+	Called        string // the path as the test calls it
+	Body          bool
+	Params        []param
+	Fields        []eventField
+	Entity, Table string
+}
+
+// param is a parameter of the path.
+type param struct{ Go, Name string }
+
+var (
+	domainName = regexp.MustCompile(`^[a-z][a-z0-9]*$`)
+	pluginName = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*$`)
+	pathParam  = regexp.MustCompile(`:(\w+)`)
+	pathForm   = regexp.MustCompile(`^(/(:[a-z][a-z0-9_]*|[A-Za-z0-9._~-]+))+$`)
+	modulePath = regexp.MustCompile(`(?m)^module\s+(\S+)\s*$`)
+)
+
+func (t *tree) values(p Plugin) (values, error) {
+	mod, err := t.read("go.mod")
+	if err != nil {
+		return values{}, err
+	}
+	m := modulePath.FindStringSubmatch(mod)
+	if m == nil {
+		return values{}, errors.New("read module path: go.mod names no module")
+	}
+	words := strings.ReplaceAll(p.Name, "_", " ")
+	if p.Path == "" {
+		p.Path = "/" + p.Domain + "/" + strings.ReplaceAll(p.Name, "_", "-")
+	}
+	if p.Method == "" {
+		p.Method = methodOf(p.Name)
+	}
+	v := values{
+		Plugin: p, Module: m[1], Go: lint.Exported(p.Name), Words: words, Sentence: "handles " + words, Tag: lint.Exported(p.Domain),
+		Route: pathParam.ReplaceAllString(p.Path, "{$1}"), Called: pathParam.ReplaceAllString(p.Path, "1"),
+		Body: p.Method != http.MethodGet && p.Method != http.MethodDelete,
+	}
+	for _, m := range pathParam.FindAllStringSubmatch(p.Path, -1) {
+		v.Params = append(v.Params, param{Go: fieldName(m[1]), Name: m[1]})
+	}
+	v.Entity = lint.Exported(strings.TrimSuffix(p.Domain, "s"))
+	v.Table = schema.NamingStrategy{}.TableName(v.Entity)
+	if err := t.check(v); err != nil {
+		return values{}, err
+	}
+	if p.Kind == "subscriber" {
+		v.Fields, err = t.event(p.Topic)
+	}
+	return v, err
+}
+
+// fieldName returns the Go name of a path parameter: ID for id.
+func fieldName(name string) string {
+	words := strings.Split(name, "_")
+	for i, w := range words {
+		if w == "id" {
+			words[i] = "ID"
+			continue
+		}
+		words[i] = lint.Exported(w)
+	}
+	return strings.Join(words, "")
+}
+
+// methodOf returns GET for names that read and POST for others.
+func methodOf(name string) string {
+	verb, _, _ := strings.Cut(name, "_")
+	if slices.Contains([]string{"get", "list", "find", "search", "count", "show"}, verb) {
+		return http.MethodGet
+	}
+	return http.MethodPost
+}
+
+// tree is the module while it is changed in memory.
+type tree struct {
+	dir     string
+	made    map[string]string // new files
+	changed map[string]string // files that were there
+	problem error
+
+	verbatim bool // the files are as they are to be; others are formatted when they are written
+}
+
+func (t *tree) path(name string) string { return filepath.Join(t.dir, filepath.FromSlash(name)) }
+
+func (t *tree) exists(name string) bool {
+	_, err := os.Stat(t.path(name))
+	return err == nil
+}
+
+func (t *tree) read(name string) (string, error) {
+	if text, ok := t.changed[name]; ok {
+		return text, nil
+	}
+	text, err := os.ReadFile(t.path(name))
+	if err != nil {
+		return "", fmt.Errorf("read %s: %w", name, errors.Unwrap(err))
+	}
+	return string(text), nil
+}
+
+// render makes a file from a template; its problems are found by write.
+func (t *tree) render(name, from string, v values) {
+	var text bytes.Buffer
+	parsed, err := template.ParseFS(templates, "templates/"+from)
+	if err == nil {
+		err = parsed.Execute(&text, v)
+	}
+	if err != nil {
+		t.problem = errors.Join(t.problem, fmt.Errorf("fill in %s: %w", from, err))
+		return
+	}
+	t.made[name] = text.String()
+}
+
+// write stores everything, or nothing when something is in the way.
+func (t *tree) write() ([]string, error) {
+	problems := []error{t.problem}
+	for name := range t.made {
+		if t.exists(name) {
+			problems = append(problems, fmt.Errorf("%s is there already; take another name, or remove the file first", name))
+		}
+	}
+	all := maps.Clone(t.made)
+	maps.Copy(all, t.changed)
+	for name, text := range all {
+		if path.Ext(name) == ".go" && !t.verbatim {
+			formatted, err := format.Source([]byte(text))
+			if err != nil {
+				problems = append(problems, fmt.Errorf("format %s: %w", name, err))
+			}
+			all[name] = string(formatted)
+		}
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	names := slices.Sorted(maps.Keys(all))
+	for _, name := range names {
+		if err := t.store(name, all[name]); err != nil {
+			return nil, fmt.Errorf("write %s: %w", name, err)
+		}
+	}
+	return names, nil
+}
+
+func (t *tree) store(name, text string) error {
+	if err := os.MkdirAll(filepath.Dir(t.path(name)), 0o750); err != nil {
+		return fmt.Errorf("make folder: %w", err)
+	}
+	mode := os.FileMode(0o644)
+	if info, err := os.Stat(t.path(name)); err == nil {
+		mode = info.Mode().Perm()
+	}
+	return os.WriteFile(t.path(name), []byte(text), mode)
+}

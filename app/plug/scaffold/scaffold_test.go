@@ -1,0 +1,177 @@
+package scaffold_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"plugboard/app/plug/scaffold"
+)
+
+const create = `package plugins
+
+import "example.org/m/app"
+
+type ThingMade struct {
+	ID    int64  ` + "`json:\"id\"`" + `
+	Parts []int  ` + "`json:\"parts\"`" + `
+	Name  string ` + "`json:\"name\"`" + `
+}
+
+func (ThingMade) Topic() string { return "thing.made" }
+
+func (p *MakeThingPlugin) OnBoot(b *app.Boot) { b.Publishes(ThingMade{}) }
+`
+
+// module writes a small module and returns its folder.
+func module(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod":                               "module example.org/m\n\ntool example.org/m/app/plug\n\nrequire example.org/more v1.0.0\n",
+		"main.go":                              "package main\n\nimport (\n\t\"example.org/m/domains/things\"\n\t\"example.org/m/infra/host\"\n)\n\nvar modules = fx.Options(\n\thost.Module,\n\n\tthings.Module,\n)\n",
+		"domains/things/things.go":             "package things\n\nimport (\n\t\"example.org/m/app\"\n\t\"example.org/m/domains/things/plugins\"\n)\n\nvar Module = app.Domain(\"things\",\n\tplugins.MakeThing,\n)\n",
+		"domains/things/plugins/make_thing.go": create,
+		"docs/architecture.md":                 "| topic | published by | heard by |\n|---|---|---|\n| `thing.made` | `things.make_thing` | |\n",
+		"docs/more/go.mod":                     "module example.org/m/docs/more\n\nreplace example.org/m => ../..\n\nrequire (\n\texample.org/m v0.0.0\n\texample.org/more v1.0.0\n)\n",
+		".golangci.yml":                        "      local-prefixes: [example.org/m]\n",
+		"README.md":                            "`example.org/m/app` at example.org/more, https://example.org/m/app\n",
+	} {
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o750))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	return dir
+}
+
+func read(t *testing.T, dir, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, name))
+	require.NoError(t, err)
+	return string(text)
+}
+
+func count(t *testing.T, dir string) (files int) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Type().IsRegular() {
+			files++
+		}
+		return err
+	}))
+	return files
+}
+
+func TestNewInADomain(t *testing.T) {
+	t.Parallel()
+	dir := module(t)
+	files, err := scaffold.New(dir, scaffold.Plugin{Domain: "things", Name: "list_old_things", Kind: "endpoint"})
+	require.NoError(t, err)
+	require.Equal(t, []string{
+		"domains/things/plugins/list_old_things.go", "domains/things/plugins/list_old_things_test.go", "domains/things/things.go",
+	}, files)
+	require.Contains(t, read(t, dir, "domains/things/things.go"), "\tplugins.MakeThing,\n\tplugins.ListOldThings,\n)\n")
+	require.Contains(t, read(t, dir, files[0]), `b.GET("/things/list-old-things", app.Handle(p.Execute), app.Tags("Things"))`)
+	require.Contains(t, read(t, dir, files[1]), `"example.org/m/app/apptest"`)
+}
+
+func TestNewSubscriber(t *testing.T) {
+	t.Parallel()
+	dir := module(t)
+	_, err := scaffold.New(dir, scaffold.Plugin{Domain: "shop", Name: "note_thing", Kind: "subscriber", Topic: "thing.made"})
+	require.NoError(t, err)
+	text := read(t, dir, "domains/shop/plugins/note_thing.go")
+	require.Contains(t, text, "type NoteThingEvent struct {\n\tID   int64  `json:\"id\"`\n\tName string `json:\"name\"`\n}\n", "what needs no import")
+	require.Contains(t, read(t, dir, "docs/architecture.md"), "| `thing.made` | `things.make_thing` | `shop.note_thing` |\n")
+
+	_, err = scaffold.New(dir, scaffold.Plugin{Domain: "things", Name: "note_thing_too", Kind: "subscriber", Topic: "thing.made"})
+	require.NoError(t, err)
+	require.Contains(t, read(t, dir, "docs/architecture.md"), "| `things.note_thing_too`, `shop.note_thing` |\n", "in the order of main.go")
+}
+
+func TestNewDomain(t *testing.T) {
+	t.Parallel()
+	dir := module(t)
+	files, err := scaffold.New(dir, scaffold.Plugin{Domain: "orders", Name: "hash_order", Kind: "cpu", Method: "PUT", Path: "/orders/:order_id"})
+	require.NoError(t, err)
+	require.Equal(t, []string{
+		"domains/orders/migrations/migrations.go", "domains/orders/migrations/postgres/00001_create_orders.sql",
+		"domains/orders/migrations/sqlite/00001_create_orders.sql", "domains/orders/models/order.go", "domains/orders/orders.go",
+		"domains/orders/plugins/doc.go", "domains/orders/plugins/hash_order.go", "domains/orders/plugins/hash_order_test.go", "main.go",
+	}, files)
+	main := read(t, dir, "main.go")
+	require.Contains(t, main, "\t\"example.org/m/domains/orders\"\n\t\"example.org/m/domains/things\"\n")
+	require.Contains(t, main, "\tthings.Module,\n\torders.Module,\n)\n")
+	require.Contains(t, read(t, dir, "domains/orders/plugins/hash_order.go"), "OrderID int64 `uri:\"order_id\" json:\"-\" binding:\"min=1\" example:\"1\"`")
+	require.Contains(t, read(t, dir, "domains/orders/plugins/hash_order_test.go"), `h.PUT("/orders/1", `)
+}
+
+// What cannot be made says why, all of it, and leaves no file behind.
+func TestNewRefuses(t *testing.T) {
+	t.Parallel()
+	dir := module(t)
+	before := count(t, dir)
+	for what, c := range map[string]struct {
+		plugin scaffold.Plugin
+		want   []string
+	}{
+		"is there":      {scaffold.Plugin{Domain: "things", Name: "make_thing", Kind: "endpoint"}, []string{"make_thing.go is there already"}},
+		"not a name":    {scaffold.Plugin{Domain: "Things", Name: "Make", Kind: "thing"}, []string{`the domain "Things"`, `the name "Make"`, `there is no kind "thing"`}},
+		"a keyword":     {scaffold.Plugin{Domain: "func", Name: "make", Kind: "endpoint"}, []string{`cannot be called "func"`}},
+		"in main.go":    {scaffold.Plugin{Domain: "host", Name: "make", Kind: "endpoint"}, []string{`cannot be called "host"`}},
+		"a system":      {scaffold.Plugin{Domain: "things", Name: "make_linux", Kind: "endpoint"}, []string{"on some systems only"}},
+		"a test":        {scaffold.Plugin{Domain: "things", Name: "make_test", Kind: "endpoint"}, []string{"would be a test"}},
+		"a method":      {scaffold.Plugin{Domain: "things", Name: "make", Kind: "endpoint", Method: "FETCH"}, []string{`the method "FETCH"`}},
+		"a path":        {scaffold.Plugin{Domain: "things", Name: "make", Kind: "endpoint", Path: "/a/{id}"}, []string{`the path "/a/{id}"`}},
+		"no topic":      {scaffold.Plugin{Domain: "things", Name: "make", Kind: "subscriber"}, []string{"needs --topic; published are: thing.made"}},
+		"unknown topic": {scaffold.Plugin{Domain: "things", Name: "make", Kind: "subscriber", Topic: "a.b"}, []string{"nobody publishes a.b; published are: thing.made"}},
+		"needless":      {scaffold.Plugin{Domain: "things", Name: "make", Kind: "endpoint", Topic: "a.b"}, []string{"--topic is for --kind subscriber"}},
+		"taken":         {scaffold.Plugin{Domain: "shop", Name: "make_thing", Kind: "endpoint"}, []string{"domains/things/plugins/other.go declares MakeThing already"}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			dir, before := dir, before
+			if what == "taken" {
+				dir = module(t)
+				require.NoError(t, os.WriteFile(filepath.Join(dir, "domains/things/plugins/other.go"), []byte("package plugins\n\ntype MakeThingRequest struct{}\n"), 0o600))
+				before = count(t, dir)
+			}
+			_, err := scaffold.New(dir, c.plugin)
+			for _, want := range c.want {
+				require.ErrorContains(t, err, want)
+			}
+			require.Equal(t, before, count(t, dir))
+		})
+	}
+}
+
+func TestNewWhereTheListIsNotUnderstood(t *testing.T) {
+	t.Parallel()
+	dir := module(t)
+	file := filepath.Join(dir, "domains/things/things.go")
+	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(read(t, dir, "domains/things/things.go"), ",\n)", ")", 1)), 0o600))
+	_, err := scaffold.New(dir, scaffold.Plugin{Domain: "things", Name: "make", Kind: "endpoint"})
+	require.ErrorContains(t, err, "add the plugin to domains/things/things.go: its list must have one entry a line")
+}
+
+func TestAdopt(t *testing.T) {
+	t.Parallel()
+	dir := module(t)
+	files, err := scaffold.Adopt(dir, "acme.test/shop")
+	require.NoError(t, err)
+	require.Len(t, files, 7)
+	require.Equal(t, "module acme.test/shop\n\ntool acme.test/shop/app/plug\n\nrequire example.org/more v1.0.0\n", read(t, dir, "go.mod"))
+	require.Equal(t, "module acme.test/shop/docs/more\n\nreplace acme.test/shop => ../..\n\nrequire (\n\tacme.test/shop v0.0.0\n\texample.org/more v1.0.0\n)\n",
+		read(t, dir, "docs/more/go.mod"))
+	require.Contains(t, read(t, dir, "main.go"), `"acme.test/shop/domains/things"`)
+	require.Equal(t, "      local-prefixes: [acme.test/shop]\n", read(t, dir, ".golangci.yml"))
+	require.Equal(t, "`acme.test/shop/app` at example.org/more, https://example.org/m/app\n", read(t, dir, "README.md"))
+
+	_, err = scaffold.Adopt(dir, "acme.test/shop")
+	require.ErrorContains(t, err, "it is called acme.test/shop already")
+	_, err = scaffold.Adopt(dir, "acme test")
+	require.ErrorContains(t, err, "rename module: malformed import path")
+}
