@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"sync"
 
@@ -104,9 +105,7 @@ func (c *Call) Status() int {
 func (c *Call) WriteHeader(h http.Header) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for k, v := range c.header {
-		h[k] = v
-	}
+	maps.Copy(h, c.header)
 }
 
 // EnterTx notes that a transaction is open in this call until leave is called; for the host, which uses it

@@ -118,12 +118,10 @@ func CodeOf(err error) Code {
 	if err == nil {
 		return ""
 	}
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Code
 	}
-	var v Violations
-	if errors.As(err, &v) {
+	if _, ok := errors.AsType[Violations](err); ok {
 		return Invalid
 	}
 	return Internal
