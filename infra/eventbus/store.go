@@ -83,8 +83,18 @@ func list(values []string) string {
 	return string(b)
 }
 
+// bounded returns the context of a statement. On SQLite it cannot be cancelled: the outbox's statements are short, the
+// driver starts a goroutine to watch each that can be, and an interrupted one would take the whole transaction with it.
+func (s store) bounded(ctx context.Context) context.Context {
+	if s.postgres {
+		return ctx
+	}
+	return context.WithoutCancel(ctx)
+}
+
 // exec runs a statement in the transaction of ctx and returns the rows it changed.
 func (s store) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	ctx = s.bounded(ctx)
 	result, err := s.db.ExecContext(ctx, s.sql(query), args...)
 	if err != nil {
 		return 0, err
@@ -94,6 +104,7 @@ func (s store) exec(ctx context.Context, query string, args ...any) (int64, erro
 
 // query runs a query and calls scan for each row.
 func (s store) query(ctx context.Context, scan func(*sql.Rows) error, query string, args ...any) error {
+	ctx = s.bounded(ctx)
 	rows, err := s.db.QueryContext(ctx, s.sql(query), args...)
 	if err != nil {
 		return err
@@ -150,13 +161,13 @@ func (s store) insert(ctx context.Context, owner string, e *entry) error {
 	if _, err := s.exec(ctx, insertEvent, event...); err != nil {
 		return err
 	}
-	delay := m.Delay.Milliseconds()
+	at := m.Time.UnixMilli() // the database's clock is the process's
 	for _, d := range e.rows {
 		who, state, n := d.claim(owner)
 		if _, err := s.exec(ctx, `INSERT INTO bus_deliveries
 			(event_id, subscription, key, seq, state, owner, token, attempts, due_at, claimed_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, {now} + ?, {now})`,
-			m.ID(), d.group, m.Key, e.seq, state, who, n, n, delay); err != nil {
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			m.ID(), d.group, m.Key, e.seq, state, who, n, n, at+m.Delay.Milliseconds(), at); err != nil {
 			return err
 		}
 	}
