@@ -492,13 +492,18 @@ func (s store) processes(ctx context.Context, except string) ([]process, error) 
 	return out, err
 }
 
+// openClaims opens the claims that the rest of the statement selects. Those that a transaction has locked are left for
+// later: a process that hangs in the middle of one must not hold up the others' work.
+const openClaims = `UPDATE bus_deliveries SET state = 'pending', owner = '', token = token + 1 WHERE (event_id, subscription) IN (
+	SELECT event_id, subscription FROM bus_deliveries WHERE state = 'running' AND `
+
 // takeOver removes a process and opens its claims. Their tokens change, so that it can complete none of them any more.
 func (s store) takeOver(ctx context.Context, id string) (n int64, err error) {
 	err = s.db.InTx(ctx, func(ctx context.Context) error {
 		if _, err := s.exec(ctx, `DELETE FROM bus_processes WHERE id = ?`, id); err != nil {
 			return err
 		}
-		n, err = s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', token = token + 1 WHERE state = 'running' AND owner = ?`, id)
+		n, err = s.exec(ctx, openClaims+`owner = ? FOR UPDATE SKIP LOCKED)`, id)
 		return err
 	})
 	return n, err
@@ -506,8 +511,8 @@ func (s store) takeOver(ctx context.Context, id string) (n int64, err error) {
 
 // takeOrphans opens claims of processes that are no longer known.
 func (s store) takeOrphans(ctx context.Context, age time.Duration) (int64, error) {
-	return s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', token = token + 1 WHERE state = 'running'
-		AND claimed_at < {now} - ? AND owner NOT IN (SELECT id FROM bus_processes)`, age.Milliseconds())
+	return s.exec(ctx, openClaims+`claimed_at < {now} - ? AND owner NOT IN (SELECT id FROM bus_processes) FOR UPDATE SKIP LOCKED)`,
+		age.Milliseconds())
 }
 
 // register notes a subscription as active and moves what waits under its former names.

@@ -120,7 +120,7 @@ func TestStopGivesUpWithAReport(t *testing.T) {
 			requireBusy(t, o.err)
 		}
 		require.NoError(t, b.Stop(ctx))
-		time.Sleep(2 * time.Hour) // the job ends, and the worker with it
+		time.Sleep(2 * time.Hour) //nolint:forbidigo // of the bubble: the job ends, and the worker with it
 		synctest.Wait()
 	})
 }

@@ -196,7 +196,7 @@ func TestRetryAfterFollowsQueueAndRunTime(t *testing.T) {
 		cfg := settings()
 		cfg.Queue = 3
 		b := startBench(t, cfg)
-		slow := func(app.Job) (any, error) { time.Sleep(10 * time.Second); return nil, nil }
+		slow := func(app.Job) (any, error) { time.Sleep(10 * time.Second); return nil, nil } //nolint:forbidigo // of the bubble
 		_, err := b.Run(as("a"), slow)
 		require.NoError(t, err)
 		for range 4 {
@@ -204,7 +204,7 @@ func TestRetryAfterFollowsQueueAndRunTime(t *testing.T) {
 		}
 		_, err = b.Run(as("a"), slow)
 		require.Equal(t, 40*time.Second, requireBusy(t, err).RetryAfter)
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute) //nolint:forbidigo // of the bubble
 	})
 }
 
@@ -355,7 +355,7 @@ func TestAnOverdueJobIsReportedOnceAndItsCallerAnswered(t *testing.T) {
 		b := startBench(t, cfg)
 		before := time.Now()
 		first, release := b.block(as("images.resize"))
-		time.Sleep(500 * time.Millisecond)
+		time.Sleep(500 * time.Millisecond) //nolint:forbidigo // of the bubble
 		ctx, cancel := context.WithTimeout(as("images.crop"), 100*time.Millisecond)
 		defer cancel()
 		second, releaseSecond := b.block(ctx) // has gone before it is overdue
@@ -367,7 +367,7 @@ func TestAnOverdueJobIsReportedOnceAndItsCallerAnswered(t *testing.T) {
 		<-second.done
 		require.EqualValues(t, 1, b.value("plugboard_pool_overdue"))
 
-		time.Sleep(10 * time.Second)
+		time.Sleep(10 * time.Second) //nolint:forbidigo // of the bubble
 		require.EqualValues(t, 2, b.value("plugboard_pool_overdue"))
 		require.EqualValues(t, 2, b.value("plugboard_pool_timeouts_total"))
 		entries := b.logs.All()
@@ -389,7 +389,7 @@ func TestTheTimeInTheQueueDoesNotMakeAJobOverdue(t *testing.T) {
 		cfg := settings()
 		cfg.JobTimeout = time.Second
 		b := startBench(t, cfg)
-		work := func(app.Job) (any, error) { time.Sleep(900 * time.Millisecond); return nil, nil }
+		work := func(app.Job) (any, error) { time.Sleep(900 * time.Millisecond); return nil, nil } //nolint:forbidigo // of the bubble
 		var all []*outcome
 		for range 4 {
 			all = append(all, b.submit(as("a"), work))

@@ -85,7 +85,7 @@ func launch(w workload, seed uint64, pause time.Duration, beacons ...*beacon) *f
 	}}
 	for i := range clients {
 		b := beacons[i%len(beacons)]
-		f.tasks.Go(func() { f.client(ctx, w, i, rand.New(rand.NewPCG(seed, uint64(i))), pause, b) }) //nolint:gosec // to be repeatable
+		f.tasks.Go(func() { f.client(ctx, w, i, rand.New(rand.NewPCG(seed, uint64(i))), pause, b) })
 	}
 	return f
 }

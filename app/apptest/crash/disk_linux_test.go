@@ -46,7 +46,7 @@ func (d *disk) mount(ctx context.Context) error {
 func (d *disk) unmount(ctx context.Context) error { return tool(ctx, "umount", d.folder) }
 
 func tool(ctx context.Context, name string, args ...string) error {
-	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput() //nolint:gosec // fixed words
+	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%s: %w: %s", name, err, out)
 	}
@@ -68,7 +68,7 @@ func (d *disk) cut() error {
 	}
 	defer func() { _ = folder.Close() }()
 	flags := uint32(ext4NoLogFlush)
-	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, folder.Fd(), ext4Shutdown, uintptr(unsafe.Pointer(&flags))) //nolint:gosec // the ioctl's form
+	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, folder.Fd(), ext4Shutdown, uintptr(unsafe.Pointer(&flags)))
 	if errno != 0 {
 		return fmt.Errorf("cut the power: %w", errno)
 	}

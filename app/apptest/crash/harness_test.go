@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	binaries.folder = folder
 	code := m.Run()
 	_ = os.RemoveAll(folder)
-	os.Exit(code)
+	os.Exit(code) //nolint:forbidigo // a TestMain ends the process
 }
 
 // built holds the binaries that the tests share, each built when it is first asked for.

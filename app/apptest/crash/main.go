@@ -65,7 +65,7 @@ func parse(args []string, output io.Writer) (options, error) {
 		return o, err
 	}
 	if o.seed == 0 {
-		o.seed = uint64(rand.Uint32()) //nolint:gosec // not a secret
+		o.seed = uint64(rand.Uint32())
 	}
 	switch {
 	case o.db != "sqlite" && o.db != "postgres":

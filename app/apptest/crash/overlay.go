@@ -23,7 +23,7 @@ var sabotageSource string
 
 // patches put the crash points and the mistakes into the sources. Each names what it stands for; without the
 // environment variable that asks for it, the patched code does what the original does.
-func patches() []patch {
+func patches() []patch { //nolint:funlen // a list
 	const bus, database = "infra/eventbus", "infra/database"
 	return []patch{
 		{"app/apptest/crash/service/probe",
@@ -112,12 +112,12 @@ func patches() []patch {
 	return tx.commit()
 `},
 		{database,
-			"\ttx, err := db.begin(ctx, nil)\n",
+			"\ttx, err := db.beginShared(ctx, alone)\n",
 			`	early, handed := sabotage.Mutant("ack before commit") && app.PluginName(ctx) == "probe.store_write", false
 	if early {
-		ctx = context.WithoutCancel(ctx)
+		ctx, alone = context.WithoutCancel(ctx), true
 	}
-	tx, err := db.begin(ctx, nil)
+	tx, err := db.beginShared(ctx, alone)
 `},
 		{database,
 			"\tdefer func() { _ = tx.rollback() }() //",
