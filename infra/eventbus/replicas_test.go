@@ -121,3 +121,33 @@ func TestClaimsCommittedAfterTheTakeoverAreTakenSoon(t *testing.T) {
 	require.NoError(t, r.bus.Idle(limit))
 	require.Equal(t, []int64{1}, got.all())
 }
+
+// A process that hangs in the middle of a transaction has locked rows of its deliveries. That kept others from taking over
+// any of them until the database ended its session, a minute later.
+func TestATransactionThatHangsDoesNotKeepTheRestFromBeingTakenOver(t *testing.T) {
+	t.Parallel()
+	at := newSchema(t)
+	var got seen[int64]
+	r := start(t, at, settings(), publishes(Note{}), subscribes(app.On(func(_ context.Context, e Note) error {
+		got.add(e.ID)
+		return nil
+	})))
+	r.publish(Note{ID: 1}, app.Delay(time.Hour))
+	r.publish(Note{ID: 2}, app.Delay(time.Hour))
+	other := openAt(t, at)
+	do := func(ctx context.Context, statement string) {
+		_, err := other.ExecContext(ctx, statement)
+		require.NoError(t, err)
+	}
+	// Claimed in the future, they are no claims left behind by an unknown process.
+	do(t.Context(), `UPDATE bus_deliveries SET state = 'running', owner = 'hangs', token = 1, attempts = 1, due_at = 0, claimed_at = due_at`)
+	require.NoError(t, other.InTx(t.Context(), func(ctx context.Context) error {
+		do(ctx, `UPDATE bus_deliveries SET claimed_at = 0 WHERE event_id = (SELECT MIN(event_id) FROM bus_deliveries)`)
+		_, err := r.db.ExecContext(t.Context(), `INSERT INTO bus_processes (id, lock_key, seen_at, lease_until) VALUES ('hangs', -1, 0, 0)`)
+		require.NoError(t, err)
+		require.Eventually(t, func() bool { return len(got.all()) == 1 }, 5*time.Second, time.Millisecond)
+		return nil
+	}))
+	r.idle()
+	require.Equal(t, []int64{2, 1}, got.all())
+}
