@@ -61,12 +61,13 @@ func members(t *testing.T, db *store) (ids []string) {
 	return ids
 }
 
-// held lists what a replica has claimed for the subscription that holds its events.
+// held lists what a replica has claimed for the subscription that holds its events, but for what its transactions have
+// locked, since they are about to complete it.
 func held(t *testing.T, db *store, r replica) map[string]bool {
 	t.Helper()
 	events := make(map[string]bool)
 	err := db.rows(t.Context(), `SELECT event_id FROM bus_deliveries WHERE state = 'running' AND subscription = 'completing'
-		AND owner = '`+r.id+`'`, func(r *sql.Rows) error {
+		AND owner = '`+r.id+`' FOR UPDATE SKIP LOCKED`, func(r *sql.Rows) error {
 		var id string
 		err := r.Scan(&id)
 		events[id] = true
