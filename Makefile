@@ -9,7 +9,7 @@ DB ?= sqlite
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint fmt tidy/check docs docs/check build fuzz bench crash
+.PHONY: help run test check lint fmt tidy/check docs docs/check build fuzz bench crash crash/points
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z\/]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,3 +67,6 @@ bench: ## measure against the alternatives; prints ratios of one run
 
 crash: ## kill the service TRIALS (20) times on DB (sqlite or postgres) and look for anything lost
 	@go run ./app/apptest/crash -trials $(TRIALS) -db $(DB) -seed $(SEED)
+
+crash/points: ## let it die at every named point on both databases; cut the power, suspend replicas
+	@CRASH_ALL=1 .ci/test -count=1 ./app/apptest/crash/...

@@ -136,7 +136,11 @@ func newBuilder(ctx context.Context, folder string) (*builder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the repository: %w", err)
 	}
-	return &builder{root: filepath.Dir(strings.TrimSpace(string(out))), folder: folder}, nil
+	file := strings.TrimSpace(string(out))
+	if file == "" || file == os.DevNull {
+		return nil, errors.New("find the repository: the working directory is in no Go module; run it from the repository")
+	}
+	return &builder{root: filepath.Dir(file), folder: folder}, nil
 }
 
 // servicePackage is the harness service's.
