@@ -59,7 +59,7 @@ func (b *bench) longJobAside(normal int) {
 		aside := false
 		_, err := b.Run(as("a"), func(app.Job) (any, error) {
 			aside = niceOf(b.t, 0) == normal
-			time.Sleep(20 * time.Millisecond) //nolint:forbidigo // between two looks at the system
+			time.Sleep(20 * time.Millisecond) //nolint:forbidigo // a job of 20 ms
 			return nil, nil
 		})
 		require.NoError(b.t, err)
