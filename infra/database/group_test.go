@@ -257,7 +257,7 @@ func TestEndedContextLeavesTheOthersIntact(t *testing.T) {
 					cancel()
 				case 4:
 					time.AfterFunc(2*time.Millisecond, cancel)
-					return db.Gorm().WithContext(ctx).Exec("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 50000000) " +
+					return db.Gorm().WithContext(ctx).Exec("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000000) " +
 						"INSERT INTO rooms SELECT NULL FROM n").Error
 				}
 				return nil
@@ -290,9 +290,11 @@ func TestInterruptedStatementLeavesTheOthersIntact(t *testing.T) {
 				if i%4 != 2 {
 					return add(ctx, db, fmt.Sprint("lamp ", i))
 				}
-				short, cancel := context.WithTimeout(ctx, time.Millisecond)
+				// Long enough for the statement to have begun: the driver interrupts once, which a statement that begins
+				// just then would not notice.
+				short, cancel := context.WithTimeout(ctx, 30*time.Millisecond)
 				defer cancel()
-				_ = db.Gorm().WithContext(short).Exec("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 50000000) " +
+				_ = db.Gorm().WithContext(short).Exec("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000000) " +
 					"INSERT INTO rooms SELECT NULL FROM n").Error
 				return nil
 			})

@@ -182,6 +182,9 @@ func (c *sqliteConn) exec(ctx context.Context, query string, args []driver.Named
 	if err != nil {
 		return nil, err
 	}
+	if err := ctx.Err(); err != nil { // while it was prepared; the driver looks no more
+		return nil, errors.Join(err, c.stmts.put(stmt))
+	}
 	result, err := stmt.stmt.ExecContext(ctx, args)
 	if err != nil {
 		_ = stmt.stmt.Close()
