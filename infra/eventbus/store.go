@@ -334,7 +334,8 @@ type head struct {
 
 // heads lists the first unfinished delivery of each key of group, at most limit, from key on. It steps from key to
 // key, so that it costs by keys and not by deliveries. That a key is not empty is said because the index says it, and
-// is not used otherwise. A dead one counts as finished unless block.
+// is not used otherwise; that the keys come first is said by CROSS JOIN, whose order SQLite keeps. A dead one counts as
+// finished unless block.
 func (s store) heads(ctx context.Context, group, from string, block bool, limit int) ([]head, error) {
 	alive := "AND state <> 'dead'"
 	if block {
@@ -353,7 +354,7 @@ func (s store) heads(ctx context.Context, group, from string, block bool, limit 
 				SELECT (SELECT MIN(key) FROM bus_deliveries WHERE subscription = ? AND key > k.key AND key <> '' `+alive+`) FROM k
 				WHERE k.key IS NOT NULL
 			) SELECT key FROM k WHERE key IS NOT NULL LIMIT ?) h
-		JOIN bus_deliveries d ON d.subscription = ? AND d.key = h.key AND d.key <> '' AND d.seq =
+		CROSS JOIN bus_deliveries d WHERE d.subscription = ? AND d.key = h.key AND d.key <> '' AND d.seq =
 			(SELECT MIN(seq) FROM bus_deliveries m WHERE m.subscription = ? AND m.key = h.key AND m.key <> '' `+strings.ReplaceAll(alive, "state", "m.state")+`)`,
 		group, from, group, limit, group, group)
 	return out, err
