@@ -41,7 +41,8 @@ func newStore(db *database.DB) store {
 }
 
 // sql fills in a statement: ? become $1, $2, … on Postgres; {now} is the database's time in Unix milliseconds;
-// {list} is a subquery over the strings of a JSON array parameter.
+// {in list} is the condition to be one of the strings of a JSON array parameter, in the form in which the database looks
+// them up in an index.
 func (s store) sql(query string) string {
 	if text, ok := s.texts.Load(query); ok {
 		return text.(string)
@@ -52,11 +53,11 @@ func (s store) sql(query string) string {
 }
 
 func (s store) fill(query string) string {
-	now, list := "CAST(unixepoch('subsec') * 1000 AS INTEGER)", "(SELECT value FROM json_each(?))"
+	now, list := "CAST(unixepoch('subsec') * 1000 AS INTEGER)", "IN (SELECT value FROM json_each(?))"
 	if s.postgres {
-		now, list = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint", "(SELECT jsonb_array_elements_text(?::jsonb))"
+		now, list = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint", "= ANY (ARRAY(SELECT jsonb_array_elements_text(?::jsonb)))"
 	}
-	query = strings.ReplaceAll(strings.ReplaceAll(query, "{now}", now), "{list}", list)
+	query = strings.ReplaceAll(strings.ReplaceAll(query, "{now}", now), "{in list}", list)
 	if !s.postgres {
 		return query
 	}
@@ -74,7 +75,7 @@ func (s store) fill(query string) string {
 	return b.String()
 }
 
-// list encodes a {list} parameter.
+// list encodes an {in list} parameter.
 func list(values []string) string {
 	b, err := json.Marshal(values)
 	if err != nil {
@@ -365,7 +366,7 @@ func (s store) heads(ctx context.Context, group, from string, block bool, limit 
 func (s store) claimHeads(ctx context.Context, owner, group string, ids []string) ([]claimed, error) {
 	var out []claimed
 	err := s.query(ctx, scanClaimed(&out), `UPDATE bus_deliveries SET state = 'running', owner = ?, token = token + 1,
-		attempts = attempts + 1, claimed_at = {now} WHERE subscription = ? AND state = 'pending' AND event_id IN {list}
+		attempts = attempts + 1, claimed_at = {now} WHERE subscription = ? AND state = 'pending' AND event_id {in list}
 		RETURNING event_id, key, seq, token, attempts`, owner, group, list(ids))
 	return out, err
 }
@@ -435,7 +436,7 @@ func (s store) events(ctx context.Context, ids []string) (map[string]*Message, e
 		}
 		out[id] = m
 		return nil
-	}, `SELECT id, topic, key, emitter, parent, request_id, trace, headers, payload, published_at FROM bus_events WHERE id IN {list}`, list(ids))
+	}, `SELECT id, topic, key, emitter, parent, request_id, trace, headers, payload, published_at FROM bus_events WHERE id {in list}`, list(ids))
 	return out, err
 }
 
@@ -443,7 +444,7 @@ func (s store) events(ctx context.Context, ids []string) (map[string]*Message, e
 func (s store) unfinished(ctx context.Context, groups []string) (bool, error) {
 	found := false
 	err := s.query(ctx, func(*sql.Rows) error { found = true; return nil },
-		`SELECT 1 FROM bus_deliveries WHERE state <> 'dead' AND subscription IN {list} LIMIT 1`, list(groups))
+		`SELECT 1 FROM bus_deliveries WHERE state <> 'dead' AND subscription {in list} LIMIT 1`, list(groups))
 	return found, err
 }
 
@@ -553,6 +554,6 @@ func (s store) rename(ctx context.Context, from, to string) error {
 
 // seen renews the time at which the subscriptions were last seen.
 func (s store) seen(ctx context.Context, names []string) error {
-	_, err := s.exec(ctx, `UPDATE bus_subscriptions SET seen_at = {now} WHERE name IN {list}`, list(names))
+	_, err := s.exec(ctx, `UPDATE bus_subscriptions SET seen_at = {now} WHERE name {in list}`, list(names))
 	return err
 }
