@@ -158,7 +158,8 @@ func (o options) campaign(ctx context.Context, b *builder, place *place, what st
 	if failure != nil {
 		r.violate(unhealthy, "%v", failure)
 	}
-	r.figure("trials", fmt.Sprintf("%d: %d killed while starting, %d while serving", t.trials, t.starting, t.serving))
+	r.figure("trials", fmt.Sprintf("%d: %d killed within %s of their start, %d before and %d after they were ready",
+		t.trials, t.soon, early, t.starting, t.serving))
 	r.figure("time in all", time.Since(begin))
 	return r, nil
 }

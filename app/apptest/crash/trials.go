@@ -33,8 +33,8 @@ const (
 	progressEvery = 20
 )
 
-// tally counts what the kills hit.
-type tally struct{ trials, starting, serving int }
+// tally counts the kills: those soon after a start, those before the service was ready, and those after.
+type tally struct{ trials, soon, starting, serving int }
 
 // run starts and kills the service, while clients write. It ends with the service down.
 func (c campaign) run(ctx context.Context, s *service, w workload) (tally, error) {
@@ -44,9 +44,13 @@ func (c campaign) run(ctx context.Context, s *service, w workload) (tally, error
 	defer fleet.stop()
 	var t tally
 	for t.trials = range c.trials {
-		ready, err := trial(ctx, s, at, t.trials%3 == 0, rng)
+		soon := t.trials%3 == 0
+		ready, err := trial(ctx, s, at, soon, rng)
 		if err != nil {
 			return t, fmt.Errorf("trial %d of seed %d: %w", t.trials, c.seed, err)
+		}
+		if soon {
+			t.soon++
 		}
 		if ready {
 			t.serving++
