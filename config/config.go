@@ -106,7 +106,7 @@ type Pool struct {
 	// JobTimeout is the run time from which a job is reported as overdue and its caller answered 504.
 	JobTimeout time.Duration `key:"job_timeout" default:"30s" binding:"min=1ms"`
 	// Nice is by how much the workers' threads are lowered in priority, where the system allows it.
-	Nice int `key:"nice" default:"10" binding:"min=0,max=19"`
+	Nice int `key:"nice" default:"15" binding:"min=0,max=19"`
 }
 
 // Log configures logging.

@@ -60,7 +60,7 @@ func (l lab) interleave(variants []string, once func(variant string) (columns, e
 }
 
 func (l lab) flood() error {
-	variants := []string{"straight", "pond", "ants", "nice0", "nice1", "nice3", "nice5", "nice10", "nice19"}
+	variants := []string{"straight", "pond", "ants", "nice0", "nice1", "nice3", "nice5", "nice10", "nice15", "nice19"}
 	for _, where := range places() {
 		results, err := l.interleave(variants, func(v string) (columns, error) { return l.floodOnce(v, where) })
 		if err != nil {
@@ -199,7 +199,7 @@ func (l lab) saturatedOnce(variant string, where place, rate float64) (c columns
 const besidePool = "goroutine beside the pool"
 
 func (l lab) handoff() error {
-	names := []string{"goroutine", besidePool, "pond", "ants", "nice0", "nice10"}
+	names := []string{"goroutine", besidePool, "pond", "ants", "nice0", "nice15"}
 	sides := make([]measure.Side, len(names))
 	for i, name := range names {
 		sides[i] = measure.Side{Name: name, Run: func(ctx context.Context, n int) (time.Duration, error) { return handOver(ctx, name, n) }}
@@ -221,7 +221,7 @@ func handOver(ctx context.Context, name string, n int) (time.Duration, error) {
 	case "goroutine":
 		variant = "straight" // starts nothing
 	case besidePool:
-		variant = "nice10"
+		variant = "nice15"
 	}
 	run, stop, err := newRunner(variant, runtime.NumCPU())
 	if err != nil {
