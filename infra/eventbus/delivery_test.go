@@ -408,3 +408,27 @@ func TestAFailingTransactionalHandlerDoesNotSpoilItForOthers(t *testing.T) {
 		require.Len(t, dead, 4)
 	})
 }
+
+func TestADeepBacklogOfOneKeyDoesNotWaitForThePoll(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		var got seen[int64]
+		cfg := settings()
+		cfg.Poll = time.Minute
+		first := start(t, at, cfg, publishes(Made{}), subscribes(app.On(none[Made]), app.Named("made")))
+		first.stop()
+		require.NoError(t, first.db.Close(t.Context()))
+		off := start(t, at, cfg, publishes(Made{}))
+		for i := range 150 { // for a subscription that this bus does not know
+			off.publish(Made{ID: int64(i), Group: "a"})
+		}
+		off.stop()
+		require.NoError(t, off.db.Close(t.Context()))
+		r := start(t, at, cfg, publishes(Made{}), subscribes(app.On(func(_ context.Context, e Made) error { got.add(e.ID); return nil }), app.Named("made")))
+		r.idle()
+		require.Len(t, got.all(), 150)
+		for i, id := range got.all() {
+			require.EqualValues(t, i, id)
+		}
+	})
+}

@@ -24,6 +24,8 @@ type poller struct {
 type backlog struct {
 	// open tells that due deliveries wait in the database: later ones queue up behind them.
 	open atomic.Bool
+	// deep tells that there may be more of the keys whose deliveries were claimed last: each that ends asks for a look.
+	deep atomic.Bool
 	// dirty asks for a look at the database.
 	dirty atomic.Bool
 
@@ -67,7 +69,7 @@ func (p *poller) open(l *lane, wait time.Duration) {
 
 // freed tells that l has room, or a key that may go on.
 func (p *poller) freed(l *lane) {
-	if l.backlog.open.Load() {
+	if l.backlog.open.Load() || l.backlog.deep.Load() {
 		p.rouse(l)
 	}
 }
@@ -261,7 +263,7 @@ func (p *poller) take(ctx context.Context, l *lane, places int, orders map[strin
 }
 
 // fewKeys is up to how many keys have several of their deliveries claimed at once; of more, the first of each is.
-const fewKeys = 4
+const fewKeys = 32
 
 // claimKeyed claims the first deliveries of keys, from one page of them: the other lanes have their turn in between. It
 // reports whether to go on.
@@ -274,26 +276,34 @@ func (p *poller) claimKeyed(ctx context.Context, l *lane) (more bool, err error)
 	if more {
 		l.backlog.from = heads[len(heads)-1].key
 	}
-	due := heads[:0]
+	due, atWork := heads[:0], false
 	for _, h := range heads {
 		switch {
 		case h.state != "pending":
+			atWork = true
 		case h.wait > 0:
 			l.backlog.setDue(time.Now().Add(time.Duration(h.wait) * time.Millisecond))
 		default:
 			due = append(due, h)
 		}
 	}
+	if len(due) == 0 {
+		if !atWork && !more {
+			l.backlog.deep.Store(false)
+		}
+		return more, nil
+	}
+	l.backlog.deep.Store(true)
 	if len(due) > fewKeys {
 		full, err := p.claimPage(ctx, l, due)
 		return more || full, err
 	}
 	for _, h := range due {
-		again, err := p.claimHead(ctx, l, h)
+		full, err := p.claimHead(ctx, l, h)
 		if err != nil {
 			return false, err
 		}
-		more = more || again
+		more = more || full
 	}
 	return more, nil
 }
@@ -323,14 +333,11 @@ func (p *poller) claimPage(ctx context.Context, l *lane, heads []head) (full boo
 			l.forget(key, order)
 		}
 	}
-	if len(taken) > 0 { // there may be more of each key
-		l.backlog.open.Store(true)
-	}
 	return places < len(heads), err
 }
 
-// claimHead claims a run of deliveries of one key. It reports whether there may be more, or l was full.
-func (p *poller) claimHead(ctx context.Context, l *lane, h head) (more bool, err error) {
+// claimHead claims a run of deliveries of one key. It reports whether l was full.
+func (p *poller) claimHead(ctx context.Context, l *lane, h head) (full bool, err error) {
 	places := reserveUpTo(l, chain)
 	if places == 0 {
 		return true, nil
@@ -349,14 +356,10 @@ func (p *poller) claimHead(ctx context.Context, l *lane, h head) (more bool, err
 			return nil, errBusyKey
 		}
 		orders[h.key] = order
-		more = len(got) == places
 		return got, nil
 	})
 	if isBusyKey(err) {
 		return false, nil
-	}
-	if more && err == nil { // the rest of the key is claimed when this run is done
-		l.backlog.open.Store(true)
 	}
 	return false, err
 }
