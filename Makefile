@@ -9,7 +9,7 @@ DB ?= sqlite
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint fmt tidy/check docs docs/check build fuzz bench crash crash/points
+.PHONY: help run test check lint fmt tidy/check docs docs/check build fuzz fuzz/short bench crash crash/points
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z\/]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,7 +20,7 @@ run: ## start the service on SQLite, at http://127.0.0.1:8080
 test: ## run all tests on SQLite and Postgres, with the race detector
 	@.ci/test
 
-check: tidy/check docs/check lint test build ## everything that continuous integration runs
+check: tidy/check docs/check lint test fuzz/short build ## everything that continuous integration runs
 
 lint: $(LINTER) ## vet, the project's own rules, and the linters of .golangci.yml
 	go vet ./...
@@ -55,6 +55,9 @@ build: ## build the static binary bin/plugboard
 	CGO_ENABLED=0 go build -trimpath -tags nomsgpack -ldflags="-s -w" -o $(BIN) .
 	@go version -m $(BIN) | grep -q 'CGO_ENABLED=0' || { echo "$(BIN) is not static" >&2; exit 1; }
 	@! ldd $(BIN) >/dev/null 2>&1 || { echo "$(BIN) is linked dynamically" >&2; exit 1; }
+
+fuzz/short: # what make check has of fuzzing; longer by hand
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=3s
 
 fuzz: ## fuzz every fuzz target for FUZZTIME (10s)
 	@grep -rn --include='*_test.go' -o '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:[0-9]*:func / /' | while read -r file name; do \
