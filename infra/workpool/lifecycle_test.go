@@ -162,3 +162,31 @@ func TestDescribe(t *testing.T) {
 	b := newBench(t, cfg)
 	require.Equal(t, "workers 1 on threads to be lowered by 10, queue 4 (4 per plugin)", b.Describe())
 }
+
+// A job that runs beside its worker holds it all the same: what waits goes on when the job ends, and so does Stop.
+func TestAJobAsideHoldsItsWorker(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := startBench(t, settings())
+		for range 100 { // short, by the bubble's clock
+			_, err := b.Run(as("a"), nothing)
+			require.NoError(t, err)
+		}
+		_, release := b.block(as("a"))
+		queued := b.submit(as("a"), nothing)
+		require.EqualValues(t, 1, b.value("plugboard_pool_running"))
+		require.EqualValues(t, 1, b.value("plugboard_pool_queued"))
+		release()
+		<-queued.done
+		require.NoError(t, queued.err)
+
+		last, release := b.block(as("a"))
+		stopped := make(chan error, 1)
+		go func() { stopped <- b.Stop(context.Background()) }()
+		synctest.Wait()
+		require.Empty(t, stopped)
+		release()
+		require.NoError(t, <-stopped)
+		<-last.done
+		require.NoError(t, last.err)
+	})
+}
