@@ -2,7 +2,6 @@ package eventbus
 
 import (
 	"context"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"strings"
@@ -54,8 +53,3 @@ func validText(s string) string {
 
 // errBusyKey gives up the claim of a key that this process is at work on.
 var errBusyKey = errors.New("the key is at work in this process")
-
-func isBusyKey(err error) bool { return errors.Is(err, errBusyKey) }
-
-// errBadConn has database/sql throw a connection away.
-var errBadConn = driver.ErrBadConn

@@ -261,17 +261,16 @@ func (l *lane) forget(key string, ks *keyState) {
 	}
 }
 
-// advance says that d is finished, one way or the other, and its key may go on. It reports whether the lane
-// has a successor for the key.
-func (l *lane) advance(d *Incoming) bool {
+// advance says that d is finished, one way or the other, and its key may go on.
+func (l *lane) advance(d *Incoming) {
 	if d.Key == "" {
-		return false
+		return
 	}
 	l.mu.Lock()
 	ks := d.order
 	if l.keys[d.Key] != ks {
 		l.mu.Unlock()
-		return false
+		return
 	}
 	ks.busy = false
 	ks.next = d.seq + 1
@@ -282,7 +281,6 @@ func (l *lane) advance(d *Incoming) bool {
 	if more {
 		l.notify()
 	}
-	return more
 }
 
 // drop says that d goes back to storage, and returns the later deliveries of its key, which must go back

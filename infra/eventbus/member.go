@@ -3,6 +3,7 @@ package eventbus
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -86,7 +87,7 @@ func (m *member) enter(ctx context.Context) error {
 
 func (m *member) dropConn() {
 	if m.conn != nil {
-		_ = m.conn.Raw(func(any) error { return errBadConn }) // the session ends, and the lock with it
+		_ = m.conn.Raw(func(any) error { return driver.ErrBadConn }) // the session ends, and the lock with it
 		_ = m.conn.Close()
 		m.conn = nil
 	}

@@ -2,6 +2,7 @@ package eventbus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -358,7 +359,7 @@ func (p *poller) claimHead(ctx context.Context, l *lane, h head) (full bool, err
 		orders[h.key] = order
 		return got, nil
 	})
-	if isBusyKey(err) {
+	if errors.Is(err, errBusyKey) {
 		return false, nil
 	}
 	return false, err

@@ -6,6 +6,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,7 +22,7 @@ var migrations embed.FS
 
 // Migrations returns the tables of the outbox, in the form in which domains give theirs.
 func (b *Bus) Migrations() database.MigrationSet {
-	files, err := subFS()
+	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		panic(err) // the folder is embedded above
 	}
