@@ -53,6 +53,8 @@ type routeJSON struct {
 	// Fields are those of the request, Failures the statuses of all failures, the host's with them.
 	Fields   []fieldJSON `json:"fields,omitempty"`
 	Failures []int       `json:"failures"`
+	// Data is the schema of what a success answers in its envelope; none of binary and raw endpoints.
+	Data *schemaJSON `json:"data,omitempty"`
 }
 
 func routesForJSON(routes []httpserver.Route) []routeJSON {
@@ -65,6 +67,9 @@ func routesForJSON(routes []httpserver.Route) []routeJSON {
 		}
 		if r.Request != nil {
 			all[i].Request, all[i].Response = r.Request.String(), r.Response.String()
+		}
+		if r.Response != nil && !r.Binary {
+			all[i].Data = answerSchemas().of(r.Response)
 		}
 	}
 	return all

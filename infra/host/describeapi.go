@@ -1,13 +1,11 @@
 package host
 
 import (
-	"encoding"
+	"fmt"
 	"net/http"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"plugboard/app"
 	"plugboard/infra/httpserver"
@@ -38,6 +36,8 @@ type fieldJSON struct {
 	Below     string `json:"below,omitzero"`
 	MinLength string `json:"min_length,omitzero"`
 	MaxLength string `json:"max_length,omitzero"`
+	// Schema says all of it in the terms of OpenAPI 3.0.
+	Schema *schemaJSON `json:"schema"`
 }
 
 // fieldsOf describes the fields of a route's request, in their order.
@@ -49,23 +49,24 @@ func fieldsOf(r httpserver.Route) []fieldJSON {
 	if len(r.Accepts) > 0 && !slices.Contains(r.Accepts, "application/json") {
 		form = "formData"
 	}
-	return structFields(r.Request, form)
+	return requestSchemas(r.Method == http.MethodPatch).fields(r.Request, form)
 }
 
-func structFields(t reflect.Type, form string) []fieldJSON {
+func (c *schemas) fields(t reflect.Type, form string) []fieldJSON {
 	var all []fieldJSON
 	for f := range t.Fields() {
 		in, name := placeOf(f.Tag, form)
 		switch {
 		case in == "" && f.Anonymous && f.Type.Kind() == reflect.Struct:
-			all = append(all, structFields(f.Type, form)...)
+			all = append(all, c.fields(f.Type, form)...)
 		case in != "":
+			schema, required := c.field(f)
 			d := fieldJSON{
-				Name: name, In: in, Package: t.PkgPath(), Struct: t.Name(), Field: f.Name, Required: in == "path",
-				Default: f.Tag.Get("default"), Example: f.Tag.Get("example"),
+				Name: name, In: in, Package: t.PkgPath(), Struct: t.Name(), Field: f.Name, Required: required || in == "path",
+				Default: f.Tag.Get("default"), Example: f.Tag.Get("example"), Schema: schema,
 			}
-			d.describe(f.Type)
-			d.limit(f.Tag.Get("binding"))
+			schema.Nullable = schema.Nullable && in == "body"
+			d.flatten(schema)
 			all = append(all, d)
 		}
 	}
@@ -83,90 +84,32 @@ func placeOf(tag reflect.StructTag, form string) (in, name string) {
 	return "", ""
 }
 
-// describe fills in what the field's Go type means to callers.
-func (d *fieldJSON) describe(t reflect.Type) {
-	for t.Kind() == reflect.Pointer && t != reflect.TypeFor[*app.File]() {
-		t = t.Elem()
+// flatten fills in what of the schema "routes --json" says in a word each.
+func (d *fieldJSON) flatten(s *schemaJSON) {
+	one := s
+	if d.Array = s.Type == "array"; d.Array {
+		one = s.Items
 	}
+	d.Type = one.Type
 	switch {
-	case t == reflect.TypeFor[*app.File]():
+	case one.Format == "binary":
 		d.Type = "file"
-	case t == reflect.TypeFor[time.Time]():
-		d.Type, d.Format = "string", "date-time"
-	case t == reflect.TypeFor[time.Duration](), reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
-		d.Type = "string"
-	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8:
-		d.Type, d.Format = "string", "byte"
-	case t.Kind() == reflect.Slice || t.Kind() == reflect.Array:
-		d.describe(t.Elem())
-		d.Array = true
-	case t.Kind() == reflect.String:
-		d.Type = "string"
-	case t.Kind() == reflect.Bool:
-		d.Type = "boolean"
-	case t.Kind() == reflect.Float32 || t.Kind() == reflect.Float64:
-		d.Type = "number"
-	case t.Kind() >= reflect.Int && t.Kind() <= reflect.Uint64:
-		d.Type = "integer"
-	default:
+		return
+	case d.Type == "":
 		d.Type = "object"
-	}
-}
-
-// limit fills in what the field's rules say, those of a list's elements left out.
-func (d *fieldJSON) limit(binding string) {
-	rules, _, _ := strings.Cut(binding, "dive")
-	for rule := range strings.SplitSeq(rules, ",") {
-		name, value, _ := strings.Cut(rule, "=")
-		switch name {
-		case "required":
-			d.Required = true
-		case "oneof":
-			d.Enum = strings.Fields(value)
-		case "email", "uuid", "url", "ipv4", "ipv6", "hostname":
-			d.Format = name
-		default:
-			d.bound(name, value)
-		}
-	}
-}
-
-func (d *fieldJSON) bound(rule, value string) {
-	switch {
-	case d.Array || d.Type == "file":
-		return
 	case d.Type == "string":
-		d.length(rule, value)
-		return
+		d.Format = s.Format
 	}
-	switch rule {
-	case "min", "gte":
-		d.Minimum = value
-	case "max", "lte":
-		d.Maximum = value
-	case "gt":
-		d.Above = value
-	case "lt":
-		d.Below = value
+	for _, value := range s.Enum {
+		d.Enum = append(d.Enum, fmt.Sprint(value))
 	}
-	if d.Type != "integer" {
-		return
+	d.Minimum, d.Maximum = s.Minimum.String(), s.Maximum.String()
+	d.MinLength, d.MaxLength = s.MinLength.String(), s.MaxLength.String()
+	if s.ExclusiveMinimum {
+		d.Minimum, d.Above = "", d.Minimum
 	}
-	if n, err := strconv.ParseInt(value, 10, 64); err == nil && rule == "gt" {
-		d.Minimum = strconv.FormatInt(n+1, 10)
-	} else if err == nil && rule == "lt" {
-		d.Maximum = strconv.FormatInt(n-1, 10)
-	}
-}
-
-func (d *fieldJSON) length(rule, value string) {
-	switch rule {
-	case "min", "gte":
-		d.MinLength = value
-	case "max", "lte":
-		d.MaxLength = value
-	case "len":
-		d.MinLength, d.MaxLength = value, value
+	if s.ExclusiveMaximum {
+		d.Maximum, d.Below = "", d.Maximum
 	}
 }
 
