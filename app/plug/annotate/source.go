@@ -187,15 +187,30 @@ func plain(lines []string) string {
 	return strings.TrimSpace(strings.Join(words, " "))
 }
 
-// fieldDocs knows the doc comments of types and fields, by folder.
+// Comments knows the doc comments of the module in a folder. It is for one goroutine.
+type Comments struct{ docs *fieldDocs }
+
+// NewComments returns the comments of the module in dir, its root.
+func NewComments(dir string) Comments {
+	return Comments{docs: &fieldDocs{dir: dir, folders: map[string]map[string]string{}}}
+}
+
+// Sentence returns the first sentence of the comment on a "Type", "Type.Field", "Type.Method" or "function" of a package of
+// domains, app or config, without the name it begins with and without a full stop; "" when there is none.
+func (c Comments) Sentence(pkg, name string) string {
+	first, _ := sentence(c.docs.of(pkg, name), name[strings.LastIndex(name, ".")+1:])
+	return first
+}
+
+// fieldDocs knows the doc comments of types, fields, functions and methods, by folder.
 type fieldDocs struct {
 	dir     string
 	folders map[string]map[string]string
 }
 
-// of returns the doc comment of "Type" or "Type.Field" of a package of this module, or "".
+// of returns the doc comment of "Type", "Type.Field", "Type.Method" or "function" of a package of this module, or "".
 func (d *fieldDocs) of(pkg, name string) string {
-	for _, room := range []string{"/domains/", "/app"} {
+	for _, room := range []string{"/domains/", "/app", "/config"} {
 		before, after, ok := strings.Cut(pkg+"/", room)
 		if ok && before != "" {
 			return d.folder(path.Join(strings.Trim(room, "/"), after))[name]
@@ -227,6 +242,10 @@ func (d *fieldDocs) folder(folder string) map[string]string {
 }
 
 func collect(n ast.Node, found map[string]string) bool {
+	if f, ok := n.(*ast.FuncDecl); ok {
+		found[receiver(f)+f.Name.Name] = f.Doc.Text()
+		return false
+	}
 	d, ok := n.(*ast.GenDecl)
 	if !ok {
 		_, file := n.(*ast.File)
@@ -250,6 +269,21 @@ func collect(n ast.Node, found map[string]string) bool {
 		}
 	}
 	return false
+}
+
+// receiver returns the type that f is a method of, with a dot, or "".
+func receiver(f *ast.FuncDecl) string {
+	if f.Recv == nil || len(f.Recv.List) == 0 {
+		return ""
+	}
+	t := f.Recv.List[0].Type
+	if pointer, ok := t.(*ast.StarExpr); ok {
+		t = pointer.X
+	}
+	if name, ok := t.(*ast.Ident); ok {
+		return name.Name + "."
+	}
+	return ""
 }
 
 // sentence turns a doc comment into a description: its first sentence without the name it begins with.
