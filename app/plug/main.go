@@ -37,7 +37,7 @@ func main() {
 		return
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	err := run(ctx, os.Args[1:], os.Stdout)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "plug:", err)
@@ -46,13 +46,13 @@ func main() {
 }
 
 // run carries out one command.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if len(args) == 0 {
 		return fmt.Errorf("there is no command to carry out\n%s", usage)
 	}
 	switch args[0] {
 	case "lint":
-		return runLint(ctx, args[1:], stdout, stderr)
+		return runLint(ctx, args[1:], stdout)
 	case "annotate":
 		return runAnnotate(ctx, args[1:], stdout)
 	case "new":
@@ -67,19 +67,24 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 }
 
-// runLint has go vet run the rules, which keeps what it found of packages that have not changed.
-func runLint(ctx context.Context, packages []string, stdout, stderr io.Writer) error {
-	self, err := os.Executable()
+// runLint prints what the rules find in the packages.
+func runLint(ctx context.Context, patterns []string, stdout io.Writer) error {
+	if len(patterns) == 0 {
+		patterns = []string{"./..."}
+	}
+	dir, err := os.Getwd()
 	if err != nil {
-		return fmt.Errorf("find own executable: %w", err)
+		return fmt.Errorf("find folder: %w", err)
 	}
-	if len(packages) == 0 {
-		packages = []string{"./..."}
+	found, err := lint.Check(ctx, dir, patterns)
+	if err != nil {
+		return err
 	}
-	cmd := exec.CommandContext(ctx, "go", append([]string{"vet", "-vettool=" + self}, packages...)...) //nolint:gosec // its own path
-	cmd.Stdout, cmd.Stderr = stdout, stderr
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("lint: %w", err)
+	for _, f := range found {
+		fmt.Fprintln(stdout, f)
+	}
+	if len(found) > 0 {
+		return fmt.Errorf("lint: the project's rules are broken in %d places", len(found))
 	}
 	return nil
 }

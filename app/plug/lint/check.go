@@ -1,0 +1,110 @@
+package lint
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"go/token"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/tools/go/analysis/checker"
+	"golang.org/x/tools/go/packages"
+)
+
+// Finding is what a rule has to say of a line.
+type Finding struct {
+	// Position is where; its file is named from the folder that was checked.
+	Position token.Position
+	// Rule is the rule's name.
+	Rule string
+	// Message says what is wrong and what to do instead.
+	Message string
+}
+
+// String returns "file:line:column: message".
+func (f Finding) String() string { return f.Position.String() + ": " + f.Message }
+
+// Check holds the packages of dir that match the patterns, tests included, against the rules, and returns what they find,
+// in the order of files and lines. Packages of other modules are known by what the compiler has exported of them, as are
+// those of this one that nobody asked for; of domains the sources are read nevertheless, since the rules on events look at
+// all of them together.
+func Check(ctx context.Context, dir string, patterns []string) ([]Finding, error) {
+	asked, err := load(ctx, dir, packages.NeedName|packages.NeedModule, patterns)
+	if err != nil {
+		return nil, err
+	}
+	if len(asked) == 0 {
+		return nil, fmt.Errorf("load packages: none match %q", patterns)
+	}
+	wanted := map[string]bool{}
+	for _, p := range asked {
+		wanted[p.ID] = true
+		if p.Module != nil && p.Module.Main && !slices.Contains(patterns, p.Module.Path+"/domains/...") {
+			patterns = append(slices.Clone(patterns), p.Module.Path+"/domains/...")
+		}
+	}
+	all, err := load(ctx, dir, packages.LoadSyntax|packages.NeedModule, patterns)
+	if err != nil {
+		return nil, err
+	}
+	roots := slices.DeleteFunc(all, func(p *packages.Package) bool { return !wanted[p.ID] })
+	graph, err := checker.Analyze(Rules(), roots, nil)
+	if err != nil {
+		return nil, fmt.Errorf("check packages: %w", err)
+	}
+	return findings(graph, dir)
+}
+
+func load(ctx context.Context, dir string, mode packages.LoadMode, patterns []string) ([]*packages.Package, error) {
+	loaded, err := packages.Load(&packages.Config{Context: ctx, Dir: dir, Mode: mode, Tests: true}, patterns...)
+	if err != nil {
+		return nil, fmt.Errorf("load packages: %w", err)
+	}
+	if err := problemsOf(loaded); err != nil {
+		return nil, fmt.Errorf("load packages: %w", err)
+	}
+	return loaded, nil
+}
+
+// problemsOf returns what keeps the packages, or what they import, from being looked at. What the go command says of a file that does not
+// compile is left out where the type checker says it better.
+func problemsOf(loaded []*packages.Package) error {
+	var checked, others []error
+	for p := range packages.Postorder(loaded) {
+		for _, e := range p.Errors {
+			if e.Kind == packages.ParseError || e.Kind == packages.TypeError {
+				checked = append(checked, e)
+			} else {
+				others = append(others, e)
+			}
+		}
+	}
+	if len(checked) > 0 {
+		return errors.Join(checked...)
+	}
+	return errors.Join(others...)
+}
+
+// findings returns the diagnostics of the roots. A package is looked at once by itself and once as its tests see it.
+func findings(graph *checker.Graph, dir string) ([]Finding, error) {
+	var all []Finding
+	var problems []error
+	for _, act := range graph.Roots {
+		if act.Err != nil {
+			problems = append(problems, fmt.Errorf("check %s: %w", act, act.Err))
+		}
+		for _, d := range act.Diagnostics {
+			f := Finding{Position: act.Package.Fset.Position(d.Pos), Rule: act.Analyzer.Name, Message: d.Message}
+			if rel, err := filepath.Rel(dir, f.Position.Filename); err == nil {
+				f.Position.Filename = rel
+			}
+			all = append(all, f)
+		}
+	}
+	slices.SortFunc(all, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.Position.Filename, b.Position.Filename), cmp.Compare(a.Position.Offset, b.Position.Offset), cmp.Compare(a.Message, b.Message))
+	})
+	return slices.Compact(all), errors.Join(problems...)
+}
