@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/stdlib"
 )
 
 const (
@@ -56,7 +55,7 @@ func (db *DB) newPostgresPool(params map[string]string) *sql.DB {
 	maps.Copy(defaults, config.RuntimeParams)
 	defaults["timezone"] = "UTC"
 	config.RuntimeParams = defaults
-	return stdlib.OpenDB(*config)
+	return sql.OpenDB(newPgConnector(config))
 }
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(max(d.Milliseconds(), 1), 10) }

@@ -94,13 +94,18 @@ func TestDeadlockIsRetried(t *testing.T) {
 	require.Equal(t, []int{7, 7}, watts)
 }
 
-// relay stands between the service and Postgres, so that the test can break the connection.
+// relay stands between the service and Postgres, so that the test can break the connection, count what the service
+// sends, and change it.
 type relay struct {
 	listener net.Listener
 	backend  string
 	mu       sync.Mutex
 	conns    []net.Conn
 	all      sync.WaitGroup
+	// sent counts the messages of the service that it waits for the answer to.
+	sent atomic.Int64
+	// rewrite changes what the service sends; it may be nil.
+	rewrite atomic.Pointer[func([]byte) []byte]
 }
 
 func newRelay(t *testing.T, backend string) *relay {
@@ -131,8 +136,26 @@ func (r *relay) serve() {
 		r.mu.Lock()
 		r.conns = append(r.conns, front, back)
 		r.mu.Unlock()
-		r.all.Go(func() { _, _ = io.Copy(back, front); _ = back.Close() })
+		r.all.Go(func() { r.forward(back, front); _ = back.Close() })
 		r.all.Go(func() { _, _ = io.Copy(front, back); _ = front.Close() })
+	}
+}
+
+func (r *relay) forward(back, front net.Conn) {
+	p := make([]byte, 64<<10)
+	for {
+		n, err := front.Read(p)
+		if err != nil {
+			return
+		}
+		r.sent.Add(1)
+		out := p[:n]
+		if rewrite := r.rewrite.Load(); rewrite != nil {
+			out = (*rewrite)(out)
+		}
+		if _, err := back.Write(out); err != nil {
+			return
+		}
 	}
 }
 

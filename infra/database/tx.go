@@ -42,6 +42,7 @@ type Tx struct {
 type root struct {
 	sql     *sql.Tx
 	conn    *sql.Conn
+	last    []finalStatement   // of Postgres; guarded by mu
 	current atomic.Pointer[Tx] // the innermost open one; nil once the transaction has ended
 	cancel  context.CancelFunc // rolls back
 	stop    func() bool        // ends the watch over the caller's context
@@ -53,7 +54,7 @@ type root struct {
 	use    sync.RWMutex
 	sealed bool // set under use
 
-	mu     sync.Mutex // guards values
+	mu     sync.Mutex // guards values and last
 	values map[any]any
 }
 
@@ -163,7 +164,7 @@ func (t *Tx) commit() error {
 		return MapError(context.Cause(t.ctx))
 	}
 	t.end()
-	err := t.root.finish(t.root.sql.Commit)
+	err := t.root.finish(t.root.commit)
 	t.root.leave()
 	if err != nil {
 		t.runHooks("after-rollback", t.afterRollback)
@@ -191,6 +192,22 @@ func (t *Tx) rollback() error {
 		return nil
 	}
 	return fmt.Errorf("roll back: %w", MapError(err))
+}
+
+// commit sends COMMIT, and with it the statements that were to be the last.
+func (r *root) commit() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.last) > 0 {
+		err := r.conn.Raw(func(conn any) error {
+			conn.(*pgConn).last = r.last //nolint:forcetypeassert // of the pool that Postgres has
+			return nil
+		})
+		if err != nil {
+			return errors.Join(err, r.sql.Rollback())
+		}
+	}
+	return r.sql.Commit()
 }
 
 // finish runs the last statement of a transaction and gives its connection back.
@@ -303,6 +320,25 @@ func (t *Tx) AfterRollback(hook func()) {
 	t.mu.Lock()
 	t.afterRollback = append(t.afterRollback, hook)
 	t.mu.Unlock()
+}
+
+// ExecLast has a statement run after all others of the transaction, BeforeCommit hooks included. On Postgres it goes out
+// with the COMMIT, in one round trip, and its error is that of the transaction, with purpose before it; on SQLite, which
+// has no round trips, it is run at once. It is not undone with a savepoint: call it in a BeforeCommit hook.
+func (t *Tx) ExecLast(ctx context.Context, purpose, query string, args ...any) error {
+	if t.db.Dialect() == SQLite {
+		if _, err := t.ExecContext(ctx, query, args...); err != nil {
+			return fmt.Errorf("%s: %w", purpose, err)
+		}
+		return nil
+	}
+	if err := t.check(); err != nil {
+		return err
+	}
+	t.root.mu.Lock()
+	defer t.root.mu.Unlock()
+	t.root.last = append(t.root.last, finalStatement{purpose, query, args})
+	return nil
 }
 
 // Value returns what [Tx.SetValue] stored under key in this transaction, savepoints included, or nil.

@@ -212,8 +212,7 @@ func (s *settler) relax(ctx context.Context, ops []op) error {
 			return nil
 		}
 	}
-	_, err := s.o.db.ExecContext(ctx, "SET LOCAL synchronous_commit = off")
-	return err
+	return s.o.store.last(ctx, "relax the commit", "SET LOCAL synchronous_commit = off")
 }
 
 func (s *settler) takeOps() []op {
@@ -313,7 +312,7 @@ func (o *Outbox) applyAll(ctx context.Context, ops []op) error {
 	if len(done) == 0 {
 		return nil
 	}
-	if _, err := o.store.completeAll(ctx, done); err != nil {
+	if err := o.store.settleAll(ctx, done); err != nil {
 		return fmt.Errorf("settle deliveries: %w", err)
 	}
 	return nil

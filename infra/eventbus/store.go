@@ -184,7 +184,7 @@ func (d deliveryRow) claim(owner string) (who, state string, n int) {
 	return "", "pending", 0
 }
 
-// insertPostgres does it in one statement, which is one round trip.
+// insertPostgres does it in one statement, which goes out with the commit.
 func (s store) insertPostgres(ctx context.Context, owner string, e *entry, event []any) error {
 	m := e.m
 	claimed, open := []string{}, []string{} // not nil, which would be NULL
@@ -196,8 +196,16 @@ func (s store) insertPostgres(ctx context.Context, owner string, e *entry, event
 		}
 	}
 	args := append(event, claimed, open, owner, m.Delay.Milliseconds())
-	_, err := s.db.ExecContext(ctx, insertAllPostgres, args...)
-	return err
+	return s.last(ctx, "store event "+m.Topic, insertAllPostgres, args...)
+}
+
+// last runs a statement right before the commit of ctx's transaction, in the same round trip.
+func (s store) last(ctx context.Context, purpose, query string, args ...any) error {
+	tx, ok := database.TxFrom(ctx)
+	if !ok {
+		return errors.New(purpose + ": the transaction has ended")
+	}
+	return tx.ExecLast(ctx, purpose, query, args...)
 }
 
 // insertAllPostgres stores an event ($1–$11) with the deliveries claimed by this process ($12), the open ones of its
@@ -240,16 +248,31 @@ func (s store) completeAll(ctx context.Context, deliveries []*Incoming) (n int64
 		}
 		return n, nil
 	}
-	ids, groups, tokens := make([]string, len(deliveries)), make([]string, len(deliveries)), make([]int64, len(deliveries))
-	for i, d := range deliveries {
-		ids[i], groups[i], tokens[i] = d.ID(), d.Subscription, d.token
-	}
-	result, err := s.db.ExecContext(ctx, `DELETE FROM bus_deliveries d USING unnest($1::text[], $2::text[], $3::bigint[]) AS c (id, name, token)
-		WHERE d.event_id = c.id AND d.subscription = c.name AND d.token = c.token`, ids, groups, tokens)
+	result, err := s.db.ExecContext(ctx, completeAllPostgres, completions(deliveries)...)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const completeAllPostgres = `DELETE FROM bus_deliveries d USING unnest($1::text[], $2::text[], $3::bigint[]) AS c (id, name, token)
+	WHERE d.event_id = c.id AND d.subscription = c.name AND d.token = c.token`
+
+func completions(deliveries []*Incoming) []any {
+	ids, groups, tokens := make([]string, len(deliveries)), make([]string, len(deliveries)), make([]int64, len(deliveries))
+	for i, d := range deliveries {
+		ids[i], groups[i], tokens[i] = d.ID(), d.Subscription, d.token
+	}
+	return []any{ids, groups, tokens}
+}
+
+// settleAll is completeAll at the end of ctx's transaction, whatever the number. On Postgres it goes out with the commit.
+func (s store) settleAll(ctx context.Context, deliveries []*Incoming) error {
+	if s.postgres {
+		return s.last(ctx, "settle deliveries", completeAllPostgres, completions(deliveries)...)
+	}
+	_, err := s.completeAll(ctx, deliveries)
+	return err
 }
 
 // retry gives a delivery back, due after wait. Attempts is what it has counted so far.

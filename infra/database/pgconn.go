@@ -1,0 +1,186 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// pgConnector makes connections to Postgres whose transactions take as few round trips as they can.
+type pgConnector struct{ driver.Connector }
+
+// newPgConnector returns a connector for config, which it changes.
+func newPgConnector(config *pgx.ConnConfig) pgConnector {
+	config.AfterNetConnect = newWire
+	return pgConnector{stdlib.GetConnector(*config)}
+}
+
+// Connect implements driver.Connector.
+func (c pgConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	std, ok := conn.(*stdlib.Conn)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("connect to Postgres: a connection of type %T", conn), conn.Close())
+	}
+	w, ok := std.Conn().PgConn().Conn().(*wire)
+	if !ok {
+		return nil, errors.Join(errors.New("connect to Postgres: a connection that is not our own"), conn.Close())
+	}
+	return &pgConn{Conn: std, wire: w}, nil
+}
+
+// pgConn is the driver's connection, with transactions that are begun by their first statement, and committed together
+// with their last ones.
+type pgConn struct {
+	*stdlib.Conn
+	wire *wire
+	// inTx tells that a transaction is open, or will be with its first statement.
+	inTx bool
+	// last are the statements that the commit brings along.
+	last []finalStatement
+}
+
+// finalStatement is run right before a commit, in the same round trip.
+type finalStatement struct {
+	purpose string
+	query   string
+	args    []any
+}
+
+// BeginTx implements driver.ConnBeginTx. It sends nothing.
+func (c *pgConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	if c.Conn.Conn().IsClosed() {
+		return nil, driver.ErrBadConn
+	}
+	begin, err := beginStatement(opts)
+	if err != nil {
+		return nil, err
+	}
+	c.last = nil
+	c.wire.recall()
+	if err := c.wire.announce(begin); err != nil {
+		return nil, err
+	}
+	c.inTx = true
+	return &pgTx{conn: c, ctx: ctx}, nil
+}
+
+// unopened reports whether BEGIN has failed: what were to be the transaction's statements would run by themselves.
+func (c *pgConn) unopened() bool {
+	server := c.Conn.Conn().PgConn()
+	return c.inTx && !c.wire.waiting() && server.TxStatus() == 'I' && !server.IsBusy() && !server.IsClosed()
+}
+
+// ExecContext implements driver.ExecerContext.
+func (c *pgConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if c.unopened() {
+		return nil, errTxFailed
+	}
+	return c.Conn.ExecContext(ctx, query, args)
+}
+
+// QueryContext implements driver.QueryerContext.
+func (c *pgConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if c.unopened() {
+		return nil, errTxFailed
+	}
+	return c.Conn.QueryContext(ctx, query, args)
+}
+
+func beginStatement(opts driver.TxOptions) (string, error) {
+	begin := "begin"
+	switch level := sql.IsolationLevel(opts.Isolation); level {
+	case sql.LevelDefault:
+	case sql.LevelReadUncommitted, sql.LevelReadCommitted, sql.LevelRepeatableRead, sql.LevelSerializable:
+		begin += " isolation level " + level.String()
+	case sql.LevelSnapshot:
+		begin += " isolation level " + sql.LevelRepeatableRead.String()
+	default:
+		return "", fmt.Errorf("begin: Postgres has no isolation level %q", level)
+	}
+	if opts.ReadOnly {
+		begin += " read only"
+	}
+	return begin, nil
+}
+
+// pgTx is a transaction of a pgConn.
+type pgTx struct {
+	conn *pgConn
+	// ctx is that of BeginTx, as with the driver's own transactions.
+	ctx context.Context //nolint:containedctx // Commit takes none
+}
+
+// rollbackTimeout bounds a rollback, which has no context.
+const rollbackTimeout = 5 * time.Second
+
+// Commit implements driver.Tx.
+func (t *pgTx) Commit() error {
+	c := t.conn
+	last := c.last
+	switch {
+	case c.unopened():
+		c.inTx = false
+		return pgx.ErrTxCommitRollback
+	case c.wire.waiting() && len(last) == 0:
+		return t.Rollback() // there is nothing to commit
+	}
+	tag, err := t.finish(last)
+	switch {
+	case err == nil && tag.String() == "ROLLBACK": // a statement had failed
+		err = pgx.ErrTxCommitRollback
+	case err != nil && c.Conn.Conn().PgConn().TxStatus() != 'I':
+		return errors.Join(err, t.Rollback())
+	}
+	c.inTx = false
+	return err
+}
+
+// finish runs the last statements and COMMIT. When one fails, the server skips the others and COMMIT.
+func (t *pgTx) finish(last []finalStatement) (pgconn.CommandTag, error) {
+	conn := t.conn.Conn.Conn()
+	if len(last) == 0 {
+		return conn.Exec(t.ctx, "commit")
+	}
+	batch := &pgx.Batch{}
+	for _, s := range last {
+		batch.Queue(s.query, s.args...)
+	}
+	batch.Queue("commit")
+	results := conn.SendBatch(t.ctx, batch)
+	for _, s := range last {
+		if _, err := results.Exec(); err != nil {
+			_ = results.Close() // tells the same
+			return pgconn.CommandTag{}, fmt.Errorf("%s: %w", s.purpose, err)
+		}
+	}
+	tag, err := results.Exec()
+	return tag, errors.Join(err, results.Close())
+}
+
+// Rollback implements driver.Tx.
+func (t *pgTx) Rollback() error {
+	c := t.conn
+	skip := c.wire.waiting() || c.unopened()
+	c.wire.recall()
+	c.inTx = false
+	if skip {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), rollbackTimeout)
+	defer cancel()
+	if _, err := c.Conn.Conn().Exec(ctx, "rollback"); err != nil {
+		return errors.Join(err, c.Close()) // a connection in a transaction is of no use to others
+	}
+	return nil
+}

@@ -1,0 +1,151 @@
+package database_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"plugboard/app"
+	"plugboard/infra/database"
+)
+
+// TestATransactionOnPostgresTakesFewRoundTrips holds that BEGIN travels with the first statement, and the last ones with
+// COMMIT.
+func TestATransactionOnPostgresTakesFewRoundTrips(t *testing.T) {
+	t.Parallel()
+	db, relay := throughRelay(t)
+	number := 0
+	trips := func(fn func(ctx context.Context) error) int64 {
+		before := relay.sent.Load()
+		require.NoError(t, db.InTx(t.Context(), fn))
+		return relay.sent.Load() - before
+	}
+	insert := func(ctx context.Context) error {
+		number++
+		return add(ctx, db, fmt.Sprint("lamp ", number))
+	}
+	last := func(ctx context.Context) error {
+		if err := insert(ctx); err != nil {
+			return err
+		}
+		tx, _ := database.TxFrom(ctx)
+		for range 2 {
+			number++
+			err := tx.ExecLast(ctx, "store lamp", "INSERT INTO lamps (name, watts, created_at) VALUES ($1, 5, now())", fmt.Sprint("lamp ", number))
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, fn := range []func(ctx context.Context) error{insert, last} { // has their statements prepared
+		require.NoError(t, db.InTx(t.Context(), fn))
+	}
+	require.EqualValues(t, 0, trips(func(context.Context) error { return nil }))
+	require.EqualValues(t, 2, trips(insert))
+	require.EqualValues(t, 2, trips(last))
+	require.EqualValues(t, 3, trips(func(ctx context.Context) error { return db.InTx(ctx, func(context.Context) error { return nil }) }), "a savepoint")
+	require.Equal(t, number, count(t.Context(), t, db))
+
+	before := relay.sent.Load()
+	require.ErrorIs(t, db.InTx(t.Context(), func(context.Context) error { return errBoom }), errBoom)
+	require.Equal(t, before, relay.sent.Load(), "nothing was begun, nothing is rolled back")
+}
+
+func TestStatementIsNotRunWhenBeginFails(t *testing.T) {
+	t.Parallel()
+	db, relay := throughRelay(t)
+	require.NoError(t, db.InTx(t.Context(), func(ctx context.Context) error { return add(ctx, db, "before") }))
+	bogus := func(p []byte) []byte { return bytes.Replace(p, []byte("begin\x00"), []byte("bogus\x00"), 1) }
+	relay.rewrite.Store(&bogus)
+	var after error
+	err := db.InTx(t.Context(), func(ctx context.Context) error {
+		err := add(ctx, db, "lost")
+		after = add(ctx, db, "lost too")
+		return err
+	})
+	require.ErrorContains(t, err, "42601", "the syntax error of BEGIN")
+	require.Error(t, db.InTx(t.Context(), func(ctx context.Context) error { // a statement in the simple protocol
+		return db.InTx(ctx, func(ctx context.Context) error { return add(ctx, db, "lost") })
+	}))
+	require.Error(t, db.InTx(t.Context(), func(ctx context.Context) error {
+		_ = add(ctx, db, "lost") // whoever forgets an error must not believe it stored
+		return nil
+	}))
+	relay.rewrite.Store(nil)
+	require.Error(t, after)
+	require.NoError(t, db.InTx(t.Context(), func(ctx context.Context) error { return add(ctx, db, "after") }))
+	require.Equal(t, 2, count(t.Context(), t, db))
+}
+
+func TestExecLast(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, dialect database.Dialect) {
+		db := fresh(t, dialect)
+		ends := []string{}
+		run := func(query string) error {
+			return db.InTx(t.Context(), func(ctx context.Context) error {
+				tx, _ := database.TxFrom(ctx)
+				tx.BeforeCommit(func(ctx context.Context) error { return tx.ExecLast(ctx, "light lamp", query) })
+				tx.AfterCommit(func() { ends = append(ends, "committed") })
+				tx.AfterRollback(func() { ends = append(ends, "rolled back") })
+				return add(ctx, db, "one")
+			})
+		}
+		err := run("INSERT INTO lamps (name, watts, created_at) VALUES ('two', 0, '2026-01-01')")
+		require.Equal(t, app.Invalid, app.CodeOf(err), "%v", err)
+		require.ErrorContains(t, err, "light lamp")
+		err = run("INSERT INTO lamps (name, watts, created_at) VALUES ('one', 1, '2026-01-01')")
+		require.Equal(t, app.Conflict, app.CodeOf(err), "%v", err)
+		require.Zero(t, count(t.Context(), t, db), "nothing of the transaction is left")
+		require.NoError(t, run("INSERT INTO lamps (name, watts, created_at) VALUES ('two', 1, '2026-01-01')"))
+		require.Equal(t, 2, count(t.Context(), t, db))
+		require.Equal(t, []string{"rolled back", "rolled back", "committed"}, ends)
+	})
+}
+
+func TestTransactionOptions(t *testing.T) {
+	t.Parallel()
+	db := fresh(t, database.Postgres)
+	for level, want := range map[sql.IsolationLevel]string{
+		sql.LevelDefault: "read committed", sql.LevelRepeatableRead: "repeatable read", sql.LevelSnapshot: "repeatable read",
+		sql.LevelSerializable: "serializable", sql.LevelReadUncommitted: "read uncommitted",
+	} {
+		tx := db.Gorm().WithContext(t.Context()).Begin(&sql.TxOptions{Isolation: level, ReadOnly: true})
+		require.NoError(t, tx.Error)
+		var isolation, readOnly string
+		require.NoError(t, tx.Raw("SELECT current_setting('transaction_isolation'), current_setting('transaction_read_only')").
+			Row().Scan(&isolation, &readOnly))
+		require.Equal(t, []string{want, "on"}, []string{isolation, readOnly})
+		require.NoError(t, tx.Rollback().Error)
+	}
+	require.Error(t, db.Gorm().WithContext(t.Context()).Begin(&sql.TxOptions{Isolation: sql.LevelLinearizable}).Error)
+}
+
+// TestAWholePoolOfDeadConnections is what a restart of the server leaves.
+func TestAWholePoolOfDeadConnections(t *testing.T) {
+	t.Parallel()
+	db, relay := throughRelay(t)
+	const all = 4 // the pool's size
+	var busy, done sync.WaitGroup
+	busy.Add(all)
+	for i := range all {
+		done.Go(func() {
+			_ = db.InTx(t.Context(), func(ctx context.Context) error {
+				err := add(ctx, db, fmt.Sprint("lamp ", i))
+				busy.Done()
+				busy.Wait()
+				return err
+			})
+		})
+	}
+	done.Wait()
+	relay.cut()
+	require.NoError(t, db.InTx(t.Context(), func(ctx context.Context) error { return add(ctx, db, "after") }))
+	require.Equal(t, all+1, count(t.Context(), t, db))
+}

@@ -1,0 +1,118 @@
+package database
+
+import (
+	"context"
+	"encoding/binary"
+	"net"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// wire is the connection to a Postgres server, on which a transaction's BEGIN travels with its first statement: a round
+// trip less in each transaction. BEGIN is sent in the extended protocol without a Sync of its own, so that the server skips
+// the statement when BEGIN fails; the answers to BEGIN are taken out of what is read.
+//
+// As the driver's connection, it is for one writer and one reader at a time.
+type wire struct {
+	net.Conn
+	// begin is what goes out before the next write; the driver closes a broken connection in a goroutine of its own.
+	begin atomic.Pointer[[]byte]
+	// replies counts the answers to BEGIN that are still to come.
+	replies atomic.Int32
+	// simple tells that the statement after BEGIN is in the simple protocol, which brings no Sync.
+	simple atomic.Bool
+	// raw was read and not looked at, as the rest of a message is missing; ready is for the reader.
+	raw, ready []byte
+}
+
+// beginReplies is how many messages answer a BEGIN: ParseComplete, BindComplete and CommandComplete.
+const beginReplies = 3
+
+// newWire is for [pgconn.Config.AfterNetConnect].
+func newWire(_ context.Context, _ *pgconn.Config, conn net.Conn) (net.Conn, error) {
+	return &wire{Conn: conn}, nil
+}
+
+// announce has statement, which begins a transaction, sent with what is written next.
+func (w *wire) announce(statement string) error {
+	var begin []byte
+	var err error
+	for _, m := range []pgproto3.FrontendMessage{&pgproto3.Parse{Query: statement}, &pgproto3.Bind{}, &pgproto3.Execute{}} {
+		if begin, err = m.Encode(begin); err != nil {
+			return err
+		}
+	}
+	w.begin.Store(&begin)
+	return nil
+}
+
+// waiting reports whether an announced statement has not been sent.
+func (w *wire) waiting() bool { return w.begin.Load() != nil }
+
+// recall takes an announced statement back.
+func (w *wire) recall() { w.begin.Store(nil) }
+
+// Write implements net.Conn.
+func (w *wire) Write(p []byte) (int, error) {
+	if !w.waiting() || len(p) == 0 {
+		return w.Conn.Write(p)
+	}
+	begin := w.begin.Swap(nil)
+	if begin == nil {
+		return w.Conn.Write(p)
+	}
+	w.simple.Store(p[0] == 'Q')
+	w.replies.Store(beginReplies)
+	n, err := w.Conn.Write(append(*begin, p...))
+	return max(0, n-len(*begin)), err
+}
+
+// Read implements net.Conn.
+func (w *wire) Read(p []byte) (int, error) {
+	for {
+		if len(w.ready) > 0 {
+			n := copy(p, w.ready)
+			w.ready = w.ready[n:]
+			return n, nil
+		}
+		n, err := w.Conn.Read(p)
+		if w.replies.Load() == 0 {
+			return n, err
+		}
+		w.raw = append(w.raw, p[:n]...)
+		w.sort()
+		if err != nil && len(w.ready) == 0 {
+			return 0, err
+		}
+	}
+}
+
+// sort takes the answers to BEGIN out of raw, and moves what else there is to ready.
+func (w *wire) sort() {
+	const header = 5 // a type, and a length that counts itself and the body
+	for w.replies.Load() > 0 && len(w.raw) >= header {
+		size := 1 + int(binary.BigEndian.Uint32(w.raw[1:header]))
+		if size < header || len(w.raw) < size {
+			return
+		}
+		switch w.raw[0] {
+		case '1', '2', 'C': // ParseComplete, BindComplete, CommandComplete
+			w.replies.Add(-1)
+			w.raw = w.raw[size:]
+		case 'N', 'S', 'A': // notices, which come at any time
+			w.ready = append(w.ready, w.raw[:size]...)
+			w.raw = w.raw[size:]
+		default: // BEGIN has failed, and that is the answer to the statement, which the server skips until a Sync
+			w.replies.Store(0)
+			if w.simple.Load() {
+				_, _ = w.Conn.Write([]byte{'S', 0, 0, 0, 4}) // when this fails the connection is broken, as its reader will see
+			}
+		}
+	}
+	if w.replies.Load() == 0 {
+		w.ready = append(w.ready, w.raw...)
+		w.raw = nil
+	}
+}
