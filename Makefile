@@ -42,6 +42,7 @@ tidy/check:
 docs: ## generate the annotations of the plugins from what they register, and the API's description in docs/
 	@go tool plug annotate
 	$(SWAG) --output docs
+	@go tool plug openapi
 
 docs/check: ## fail when the annotations or docs/ are not what make docs generates
 	@go tool plug annotate -check
@@ -49,6 +50,7 @@ docs/check: ## fail when the annotations or docs/ are not what make docs generat
 	for file in swagger.json swagger.yaml; do \
 		diff -u "docs/$$file" "$$dir/docs/$$file" || { echo "docs/$$file is stale: run make docs and commit it" >&2; exit 1; }; \
 	done
+	@go tool plug openapi -check
 
 # nomsgpack leaves out Gin's MessagePack binding, which nothing here uses: 6 MB.
 build: ## build the static binary bin/plugboard

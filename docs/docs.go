@@ -1,5 +1,5 @@
-// Package docs carries the API's description, which swag generates from the annotations above each
-// plugin's Execute.
+// Package docs carries the API's description, which make docs generates from the annotations above each plugin's
+// Execute and from what the plugins register.
 //
 //	@title			Plugboard
 //	@version		0.1.0
@@ -9,8 +9,8 @@ package docs
 
 import _ "embed"
 
-//go:embed swagger.json
-var swagger string
+//go:embed openapi.json
+var openapi string
 
-// Spec returns the API's description, Swagger 2.0 in JSON.
-func Spec() string { return swagger }
+// Spec returns the API's description, OpenAPI 3.0 in JSON.
+func Spec() string { return openapi }

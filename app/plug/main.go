@@ -26,6 +26,8 @@ const usage = `usage: go tool plug <command>
   lint [packages]    hold the packages (./... without any) against the project's rules
   annotate [-check]  write swag's annotations above the handlers, from what the service registers;
                      with -check fail when they would change, or docs/ has a schema that two domains name alike
+  openapi [-check]   write docs/openapi.json, OpenAPI 3.0, from docs/swagger.json and what the service registers;
+                     with -check fail when it would change
   new <domain>/<name> [--kind endpoint|subscriber|cpu] [--topic T] [--method M] [--path P]
                      make a plugin and its test, and the domain where there is none
   adopt <module>     rename the module throughout
@@ -55,6 +57,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return runLint(ctx, args[1:], stdout)
 	case "annotate":
 		return runAnnotate(ctx, args[1:], stdout)
+	case "openapi":
+		return runOpenAPI(ctx, args[1:])
 	case "new":
 		return runNew(ctx, args[1:], stdout)
 	case "adopt":

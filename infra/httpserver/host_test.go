@@ -43,10 +43,10 @@ func TestProbes(t *testing.T) {
 
 func TestDocsAreServedFromTheBinary(t *testing.T) {
 	t.Parallel()
-	spec := func(p *httpserver.Params) { p.Spec = func() string { return `{"swagger":"2.0"}` } }
+	spec := func(p *httpserver.Params) { p.Spec = func() string { return `{"openapi":"3.0.3"}` } }
 	k := serve(t, func(*app.Boot) {}, spec)
 	w := k.do("GET", "/openapi.json", "")
-	require.Equal(t, `{"swagger":"2.0"}`, w.Body.String())
+	require.Equal(t, `{"openapi":"3.0.3"}`, w.Body.String())
 	require.Equal(t, "application/json", w.Header().Get("Content-Type"))
 
 	w = k.do("GET", "/docs", "")

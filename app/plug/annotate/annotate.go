@@ -28,6 +28,8 @@ type Route struct {
 	Binary   bool     `json:"binary"`
 	Tags     []string `json:"tags"`
 	Fields   []Field  `json:"fields"`
+	// Data is the OpenAPI schema of what a success answers in its envelope.
+	Data json.RawMessage `json:"data"`
 }
 
 // Field is a field of a request.
@@ -48,6 +50,8 @@ type Field struct {
 	Maximum   string   `json:"maximum"`
 	MinLength string   `json:"min_length"`
 	MaxLength string   `json:"max_length"`
+	// Schema is the OpenAPI schema of the field.
+	Schema json.RawMessage `json:"schema"`
 }
 
 // Describe builds the service in dir, the module's root, and asks it for its routes. It opens neither a port nor a

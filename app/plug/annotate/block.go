@@ -141,7 +141,10 @@ func mediaTypes(types []string) []string {
 
 var wildcard = regexp.MustCompile(`[:*](\w+)`)
 
-func (b block) router() string { return wildcard.ReplaceAllString(b.Path, "{$1}") }
+func (b block) router() string { return Template(b.Path) }
+
+// Template returns a path of Gin's as the documents write it: "/products/:id" is "/products/{id}".
+func Template(path string) string { return wildcard.ReplaceAllString(path, "{$1}") }
 
 // params describes what the request is filled from; the members of a JSON body are described by its schema.
 func (b block) params() [][]string {

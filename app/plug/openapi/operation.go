@@ -1,0 +1,123 @@
+package openapi
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"plugboard/app/plug/annotate"
+)
+
+// operation is what is described of one route.
+type operation struct {
+	*openapi3.Operation
+
+	route   annotate.Route
+	refiner *refiner
+}
+
+// restore puts right what the operation says.
+func (o operation) restore() error {
+	body := openapi3.NewObjectSchema()
+	body.Properties = openapi3.Schemas{}
+	var problems []error
+	for _, f := range o.route.Fields {
+		schema := new(openapi3.Schema)
+		if err := json.Unmarshal(f.Schema, schema); err != nil {
+			return fmt.Errorf("read schema of %s: %w", f.Name, err)
+		}
+		if f.In == "body" || f.In == "formData" {
+			body.Properties[f.Name] = schema.NewRef()
+			if f.Required {
+				body.Required = append(body.Required, f.Name)
+			}
+			continue
+		}
+		problems = append(problems, o.parameter(f, schema))
+	}
+	if len(body.Properties) > 0 {
+		problems = append(problems, o.body(body))
+	}
+	return errors.Join(append(problems, o.answers())...)
+}
+
+// parameter puts right what is said of a parameter. Its example belongs to the parameter, not to its schema.
+func (o operation) parameter(f annotate.Field, schema *openapi3.Schema) error {
+	p := o.Parameters.GetByInAndName(f.In, f.Name)
+	if p == nil {
+		return fmt.Errorf("the %s parameter %s is registered and not described: run make docs", f.In, f.Name)
+	}
+	p.Required = f.Required
+	p.Example, schema.Example = schema.Example, nil
+	p.Schema = o.refiner.refine(p.Schema, schema, o.refiner.received)
+	return nil
+}
+
+// body puts right what is said of the request's body: JSON, or a form.
+func (o operation) body(schema *openapi3.Schema) error {
+	if o.RequestBody == nil || o.RequestBody.Value == nil {
+		return errors.New("a body is registered and not described: run make docs")
+	}
+	request := o.RequestBody.Value
+	request.Extensions = nil
+	for _, name := range o.route.Accepts {
+		content := request.Content[name]
+		if content == nil {
+			return fmt.Errorf("a body of %s is registered and not described: run make docs", name)
+		}
+		content.Schema = o.refiner.refine(content.Schema, schema, o.refiner.received)
+		request.Required = strings.HasSuffix(name, "json") || len(schema.Required) > 0
+	}
+	return nil
+}
+
+// answers puts right what is said of the answers: which media types they have, and what of them is always there.
+func (o operation) answers() error {
+	var data *openapi3.Schema
+	if len(o.route.Data) > 0 {
+		data = new(openapi3.Schema)
+		if err := json.Unmarshal(o.route.Data, data); err != nil {
+			return fmt.Errorf("read schema of data: %w", err)
+		}
+	}
+	first := ""
+	for _, ref := range o.Responses.Map() {
+		onlyJSON(ref.Value)
+	}
+	for _, status := range o.route.Statuses {
+		response := o.Responses.Status(status)
+		if response == nil {
+			return fmt.Errorf("status %d is registered and not described: run make docs", status)
+		}
+		content := response.Value.Content.Get(jsonType)
+		if content == nil || content.Schema == nil || isFile(content.Schema) {
+			continue
+		}
+		if first == "" {
+			first = content.Schema.Ref
+		}
+		if content.Schema.Ref != first { // described by hand
+			o.refiner.envelope(content.Schema, nil)
+			continue
+		}
+		o.refiner.envelope(content.Schema, data)
+	}
+	return nil
+}
+
+// onlyJSON leaves an answer the media types it can have: Swagger 2.0 knows those of the operation alone. A file has any
+// but JSON, everything else is JSON.
+func onlyJSON(response *openapi3.Response) {
+	for name, content := range response.Content {
+		if len(response.Content) > 1 && strings.HasPrefix(name, jsonType) == isFile(content.Schema) {
+			delete(response.Content, name)
+		}
+	}
+}
+
+func isFile(ref *openapi3.SchemaRef) bool {
+	return ref != nil && ref.Value != nil && ref.Value.Format == "binary"
+}
