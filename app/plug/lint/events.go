@@ -14,14 +14,22 @@ import (
 	"golang.org/x/tools/go/analysis"
 )
 
-// Events is the package fact of a domain's packages: what its plugins publish and subscribe to, with that of the
-// packages they import.
+// Events is the package fact of a domain's packages: what its plugins publish, subscribe to, ask and answer, with that
+// of the packages they import.
 type Events struct {
 	// Published and Heard are in the order of the files.
 	Published, Heard []EventUse
+	// Answered and Asked are likewise.
+	Answered, Asked []QueryUse
 }
 
-// EventUse is an announced event or a subscription.
+// add adds what another package has.
+func (e *Events) add(o Events) {
+	e.Published, e.Heard = append(e.Published, o.Published...), append(e.Heard, o.Heard...)
+	e.Answered, e.Asked = append(e.Answered, o.Answered...), append(e.Asked, o.Asked...)
+}
+
+// EventUse is an announced event, a subscription, or a query.
 type EventUse struct {
 	// Plugin is "domain.file", Source "domains/domain/plugins/file.go:12".
 	Plugin, Source string
@@ -36,11 +44,14 @@ type EventUse struct {
 // AFact implements analysis.Fact.
 func (*Events) AFact() {}
 
-// String lists the topics that are published.
+// String lists the topics that are published and answered.
 func (e *Events) String() string {
 	var topics []string
 	for _, p := range e.Published {
 		topics = append(topics, p.Topic)
+	}
+	for _, a := range e.Answered {
+		topics = append(topics, a.Topic)
 	}
 	return strings.Join(topics, " ")
 }
@@ -50,7 +61,7 @@ var topicForm = regexp.MustCompile(`^[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*$`)
 const deadLetters = "_dlq."
 
 func eventsRule() *analysis.Analyzer {
-	return analyzer("events", "what is subscribed to is published, with the fields that are read, and no event leads back to itself", checkEvents, new(Events))
+	return analyzer("events", "what is subscribed to is published, what is asked is answered, with the fields that are read, and no event leads back to itself", checkEvents, new(Events))
 }
 
 func checkEvents(r rule) {
@@ -58,7 +69,7 @@ func checkEvents(r rule) {
 	for _, pkg := range r.Pkg.Imports() {
 		var theirs Events
 		if strings.HasPrefix(pkg.Path(), r.module+"/domains/") && r.ImportPackageFact(pkg, &theirs) {
-			all.Published, all.Heard = append(all.Published, theirs.Published...), append(all.Heard, theirs.Heard...)
+			all.add(theirs)
 		}
 	}
 	switch {
@@ -66,7 +77,7 @@ func checkEvents(r rule) {
 		if r.plugins() {
 			r.collectEvents(&all)
 		}
-		if len(all.Published)+len(all.Heard) > 0 {
+		if len(all.Published)+len(all.Heard)+len(all.Answered)+len(all.Asked) > 0 {
 			r.ExportPackageFact(&all)
 		}
 	case r.room == "main" && r.Pkg.Name() == "main":
@@ -89,6 +100,8 @@ func (r rule) collectEvents(all *Events) {
 				if use, ok := r.eventUse(call, r.eventOf(call)); ok {
 					all.Heard = append(all.Heard, use)
 				}
+			default:
+				r.collectQueries(call, all)
 			}
 		})
 	}
@@ -147,6 +160,7 @@ func (c contracts) check() {
 		}
 	}
 	c.checkCycles()
+	c.checkQueries()
 }
 
 // tell reports at the import of the domain that the use is in; the message begins with the use's own file and line.

@@ -13,12 +13,15 @@ func (*Boot) GET(path string, h Handler, opts ...any)  {}
 func (*Boot) POST(path string, h Handler, opts ...any) {}
 func (*Boot) Publishes(events ...Event)                {}
 func (*Boot) Subscribe(s Subscriber, opts ...any)      {}
+func (*Boot) Answer(r Responder)                       {}
 
 type Event interface{ Topic() string }
 
 type Handler struct{}
 
 type Subscriber struct{}
+
+type Responder struct{}
 
 type PluginModule struct{}
 
@@ -40,6 +43,14 @@ func Domain(name string, parts ...any) DomainModule { return DomainModule{} }
 
 func InTx(ctx context.Context, db *gorm.DB, fn func(context.Context) error) error { return nil }
 
+func Reply[Q Event, A any](fn func(context.Context, Q) (A, error)) Responder { return Responder{} }
+
+func Ask[A any](ctx context.Context, bus Bus, query Event) (A, error) {
+	var answer A
+	return answer, bus.Ask(ctx, query, &answer)
+}
+
 type Bus interface {
 	Publish(ctx context.Context, event Event, opts ...any) error
+	Ask(ctx context.Context, query Event, answer any) error
 }

@@ -1,1 +1,3 @@
 package apptest
+
+import _ "m/domains/b" // want `the test kit knows no domain`

@@ -62,6 +62,28 @@ type Strung struct {
 
 func (Strung) Topic() string { return "shop.strung" }
 
+type Colour int
+
+func (Colour) MarshalText() ([]byte, error) { return nil, nil }
+
+type Formed struct {
+	Colour Colour `json:"colour"`
+}
+
+func (Formed) Topic() string { return "shop.formed" }
+
+type Pointed struct {
+	Count **int `json:"count"`
+}
+
+func (Pointed) Topic() string { return "shop.pointed" }
+
+type Open struct {
+	Any any `json:"any"`
+}
+
+func (Open) Topic() string { return "shop.open" }
+
 type plugin struct{}
 
 func (p *plugin) OnBoot(b *app.Boot) {
@@ -72,6 +94,9 @@ func (p *plugin) OnBoot(b *app.Boot) {
 	b.Publishes(Keyed{})  // want `field by is a map whose keys are not strings`
 	b.Publishes(Nested{}) // want `field inner contains itself`
 	b.Publishes(Strung{}) // want `field id has the JSON option "string"`
+	b.Publishes(Formed{}, // want `field colour is of a type with a JSON form of its own \(plugins.Colour\)`
+		Pointed{}, // want `field count is a pointer to a pointer`
+		Open{})    // want `field any is of a type that events do not support: any`
 	b.Subscribe(app.On(p.hear))
 }
 

@@ -1,0 +1,3 @@
+package cart
+
+import _ "events/domains/cart/plugins"

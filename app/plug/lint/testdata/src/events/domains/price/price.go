@@ -1,0 +1,3 @@
+package price
+
+import _ "events/domains/price/plugins"

@@ -1,0 +1,3 @@
+package app
+
+import _ "m/config" // want `app imports nothing else of ours`
