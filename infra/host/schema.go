@@ -193,6 +193,9 @@ func (c *schemas) addFields(s *schemaJSON, t reflect.Type) {
 	for f := range t.Fields() {
 		tag, tagged := f.Tag.Lookup("json")
 		name, options, _ := strings.Cut(tag, ",")
+		if name == "" && c.answer {
+			name = f.Name // as events allow
+		}
 		switch {
 		case f.Anonymous && !tagged && f.Type.Kind() == reflect.Struct:
 			c.addFields(s, f.Type)
