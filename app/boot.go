@@ -121,7 +121,7 @@ func (b *Boot) Answer(r Responder) {
 	b.answers = append(b.answers, Answer{Plugin: b.plugin, Source: caller(1), Responder: r})
 }
 
-// Plugin describes the plugin that is being booted.
+// Plugin describes the plugin that is being booted; for the host.
 func (b *Boot) Plugin() PluginInfo { return b.plugin }
 
 // Endpoints returns what was registered, in order; for the host. The same holds for

@@ -111,16 +111,16 @@ func topicOf[E Event]() string {
 	return zero.Topic()
 }
 
-// Topic returns the topic subscribed to; "" when the event type is not a struct.
+// Topic returns the topic subscribed to; "" when the event type is not a struct; for the host.
 func (s Subscriber) Topic() string { return s.topic }
 
-// EventType returns the subscriber's event struct type.
+// EventType returns the subscriber's event struct type; for the host.
 func (s Subscriber) EventType() reflect.Type { return s.event }
 
-// Tx reports whether s was made with [OnTx].
+// Tx reports whether s was made with [OnTx]; for the host.
 func (s Subscriber) Tx() bool { return s.tx }
 
-// IsZero reports whether s was made by neither [On] nor [OnTx].
+// IsZero reports whether s was made by neither [On] nor [OnTx]; for the host.
 func (s Subscriber) IsZero() bool { return s.call == nil }
 
 // New returns a pointer to a zero event; for the host.
@@ -330,16 +330,16 @@ func Reply[Q Event, A any](fn func(context.Context, Q) (A, error)) Responder {
 	}
 }
 
-// Topic returns the topic answered; "" when the query type is not a struct.
+// Topic returns the topic answered; "" when the query type is not a struct; for the host.
 func (r Responder) Topic() string { return r.topic }
 
-// QueryType returns the responder's query struct type.
+// QueryType returns the responder's query struct type; for the host.
 func (r Responder) QueryType() reflect.Type { return r.query }
 
-// AnswerType returns the responder's answer type.
+// AnswerType returns the responder's answer type; for the host.
 func (r Responder) AnswerType() reflect.Type { return r.answer }
 
-// IsZero reports whether r was not made with [Reply].
+// IsZero reports whether r was not made with [Reply]; for the host.
 func (r Responder) IsZero() bool { return r.call == nil }
 
 // New returns a pointer to a zero query; for the host.

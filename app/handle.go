@@ -48,16 +48,16 @@ func HandleCPU[Req, Res any](fn func(Job, Req) (Res, error)) Handler {
 	}
 }
 
-// IsZero reports whether h was made by neither [Handle] nor [HandleCPU].
+// IsZero reports whether h was made by neither [Handle] nor [HandleCPU]; for the host.
 func (h Handler) IsZero() bool { return h.newCall == nil }
 
-// RequestType returns the type of the request struct.
+// RequestType returns the type of the request struct; for the host.
 func (h Handler) RequestType() reflect.Type { return h.request }
 
-// ResponseType returns the type of the result.
+// ResponseType returns the type of the result; for the host.
 func (h Handler) ResponseType() reflect.Type { return h.response }
 
-// CPU reports whether h runs on the work pool.
+// CPU reports whether h runs on the work pool; for the host.
 func (h Handler) CPU() bool { return h.cpu }
 
 // NewCall starts one invocation; for the host.

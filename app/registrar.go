@@ -15,7 +15,7 @@ type Registrar struct {
 	plugins []BootedPlugin
 }
 
-// BootedPlugin is a plugin whose OnBoot has run.
+// BootedPlugin is a plugin whose OnBoot has run; for the host.
 type BootedPlugin struct {
 	// Instance is the plugin itself.
 	Instance any
