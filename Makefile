@@ -39,10 +39,11 @@ tidy/check:
 	go mod tidy -diff
 	@cd .ci/tools && go mod verify >/dev/null
 
-docs: ## generate the annotations of the plugins from what they register, and the API's description in docs/
+docs: ## generate from what plugins register: their annotations, and in docs/ the API, the events, the pictures, AI_CONTEXT.md
 	@go tool plug annotate
 	$(SWAG) --output docs
 	@go tool plug openapi
+	@go tool plug describe
 
 docs/check: ## fail when the annotations or docs/ are not what make docs generates
 	@go tool plug annotate -check
@@ -51,6 +52,7 @@ docs/check: ## fail when the annotations or docs/ are not what make docs generat
 		diff -u "docs/$$file" "$$dir/docs/$$file" || { echo "docs/$$file is stale: run make docs and commit it" >&2; exit 1; }; \
 	done
 	@go tool plug openapi -check
+	@go tool plug describe -check
 
 # nomsgpack leaves out Gin's MessagePack binding, which nothing here uses: 6 MB.
 build: ## build the static binary bin/plugboard

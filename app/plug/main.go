@@ -28,6 +28,8 @@ const usage = `usage: go tool plug <command>
                      with -check fail when they would change, or docs/ has a schema that two domains name alike
   openapi [-check]   write docs/openapi.json, OpenAPI 3.0, from docs/swagger.json and what the service registers;
                      with -check fail when it would change
+  describe [-check]  write docs/asyncapi.yaml, docs/AI_CONTEXT.md and the pictures of docs/architecture.md, from the same;
+                     with -check fail when they would change
   new <domain>/<name> [--kind endpoint|subscriber|cpu] [--topic T] [--method M] [--path P]
                      make a plugin and its test, and the domain where there is none
   adopt <module>     rename the module throughout
@@ -59,6 +61,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return runAnnotate(ctx, args[1:], stdout)
 	case "openapi":
 		return runOpenAPI(ctx, args[1:])
+	case "describe":
+		return runDescribe(ctx, args[1:], stdout)
 	case "new":
 		return runNew(ctx, args[1:], stdout)
 	case "adopt":
