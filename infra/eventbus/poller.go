@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,8 @@ type poller struct {
 	ended atomic.Bool
 
 	lastSweep, lastPrune time.Time
+	// pruned is the sequence after which the next look for unused ones begins.
+	pruned sequence
 }
 
 // backlog is what the poller knows of a lane.
@@ -377,6 +380,7 @@ func (p *poller) chores(ctx context.Context, now time.Time) {
 	if now.Sub(p.lastPrune) >= pruneEvery {
 		p.lastPrune = now
 		p.chore(ctx, "finished events not deleted", p.prune)
+		p.chore(ctx, "numbers of keys no longer in use not deleted", p.pruneSequences)
 	}
 }
 
@@ -417,4 +421,30 @@ func (p *poller) prune(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// pruneSequences looks at the next page of keys, and deletes the numbers of those that have not been used for the
+// retention and have nothing left to deliver. Such a key begins at 1 again.
+func (p *poller) pruneSequences(ctx context.Context) error {
+	cutoff := time.Now().Add(-p.o.cfg.Retention)
+	page, err := p.o.store.sequences(ctx, p.pruned, pruneBatch)
+	if err != nil {
+		return err
+	}
+	p.pruned = sequence{} // from the beginning, unless there is more
+	if len(page) == pruneBatch {
+		p.pruned = page[len(page)-1].sequence
+	}
+	page = slices.DeleteFunc(page, func(u usedSequence) bool { return !u.used.Before(cutoff) })
+	if len(page) == 0 {
+		return nil
+	}
+	return p.o.db.InTx(ctx, func(ctx context.Context) error {
+		for _, u := range page {
+			if err := p.o.store.pruneSequence(ctx, u.sequence, cutoff); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

@@ -495,6 +495,35 @@ func (s store) prune(ctx context.Context, cutoff time.Time, limit int) (int64, e
 		(SELECT 1 FROM bus_deliveries d WHERE d.event_id = e.id) ORDER BY id LIMIT ?)`, before, limit)
 }
 
+// usedSequence is a sequence, and when a number was last taken from it.
+type usedSequence struct {
+	sequence
+	used time.Time
+}
+
+// sequences lists the limit sequences after one.
+func (s store) sequences(ctx context.Context, after sequence, limit int) ([]usedSequence, error) {
+	var out []usedSequence
+	err := s.query(ctx, func(r *sql.Rows) error {
+		var u usedSequence
+		var at int64
+		err := r.Scan(&u.topic, &u.key, &at)
+		u.used = time.UnixMilli(at)
+		out = append(out, u)
+		return err
+	}, `SELECT topic, key, used_at FROM bus_sequences WHERE (topic, key) > (?, ?) ORDER BY topic, key LIMIT ?`, after.topic, after.key, limit)
+	return out, err
+}
+
+// pruneSequence deletes a sequence that was not used since cutoff and has no deliveries left, dead ones included. Whoever
+// takes a number from it at the same time comes before, and it stays, or after, and begins anew.
+func (s store) pruneSequence(ctx context.Context, q sequence, cutoff time.Time) error {
+	_, err := s.exec(ctx, `DELETE FROM bus_sequences WHERE topic = ? AND key = ? AND used_at < ? AND NOT EXISTS
+		(SELECT 1 FROM bus_subscriptions s JOIN bus_deliveries d ON d.subscription = s.name WHERE s.topic = ? AND d.key = ? AND d.key <> '')`,
+		q.topic, q.key, cutoff.UnixMilli(), q.topic, q.key)
+	return err
+}
+
 // takeAll opens all claims: on SQLite, those of earlier runs.
 func (s store) takeAll(ctx context.Context) (int64, error) {
 	return s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', token = token + 1 WHERE state = 'running'`)
