@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -108,4 +109,26 @@ func TestEventsDescriptionEqualsRegistrations(t *testing.T) {
 		require.Contains(t, text, old)
 		require.NotEmpty(t, checkEvents(t, plugins, strings.Replace(text, old, wrong, 1)), wrong)
 	}
+}
+
+var inlineCode = regexp.MustCompile("`([^`]+)`")
+
+// What the table of the five points shows of our Go stands in the plugin that it is about.
+func TestFivePoints(t *testing.T) {
+	t.Parallel()
+	plugin := read(t, repository(), "domains/products/plugins/create_product.go")
+	points := 0
+	for line := range strings.Lines(read(t, repository(), "docs/writing-a-plugin.md")) {
+		cells := strings.Split(line, " | ")
+		if len(cells) != 3 || !regexp.MustCompile(`^\| [1-5]\. `).MatchString(cells[0]) {
+			continue
+		}
+		points++
+		codes := inlineCode.FindAllStringSubmatch(cells[2], -1)
+		require.NotEmpty(t, codes, line)
+		for _, code := range codes {
+			require.Contains(t, plugin, code[1])
+		}
+	}
+	require.Equal(t, 5, points)
 }
