@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -301,6 +302,25 @@ func TestDetailsAreBounded(t *testing.T) {
 	require.Equal(t, 422, w.Code)
 	require.Equal(t, 100, strings.Count(w.Body.String(), `"field"`))
 	require.Contains(t, w.Body.String(), "; and more")
+}
+
+// TestUploadsAreCopiedFewTimes holds that a large file costs memory for the body and for its content, and little more.
+func TestUploadsAreCopiedFewTimes(t *testing.T) { //nolint:paralleltest // counts all of the process's allocations
+	type upload struct {
+		Title string    `form:"title"`
+		Image *app.File `form:"image"`
+	}
+	k, got := capture[upload](t, "PUT", "/x", app.BodyLimit(8<<20))
+	const size = 4 << 20
+	body := multipartBody(titlePart, strings.TrimSuffix(imagePart, "PNG")+strings.Repeat("P", size))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	w := k.do("PUT", "/x", body, asMultipart)
+	runtime.ReadMemStats(&after)
+	require.Equal(t, 200, w.Code, w.Body)
+	require.Len(t, got.Image.Content, size)
+	require.Equal(t, "hello", got.Title)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(size*5/2))
 }
 
 func TestUploads(t *testing.T) {

@@ -108,17 +108,35 @@ func errTooLarge(limit int64) error {
 // readBody reads the body of x's request into buf, at most limit bytes of it.
 func (x *exchange) readBody(buf *bytes.Buffer, limit int64) error {
 	r := x.request
-	if n := r.ContentLength; n > 0 && n <= limit {
-		buf.Grow(int(min(n, maxPooledBuffer)) + bytes.MinRead)
-	}
 	x.limited = io.LimitedReader{R: r.Body, N: limit + 1}
-	_, err := buf.ReadFrom(&x.limited)
-	if err != nil {
+	if n := r.ContentLength; n > 0 && n <= limit {
+		if err := readAnnounced(buf, &x.limited, int(n)); err != nil {
+			return x.readError(err)
+		}
+	}
+	if _, err := buf.ReadFrom(&x.limited); err != nil {
 		return x.readError(err)
 	}
 	if int64(buf.Len()) > limit {
 		x.closeAfter()
 		return errTooLarge(limit)
+	}
+	return nil
+}
+
+// bodyGrowth is how many times what has arrived there is room made for. A client that only announces a large body costs
+// little, and one that sends it has it copied about once.
+const bodyGrowth = 8
+
+// readAnnounced reads up to n bytes, the length that the client announced.
+func readAnnounced(buf *bytes.Buffer, r io.Reader, n int) error {
+	for buf.Len() < n {
+		step := min(n-buf.Len(), max(maxPooledBuffer, (bodyGrowth-1)*buf.Len()))
+		buf.Grow(step + bytes.MinRead)
+		got, err := buf.ReadFrom(io.LimitReader(r, int64(step)))
+		if err != nil || int(got) < step {
+			return err
+		}
 	}
 	return nil
 }

@@ -23,8 +23,8 @@ func (p *requestPlan) bindFormBody(body []byte, as mediaType, request reflect.Va
 	if as.boundary == "" {
 		return app.Errorf(app.UnsupportedType, "the multipart body needs a boundary")
 	}
-	form := multipartForm{plan: p, request: request, bad: bad}
-	if err := form.read(multipart.NewReader(bytes.NewReader(body), as.boundary)); err != nil {
+	form := multipartForm{plan: p, request: request, bad: bad, body: bytes.NewReader(body)}
+	if err := form.read(multipart.NewReader(form.body, as.boundary)); err != nil {
 		return err
 	}
 	return p.bindForm("form", form.pairs, request, bad)
@@ -34,6 +34,7 @@ func (p *requestPlan) bindFormBody(body []byte, as mediaType, request reflect.Va
 // request owns its memory.
 type multipartForm struct {
 	plan    *requestPlan
+	body    *bytes.Reader
 	request reflect.Value
 	bad     *violations
 	pairs   []pair
@@ -63,7 +64,7 @@ func (m *multipartForm) part(part *multipart.Part) error {
 	if message := checkText(name); name == "" || message != "" {
 		return app.Errorf(app.Malformed, "a part of the multipart body has no usable name")
 	}
-	content, err := io.ReadAll(part)
+	content, err := m.content(part)
 	if err != nil {
 		return app.Errorf(app.Malformed, "the multipart body is malformed").Because(err)
 	}
@@ -77,6 +78,21 @@ func (m *multipartForm) part(part *multipart.Part) error {
 		m.bad.add(clip(name), "type", "must not be a file")
 	}
 	return nil
+}
+
+// smallPart is how much of a part is read before it gets room for all that is left of the body.
+const smallPart = 4096
+
+// content copies a part out of the body. A long one is copied once.
+func (m *multipartForm) content(part *multipart.Part) ([]byte, error) {
+	content, err := io.ReadAll(io.LimitReader(part, smallPart))
+	if err != nil || len(content) < smallPart {
+		return content, err
+	}
+	buf := bytes.NewBuffer(make([]byte, 0, len(content)+m.body.Len()+2*smallPart)) // some of the body is in the reader's buffer
+	buf.Write(content)
+	_, err = buf.ReadFrom(part)
+	return buf.Bytes(), err
 }
 
 func (m *multipartForm) file(f *fileParam, part *multipart.Part, content []byte) {

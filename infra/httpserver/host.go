@@ -91,6 +91,7 @@ const (
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>API</title>
 <link rel="stylesheet" href="swagger-ui.css">
+<link rel="stylesheet" href="index.css">
 <link rel="icon" type="image/png" href="favicon-32x32.png">
 </head>
 <body>
@@ -106,6 +107,9 @@ const (
     dom_id: "#swagger-ui",
     deepLinking: true,
     validatorUrl: null,
+    defaultModelExpandDepth: 5,
+    defaultModelsExpandDepth: 0,
+    displayRequestDuration: true,
     presets: [SwaggerUIBundle.presets.apis],
   });
 });
@@ -124,7 +128,7 @@ func (s *Server) docs(x *exchange, c *gin.Context) {
 		x.sendText("text/html; charset=utf-8", docsPage)
 	case "init.js":
 		x.sendText("text/javascript; charset=utf-8", docsScript)
-	case "swagger-ui.css", "swagger-ui-bundle.js", "favicon-16x16.png", "favicon-32x32.png":
+	case "swagger-ui.css", "index.css", "swagger-ui-bundle.js", "favicon-16x16.png", "favicon-32x32.png":
 		s.asset(x, name)
 	default:
 		x.fail(x, errNotFound())
