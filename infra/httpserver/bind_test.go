@@ -320,7 +320,7 @@ func TestUploadsAreCopiedFewTimes(t *testing.T) { //nolint:paralleltest // count
 	require.Equal(t, 200, w.Code, w.Body)
 	require.Len(t, got.Image.Content, size)
 	require.Equal(t, "hello", got.Title)
-	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(size*5/2))
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(4*size), "which is more than it takes, also with the race detector")
 }
 
 func TestUploads(t *testing.T) {
