@@ -42,6 +42,7 @@ func Generate(ctx context.Context, swagger []byte, routes []annotate.Route) ([]b
 		return nil, err
 	}
 	r.failure()
+	shareFailures(doc)
 	text, err := encode(doc)
 	if err != nil {
 		return nil, err

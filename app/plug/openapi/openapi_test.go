@@ -34,7 +34,7 @@ const swagger = `{
             "parameters": [{"name": "id", "in": "path", "required": true, "type": "integer"}],
             "responses": {
                 "200": {"description": "OK", "schema": {"type": "file"}},
-                "404": {"description": "None", "schema": {"$ref": "#/definitions/Failure"}}
+                "404": {"description": "Not Found", "schema": {"$ref": "#/definitions/Failure"}}
             }
         }},
         "/pictures": {"post": {
@@ -151,7 +151,11 @@ func TestGenerateRestores(t *testing.T) {
 	d.holds(t, schemas+"Violation required", `["field","rule","message"]`)
 	const picture = "paths /things/{id}/picture get responses "
 	d.holds(t, picture+"200 content", `{"image/png":{"schema":{"type":"string","format":"binary"}}}`)
-	d.holds(t, picture+"404 content", `{"application/json":{"schema":{"$ref":"#/components/schemas/Failure"}}}`)
+	d.holds(t, picture+"404", `{"$ref":"#/components/responses/NotFound"}`)
+	d.holds(t, "components responses", `{"NotFound":{"description":"Not Found","content":{"application/json":{
+		"schema":{"$ref":"#/components/schemas/Failure"},
+		"example":{"success":false,"data":null,"error":"there is nothing of this id","code":"not_found"}}}}}`)
+	d.holds(t, put+"responses 422", `{"description":"No","content":{"application/json":{"schema":{"$ref":"#/components/schemas/Failure"}}}}`)
 	d.holds(t, "paths /pictures post requestBody", `{"required":true,"content":{"multipart/form-data":{"schema":{
 		"type":"object","required":["file"],"properties":{"file":{"type":"string","format":"binary"}}}}}}`)
 }
