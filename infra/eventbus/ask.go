@@ -43,7 +43,7 @@ func (c *checker) answer(a app.Answer) {
 	for _, t := range []reflect.Type{r.QueryType(), r.AnswerType()} {
 		_, bad := compilePlan(t, t)
 		for _, m := range bad {
-			c.fail(a.Plugin, a.Source, "query %s: field %s %s", r.Topic(), m.field, m.text)
+			c.fail(a.Plugin, a.Source, "query %s: %s", r.Topic(), m)
 		}
 	}
 	if first, dup := c.responders[r.Topic()]; dup {

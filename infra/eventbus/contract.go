@@ -114,7 +114,7 @@ func (c *checker) publication(p app.Publication) {
 	}
 	self, bad := compilePlan(t, t)
 	for _, m := range bad {
-		c.fail(p.Plugin, p.Source, "event %s: field %s %s", topic, m.field, m.text)
+		c.fail(p.Plugin, p.Source, "event %s: %s", topic, m)
 	}
 	_, keyed := p.Event.(app.Keyed)
 	pub := &publication{Publication: p, topic: topic, event: t, keyed: keyed, self: self, published: c.meters.published.WithLabelValues(topic)}
@@ -175,7 +175,7 @@ func (c *checker) subscription(s app.Subscription) {
 	var bad []mismatch
 	sub.self, bad = compilePlan(t, t)
 	for _, m := range bad {
-		c.fail(s.Plugin, s.Source, "event %s: field %s %s", topic, m.field, m.text)
+		c.fail(s.Plugin, s.Source, "event %s: %s", topic, m)
 	}
 	c.subscriptions = append(c.subscriptions, sub)
 	if len(bad) == 0 {
@@ -238,7 +238,7 @@ func (c *checker) match(s *subscription) {
 				missing[m.field]++
 				continue
 			}
-			c.fail(s.Plugin, s.Source, "event %s: field %s %s, by plugin %s (%s)", s.topic, m.field, m.text, from.plugin.Name, from.source)
+			c.fail(s.Plugin, s.Source, "event %s: %s, by plugin %s (%s)", s.topic, m, from.plugin.Name, from.source)
 		}
 	}
 	for _, field := range slices.Sorted(maps.Keys(missing)) {

@@ -77,6 +77,26 @@ type surely struct {
 
 func (surely) Topic() string { return "maybe.field" }
 
+type twiceField struct {
+	surely
+
+	ID int64 `json:"id"`
+}
+
+func (twiceField) Topic() string { return "twice.field" }
+
+type stampedEvent struct{ time.Time }
+
+func (stampedEvent) Topic() string { return "stamped.event" }
+
+type listOfItself []listOfItself
+
+type endless struct {
+	List listOfItself `json:"list"`
+}
+
+func (endless) Topic() string { return "endless.event" }
+
 func none[E app.Event](context.Context, E) error { return nil }
 
 func TestTheContractIsCheckedAtStart(t *testing.T) {
@@ -124,6 +144,18 @@ func TestTheContractIsCheckedAtStart(t *testing.T) {
 		"open type": {
 			[]func(*app.Boot){publishes(openField{})},
 			[]string{"plugin p0 (FILE): event open.field: field any is of a type that events do not support: interface {}"},
+		},
+		"name twice": { // found when the event was published, once
+			[]func(*app.Boot){publishes(twiceField{})},
+			[]string{"plugin p0 (FILE): event twice.field: field id has the JSON name of another field"},
+		},
+		"own format": { // stored as a text that nobody could read, once
+			[]func(*app.Boot){publishes(stampedEvent{})},
+			[]string{"plugin p0 (FILE): event stamped.event: is of a type with a JSON form of its own (eventbus_test.stampedEvent (struct)), which events do not support"},
+		},
+		"endless": { // ended the process at its start, once
+			[]func(*app.Boot){publishes(endless{})},
+			[]string{"plugin p0 (FILE): event endless.event: field list contains itself, which events do not support"},
 		},
 		"duration": {
 			[]func(*app.Boot){publishes(durationField{})},

@@ -33,11 +33,44 @@ type mismatch struct {
 	text    string
 }
 
+// String reads "field id has …", or "has …" when it is of the event itself.
+func (m mismatch) String() string {
+	if m.field == "" {
+		return m.text
+	}
+	return "field " + m.field + " " + m.text
+}
+
 // compilePlan returns the plan from struct type src to struct type dst and everything that does not fit.
 func compilePlan(dst, src reflect.Type) (plan, []mismatch) {
-	c := compiler{}
+	c := compiler{stack: []reflect.Type{dst}}
+	if hasOwnFormat(dst) {
+		c.fail("", "is of a type with a JSON form of its own (%s), which events do not support", describe(dst))
+		return plan{}, c.mismatches
+	}
 	fn := c.structs(dst, src, "")
 	return plan{copy: fn, flat: !c.refs}, c.mismatches
+}
+
+// Misfit is a member of an event that cannot be read as its subscriber declares it.
+type Misfit struct {
+	// Field is the member's JSON name, with those it is inside of: "lines.count"; "" is the event itself.
+	Field string
+	// Missing tells that the publisher does not send it; otherwise Text says what is wrong.
+	Missing bool
+	// Text reads on from the field: "is a time.Duration, …".
+	Text string
+}
+
+// Misfits returns what does not fit when an event of struct type src is read as struct type dst: what the start says of
+// a subscription, and with src and dst alike of an event by itself. It is for tools that check without starting.
+func Misfits(dst, src reflect.Type) []Misfit {
+	_, bad := compilePlan(dst, src)
+	found := make([]Misfit, len(bad))
+	for i, m := range bad {
+		found[i] = Misfit{Field: m.field, Missing: m.missing, Text: m.text}
+	}
+	return found
 }
 
 type compiler struct {
@@ -57,47 +90,74 @@ type field struct {
 	offset uintptr
 }
 
-// fieldsOf lists the fields of struct type t that JSON knows, embedded structs flattened.
-func (c *compiler) fieldsOf(t reflect.Type, path string) []field {
+// fieldsOf lists the fields of struct type t that JSON knows, embedded structs flattened, and reports those that JSON
+// would refuse or write in another way.
+func fieldsOf(t reflect.Type, report func(name, problem string)) []field {
 	var out []field
+	if t.NumField() > 0 && !anyKnown(t) {
+		report("", "has no exported fields, which JSON refuses")
+	}
+	add := func(f field) {
+		if slices.ContainsFunc(out, func(other field) bool { return other.name == f.name }) {
+			report(f.name, "has the JSON name of another field")
+			return
+		}
+		out = append(out, f)
+	}
 	for f := range t.Fields() {
 		tag, tagged := f.Tag.Lookup("json")
 		name, options, _ := strings.Cut(tag, ",")
-		if tag == "-" {
+		switch {
+		case tag == "-":
 			continue
-		}
-		if f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct && !isTime(f.Type) {
-			for _, e := range c.fieldsOf(f.Type, path) {
+		case f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct && !hasOwnFormat(f.Type):
+			for _, e := range fieldsOf(f.Type, report) {
 				e.offset += f.Offset
-				out = append(out, e)
+				add(e)
 			}
 			continue
-		}
-		if !f.IsExported() {
+		case f.Anonymous && name == "":
+			report(f.Name, "is embedded and no struct, or one with a JSON form of its own; give it a JSON name")
 			continue
-		}
-		if !tagged || name == "" {
+		case !f.IsExported() && tagged:
+			report(name, "has a JSON name and is not exported")
+			continue
+		case !f.IsExported():
+			continue
+		case name == "":
 			name = f.Name
+		}
+		if malformed(tag) {
+			report(name, "has a malformed JSON tag")
 		}
 		for option := range strings.SplitSeq(options, ",") {
 			if option != "" && option != "omitempty" && option != "omitzero" {
-				c.fail(join(path, name), "has the JSON option %q, which events do not support", option)
+				report(name, fmt.Sprintf("has the JSON option %q, which events do not support", option))
 			}
 		}
-		out = append(out, field{name: name, typ: f.Type, offset: f.Offset})
+		add(field{name: name, typ: f.Type, offset: f.Offset})
 	}
 	return out
 }
 
-func (c *compiler) structs(dst, src reflect.Type, path string) copier {
-	if slices.Contains(c.stack, dst) {
-		return c.fail(path, "contains itself, which events do not support")
+// anyKnown reports whether JSON knows of any field of t.
+func anyKnown(t reflect.Type) bool {
+	for f := range t.Fields() {
+		if _, tagged := f.Tag.Lookup("json"); tagged || f.Anonymous || f.IsExported() {
+			return true
+		}
 	}
-	c.stack = append(c.stack, dst)
-	defer func() { c.stack = c.stack[:len(c.stack)-1] }()
+	return false
+}
 
+// malformed reports whether JSON would refuse the tag: it has no names in quotes, and nothing behind a last comma.
+func malformed(tag string) bool {
+	return strings.ContainsAny(tag, `'"\`) || strings.HasSuffix(tag, ",") || strings.Contains(tag, ",,")
+}
+
+func (c *compiler) structs(dst, src reflect.Type, path string) copier {
 	sources := make(map[string]field)
-	for _, f := range c.fieldsOf(src, path) {
+	for _, f := range fieldsOf(src, func(string, string) {}) { // the publisher's own check says what is wrong with it
 		sources[f.name] = f
 	}
 	type step struct {
@@ -105,7 +165,7 @@ func (c *compiler) structs(dst, src reflect.Type, path string) copier {
 		dst, src uintptr
 	}
 	var steps []step
-	for _, d := range c.fieldsOf(dst, path) {
+	for _, d := range fieldsOf(dst, func(name, problem string) { c.fail(join(path, name), "%s", problem) }) {
 		p := join(path, d.name)
 		s, ok := sources[d.name]
 		if !ok {
@@ -130,6 +190,7 @@ var (
 	ownFormats   = []reflect.Type{
 		reflect.TypeFor[json.Marshaler](), reflect.TypeFor[json.MarshalerTo](), reflect.TypeFor[encoding.TextMarshaler](),
 		reflect.TypeFor[json.Unmarshaler](), reflect.TypeFor[json.UnmarshalerFrom](), reflect.TypeFor[encoding.TextUnmarshaler](),
+		reflect.TypeFor[encoding.TextAppender](),
 	}
 )
 
@@ -146,6 +207,13 @@ func hasOwnFormat(t reflect.Type) bool {
 }
 
 func (c *compiler) value(dst, src reflect.Type, path string) copier {
+	if slices.Contains(c.stack, dst) {
+		return c.fail(path, "contains itself, which events do not support")
+	}
+	if dst.Name() != "" { // only a type with a name can contain itself
+		c.stack = append(c.stack, dst)
+		defer func() { c.stack = c.stack[:len(c.stack)-1] }()
+	}
 	switch {
 	case isTime(dst) && isTime(src):
 		return copyTime
@@ -337,8 +405,8 @@ func isUint(k reflect.Kind) bool { return k >= reflect.Uint && k <= reflect.Uint
 func isBytes(t reflect.Type) bool { return t.Elem().Kind() == reflect.Uint8 }
 
 func join(path, name string) string {
-	if path == "" {
-		return name
+	if path == "" || name == "" {
+		return path + name
 	}
 	return path + "." + name
 }

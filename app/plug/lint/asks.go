@@ -71,9 +71,9 @@ func (r rule) queryUse(call *ast.CallExpr, query, answer types.Type) (QueryUse, 
 	if !ok {
 		return QueryUse{}, false
 	}
-	use := QueryUse{EventUse: event, Answer: payloadOf(answer, nil)}
+	use := QueryUse{EventUse: event, Answer: eventPayload(answer)}
 	for _, m := range compare(use.Answer, use.Answer) {
-		r.report(call.Pos(), "answer of %s: field %s %s", use.Topic, m.field, m.text)
+		r.report(call.Pos(), "answer of %s: %s", use.Topic, m)
 		ok = false
 	}
 	return use, ok
@@ -110,13 +110,13 @@ func (c contracts) checkAsked(q, to QueryUse) {
 			c.tell(q.EventUse, "asks %s without the field %s, which plugin %s (%s) reads; add it here or remove it there", q.Topic, m.field, to.Plugin, to.Source)
 			continue
 		}
-		c.tell(q.EventUse, "asks %s, of which plugin %s (%s) reads a field otherwise: %s %s; declare both alike", q.Topic, to.Plugin, to.Source, m.field, m.text)
+		c.tell(q.EventUse, "asks %s, of which plugin %s (%s) reads a field otherwise: %s; declare both alike", q.Topic, to.Plugin, to.Source, m)
 	}
 	for _, m := range compare(q.Answer, to.Answer) {
 		if m.missing {
 			c.tell(q.EventUse, "reads field %s of the answer to %s, which plugin %s (%s) does not give; remove it here or add it there", m.field, q.Topic, to.Plugin, to.Source)
 			continue
 		}
-		c.tell(q.EventUse, "reads the answer to %s of plugin %s (%s) otherwise than it is given: field %s %s; declare both alike", q.Topic, to.Plugin, to.Source, m.field, m.text)
+		c.tell(q.EventUse, "reads the answer to %s of plugin %s (%s) otherwise than it is given: %s; declare both alike", q.Topic, to.Plugin, to.Source, m)
 	}
 }

@@ -134,10 +134,10 @@ func (r rule) eventUse(node ast.Node, t types.Type) (EventUse, bool) {
 	}
 	use := EventUse{
 		Plugin: r.domain + "." + strings.TrimSuffix(r.fileName(node.Pos()), ".go"), Source: r.inSource(node.Pos()),
-		Topic: topic, Type: payloadOf(t, nil), Exempt: r.exempted(node.Pos()),
+		Topic: topic, Type: eventPayload(t), Exempt: r.exempted(node.Pos()),
 	}
 	for _, m := range compare(use.Type, use.Type) {
-		r.report(node.Pos(), "event %s: field %s %s", topic, m.field, m.text)
+		r.report(node.Pos(), "event %s: %s", topic, m)
 		ok = false
 	}
 	return use, ok
@@ -200,7 +200,7 @@ func (c contracts) checkHeard(s EventUse, byTopic map[string][]EventUse) {
 				missing[m.field]++
 				continue
 			}
-			c.tell(s, "reads %s: field %s %s, by plugin %s (%s); declare it as it is published", s.Topic, m.field, m.text, from.Plugin, from.Source)
+			c.tell(s, "reads %s: %s, by plugin %s (%s); declare it as it is published", s.Topic, m, from.Plugin, from.Source)
 		}
 	}
 	for _, field := range slices.Sorted(maps.Keys(missing)) {

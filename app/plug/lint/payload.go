@@ -12,7 +12,7 @@ import (
 // infra/eventbus compiles at start.
 type Payload struct {
 	// Kind is "struct", "slice", "array", "map", "pointer", "string", "bool", "float32", "float64", "int", "uint",
-	// "time", "duration", "own" for a type with a JSON form of its own, or "other".
+	// "time", "duration", "own" for a type with a JSON form of its own, "recursive" for one inside of itself, or "other".
 	Kind string
 	// Text names the type for people.
 	Text string
@@ -24,9 +24,16 @@ type Payload struct {
 	Elem *Payload
 	// Fields are a struct's, in order.
 	Fields []PayloadField
-	// Problem says what is wrong with the type wherever it is used, or "".
+	// Problem says what is wrong with a map wherever it is used, or "".
 	Problem string
+	// Own tells of a struct that it has a JSON form of its own nevertheless: an event that embeds such a type.
+	Own bool
+	// Problems are those of a struct's fields, whatever they are read as.
+	Problems []FieldProblem
 }
+
+// FieldProblem is what is wrong with a field of an event by itself.
+type FieldProblem struct{ Name, Text string }
 
 // PayloadField is a member of an event.
 type PayloadField struct {
@@ -34,31 +41,50 @@ type PayloadField struct {
 	Name string
 	// Type is the member's.
 	Type Payload
-	// Option is a JSON option that events do not support, or "".
-	Option string
 }
 
-// payloadOf describes t. The stack holds the structs it is inside of.
+// eventPayload describes the event t.
+func eventPayload(t types.Type) Payload {
+	p := payloadOf(t, nil)
+	if s, ok := t.Underlying().(*types.Struct); ok && p.Kind == "own" {
+		p.Kind, p.Own = "struct", true
+		p.Fields, p.Problems = payloadFields(s, []types.Type{t})
+	}
+	return p
+}
+
+// payloadOf describes t. The stack holds the named types it is inside of.
 func payloadOf(t types.Type, stack []types.Type) Payload {
 	p := Payload{Text: types.TypeString(t, func(pkg *types.Package) string { return pkg.Name() })}
-	name := typeName(t)
-	_, pointer := types.Unalias(t).(*types.Pointer)
-	switch {
-	case !pointer && name == "time.Time":
-		p.Kind = "time"
-		return p
-	case !pointer && name == "time.Duration":
-		p.Kind = "duration"
-		return p
-	case !pointer && ownFormat(t):
-		p.Kind = "own"
-		return p
+	if _, named := types.Unalias(t).(*types.Named); named {
+		if slices.ContainsFunc(stack, func(s types.Type) bool { return types.Identical(s, t) }) {
+			p.Kind = "recursive"
+			return p
+		}
+		stack = append(slices.Clip(stack), t)
 	}
+	name := typeName(t)
+	u, pointer := t.Underlying().(*types.Pointer)
+	switch {
+	case pointer:
+		p.Kind, p.Elem = "pointer", element(u.Elem(), stack)
+	case name == "time.Time":
+		p.Kind = "time"
+	case name == "time.Duration":
+		p.Kind = "duration"
+	case ownFormat(t):
+		p.Kind = "own"
+	default:
+		p.form(t, stack)
+	}
+	return p
+}
+
+// form describes a type by what it is made of.
+func (p *Payload) form(t types.Type, stack []types.Type) {
 	switch u := t.Underlying().(type) {
 	case *types.Basic:
 		p.basic(u)
-	case *types.Pointer:
-		p.Kind, p.Elem = "pointer", element(u.Elem(), stack)
 	case *types.Slice:
 		p.Kind, p.Elem = "slice", element(u.Elem(), stack)
 	case *types.Array:
@@ -70,15 +96,10 @@ func payloadOf(t types.Type, stack []types.Type) Payload {
 		}
 	case *types.Struct:
 		p.Kind = "struct"
-		if slices.ContainsFunc(stack, func(s types.Type) bool { return types.Identical(s, t) }) {
-			p.Problem = "contains itself, which events do not support"
-			return p
-		}
-		p.Fields = payloadFields(u, append(stack, t))
+		p.Fields, p.Problems = payloadFields(u, stack)
 	default:
 		p.Kind = "other"
 	}
-	return p
 }
 
 func element(t types.Type, stack []types.Type) *Payload {
@@ -103,47 +124,114 @@ func (p *Payload) basic(b *types.Basic) {
 	}[b.Kind()]
 }
 
-// payloadFields lists the fields of s that JSON knows, embedded structs flattened.
-func payloadFields(s *types.Struct, stack []types.Type) []PayloadField {
-	var fields []PayloadField
+// payloadFields lists the fields of s that JSON knows, embedded structs flattened, and what is wrong with them.
+func payloadFields(s *types.Struct, stack []types.Type) (fields []PayloadField, problems []FieldProblem) {
+	report := func(name, text string) { problems = append(problems, FieldProblem{name, text}) }
+	if s.NumFields() > 0 && !anyKnown(s) {
+		report("", "has no exported fields, which JSON refuses")
+	}
+	add := func(f PayloadField) {
+		if slices.ContainsFunc(fields, func(other PayloadField) bool { return other.Name == f.Name }) {
+			report(f.Name, "has the JSON name of another field")
+			return
+		}
+		fields = append(fields, f)
+	}
 	for i := range s.NumFields() {
-		f, tag := s.Field(i), reflect.StructTag(s.Tag(i)).Get("json")
+		f := s.Field(i)
+		tag, tagged := reflect.StructTag(s.Tag(i)).Lookup("json")
 		name, options, _ := strings.Cut(tag, ",")
 		inner, isStruct := f.Type().Underlying().(*types.Struct)
 		switch {
 		case tag == "-":
 			continue
-		case f.Embedded() && name == "" && isStruct && typeName(f.Type()) != "time.Time":
-			fields = append(fields, payloadFields(inner, stack)...)
+		case f.Embedded() && name == "" && isStruct && !ownFormat(f.Type()):
+			more, wrong := payloadFields(inner, stack)
+			problems = append(problems, wrong...)
+			for _, e := range more {
+				add(e)
+			}
+			continue
+		case f.Embedded() && name == "":
+			report(f.Name(), "is embedded and no struct, or one with a JSON form of its own; give it a JSON name")
+			continue
+		case !f.Exported() && tagged:
+			report(name, "has a JSON name and is not exported")
 			continue
 		case !f.Exported():
 			continue
 		case name == "":
 			name = f.Name()
 		}
-		field := PayloadField{Name: name, Type: payloadOf(f.Type(), stack)}
+		if malformed(tag) {
+			report(name, "has a malformed JSON tag")
+		}
 		for option := range strings.SplitSeq(options, ",") {
 			if option != "" && option != "omitempty" && option != "omitzero" {
-				field.Option = option
+				report(name, fmt.Sprintf("has the JSON option %q, which events do not support", option))
 			}
 		}
-		fields = append(fields, field)
+		add(PayloadField{Name: name, Type: payloadOf(f.Type(), stack)})
 	}
-	return fields
+	return fields, problems
 }
 
-// ownFormat reports whether t decides its JSON form itself.
-func ownFormat(t types.Type) bool {
-	if _, ok := types.Unalias(t).(*types.Named); !ok {
-		return false
-	}
-	methods := types.NewMethodSet(types.NewPointer(t))
-	for _, name := range []string{"MarshalJSON", "MarshalJSONTo", "MarshalText", "UnmarshalJSON", "UnmarshalJSONFrom", "UnmarshalText"} {
-		if methods.Lookup(nil, name) != nil {
+// anyKnown reports whether JSON knows of any field of s.
+func anyKnown(s *types.Struct) bool {
+	for i := range s.NumFields() {
+		if _, tagged := reflect.StructTag(s.Tag(i)).Lookup("json"); tagged || s.Field(i).Embedded() || s.Field(i).Exported() {
 			return true
 		}
 	}
 	return false
+}
+
+// malformed reports whether JSON would refuse the tag: it has no names in quotes, and nothing behind a last comma.
+func malformed(tag string) bool {
+	return strings.ContainsAny(tag, `'"\\`) || strings.HasSuffix(tag, ",") || strings.Contains(tag, ",,")
+}
+
+// ownFormat reports whether t decides its JSON form itself.
+func ownFormat(t types.Type) bool {
+	for _, set := range []*types.MethodSet{types.NewMethodSet(t), types.NewMethodSet(types.NewPointer(t))} {
+		for method := range set.Methods() {
+			if fn, ok := method.Obj().(*types.Func); ok && decidesForm(fn) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// decidesForm reports whether a method is one of those by which a type decides its JSON form.
+func decidesForm(fn *types.Func) bool {
+	sig := types.TypeString(unnamed(fn.Signature()), nil)
+	const text = "github.com/go-json-experiment/json/jsontext."
+	switch fn.Name() {
+	case "MarshalJSON", "MarshalText":
+		return sig == "func() ([]byte, error)"
+	case "UnmarshalJSON", "UnmarshalText":
+		return sig == "func([]byte) error"
+	case "AppendText":
+		return sig == "func([]byte) ([]byte, error)"
+	case "MarshalJSONTo":
+		return sig == "func(*"+text+"Encoder) error"
+	case "UnmarshalJSONFrom":
+		return sig == "func(*"+text+"Decoder) error"
+	}
+	return false
+}
+
+// unnamed returns sig without the names of its parameters and results.
+func unnamed(sig *types.Signature) *types.Signature {
+	bare := func(all *types.Tuple) *types.Tuple {
+		var vars []*types.Var
+		for v := range all.Variables() {
+			vars = append(vars, types.NewParam(v.Pos(), v.Pkg(), "", v.Type()))
+		}
+		return types.NewTuple(vars...)
+	}
+	return types.NewSignatureType(nil, nil, nil, bare(sig.Params()), bare(sig.Results()), sig.Variadic())
 }
 
 // misfit says why a member of a subscriber's event cannot be filled.
@@ -153,9 +241,21 @@ type misfit struct {
 	text    string
 }
 
+// String reads "field id has …", or "has …" when it is of the event itself.
+func (m misfit) String() string {
+	if m.field == "" {
+		return m.text
+	}
+	return "field " + m.field + " " + m.text
+}
+
 // compare returns what does not fit when an event of the form src is read as dst: the rules of infra/eventbus/plan.go.
 func compare(dst, src Payload) []misfit {
 	var c comparison
+	if dst.Own {
+		c.fail("", "is of a type with a JSON form of its own (%s), which events do not support", dst.Text)
+		return c.misfits
+	}
 	c.structs(dst, src, "")
 	return c.misfits
 }
@@ -167,9 +267,8 @@ func (c *comparison) fail(path, format string, args ...any) {
 }
 
 func (c *comparison) structs(dst, src Payload, path string) {
-	if dst.Problem != "" {
-		c.fail(path, "%s", dst.Problem)
-		return
+	for _, p := range dst.Problems {
+		c.fail(strings.Trim(path+"."+p.Name, "."), "%s", p.Text)
 	}
 	sources := map[string]PayloadField{}
 	for _, f := range src.Fields {
@@ -179,8 +278,6 @@ func (c *comparison) structs(dst, src Payload, path string) {
 		at := strings.TrimPrefix(path+"."+d.Name, ".")
 		s, ok := sources[d.Name]
 		switch {
-		case d.Option != "":
-			c.fail(at, "has the JSON option %q, which events do not support", d.Option)
 		case !ok:
 			c.misfits = append(c.misfits, misfit{field: at, missing: true})
 		default:
@@ -191,6 +288,8 @@ func (c *comparison) structs(dst, src Payload, path string) {
 
 func (c *comparison) value(dst, src Payload, path string) {
 	switch {
+	case dst.Kind == "recursive":
+		c.fail(path, "contains itself, which events do not support")
 	case dst.Kind == "time" && src.Kind == "time":
 	case dst.Kind == "duration" || src.Kind == "duration":
 		c.fail(path, "is a time.Duration, which has no JSON form; use a number and name its unit")
@@ -202,7 +301,7 @@ func (c *comparison) value(dst, src Payload, path string) {
 		c.value(*dst.Elem, *src.Elem, path)
 	case src.Kind == "pointer":
 		c.fail(path, "may be null where it is published (%s); make it a pointer", src.Text)
-	case dst.Kind == "own" || src.Kind == "own":
+	case dst.own() || src.own():
 		c.fail(path, "is of a type with a JSON form of its own (%s), which events do not support", dst.Text)
 	case scalarFits(dst, src):
 	default:
@@ -227,8 +326,13 @@ func (c *comparison) composite(dst, src Payload, path string) {
 	}
 }
 
+// own reports whether a member decides its JSON form itself.
+func (p Payload) own() bool { return p.Kind == "own" || p.Kind == "time" }
+
 // bytes reports whether JSON writes the slice or array as a base64 string.
-func (p Payload) bytes() bool { return p.Elem.Kind == "uint" && p.Elem.Bits == 8 }
+func (p Payload) bytes() bool {
+	return p.Elem.Kind == "uint" && p.Elem.Bits == 8
+}
 
 // scalarFits reports whether every value of src is a value of dst.
 func scalarFits(dst, src Payload) bool {

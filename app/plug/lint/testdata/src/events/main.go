@@ -2,7 +2,7 @@ package main
 
 import (
 	_ "events/domains/bank" // want `domains/bank/plugins/pay.go:34: plugin bank.pay closes a cycle .*: shop.paid → shop.sold → shop.paid`
-	_ "events/domains/cart" // want `asks price.quarry, which nobody answers; ask one of: price.query` `asks price.query without the field currency, which plugin price.quote .* reads` `reads a field otherwise: id is int64 here and string` `otherwise than it is given: field amount is string here and int64` `reads field discount of the answer to price.query, which plugin price.quote` `cart/plugins/ask.go:47: .*: field amount is string here` `cart/plugins/ask.go:47: .*field discount`
+	_ "events/domains/cart" // want `asks price.quarry, which nobody answers; ask one of: price.query` `asks price.query without the field currency, which plugin price.quote .* reads` `reads a field otherwise: field id is int64 here and string` `otherwise than it is given: field amount is string here and int64` `reads field discount of the answer to price.query, which plugin price.quote` `cart/plugins/ask.go:47: .*: field amount is string here` `cart/plugins/ask.go:47: .*field discount`
 	_ "events/domains/loop"
 	_ "events/domains/price" // want `answers price.query, which plugin price.quote .* answers already`
 	_ "events/domains/shop"

@@ -84,6 +84,40 @@ type Open struct {
 
 func (Open) Topic() string { return "shop.open" }
 
+type Twice struct {
+	ID    int64 `json:"id"`
+	Other int64 `json:"id"`
+}
+
+func (Twice) Topic() string { return "shop.twice" }
+
+type Embeds struct {
+	*Line
+	ID int64 `json:"id"`
+}
+
+func (Embeds) Topic() string { return "shop.embeds" }
+
+type Closed struct{ id int64 }
+
+func (Closed) Topic() string { return "shop.closed" }
+
+type Tagged struct {
+	id int64 `json:"id"`
+}
+
+func (Tagged) Topic() string { return "shop.tagged" }
+
+type Quoted struct {
+	ID int64 `json:"'id'"`
+}
+
+func (Quoted) Topic() string { return "shop.quoted" }
+
+type Stamped struct{ time.Time }
+
+func (Stamped) Topic() string { return "shop.stamped" }
+
 type plugin struct{}
 
 func (p *plugin) OnBoot(b *app.Boot) {
@@ -96,7 +130,13 @@ func (p *plugin) OnBoot(b *app.Boot) {
 	b.Publishes(Strung{}) // want `field id has the JSON option "string"`
 	b.Publishes(Formed{}, // want `field colour is of a type with a JSON form of its own \(plugins.Colour\)`
 		Pointed{}, // want `field count is a pointer to a pointer`
-		Open{})    // want `field any is of a type that events do not support: any`
+		Open{},    // want `field any is of a type that events do not support: any`
+		Twice{},   // want `field id has the JSON name of another field`
+		Embeds{},  // want `field Line is embedded and no struct`
+		Closed{},  // want `event shop.closed: has no exported fields`
+		Tagged{},  // want `field id has a JSON name and is not exported`
+		Quoted{},  // want `field 'id' has a malformed JSON tag`
+		Stamped{}) // want `event shop.stamped: is of a type with a JSON form of its own`
 	b.Subscribe(app.On(p.hear))
 }
 
