@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -86,11 +88,23 @@ type Subscriber struct {
 // panics, outlives its timeout, or the process dies before it was done. To have its writes take effect
 // once, complete the delivery in their transaction with [Complete], or use [OnTx].
 func On[E Event](fn func(context.Context, E) error) Subscriber {
+	var spare sync.Pool // fn gets the event by value, so that the memory it was in serves the next
 	return Subscriber{
 		topic: topicOf[E](),
 		event: reflect.TypeFor[E](),
-		call:  func(ctx context.Context, event any) error { return fn(ctx, *event.(*E)) },
-		fresh: func() any { return new(E) },
+		call: func(ctx context.Context, event any) error {
+			e := event.(*E)
+			own := *e
+			*e = *new(E)
+			spare.Put(e)
+			return fn(ctx, own)
+		},
+		fresh: func() any {
+			if e := spare.Get(); e != nil {
+				return e
+			}
+			return new(E)
+		},
 	}
 }
 
@@ -126,7 +140,7 @@ func (s Subscriber) IsZero() bool { return s.call == nil }
 // New returns a pointer to a zero event; for the host.
 func (s Subscriber) New() any { return s.fresh() }
 
-// Call runs the subscriber with event, a pointer that New returned; for the host.
+// Call runs the subscriber with event, a pointer that New returned, which belongs to s again from then on; for the host.
 func (s Subscriber) Call(ctx context.Context, event any) error { return s.call(ctx, event) }
 
 // SubscribeOptions are the collected options of a subscription, for the host. Zero means "not given".
@@ -229,6 +243,8 @@ type DeliverySource interface {
 	Delivery() Delivery
 	// Complete does what the function [Complete] describes.
 	Complete(ctx context.Context) error
+	// NewCall returns the call of the handler's plugin.
+	NewCall() *Call
 }
 
 type deliveryKey struct{}
@@ -237,22 +253,24 @@ type deliveryKey struct{}
 // can make it part of what it allocates anyway; for the host.
 type DeliveryContext struct {
 	context.Context
-	call   Call
 	source DeliverySource
+	// call is made when it is first asked for: handlers that neither publish nor use the database never do.
+	call atomic.Pointer[Call]
 }
 
-// Init makes c the context of a handler of plugin for the delivery of source, under ctx. It is called once, before c
-// is used.
-func (c *DeliveryContext) Init(ctx context.Context, plugin, requestID, trace string, source DeliverySource) {
+// Init makes c the context of a handler for the delivery of source, under ctx. It is called once, before c is used.
+func (c *DeliveryContext) Init(ctx context.Context, source DeliverySource) {
 	c.Context, c.source = ctx, source
-	c.call.Plugin, c.call.RequestID, c.call.Trace = plugin, requestID, trace
 }
 
 // Value implements context.Context.
 func (c *DeliveryContext) Value(key any) any {
 	switch key.(type) {
 	case callKey:
-		return &c.call
+		if c.call.Load() == nil {
+			c.call.CompareAndSwap(nil, c.source.NewCall())
+		}
+		return c.call.Load()
 	case deliveryKey:
 		return c.source
 	default:
@@ -260,11 +278,10 @@ func (c *DeliveryContext) Value(key any) any {
 	}
 }
 
-// WithDelivery returns the context of a handler of plugin for the delivery of source, with a [Call] of its
-// own; for the host.
-func WithDelivery(ctx context.Context, plugin, requestID, trace string, source DeliverySource) context.Context {
+// WithDelivery returns the context of a handler for the delivery of source; for the host.
+func WithDelivery(ctx context.Context, source DeliverySource) context.Context {
 	c := &DeliveryContext{}
-	c.Init(ctx, plugin, requestID, trace, source)
+	c.Init(ctx, source)
 	return c
 }
 

@@ -27,10 +27,13 @@ func Logger(t testing.TB) *zap.Logger {
 // DeliveryContext returns a context as a subscriber gets it, for the given delivery, so that a handler can
 // be called by hand. Completing the delivery succeeds and does nothing.
 func DeliveryContext(t testing.TB, delivery app.Delivery) context.Context {
-	return app.WithDelivery(t.Context(), "apptest.test", "test", "", handDelivery(delivery))
+	return app.WithDelivery(t.Context(), handDelivery(delivery))
 }
 
 type handDelivery app.Delivery
 
 func (d handDelivery) Delivery() app.Delivery         { return app.Delivery(d) }
 func (d handDelivery) Complete(context.Context) error { return nil }
+func (d handDelivery) NewCall() *app.Call {
+	return &app.Call{Plugin: "apptest.test", RequestID: "test"}
+}

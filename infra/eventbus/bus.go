@@ -101,7 +101,7 @@ type pluginBus struct {
 // published one after the other end about together.
 type slab struct {
 	used     atomic.Int32
-	messages [8]Message
+	messages [10]Message
 }
 
 // message returns an empty message.
@@ -196,26 +196,33 @@ const (
 
 // fill makes m the message of event.
 func (p *publication) fill(ctx context.Context, m *Message, event app.Event, opts []app.PublishOption) error {
-	m.Topic, m.Emitter, m.Time = p.topic, p.Plugin.Name, time.Now()
-	m.local, m.localType = p.snapshot(event), p.event
+	m.Origin, m.Time, m.local = &p.origin, time.Now(), p.snapshot(event)
 	if p.keyed {
 		m.Key = event.(app.Keyed).Key()
 		if len(m.Key) > maxKey {
 			return fmt.Errorf("the key is longer than %d bytes", maxKey)
 		}
 	}
-	if call := app.CallFrom(ctx); call != nil {
-		m.RequestID, m.Trace = call.RequestID, call.Trace
-		if d, ok := app.DeliveryFrom(ctx); ok {
-			m.Parent = d.EventID
-		}
-	}
-	if len(opts) == 0 {
+	call := app.CallFrom(ctx)
+	if call == nil && len(opts) == 0 {
 		return nil
 	}
 	o := app.NewPublishOptions(opts)
-	m.Headers, m.Delay = o.Headers, o.Delay
+	m.Origin = p.originOf(ctx, call, o)
 	return checkOptions(o)
+}
+
+// originOf returns the origin of a message published in call, which may be nil.
+func (p *publication) originOf(ctx context.Context, call *app.Call, o app.PublishOptions) *Origin {
+	origin := p.origin
+	origin.Headers, origin.Delay = o.Headers, o.Delay
+	if call != nil {
+		origin.RequestID, origin.Trace = call.RequestID, call.Trace
+		if d, ok := app.DeliveryFrom(ctx); ok {
+			origin.Parent = d.EventID
+		}
+	}
+	return &origin
 }
 
 func checkOptions(o app.PublishOptions) error {

@@ -30,10 +30,12 @@ type publicationKey struct {
 // publication is an event type that a plugin publishes.
 type publication struct {
 	app.Publication
-	topic             string
-	event             reflect.Type
-	keyed             bool
-	self              plan
+	topic string
+	event reflect.Type
+	keyed bool
+	self  plan
+	// origin is that of messages published outside a call, without options.
+	origin            Origin
 	volatile, durable bool
 	published         prometheus.Counter
 	// lanes are the topic's volatile subscriptions; set when the bus starts.
@@ -117,7 +119,8 @@ func (c *checker) publication(p app.Publication) {
 		c.fail(p.Plugin, p.Source, "event %s: %s", topic, m)
 	}
 	_, keyed := p.Event.(app.Keyed)
-	pub := &publication{Publication: p, topic: topic, event: t, keyed: keyed, self: self, published: c.meters.published.WithLabelValues(topic)}
+	pub := &publication{Publication: p, topic: topic, event: t, keyed: keyed, self: self,
+		origin: Origin{Topic: topic, Emitter: p.Plugin.Name, localType: t}, published: c.meters.published.WithLabelValues(topic)}
 	c.publications[key] = pub
 	c.byTopic[topic] = append(c.byTopic[topic], pub)
 }

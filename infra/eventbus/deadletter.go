@@ -26,8 +26,8 @@ func deadLetter(d *Incoming, err error) (m *Message, ok bool) {
 		return nil, false // all fields are valid text
 	}
 	return &Message{
-		Topic: DeadLetterPrefix + d.Topic, Emitter: "host", Parent: d.ID(), RequestID: d.RequestID, Trace: d.Trace,
-		Time: time.Now(), Payload: payload,
+		Origin: &Origin{Topic: DeadLetterPrefix + d.Topic, Emitter: "host", Parent: d.ID(), RequestID: d.RequestID, Trace: d.Trace},
+		Time:   time.Now(), Payload: payload,
 	}, true
 }
 

@@ -39,19 +39,23 @@ func (b *Bus) group(s *subscription) Group {
 
 // handle gives the subscriber its event.
 func (b *Bus) handle(ctx context.Context, s *subscription, d *Incoming) error {
-	event, err := s.event(d.Message)
-	if err != nil {
-		return err
-	}
 	run := &d.ctx
 	if d.used { // an earlier run may have left its context somewhere
 		run = &app.DeliveryContext{}
 	}
 	d.used = true
-	run.Init(ctx, s.Plugin.Name, d.RequestID, d.Trace, d)
-	ctx = run
+	run.Init(ctx, d)
 	if s.options.Volatile && s.Subscriber.Tx() {
-		return b.db.InTx(ctx, func(ctx context.Context) error { return s.Subscriber.Call(ctx, event) })
+		return b.db.InTx(run, func(ctx context.Context) error { return s.call(ctx, d.Message) })
+	}
+	return s.call(run, d.Message)
+}
+
+// call runs the subscriber with a struct of its own.
+func (s *subscription) call(ctx context.Context, m *Message) error {
+	event, err := s.event(m)
+	if err != nil {
+		return err
 	}
 	return s.Subscriber.Call(ctx, event)
 }
@@ -86,10 +90,15 @@ func (d *Incoming) Delivery() app.Delivery {
 
 // Complete implements app.DeliverySource.
 func (d *Incoming) Complete(ctx context.Context) error {
-	if d.complete == nil {
+	if d.lane.complete == nil {
 		return nil
 	}
-	return d.complete(ctx, d)
+	return d.lane.complete(ctx, d)
+}
+
+// NewCall implements app.DeliverySource.
+func (d *Incoming) NewCall() *app.Call {
+	return &app.Call{Plugin: d.lane.group.Plugin, RequestID: d.RequestID, Trace: d.Trace}
 }
 
 // observer records the runs of a subscription.
@@ -129,7 +138,7 @@ func (b *Bus) deadVolatile(d *Incoming, err error) {
 	if !ok {
 		return
 	}
-	ctx := app.WithDelivery(context.Background(), d.lane.group.Plugin, d.RequestID, d.Trace, d)
+	ctx := app.WithDelivery(context.Background(), d)
 	if b.outbox.Wants(m.Topic) {
 		if err := b.outbox.Publish(ctx, m); err != nil {
 			b.log.Error("dead delivery not announced", zap.String("event", d.ID()), zap.Error(err))

@@ -16,6 +16,8 @@ import (
 type lane struct {
 	group  Group
 	settle func(d *Incoming, err error)
+	// complete completes a delivery in the transaction of ctx; it may be nil.
+	complete func(ctx context.Context, d *Incoming) error
 	// observe is told how long each run took; it may be nil.
 	observe func(took time.Duration, err error)
 	// batch is how many deliveries a worker takes at a time.

@@ -71,6 +71,7 @@ func NewOutbox(cfg config.Events, db *database.DB, log *zap.Logger, hooks Hooks)
 // Subscribe implements [Transport].
 func (o *Outbox) Subscribe(g Group) {
 	l := newLane(g, o.cfg.Buffer, o.settled)
+	l.complete = o.complete
 	if g.Tx {
 		if o.store.postgres {
 			l.group.Handle = o.inTx(g.Handle)
@@ -270,7 +271,6 @@ func (b *batch) hand() {
 
 // deliver hands a claimed delivery to its lane.
 func (o *Outbox) deliver(l *lane, d *Incoming) {
-	d.complete = o.complete
 	o.poller.hold(l, d.ID())
 	if !l.push(d) {
 		o.settler.add(op{kind: opRelease, d: d})

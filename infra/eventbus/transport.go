@@ -71,27 +71,37 @@ var ErrUnreadable = errors.New("unreadable payload")
 
 // Message is an event on its way.
 type Message struct {
-	// Topic is the event's topic; Key orders the messages of a topic, "" does not.
-	Topic, Key string
-	// Emitter is the publishing plugin, Parent the id of the event that caused this one.
-	Emitter, Parent string
-	// RequestID and Trace belong to the request at the beginning of the chain.
-	RequestID, Trace string
+	// Origin says where the message is from. Messages may share it, so that it is not changed.
+	*Origin
+	// Key orders the messages of a topic, "" does not.
+	Key string
 	// Time is when the message was published.
 	Time time.Time
-	// Headers are the publisher's.
-	Headers map[string]string
-	// Delay is how long to wait before the message is handed over.
-	Delay time.Duration
 	// Payload is the event as JSON; empty when no durable group needs it.
 	Payload []byte
 
 	id atomic.Pointer[string]
 	// local is the published struct, as long as the message has not been through storage.
-	local     unsafe.Pointer
-	localType reflect.Type
+	local unsafe.Pointer
 	// first is the delivery to the first group: most messages have one, and share its allocation.
 	first Incoming
+}
+
+// Origin is what messages of one publisher may have in common.
+type Origin struct {
+	// Topic is the event's topic.
+	Topic string
+	// Emitter is the publishing plugin, Parent the id of the event that caused this one.
+	Emitter, Parent string
+	// RequestID and Trace belong to the request at the beginning of the chain.
+	RequestID, Trace string
+	// Headers are the publisher's.
+	Headers map[string]string
+	// Delay is how long to wait before the message is handed over.
+	Delay time.Duration
+
+	// localType is the type of the published struct.
+	localType reflect.Type
 }
 
 // ID returns the message's id, a UUIDv7. It is made when it is first asked for: most volatile messages
@@ -139,8 +149,7 @@ type Incoming struct {
 	token int64
 	lane  *lane
 	// order is the state of the key that this delivery was numbered under.
-	order    *keyState
-	complete func(ctx context.Context, d *Incoming) error
+	order *keyState
 	// completed tells that the handler's transaction has completed the delivery.
 	completed bool
 	// ctx is the context of the first run; used tells that there was one.
