@@ -102,14 +102,16 @@ func (d *Incoming) NewCall() *app.Call {
 }
 
 // observer records the runs of a subscription.
-func (m *meters) observer(name string) func(time.Duration, error) {
+func (m *meters) observer(name string) func(int, time.Duration, error) {
 	ok, failed := m.handled.WithLabelValues(name, "ok"), m.handled.WithLabelValues(name, "error")
-	return func(took time.Duration, err error) {
+	return func(n int, took time.Duration, err error) {
+		outcome := ok
 		if err != nil {
-			failed.Observe(took.Seconds())
-			return
+			outcome = failed
 		}
-		ok.Observe(took.Seconds())
+		for range n {
+			outcome.Observe(took.Seconds())
+		}
 	}
 }
 

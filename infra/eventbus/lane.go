@@ -14,14 +14,15 @@ import (
 // transport puts deliveries in with push and learns the outcome of each through settle, after which it
 // says how the delivery's key goes on: advance, or drop.
 type lane struct {
-	group  Group
-	settle func(d *Incoming, err error)
+	group Group
+	// settle decides what becomes of a delivery, and reports whether its place is free.
+	settle func(d *Incoming, err error) bool
 	// complete completes a delivery in the transaction of ctx; it may be nil.
 	complete func(ctx context.Context, d *Incoming) error
-	// observe is told how long each run took; it may be nil.
-	observe func(took time.Duration, err error)
-	// batch is how many deliveries a worker takes at a time.
+	// batch is how many deliveries a worker takes at a time at most.
 	batch int
+	// onQuiet is called after the last place has been given back; it may be nil.
+	onQuiet func()
 	// together runs several deliveries as one, and reports whether all are done; if not, each is run by itself.
 	together func(ctx context.Context, batch []*Incoming) bool
 	// pulled tells that the lane has no workers: its deliveries are fetched with pull.
@@ -66,8 +67,11 @@ type keyState struct {
 // into the database when its next event is published.
 const maxIdleKeys = 4096
 
-func newLane(g Group, capacity int, settle func(*Incoming, error)) *lane {
-	l := &lane{group: g, settle: settle, observe: g.Observe, batch: 1, capacity: int64(capacity), made: time.Now(), keys: make(map[string]*keyState), workers: make(map[*worker]struct{})}
+func newLane(g Group, capacity int, settle func(*Incoming, error) bool) *lane {
+	if g.Observe == nil {
+		g.Observe = func(int, time.Duration, error) {}
+	}
+	l := &lane{group: g, settle: settle, batch: 1, capacity: int64(capacity), made: time.Now(), keys: make(map[string]*keyState), workers: make(map[*worker]struct{})}
 	l.wake.L = &l.mu
 	l.backlog.held = make(map[string]struct{})
 	return l
@@ -113,9 +117,11 @@ func (l *lane) awaitRoom(limit time.Duration) bool {
 	}
 }
 
-// freed gives a place back and tells publishers that wait for one.
-func (l *lane) freed() {
-	l.used.Add(-1)
+// freed gives n places back and tells publishers that wait for one.
+func (l *lane) freed(n int) {
+	if l.used.Add(-int64(n)) == 0 && l.onQuiet != nil {
+		l.onQuiet()
+	}
 	if l.stalled.Load() {
 		l.stalled.Store(false)
 	}
@@ -340,7 +346,7 @@ func (l *lane) rouse() {
 		return
 	}
 	if len(l.workers) < l.group.Concurrency {
-		w := &worker{lane: l}
+		w := &worker{lane: l, size: 1}
 		l.workers[w] = struct{}{}
 		go w.run()
 	}
@@ -404,11 +410,14 @@ func (l *lane) wait(ctx context.Context) error {
 
 // overdue ends the contexts of the runs that have outlived the group's timeout.
 func (l *lane) overdue() {
-	limit := int64(l.clock() - l.group.Timeout)
+	now := l.clock()
+	limit := int64(now - l.group.Timeout)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for w := range l.workers {
-		if at := w.since.Load(); at > 0 && at < limit {
+		if at := w.since.Load(); at == begun {
+			w.since.CompareAndSwap(begun, int64(now))
+		} else if at > 0 && at < limit {
 			w.expire(at)
 		}
 	}
@@ -417,11 +426,17 @@ func (l *lane) overdue() {
 // worker runs deliveries of a lane, one after the other. It ends when the lane closes.
 type worker struct {
 	lane *lane
-	// since is when the current run began, in nanoseconds on the lane's clock; 0 between runs, or expired.
+	// since is when the current run began, in nanoseconds on the lane's clock; begun, expired, or 0 between batches.
 	since atomic.Int64
-
 	// runs is the context of the runs; see context.
 	runs atomic.Pointer[runContext]
+
+	// size is how many deliveries to take next.
+	size int
+	// start is when the runs began that have not been observed yet, ended how many have, and free how many of
+	// their places are to be given back.
+	start       time.Duration
+	ended, free int
 }
 
 // runContext is a context and its end.
@@ -434,6 +449,7 @@ func (w *worker) run() {
 	l := w.lane
 	normal := false
 	defer func() {
+		w.flush()
 		if r := w.runs.Load(); r != nil {
 			r.cancel()
 		}
@@ -447,28 +463,70 @@ func (w *worker) run() {
 	}()
 	var batch []*Incoming
 	for {
-		batch = l.take(batch[:0])
+		batch = l.take(batch[:0], w.size)
 		if len(batch) == 0 {
 			normal = true
 			return
 		}
-		at := l.clock()
-		if l.together != nil && len(batch) > 1 && w.all(batch, at) {
+		w.start = l.clock()
+		if l.together != nil && len(batch) > 1 && w.all(batch) {
 			continue
 		}
+		at := int64(w.start)
 		for i, d := range batch {
 			if i > 0 && l.closed.Load() {
-				l.settle(d, errNotBegun)
+				w.settle(d, errNotBegun)
 			} else {
-				at = w.one(d, at, batch[i+1:])
+				w.one(d, at, batch[i+1:])
 			}
+			at = begun
 			batch[i] = nil
 		}
+		w.flush()
+	}
+}
+
+// quick is how long a batch takes that is not watched closely.
+const quick = 100 * time.Microsecond
+
+// flush says what is to be said about the runs since the last flush.
+func (w *worker) flush() {
+	if w.since.Swap(0) == expired {
+		w.runs.Store(nil)
+	}
+	w.observe(nil)
+	if w.free > 0 {
+		w.lane.freed(w.free)
+		w.free = 0
+	}
+}
+
+// observe tells how long the runs took that have ended since it was last called, the last one with err. The clock is
+// read for all of them together: what exceeds quick is taken to be the last one's, and fewer are taken at a time next.
+func (w *worker) observe(err error) {
+	n := w.ended
+	if n == 0 {
+		return
+	}
+	end := w.lane.clock()
+	took := end - w.start
+	usual := min(took, quick) / time.Duration(n)
+	if n > 1 {
+		w.lane.group.Observe(n-1, usual, nil)
+	}
+	w.lane.group.Observe(1, took-usual*time.Duration(n-1), err)
+	w.size = min(w.lane.batch, 1+n*int(quick)/int(took+1))
+	w.start, w.ended = end, 0
+}
+
+func (w *worker) settle(d *Incoming, err error) {
+	if w.lane.settle(d, err) {
+		w.free++
 	}
 }
 
 // take waits for deliveries. It returns none when the lane is closed.
-func (l *lane) take(batch []*Incoming) []*Incoming {
+func (l *lane) take(batch []*Incoming, n int) []*Incoming {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for l.open && l.ready.len() == 0 {
@@ -479,9 +537,8 @@ func (l *lane) take(batch []*Incoming) []*Incoming {
 	if !l.open {
 		return batch
 	}
-	n := l.batch
 	if l.together != nil { // the other workers have their part
-		n = min(n, 1+l.ready.len()/l.group.Concurrency)
+		n = min(l.batch, 1+l.ready.len()/l.group.Concurrency)
 	}
 	for len(batch) < n && l.ready.len() > 0 {
 		batch = append(batch, l.ready.pop())
@@ -491,7 +548,7 @@ func (l *lane) take(batch []*Incoming) []*Incoming {
 
 // all tries to run a batch together and settles it. When a handler ends the goroutine, the batch goes back, to be run
 // one by one.
-func (w *worker) all(batch []*Incoming, start time.Duration) bool {
+func (w *worker) all(batch []*Incoming) bool {
 	l := w.lane
 	ended := false
 	defer func() {
@@ -508,53 +565,47 @@ func (w *worker) all(batch []*Incoming, start time.Duration) bool {
 			l.ready.push(d)
 		}
 	}()
-	done := l.together(w.context(start), batch)
+	done := l.together(w.context(int64(w.start)), batch)
 	ended = true
 	if !done {
+		w.start = l.clock()
 		return false
 	}
-	took := (l.clock() - start) / time.Duration(len(batch))
+	l.group.Observe(len(batch), (l.clock()-w.start)/time.Duration(len(batch)), nil)
 	for i, d := range batch {
-		if l.observe != nil {
-			l.observe(took, nil)
-		}
-		l.settle(d, nil)
+		w.settle(d, nil)
 		batch[i] = nil
 	}
 	return true
 }
 
-// one runs d, which begins at start on the lane's clock, and settles it. It returns when the run ended. When the handler
-// ends the goroutine, the rest of the batch goes back.
-func (w *worker) one(d *Incoming, start time.Duration, rest []*Incoming) (end time.Duration) {
+// one runs d, which begins at on the lane's clock, and settles it. When the handler ends the goroutine, the rest of the
+// batch goes back.
+func (w *worker) one(d *Incoming, at int64, rest []*Incoming) {
 	err := errExited
 	defer func() {
-		end = w.lane.clock()
-		if w.since.Swap(0) == expired {
-			w.runs.Store(nil)
-		}
-		if w.lane.observe != nil {
-			w.lane.observe(end-start, err)
+		w.ended++
+		if err != nil {
+			w.observe(err)
 		}
 		if err == errExited { //nolint:errorlint // set just above, never wrapped
 			for _, r := range rest {
 				if !w.lane.again(r) {
-					w.lane.settle(r, errNotBegun)
+					w.settle(r, errNotBegun)
 				}
 			}
 		}
-		w.lane.settle(d, err)
+		w.settle(d, err)
 	}()
-	err = w.call(d, start)
-	return end
+	err = w.call(d, at)
 }
 
 // errExited is the outcome of a handler that called runtime.Goexit.
 var errExited = fmt.Errorf("the handler ended its goroutine")
 
-func (w *worker) call(d *Incoming, start time.Duration) (err error) {
+func (w *worker) call(d *Incoming, at int64) (err error) {
 	defer recovered(&err)
-	return w.lane.group.Handle(w.context(start), d)
+	return w.lane.group.Handle(w.context(at), d)
 }
 
 // recovered turns a panic into an error with its stack.
@@ -571,21 +622,27 @@ type panicError struct {
 
 func (p *panicError) Error() string { return fmt.Sprintf("panic: %v", p.value) }
 
-// context returns the context of the next run. One context serves many runs, until it is cancelled: a
+// context returns the context of the next run, which begins at. One context serves many runs, until it is cancelled: a
 // timer for each run would cost more than most handlers.
-func (w *worker) context(start time.Duration) context.Context {
+func (w *worker) context(at int64) context.Context {
+	if w.since.Load() != at && w.since.Swap(at) == expired {
+		w.runs.Store(nil)
+	}
 	r := w.runs.Load()
-	if r == nil || r.ctx.Err() != nil {
+	if r == nil {
 		r = &runContext{}
 		r.ctx, r.cancel = context.WithCancel(w.lane.base)
 		w.runs.Store(r)
 	}
-	w.since.Store(int64(start))
 	return r.ctx
 }
 
-// expired marks a run that outlived the timeout. Its context serves no other run.
-const expired = -1
+const (
+	// expired marks a run that outlived the timeout. Its context serves no other run.
+	expired = -1
+	// begun marks a run for which the clock was not read. For the timeout it began when it is first looked at.
+	begun = -2
+)
 
 // expire cancels the run that began at.
 func (w *worker) expire(at int64) {

@@ -48,8 +48,9 @@ func NewMemory(buffer int, log *zap.Logger, hooks Hooks) *Memory {
 // Subscribe implements [Transport].
 func (t *Memory) Subscribe(g Group) {
 	l := newLane(g, t.buffer, t.settle)
+	l.onQuiet = t.signalIdle
 	if g.Concurrency == 1 {
-		l.batch = 64
+		l.batch = max(1, min(64, t.buffer/16))
 	}
 	t.lanes[g.Topic] = append(t.lanes[g.Topic], l)
 	t.all = append(t.all, l)
@@ -125,7 +126,7 @@ func (t *Memory) put(d *Incoming, push func(*Incoming) bool) {
 	if push(d) {
 		return
 	}
-	t.free(d.lane)
+	d.lane.freed(1)
 	if t.hooks.Dropped != nil {
 		t.hooks.Dropped(d.lane.group.Name)
 	}
@@ -165,10 +166,10 @@ func (t *Memory) later(d time.Duration, l *lane, fn func()) {
 	t.timers[timer] = l.unreserve
 }
 
-func (t *Memory) settle(d *Incoming, err error) {
+// settle decides what becomes of a delivery whose handler has ended, and reports whether its place is free.
+func (t *Memory) settle(d *Incoming, err error) bool {
 	if errors.Is(err, errNotBegun) {
-		t.free(d.lane)
-		return
+		return true
 	}
 	g := &d.lane.group
 	if err != nil && t.hooks.Failed != nil {
@@ -179,20 +180,12 @@ func (t *Memory) settle(d *Incoming, err error) {
 	case d.Attempt < g.Attempts && !isFinal(err):
 		d.Attempt++
 		t.later(backoff(g, d.Attempt-1), d.lane, func() { t.put(d, d.lane.again) })
-		return
+		return false
 	case t.hooks.Dead != nil:
 		t.hooks.Dead(d, err)
 	}
 	d.lane.advance(d)
-	t.free(d.lane)
-}
-
-// free gives a place in l back.
-func (t *Memory) free(l *lane) {
-	l.freed()
-	if l.quiet() {
-		t.signalIdle()
-	}
+	return true
 }
 
 func (t *Memory) signalIdle() {
@@ -250,8 +243,8 @@ func (t *Memory) Close(ctx context.Context) error {
 		_ = t.Idle(ctx) // what is left is reported below
 	}
 	for _, l := range t.all {
-		for range l.close() {
-			t.free(l)
+		if left := l.close(); len(left) > 0 {
+			l.freed(len(left))
 		}
 	}
 	if !started {

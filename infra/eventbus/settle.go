@@ -233,8 +233,9 @@ func (s *settler) putBack(ops []op) {
 	s.mu.Unlock()
 }
 
-// settled decides what becomes of a delivery whose handler has ended; it is called by the lanes' workers.
-func (o *Outbox) settled(d *Incoming, err error) {
+// settled decides what becomes of a delivery whose handler has ended; it is called by the lanes' workers. The place is
+// free when that is written.
+func (o *Outbox) settled(d *Incoming, err error) bool {
 	if err != nil && o.hooks.Failed != nil && !errors.Is(err, errNotBegun) {
 		o.hooks.Failed(d, err)
 	}
@@ -250,9 +251,10 @@ func (o *Outbox) settled(d *Incoming, err error) {
 	if outcome.kind == opFree {
 		o.written(&outcome)
 		o.progress()
-		return
+		return false
 	}
 	o.settler.add(outcome)
+	return false
 }
 
 func (o *Outbox) releaseAll(deliveries []*Incoming) {

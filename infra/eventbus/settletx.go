@@ -89,9 +89,7 @@ func (s *settler) one(ctx context.Context, r *txRun) error {
 	defer cancel()
 	done := make(chan error, 1)
 	start := time.Now()
-	if observe := r.d.lane.group.Observe; observe != nil {
-		defer func() { observe(time.Since(start), r.err) }()
-	}
+	defer func() { r.d.lane.group.Observe(1, time.Since(start), r.err) }()
 	go s.handle(run, r.d, done)
 	select {
 	case r.err = <-done:

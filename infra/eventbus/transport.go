@@ -62,8 +62,8 @@ type Group struct {
 	// Handle handles one delivery. An error has it retried, one marked with app.Permanent or the last
 	// one makes it dead, [ErrUnreadable] leaves it to other versions. It is called concurrently.
 	Handle func(ctx context.Context, d *Incoming) error
-	// Observe is told how long each run took and how it ended, for metrics; it may be nil.
-	Observe func(took time.Duration, err error)
+	// Observe is told of n runs how long each took and how it ended, for metrics; it may be nil.
+	Observe func(n int, took time.Duration, err error)
 }
 
 // ErrUnreadable is wrapped by a handler's error when the payload cannot be read by this version.
