@@ -103,15 +103,13 @@ func (d *Incoming) NewCall() *app.Call {
 
 // observer records the runs of a subscription.
 func (m *meters) observer(name string) func(int, time.Duration, error) {
-	ok, failed := m.handled.WithLabelValues(name, "ok"), m.handled.WithLabelValues(name, "error")
+	ok, failed := m.handled.of(name, "ok"), m.handled.of(name, "error")
 	return func(n int, took time.Duration, err error) {
 		outcome := ok
 		if err != nil {
 			outcome = failed
 		}
-		for range n {
-			outcome.Observe(took.Seconds())
-		}
+		outcome.observe(n, took)
 	}
 }
 

@@ -33,26 +33,29 @@ type lane struct {
 	// backlog is the poller's.
 	backlog backlog
 
-	// used counts the places taken, of at most capacity.
-	used     atomic.Int64
 	capacity int64
 	made     time.Time
-
-	mu      sync.Mutex
-	wake    sync.Cond
-	base    context.Context //nolint:containedctx // the parent of the runs, ended by wait
-	cancel  context.CancelFunc
-	open    bool
-	closed  atomic.Bool
-	ready   queue
-	keys    map[string]*keyState
-	workers map[*worker]struct{}
-	idle    int
+	base     context.Context //nolint:containedctx // the parent of the runs, ended by wait
+	cancel   context.CancelFunc
+	wake     sync.Cond
+	keys     map[string]*keyState
+	workers  map[*worker]struct{}
+	closed   atomic.Bool
 	// room is closed when a place is given back while publishers wait for one; stalled tells that
 	// they have waited in vain since.
 	room    chan struct{}
 	waiters atomic.Int32
 	stalled atomic.Bool
+
+	// What publishers and workers write for each delivery is in a cache line of its own.
+	_  [64]byte
+	mu sync.Mutex
+	// used counts the places taken, of at most capacity.
+	used  atomic.Int64
+	idle  int
+	open  bool
+	ready queue
+	_     [64]byte
 }
 
 // keyState orders the deliveries of one key: they run one at a time, in the order of their numbers.
