@@ -20,8 +20,8 @@ func deliversAll(t testing.TB, newTransport MakeTransport) {
 	var got, wrong journal
 	r.start(group("all", func(_ context.Context, d *eventbus.Incoming) error {
 		got.note(nameOf(d))
-		if difference := sameMessage(sent[nameOf(d)], d); difference != "" || d.Attempt != 1 || d.Subscription != "all" {
-			wrong.note(fmt.Sprintf("%s: %s, attempt %d, subscription %s", nameOf(d), difference, d.Attempt, d.Subscription))
+		if difference := sameMessage(sent[nameOf(d)], d); difference != "" || d.Attempt != 1 || d.Subscription() != "all" {
+			wrong.note(fmt.Sprintf("%s: %s, attempt %d, subscription %s", nameOf(d), difference, d.Attempt, d.Subscription()))
 		}
 		return nil
 	}))
@@ -38,7 +38,7 @@ func deliversAll(t testing.TB, newTransport MakeTransport) {
 	for _, name := range names {
 		r.publish(sent[name])
 	}
-	r.publish(&eventbus.Message{Origin: &eventbus.Origin{Topic: "other.made"}, Time: time.Now(), Payload: []byte(`"of another topic"`)})
+	r.publish(&eventbus.Message{Origin: &eventbus.Origin{Topic: "other.made"}, Time: eventbus.Now(), Payload: []byte(`"of another topic"`)})
 	r.settle()
 	r.same("handled", got.all(), names)
 	r.same("changed on the way", wrong.all(), nil)
@@ -49,7 +49,7 @@ func deliversToEachGroup(t testing.TB, newTransport MakeTransport) {
 	var got journal
 	member := func(name string) eventbus.Group {
 		return group(name, func(_ context.Context, d *eventbus.Incoming) error {
-			got.note(d.Subscription + " " + nameOf(d))
+			got.note(d.Subscription() + " " + nameOf(d))
 			return nil
 		})
 	}

@@ -101,7 +101,7 @@ type pluginBus struct {
 // published one after the other end about together.
 type slab struct {
 	used     atomic.Int32
-	messages [10]Message
+	messages [12]Message
 }
 
 // message returns an empty message.
@@ -124,7 +124,7 @@ func (p *pluginBus) Publish(ctx context.Context, event app.Event, opts ...app.Pu
 		return err
 	}
 	m := p.message()
-	if err := pub.fill(ctx, m, event, opts); err != nil {
+	if err := pub.fill(ctx, m, p.bus.memory.watch.now(), event, opts); err != nil {
 		return fmt.Errorf("publish %s: %w", pub.topic, err)
 	}
 	return p.bus.publish(ctx, pub, m)
@@ -195,8 +195,8 @@ const (
 )
 
 // fill makes m the message of event.
-func (p *publication) fill(ctx context.Context, m *Message, event app.Event, opts []app.PublishOption) error {
-	m.Origin, m.Time, m.local = &p.origin, time.Now(), p.snapshot(event)
+func (p *publication) fill(ctx context.Context, m *Message, now Timestamp, event app.Event, opts []app.PublishOption) error {
+	m.Origin, m.Time, m.local = &p.origin, now, p.snapshot(event)
 	if p.keyed {
 		m.Key = event.(app.Keyed).Key()
 		if len(m.Key) > maxKey {

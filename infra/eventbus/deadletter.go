@@ -19,7 +19,7 @@ func deadLetter(d *Incoming, err error) (m *Message, ok bool) {
 		return nil, false
 	}
 	payload, jsonErr := json.Marshal(app.DeadLetter{
-		EventID: d.ID(), Topic: d.Topic, Key: d.Key, Subscription: d.Subscription, Error: cause(err), Attempts: d.Attempt,
+		EventID: d.ID(), Topic: d.Topic, Key: d.Key, Subscription: d.Subscription(), Error: cause(err), Attempts: d.Attempt,
 		Emitter: d.Emitter, PublishedAt: d.Time.UTC(), DiedAt: time.Now().UTC(),
 	})
 	if jsonErr != nil {
@@ -27,7 +27,7 @@ func deadLetter(d *Incoming, err error) (m *Message, ok bool) {
 	}
 	return &Message{
 		Origin: &Origin{Topic: DeadLetterPrefix + d.Topic, Emitter: "host", Parent: d.ID(), RequestID: d.RequestID, Trace: d.Trace},
-		Time:   time.Now(), Payload: payload,
+		Time:   Now(), Payload: payload,
 	}, true
 }
 

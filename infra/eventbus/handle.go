@@ -83,7 +83,7 @@ func (s *subscription) event(m *Message) (any, error) {
 // Delivery implements app.DeliverySource.
 func (d *Incoming) Delivery() app.Delivery {
 	return app.Delivery{
-		EventID: d.ID(), Topic: d.Topic, Key: d.Key, Subscription: d.Subscription, Attempt: d.Attempt,
+		EventID: d.ID(), Topic: d.Topic, Key: d.Key, Subscription: d.Subscription(), Attempt: d.Attempt,
 		Emitter: d.Emitter, Parent: d.Parent, RequestID: d.RequestID, Trace: d.Trace, Time: d.Time.UTC(), Headers: d.Headers,
 	}
 }
@@ -116,7 +116,7 @@ func (m *meters) observer(name string) func(int, time.Duration, error) {
 // failed logs a failed run of a handler.
 func (b *Bus) failed(d *Incoming, err error) {
 	fields := []zap.Field{
-		zap.String("plugin", d.lane.group.Plugin), zap.String("subscription", d.Subscription), zap.String("event", d.ID()),
+		zap.String("plugin", d.lane.group.Plugin), zap.String("subscription", d.Subscription()), zap.String("event", d.ID()),
 		zap.Int("attempt", d.Attempt), zap.String("request_id", d.RequestID), zap.Error(err),
 	}
 	if p, ok := errors.AsType[*panicError](err); ok {
@@ -126,8 +126,8 @@ func (b *Bus) failed(d *Incoming, err error) {
 }
 
 func (b *Bus) logDead(d *Incoming, err error) {
-	b.meters.dead.WithLabelValues(d.Subscription).Inc()
-	b.log.Error("event delivery is dead", zap.String("plugin", d.lane.group.Plugin), zap.String("subscription", d.Subscription),
+	b.meters.dead.WithLabelValues(d.Subscription()).Inc()
+	b.log.Error("event delivery is dead", zap.String("plugin", d.lane.group.Plugin), zap.String("subscription", d.Subscription()),
 		zap.String("event", d.ID()), zap.String("topic", d.Topic), zap.Int("attempts", d.Attempt), zap.Error(err))
 }
 

@@ -28,6 +28,7 @@ type Memory struct {
 	done   chan struct{}
 	closed bool
 	timers map[*time.Timer]func()
+	watch  watch
 }
 
 // Hooks tell what happens to deliveries, for metrics and logs. Every field may be nil.
@@ -42,7 +43,10 @@ type Hooks struct {
 
 // NewMemory returns a Memory that holds at most buffer messages for each group.
 func NewMemory(buffer int, log *zap.Logger, hooks Hooks) *Memory {
-	return &Memory{buffer: buffer, log: log, hooks: hooks, lanes: make(map[string][]*lane), timers: make(map[*time.Timer]func())}
+	t := &Memory{buffer: buffer, log: log, hooks: hooks, lanes: make(map[string][]*lane), timers: make(map[*time.Timer]func())}
+	t.watch.made = time.Now()
+	t.watch.set()
+	return t
 }
 
 // Subscribe implements [Transport].
@@ -68,13 +72,13 @@ func (t *Memory) Start(context.Context) error {
 	for _, l := range t.all {
 		l.start(t.ctx)
 	}
-	go watch(t.ctx, t.done, t.all)
+	go t.keepWatch(t.ctx)
 	return nil
 }
 
-// watch ends overdue runs until ctx is done.
-func watch(ctx context.Context, done chan<- struct{}, lanes []*lane) {
-	defer close(done)
+// keepWatch ends overdue runs until ctx is done.
+func (t *Memory) keepWatch(ctx context.Context) {
+	defer close(t.done)
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -82,7 +86,8 @@ func watch(ctx context.Context, done chan<- struct{}, lanes []*lane) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			for _, l := range lanes {
+			t.watch.set()
+			for _, l := range t.all {
 				l.overdue()
 			}
 		}

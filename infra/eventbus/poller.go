@@ -398,7 +398,7 @@ func (p *poller) sweep(ctx context.Context) error {
 		return err
 	}
 	for _, d := range owned {
-		l := p.o.laneOf(d.Subscription)
+		l := p.o.laneOf(d.Subscription())
 		if l == nil || l.backlog.holds(d.ID()) {
 			continue
 		}

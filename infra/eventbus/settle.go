@@ -339,7 +339,7 @@ func (o *Outbox) apply(ctx context.Context, p *op) error {
 		err = o.bury(ctx, p)
 	}
 	if err != nil {
-		return fmt.Errorf("settle delivery of %s: %w", p.d.Subscription, err)
+		return fmt.Errorf("settle delivery of %s: %w", p.d.Subscription(), err)
 	}
 	return nil
 }

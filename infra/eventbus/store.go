@@ -229,7 +229,7 @@ FROM g, t`
 // complete deletes a delivery, if it is still this holder's.
 func (s store) complete(ctx context.Context, d *Incoming) (bool, error) {
 	n, err := s.exec(ctx, `DELETE FROM bus_deliveries WHERE event_id = ? AND subscription = ? AND token = ?`,
-		d.ID(), d.Subscription, d.token)
+		d.ID(), d.Subscription(), d.token)
 	return n == 1, err
 }
 
@@ -261,7 +261,7 @@ const completeAllPostgres = `DELETE FROM bus_deliveries d USING unnest($1::text[
 func completions(deliveries []*Incoming) []any {
 	ids, groups, tokens := make([]string, len(deliveries)), make([]string, len(deliveries)), make([]int64, len(deliveries))
 	for i, d := range deliveries {
-		ids[i], groups[i], tokens[i] = d.ID(), d.Subscription, d.token
+		ids[i], groups[i], tokens[i] = d.ID(), d.Subscription(), d.token
 	}
 	return []any{ids, groups, tokens}
 }
@@ -279,14 +279,14 @@ func (s store) settleAll(ctx context.Context, deliveries []*Incoming) error {
 func (s store) retry(ctx context.Context, d *Incoming, attempts int, wait time.Duration, cause string) (bool, error) {
 	n, err := s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = ?, due_at = {now} + ?, failed_at = {now},
 		error = ? WHERE event_id = ? AND subscription = ? AND token = ?`,
-		attempts, wait.Milliseconds(), cause, d.ID(), d.Subscription, d.token)
+		attempts, wait.Milliseconds(), cause, d.ID(), d.Subscription(), d.token)
 	return n == 1, err
 }
 
 // release gives a delivery back untried.
 func (s store) release(ctx context.Context, d *Incoming, wait time.Duration) (bool, error) {
 	n, err := s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = attempts - 1, due_at = {now} + ?
-		WHERE event_id = ? AND subscription = ? AND token = ?`, wait.Milliseconds(), d.ID(), d.Subscription, d.token)
+		WHERE event_id = ? AND subscription = ? AND token = ?`, wait.Milliseconds(), d.ID(), d.Subscription(), d.token)
 	return n == 1, err
 }
 
@@ -295,14 +295,14 @@ func (s store) park(ctx context.Context, d *Incoming, wait, limit time.Duration,
 	n, err := s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = attempts - 1, due_at = {now} + ?,
 		parked_at = CASE WHEN parked_at = 0 THEN {now} ELSE parked_at END, failed_at = {now}, error = ?
 		WHERE event_id = ? AND subscription = ? AND token = ? AND (parked_at = 0 OR parked_at + ? > {now})`,
-		wait.Milliseconds(), cause, d.ID(), d.Subscription, d.token, limit.Milliseconds())
+		wait.Milliseconds(), cause, d.ID(), d.Subscription(), d.token, limit.Milliseconds())
 	return n == 0, err
 }
 
 // bury makes a delivery dead.
 func (s store) bury(ctx context.Context, d *Incoming, cause string) (bool, error) {
 	n, err := s.exec(ctx, `UPDATE bus_deliveries SET state = 'dead', owner = '', failed_at = {now}, error = ?
-		WHERE event_id = ? AND subscription = ? AND token = ?`, cause, d.ID(), d.Subscription, d.token)
+		WHERE event_id = ? AND subscription = ? AND token = ?`, cause, d.ID(), d.Subscription(), d.token)
 	return n == 1, err
 }
 
@@ -452,7 +452,7 @@ func (s store) events(ctx context.Context, ids []string) (map[string]*Message, e
 			return err
 		}
 		m.id.Store(&id)
-		m.Payload, m.Time = []byte(payload), time.UnixMilli(at)
+		m.Payload, m.Time = []byte(payload), Timestamp(at*1e6)
 		if headers != "" {
 			if err := json.Unmarshal([]byte(headers), &m.Headers); err != nil {
 				return fmt.Errorf("read headers of event %s: %w", id, err)
@@ -476,9 +476,9 @@ func (s store) unfinished(ctx context.Context, groups []string) (bool, error) {
 func (s store) owned(ctx context.Context, owner string, age time.Duration) ([]*Incoming, error) {
 	var out []*Incoming
 	err := s.query(ctx, func(r *sql.Rows) error {
-		d := &Incoming{Message: &Message{}}
+		d := &Incoming{Message: &Message{}, lane: &lane{}}
 		var id string
-		err := r.Scan(&id, &d.Subscription, &d.token)
+		err := r.Scan(&id, &d.lane.group.Name, &d.token)
 		d.id.Store(&id)
 		out = append(out, d)
 		return err
