@@ -151,10 +151,14 @@ func (l *lane) start(base context.Context) {
 // push hands the lane a delivery. Its place has been reserved. One with a number waits for its turn. It reports false
 // when the lane is closed, or has given the key's order back to storage in the meantime, to which the delivery must go too.
 func (l *lane) push(d *Incoming) bool {
-	d.lane = l
 	l.mu.Lock()
-	defer l.notify()
-	defer l.mu.Unlock()
+	taken := l.enqueue(d)
+	l.mu.Unlock()
+	l.notify()
+	return taken
+}
+
+func (l *lane) enqueue(d *Incoming) bool {
 	switch {
 	case l.closed.Load():
 		return false
