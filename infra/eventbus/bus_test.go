@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -118,4 +120,74 @@ func TestEventsOfAKeyAreHandledInOrder(t *testing.T) {
 		require.Equal(t, map[string]int64{"0": 60, "1": 60, "2": 60, "3": 60}, next)
 		require.Equal(t, 3, fails)
 	})
+}
+
+func TestAHandlerMayKeepItsEventAndItsContext(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		type kept struct {
+			ctx   context.Context //nolint:containedctx // what is tested
+			event Made
+		}
+		var durable, volatile seen[kept]
+		keep := func(list *seen[kept]) func(context.Context, Made) error {
+			return func(ctx context.Context, e Made) error { list.add(kept{ctx, e}); return nil }
+		}
+		r := start(t, at, settings(), publishes(Made{}),
+			subscribes(app.On(keep(&durable))), subscribes(app.On(keep(&volatile)), app.Volatile(), app.Concurrency(1)))
+		event := func(i int64) Made {
+			e := Made{ID: i, Group: fmt.Sprint(i % 7)}
+			if i%2 == 0 {
+				e.Name, e.Tags = fmt.Sprint(i), []string{fmt.Sprint(i)}
+			}
+			return e
+		}
+		for i := range int64(60) {
+			r.publish(event(i), app.Header("n", fmt.Sprint(i)))
+		}
+		r.idle()
+		for name, list := range map[string][]kept{"p1/thing.made": durable.all(), "p2/thing.made": volatile.all()} {
+			require.Len(t, list, 60)
+			ids := map[string]bool{}
+			for _, k := range list {
+				d, ok := app.DeliveryFrom(k.ctx)
+				require.True(t, ok)
+				require.Equal(t, event(k.event.ID), k.event)
+				require.Equal(t, []any{name, k.event.Group, fmt.Sprint(k.event.ID), 1}, []any{d.Subscription, d.Key, d.Headers["n"], d.Attempt})
+				require.Equal(t, name[:2], app.PluginName(k.ctx))
+				require.Same(t, app.CallFrom(k.ctx), app.CallFrom(k.ctx))
+				ids[d.EventID] = true
+			}
+			require.Len(t, ids, 60)
+		}
+	})
+}
+
+func TestAHandlerThatFailsWhileTheBusStopsDoesNotHoldItUp(t *testing.T) {
+	t.Parallel()
+	gate, running := make(chan struct{}), make(chan struct{})
+	r := start(t, site{"sqlite", "sqlite:" + t.TempDir() + "/events.db"}, settings(), publishes(Made{}),
+		subscribes(app.On(func(context.Context, MadeRead) error {
+			close(running)
+			<-gate
+			return errors.New("never")
+		}), app.Volatile(), app.Backoff(time.Hour, time.Hour)))
+	r.publish(Made{ID: 1})
+	<-running
+	stopped := make(chan error, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		stopped <- r.bus.Stop(ctx)
+	}()
+	for range 1000 { // most probably it stops by then
+		runtime.Gosched()
+	}
+	close(gate)
+	select {
+	case err := <-stopped:
+		require.NoError(t, err)
+	case <-time.After(20 * time.Second):
+		t.Fatal("the bus did not stop")
+	}
 }

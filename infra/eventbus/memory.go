@@ -153,11 +153,12 @@ func (t *Memory) room(l *lane) bool {
 // later runs fn after d, unless the transport closes first, which gives the place in l back.
 func (t *Memory) later(d time.Duration, l *lane, fn func()) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	if t.closed {
-		l.unreserve()
+		t.mu.Unlock()
+		l.freed(1)
 		return
 	}
+	defer t.mu.Unlock()
 	var timer *time.Timer
 	timer = time.AfterFunc(d, func() {
 		t.mu.Lock()
