@@ -127,7 +127,10 @@ func (r *trial) start(groups ...eventbus.Group) {
 
 // message returns a message whose payload is a name in JSON.
 func message(name, key string) *eventbus.Message {
-	return &eventbus.Message{Origin: &eventbus.Origin{Topic: topic, Emitter: "apptest.conformance"}, Key: key, Time: eventbus.Now(), Payload: []byte(`"` + name + `"`)}
+	return &eventbus.Message{
+		Envelope: &eventbus.Envelope{Topic: topic, Emitter: "apptest.conformance", Payload: []byte(`"` + name + `"`)},
+		Key:      key, Time: eventbus.Now(),
+	}
 }
 
 func nameOf(d *eventbus.Incoming) string { return string(d.Payload[1 : len(d.Payload)-1]) }

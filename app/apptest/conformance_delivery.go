@@ -38,7 +38,7 @@ func deliversAll(t testing.TB, newTransport MakeTransport) {
 	for _, name := range names {
 		r.publish(sent[name])
 	}
-	r.publish(&eventbus.Message{Origin: &eventbus.Origin{Topic: "other.made"}, Time: eventbus.Now(), Payload: []byte(`"of another topic"`)})
+	r.publish(&eventbus.Message{Envelope: &eventbus.Envelope{Topic: "other.made", Payload: []byte(`"of another topic"`)}, Time: eventbus.Now()})
 	r.settle()
 	r.same("handled", got.all(), names)
 	r.same("changed on the way", wrong.all(), nil)

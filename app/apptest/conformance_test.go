@@ -127,7 +127,7 @@ func TestTransportsThatDoNotConform(t *testing.T) {
 		"what fails for good is dead, and told once":   groups(func(g *eventbus.Group) { g.Attempts = 5 }),
 		"messages of a key keep their order, retries included": func(w *wrong) {
 			w.publish = func(ctx context.Context, m *eventbus.Message) error {
-				return w.Transport.Publish(ctx, &eventbus.Message{Origin: m.Origin, Time: m.Time, Payload: m.Payload})
+				return w.Transport.Publish(ctx, &eventbus.Message{Envelope: m.Envelope, Time: m.Time})
 			}
 		},
 		"other keys go on while one is held up": groups(func(g *eventbus.Group) { g.Concurrency = 1 }),

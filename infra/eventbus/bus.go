@@ -97,11 +97,12 @@ type pluginBus struct {
 	slab      atomic.Pointer[slab]
 }
 
-// slab is room for some messages, allocated together: a message is as large as its allocation is dear, and messages
-// published one after the other end about together.
+// slab is room for some messages, allocated together, as many as fit 2 KiB: an allocation for each would cost more than
+// the rest of its publication. Messages published one after the other end about together; who keeps the context or the
+// delivery of one keeps them all.
 type slab struct {
 	used     atomic.Int32
-	messages [12]Message
+	messages [14]Message
 }
 
 // message returns an empty message.
@@ -136,7 +137,9 @@ func (b *Bus) publish(ctx context.Context, pub *publication, m *Message) error {
 		if err != nil {
 			return fmt.Errorf("publish %s: %w", m.Topic, err)
 		}
-		m.Payload = payload
+		own := *m.Envelope
+		own.Payload = payload
+		m.Envelope = &own
 		if err := b.outbox.Publish(ctx, m); err != nil {
 			return fmt.Errorf("publish %s: %w", m.Topic, err)
 		}
@@ -196,7 +199,7 @@ const (
 
 // fill makes m the message of event.
 func (p *publication) fill(ctx context.Context, m *Message, now Timestamp, event app.Event, opts []app.PublishOption) error {
-	m.Origin, m.Time, m.local = &p.origin, now, p.snapshot(event)
+	m.Envelope, m.Time, m.local = &p.envelope, now, p.snapshot(event)
 	if p.keyed {
 		m.Key = event.(app.Keyed).Key()
 		if len(m.Key) > maxKey {
@@ -208,21 +211,21 @@ func (p *publication) fill(ctx context.Context, m *Message, now Timestamp, event
 		return nil
 	}
 	o := app.NewPublishOptions(opts)
-	m.Origin = p.originOf(ctx, call, o)
+	m.Envelope = p.envelopeIn(ctx, call, o)
 	return checkOptions(o)
 }
 
-// originOf returns the origin of a message published in call, which may be nil.
-func (p *publication) originOf(ctx context.Context, call *app.Call, o app.PublishOptions) *Origin {
-	origin := p.origin
-	origin.Headers, origin.Delay = o.Headers, o.Delay
+// envelopeIn returns the envelope of a message published in call, which may be nil.
+func (p *publication) envelopeIn(ctx context.Context, call *app.Call, o app.PublishOptions) *Envelope {
+	e := p.envelope
+	e.Headers, e.Delay = o.Headers, o.Delay
 	if call != nil {
-		origin.RequestID, origin.Trace = call.RequestID, call.Trace
+		e.RequestID, e.Trace = call.RequestID, call.Trace
 		if d, ok := app.DeliveryFrom(ctx); ok {
-			origin.Parent = d.EventID
+			e.Parent = d.EventID
 		}
 	}
-	return &origin
+	return &e
 }
 
 func checkOptions(o app.PublishOptions) error {

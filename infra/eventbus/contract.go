@@ -34,8 +34,8 @@ type publication struct {
 	event reflect.Type
 	keyed bool
 	self  plan
-	// origin is that of messages published outside a call, without options.
-	origin            Origin
+	// envelope is that of volatile messages published outside a call, without options.
+	envelope          Envelope
 	volatile, durable bool
 	published         prometheus.Counter
 	// lanes are the topic's volatile subscriptions; set when the bus starts.
@@ -120,7 +120,7 @@ func (c *checker) publication(p app.Publication) {
 	}
 	_, keyed := p.Event.(app.Keyed)
 	pub := &publication{Publication: p, topic: topic, event: t, keyed: keyed, self: self,
-		origin: Origin{Topic: topic, Emitter: p.Plugin.Name, localType: t}, published: c.meters.published.WithLabelValues(topic)}
+		envelope: Envelope{Topic: topic, Emitter: p.Plugin.Name, localType: t}, published: c.meters.published.WithLabelValues(topic)}
 	c.publications[key] = pub
 	c.byTopic[topic] = append(c.byTopic[topic], pub)
 }

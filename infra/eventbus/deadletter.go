@@ -26,8 +26,10 @@ func deadLetter(d *Incoming, err error) (m *Message, ok bool) {
 		return nil, false // all fields are valid text
 	}
 	return &Message{
-		Origin: &Origin{Topic: DeadLetterPrefix + d.Topic, Emitter: "host", Parent: d.ID(), RequestID: d.RequestID, Trace: d.Trace},
-		Time:   Now(), Payload: payload,
+		Envelope: &Envelope{
+			Topic: DeadLetterPrefix + d.Topic, Emitter: "host", Parent: d.ID(), RequestID: d.RequestID, Trace: d.Trace, Payload: payload,
+		},
+		Time: Now(),
 	}, true
 }
 

@@ -445,7 +445,7 @@ func (s store) first(ctx context.Context, group, key string, block bool) (int64,
 func (s store) events(ctx context.Context, ids []string) (map[string]*Message, error) {
 	out := make(map[string]*Message, len(ids))
 	err := s.query(ctx, func(r *sql.Rows) error {
-		m := &Message{Origin: &Origin{}}
+		m := &Message{Envelope: &Envelope{}}
 		var id, headers, payload string
 		var at int64
 		if err := r.Scan(&id, &m.Topic, &m.Key, &m.Emitter, &m.Parent, &m.RequestID, &m.Trace, &headers, &payload, &at); err != nil {

@@ -71,14 +71,12 @@ var ErrUnreadable = errors.New("unreadable payload")
 
 // Message is an event on its way.
 type Message struct {
-	// Origin says where the message is from. Messages may share it, so that it is not changed.
-	*Origin
+	// Envelope is shared by messages that have it in common, so that it is not changed.
+	*Envelope
 	// Key orders the messages of a topic, "" does not.
 	Key string
 	// Time is when the message was published.
 	Time Timestamp
-	// Payload is the event as JSON; empty when no durable group needs it.
-	Payload []byte
 
 	id atomic.Pointer[string]
 	// local is the published struct, as long as the message has not been through storage.
@@ -87,8 +85,8 @@ type Message struct {
 	first Incoming
 }
 
-// Origin is what messages of one publisher may have in common.
-type Origin struct {
+// Envelope is what many messages of one publisher have in common.
+type Envelope struct {
 	// Topic is the event's topic.
 	Topic string
 	// Emitter is the publishing plugin, Parent the id of the event that caused this one.
@@ -99,6 +97,8 @@ type Origin struct {
 	Headers map[string]string
 	// Delay is how long to wait before the message is handed over.
 	Delay time.Duration
+	// Payload is the event as JSON; empty when no durable group needs it.
+	Payload []byte
 
 	// localType is the type of the published struct.
 	localType reflect.Type
