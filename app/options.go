@@ -15,6 +15,7 @@ type EndpointOptions struct {
 	Timeout   *time.Duration
 	BodyLimit int64
 	Guards    []GuardFunc
+	Security  []string
 	Strict    bool
 	Open      bool
 }
@@ -65,6 +66,12 @@ type GuardFunc func(ctx context.Context, r *http.Request) (context.Context, erro
 // ends the request.
 func Guard(fn GuardFunc) EndpointOption {
 	return endpointOption(func(o *EndpointOptions) { o.Guards = append(o.Guards, fn) })
+}
+
+// Secured documents what the endpoint's guards ask for: the names of security schemes, of which one must be met. The
+// schemes are defined in docs/docs.go. Secured itself guards nothing, and without [Guard] it is a start error.
+func Secured(schemes ...string) EndpointOption {
+	return endpointOption(func(o *EndpointOptions) { o.Security = append(o.Security, schemes...) })
 }
 
 // Strict refuses JSON members and query parameters the request type does not name; they are ignored

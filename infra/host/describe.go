@@ -47,6 +47,7 @@ type routeJSON struct {
 	Timeout  string   `json:"timeout"`
 	Tags     []string `json:"tags"`
 	Guards   int      `json:"guards,omitzero"`
+	Security []string `json:"security,omitempty"`
 	Strict   bool     `json:"strict,omitzero"`
 	Request  string   `json:"request,omitzero"`
 	Response string   `json:"response,omitzero"`
@@ -62,7 +63,7 @@ func routesForJSON(routes []httpserver.Route) []routeJSON {
 	for i, r := range routes {
 		all[i] = routeJSON{
 			Route: r, Source: fromRoot(r.Source), Timeout: r.Timeout.String(), Tags: r.Options.Tags,
-			Guards: len(r.Options.Guards), Strict: r.Options.Strict,
+			Guards: len(r.Options.Guards), Strict: r.Options.Strict, Security: r.Options.Security,
 			Fields: fieldsOf(r), Failures: failuresOf(r),
 		}
 		if r.Request != nil {

@@ -37,7 +37,7 @@ func TestRoutesDescribeTheAPI(t *testing.T) {
 	t.Parallel()
 	guard := func(ctx context.Context, _ *http.Request) (context.Context, error) { return ctx, nil }
 	modules := fx.Options(infra(), app.Domain("shop", boots("shop.all", func(b *app.Boot) {
-		b.GET("/a/:id", app.Handle(func(context.Context, describedQuery) (item, error) { return item{}, nil }), app.Guard(guard))
+		b.GET("/a/:id", app.Handle(func(context.Context, describedQuery) (item, error) { return item{}, nil }), app.Guard(guard), app.Secured("bearer"))
 		b.POST("/b", app.Handle(func(context.Context, describedUpload) (item, error) { return item{}, nil }), app.Fails(app.Conflict))
 		b.GET("/c", app.Handle(func(context.Context, describedEmpty) (app.Binary, error) { return app.Binary{}, nil }))
 	})))
@@ -45,10 +45,12 @@ func TestRoutesDescribeTheAPI(t *testing.T) {
 	require.Zero(t, code, stderr)
 	var routes []struct {
 		Failures []int            `json:"failures"`
+		Security []string         `json:"security"`
 		Fields   []map[string]any `json:"fields"`
 	}
 	require.NoError(t, json.Unmarshal([]byte(stdout), &routes))
 
+	require.Equal(t, []string{"bearer"}, routes[0].Security)
 	require.Equal(t, []int{400, 401, 403, 422, 500, 503, 504}, routes[0].Failures)
 	require.Equal(t, []int{400, 408, 409, 413, 415, 422, 500, 503, 504, 507}, routes[1].Failures)
 	require.NotContains(t, routes[2].Failures, 422)

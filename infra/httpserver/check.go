@@ -116,6 +116,9 @@ func (e *endpoint) applyOptions() (wrong []string) {
 	if slices.ContainsFunc(o.Guards, func(g app.GuardFunc) bool { return g == nil }) {
 		wrong = append(wrong, "a guard is nil")
 	}
+	if len(o.Security) > 0 && len(o.Guards) == 0 {
+		wrong = append(wrong, "app.Secured documents what a guard asks for, and there is none: add app.Guard")
+	}
 	return wrong
 }
 

@@ -177,6 +177,7 @@ func TestCheckNamesEveryMistake(t *testing.T) {
 		"negative timeout":    {func(b *app.Boot) { b.Raw("GET", "/a", raw, app.Timeout(-1)) }, "the timeout -1ns must be greater than 0"},
 		"body limit":          {func(b *app.Boot) { b.GET("/a", ok, app.BodyLimit(-1)) }, "the body limit -1 must be greater than 0"},
 		"failure as success":  {func(b *app.Boot) { b.GET("/a", ok, app.Status(404)) }, "app.Status declares statuses of success, from 200 to 399, and not 404"},
+		"secured by nothing":  {func(b *app.Boot) { b.GET("/a", ok, app.Secured("bearer")) }, "app.Secured documents what a guard asks for, and there is none: add app.Guard"},
 		"nil guard":           {func(b *app.Boot) { b.GET("/a", ok, app.Guard(nil)) }, "a guard is nil"},
 		"method":              {func(b *app.Boot) { b.Raw("get", "/a", raw) }, `"get" is not an HTTP method`},
 		"relative path":       {func(b *app.Boot) { b.GET("a", ok) }, `the path must begin with "/"`},

@@ -27,6 +27,7 @@ type Route struct {
 	Accepts  []string `json:"accepts"`
 	Binary   bool     `json:"binary"`
 	Tags     []string `json:"tags"`
+	Security []string `json:"security"`
 	Fields   []Field  `json:"fields"`
 	// Data is the OpenAPI schema of what a success answers in its envelope.
 	Data json.RawMessage `json:"data"`

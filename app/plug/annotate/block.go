@@ -111,8 +111,21 @@ func (b block) rows() [][]string {
 	rows = append(rows, b.params()...)
 	rows = append(rows, b.successes()...)
 	rows = append(rows, b.failures())
-	rows = append(rows, b.old.others...)
+	rows = append(rows, b.security()...)
 	return append(rows, []string{"@Router", b.router() + " [" + strings.ToLower(b.Method) + "]"})
+}
+
+// security names the security schemes, of what is declared or else as written by hand, after all other lines that are
+// kept.
+func (b block) security() [][]string {
+	if len(b.Security) == 0 {
+		return b.old.others
+	}
+	rows := slices.DeleteFunc(slices.Clone(b.old.others), func(row []string) bool { return strings.EqualFold(row[0], "@Security") })
+	for _, scheme := range b.Security {
+		rows = append(rows, []string{"@Security", scheme})
+	}
+	return rows
 }
 
 func (b block) produce() string {

@@ -101,10 +101,16 @@ func shortNames(swagger []byte) ([]byte, error) {
 	return []byte(strings.NewReplacer(pairs...).Replace(string(swagger))), nil
 }
 
-// tidy removes what the conversion leaves behind.
+// tidy puts right what the conversion leaves behind.
 func tidy(doc *openapi3.T) {
 	if c := doc.Info.Contact; c != nil && c.Name == "" && c.URL == "" && c.Email == "" {
 		doc.Info.Contact = nil
+	}
+	for name, ref := range doc.Components.SecuritySchemes {
+		// Swagger 2.0 has no word for it.
+		if s := ref.Value; name == "bearer" && s.Type == "apiKey" && s.In == "header" && s.Name == "Authorization" {
+			ref.Value = openapi3.NewSecurityScheme().WithType("http").WithScheme("bearer").WithDescription(s.Description)
+		}
 	}
 }
 
@@ -124,7 +130,7 @@ func restore(doc *openapi3.T, r *refiner, routes []annotate.Route) error {
 		if route.Kind == "raw" {
 			continue // what its annotations say is all there is
 		}
-		o := operation{Operation: doc.Paths.Value(path).GetOperation(route.Method), route: route, refiner: r}
+		o := operation{Operation: doc.Paths.Value(path).GetOperation(route.Method), route: route, refiner: r, schemes: doc.Components.SecuritySchemes}
 		if err := o.restore(); err != nil {
 			problems = append(problems, fmt.Errorf("%s %s: %w", route.Method, path, err))
 		}

@@ -17,7 +17,7 @@ const swagger = `{
     "swagger": "2.0", "info": {"title": "Shop", "version": "1", "contact": {}},
     "paths": {
         "/things/{id}": {"put": {
-            "operationId": "shop.put_thing", "consumes": ["application/json"], "produces": ["application/json"],
+            "operationId": "shop.put_thing", "security": [{"bearer": []}], "consumes": ["application/json"], "produces": ["application/json"],
             "parameters": [
                 {"name": "id", "in": "path", "required": true, "type": "integer", "minimum": 1},
                 {"name": "tag", "in": "query", "type": "array", "items": {"type": "string"}, "collectionFormat": "multi"},
@@ -43,6 +43,7 @@ const swagger = `{
             "responses": {"204": {"description": "Stored"}}
         }}
     },
+    "securityDefinitions": {"bearer": {"type": "apiKey", "in": "header", "name": "Authorization"}},
     "definitions": {
         "Failure": {"type": "object", "properties": {
             "success": {"type": "boolean"}, "data": {"type": "object", "x-nullable": true}, "error": {"type": "string"}, "code": {"type": "string"},
@@ -70,7 +71,8 @@ func routes() []annotate.Route {
 		"at":{"type":"string","format":"date-time"},"size":{"type":"integer","format":"int64","enum":[1,2]}}`
 	return []annotate.Route{
 		{
-			Method: "PUT", Path: "/things/:id", Kind: "io", Statuses: []int{200, 202}, Accepts: []string{"application/json"},
+			Security: []string{"bearer"},
+			Method:   "PUT", Path: "/things/:id", Kind: "io", Statuses: []int{200, 202}, Accepts: []string{"application/json"},
 			Fields: []annotate.Field{
 				id,
 				{Name: "tag", In: "query", Schema: raw(`{"type":"array","maxItems":3,"items":{"type":"string","minLength":1,"pattern":"^[a-z]+$"}}`)},
@@ -132,6 +134,8 @@ func TestGenerateRestores(t *testing.T) {
 		{"name":"id","in":"path","required":true,"example":7,"schema":{"type":"integer","format":"int64","minimum":1}},
 		{"name":"tag","in":"query","style":"form","explode":true,
 			"schema":{"type":"array","maxItems":3,"items":{"type":"string","minLength":1,"pattern":"^[a-z]+$"}}}]`)
+	d.holds(t, put+"security", `[{"bearer":[]}]`)
+	d.holds(t, "components securitySchemes", `{"bearer":{"type":"http","scheme":"bearer"}}`)
 	d.holds(t, put+"requestBody", `{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/PutThingRequest"}}}}`)
 	d.holds(t, schemas+"PutThingRequest required", `["rate"]`)
 	d.holds(t, schemas+"PutThingRequest properties", `{
@@ -167,12 +171,13 @@ func TestGenerateRefuses(t *testing.T) {
 		old, with string
 		routes    []annotate.Route
 	}{
-		"PUT /things/{id} is registered and not described":                        {`"put"`, `"post"`, nil},
-		"POST /pictures is described and not registered":                          {"", "", without(2)},
-		"PUT /things/{id}: the query parameter tag is registered and not":         {`"name": "tag"`, `"name": "label"`, nil},
-		"PUT /things/{id}: status 202 is registered and not described":            {`"202"`, `"203"`, nil},
-		"PUT /things/{id}: a body of application/json is registered and not":      {`"consumes": ["application/json"]`, `"consumes": ["text/plain"]`, nil},
-		"name schemas: Violation and plugins.Violation would both be called Viol": {`"plugins.Part": {`, `"plugins.Violation": {}, "plugins.Part": {`, nil},
+		"PUT /things/{id} is registered and not described":                         {`"put"`, `"post"`, nil},
+		"POST /pictures is described and not registered":                           {"", "", without(2)},
+		"PUT /things/{id}: the query parameter tag is registered and not":          {`"name": "tag"`, `"name": "label"`, nil},
+		"PUT /things/{id}: status 202 is registered and not described":             {`"202"`, `"203"`, nil},
+		"PUT /things/{id}: a body of application/json is registered and not":       {`"consumes": ["application/json"]`, `"consumes": ["text/plain"]`, nil},
+		"name schemas: Violation and plugins.Violation would both be called Viol":  {`"plugins.Part": {`, `"plugins.Violation": {}, "plugins.Part": {`, nil},
+		"PUT /things/{id}: the security scheme bearer is not defined: say in docs": {`"securityDefinitions": {"bearer"`, `"securityDefinitions": {"key"`, nil},
 		"validate openapi": {`"title": "Shop", `, ``, nil},
 		"read swagger":     {`{`, `[`, nil},
 	} {

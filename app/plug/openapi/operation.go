@@ -17,6 +17,7 @@ type operation struct {
 
 	route   annotate.Route
 	refiner *refiner
+	schemes openapi3.SecuritySchemes
 }
 
 // restore puts right what the operation says.
@@ -38,6 +39,7 @@ func (o operation) restore() error {
 		}
 		problems = append(problems, o.parameter(f, schema))
 	}
+	problems = append(problems, o.security())
 	if len(body.Properties) > 0 {
 		problems = append(problems, o.body(body))
 	}
@@ -53,6 +55,17 @@ func (o operation) parameter(f annotate.Field, schema *openapi3.Schema) error {
 	p.Required = f.Required
 	p.Example, schema.Example = schema.Example, nil
 	p.Schema = o.refiner.refine(p.Schema, schema, o.refiner.received)
+	return nil
+}
+
+// security holds the schemes that are asked for against those that are defined.
+func (o operation) security() error {
+	for _, name := range o.route.Security {
+		if o.schemes[name] == nil {
+			return fmt.Errorf("the security scheme %s is not defined: say in docs/docs.go what it is, as in "+
+				"@securityDefinitions.apikey %[1]s, @in header, @name Authorization", name)
+		}
+	}
 	return nil
 }
 
