@@ -95,6 +95,8 @@ func TestFilesAnnotates(t *testing.T) {
 //	@Success		202		{object}	SellThingResponse
 //	@Failure		400,404	{object}	app.Failure
 //	@Router			/things/{id} [post]
+//
+//plug:derived 6551a7fc
 func (p *SellThingPlugin) Execute(`)
 	require.Contains(t, text, `
 // picture serves GET /things/{id}/picture.
@@ -106,6 +108,8 @@ func (p *SellThingPlugin) Execute(`)
 //	@Success	304	"Not Modified"
 //	@Failure	400	{object}	app.Failure
 //	@Router		/things/{id}/picture [get]
+//
+//plug:derived 44b5b3c1
 func (p *SellThingPlugin) picture(`)
 	require.Equal(t, plugin, strings.Replace(withoutAnnotations(text), "// picture serves GET /things/{id}/picture.\n", "", 1), "nothing else is touched")
 
@@ -119,7 +123,7 @@ func (p *SellThingPlugin) picture(`)
 func withoutAnnotations(text string) string {
 	var lines []string
 	for line := range strings.SplitSeq(text, "\n") {
-		if !strings.HasPrefix(line, "//\t@") && line != "//" {
+		if !strings.HasPrefix(line, "//\t@") && !strings.HasPrefix(line, "//plug:derived ") && line != "//" {
 			lines = append(lines, line)
 		}
 	}
@@ -167,6 +171,51 @@ func TestFilesKeepsWhatIsWrittenByHand(t *testing.T) {
 //	@Security		Token
 //	@Router			/things/{id} [post]
 func`)
+}
+
+// again annotates text and returns what becomes of it; a further run changes nothing.
+func again(t *testing.T, text string) string {
+	t.Helper()
+	dir := write(t, text)
+	changed, err := annotate.Files(dir, routes())
+	require.NoError(t, err)
+	if after, ok := changed[file]; ok {
+		text = string(after)
+	}
+	require.NoError(t, annotate.Write(dir, changed))
+	changed, err = annotate.Files(dir, routes())
+	require.NoError(t, err)
+	require.Empty(t, changed)
+	return text
+}
+
+// A summary and a description that came from the doc comment follow it. Once somebody has written one of them, both stay,
+// until they are removed.
+func TestFilesFollowsTheDocComment(t *testing.T) {
+	t.Parallel()
+	first := again(t, plugin)
+	require.Contains(t, first, "@Summary\t\tSells a thing\n//\t@Description\tIt is gone then.\n")
+
+	changed := again(t, strings.Replace(first, "Execute sells a thing. It is gone then.", "Execute sells one thing. Nobody gets it back.", 1))
+	require.Contains(t, changed, "@Summary\t\tSells one thing\n//\t@Description\tNobody gets it back.\n")
+	shorter := again(t, strings.Replace(changed, " Nobody gets it back.\n//\n", "\n//\n", 1))
+	require.Contains(t, shorter, "@Summary\tSells one thing\n//\t@Tags")
+
+	byHand := again(t, strings.Replace(first, "Sells a thing\n", "Sell\n", 1))
+	require.Contains(t, byHand, "@Summary\t\tSell\n//\t@Description\tIt is gone then.\n")
+	require.Equal(t, 1, strings.Count(byHand, "//plug:derived "), "the other handler's")
+	kept := again(t, strings.Replace(byHand, "Execute sells a thing. It is gone then.", "Execute sells one thing.", 1))
+	require.Contains(t, kept, "@Summary\t\tSell\n//\t@Description\tIt is gone then.\n")
+
+	removed := strings.NewReplacer("//\t@Summary\t\tSell\n", "", "//\t@Description\tIt is gone then.\n", "").Replace(kept)
+	require.Contains(t, again(t, removed), "@Summary\tSells one thing\n")
+}
+
+// Lines for other tools stay where gofmt wants them.
+func TestFilesKeepsDirectives(t *testing.T) {
+	t.Parallel()
+	text := again(t, strings.Replace(plugin, "It is gone then.\n", "It is gone then.\n//\n//nolint:revive // planted\n", 1))
+	require.Contains(t, text, "[post]\n//\n//nolint:revive // planted\n//plug:derived 6551a7fc\nfunc")
 }
 
 func TestFilesThatCannotBeAnnotated(t *testing.T) {

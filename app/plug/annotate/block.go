@@ -2,6 +2,8 @@ package annotate
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
 	"regexp"
 	"slices"
@@ -68,6 +70,7 @@ type block struct {
 	Route
 
 	old               kept
+	mark              string // what was derived when the block was written, or ""
 	docs              *fieldDocs
 	handler, prose    string
 	response, request string
@@ -89,17 +92,10 @@ func (b block) lines() []string {
 }
 
 func (b block) rows() [][]string {
-	first, rest := sentence(b.prose, b.handler)
-	rows := [][]string{{"@ID", b.Plugin}, {"@Summary", cmp.Or(b.old.summary, first, b.Method+" "+b.router())}}
+	said := b.said()
+	rows := append([][]string{{"@ID", b.Plugin}}, said.rows()...)
 	if b.handler != "Execute" {
 		rows[0][1] += "." + strings.ToLower(b.handler)
-	}
-	descriptions := b.old.descriptions
-	if len(descriptions) == 0 && b.old.summary == "" && rest != "" {
-		descriptions = []string{rest}
-	}
-	for _, d := range descriptions {
-		rows = append(rows, []string{"@Description", d})
 	}
 	if len(b.Tags) > 0 {
 		rows = append(rows, []string{"@Tags", strings.Join(b.Tags, ",")})
@@ -113,6 +109,54 @@ func (b block) rows() [][]string {
 	rows = append(rows, b.failures())
 	rows = append(rows, b.security()...)
 	return append(rows, []string{"@Router", b.router() + " [" + strings.ToLower(b.Method) + "]"})
+}
+
+// words are a summary and its descriptions.
+type words struct {
+	summary      string
+	descriptions []string
+}
+
+func (w words) rows() [][]string {
+	rows := [][]string{{"@Summary", w.summary}}
+	for _, d := range w.descriptions {
+		rows = append(rows, []string{"@Description", d})
+	}
+	return rows
+}
+
+// mark is a checksum by which words are known again: those of a block that has their mark were not written by hand.
+func (w words) mark() string {
+	sum := sha256.Sum256([]byte(strings.Join(append([]string{w.summary}, w.descriptions...), "\n")))
+	return hex.EncodeToString(sum[:4])
+}
+
+// derived returns what the doc comment says.
+func (b block) derived() words {
+	if b.prose == "" || b.prose == b.placeholder() {
+		return words{summary: b.Method + " " + b.router()}
+	}
+	first, rest := sentence(b.prose, b.handler)
+	w := words{summary: first}
+	if rest != "" {
+		w.descriptions = []string{rest}
+	}
+	return w
+}
+
+// placeholder is the doc comment that a handler without one is given: gofmt wants a sentence above indented lines.
+func (b block) placeholder() string {
+	return b.handler + " serves " + b.Method + " " + b.router() + "."
+}
+
+// said returns the summary and the descriptions: those written by hand, else what the doc comment says now.
+func (b block) said() words {
+	old := words{b.old.summary, b.old.descriptions}
+	if old.mark() == b.mark || old.summary == "" && len(old.descriptions) == 0 {
+		return b.derived()
+	}
+	old.summary = cmp.Or(old.summary, b.derived().summary)
+	return old
 }
 
 // security names the security schemes, of what is declared or else as written by hand, after all other lines that are

@@ -12,6 +12,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -114,31 +116,62 @@ func (s source) handler(r Route) (*ast.FuncDecl, error) {
 		r.Method, r.Path, line, r.Method, r.Path)
 }
 
-// editDoc replaces the doc comment of handler by its prose and the annotations.
+// derivedLine begins the line of a handler's comment that holds the mark of what was derived from the comment.
+const derivedLine = "//plug:derived "
+
+// directive is a line for tools, which gofmt puts behind everything else.
+var directive = regexp.MustCompile(`^//[a-z0-9]+:[a-z0-9]`)
+
+// comment is a doc comment taken apart.
+type comment struct {
+	prose, annotations, directives []string
+	mark                           string
+}
+
+func parseComment(doc *ast.CommentGroup) comment {
+	var c comment
+	if doc == nil {
+		return c
+	}
+	for _, line := range doc.List {
+		switch text := strings.TrimSpace(strings.TrimPrefix(line.Text, "//")); {
+		case strings.HasPrefix(text, "@"):
+			c.annotations = append(c.annotations, text)
+		case strings.HasPrefix(line.Text, derivedLine):
+			c.mark = strings.TrimPrefix(line.Text, derivedLine)
+		case directive.MatchString(line.Text):
+			c.directives = append(c.directives, line.Text)
+		default:
+			c.prose = append(c.prose, line.Text)
+		}
+	}
+	for len(c.prose) > 0 && c.prose[len(c.prose)-1] == "//" {
+		c.prose = c.prose[:len(c.prose)-1]
+	}
+	return c
+}
+
+// editDoc replaces the doc comment of handler by its prose, the annotations, and its lines for tools.
 func (s source) editDoc(handler *ast.FuncDecl, r Route, docs *fieldDocs) edit {
 	e := edit{from: s.fset.Position(handler.Pos()).Offset}
-	var prose, old []string
+	e.to = e.from
 	if handler.Doc != nil {
 		e.from, e.to = s.fset.Position(handler.Doc.Pos()).Offset, s.fset.Position(handler.Doc.End()).Offset
-		for _, c := range handler.Doc.List {
-			if line := strings.TrimSpace(strings.TrimPrefix(c.Text, "//")); strings.HasPrefix(line, "@") {
-				old = append(old, line)
-			} else {
-				prose = append(prose, c.Text)
-			}
-		}
-		for len(prose) > 0 && prose[len(prose)-1] == "//" {
-			prose = prose[:len(prose)-1]
-		}
-	} else {
-		e.to = e.from
 	}
-	b := block{Route: r, old: parseOld(old), docs: docs, handler: handler.Name.Name, prose: plain(prose)}
+	c := parseComment(handler.Doc)
+	b := block{Route: r, old: parseOld(c.annotations), docs: docs, handler: handler.Name.Name, prose: plain(c.prose), mark: c.mark}
 	b.response, b.request = s.types(handler)
-	if len(prose) == 0 { // gofmt wants a sentence above indented lines
-		prose = []string{"// " + handler.Name.Name + " serves " + r.Method + " " + b.router() + "."}
+	if len(c.prose) == 0 {
+		c.prose = []string{"// " + b.placeholder()}
 	}
-	e.text = strings.Join(append(append(prose, "//"), b.lines()...), "\n")
+	lines := slices.Concat(c.prose, []string{"//"}, b.lines())
+	if said, derived := b.said(), b.derived(); said.mark() == derived.mark() {
+		c.directives = append(c.directives, derivedLine+derived.mark())
+	}
+	if len(c.directives) > 0 {
+		lines = slices.Concat(lines, []string{"//"}, c.directives)
+	}
+	e.text = strings.Join(lines, "\n")
 	if handler.Doc == nil {
 		e.text += "\n"
 	}
