@@ -91,6 +91,18 @@ func (a *App) Settle() {
 	}
 }
 
+// Replay has the dead deliveries of a subscription tried again, as an operator would, and returns how many there were.
+func (a *App) Replay(subscription string) int {
+	a.t.Helper()
+	ctx, cancel := context.WithTimeout(a.t.Context(), settleTimeout)
+	defer cancel()
+	n, err := a.host.Bus().Admin("test").Replay(ctx, eventbus.Filter{Subscription: subscription})
+	if err != nil {
+		a.t.Fatalf("replay: %v", err)
+	}
+	return n
+}
+
 // Host returns the application, for what the kit has no word for.
 func (a *App) Host() *host.App { return a.host }
 

@@ -20,6 +20,7 @@ var Module = app.Domain("media",
 
 	plugins.UploadImage,
 	plugins.CreateThumbnails,
+	plugins.GiveUpThumbnails,
 	plugins.GetImage,
 	plugins.GetImageContent,
 	plugins.GetThumbnail,

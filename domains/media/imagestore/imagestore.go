@@ -78,6 +78,16 @@ func (s *Store) Fail(ctx context.Context, id int64, why string) error {
 	return s.setStatus(ctx, id, models.Failed, why)
 }
 
+// GiveUp is Fail for an image whose thumbnails are pending; any other is left as it is.
+func (s *Store) GiveUp(ctx context.Context, id int64, why string) error {
+	changes := map[string]any{"status": models.Failed, "failure": why}
+	err := s.db.WithContext(ctx).Model(&models.Image{}).Where("id = ? AND status = ?", id, models.Pending).Updates(changes).Error
+	if err != nil {
+		return fmt.Errorf("update status of image: %w", err)
+	}
+	return nil
+}
+
 func (s *Store) setStatus(ctx context.Context, id int64, status models.Status, failure string) error {
 	changes := map[string]any{"status": status, "failure": failure}
 	changed := s.db.WithContext(ctx).Model(&models.Image{}).Where("id = ?", id).Updates(changes)

@@ -41,10 +41,13 @@ func NewCreateThumbnailsPlugin(db *gorm.DB, images *imagestore.Store, bus app.Bu
 	return &CreateThumbnailsPlugin{db: db, images: images, bus: bus, pool: pool}
 }
 
+// thumbnailsOfUploads names the subscription.
+const thumbnailsOfUploads = "media.create_thumbnails/image.uploaded"
+
 // OnBoot registers what the plugin listens to and announces. A pool that is full of other work for some hours is waited
 // out before a delivery is dead.
 func (p *CreateThumbnailsPlugin) OnBoot(b *app.Boot) {
-	b.Subscribe(app.On(p.Execute), app.Attempts(30), app.Backoff(time.Second, 10*time.Minute), app.Timeout(time.Minute))
+	b.Subscribe(app.On(p.Execute), app.Named(thumbnailsOfUploads), app.Attempts(30), app.Backoff(time.Second, 10*time.Minute), app.Timeout(time.Minute))
 	b.Publishes(ImageReady{})
 }
 
