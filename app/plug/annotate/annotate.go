@@ -57,23 +57,15 @@ type Field struct {
 
 // Describe builds the service in dir, the module's root, and asks it for its routes. It opens neither a port nor a
 // database.
-func Describe(ctx context.Context, dir string) (routes []Route, err error) {
-	scratch, err := os.MkdirTemp("", "plug-annotate-")
-	if err != nil {
-		return nil, fmt.Errorf("make scratch folder: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
-	binary := filepath.Join(scratch, "service")
-	// Nobody debugs this binary, and without symbols it is linked in half the time.
-	if _, err := output(ctx, dir, os.Environ(), "go", "build", "-ldflags=-s -w", "-o", binary, "."); err != nil {
-		return nil, fmt.Errorf("build service: %w", err)
-	}
+func Describe(ctx context.Context, dir string) ([]Route, error) {
 	// The settings of whoever runs this are not to be seen in the description.
 	clean := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "APP_") })
-	text, err := output(ctx, scratch, clean, binary, "routes", "--json")
+	// go run keeps what it has linked, for whoever asks the service with the same flags.
+	text, err := output(ctx, dir, clean, "go", "run", "-ldflags=-s -w", ".", "routes", "--json")
 	if err != nil {
 		return nil, fmt.Errorf("ask service for its routes: %w", err)
 	}
+	var routes []Route
 	if err := json.Unmarshal(text, &routes); err != nil {
 		return nil, fmt.Errorf("read routes: %w", err)
 	}
