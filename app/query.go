@@ -1,8 +1,10 @@
 package app
 
 import (
+	"fmt"
 	"strings"
 
+	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 )
 
@@ -30,4 +32,20 @@ func SortBy(sort string) clause.OrderBy {
 	return clause.OrderBy{Columns: []clause.OrderByColumn{
 		{Column: clause.Column{Name: column}, Desc: desc}, id,
 	}}
+}
+
+// FindPage returns the page that query asks for, of the rows that db selects: db has the model, its conditions and the
+// context. Sort is as for [SortBy]. The total is counted by a statement of its own, so a row that is stored between the
+// two may be in one of them alone.
+func FindPage[T any](db *gorm.DB, query PageQuery, sort string) (Page[T], error) {
+	db = db.Session(&gorm.Session{}) // each statement below starts from here
+	var total int64
+	if err := db.Count(&total).Error; err != nil {
+		return Page[T]{}, fmt.Errorf("count rows: %w", err)
+	}
+	var items []T
+	if err := db.Order(SortBy(sort)).Limit(query.Limit).Offset(query.Offset).Find(&items).Error; err != nil {
+		return Page[T]{}, fmt.Errorf("find rows: %w", err)
+	}
+	return NewPage(items, total, query), nil
 }

@@ -73,7 +73,6 @@ func (p *ListAuditPlugin) OnBoot(b *app.Boot) {
 //	@Failure		400,422,500,503,504	{object}	app.Failure
 //	@Router			/audit [get]
 func (p *ListAuditPlugin) Execute(ctx context.Context, req ListAuditRequest) (ListAuditData, error) {
-	var none ListAuditData
 	query := p.db.WithContext(ctx).Model(&models.Entry{})
 	if req.ProductID != nil {
 		query = query.Where("product_id = ?", *req.ProductID)
@@ -81,15 +80,9 @@ func (p *ListAuditPlugin) Execute(ctx context.Context, req ListAuditRequest) (Li
 	if req.Topic != "" {
 		query = query.Where("topic = ?", req.Topic)
 	}
-	query = query.Session(&gorm.Session{}) // each statement below starts from here
-
-	var total int64
-	if err := query.Count(&total).Error; err != nil {
-		return none, fmt.Errorf("count audit entries: %w", err)
+	page, err := app.FindPage[ListAuditItem](query, req.PageQuery, "")
+	if err != nil {
+		return page, fmt.Errorf("list audit entries: %w", err)
 	}
-	var items []ListAuditItem
-	if err := query.Order("id").Limit(req.Limit).Offset(req.Offset).Find(&items).Error; err != nil {
-		return none, fmt.Errorf("list audit entries: %w", err)
-	}
-	return app.NewPage(items, total, req.PageQuery), nil
+	return page, nil
 }

@@ -63,20 +63,13 @@ func (p *ListNotificationsPlugin) OnBoot(b *app.Boot) {
 //	@Failure	400,422,500,503,504	{object}	app.Failure
 //	@Router		/notifications [get]
 func (p *ListNotificationsPlugin) Execute(ctx context.Context, req ListNotificationsRequest) (ListNotificationsData, error) {
-	var none ListNotificationsData
 	query := p.db.WithContext(ctx).Model(&models.Notification{})
 	if req.ProductID != nil {
 		query = query.Where("product_id = ?", *req.ProductID)
 	}
-	query = query.Session(&gorm.Session{}) // each statement below starts from here
-
-	var total int64
-	if err := query.Count(&total).Error; err != nil {
-		return none, fmt.Errorf("count notifications: %w", err)
+	page, err := app.FindPage[ListNotificationsItem](query, req.PageQuery, "")
+	if err != nil {
+		return page, fmt.Errorf("list notifications: %w", err)
 	}
-	var items []ListNotificationsItem
-	if err := query.Order("id").Limit(req.Limit).Offset(req.Offset).Find(&items).Error; err != nil {
-		return none, fmt.Errorf("list notifications: %w", err)
-	}
-	return app.NewPage(items, total, req.PageQuery), nil
+	return page, nil
 }

@@ -64,20 +64,13 @@ func (p *ListProductsPlugin) OnBoot(b *app.Boot) {
 //	@Failure	400,422,500,503,504	{object}	app.Failure
 //	@Router		/products [get]
 func (p *ListProductsPlugin) Execute(ctx context.Context, req ListProductsRequest) (ListProductsData, error) {
-	var none ListProductsData
 	query := p.db.WithContext(ctx).Model(&models.Product{})
 	if req.Q != "" {
 		query = query.Where(app.Contains("name", req.Q))
 	}
-	query = query.Session(&gorm.Session{}) // each statement below starts from here
-
-	var total int64
-	if err := query.Count(&total).Error; err != nil {
-		return none, fmt.Errorf("count products: %w", err)
+	page, err := app.FindPage[ListProductsItem](query, req.PageQuery, req.Sort)
+	if err != nil {
+		return page, fmt.Errorf("list products: %w", err)
 	}
-	var items []ListProductsItem
-	if err := query.Order(app.SortBy(req.Sort)).Limit(req.Limit).Offset(req.Offset).Find(&items).Error; err != nil {
-		return none, fmt.Errorf("list products: %w", err)
-	}
-	return app.NewPage(items, total, req.PageQuery), nil
+	return page, nil
 }
