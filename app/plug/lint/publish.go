@@ -19,6 +19,13 @@ type flow struct {
 	writers  map[*types.Func]bool // they change rows, themselves or through what they call
 	inTx     map[*types.Func]bool // they only run inside a transaction
 	literals map[*ast.FuncLit]bool
+	uses     map[*types.Func][]use
+}
+
+// use is a place in a function that names another.
+type use struct {
+	in *types.Func
+	at *ast.Ident
 }
 
 func checkPublish(r rule) {
@@ -26,6 +33,7 @@ func checkPublish(r rule) {
 		return
 	}
 	f := flow{rule: r, decls: r.functions(), literals: map[*ast.FuncLit]bool{}}
+	f.findUses()
 	f.findWriters()
 	f.findTransactional()
 	for fn, d := range f.decls {
@@ -83,19 +91,29 @@ func (f *flow) findTransactional() {
 
 // onlyInTx reports whether fn is called, and only from within transactions.
 func (f *flow) onlyInTx(fn *types.Func) bool {
-	called, outside := false, false
+	for _, u := range f.uses[fn] {
+		if !f.inTx[u.in] && f.scope(f.decls[u.in], u.at) == nil {
+			return false
+		}
+	}
+	return len(f.uses[fn]) > 0
+}
+
+// findUses notes where the package's functions are named.
+func (f *flow) findUses() {
+	f.uses = map[*types.Func][]use{}
 	for caller, d := range f.decls {
 		ast.Inspect(d.Body, func(n ast.Node) bool {
 			id, ok := n.(*ast.Ident)
-			if !ok || f.TypesInfo.Uses[id] != types.Object(fn) {
+			if !ok {
 				return true
 			}
-			called = true
-			outside = outside || !f.inTx[caller] && f.scope(d, id) == nil
+			if fn, ok := f.TypesInfo.Uses[id].(*types.Func); ok && f.decls[fn] != nil {
+				f.uses[fn] = append(f.uses[fn], use{caller, id})
+			}
 			return true
 		})
 	}
-	return called && !outside
 }
 
 // scope returns the outermost literal of app.InTx in d that node is in, or nil.
