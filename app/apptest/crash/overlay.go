@@ -83,7 +83,7 @@ func patches() []patch { //nolint:funlen // a list
 			"type late struct{}\n\nfunc containsNUL("},
 		{bus,
 			"\tn, err := s.exec(ctx, `DELETE FROM bus_deliveries WHERE event_id = ? AND subscription = ? AND token = ?`,\n",
-			"\tif sabotage.Mutant(\"no fencing\") {\n\t\t_, err := s.exec(ctx, `DELETE FROM bus_deliveries WHERE event_id = ? AND subscription = ?`, d.ID(), d.Subscription)\n\t\treturn true, err\n\t}\n" +
+			"\tif sabotage.Mutant(\"no fencing\") {\n\t\t_, err := s.exec(ctx, `DELETE FROM bus_deliveries WHERE event_id = ? AND subscription = ?`, d.ID(), d.Subscription())\n\t\treturn true, err\n\t}\n" +
 				"\tn, err := s.exec(ctx, `DELETE FROM bus_deliveries WHERE event_id = ? AND subscription = ? AND token = ?`,\n"},
 		{bus,
 			"(n int64, err error) {\n\tif !s.postgres {\n\t\tfor _, d := range deliveries {\n",
