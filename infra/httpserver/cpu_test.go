@@ -3,6 +3,9 @@ package httpserver_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -76,6 +79,39 @@ func TestFullPoolIsAnswered503AtOnce(t *testing.T) {
 	w := k.do("POST", "/x", "")
 	require.Equal(t, 503, w.Code)
 	require.Equal(t, "1", w.Header().Get("Retry-After"))
+}
+
+// untouched is a body that must not be read.
+type untouched struct{ t *testing.T }
+
+func (u untouched) Read([]byte) (int, error) {
+	u.t.Error("the body was read")
+	return 0, io.EOF
+}
+
+// forewarning is a pool that can tell beforehand that it is full.
+type forewarning struct{ fullPool }
+
+func (f forewarning) Refuses(ctx context.Context) error {
+	_, err := f.Run(ctx, nil)
+	return err
+}
+
+// What a full pool would refuse is refused before the body is read, for those endpoints alone that need the pool.
+func TestFullPoolIsAnsweredBeforeTheBodyIsRead(t *testing.T) {
+	t.Parallel()
+	k := serve(t, func(b *app.Boot) {
+		b.POST("/x", app.HandleCPU(func(app.Job, jsonBody) (app.Empty, error) { return app.Empty{}, nil }))
+		b.POST("/io", app.Handle(accept[jsonBody]))
+	}, func(p *httpserver.Params) { p.Pool = forewarning{} })
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/x", untouched{t})
+	r.ContentLength = 10
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	k.Handler().ServeHTTP(w, r)
+	require.Equal(t, 503, w.Code)
+	require.Equal(t, "1", w.Header().Get("Retry-After"))
+	require.Equal(t, 200, k.do("POST", "/io", `{"name":"a"}`, asJSON).Code)
 }
 
 // A job that outlives its request goes on with memory of its own: what the server does with its buffers in the

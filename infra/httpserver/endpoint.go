@@ -91,7 +91,16 @@ func (e *endpoint) admit(ctx context.Context, x *exchange) (context.Context, err
 		x.closeAfter()
 		return ctx, errTooLarge(e.bodyLimit)
 	}
+	if pool, ok := e.server.pool.(refuser); ok && e.Handler.CPU() {
+		return ctx, pool.Refuses(ctx)
+	}
 	return ctx, nil
+}
+
+// refuser is a work pool that can tell beforehand what it would answer, so that nobody's body is read in vain.
+type refuser interface {
+	// Refuses returns the error with which a job of ctx's plugin would be refused now.
+	Refuses(ctx context.Context) error
 }
 
 func (e *endpoint) serveTyped(ctx context.Context, x *exchange, params gin.Params) {

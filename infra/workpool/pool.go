@@ -140,6 +140,17 @@ func (p *Pool) Run(ctx context.Context, work func(app.Job) (any, error)) (any, e
 	return p.outcome(t, call)
 }
 
+// Refuses returns the error with which Run would refuse a job of ctx's plugin now, and counts that as a refusal; nil when
+// there is room. It lets a server refuse a request before it reads what the job would work on.
+func (p *Pool) Refuses(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.open(); err != nil || len(p.idle) > 0 {
+		return err
+	}
+	return p.admit(p.lane(pluginOf(app.CallFrom(ctx))))
+}
+
 // submit admits t and hands it to an idle worker, or else queues it.
 func (p *Pool) submit(t *task, plugin string) error {
 	p.mu.Lock()

@@ -153,6 +153,7 @@ func TestAFullQueueRefusesAtOnce(t *testing.T) {
 		_, err := b.Run(as("c"), nothing)
 		require.EqualError(t, requireBusy(t, err), "too much work is waiting, try again later")
 		require.Equal(t, before, time.Now())
+		require.EqualError(t, requireBusy(t, b.Refuses(as("c"))), "too much work is waiting, try again later")
 		b.metrics(`
 # HELP plugboard_pool_rejected_total Jobs refused because the queue (queue) or their plugin's share of it (share) was full.
 # TYPE plugboard_pool_rejected_total counter
@@ -160,7 +161,7 @@ plugboard_pool_rejected_total{plugin="a",reason="queue"} 0
 plugboard_pool_rejected_total{plugin="a",reason="share"} 0
 plugboard_pool_rejected_total{plugin="b",reason="queue"} 0
 plugboard_pool_rejected_total{plugin="b",reason="share"} 0
-plugboard_pool_rejected_total{plugin="c",reason="queue"} 1
+plugboard_pool_rejected_total{plugin="c",reason="queue"} 2
 plugboard_pool_rejected_total{plugin="c",reason="share"} 0
 `, "plugboard_pool_rejected_total")
 
@@ -168,6 +169,7 @@ plugboard_pool_rejected_total{plugin="c",reason="share"} 0
 		<-second.done
 		<-third.done
 		require.NoError(t, errors.Join(second.err, third.err))
+		require.NoError(t, b.Refuses(as("c")))
 		_, err = b.Run(as("c"), nothing)
 		require.NoError(t, err)
 	})

@@ -22,7 +22,7 @@ const (
 	hashColumns = 8
 	hashRows    = 8
 	// hashDetail is by how much the image that is turned is larger than the one that is hashed.
-	hashDetail = 8
+	hashDetail = 4
 )
 
 // FingerprintOf returns content's fingerprint. It returns a [Refusal] when [Inspect] refuses the content or it is
