@@ -72,7 +72,7 @@ fuzz: ## fuzz every fuzz target for FUZZTIME (10s)
 	done
 
 bench: ## measure against the alternatives; prints ratios of one run
-	cd docs/benchmarks && go run .
+	@cd docs/benchmarks && { go run .; missed=$$?; go run ./workpool -only handoff,service && exit $$missed; }
 
 crash: ## kill the service TRIALS (20) times on DB (sqlite or postgres) and look for anything lost
 	@go run ./app/apptest/crash -trials $(TRIALS) -db $(DB) -seed $(SEED)

@@ -185,7 +185,7 @@ func (x *exchange) observe() {
 		entry.Write(
 			zap.String("method", x.request.Method), zap.String("route", x.route.path), zap.String("path", x.request.URL.Path),
 			zap.Int("status", status), zap.Int64("bytes", x.bytes), zap.Duration("duration", took),
-			zap.String("request_id", x.call.RequestID), zap.String("plugin", x.call.Plugin), zap.String("remote", x.client()),
+			zap.String("request_id", x.call.RequestID), x.plugin(), zap.String("remote", x.client()),
 		)
 	}
 }
@@ -207,9 +207,17 @@ func (x *exchange) logger() *zap.Logger { return x.server.logger }
 // identity names the request in the log.
 func (x *exchange) identity() []zap.Field {
 	return []zap.Field{
-		zap.String("request_id", x.call.RequestID), zap.String("plugin", x.call.Plugin),
+		zap.String("request_id", x.call.RequestID), x.plugin(),
 		zap.String("method", x.request.Method), zap.String("route", x.route.path),
 	}
+}
+
+// plugin names the plugin that serves the request; the host's own routes have none.
+func (x *exchange) plugin() zap.Field {
+	if x.call.Plugin == "" {
+		return zap.Skip()
+	}
+	return zap.String("plugin", x.call.Plugin)
 }
 
 // stackOf returns the stack err carries, where it has one.

@@ -6,20 +6,18 @@ package telemetry
 import (
 	"database/sql"
 	"fmt"
-	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/fx"
 
 	"plugboard/infra/database"
 )
 
-// Module provides *prometheus.Registry, prometheus.Registerer and prometheus.Gatherer to Fx, the http.Handler
-// named "metrics", and registers the database's connection pools.
+// Module provides *prometheus.Registry, prometheus.Registerer and prometheus.Gatherer to Fx, and registers the
+// database's connection pools.
 var Module = fx.Module("telemetry",
-	fx.Provide(New, registerer, gatherer, fx.Annotate(Handler, fx.ResultTags(`name:"metrics"`))),
+	fx.Provide(New, registerer, gatherer),
 	fx.Invoke(registerPools),
 )
 
@@ -36,12 +34,6 @@ func New() (*prometheus.Registry, error) {
 		}
 	}
 	return r, nil
-}
-
-// Handler serves the metrics of g in the Prometheus formats. A collector that fails costs its own
-// metrics alone.
-func Handler(g prometheus.Gatherer) http.Handler {
-	return promhttp.HandlerFor(g, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
 }
 
 // NewPoolCollector returns a collector of the connection pools that stats describes, by their names. It
