@@ -91,7 +91,10 @@ func (e *endpoint) admit(ctx context.Context, x *exchange) (context.Context, err
 		x.closeAfter()
 		return ctx, errTooLarge(e.bodyLimit)
 	}
-	if pool, ok := e.server.pool.(refuser); ok && e.Handler.CPU() {
+	if !e.Handler.CPU() {
+		return ctx, nil
+	}
+	if pool, ok := e.server.pool.(refuser); ok {
 		return ctx, pool.Refuses(ctx)
 	}
 	return ctx, nil
