@@ -7,7 +7,6 @@ import (
 	"go/parser"
 	"go/token"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -88,48 +87,4 @@ func appendArgument(text, function, argument string) (string, error) {
 		return "", fmt.Errorf("%s is in its list already", argument)
 	}
 	return before + "\t" + argument + ",\n" + text[at:], nil
-}
-
-var (
-	eventsRow  = regexp.MustCompile("(?m)^\\| `([^`]+)` \\| ([^|]*) \\| ([^|\n]*)\\|$")
-	moduleName = regexp.MustCompile(`(?m)^\t(\w+)\.Module,$`)
-)
-
-// noteSubscriber adds the plugin to the table of events in docs/architecture.md, where there is one. Subscribers stand
-// in the order of main.go.
-func (t *tree) noteSubscriber(p Plugin) {
-	const file = "docs/architecture.md"
-	text, err := t.read(file)
-	if err != nil {
-		return
-	}
-	main, err := t.read("main.go")
-	if err != nil {
-		return
-	}
-	var order []string
-	for _, m := range moduleName.FindAllStringSubmatch(main, -1) {
-		order = append(order, m[1])
-	}
-	t.changed[file] = eventsRow.ReplaceAllStringFunc(text, func(row string) string {
-		m := eventsRow.FindStringSubmatch(row)
-		if m[1] != p.Topic {
-			return row
-		}
-		var heard []string
-		if cell := strings.TrimSpace(m[3]); cell != "" {
-			heard = strings.Split(cell, ", ")
-		}
-		at := len(heard)
-		for at > 0 && slices.Index(order, domainOf(heard[at-1])) > slices.Index(order, p.Domain) {
-			at--
-		}
-		heard = slices.Insert(heard, at, "`"+p.Domain+"."+p.Name+"`")
-		return fmt.Sprintf("| `%s` | %s | %s |", m[1], m[2], strings.Join(heard, ", "))
-	})
-}
-
-func domainOf(cell string) string {
-	domain, _, _ := strings.Cut(strings.Trim(cell, "`"), ".")
-	return domain
 }

@@ -58,9 +58,6 @@ func New(dir string, p Plugin) ([]string, error) {
 	}
 	t.render(folder+"/plugins/"+p.Name+".go", p.Kind+".go.tmpl", v)
 	t.render(folder+"/plugins/"+p.Name+"_test.go", p.Kind+"_test.go.tmpl", v)
-	if p.Kind == "subscriber" {
-		t.noteSubscriber(p)
-	}
 	return t.write()
 }
 

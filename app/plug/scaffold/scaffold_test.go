@@ -36,7 +36,6 @@ func module(t *testing.T) string {
 		"main.go":                              "package main\n\nimport (\n\t\"example.org/m/domains/things\"\n\t\"example.org/m/infra/host\"\n)\n\nvar modules = fx.Options(\n\thost.Module,\n\n\tthings.Module,\n)\n",
 		"domains/things/things.go":             "package things\n\nimport (\n\t\"example.org/m/app\"\n\t\"example.org/m/domains/things/plugins\"\n)\n\nvar Module = app.Domain(\"things\",\n\tplugins.MakeThing,\n)\n",
 		"domains/things/plugins/make_thing.go": create,
-		"docs/architecture.md":                 "| topic | published by | heard by |\n|---|---|---|\n| `thing.made` | `things.make_thing` | |\n",
 		"docs/more/go.mod":                     "module example.org/m/docs/more\n\nreplace example.org/m => ../..\n\nrequire (\n\texample.org/m v0.0.0\n\texample.org/more v1.0.0\n)\n",
 		".golangci.yml":                        "      local-prefixes: [example.org/m]\n",
 		"README.md":                            "`example.org/m/app` at example.org/more, https://example.org/m/app\n",
@@ -85,11 +84,6 @@ func TestNewSubscriber(t *testing.T) {
 	require.NoError(t, err)
 	text := read(t, dir, "domains/shop/plugins/note_thing.go")
 	require.Contains(t, text, "type NoteThingEvent struct {\n\tID   int64  `json:\"id\"`\n\tName string `json:\"name\"`\n}\n", "what needs no import")
-	require.Contains(t, read(t, dir, "docs/architecture.md"), "| `thing.made` | `things.make_thing` | `shop.note_thing` |\n")
-
-	_, err = scaffold.New(dir, scaffold.Plugin{Domain: "things", Name: "note_thing_too", Kind: "subscriber", Topic: "thing.made"})
-	require.NoError(t, err)
-	require.Contains(t, read(t, dir, "docs/architecture.md"), "| `things.note_thing_too`, `shop.note_thing` |\n", "in the order of main.go")
 }
 
 func TestNewDomain(t *testing.T) {
