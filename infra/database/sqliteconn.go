@@ -82,6 +82,9 @@ func (c *sqliteConnector) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, err
 	}
 	conn := &sqliteConn{rawConn: opened.(rawConn)} //nolint:forcetypeassert // what modernc.org/sqlite's has
+	if conn.handle, err = sqliteHandle(conn.rawConn); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
 	conn.RegisterRollbackHook(conn.rolledBack)
 	for name, want := range c.want {
 		if got, err := conn.pragma(ctx, name); err != nil || got != want {
@@ -109,7 +112,8 @@ type rawConn interface {
 // follows would then be committed statement by statement.
 type sqliteConn struct {
 	rawConn
-	inTx bool
+	handle uintptr // for watchStatement
+	inTx   bool
 	// failed is the error of a statement of the open transaction; a rollback, also to a savepoint, clears it.
 	failed error
 	// lost tells that SQLite has rolled the open transaction back by itself; no savepoint is left then.
@@ -178,15 +182,13 @@ func (c *sqliteConn) ExecContext(ctx context.Context, query string, args []drive
 }
 
 func (c *sqliteConn) exec(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	stmt, err := c.stmts.take(ctx, c.rawConn, query)
+	stmt, err := c.prepared(ctx, query)
 	if err != nil {
 		return nil, err
 	}
-	if err := ctx.Err(); err != nil { // while it was prepared; the driver looks no more
-		return nil, errors.Join(err, c.stmts.put(stmt))
-	}
-	result, err := stmt.stmt.ExecContext(ctx, args)
-	if err != nil {
+	w := watchStatement(ctx, c.handle)
+	result, err := stmt.stmt.ExecContext(context.Background(), args)
+	if err = w.end(err); err != nil {
 		_ = stmt.stmt.Close()
 		return nil, err
 	}
@@ -198,16 +200,29 @@ func (c *sqliteConn) QueryContext(ctx context.Context, query string, args []driv
 	if c.failed != nil {
 		return nil, c.refusal()
 	}
-	stmt, err := c.stmts.take(ctx, c.rawConn, query)
+	stmt, err := c.prepared(ctx, query)
 	if err != nil {
 		return nil, c.note(err)
 	}
-	rows, err := stmt.stmt.QueryContext(ctx, args)
+	w := watchStatement(ctx, c.handle)
+	rows, err := stmt.stmt.QueryContext(context.Background(), args)
 	if err != nil {
 		_ = stmt.stmt.Close()
-		return nil, c.note(err)
+		return nil, c.note(w.end(err))
 	}
-	return &sqliteRows{rawRows: rows.(rawRows), conn: c, stmt: stmt}, nil //nolint:forcetypeassert // what modernc.org/sqlite's have
+	return &sqliteRows{rawRows: rows.(rawRows), conn: c, stmt: stmt, watch: w}, nil //nolint:forcetypeassert // what modernc.org/sqlite's have
+}
+
+// prepared returns a statement to be run while ctx has not ended.
+func (c *sqliteConn) prepared(ctx context.Context, query string) (*cachedStmt, error) {
+	stmt, err := c.stmts.take(ctx, c.rawConn, query)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil { // also while it was prepared
+		return nil, errors.Join(err, c.stmts.put(stmt))
+	}
+	return stmt, nil
 }
 
 // note remembers a failed statement of a transaction.
@@ -268,6 +283,7 @@ type sqliteRows struct {
 	rawRows
 	conn   *sqliteConn
 	stmt   *cachedStmt // nil once closed
+	watch  *watch
 	failed bool
 }
 
@@ -278,7 +294,7 @@ func (r *sqliteRows) Next(dest []driver.Value) error {
 		return err
 	}
 	r.failed = true
-	return r.conn.note(err)
+	return r.conn.note(r.watch.cause(err))
 }
 
 // Close implements driver.Rows. It gives the statement back.
@@ -288,7 +304,7 @@ func (r *sqliteRows) Close() error {
 	}
 	stmt := r.stmt
 	r.stmt = nil
-	err := r.rawRows.Close()
+	err := r.watch.end(r.rawRows.Close())
 	if err != nil || r.failed {
 		_ = stmt.stmt.Close()
 		return err
