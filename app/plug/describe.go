@@ -21,7 +21,11 @@ func runDescribe(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	files, err := describe.Files(ctx, dir)
+	service, err := describe.Ask(ctx, dir)
+	if err != nil {
+		return err
+	}
+	files, err := describe.Files(ctx, dir, service)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"plugboard/app/plug/annotate"
+	"plugboard/app/plug/describe"
 	"plugboard/app/plug/lint"
 	"plugboard/app/plug/scaffold"
 )
@@ -107,11 +108,11 @@ func runAnnotate(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	routes, err := annotate.Describe(ctx, dir)
+	service, err := describe.Ask(ctx, dir)
 	if err != nil {
 		return err
 	}
-	files, err := annotate.Files(dir, routes)
+	files, err := annotate.Files(dir, service.Routes)
 	switch {
 	case err != nil:
 		return err

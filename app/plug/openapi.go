@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"plugboard/app/plug/annotate"
+	"plugboard/app/plug/describe"
 	"plugboard/app/plug/openapi"
 )
 
@@ -23,7 +23,7 @@ func runOpenAPI(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	routes, err := annotate.Describe(ctx, dir)
+	service, err := describe.Ask(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func runOpenAPI(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("read description: %w", err)
 	}
-	text, err := openapi.Generate(ctx, swagger, routes)
+	text, err := openapi.Generate(ctx, swagger, service.Routes)
 	if err != nil {
 		return err
 	}

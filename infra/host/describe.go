@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/fx"
 
+	"plugboard/infra/host/description"
 	"plugboard/infra/httpserver"
 )
 
@@ -39,32 +40,16 @@ func (c *Commands) printRoutes(a *App, asJSON bool) error {
 	return c.printJSON(routesForJSON(routes))
 }
 
-// routeJSON is a route as "routes --json" prints it.
-type routeJSON struct {
-	httpserver.Route
-
-	Source   string   `json:"source"`
-	Timeout  string   `json:"timeout"`
-	Tags     []string `json:"tags"`
-	Guards   int      `json:"guards,omitzero"`
-	Security []string `json:"security,omitempty"`
-	Strict   bool     `json:"strict,omitzero"`
-	Request  string   `json:"request,omitzero"`
-	Response string   `json:"response,omitzero"`
-	// Fields are those of the request, Failures the statuses of all failures, the host's with them.
-	Fields   []fieldJSON `json:"fields,omitempty"`
-	Failures []int       `json:"failures"`
-	// Data is the schema of what a success answers in its envelope; none of binary and raw endpoints.
-	Data *schemaJSON `json:"data,omitempty"`
-}
-
-func routesForJSON(routes []httpserver.Route) []routeJSON {
-	all := make([]routeJSON, len(routes))
+func routesForJSON(routes []httpserver.Route) []description.Route {
+	all := make([]description.Route, len(routes))
 	for i, r := range routes {
-		all[i] = routeJSON{
-			Route: r, Source: fromRoot(r.Source), Timeout: r.Timeout.String(), Tags: r.Options.Tags,
-			Guards: len(r.Options.Guards), Strict: r.Options.Strict, Security: r.Options.Security,
-			Fields: fieldsOf(r), Failures: failuresOf(r),
+		all[i] = description.Route{
+			Method: r.Method, Path: r.Path, Plugin: r.Plugin, Source: fromRoot(r.Source), Kind: r.Kind, Statuses: r.Statuses,
+			Failures: failuresOf(r), Timeout: r.Timeout.String(), BodyLimit: r.BodyLimit, Accepts: r.Accepts, Binary: r.Binary,
+			Tags: r.Options.Tags, Guards: len(r.Options.Guards), Security: r.Options.Security, Strict: r.Options.Strict, Fields: fieldsOf(r),
+		}
+		for _, code := range r.Fails {
+			all[i].Fails = append(all[i].Fails, string(code))
 		}
 		if r.Request != nil {
 			all[i].Request, all[i].Response = r.Request.String(), r.Response.String()

@@ -8,40 +8,12 @@ import (
 	"strings"
 
 	"plugboard/app"
+	"plugboard/infra/host/description"
 	"plugboard/infra/httpserver"
 )
 
-// fieldJSON is a field of a request as "routes --json" prints it.
-type fieldJSON struct {
-	// Name is the name callers use; In is "path", "query", "header", "formData" or "body".
-	Name string `json:"name"`
-	In   string `json:"in"`
-	// Package, Struct and Field say where the field is declared.
-	Package string `json:"package"`
-	Struct  string `json:"struct"`
-	Field   string `json:"field"`
-	// Type is "string", "integer", "number", "boolean", "file" or "object"; Array tells that there may be several.
-	Type     string `json:"type"`
-	Array    bool   `json:"array,omitzero"`
-	Format   string `json:"format,omitzero"`
-	Required bool   `json:"required,omitzero"`
-
-	Default string   `json:"default,omitzero"`
-	Example string   `json:"example,omitzero"`
-	Enum    []string `json:"enum,omitempty"`
-	// Minimum and Maximum are inclusive unless Above and Below say otherwise.
-	Minimum   string `json:"minimum,omitzero"`
-	Maximum   string `json:"maximum,omitzero"`
-	Above     string `json:"above,omitzero"`
-	Below     string `json:"below,omitzero"`
-	MinLength string `json:"min_length,omitzero"`
-	MaxLength string `json:"max_length,omitzero"`
-	// Schema says all of it in the terms of OpenAPI 3.0.
-	Schema *schemaJSON `json:"schema"`
-}
-
 // fieldsOf describes the fields of a route's request, in their order.
-func fieldsOf(r httpserver.Route) []fieldJSON {
+func fieldsOf(r httpserver.Route) []description.Field {
 	if r.Request == nil {
 		return nil
 	}
@@ -52,8 +24,8 @@ func fieldsOf(r httpserver.Route) []fieldJSON {
 	return requestSchemas(r.Method == http.MethodPatch).fields(r.Request, form)
 }
 
-func (c *schemas) fields(t reflect.Type, form string) []fieldJSON {
-	var all []fieldJSON
+func (c *schemas) fields(t reflect.Type, form string) []description.Field {
+	var all []description.Field
 	for f := range t.Fields() {
 		in, name := placeOf(f.Tag, form)
 		switch {
@@ -61,12 +33,12 @@ func (c *schemas) fields(t reflect.Type, form string) []fieldJSON {
 			all = append(all, c.fields(f.Type, form)...)
 		case in != "":
 			schema, required := c.field(f)
-			d := fieldJSON{
+			d := description.Field{
 				Name: name, In: in, Package: t.PkgPath(), Struct: t.Name(), Field: f.Name, Required: required || in == "path",
 				Default: f.Tag.Get("default"), Example: f.Tag.Get("example"), Schema: schema,
 			}
 			schema.Nullable = schema.Nullable && in == "body"
-			d.flatten(schema)
+			flattenSchema(&d, schema)
 			all = append(all, d)
 		}
 	}
@@ -84,8 +56,8 @@ func placeOf(tag reflect.StructTag, form string) (in, name string) {
 	return "", ""
 }
 
-// flatten fills in what of the schema "routes --json" says in a word each.
-func (d *fieldJSON) flatten(s *schemaJSON) {
+// flattenSchema fills in what of the schema "routes --json" says in a word each.
+func flattenSchema(d *description.Field, s *description.Schema) {
 	one := s
 	if d.Array = s.Type == "array"; d.Array {
 		one = s.Items

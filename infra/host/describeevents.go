@@ -7,68 +7,19 @@ import (
 
 	"plugboard/app"
 	"plugboard/infra/eventbus"
+	"plugboard/infra/host/description"
 )
 
-// eventsJSON are the events of the application.
-type eventsJSON struct {
-	Publications  []publicationJSON  `json:"publications"`
-	Subscriptions []subscriptionJSON `json:"subscriptions"`
-	Answers       []answerJSON       `json:"answers"`
-	// DeadLetter is announced under "_dlq.<topic>".
-	DeadLetter payloadJSON `json:"dead_letter"`
-}
-
-// publicationJSON is an event that a plugin publishes.
-type publicationJSON struct {
-	Topic  string `json:"topic"`
-	Plugin string `json:"plugin"`
-	Source string `json:"source"`
-	// Ordered tells that the event has a key, KeyFields the fields that the key is made of.
-	Ordered   bool        `json:"ordered,omitzero"`
-	KeyFields []string    `json:"key_fields,omitempty"`
-	Payload   payloadJSON `json:"payload"`
-}
-
-// subscriptionJSON is a subscription as it takes effect.
-type subscriptionJSON struct {
-	Name        string   `json:"name"`
-	Topic       string   `json:"topic"`
-	Plugin      string   `json:"plugin"`
-	Source      string   `json:"source"`
-	Durable     bool     `json:"durable"`
-	Tx          bool     `json:"transaction"`
-	Block       bool     `json:"block,omitzero"`
-	Formerly    []string `json:"formerly,omitempty"`
-	Concurrency int      `json:"concurrency"`
-	Attempts    int      `json:"attempts"`
-	BackoffMin  string   `json:"backoff_min"`
-	BackoffMax  string   `json:"backoff_max"`
-	Timeout     string   `json:"timeout"`
-	// OnSQLite is the timeout there, where it is another.
-	OnSQLite string `json:"timeout_sqlite,omitzero"`
-	// Payload is the subscriber's own struct: what it reads.
-	Payload payloadJSON `json:"payload"`
-}
-
-// answerJSON is a query that a plugin answers.
-type answerJSON struct {
-	Topic  string      `json:"topic"`
-	Plugin string      `json:"plugin"`
-	Source string      `json:"source"`
-	Query  payloadJSON `json:"query"`
-	Answer payloadJSON `json:"answer"`
-}
-
-func (a *App) describeEvents() eventsJSON {
-	e := eventsJSON{
-		Publications: []publicationJSON{}, Subscriptions: []subscriptionJSON{}, Answers: []answerJSON{}, DeadLetter: deadLetter(),
+func (a *App) describeEvents() description.Events {
+	e := description.Events{
+		Publications: []description.Publication{}, Subscriptions: []description.Subscription{}, Answers: []description.Answer{}, DeadLetter: deadLetter(),
 	}
 	for _, p := range a.booted {
 		for _, pub := range p.Boot.Publications() {
 			e.Publications = append(e.Publications, describePublication(pub))
 		}
 		for _, answer := range p.Boot.Answers() {
-			e.Answers = append(e.Answers, answerJSON{
+			e.Answers = append(e.Answers, description.Answer{
 				Topic: answer.Responder.Topic(), Plugin: answer.Plugin.Name, Source: fromRoot(answer.Source),
 				Query: payloadOf(answer.Responder.QueryType()), Answer: payloadOf(answer.Responder.AnswerType()),
 			})
@@ -80,8 +31,8 @@ func (a *App) describeEvents() eventsJSON {
 	return e
 }
 
-func (a *App) describeSubscription(s eventbus.Subscribed) subscriptionJSON {
-	j := subscriptionJSON{
+func (a *App) describeSubscription(s eventbus.Subscribed) description.Subscription {
+	j := description.Subscription{
 		Name: s.Group.Name, Topic: s.Group.Topic, Plugin: s.Plugin.Name, Source: fromRoot(s.Source),
 		Durable: !s.Options.Volatile, Tx: s.Group.Tx, Block: s.Group.Block, Formerly: s.Group.Formerly,
 		Concurrency: s.Group.Concurrency, Attempts: s.Group.Attempts,
@@ -94,10 +45,10 @@ func (a *App) describeSubscription(s eventbus.Subscribed) subscriptionJSON {
 	return j
 }
 
-func describePublication(p app.Publication) publicationJSON {
+func describePublication(p app.Publication) description.Publication {
 	t := reflect.TypeOf(p.Event)
 	_, keyed := p.Event.(app.Keyed)
-	return publicationJSON{
+	return description.Publication{
 		Topic: p.Event.Topic(), Plugin: p.Plugin.Name, Source: fromRoot(p.Source),
 		Ordered: keyed, KeyFields: keyFields(t), Payload: payloadOf(t),
 	}

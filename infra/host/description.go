@@ -10,62 +10,8 @@ import (
 
 	"plugboard/app"
 	"plugboard/config"
+	"plugboard/infra/host/description"
 )
-
-// description is what "describe" prints: all that the service knows of itself before it starts.
-type description struct {
-	Domains  []domainJSON  `json:"domains"`
-	Routes   []routeJSON   `json:"routes"`
-	Events   eventsJSON    `json:"events"`
-	Settings []settingJSON `json:"settings"`
-	Commands []commandJSON `json:"commands"`
-}
-
-// domainJSON is a listed domain. Plugins outside of a domain belong to one without a name.
-type domainJSON struct {
-	Name    string       `json:"name"`
-	Source  string       `json:"source"`
-	Plugins []pluginJSON `json:"plugins"`
-	Tables  []tableJSON  `json:"tables"`
-}
-
-type pluginJSON struct {
-	Name    string `json:"name"`
-	Source  string `json:"source"`
-	Package string `json:"package"`
-	Struct  string `json:"struct"`
-	// Needs are the types of what the constructor asks for.
-	Needs []string `json:"needs"`
-}
-
-// tableJSON is the table of an entity.
-type tableJSON struct {
-	Name    string       `json:"name"`
-	Package string       `json:"package"`
-	Struct  string       `json:"struct"`
-	Columns []columnJSON `json:"columns"`
-	Uniques []string     `json:"uniques"`
-}
-
-type columnJSON struct {
-	Name  string `json:"name"`
-	Field string `json:"field"`
-	Type  string `json:"type"`
-	Key   bool   `json:"key,omitzero"`
-	Null  bool   `json:"null,omitzero"`
-}
-
-type settingJSON struct {
-	Key     string `json:"key"`
-	Env     string `json:"env"`
-	Default string `json:"default"`
-	Wanted  string `json:"wanted"`
-}
-
-type commandJSON struct {
-	Use   string `json:"use"`
-	Short string `json:"short"`
-}
 
 func (c *Commands) describeCommand() *cobra.Command {
 	return &cobra.Command{
@@ -88,7 +34,7 @@ It opens no port, no file and no connection.`,
 				return fmt.Errorf("describe settings: %w", err)
 			}
 			for _, s := range settings {
-				d.Settings = append(d.Settings, settingJSON{Key: s.Key, Env: s.Env, Default: s.Default, Wanted: s.Wanted})
+				d.Settings = append(d.Settings, description.Setting{Key: s.Key, Env: s.Env, Default: s.Default, Wanted: s.Wanted})
 			}
 			d.Commands = commandsOf(cmd.Root())
 			return c.printJSON(d)
@@ -97,32 +43,32 @@ It opens no port, no file and no connection.`,
 }
 
 // commandsOf lists the commands that do something, with those below them.
-func commandsOf(cmd *cobra.Command) []commandJSON {
-	var all []commandJSON
+func commandsOf(cmd *cobra.Command) []description.Command {
+	var all []description.Command
 	for _, sub := range cmd.Commands() {
 		switch {
 		case sub.Hidden || sub.Name() == "help" || sub.Name() == "completion":
 		case sub.HasSubCommands():
 			all = append(all, commandsOf(sub)...)
 		default:
-			all = append(all, commandJSON{Use: strings.TrimSuffix(sub.UseLine(), " [flags]"), Short: sub.Short})
+			all = append(all, description.Command{Use: strings.TrimSuffix(sub.UseLine(), " [flags]"), Short: sub.Short})
 		}
 	}
 	return all
 }
 
-func (a *App) describe() (description, error) {
+func (a *App) describe() (description.Service, error) {
 	routes, err := a.Routes()
 	if err != nil {
-		return description{}, err
+		return description.Service{}, err
 	}
-	d := description{Routes: routesForJSON(routes), Events: a.describeEvents(), Domains: []domainJSON{}}
+	d := description.Service{Routes: routesForJSON(routes), Events: a.describeEvents(), Domains: []description.Domain{}}
 	for _, domain := range a.inv.domains {
 		tables, err := a.describeTables(domain.models)
 		if err != nil {
-			return description{}, err
+			return description.Service{}, err
 		}
-		d.Domains = append(d.Domains, domainJSON{
+		d.Domains = append(d.Domains, description.Domain{
 			Name: domain.Name, Source: fromRoot(domain.Source), Plugins: pluginsForJSON(domain.plugins), Tables: tables,
 		})
 	}
@@ -133,16 +79,16 @@ func (a *App) describe() (description, error) {
 		}
 	}
 	if len(strays) > 0 {
-		d.Domains = append(d.Domains, domainJSON{Plugins: pluginsForJSON(strays), Tables: []tableJSON{}})
+		d.Domains = append(d.Domains, description.Domain{Plugins: pluginsForJSON(strays), Tables: []description.Table{}})
 	}
 	return d, nil
 }
 
-func pluginsForJSON(plugins []*plugin) []pluginJSON {
-	all := make([]pluginJSON, len(plugins))
+func pluginsForJSON(plugins []*plugin) []description.Plugin {
+	all := make([]description.Plugin, len(plugins))
 	for i, p := range plugins {
 		pkg, name := typeName(p.Info.Type)
-		all[i] = pluginJSON{Name: p.Info.Name, Source: fromRoot(p.Info.Source), Package: pkg, Struct: name, Needs: []string{}}
+		all[i] = description.Plugin{Name: p.Info.Name, Source: fromRoot(p.Info.Source), Package: pkg, Struct: name, Needs: []string{}}
 		for _, need := range constructorNeeds(p.Info) {
 			all[i].Needs = append(all[i].Needs, need.String())
 		}
@@ -158,44 +104,28 @@ func typeName(t reflect.Type) (pkg, name string) {
 	return t.PkgPath(), t.Name()
 }
 
-func (a *App) describeTables(models []any) ([]tableJSON, error) {
-	all := make([]tableJSON, len(models))
+func (a *App) describeTables(models []any) ([]description.Table, error) {
+	all := make([]description.Table, len(models))
 	for i, model := range models {
 		t, err := a.DB().DescribeModel(model)
 		if err != nil {
 			return nil, fmt.Errorf("describe tables: %w", err)
 		}
 		pkg, name := typeName(reflect.TypeOf(model))
-		all[i] = tableJSON{Name: t.Name, Package: pkg, Struct: name, Uniques: listed(t.Uniques)}
+		all[i] = description.Table{Name: t.Name, Package: pkg, Struct: name, Uniques: listed(t.Uniques)}
 		for _, c := range t.Columns {
-			all[i].Columns = append(all[i].Columns, columnJSON{Name: c.Name, Field: c.Field, Type: c.Type, Key: c.Key, Null: c.Null})
+			all[i].Columns = append(all[i].Columns, description.Column{Name: c.Name, Field: c.Field, Type: c.Type, Key: c.Key, Null: c.Null})
 		}
 	}
 	return all, nil
 }
 
-// payloadJSON is a struct that travels as JSON.
-type payloadJSON struct {
-	Package string      `json:"package"`
-	Struct  string      `json:"struct"`
-	Schema  *schemaJSON `json:"schema"`
-	// Fields are those of the struct, in their order.
-	Fields []memberJSON `json:"fields"`
+func payloadOf(t reflect.Type) description.Payload {
+	return description.Payload{Package: t.PkgPath(), Struct: t.Name(), Schema: answerSchemas().of(t), Fields: membersOf(t)}
 }
 
-// memberJSON is a field of a payload: its name in JSON, and where it is declared.
-type memberJSON struct {
-	Name   string `json:"name"`
-	Struct string `json:"struct"`
-	Field  string `json:"field"`
-}
-
-func payloadOf(t reflect.Type) payloadJSON {
-	return payloadJSON{Package: t.PkgPath(), Struct: t.Name(), Schema: answerSchemas().of(t), Fields: membersOf(t)}
-}
-
-func membersOf(t reflect.Type) []memberJSON {
-	all := []memberJSON{}
+func membersOf(t reflect.Type) []description.Member {
+	all := []description.Member{}
 	for f := range t.Fields() {
 		tag, tagged := f.Tag.Lookup("json")
 		name, _, _ := strings.Cut(tag, ",")
@@ -203,11 +133,11 @@ func membersOf(t reflect.Type) []memberJSON {
 		case f.Anonymous && !tagged && f.Type.Kind() == reflect.Struct:
 			all = append(all, membersOf(f.Type)...)
 		case f.IsExported() && tag != "-":
-			all = append(all, memberJSON{Name: cmp.Or(name, f.Name), Struct: t.Name(), Field: f.Name})
+			all = append(all, description.Member{Name: cmp.Or(name, f.Name), Struct: t.Name(), Field: f.Name})
 		}
 	}
 	return all
 }
 
 // deadLetter is what the host itself publishes.
-func deadLetter() payloadJSON { return payloadOf(reflect.TypeFor[app.DeadLetter]()) }
+func deadLetter() description.Payload { return payloadOf(reflect.TypeFor[app.DeadLetter]()) }

@@ -6,12 +6,14 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"plugboard/infra/host/description"
 )
 
-// limit adds what a field's rules say to its schema, and tells whether the field must be given. What a schema cannot
+// limitSchema adds what a field's rules say to its schema, and tells whether the field must be given. What a schema cannot
 // say (rules across fields, alternatives, most of the validator's special texts) is left out: the service is then
 // stricter than its description, never the other way round.
-func (s *schemaJSON) limit(rules string, pointer bool) (required bool) {
+func limitSchema(s *description.Schema, rules string, pointer bool) (required bool) {
 	own, elements, dives := cutRule(rules, "dive")
 	for rule := range strings.SplitSeq(own, ",") {
 		name, value, _ := strings.Cut(rule, "=")
@@ -19,7 +21,7 @@ func (s *schemaJSON) limit(rules string, pointer bool) (required bool) {
 			required = true
 			continue
 		}
-		s.rule(name, value)
+		addRule(s, name, value)
 	}
 	if required && !pointer && s.Type == "string" && s.MinLength == "" && s.Format == "" {
 		s.MinLength = "1" // the validator holds an empty text for none
@@ -27,12 +29,12 @@ func (s *schemaJSON) limit(rules string, pointer bool) (required bool) {
 	switch {
 	case !dives:
 	case s.Items != nil:
-		s.Items.limit(elements, false)
+		limitSchema(s.Items, elements, false)
 	case s.Values != nil:
 		if keys, values, found := cutRule(elements, "endkeys"); found && strings.HasPrefix(keys, "keys") {
 			elements = values
 		}
-		s.Values.limit(elements, false)
+		limitSchema(s.Values, elements, false)
 	}
 	return required
 }
@@ -48,33 +50,33 @@ func cutRule(rules, name string) (before, after string, found bool) {
 	return rules, "", false
 }
 
-// rule adds one rule.
-func (s *schemaJSON) rule(name, value string) {
+// addRule adds one rule.
+func addRule(s *description.Schema, name, value string) {
 	switch name {
 	case "oneof", "eq":
-		s.enum(name, value)
+		addEnum(s, name, value)
 	case "unique":
 		s.UniqueItems = s.Type == "array" && value == ""
 	case "min", "gte":
-		s.bound(value, "", false)
+		addBound(s, value, "", false)
 	case "max", "lte":
-		s.bound("", value, false)
+		addBound(s, "", value, false)
 	case "gt":
-		s.bound(value, "", true)
+		addBound(s, value, "", true)
 	case "lt":
-		s.bound("", value, true)
+		addBound(s, "", value, true)
 	case "len":
-		s.bound(value, value, false)
+		addBound(s, value, value, false)
 	default:
 		if s.Type == "string" {
-			s.text(name, value)
+			addText(s, name, value)
 		}
 	}
 }
 
 var quoted = regexp.MustCompile(`'[^']*'|\S+`)
 
-func (s *schemaJSON) enum(rule, value string) {
+func addEnum(s *description.Schema, rule, value string) {
 	texts := []string{value}
 	if rule == "oneof" {
 		texts = quoted.FindAllString(value, -1)
@@ -84,13 +86,13 @@ func (s *schemaJSON) enum(rule, value string) {
 	}
 	s.Enum = nil
 	for _, text := range texts {
-		s.Enum = append(s.Enum, s.value(strings.Trim(text, "'")))
+		s.Enum = append(s.Enum, valueOf(s, strings.Trim(text, "'")))
 	}
 }
 
-// bound adds limits of a number, or of the length of a text, a list or a map. An empty one is none; "outside" tells
+// addBound adds limits of a number, or of the length of a text, a list or a map. An empty one is none; "outside" tells
 // that the limits themselves are refused.
-func (s *schemaJSON) bound(least, most string, outside bool) {
+func addBound(s *description.Schema, least, most string, outside bool) {
 	switch s.Type {
 	case "number":
 		s.ExclusiveMinimum = set(&s.Minimum, least) && outside || s.ExclusiveMinimum && least == ""
@@ -188,8 +190,8 @@ func patternOf(rule, value string) string {
 	}
 }
 
-// text adds a rule about a text. Of several patterns the first is told.
-func (s *schemaJSON) text(rule, value string) {
+// addText adds a rule about a text. Of several patterns the first is told.
+func addText(s *description.Schema, rule, value string) {
 	if format := formatOf(rule, value); format != "" {
 		s.Format = format
 	}

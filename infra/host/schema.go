@@ -13,38 +13,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"plugboard/app"
+	"plugboard/infra/host/description"
 )
-
-// schemaJSON is the schema of a value in the terms of OpenAPI 3.0, as far as its Go type and its rules tell it. A
-// schema without a type stands for any value.
-type schemaJSON struct {
-	Type     string `json:"type,omitzero"`
-	Format   string `json:"format,omitzero"`
-	Pattern  string `json:"pattern,omitzero"`
-	Nullable bool   `json:"nullable,omitzero"`
-	Enum     []any  `json:"enum,omitempty"`
-	Default  any    `json:"default,omitempty"`
-	Example  any    `json:"example,omitempty"`
-
-	Minimum          json.Number `json:"minimum,omitzero"`
-	ExclusiveMinimum bool        `json:"exclusiveMinimum,omitzero"`
-	Maximum          json.Number `json:"maximum,omitzero"`
-	ExclusiveMaximum bool        `json:"exclusiveMaximum,omitzero"`
-	MinLength        json.Number `json:"minLength,omitzero"`
-	MaxLength        json.Number `json:"maxLength,omitzero"`
-	MinItems         json.Number `json:"minItems,omitzero"`
-	MaxItems         json.Number `json:"maxItems,omitzero"`
-	MinProperties    json.Number `json:"minProperties,omitzero"`
-	MaxProperties    json.Number `json:"maxProperties,omitzero"`
-	UniqueItems      bool        `json:"uniqueItems,omitzero"`
-
-	Items *schemaJSON `json:"items,omitempty"`
-	// Values is the schema of a map's values.
-	Values     *schemaJSON            `json:"additionalProperties,omitempty"`
-	Properties map[string]*schemaJSON `json:"properties,omitempty"`
-	// Required are the properties that must be there in a request, and those that are always there in an answer.
-	Required []string `json:"required,omitempty"`
-}
 
 // schemas describes Go types. What is within a type that contains itself is described once.
 type schemas struct {
@@ -70,27 +40,27 @@ var (
 )
 
 // of describes t.
-func (c *schemas) of(t reflect.Type) *schemaJSON {
+func (c *schemas) of(t reflect.Type) *description.Schema {
 	switch {
 	case t == reflect.TypeFor[*app.File]():
-		return &schemaJSON{Type: "string", Format: "binary"}
+		return &description.Schema{Type: "string", Format: "binary"}
 	case t.Kind() == reflect.Pointer:
 		s := c.of(t.Elem())
 		s.Nullable = !c.patch
 		return s
 	case t == reflect.TypeFor[time.Time]():
-		return &schemaJSON{Type: "string", Format: "date-time"}
+		return &description.Schema{Type: "string", Format: "date-time"}
 	case t == reflect.TypeFor[time.Duration]():
-		return &schemaJSON{Type: "string"}
+		return &description.Schema{Type: "string"}
 	case isOptional(t):
 		value, _ := t.FieldByName("Value")
 		s := c.of(value.Type)
 		s.Nullable = true
 		return s
 	case implements(t, anyValues...), implements(t, jsonMarshalers...):
-		return &schemaJSON{}
+		return &description.Schema{}
 	case implements(t, textUnmarshaler, textMarshaler):
-		return &schemaJSON{Type: "string", Format: textFormat(t)}
+		return &description.Schema{Type: "string", Format: textFormat(t)}
 	default:
 		return c.ofKind(t)
 	}
@@ -119,32 +89,32 @@ func textFormat(t reflect.Type) string {
 	return ""
 }
 
-func (c *schemas) ofKind(t reflect.Type) *schemaJSON {
+func (c *schemas) ofKind(t reflect.Type) *description.Schema {
 	switch t.Kind() {
 	case reflect.String:
-		return &schemaJSON{Type: "string"}
+		return &description.Schema{Type: "string"}
 	case reflect.Bool:
-		return &schemaJSON{Type: "boolean"}
+		return &description.Schema{Type: "boolean"}
 	case reflect.Float32:
-		return &schemaJSON{Type: "number", Format: "float"}
+		return &description.Schema{Type: "number", Format: "float"}
 	case reflect.Float64:
-		return &schemaJSON{Type: "number", Format: "double"}
+		return &description.Schema{Type: "number", Format: "double"}
 	case reflect.Slice, reflect.Array:
 		return c.ofList(t)
 	case reflect.Map:
-		return &schemaJSON{Type: "object", Values: c.of(t.Elem())}
+		return &description.Schema{Type: "object", Values: c.of(t.Elem())}
 	case reflect.Struct:
 		return c.ofStruct(t)
 	case reflect.Interface:
-		return &schemaJSON{}
+		return &description.Schema{}
 	default:
 		return integerSchema(t)
 	}
 }
 
 // integerSchema describes an integer with the limits of its type, as far as the format does not say them.
-func integerSchema(t reflect.Type) *schemaJSON {
-	s := &schemaJSON{Type: "integer", Format: "int64"}
+func integerSchema(t reflect.Type) *description.Schema {
+	s := &description.Schema{Type: "integer", Format: "int64"}
 	bits := t.Bits()
 	switch {
 	case t.Kind() >= reflect.Uint && t.Kind() <= reflect.Uint64:
@@ -165,11 +135,11 @@ func integerSchema(t reflect.Type) *schemaJSON {
 	return s
 }
 
-func (c *schemas) ofList(t reflect.Type) *schemaJSON {
+func (c *schemas) ofList(t reflect.Type) *description.Schema {
 	if t.Elem().Kind() == reflect.Uint8 {
-		return &schemaJSON{Type: "string", Format: "byte"}
+		return &description.Schema{Type: "string", Format: "byte"}
 	}
-	s := &schemaJSON{Type: "array", Items: c.of(t.Elem())}
+	s := &description.Schema{Type: "array", Items: c.of(t.Elem())}
 	if t.Kind() == reflect.Array {
 		s.MinItems = json.Number(strconv.Itoa(t.Len()))
 		s.MaxItems = s.MinItems
@@ -177,10 +147,10 @@ func (c *schemas) ofList(t reflect.Type) *schemaJSON {
 	return s
 }
 
-func (c *schemas) ofStruct(t reflect.Type) *schemaJSON {
-	s := &schemaJSON{Type: "object", Properties: map[string]*schemaJSON{}}
+func (c *schemas) ofStruct(t reflect.Type) *description.Schema {
+	s := &description.Schema{Type: "object", Properties: map[string]*description.Schema{}}
 	if c.within[t] {
-		return &schemaJSON{Type: "object"}
+		return &description.Schema{Type: "object"}
 	}
 	c.within[t] = true
 	defer delete(c.within, t)
@@ -189,7 +159,7 @@ func (c *schemas) ofStruct(t reflect.Type) *schemaJSON {
 }
 
 // addFields adds the members of t's JSON form to s, those of embedded structs with them.
-func (c *schemas) addFields(s *schemaJSON, t reflect.Type) {
+func (c *schemas) addFields(s *description.Schema, t reflect.Type) {
 	for f := range t.Fields() {
 		tag, tagged := f.Tag.Lookup("json")
 		name, options, _ := strings.Cut(tag, ",")
@@ -215,26 +185,26 @@ func (c *schemas) addFields(s *schemaJSON, t reflect.Type) {
 }
 
 // field describes a field with its rules, default and example, and tells whether a request must have it.
-func (c *schemas) field(f reflect.StructField) (s *schemaJSON, required bool) {
+func (c *schemas) field(f reflect.StructField) (s *description.Schema, required bool) {
 	s = c.of(f.Type)
 	if !c.answer {
-		required = s.limit(f.Tag.Get("binding"), f.Type.Kind() == reflect.Pointer)
+		required = limitSchema(s, f.Tag.Get("binding"), f.Type.Kind() == reflect.Pointer)
 		s.Nullable = s.Nullable && !required
 		if text, ok := f.Tag.Lookup("default"); ok {
-			s.Default = s.value(text)
+			s.Default = valueOf(s, text)
 		}
 	}
 	if text, ok := f.Tag.Lookup("example"); ok && s.Type != "array" && s.Type != "object" {
-		s.Example = s.value(text)
+		s.Example = valueOf(s, text)
 	}
 	return s, required
 }
 
-// value is text as a value of the schema's type.
-func (s *schemaJSON) value(text string) any {
+// valueOf is text as a value of the schema's type.
+func valueOf(s *description.Schema, text string) any {
 	switch s.Type {
 	case "array":
-		return []any{s.Items.value(text)}
+		return []any{valueOf(s.Items, text)}
 	case "integer", "number":
 		if _, err := strconv.ParseFloat(text, 64); err == nil {
 			return json.Number(text)

@@ -241,30 +241,30 @@ func (s *Server) mountHeads(endpoints []app.Endpoint, heads map[string]bool) err
 
 // Route describes a mounted endpoint: for the routes command and for what is generated from the registrations.
 type Route struct {
-	Method string `json:"method"`
-	Path   string `json:"path"`
-	Plugin string `json:"plugin"`
+	Method string
+	Path   string
+	Plugin string
 	// Source is where the endpoint was registered, as "file:line".
-	Source string `json:"source"`
+	Source string
 	// Kind is "io", "cpu" or "raw".
-	Kind string `json:"kind"`
+	Kind string
 	// Statuses are the statuses of success, the default first.
-	Statuses []int `json:"statuses"`
+	Statuses []int
 	// Fails are the failures the plugin declared.
-	Fails []app.Code `json:"fails"`
+	Fails []app.Code
 	// Timeout is the request's deadline; zero means none.
-	Timeout time.Duration `json:"-"`
+	Timeout time.Duration
 	// BodyLimit is the largest body in bytes.
-	BodyLimit int64 `json:"body_limit"`
+	BodyLimit int64
 	// Accepts are the media types of the bodies taken; none when the endpoint takes no body.
-	Accepts []string `json:"accepts,omitempty"`
+	Accepts []string
 	// Binary tells that success is answered without the envelope.
-	Binary bool `json:"binary,omitzero"`
+	Binary bool
 	// Options are the options as the plugin gave them.
-	Options app.EndpointOptions `json:"-"`
+	Options app.EndpointOptions
 	// Request and Response are the types of the typed handler, nil for a raw one.
-	Request  reflect.Type `json:"-"`
-	Response reflect.Type `json:"-"`
+	Request  reflect.Type
+	Response reflect.Type
 }
 
 func describeRoute(e *endpoint) Route {

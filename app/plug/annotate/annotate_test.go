@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"plugboard/app/plug/annotate"
+	"plugboard/infra/host/description"
 )
 
 const plugin = `package plugins
@@ -40,19 +41,19 @@ func (p *SellThingPlugin) picture(ctx context.Context, req PictureRequest) (app.
 }
 `
 
-func routes() []annotate.Route {
-	id := annotate.Field{
+func routes() []description.Route {
+	id := description.Field{
 		Name: "id", In: "path", Type: "integer", Required: true, Minimum: "1", Example: "7",
 		Package: "example.org/m/domains/shop/plugins", Struct: "SellThingRequest", Field: "ID",
 	}
-	list := annotate.Field{Name: "tag", In: "query", Type: "string", Array: true, Enum: []string{"new", "old"}}
-	price := annotate.Field{Name: "price", In: "body", Type: "number"}
+	list := description.Field{Name: "tag", In: "query", Type: "string", Array: true, Enum: []string{"new", "old"}}
+	price := description.Field{Name: "price", In: "body", Type: "number"}
 	price.Package = id.Package
-	return []annotate.Route{
+	return []description.Route{
 		{
 			Method: "POST", Path: "/things/:id", Plugin: "shop.sell_thing", Source: "domains/shop/plugins/sell_thing.go:13", Kind: "io",
 			Statuses: []int{201, 202}, Failures: []int{400, 404}, Accepts: []string{"application/json", "text/x"}, Tags: []string{"Things", "All"},
-			Fields: []annotate.Field{id, list, price},
+			Fields: []description.Field{id, list, price},
 		},
 		{
 			Method: "GET", Path: "/things/:id/picture", Plugin: "shop.sell_thing", Source: "domains/shop/plugins/sell_thing.go:15", Kind: "io",

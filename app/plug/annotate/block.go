@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+
+	"plugboard/infra/host/description"
 )
 
 // kept is what stays of an earlier block.
@@ -67,7 +69,7 @@ func parseOld(lines []string) kept {
 
 // block is the annotations of one handler.
 type block struct {
-	Route
+	description.Route
 
 	old               kept
 	mark              string // what was derived when the block was written, or ""
@@ -217,7 +219,7 @@ func (b block) params() [][]string {
 			typ = "[]" + typ
 		}
 		row := []string{"@Param", f.Name, f.In, typ, strconv.FormatBool(f.Required), quote(b.describe(f))}
-		rows = append(rows, append(row, f.attributes()...))
+		rows = append(rows, append(row, attributes(f)...))
 	}
 	if body {
 		first, _ := sentence(b.docs.of(b.Fields[0].Package, b.request), b.request)
@@ -226,14 +228,14 @@ func (b block) params() [][]string {
 	return rows
 }
 
-func (b block) describe(f Field) string {
+func (b block) describe(f description.Field) string {
 	first, _ := sentence(b.docs.of(f.Package, f.Struct+"."+f.Field), f.Field)
 	return cmp.Or(b.old.params[f.Name], first, "The "+strings.ReplaceAll(f.Name, "_", " "))
 }
 
 func quote(text string) string { return `"` + strings.ReplaceAll(text, `"`, "'") + `"` }
 
-func (f Field) attributes() []string {
+func attributes(f description.Field) []string {
 	var all []string
 	add := func(name, value string) {
 		if value != "" && !strings.ContainsAny(value, "()\"") {
@@ -265,7 +267,7 @@ func (b block) successes() [][]string {
 		old := b.old.success[status]
 		switch {
 		case n == http.StatusNoContent || n >= http.StatusMultipleChoices:
-			row = append(row, description(old, http.StatusText(n)))
+			row = append(row, described(old, http.StatusText(n)))
 		case old != nil && old[0] != "" && (i > 0 || b.Binary):
 			row = append(row, old[0], old[1])
 			if old[2] != "" {
@@ -290,7 +292,7 @@ func (b block) successes() [][]string {
 	return rows
 }
 
-func description(old []string, otherwise string) string {
+func described(old []string, otherwise string) string {
 	if old != nil && old[2] != "" {
 		return old[2]
 	}

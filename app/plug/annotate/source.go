@@ -17,6 +17,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"plugboard/infra/host/description"
 )
 
 // source is a plugin file.
@@ -31,13 +33,13 @@ type edit struct {
 	text     string
 }
 
-func annotateFile(name string, text []byte, routes []Route, docs *fieldDocs) ([]byte, error) {
+func annotateFile(name string, text []byte, routes []description.Route, docs *fieldDocs) ([]byte, error) {
 	s := source{fset: token.NewFileSet()}
 	var err error
 	if s.file, err = parser.ParseFile(s.fset, name, text, parser.ParseComments|parser.SkipObjectResolution); err != nil {
 		return nil, fmt.Errorf("parse: %w", err)
 	}
-	taken := map[*ast.FuncDecl]Route{}
+	taken := map[*ast.FuncDecl]description.Route{}
 	var edits []edit
 	for _, r := range routes {
 		handler, err := s.handler(r)
@@ -88,7 +90,7 @@ func apply(text []byte, edits []edit) []byte {
 }
 
 // handler finds the method that the route's registration names: app.Handle(p.Execute) on the line it was registered on.
-func (s source) handler(r Route) (*ast.FuncDecl, error) {
+func (s source) handler(r description.Route) (*ast.FuncDecl, error) {
 	_, text, _ := strings.Cut(r.Source, ":")
 	line, err := strconv.Atoi(text)
 	if err != nil {
@@ -152,7 +154,7 @@ func parseComment(doc *ast.CommentGroup) comment {
 }
 
 // editDoc replaces the doc comment of handler by its prose, the annotations, and its lines for tools.
-func (s source) editDoc(handler *ast.FuncDecl, r Route, docs *fieldDocs) edit {
+func (s source) editDoc(handler *ast.FuncDecl, r description.Route, docs *fieldDocs) edit {
 	e := edit{from: s.fset.Position(handler.Pos()).Offset}
 	e.to = e.from
 	if handler.Doc != nil {

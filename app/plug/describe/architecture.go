@@ -3,6 +3,8 @@ package describe
 import (
 	"fmt"
 	"strings"
+
+	"plugboard/infra/host/description"
 )
 
 // architecture returns docs/architecture.md with its generated parts as they should be.
@@ -37,7 +39,7 @@ func ReplacePart(document, name, text string) (string, error) {
 }
 
 // eventsTable says for each topic who publishes and who hears it.
-func eventsTable(s Service) string {
+func eventsTable(s description.Service) string {
 	var b strings.Builder
 	b.WriteString("| topic | published by | heard by |\n|---|---|---|\n")
 	for _, topic := range topicsOf(s) {
@@ -65,7 +67,7 @@ func eventsTable(s Service) string {
 }
 
 // topicsOf lists the published topics in the order of their first publication.
-func topicsOf(s Service) []string {
+func topicsOf(s description.Service) []string {
 	var all []string
 	seen := map[string]bool{}
 	for _, p := range s.Events.Publications {

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"plugboard/infra/host/description"
 )
 
 // The terms of AsyncAPI 3.0.0, https://www.asyncapi.com/docs/reference/specification/v3.0.0. Fields that begin with x- are
@@ -105,7 +107,7 @@ type asyncAPI struct {
 // that is published there, an operation for each publication, subscription and answer. The names of channels, messages,
 // schemas and operations stay when another domain is added. Comment returns the first sentence of a
 // doc comment. The document is held against [CheckAsyncAPI].
-func AsyncAPI(s Service, info Info, comment func(pkg, name string) string) ([]byte, error) {
+func AsyncAPI(s description.Service, info Info, comment func(pkg, name string) string) ([]byte, error) {
 	a := &asyncAPI{comment: comment, handlers: map[string]string{}, document: document{
 		AsyncAPI: "3.0.0", Info: info, DefaultContentType: "application/json",
 		Channels: map[string]channel{}, Operations: map[string]operation{},
@@ -138,7 +140,7 @@ func AsyncAPI(s Service, info Info, comment func(pkg, name string) string) ([]by
 	return text.Bytes(), errors.Join(CheckAsyncAPI(text.Bytes())...)
 }
 
-func (a *asyncAPI) publication(p Publication) {
+func (a *asyncAPI) publication(p description.Publication) {
 	name := a.message(p.Topic, p.Payload)
 	m := a.Components.Messages[name]
 	m.Ordered, m.Key = p.Ordered, p.KeyFields
@@ -151,7 +153,7 @@ func (a *asyncAPI) publication(p Publication) {
 }
 
 // deadLetters describes what the host publishes when a delivery of the topic is dead.
-func (a *asyncAPI) deadLetters(topic string, payload Payload) {
+func (a *asyncAPI) deadLetters(topic string, payload description.Payload) {
 	dead := deadLetters + topic
 	if _, done := a.Channels[dead]; done {
 		return
@@ -167,7 +169,7 @@ func (a *asyncAPI) deadLetters(topic string, payload Payload) {
 	})
 }
 
-func (a *asyncAPI) subscription(s Subscription) {
+func (a *asyncAPI) subscription(s description.Subscription) {
 	id := s.Plugin + ".receive." + s.Topic
 	if s.Name != s.Plugin+"/"+s.Topic {
 		id += "." + s.Name
@@ -191,7 +193,7 @@ func (a *asyncAPI) subscription(s Subscription) {
 	a.operation(id, o)
 }
 
-func (a *asyncAPI) answer(q Answer) {
+func (a *asyncAPI) answer(q description.Answer) {
 	query, answer := a.message(q.Topic, q.Query), a.message(q.Topic, q.Answer)
 	back := replies + q.Topic
 	a.channel(q.Topic, &q.Topic, "", query)
@@ -228,14 +230,14 @@ func (a *asyncAPI) operation(id string, o operation) {
 }
 
 // message adds the message and the schema of p, and returns the name of both.
-func (a *asyncAPI) message(topic string, p Payload) string {
+func (a *asyncAPI) message(topic string, p description.Payload) string {
 	name := payloadName(p)
 	a.Components.Messages[name] = message{
 		Name: p.Struct, Title: topic, Summary: a.comment(p.Package, p.Struct),
 		ContentType: "application/json", Payload: ref{"#/components/schemas/" + name},
 	}
-	a.Components.Schemas[name] = p.Schema.jsonSchema(func(property string) string {
-		i := slices.IndexFunc(p.Fields, func(f Member) bool { return f.Name == property })
+	a.Components.Schemas[name] = jsonSchema(p.Schema, func(property string) string {
+		i := slices.IndexFunc(p.Fields, func(f description.Member) bool { return f.Name == property })
 		if i < 0 {
 			return ""
 		}
@@ -245,7 +247,7 @@ func (a *asyncAPI) message(topic string, p Payload) string {
 }
 
 // payloadName is "<domain>.<Struct>", which no other domain can take; a package of the domain other than plugins is named.
-func payloadName(p Payload) string {
+func payloadName(p description.Payload) string {
 	place := p.Package[strings.LastIndex(p.Package, "/")+1:]
 	if _, rest, ok := strings.Cut(p.Package, "/domains/"); ok {
 		place = strings.ReplaceAll(strings.TrimSuffix(rest, "/plugins"), "/", ".")

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"plugboard/app/plug/lint"
+	"plugboard/infra/host/description"
 )
 
 // page is a Markdown page that is being written.
@@ -111,7 +112,7 @@ func (p *project) contextExamples(b *page) error {
 // transaction, else of the first that subscribes.
 func (p *project) examples() (endpoint, subscriber string) {
 	publishes := func(plugin string) bool {
-		return slices.ContainsFunc(p.service.Events.Publications, func(pub Publication) bool { return pub.Plugin == plugin })
+		return slices.ContainsFunc(p.service.Events.Publications, func(pub description.Publication) bool { return pub.Plugin == plugin })
 	}
 	for _, r := range p.service.Routes {
 		if r.Kind == "io" && r.Method == http.MethodPost && publishes(r.Plugin) {
@@ -156,7 +157,7 @@ func (p *project) contextDomains(b *page) error {
 }
 
 // contextPlugin says what a plugin serves, publishes, hears and answers.
-func (p *project) contextPlugin(b *page, plugin Plugin) {
+func (p *project) contextPlugin(b *page, plugin description.Plugin) {
 	facts := []string{fmt.Sprintf("- `%s` (%s)", plugin.Name, file(plugin.Source))}
 	if text := cmp.Or(p.comments.Sentence(plugin.Package, plugin.Struct+".Execute"), p.comments.Sentence(plugin.Package, plugin.Struct)); text != "" {
 		facts[0] += ": " + text
@@ -176,19 +177,19 @@ func (p *project) contextPlugin(b *page, plugin Plugin) {
 	}
 	for _, a := range p.service.Events.Answers {
 		if a.Plugin == plugin.Name {
-			facts = append(facts, fmt.Sprintf("answers %s `%s` with `%s`", a.Topic, a.Query.Schema, a.Answer.Schema))
+			facts = append(facts, fmt.Sprintf("answers %s `%s` with `%s`", a.Topic, Shape(a.Query.Schema), Shape(a.Answer.Schema)))
 		}
 	}
 	b.line("%s", strings.Join(facts, "; "))
 	for _, r := range p.service.Routes {
 		if r.Plugin == plugin.Name {
-			b.line("  - %s", r.describe())
+			b.line("  - %s", describeRoute(r))
 		}
 	}
 }
 
-// describe says what a route takes and answers with.
-func (r Route) describe() string {
+// describeRoute says what a route takes and answers with.
+func describeRoute(r description.Route) string {
 	words := []string{fmt.Sprintf("`%s %s`", r.Method, r.Path)}
 	if r.Kind != "io" {
 		words = append(words, "("+r.Kind+")")
@@ -203,7 +204,7 @@ func (r Route) describe() string {
 		if !f.Required {
 			mark = "?"
 		}
-		in[f.In] = append(in[f.In], f.Name+mark+": "+f.Schema.String())
+		in[f.In] = append(in[f.In], f.Name+mark+": "+Shape(f.Schema))
 	}
 	for _, place := range places {
 		words = append(words, fmt.Sprintf("%s `{%s}`", place, strings.Join(in[place], ", ")))
@@ -212,8 +213,8 @@ func (r Route) describe() string {
 	switch {
 	case r.Binary:
 		words = append(words, "binary")
-	case r.Data.Type != "" && !slices.Equal(r.Statuses, []int{http.StatusNoContent}):
-		words = append(words, "`"+r.Data.String()+"`")
+	case r.Data != nil && r.Data.Type != "" && !slices.Equal(r.Statuses, []int{http.StatusNoContent}):
+		words = append(words, "`"+Shape(r.Data)+"`")
 	}
 	line := strings.Join(words, " ")
 	if len(r.Fails) > 0 {
@@ -231,7 +232,7 @@ func numbers(all []int) string {
 }
 
 // contextTable lists the columns of a table. What a column's comment says is said here.
-func (p *project) contextTable(b *page, t Table) {
+func (p *project) contextTable(b *page, t description.Table) {
 	var columns []string
 	for _, c := range t.Columns {
 		text := c.Name + " " + c.Type
@@ -255,12 +256,12 @@ func (p *project) contextTable(b *page, t Table) {
 
 func (p *project) contextEvents(b *page) error {
 	b.line("## Events\n\nA subscriber declares a struct of its own with the topic and the fields it reads; it never imports the publisher's. "+
-		"docs/asyncapi.yaml has all of this for tools. A dead delivery is announced on `_dlq.<topic>` as `%s`.\n", p.service.Events.DeadLetter.Schema)
+		"docs/asyncapi.yaml has all of this for tools. A dead delivery is announced on `_dlq.<topic>` as `%s`.\n", Shape(p.service.Events.DeadLetter.Schema))
 	for _, topic := range topicsOf(p.service) {
 		b.line("- `%s`", topic)
 		for _, pub := range p.service.Events.Publications {
 			if pub.Topic == topic {
-				line := fmt.Sprintf("  - published by `%s`: `%s`", pub.Plugin, pub.Payload.Schema)
+				line := fmt.Sprintf("  - published by `%s`: `%s`", pub.Plugin, Shape(pub.Payload.Schema))
 				if pub.Ordered {
 					line += ", in order of each " + strings.Join(pub.KeyFields, ", ")
 				}
@@ -269,7 +270,7 @@ func (p *project) contextEvents(b *page) error {
 		}
 		for _, s := range p.service.Events.Subscriptions {
 			if s.Topic == topic {
-				b.line("  - heard by `%s`: `%s`; %s", s.Plugin, s.Payload.Schema, s.describe())
+				b.line("  - heard by `%s`: `%s`; %s", s.Plugin, Shape(s.Payload.Schema), describeSubscription(s))
 			}
 		}
 	}
@@ -277,8 +278,8 @@ func (p *project) contextEvents(b *page) error {
 	return nil
 }
 
-// describe says how a subscription is delivered to.
-func (s Subscription) describe() string {
+// describeSubscription says how a subscription is delivered to.
+func describeSubscription(s description.Subscription) string {
 	how := []string{"durable"}
 	if !s.Durable {
 		how[0] = "volatile"

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"plugboard/app/plug/annotate"
+	"plugboard/infra/host/description"
 )
 
 // The documents, from the module's root.
@@ -28,15 +29,15 @@ const (
 type project struct {
 	dir      string
 	comments annotate.Comments
-	service  Service
+	service  description.Service
 	packages []Package
 }
 
-// Files returns the documents of the module in dir, its root, by their path from dir. It builds the service and asks it,
-// which opens neither a port nor a database. The same sources give the same bytes.
-func Files(ctx context.Context, dir string) (map[string][]byte, error) {
-	p := &project{dir: dir, comments: annotate.NewComments(dir)}
-	if err := p.ask(ctx); err != nil {
+// Files returns the documents of the module in dir, its root, by their path from dir. The same sources give the same
+// bytes.
+func Files(ctx context.Context, dir string, service description.Service) (map[string][]byte, error) {
+	p := &project{dir: dir, comments: annotate.NewComments(dir), service: service}
+	if err := p.list(ctx); err != nil {
 		return nil, err
 	}
 	files := map[string][]byte{}
@@ -79,19 +80,19 @@ func Write(dir string, files map[string][]byte) error {
 	return nil
 }
 
-// ask has the service and the go command describe themselves.
-func (p *project) ask(ctx context.Context) error {
-	// The settings of whoever runs this are not to be seen in the description.
-	clean := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "APP_") })
+// Ask builds the service in dir, the module's root, and has it describe itself, which opens neither a port nor a database.
+func Ask(ctx context.Context, dir string) (description.Service, error) {
 	// go run keeps what it has linked, which nobody debugs.
-	text, err := output(ctx, p.dir, clean, "go", "run", "-ldflags=-s -w", ".", "describe")
+	text, err := output(ctx, dir, "run", "-ldflags=-s -w", ".", "describe")
 	if err != nil {
-		return fmt.Errorf("ask service for its description: %w", err)
+		return description.Service{}, fmt.Errorf("ask service for its description: %w", err)
 	}
-	if p.service, err = Parse(text); err != nil {
-		return err
-	}
-	text, err = output(ctx, p.dir, clean, "go", "list", "-json=ImportPath,Name,Dir,Doc,Imports,Module", "./...")
+	return description.Parse(text)
+}
+
+// list has the go command list the packages.
+func (p *project) list(ctx context.Context) error {
+	text, err := output(ctx, p.dir, "list", "-json=ImportPath,Name,Dir,Doc,Imports,Module", "./...")
 	if err != nil {
 		return fmt.Errorf("list packages: %w", err)
 	}
@@ -99,10 +100,13 @@ func (p *project) ask(ctx context.Context) error {
 	return err
 }
 
-func output(ctx context.Context, dir string, env []string, name string, args ...string) ([]byte, error) {
+// output is what the go command prints in dir.
+func output(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	var stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // the go command
-	cmd.Dir, cmd.Env, cmd.Stderr = dir, env, &stderr
+	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the go command
+	cmd.Dir, cmd.Stderr = dir, &stderr
+	// The settings of whoever runs this are not to be seen in the description.
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "APP_") })
 	text, err := cmd.Output()
 	if err != nil {
 		return nil, fmt.Errorf("%w\n%s", err, strings.TrimSpace(stderr.String()))
@@ -142,4 +146,10 @@ func (p *project) read(name string) (string, error) {
 		return "", fmt.Errorf("read source: %w", err)
 	}
 	return string(text), nil
+}
+
+// file is the file of a source, "file:line".
+func file(source string) string {
+	name, _, _ := strings.Cut(source, ":")
+	return name
 }

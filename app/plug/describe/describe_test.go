@@ -12,16 +12,17 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"plugboard/app/plug/describe"
+	"plugboard/infra/host/description"
 )
 
 var update = flag.Bool("update", false, "write testdata/*.golden")
 
 // planted is a service with every kind of publication, subscription and answer.
-func planted(t *testing.T) describe.Service {
+func planted(t *testing.T) description.Service {
 	t.Helper()
 	text, err := os.ReadFile("testdata/service.json")
 	require.NoError(t, err)
-	s, err := describe.Parse(text)
+	s, err := description.Parse(text)
 	require.NoError(t, err)
 	return s
 }
@@ -37,7 +38,7 @@ func golden(t *testing.T, name, got string) {
 	require.Equal(t, string(want), got)
 }
 
-func asyncAPI(t *testing.T, s describe.Service) string {
+func asyncAPI(t *testing.T, s description.Service) string {
 	t.Helper()
 	comment := func(pkg, name string) string { return pkg[strings.LastIndex(pkg, "m/")+2:] + " " + name }
 	text, err := describe.AsyncAPI(s, describe.Info{Title: "Shop", Version: "1.2.3", Description: "Planted."}, comment)
@@ -189,11 +190,11 @@ func checkPicture(picture string) (problems []string) {
 func TestShapes(t *testing.T) {
 	t.Parallel()
 	schema := planted(t).Events.Publications[0].Payload.Schema
-	require.Equal(t, "{id: integer, note?: string ..20 or null, price: number >0 <=1000000000, raw?: base64, tags?: {*: [string] 1..}}", schema.String())
-	require.Equal(t, "a|b = a", describe.Schema{Type: "string", Enum: []any{"a", "b"}, Default: "a"}.String())
-	require.Equal(t, "date-time", describe.Schema{Type: "string", Format: "date-time"}.String())
-	require.Equal(t, "any", describe.Schema{}.String())
-	require.Equal(t, "{}", describe.Schema{Type: "object"}.String())
+	require.Equal(t, "{id: integer, note?: string ..20 or null, price: number >0 <=1000000000, raw?: base64, tags?: {*: [string] 1..}}", describe.Shape(schema))
+	require.Equal(t, "a|b = a", describe.Shape(&description.Schema{Type: "string", Enum: []any{"a", "b"}, Default: "a"}))
+	require.Equal(t, "date-time", describe.Shape(&description.Schema{Type: "string", Format: "date-time"}))
+	require.Equal(t, "any", describe.Shape(&description.Schema{}))
+	require.Equal(t, "{}", describe.Shape(&description.Schema{Type: "object"}))
 }
 
 // A document is written when it is not as it should be, and not otherwise.

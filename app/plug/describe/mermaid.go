@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"plugboard/infra/host/description"
 )
 
 // flowchart writes a picture in Mermaid's language, https://mermaid.js.org/syntax/flowchart.html.
@@ -170,7 +172,7 @@ func roomLabel(room string) string {
 
 // EventFlow draws events from publishers to subscribers, each plugin in its domain. A thick arrow is a subscription whose
 // handler runs in the transaction that completes the delivery, a dotted one is volatile.
-func EventFlow(s Service) string {
+func EventFlow(s description.Service) string {
 	f := newFlowchart("LR")
 	talks := map[string]bool{}
 	for _, p := range s.Events.Publications {
@@ -183,7 +185,7 @@ func EventFlow(s Service) string {
 		talks[a.Plugin] = true
 	}
 	for _, d := range s.Domains {
-		if !slices.ContainsFunc(d.Plugins, func(p Plugin) bool { return talks[p.Name] }) {
+		if !slices.ContainsFunc(d.Plugins, func(p description.Plugin) bool { return talks[p.Name] }) {
 			continue
 		}
 		f.group(id("domain", d.Name), d.Name, func() {
@@ -217,7 +219,7 @@ func EventFlow(s Service) string {
 }
 
 // RequestPath draws what a request passes, and where it may be refused, with the numbers of the registered endpoints.
-func RequestPath(s Service) string {
+func RequestPath(s description.Service) string {
 	var kinds, guarded = map[string]int{}, 0
 	var answers, timeouts []string
 	for _, r := range s.Routes {

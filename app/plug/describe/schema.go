@@ -7,36 +7,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"plugboard/infra/host/description"
 )
-
-// Schema is the schema of a value as the service describes it, in the terms of OpenAPI 3.0.
-type Schema struct {
-	Type     string `json:"type"`
-	Format   string `json:"format"`
-	Pattern  string `json:"pattern"`
-	Nullable bool   `json:"nullable"`
-	Enum     []any  `json:"enum"`
-	Default  any    `json:"default"`
-	Example  any    `json:"example"`
-
-	Minimum          json.Number `json:"minimum"`
-	ExclusiveMinimum bool        `json:"exclusiveMinimum"`
-	Maximum          json.Number `json:"maximum"`
-	ExclusiveMaximum bool        `json:"exclusiveMaximum"`
-	MinLength        json.Number `json:"minLength"`
-	MaxLength        json.Number `json:"maxLength"`
-	MinItems         json.Number `json:"minItems"`
-	MaxItems         json.Number `json:"maxItems"`
-
-	Items      *Schema           `json:"items"`
-	Values     *Schema           `json:"additionalProperties"`
-	Properties map[string]Schema `json:"properties"`
-	Required   []string          `json:"required"`
-}
 
 // jsonSchema is the schema in the terms of JSON Schema, draft 7, which AsyncAPI uses. The description of a property is
 // what describe says of it; it is asked about the outermost properties alone.
-func (s Schema) jsonSchema(describe func(property string) string) map[string]any {
+func jsonSchema(s *description.Schema, describe func(property string) string) map[string]any {
 	m := map[string]any{}
 	put := func(name string, value any, present bool) {
 		if present {
@@ -63,24 +40,24 @@ func (s Schema) jsonSchema(describe func(property string) string) map[string]any
 	} {
 		put(name, plain(n), n != "")
 	}
-	s.within(m, describe)
+	addParts(m, s, describe)
 	return m
 }
 
-// within adds what the value consists of.
-func (s Schema) within(m map[string]any, describe func(property string) string) {
+// addParts adds what the value consists of.
+func addParts(m map[string]any, s *description.Schema, describe func(property string) string) {
 	if s.Items != nil {
-		m["items"] = s.Items.jsonSchema(nil)
+		m["items"] = jsonSchema(s.Items, nil)
 	}
 	if s.Values != nil {
-		m["additionalProperties"] = s.Values.jsonSchema(nil)
+		m["additionalProperties"] = jsonSchema(s.Values, nil)
 	}
 	if len(s.Properties) == 0 {
 		return
 	}
 	properties := map[string]any{}
 	for name, property := range s.Properties {
-		p := property.jsonSchema(nil)
+		p := jsonSchema(property, nil)
 		if describe != nil {
 			if text := describe(name); text != "" {
 				p["description"] = text
@@ -115,10 +92,10 @@ func plainly(values []any) []any {
 	return all
 }
 
-// String is the schema in a few characters: "{id: integer, name?: string 1..200}".
-func (s Schema) String() string {
-	text := s.core()
-	if limits := s.limits(); limits != "" {
+// Shape is the schema in a few characters: "{id: integer, name?: string 1..200}".
+func Shape(s *description.Schema) string {
+	text := shapeOf(s)
+	if limits := limitsOf(s); limits != "" {
 		text += " " + limits
 	}
 	if s.Nullable {
@@ -130,7 +107,8 @@ func (s Schema) String() string {
 	return text
 }
 
-func (s Schema) core() string {
+// shapeOf is the shape without limits.
+func shapeOf(s *description.Schema) string {
 	switch {
 	case len(s.Enum) > 0:
 		values := make([]string, len(s.Enum))
@@ -139,11 +117,11 @@ func (s Schema) core() string {
 		}
 		return strings.Join(values, "|")
 	case s.Items != nil:
-		return "[" + s.Items.String() + "]"
+		return "[" + Shape(s.Items) + "]"
 	case s.Values != nil:
-		return "{*: " + s.Values.String() + "}"
+		return "{*: " + Shape(s.Values) + "}"
 	case len(s.Properties) > 0:
-		return "{" + s.members() + "}"
+		return "{" + membersOf(s) + "}"
 	case s.Type == "object":
 		return "{}"
 	case s.Type == "":
@@ -159,20 +137,20 @@ func (s Schema) core() string {
 	}
 }
 
-func (s Schema) members() string {
+func membersOf(s *description.Schema) string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
 		mark := ""
 		if !slices.Contains(s.Required, name) {
 			mark = "?"
 		}
-		all = append(all, name+mark+": "+s.Properties[name].String())
+		all = append(all, name+mark+": "+Shape(s.Properties[name]))
 	}
 	return strings.Join(all, ", ")
 }
 
-// limits are the limits that are not those of the type itself.
-func (s Schema) limits() string {
+// limitsOf are the limits that are not those of the type itself.
+func limitsOf(s *description.Schema) string {
 	least, most, sign := s.Minimum, s.Maximum, ""
 	switch s.Type {
 	case "string":

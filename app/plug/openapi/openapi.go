@@ -17,13 +17,14 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"plugboard/app/plug/annotate"
+	"plugboard/infra/host/description"
 )
 
 const jsonType = "application/json"
 
 // Generate returns the OpenAPI 3.0 document, in JSON, of what swag wrote about routes. The same input gives the same
 // bytes. It fails when the two do not speak of the same routes, or the document is not valid.
-func Generate(ctx context.Context, swagger []byte, routes []annotate.Route) ([]byte, error) {
+func Generate(ctx context.Context, swagger []byte, routes []description.Route) ([]byte, error) {
 	swagger, err := shortNames(swagger)
 	if err != nil {
 		return nil, err
@@ -115,7 +116,7 @@ func tidy(doc *openapi3.T) {
 }
 
 // restore holds the document against the routes and puts right what it says of each.
-func restore(doc *openapi3.T, r *refiner, routes []annotate.Route) error {
+func restore(doc *openapi3.T, r *refiner, routes []description.Route) error {
 	var problems []error
 	known := map[string]bool{}
 	for _, route := range routes {

@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"plugboard/app/plug/annotate"
 	"plugboard/app/plug/openapi"
+	"plugboard/infra/host/description"
 )
 
 // swagger is what swag writes about the routes below.
@@ -64,31 +64,36 @@ const swagger = `{
     }
 }`
 
-func routes() []annotate.Route {
-	raw := func(text string) json.RawMessage { return json.RawMessage(text) }
-	id := annotate.Field{Name: "id", In: "path", Required: true, Schema: raw(`{"type":"integer","format":"int64","minimum":1,"example":7}`)}
+func routes(t *testing.T) []description.Route {
+	t.Helper()
+	schema := func(text string) *description.Schema {
+		s := new(description.Schema)
+		require.NoError(t, json.Unmarshal([]byte(text), s))
+		return s
+	}
+	id := description.Field{Name: "id", In: "path", Required: true, Schema: schema(`{"type":"integer","format":"int64","minimum":1,"example":7}`)}
 	const part = `"type":"object","required":["size"],"properties":{
 		"at":{"type":"string","format":"date-time"},"size":{"type":"integer","format":"int64","enum":[1,2]}}`
-	return []annotate.Route{
+	return []description.Route{
 		{
 			Security: []string{"bearer"},
 			Method:   "PUT", Path: "/things/:id", Kind: "io", Statuses: []int{200, 202}, Accepts: []string{"application/json"},
-			Fields: []annotate.Field{
+			Fields: []description.Field{
 				id,
-				{Name: "tag", In: "query", Schema: raw(`{"type":"array","maxItems":3,"items":{"type":"string","minLength":1,"pattern":"^[a-z]+$"}}`)},
-				{Name: "rate", In: "body", Required: true, Schema: raw(`{"type":"number","format":"double","minimum":0,"exclusiveMinimum":true,"maximum":1,"exclusiveMaximum":true,"default":0.5}`)},
-				{Name: "code", In: "body", Schema: raw(`{"type":"string","nullable":true,"minLength":2,"maxLength":4}`)},
-				{Name: "part", In: "body", Schema: raw(`{"nullable":true,` + part + `}`)},
-				{Name: "more", In: "body", Schema: raw(`{"type":"array","minItems":1,"uniqueItems":true,"items":{` + part + `}}`)},
-				{Name: "anything", In: "body", Schema: raw(`{}`)},
+				{Name: "tag", In: "query", Schema: schema(`{"type":"array","maxItems":3,"items":{"type":"string","minLength":1,"pattern":"^[a-z]+$"}}`)},
+				{Name: "rate", In: "body", Required: true, Schema: schema(`{"type":"number","format":"double","minimum":0,"exclusiveMinimum":true,"maximum":1,"exclusiveMaximum":true,"default":0.5}`)},
+				{Name: "code", In: "body", Schema: schema(`{"type":"string","nullable":true,"minLength":2,"maxLength":4}`)},
+				{Name: "part", In: "body", Schema: schema(`{"nullable":true,` + part + `}`)},
+				{Name: "more", In: "body", Schema: schema(`{"type":"array","minItems":1,"uniqueItems":true,"items":{` + part + `}}`)},
+				{Name: "anything", In: "body", Schema: schema(`{}`)},
 			},
-			Data: raw(`{"type":"object","required":["part"],"properties":{"part":{"type":"object","nullable":true,"required":["at","size"],
+			Data: schema(`{"type":"object","required":["part"],"properties":{"part":{"type":"object","nullable":true,"required":["at","size"],
 				"properties":{"at":{"type":"string","format":"date-time"},"size":{"type":"integer","format":"int64"}}}}}`),
 		},
-		{Method: "GET", Path: "/things/:id/picture", Kind: "io", Statuses: []int{200}, Binary: true, Fields: []annotate.Field{id}},
+		{Method: "GET", Path: "/things/:id/picture", Kind: "io", Statuses: []int{200}, Binary: true, Fields: []description.Field{id}},
 		{
 			Method: "POST", Path: "/pictures", Kind: "cpu", Statuses: []int{204}, Accepts: []string{"multipart/form-data"},
-			Fields: []annotate.Field{{Name: "file", In: "formData", Required: true, Schema: raw(`{"type":"string","format":"binary"}`)}},
+			Fields: []description.Field{{Name: "file", In: "formData", Required: true, Schema: schema(`{"type":"string","format":"binary"}`)}},
 		},
 		{Method: "GET", Path: "/raw", Kind: "raw"},
 	}
@@ -97,7 +102,7 @@ func routes() []annotate.Route {
 // document looks into what was generated.
 type document map[string]any
 
-func generate(t *testing.T, swagger string, routes []annotate.Route) document {
+func generate(t *testing.T, swagger string, routes []description.Route) document {
 	t.Helper()
 	text, err := openapi.Generate(t.Context(), []byte(swagger), routes)
 	require.NoError(t, err)
@@ -126,7 +131,7 @@ func (d document) holds(t *testing.T, path, want string) {
 // What Swagger 2.0 or swag has lost is there again.
 func TestGenerateRestores(t *testing.T) {
 	t.Parallel()
-	d := generate(t, swagger, routes())
+	d := generate(t, swagger, routes(t))
 	d.holds(t, "openapi", `"3.0.3"`)
 	d.holds(t, "info", `{"title":"Shop","version":"1"}`)
 	const put, schemas = "paths /things/{id} put ", "components schemas "
@@ -166,10 +171,10 @@ func TestGenerateRestores(t *testing.T) {
 
 func TestGenerateRefuses(t *testing.T) {
 	t.Parallel()
-	without := func(n int) []annotate.Route { r := routes(); return append(r[:n:n], r[n+1:]...) }
+	without := func(n int) []description.Route { r := routes(t); return append(r[:n:n], r[n+1:]...) }
 	for want, c := range map[string]struct {
 		old, with string
-		routes    []annotate.Route
+		routes    []description.Route
 	}{
 		"PUT /things/{id} is registered and not described":                         {`"put"`, `"post"`, nil},
 		"POST /pictures is described and not registered":                           {"", "", without(2)},
@@ -182,7 +187,7 @@ func TestGenerateRefuses(t *testing.T) {
 		"read swagger":     {`{`, `[`, nil},
 	} {
 		if c.routes == nil {
-			c.routes = routes()
+			c.routes = routes(t)
 		}
 		_, err := openapi.Generate(t.Context(), []byte(strings.Replace(swagger, c.old, c.with, 1)), c.routes)
 		require.ErrorContains(t, err, want[:len(want)-1])

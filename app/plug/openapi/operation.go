@@ -8,14 +8,14 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
-	"plugboard/app/plug/annotate"
+	"plugboard/infra/host/description"
 )
 
 // operation is what is described of one route.
 type operation struct {
 	*openapi3.Operation
 
-	route   annotate.Route
+	route   description.Route
 	refiner *refiner
 	schemes openapi3.SecuritySchemes
 }
@@ -26,9 +26,9 @@ func (o operation) restore() error {
 	body.Properties = openapi3.Schemas{}
 	var problems []error
 	for _, f := range o.route.Fields {
-		schema := new(openapi3.Schema)
-		if err := json.Unmarshal(f.Schema, schema); err != nil {
-			return fmt.Errorf("read schema of %s: %w", f.Name, err)
+		schema, err := schemaOf(f.Schema)
+		if err != nil {
+			return fmt.Errorf("describe %s: %w", f.Name, err)
 		}
 		if f.In == "body" || f.In == "formData" {
 			body.Properties[f.Name] = schema.NewRef()
@@ -46,8 +46,21 @@ func (o operation) restore() error {
 	return errors.Join(append(problems, o.answers())...)
 }
 
+// schemaOf turns what the service says of a value into one of the library's schemas.
+func schemaOf(s *description.Schema) (*openapi3.Schema, error) {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("write schema: %w", err)
+	}
+	schema := new(openapi3.Schema)
+	if err := json.Unmarshal(text, schema); err != nil {
+		return nil, fmt.Errorf("read schema: %w", err)
+	}
+	return schema, nil
+}
+
 // parameter puts right what is said of a parameter. Its example belongs to the parameter, not to its schema.
-func (o operation) parameter(f annotate.Field, schema *openapi3.Schema) error {
+func (o operation) parameter(f description.Field, schema *openapi3.Schema) error {
 	p := o.Parameters.GetByInAndName(f.In, f.Name)
 	if p == nil {
 		return fmt.Errorf("the %s parameter %s is registered and not described: run make docs", f.In, f.Name)
@@ -90,10 +103,10 @@ func (o operation) body(schema *openapi3.Schema) error {
 // answers puts right what is said of the answers: which media types they have, and what of them is always there.
 func (o operation) answers() error {
 	var data *openapi3.Schema
-	if len(o.route.Data) > 0 {
-		data = new(openapi3.Schema)
-		if err := json.Unmarshal(o.route.Data, data); err != nil {
-			return fmt.Errorf("read schema of data: %w", err)
+	if o.route.Data != nil {
+		var err error
+		if data, err = schemaOf(o.route.Data); err != nil {
+			return fmt.Errorf("describe data: %w", err)
 		}
 	}
 	first := ""
