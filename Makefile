@@ -2,7 +2,6 @@
 
 BIN := bin/plugboard
 LINTER := .cache/bin/golangci-lint
-SWAG := go tool swag init --quiet --dir docs,domains,app --generalInfo docs.go --outputTypes json,yaml
 FUZZTIME ?= 10s
 TRIALS ?= 20
 DB ?= sqlite
@@ -39,22 +38,11 @@ tidy/check:
 	go mod tidy -diff
 	@cd .ci/tools && go mod verify >/dev/null
 
-# Each of these asks the service; what is built for one serves the next, until openapi changes a file that the service has
-# in it.
 docs: ## generate from what plugins register: their annotations, and in docs/ the API, the events, the pictures, AI_CONTEXT.md
-	@go tool plug annotate
-	$(SWAG) --output docs
-	@go tool plug describe
-	@go tool plug openapi
+	@go tool plug docs
 
 docs/check: ## fail when the annotations or docs/ are not what make docs generates
-	@go tool plug annotate -check
-	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && $(SWAG) --output "$$dir/docs" && \
-	for file in swagger.json swagger.yaml; do \
-		diff -u "docs/$$file" "$$dir/docs/$$file" || { echo "docs/$$file is stale: run make docs and commit it" >&2; exit 1; }; \
-	done
-	@go tool plug describe -check
-	@go tool plug openapi -check
+	@go tool plug docs -check
 
 # nomsgpack leaves out Gin's MessagePack binding, which nothing here uses: 6 MB.
 build: ## build the static binary bin/plugboard

@@ -1,4 +1,4 @@
-// Command plug is the developer's command, run as "go tool plug": it lints, annotates and makes plugins, and renames the module. It is never
+// Command plug is the developer's command, run as "go tool plug": it lints, documents and makes plugins, and renames the module. It is never
 // linked into the service.
 package main
 
@@ -8,16 +8,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
 
-	"plugboard/app/plug/annotate"
-	"plugboard/app/plug/describe"
 	"plugboard/app/plug/lint"
 	"plugboard/app/plug/scaffold"
 )
@@ -27,10 +23,9 @@ const usage = `usage: go tool plug <command>
   lint [packages]    hold the packages (./... without any) against the project's rules
   annotate [-check]  write swag's annotations above the handlers, from what the service registers;
                      with -check fail when they would change, or docs/ has a schema that two domains name alike
-  openapi [-check]   write docs/openapi.json, OpenAPI 3.0, from docs/swagger.json and what the service registers;
-                     with -check fail when it would change
-  describe [-check]  write docs/asyncapi.yaml, docs/AI_CONTEXT.md and the pictures of docs/architecture.md, from the same;
-                     with -check fail when they would change
+  docs [-check]      annotate, and write from annotations and service docs/swagger.json and .yaml, docs/openapi.json,
+                     docs/asyncapi.yaml, docs/AI_CONTEXT.md and the pictures of docs/architecture.md;
+                     with -check fail when any of it would change
   new <domain>/<name> [--kind endpoint|subscriber|cpu] [--topic T] [--method M] [--path P]
                      make a plugin and its test, and the domain where there is none
   adopt <module>     rename the module throughout
@@ -60,10 +55,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return runLint(ctx, args[1:], stdout)
 	case "annotate":
 		return runAnnotate(ctx, args[1:], stdout)
-	case "openapi":
-		return runOpenAPI(ctx, args[1:])
-	case "describe":
-		return runDescribe(ctx, args[1:], stdout)
+	case "docs":
+		return runDocs(ctx, args[1:], stdout)
 	case "new":
 		return runNew(ctx, args[1:], stdout)
 	case "adopt":
@@ -96,39 +89,6 @@ func runLint(ctx context.Context, patterns []string, stdout io.Writer) error {
 		return fmt.Errorf("lint: the project's rules are broken in %d places", len(found))
 	}
 	return nil
-}
-
-// runAnnotate writes the annotations, or says which are stale.
-func runAnnotate(ctx context.Context, args []string, stdout io.Writer) error {
-	check := slices.Equal(args, []string{"-check"})
-	if len(args) > 0 && !check {
-		return fmt.Errorf("annotate takes -check or nothing, not %q", args)
-	}
-	dir, err := moduleRoot(ctx)
-	if err != nil {
-		return err
-	}
-	service, err := describe.Ask(ctx, dir)
-	if err != nil {
-		return err
-	}
-	files, err := annotate.Files(dir, service.Routes)
-	switch {
-	case err != nil:
-		return err
-	case !check:
-		for _, name := range slices.Sorted(maps.Keys(files)) {
-			fmt.Fprintln(stdout, name)
-		}
-		return annotate.Write(dir, files)
-	case len(files) > 0:
-		return fmt.Errorf("the annotations of %s are stale: run make docs and commit them", strings.Join(slices.Sorted(maps.Keys(files)), ", "))
-	}
-	document, err := os.ReadFile(filepath.Join(dir, "docs", "swagger.json")) //nolint:gosec // of this module
-	if err != nil {
-		return fmt.Errorf("read description: %w", err)
-	}
-	return annotate.CheckNames(document)
 }
 
 // runNew makes a plugin.

@@ -137,7 +137,7 @@ func TestUsage(t *testing.T) {
 		{"new --colour red a/b", "flag provided but not defined: -colour"},
 		{"adopt", "adopt takes the new path of the module"},
 		{"annotate -force", "annotate takes -check or nothing"},
-		{"describe -force", "describe takes -check or nothing"},
+		{"docs -force", "docs takes -check or nothing"},
 		{"lint ./nothing/...", "pattern ./nothing/..."},
 	} {
 		output, err := plug(t.Context(), strings.Fields(c.args)...)

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"plugboard/app/plug/annotate"
+	"plugboard/app/plug/describe"
+	"plugboard/app/plug/openapi"
+	"plugboard/infra/host/description"
+)
+
+// The documents of the API, from the module's root. The first two are swag's.
+const (
+	swaggerFile     = "docs/swagger.json"
+	swaggerYAMLFile = "docs/swagger.yaml"
+	openapiFile     = "docs/openapi.json"
+)
+
+// generation is one run of what generates from the service's registrations.
+type generation struct {
+	dir     string // the module's root
+	check   bool   // say what is stale, write nothing
+	service description.Service
+	stdout  io.Writer
+}
+
+// newGeneration reads the arguments and asks the service.
+func newGeneration(ctx context.Context, command string, args []string, stdout io.Writer) (*generation, error) {
+	g := &generation{check: slices.Equal(args, []string{"-check"}), stdout: stdout}
+	if len(args) > 0 && !g.check {
+		return nil, fmt.Errorf("%s takes -check or nothing, not %q", command, args)
+	}
+	var err error
+	if g.dir, err = moduleRoot(ctx); err != nil {
+		return nil, err
+	}
+	g.service, err = describe.Ask(ctx, g.dir)
+	return g, err
+}
+
+// runAnnotate writes the annotations, or says which are stale.
+func runAnnotate(ctx context.Context, args []string, stdout io.Writer) error {
+	g, err := newGeneration(ctx, "annotate", args, stdout)
+	if err != nil {
+		return err
+	}
+	if err := g.annotate(); err != nil || !g.check {
+		return err
+	}
+	swagger, err := os.ReadFile(filepath.Join(g.dir, filepath.FromSlash(swaggerFile)))
+	if err != nil {
+		return fmt.Errorf("read description: %w", err)
+	}
+	return annotate.CheckNames(swagger)
+}
+
+// runDocs writes the annotations and all documents, or says which are stale. The service is asked once, before: of what
+// it says, annotations change nothing but the lines that things stand on, which the documents do not tell.
+func runDocs(ctx context.Context, args []string, stdout io.Writer) error {
+	g, err := newGeneration(ctx, "docs", args, stdout)
+	if err != nil {
+		return err
+	}
+	if err := g.annotate(); err != nil {
+		return err
+	}
+	files, err := describe.Files(ctx, g.dir, g.service)
+	if err != nil {
+		return err
+	}
+	if err := g.describeAPI(ctx, files); err != nil {
+		return err
+	}
+	if files, err = describe.Changed(g.dir, files); err != nil {
+		return err
+	}
+	if len(files) > 0 && g.check {
+		return fmt.Errorf("%s are stale: run make docs and commit them", strings.Join(sorted(files), ", "))
+	}
+	g.print(files)
+	return describe.Write(g.dir, files)
+}
+
+func (g *generation) annotate() error {
+	files, err := annotate.Files(g.dir, g.service.Routes)
+	if err != nil {
+		return err
+	}
+	if len(files) > 0 && g.check {
+		return fmt.Errorf("the annotations of %s are stale: run make docs and commit them", strings.Join(sorted(files), ", "))
+	}
+	g.print(files)
+	return annotate.Write(g.dir, files)
+}
+
+// describeAPI adds the documents of the API to files: what swag makes of the annotations, and OpenAPI 3.0 of that.
+func (g *generation) describeAPI(ctx context.Context, files map[string][]byte) (err error) {
+	scratch, err := os.MkdirTemp("", "plug-docs-")
+	if err != nil {
+		return fmt.Errorf("make scratch folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
+	args := "tool swag init --quiet --dir docs,domains,app --generalInfo docs.go --outputTypes json,yaml --output"
+	swag := exec.CommandContext(ctx, "go", append(strings.Fields(args), scratch)...) //nolint:gosec // a folder of ours
+	swag.Dir = g.dir
+	if output, err := swag.CombinedOutput(); err != nil {
+		return fmt.Errorf("run swag: %w\n%s", err, output)
+	}
+	for _, name := range []string{swaggerFile, swaggerYAMLFile} {
+		if files[name], err = os.ReadFile(filepath.Join(scratch, filepath.Base(name))); err != nil { //nolint:gosec // just written
+			return fmt.Errorf("read description: %w", err)
+		}
+	}
+	if err := annotate.CheckNames(files[swaggerFile]); err != nil {
+		return err
+	}
+	files[openapiFile], err = openapi.Generate(ctx, files[swaggerFile], g.service.Routes)
+	return err
+}
+
+// print names the files that are written.
+func (g *generation) print(files map[string][]byte) {
+	for _, name := range sorted(files) {
+		fmt.Fprintln(g.stdout, name)
+	}
+}
+
+func sorted(files map[string][]byte) []string { return slices.Sorted(maps.Keys(files)) }
