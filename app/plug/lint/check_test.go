@@ -12,20 +12,27 @@ import (
 	"plugboard/app/plug/lint"
 )
 
-// planted makes a module of testdata's events, and returns its folder.
+// planted makes a module of what main.go of testdata imports, and returns its folder.
 func planted(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, pkg := range []string{"events", "gorm.io/gorm"} {
-		require.NoError(t, os.CopyFS(filepath.Join(dir, pkg), os.DirFS(filepath.Join("testdata", "src", pkg))))
+	write := func(name string, text []byte) {
+		name = filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o750))
+		require.NoError(t, os.WriteFile(name, text, 0o600))
 	}
-	for name, text := range map[string]string{
-		"gorm.io/gorm/go.mod": "module gorm.io/gorm\n\ngo 1.26\n",
-		"events/go.mod":       "module events\n\ngo 1.26\n\nrequire gorm.io/gorm v0.0.0\n\nreplace gorm.io/gorm => ../gorm.io/gorm\n",
-	} {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	for _, domain := range []string{"bank", "cart", "loop", "price", "shop", "wrong"} {
+		folder := filepath.Join("m", "domains", domain)
+		require.NoError(t, os.CopyFS(filepath.Join(dir, folder), os.DirFS(filepath.Join("testdata", "src", folder))))
 	}
-	return filepath.Join(dir, "events")
+	for _, name := range []string{"m/main.go", "m/app/app.go", "gorm.io/gorm/gorm.go"} {
+		text, err := os.ReadFile(filepath.Join("testdata", "src", name))
+		require.NoError(t, err)
+		write(name, text)
+	}
+	write("gorm.io/gorm/go.mod", []byte("module gorm.io/gorm\n\ngo 1.26\n"))
+	write("m/go.mod", []byte("module m\n\ngo 1.26\n\nrequire gorm.io/gorm v0.0.0\n\nreplace gorm.io/gorm => ../gorm.io/gorm\n"))
+	return filepath.Join(dir, "m")
 }
 
 // What the rules find is the same when plug runs them, over all packages or over the one that is asked for, and when go

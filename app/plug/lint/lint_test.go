@@ -40,7 +40,7 @@ func TestRules(t *testing.T) {
 		"txcontext":   {"m/domains/txcontext/plugins"},
 		"publish":     {"m/domains/publish/plugins"},
 		"announced":   {"m/domains/announced/plugins"},
-		"events":      {"events", "events/domains/shop/plugins", "events/domains/price/plugins"},
+		"events":      {"m", "m/domains/shop/plugins", "m/domains/price/plugins"},
 		"exemption":   {"m/domains/exemption/plugins"},
 	}
 	seen := plants{mu: &sync.Mutex{}, byRule: map[string][]string{}}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"events/app"
+	"m/app"
 )
 
 type Query struct {

@@ -3,7 +3,7 @@ package plugins
 import (
 	"context"
 
-	"events/app"
+	"m/app"
 )
 
 type Known struct {

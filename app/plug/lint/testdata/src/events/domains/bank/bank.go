@@ -1,3 +1,0 @@
-package bank
-
-import _ "events/domains/bank/plugins"

@@ -1,3 +1,0 @@
-package cart
-
-import _ "events/domains/cart/plugins"

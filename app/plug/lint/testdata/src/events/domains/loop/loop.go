@@ -1,3 +1,0 @@
-package loop
-
-import _ "events/domains/loop/plugins"

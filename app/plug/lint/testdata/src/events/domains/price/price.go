@@ -1,3 +1,0 @@
-package price
-
-import _ "events/domains/price/plugins"

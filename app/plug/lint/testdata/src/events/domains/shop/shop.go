@@ -1,3 +1,0 @@
-package shop
-
-import _ "events/domains/shop/plugins"

@@ -1,3 +1,0 @@
-package wrong
-
-import _ "events/domains/wrong/plugins"

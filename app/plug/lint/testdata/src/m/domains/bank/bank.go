@@ -1,0 +1,3 @@
+package bank
+
+import _ "m/domains/bank/plugins"

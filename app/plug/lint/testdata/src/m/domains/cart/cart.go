@@ -1,0 +1,3 @@
+package cart
+
+import _ "m/domains/cart/plugins"

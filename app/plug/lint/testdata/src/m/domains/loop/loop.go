@@ -1,0 +1,3 @@
+package loop
+
+import _ "m/domains/loop/plugins"

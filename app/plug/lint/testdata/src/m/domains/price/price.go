@@ -1,0 +1,3 @@
+package price
+
+import _ "m/domains/price/plugins"

@@ -1,0 +1,3 @@
+package shop
+
+import _ "m/domains/shop/plugins"

@@ -1,0 +1,3 @@
+package wrong
+
+import _ "m/domains/wrong/plugins"
