@@ -213,18 +213,16 @@ func (s store) last(ctx context.Context, purpose, query string, args ...any) err
 const insertAllPostgres = `WITH e AS (
 	INSERT INTO bus_events (id, topic, key, seq, emitter, parent, request_id, trace, headers, payload, published_at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-), t AS (
-	SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now
-), g AS (
-	SELECT unnest($12::text[]) AS name, true AS claimed
-	UNION ALL SELECT unnest($13::text[]), false
-	UNION ALL SELECT name, false FROM bus_subscriptions
-		WHERE topic = $2 AND state = 'active' AND name <> ALL ($12::text[]) AND name <> ALL ($13::text[])
 )
 INSERT INTO bus_deliveries (event_id, subscription, key, seq, state, owner, token, attempts, due_at, claimed_at)
-SELECT $1, g.name, $3, $4, CASE WHEN g.claimed THEN 'running' ELSE 'pending' END, CASE WHEN g.claimed THEN $14::text ELSE '' END,
-	CASE WHEN g.claimed THEN 1 ELSE 0 END, CASE WHEN g.claimed THEN 1 ELSE 0 END, t.now + $15::bigint, t.now
-FROM g, t`
+SELECT $1, g.name, $3, $4, g.state, g.owner, g.n, g.n, (extract(epoch FROM statement_timestamp()) * 1000)::bigint + $15::bigint,
+	(extract(epoch FROM statement_timestamp()) * 1000)::bigint
+FROM (
+	SELECT unnest($12::text[]) AS name, 'running' AS state, $14::text AS owner, 1 AS n
+	UNION ALL SELECT unnest($13::text[]), 'pending', '', 0
+	UNION ALL SELECT name, 'pending', '', 0 FROM bus_subscriptions
+		WHERE topic = $2 AND state = 'active' AND name <> ALL ($12::text[]) AND name <> ALL ($13::text[])
+) g`
 
 // complete deletes a delivery, if it is still this holder's.
 func (s store) complete(ctx context.Context, d *Incoming) (bool, error) {
