@@ -99,7 +99,7 @@ func (g *generation) annotate() error {
 		return fmt.Errorf("the annotations of %s are stale: run make docs and commit them", strings.Join(sorted(files), ", "))
 	}
 	g.print(files)
-	return annotate.Write(g.dir, files)
+	return describe.Write(g.dir, files)
 }
 
 // describeAPI adds the documents of the API to files: what swag makes of the annotations, and OpenAPI 3.0 of that.

@@ -43,21 +43,6 @@ func Files(dir string, routes []description.Route) (map[string][]byte, error) {
 	return changed, errors.Join(problems...)
 }
 
-// Write stores what [Files] returned.
-func Write(dir string, files map[string][]byte) error {
-	for name, text := range files {
-		path := filepath.Join(dir, filepath.FromSlash(name))
-		info, err := os.Stat(path)
-		if err != nil {
-			return fmt.Errorf("write annotations: %w", err)
-		}
-		if err := os.WriteFile(path, text, info.Mode().Perm()); err != nil {
-			return fmt.Errorf("write annotations: %w", err)
-		}
-	}
-	return nil
-}
-
 var longName = regexp.MustCompile(`"((?:[\w-]+_)*domains_(\w+)_plugins\.(\w+))": *\{`)
 
 // CheckNames finds schemas of a Swagger document that swag has named in full, since two domains have a type of that

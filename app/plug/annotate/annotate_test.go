@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"plugboard/app/plug/annotate"
+	"plugboard/app/plug/describe"
 	"plugboard/infra/host/description"
 )
 
@@ -114,7 +115,7 @@ func (p *SellThingPlugin) Execute(`)
 func (p *SellThingPlugin) picture(`)
 	require.Equal(t, plugin, strings.Replace(withoutAnnotations(text), "// picture serves GET /things/{id}/picture.\n", "", 1), "nothing else is touched")
 
-	require.NoError(t, annotate.Write(dir, changed))
+	require.NoError(t, describe.Write(dir, changed))
 	again, err := annotate.Files(dir, routes())
 	require.NoError(t, err)
 	require.Empty(t, again, "a second run changes nothing")
@@ -183,7 +184,7 @@ func again(t *testing.T, text string) string {
 	if after, ok := changed[file]; ok {
 		text = string(after)
 	}
-	require.NoError(t, annotate.Write(dir, changed))
+	require.NoError(t, describe.Write(dir, changed))
 	changed, err = annotate.Files(dir, routes())
 	require.NoError(t, err)
 	require.Empty(t, changed)

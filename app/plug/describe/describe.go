@@ -70,11 +70,11 @@ func Changed(dir string, files map[string][]byte) (map[string][]byte, error) {
 	return changed, nil
 }
 
-// Write stores files in dir.
+// Write stores files in dir; one that is there keeps its mode.
 func Write(dir string, files map[string][]byte) error {
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, filepath.FromSlash(name)), text, 0o644); err != nil { //nolint:gosec // for everybody
-			return fmt.Errorf("write document: %w", err)
+			return fmt.Errorf("write %s: %w", name, err)
 		}
 	}
 	return nil

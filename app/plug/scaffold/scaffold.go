@@ -223,9 +223,5 @@ func (t *tree) store(name, text string) error {
 	if err := os.MkdirAll(filepath.Dir(t.path(name)), 0o750); err != nil {
 		return fmt.Errorf("make folder: %w", err)
 	}
-	mode := os.FileMode(0o644)
-	if info, err := os.Stat(t.path(name)); err == nil {
-		mode = info.Mode().Perm()
-	}
-	return os.WriteFile(t.path(name), []byte(text), mode)
+	return os.WriteFile(t.path(name), []byte(text), 0o644) //nolint:gosec // for everybody, as other sources; one that is there keeps its mode
 }
