@@ -14,6 +14,7 @@ import (
 
 	"plugboard/app"
 	"plugboard/infra/host/description"
+	"plugboard/infra/httpserver"
 )
 
 // schemas describes Go types. What is within a type that contains itself is described once.
@@ -52,7 +53,7 @@ func (c *schemas) of(t reflect.Type) *description.Schema {
 		return &description.Schema{Type: "string", Format: "date-time"}
 	case t == reflect.TypeFor[time.Duration]():
 		return &description.Schema{Type: "string"}
-	case isOptional(t):
+	case httpserver.IsOptional(t):
 		value, _ := t.FieldByName("Value")
 		s := c.of(value.Type)
 		s.Nullable = true
@@ -74,11 +75,6 @@ func implements(t reflect.Type, types ...reflect.Type) bool {
 		}
 	}
 	return false
-}
-
-// isOptional reports whether t is an [app.Optional].
-func isOptional(t reflect.Type) bool {
-	return t.Kind() == reflect.Struct && t.PkgPath() == reflect.TypeFor[app.File]().PkgPath() && strings.HasPrefix(t.Name(), "Optional[")
 }
 
 // textFormat names the format of a type with a text form of its own, where there is a name for it.

@@ -1,6 +1,7 @@
 package httpserver
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -207,7 +208,7 @@ func (s *Server) Mount(endpoints []app.Endpoint) error {
 	for i := range endpoints {
 		if s.compiled[keyOf(&endpoints[i])] == nil {
 			if problems := s.Check(endpoints); len(problems) > 0 {
-				return joinProblems(problems)
+				return errors.Join(problems...)
 			}
 			break
 		}

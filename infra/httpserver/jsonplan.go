@@ -87,8 +87,8 @@ func isOpaque(typ reflect.Type) bool {
 	return hasUnmarshaler(typ) || slices.ContainsFunc(marshalerTypes, reflect.PointerTo(typ).Implements)
 }
 
-// isOptional reports whether typ is an app.Optional.
-func isOptional(typ reflect.Type) bool {
+// IsOptional reports whether typ is an [app.Optional].
+func IsOptional(typ reflect.Type) bool {
 	return typ.Kind() == reflect.Struct && typ.PkgPath() == fileType.Elem().PkgPath() && strings.HasPrefix(typ.Name(), "Optional[")
 }
 
@@ -138,7 +138,7 @@ func (b *nodeBuilder) node(typ reflect.Type, label string) *jsonNode {
 func (b *nodeBuilder) fill(n *jsonNode, label string) {
 	typ := n.typ
 	switch {
-	case isOptional(typ):
+	case IsOptional(typ):
 		value, _ := typ.FieldByName("Value")
 		n.kind, n.elem = nodeOptional, b.node(value.Type, label)
 	case isOpen(typ):

@@ -134,6 +134,3 @@ func (s *Server) noMethod(c *gin.Context) {
 
 // Handler returns the whole front door as an http.Handler.
 func (s *Server) Handler() http.Handler { return front{s} }
-
-// joinProblems makes one error of many.
-func joinProblems(problems []error) error { return errors.Join(problems...) }

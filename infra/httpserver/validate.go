@@ -120,7 +120,7 @@ func (c *ruleChecker) structType(typ reflect.Type) {
 		return
 	}
 	c.seen[typ] = true
-	if isOptional(typ) {
+	if IsOptional(typ) {
 		c.rules.RegisterCustomTypeFunc(optionalValue, reflect.Zero(typ).Interface())
 	}
 	for f := range typ.Fields() {
@@ -181,7 +181,7 @@ func under(typ reflect.Type) reflect.Type {
 	for typ.Kind() == reflect.Pointer {
 		typ = typ.Elem()
 	}
-	if !isOptional(typ) {
+	if !IsOptional(typ) {
 		return typ
 	}
 	value, _ := typ.FieldByName("Value")
