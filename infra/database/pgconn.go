@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,12 +15,37 @@ import (
 )
 
 // pgConnector makes connections to Postgres whose transactions take as few round trips as they can.
-type pgConnector struct{ driver.Connector }
+type pgConnector struct {
+	driver.Connector
+	losses *losses
+}
 
 // newPgConnector returns a connector for config, which it changes.
 func newPgConnector(config *pgx.ConnConfig) pgConnector {
 	config.AfterNetConnect = newWire
-	return pgConnector{stdlib.GetConnector(*config)}
+	l := &losses{}
+	return pgConnector{stdlib.GetConnector(*config, stdlib.OptionShouldPing(l.suspect)), l}
+}
+
+// losses remembers when a connection of a pool was last found dead: the others may be, too. A transaction that has begun
+// cannot change its connection, and so each dead one costs it an attempt.
+type losses struct{ last atomic.Pointer[time.Time] }
+
+// unasked is how long a connection is believed to live that was taken from the pool before.
+const unasked = time.Second
+
+// suspect reports whether a connection is to be asked whether it lives before it is used again.
+func (l *losses) suspect(_ context.Context, p stdlib.ShouldPingParams) bool {
+	last := l.last.Load()
+	return p.IdleDuration > unasked || last != nil && time.Since(*last) < p.IdleDuration
+}
+
+// note tells of a connection that is closed without its user having given up.
+func (l *losses) note(ctx context.Context, conn *pgx.Conn) {
+	if conn.IsClosed() && ctx.Err() == nil {
+		now := time.Now()
+		l.last.Store(&now)
+	}
 }
 
 // Connect implements driver.Connector.
@@ -36,14 +62,15 @@ func (c pgConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	if !ok {
 		return nil, errors.Join(errors.New("connect to Postgres: a connection that is not our own"), conn.Close())
 	}
-	return &pgConn{Conn: std, wire: w}, nil
+	return &pgConn{Conn: std, wire: w, losses: c.losses}, nil
 }
 
 // pgConn is the driver's connection, with transactions that are begun by their first statement, and committed together
 // with their last ones.
 type pgConn struct {
 	*stdlib.Conn
-	wire *wire
+	wire   *wire
+	losses *losses
 	// inTx tells that a transaction is open, or will be with its first statement.
 	inTx bool
 	// last are the statements that the commit brings along.
@@ -86,7 +113,11 @@ func (c *pgConn) ExecContext(ctx context.Context, query string, args []driver.Na
 	if c.unopened() {
 		return nil, errTxFailed
 	}
-	return c.Conn.ExecContext(ctx, query, args)
+	result, err := c.Conn.ExecContext(ctx, query, args)
+	if err != nil {
+		c.losses.note(ctx, c.Conn.Conn())
+	}
+	return result, err
 }
 
 // QueryContext implements driver.QueryerContext.
@@ -94,7 +125,11 @@ func (c *pgConn) QueryContext(ctx context.Context, query string, args []driver.N
 	if c.unopened() {
 		return nil, errTxFailed
 	}
-	return c.Conn.QueryContext(ctx, query, args)
+	rows, err := c.Conn.QueryContext(ctx, query, args)
+	if err != nil {
+		c.losses.note(ctx, c.Conn.Conn())
+	}
+	return rows, err
 }
 
 func beginStatement(opts driver.TxOptions) (string, error) {
@@ -140,6 +175,7 @@ func (t *pgTx) Commit() error {
 	case err == nil && tag.String() == "ROLLBACK": // a statement had failed
 		err = pgx.ErrTxCommitRollback
 	case err != nil && c.Conn.Conn().PgConn().TxStatus() != 'I':
+		c.losses.note(t.ctx, c.Conn.Conn())
 		return errors.Join(err, t.Rollback())
 	}
 	c.inTx = false

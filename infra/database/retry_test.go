@@ -169,9 +169,13 @@ func (r *relay) cut() {
 	r.conns = nil
 }
 
-func throughRelay(t *testing.T) (*database.DB, *relay) {
+// few is a small pool.
+const few = 4
+
+func throughRelay(t *testing.T, maxConns int) (*database.DB, *relay) {
 	t.Helper()
 	cfg := settings(t, database.Postgres)
+	cfg.MaxConns = maxConns
 	u, err := url.Parse(cfg.URL)
 	require.NoError(t, err)
 	q := u.Query()
@@ -189,7 +193,7 @@ func throughRelay(t *testing.T) (*database.DB, *relay) {
 
 func TestConnectionsAreReplacedWhenTheyBreak(t *testing.T) {
 	t.Parallel()
-	db, relay := throughRelay(t)
+	db, relay := throughRelay(t, few)
 	for i := range 3 {
 		relay.cut()
 		require.NoError(t, db.InTx(t.Context(), func(ctx context.Context) error { return add(ctx, db, fmt.Sprint("cut ", i)) }))
@@ -208,7 +212,7 @@ func TestConnectionsAreReplacedWhenTheyBreak(t *testing.T) {
 
 func TestConnectionLostWhileCommitting(t *testing.T) {
 	t.Parallel()
-	db, relay := throughRelay(t)
+	db, relay := throughRelay(t, few)
 	runs := 0
 	err := db.InTx(t.Context(), func(ctx context.Context) error {
 		runs++
