@@ -1,8 +1,11 @@
 package host
 
 import (
+	"os"
 	"runtime"
 	"runtime/debug"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -13,7 +16,7 @@ func TestHeapFloor(t *testing.T) {
 	t.Setenv("GOGC", "")
 	t.Setenv("GOMEMLIMIT", "")
 	debug.FreeOSMemory()
-	const garbage = heapFloor / 2
+	const garbage = restingFloor / 2
 	without := collections(garbage)
 	lower := raiseHeapFloor()
 	with := collections(garbage)
@@ -28,8 +31,78 @@ func TestHeapFloor(t *testing.T) {
 	lower()
 }
 
+// TestHeapFloorFollowsTheLoad holds that the floor rises with the load at once, and falls when it has been gone for a while.
+func TestHeapFloorFollowsTheLoad(t *testing.T) {
+	t.Parallel()
+	const mb = 1 << 20
+	f := newHeapFloor(1<<30, false)
+	require.EqualValues(t, 64*mb, f.size)
+	f.follow(30 * mb)
+	require.EqualValues(t, 64*mb, f.size)
+	f.follow(40 * mb)
+	require.EqualValues(t, 128*mb, f.size, "two seconds of it")
+	f.follow(900 * mb)
+	require.EqualValues(t, 128*mb, f.size, "an eighth of the memory at most")
+	for range floorRest/floorTick - 1 {
+		f.follow(0)
+	}
+	f.follow(40 * mb)
+	for range floorRest/floorTick - 1 {
+		f.follow(0)
+	}
+	require.EqualValues(t, 128*mb, f.size)
+	f.follow(0)
+	require.EqualValues(t, 64*mb, f.size)
+	require.EqualValues(t, 256*mb, newHeapFloor(1<<40, false).highest)
+}
+
+// TestHeapFloorFitsIntoTheContainer holds that a small container is not filled by garbage, and that its memory is the heap's
+// soft limit. Not parallel: the limit is the process's.
+//
+//nolint:paralleltest // see above
+func TestHeapFloorFitsIntoTheContainer(t *testing.T) {
+	const memory = 128 << 20
+	before := debug.SetMemoryLimit(-1)
+	defer debug.SetMemoryLimit(before)
+	f := newHeapFloor(memory, true)
+	f.follow(900 << 20)
+	require.EqualValues(t, memory/floorShare, f.size)
+	require.Equal(t, f.limit+f.size, debug.SetMemoryLimit(-1))
+	require.InDelta(t, limitShare*memory, f.limit, 1)
+}
+
+// TestHeapFloorTakesNoMemory holds that the floor is not backed by memory, also when it takes the place of garbage. Not
+// parallel: the memory is the process's.
+//
+//nolint:paralleltest // see above
+func TestHeapFloorTakesNoMemory(t *testing.T) {
+	f := newHeapFloor(1<<40, false)
+	collections(f.highest)
+	before := resident(t)
+	for range 3 {
+		f.set(f.highest)
+		runtime.GC()
+		f.set(f.resting)
+		runtime.GC()
+	}
+	f.set(f.highest)
+	require.Less(t, resident(t), before+f.highest/4)
+}
+
+// resident returns how much memory the process has, where the system tells.
+func resident(t *testing.T) int64 {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Skip("the system does not tell how much memory a process has")
+	}
+	pages, err := strconv.ParseInt(strings.Fields(string(text))[1], 10, 64)
+	require.NoError(t, err)
+	return pages * int64(os.Getpagesize())
+}
+
 // collections makes so many bytes of garbage and returns how often it was collected meanwhile.
-func collections(garbage int) uint32 {
+func collections(garbage int64) uint32 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	const piece = 64 << 10

@@ -64,7 +64,7 @@ func printProtection(ours, straight columns) (missed int) {
 		{"p99 of what is refused, in ms", ours["refused"], 50},
 		{"refused, of 1", ours["share"], 0},
 		{"goroutines at their most", ours["goroutines"], 500},
-		{"resident memory at its most, in MB", ours["memory"], 256},
+		{"resident memory at its most, in MB", ours["memory"], 400},
 		{"back to twice the p99 alone, in seconds", ours["recovered"], 5},
 		{"failed requests, and refused light ones", ours["failed"], -1},
 	} {
