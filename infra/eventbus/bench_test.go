@@ -148,3 +148,39 @@ func BenchmarkDurable(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkTransactional publishes in large transactions, so that what is measured is mostly the handling: each handler
+// stores a row. Of those that fail, each does so the first time.
+func BenchmarkTransactional(b *testing.B) {
+	for name, every := range map[string]int64{"well": 0, "half-fail": 2, "some-fail": 200} {
+		b.Run(name, func(b *testing.B) {
+			ctx, cancel := context.WithCancel(b.Context())
+			defer cancel()
+			var db *database.DB
+			bus, opened := benchRigDB(b, publishes(Ping{}), subscribes(app.OnTx(func(ctx context.Context, e Ping) error {
+				if d, _ := app.DeliveryFrom(ctx); every > 0 && e.ID%every == 0 && d.Attempt == 1 {
+					return errBroken
+				}
+				_, err := db.ExecContext(ctx, "INSERT INTO rows (name) VALUES (?)", e.Name)
+				return err
+			})))
+			db = opened
+			_, err := db.ExecContext(ctx, "CREATE TABLE rows (id INTEGER PRIMARY KEY, name TEXT)")
+			require.NoError(b, err)
+			b.ResetTimer()
+			used := processorTime(b)
+			for first := 0; first < b.N; first += 500 {
+				require.NoError(b, db.InTx(ctx, func(ctx context.Context) error {
+					for i := first; i < min(first+500, b.N); i++ {
+						if err := bus.For("p0").Publish(ctx, Ping{ID: int64(i), Name: "x"}); err != nil {
+							return err
+						}
+					}
+					return nil
+				}))
+				require.NoError(b, bus.Idle(ctx))
+			}
+			b.ReportMetric(float64(processorTime(b)-used)/float64(b.N), "cpu-ns/op")
+		})
+	}
+}

@@ -45,7 +45,7 @@ func TestEventsReachSubscribersOfTheirOwnStructs(t *testing.T) {
 		var durable, tx, volatile seen[MadeRead]
 		r := start(t, at, settings(), publishes(Made{}),
 			subscribes(app.On(func(_ context.Context, e MadeRead) error { durable.add(e); return nil })),
-			subscribes(app.OnTx(func(_ context.Context, e MadeRead) error { tx.add(e); return nil })),
+			subscribes(app.OnTx(func(ctx context.Context, e MadeRead) error { tx.keep(ctx, e); return nil })),
 			subscribes(app.On(func(_ context.Context, e MadeRead) error { volatile.add(e); return nil }), app.Volatile()),
 		)
 		var want []MadeRead

@@ -157,7 +157,7 @@ func TestAHandlerThatEndsItsGoroutineDelaysOnlyItself(t *testing.T) {
 				if d, _ := app.DeliveryFrom(ctx); d.Attempt == 1 && e.ID%2 == 0 {
 					runtime.Goexit()
 				}
-				list.add(e.ID)
+				list.keep(ctx, e.ID)
 				return nil
 			}
 		}
@@ -341,7 +341,7 @@ func TestARunThatOutlivesItsTimeoutIsEndedAndTheNextIsNot(t *testing.T) {
 				<-ctx.Done()
 				return ctx.Err()
 			}
-			got.add(e.ID)
+			got.keep(ctx, e.ID)
 			return ctx.Err()
 		}
 		r := start(t, at, settings(), publishes(Note{}),

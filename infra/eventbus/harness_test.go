@@ -172,6 +172,16 @@ func (s *seen[T]) add(v T) {
 	s.mu.Unlock()
 }
 
+// keep adds v once the transaction of ctx has committed; without one, at once. The function of a transaction may run more
+// than once.
+func (s *seen[T]) keep(ctx context.Context, v T) {
+	if tx, ok := database.TxFrom(ctx); ok {
+		tx.AfterCommit(func() { s.add(v) })
+		return
+	}
+	s.add(v)
+}
+
 func (s *seen[T]) all() []T {
 	s.mu.Lock()
 	defer s.mu.Unlock()

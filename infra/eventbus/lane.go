@@ -29,6 +29,8 @@ type lane struct {
 	pulled bool
 	// onReady is called after a delivery has become ready in a pulled lane.
 	onReady func()
+	// wary is how many deliveries of a pulled lane are not to share a savepoint; the settler's alone.
+	wary int
 
 	// backlog is the poller's.
 	backlog backlog
@@ -334,6 +336,13 @@ func (l *lane) pull() *Incoming {
 		return nil
 	}
 	return l.ready.pop()
+}
+
+// orders reports whether the lane still orders the key of d, which has one: it may have been dropped since d became ready.
+func (l *lane) orders(d *Incoming) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.keys[d.Key] == d.order
 }
 
 // waits reports whether pull would find something.

@@ -327,16 +327,25 @@ func (h *handlerError) Unwrap() error { return h.err }
 // inTx runs handle in the transaction that completes the delivery.
 func (o *Outbox) inTx(handle func(context.Context, *Incoming) error) func(context.Context, *Incoming) error {
 	return func(ctx context.Context, d *Incoming) error {
-		return o.db.InTx(ctx, func(ctx context.Context) (err error) {
-			if err := func() (err error) {
-				defer recovered(&err)
-				return handle(ctx, d)
-			}(); err != nil {
-				return &handlerError{err}
-			}
-			return o.complete(ctx, d)
-		})
+		return o.db.InTx(ctx, func(ctx context.Context) error { return o.perform(ctx, d, handle) })
 	}
+}
+
+// perform runs handle and completes the delivery, in the transaction of ctx. When it returns nil, no statement in it has
+// failed.
+func (o *Outbox) perform(ctx context.Context, d *Incoming, handle func(context.Context, *Incoming) error) error {
+	err := func() (err error) {
+		defer recovered(&err)
+		return handle(ctx, d)
+	}()
+	switch {
+	case err != nil:
+		return &handlerError{err}
+	case d.completed: // by the handler; a statement that failed since has this one fail too
+		_, err = o.store.complete(ctx, d)
+		return err
+	}
+	return o.complete(ctx, d)
 }
 
 // txTogether is how many transactional deliveries share a transaction on Postgres, where each round trip and each commit
