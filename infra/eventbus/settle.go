@@ -31,7 +31,7 @@ type op struct {
 }
 
 // settler writes outcomes to the database, many in one transaction: each commit costs a sync of the disk. On SQLite
-// its transactions also run the transactional handlers, each in a savepoint, for the same reason.
+// its transactions also run the transactional handlers, in savepoints, for the same reason.
 type settler struct {
 	o *Outbox
 
