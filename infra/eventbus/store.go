@@ -214,9 +214,9 @@ const insertAllPostgres = `WITH e AS (
 	INSERT INTO bus_events (id, topic, key, seq, emitter, parent, request_id, trace, headers, payload, published_at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 )
-INSERT INTO bus_deliveries (event_id, subscription, key, seq, state, owner, token, attempts, due_at, claimed_at)
-SELECT $1, g.name, $3, $4, g.state, g.owner, g.n, g.n, (extract(epoch FROM statement_timestamp()) * 1000)::bigint + $15::bigint,
-	(extract(epoch FROM statement_timestamp()) * 1000)::bigint
+INSERT INTO bus_deliveries (event_id, subscription, key, seq, state, owner, token, due_at, attempts, claimed_at)
+SELECT $1, g.name, $3, $4, g.state, g.owner, g.n, (extract(epoch FROM statement_timestamp()) * 1000)::bigint + $15::bigint,
+	g.n, (extract(epoch FROM statement_timestamp()) * 1000)::bigint
 FROM (
 	SELECT unnest($12::text[]) AS name, 'running' AS state, $14::text AS owner, 1 AS n
 	UNION ALL SELECT unnest($13::text[]), 'pending', '', 0
