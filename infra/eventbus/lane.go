@@ -57,6 +57,8 @@ type lane struct {
 	idle  int
 	open  bool
 	ready queue
+	// apart tells that a handler ended the goroutine of a batch: none is run together any more.
+	apart bool
 	_     [64]byte
 }
 
@@ -556,6 +558,9 @@ func (l *lane) take(batch []*Incoming, n int) []*Incoming {
 	if l.together != nil { // the other workers have their part
 		n = min(l.batch, 1+l.ready.len()/l.group.Concurrency)
 	}
+	if l.apart {
+		n = 1
+	}
 	for len(batch) < n && l.ready.len() > 0 {
 		batch = append(batch, l.ready.pop())
 	}
@@ -576,7 +581,7 @@ func (w *worker) all(batch []*Incoming) bool {
 		}
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.batch = 1
+		l.apart = true
 		for _, d := range batch {
 			l.ready.push(d)
 		}
