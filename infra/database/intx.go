@@ -115,15 +115,16 @@ func (t *Tx) release() error {
 	return nil
 }
 
-// undo rolls a savepoint back; one that has ended is left alone. When that fails, the databases refuse all further
-// statements of the transaction.
+// undo rolls a savepoint back, also when its context has ended, while that of the transaction around it has not; one that
+// has ended is left alone. When that fails, the databases refuse all further statements of the transaction.
 func (t *Tx) undo() error {
 	if !t.end() {
 		return nil
 	}
-	_, err := t.exec(t.ctx, "ROLLBACK TO SAVEPOINT "+t.name(), nil)
+	ctx := context.WithoutCancel(t.ctx)
+	_, err := t.exec(ctx, "ROLLBACK TO SAVEPOINT "+t.name(), nil)
 	if err == nil {
-		_, err = t.exec(t.ctx, "RELEASE SAVEPOINT "+t.name(), nil)
+		_, err = t.exec(ctx, "RELEASE SAVEPOINT "+t.name(), nil)
 	}
 	t.runHooks("after-rollback", t.afterRollback)
 	return err

@@ -365,6 +365,11 @@ func (t *Tx) exec(ctx context.Context, query string, args []any) (sql.Result, er
 		return nil, err
 	}
 	defer done()
+	if startsWithRollbackTo(query) { // GORM's, too; cut short, what it undoes would be committed with the rest
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+		defer cancel()
+	}
 	result, err := t.root.sql.ExecContext(ctx, query, args...)
 	return result, t.statementError(err)
 }

@@ -81,6 +81,35 @@ func TestNestedInTxIsASavepoint(t *testing.T) {
 	})
 }
 
+// A savepoint's context may end before that of the transaction around it, which goes on.
+func TestWhatIsNestedIsUndoneAlsoWhenItsContextHasEnded(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, dialect database.Dialect) {
+		db := fresh(t, dialect)
+		require.NoError(t, db.InTx(t.Context(), func(ctx context.Context) error {
+			for i, end := range []error{errBoom, nil} {
+				short, cancel := context.WithCancel(ctx)
+				require.Error(t, db.InTx(short, func(ctx context.Context) error {
+					require.NoError(t, add(ctx, db, fmt.Sprint("nested ", i)))
+					cancel()
+					return end
+				}))
+			}
+			return add(ctx, db, "outer")
+		}))
+		require.NoError(t, db.Gorm().WithContext(t.Context()).Transaction(func(tx *gorm.DB) error {
+			short, cancel := context.WithCancel(tx.Statement.Context)
+			require.ErrorIs(t, tx.WithContext(short).Transaction(func(tx *gorm.DB) error {
+				require.NoError(t, tx.Create(&Lamp{Name: "gorm, nested", Watts: 1}).Error)
+				cancel()
+				return errBoom
+			}), errBoom)
+			return tx.Create(&Lamp{Name: "gorm, outer", Watts: 1}).Error
+		}))
+		require.Equal(t, []string{"outer", "gorm, outer"}, names(t.Context(), t, db))
+	})
+}
+
 func TestHooks(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, dialect database.Dialect) {
