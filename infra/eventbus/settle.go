@@ -44,6 +44,8 @@ type settler struct {
 	done     chan struct{}
 	// turn is the lane that is asked first for its next transactional delivery.
 	turn int
+	// solo is how many transactional deliveries are yet to run one to a transaction.
+	solo int
 }
 
 const (
@@ -279,7 +281,7 @@ func (o *Outbox) outcome(d *Incoming, err error) op {
 		return op{kind: opRelease, d: d}
 	case errors.Is(err, ErrUnreadable):
 		return op{kind: opPark, d: d, err: err, wait: min(o.cfg.Park/4+time.Second, 30*time.Second)}
-	case g.Tx && !errors.As(err, &own) && !errors.Is(err, errExited): // the transaction failed, not the handler
+	case g.Tx && !errors.As(err, &own) && !errors.Is(err, errExited) && !violated(err): // the transaction failed, not the handler
 		return op{kind: opRelease, d: d, wait: time.Second}
 	case isFinal(err) || d.Attempt >= g.Attempts:
 		return op{kind: opDead, d: d, err: err}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	"plugboard/app"
 )
 
 // Bounds of the transactional handlers of one transaction on SQLite, whose one writer it holds.
@@ -89,7 +91,7 @@ func (b *txRuns) at(i int) *txRun {
 	if i < len(b.list) {
 		return b.list[i]
 	}
-	if i >= txBatch || !time.Now().Before(b.end) {
+	if i >= b.bound() || !time.Now().Before(b.end) {
 		return nil
 	}
 	d := b.nextTx()
@@ -138,6 +140,14 @@ func (b *txRuns) inTurn(i int) bool {
 	d := b.list[i].d
 	return d.Key == "" || d.lane.orders(d) &&
 		!slices.ContainsFunc(b.list[:i], func(r *txRun) bool { return r.err != nil && r.d.order == d.order })
+}
+
+// bound is the most deliveries of one transaction.
+func (s *settler) bound() int {
+	if s.solo > 0 {
+		return 1
+	}
+	return txBatch
 }
 
 // nextTx takes the next transactional delivery, from each lane in turn.
@@ -200,8 +210,15 @@ func (s *settler) handle(ctx context.Context, d *Incoming, done chan<- error) {
 	err = s.o.perform(ctx, d, d.lane.group.Handle)
 }
 
-// settleTx follows up on a batch. When its commit failed, what had succeeded goes back untried.
+// settleTx follows up on a batch. When its commit failed, what had succeeded goes back untried. When that was because of
+// something that one of them did, such as violating a deferred constraint, they run again one to a transaction: the one
+// that fails alone has failed.
 func (s *settler) settleTx(ran []*txRun, failure error) {
+	s.solo = max(0, s.solo-len(ran))
+	own := violated(failure)
+	if own && len(ran) > 1 {
+		s.solo = len(ran)
+	}
 	for _, r := range ran {
 		l := r.d.lane
 		if !errors.Is(r.err, errNotBegun) {
@@ -210,6 +227,9 @@ func (s *settler) settleTx(ran []*txRun, failure error) {
 		switch {
 		case r.late:
 			s.o.settled(r.d, r.err)
+		case own && len(ran) == 1:
+			r.d.completed = false
+			s.o.settled(r.d, failure)
 		case failure != nil:
 			r.d.completed = false
 			s.o.releaseAll(l.drop(r.d))
@@ -220,4 +240,10 @@ func (s *settler) settleTx(ran []*txRun, failure error) {
 			s.o.settled(r.d, r.err)
 		}
 	}
+}
+
+// violated reports whether a transaction failed because of what was done in it.
+func violated(err error) bool {
+	code := app.CodeOf(err)
+	return code == app.Conflict || code == app.Invalid
 }

@@ -217,6 +217,41 @@ func TestATransactionalHandlerWhoseWriteTakesTooLongUsesUpItsAttempts(t *testing
 	require.Equal(t, 2, dead[0].Attempts)
 }
 
+// A deferred constraint is checked at the commit, which others share.
+func TestAHandlerWhoseWorkCannotBeCommittedDelaysOnlyItself(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		var left *effects
+		var r *rig
+		r = start(t, at, settings(), publishes(Note{}, Made{}),
+			subscribes(app.OnTx(func(ctx context.Context, e Note) error {
+				if e.ID == 2 {
+					_, err := r.db.ExecContext(ctx, "INSERT INTO parts (whole) VALUES (7)")
+					return err
+				}
+				return left.add(ctx, "", e.ID)
+			}), app.Attempts(3)),
+			subscribes(app.OnTx(func(ctx context.Context, e Made) error { return left.add(ctx, e.Group, e.ID) })))
+		left = r.effects(at)
+		for _, table := range []string{
+			"CREATE TABLE wholes (id INTEGER PRIMARY KEY)",
+			"CREATE TABLE parts (whole INTEGER REFERENCES wholes (id) DEFERRABLE INITIALLY DEFERRED)",
+		} {
+			_, err := r.db.ExecContext(t.Context(), table)
+			require.NoError(t, err)
+		}
+		r.publishAll(Made{ID: 1, Group: "k"}, Note{1}, Note{2}, Note{3}, Made{ID: 2, Group: "k"}, Made{ID: 3, Group: "k"})
+		r.idle()
+		require.ElementsMatch(t, []int64{1, 3}, left.all("p1/note.taken", ""))
+		require.Equal(t, ids(1, 3), left.all("p2/thing.made", "k"))
+		dead, err := r.bus.Admin("x").Deliveries(t.Context(), eventbus.Filter{State: "dead"})
+		require.NoError(t, err)
+		require.Len(t, dead, 1)
+		require.Equal(t, 3, dead[0].Attempts)
+		require.Contains(t, dead[0].Error, "constraint")
+	})
+}
+
 // The function of a transaction may run again, and need not end as it did before.
 func TestAKeyKeepsItsOrderWhenItsTransactionIsTriedAgain(t *testing.T) {
 	t.Parallel()
