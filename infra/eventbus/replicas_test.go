@@ -151,3 +151,25 @@ func TestATransactionThatHangsDoesNotKeepTheRestFromBeingTakenOver(t *testing.T)
 	r.idle()
 	require.Equal(t, []int64{2, 1}, got.all())
 }
+
+// Each event looks for subscriptions of its topic that only other versions know: by index, not among all.
+func TestAnEventDoesNotLookAtTheSubscriptionsOfOtherTopics(t *testing.T) {
+	t.Parallel()
+	r := start(t, newSchema(t), settings(), publishes(Made{}))
+	ctx := t.Context()
+	_, err := r.db.ExecContext(ctx, `INSERT INTO bus_subscriptions SELECT 's' || i, 't' || i, 'p', 'active', 0, 0 FROM generate_series(1, 2000) i`)
+	require.NoError(t, err)
+	_, err = r.db.ExecContext(ctx, "ANALYZE bus_subscriptions")
+	require.NoError(t, err)
+	rows, err := r.db.QueryContext(ctx, "EXPLAIN SELECT name FROM bus_subscriptions WHERE topic = 't7' AND state = 'active'")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, rows.Close()) }()
+	plan := ""
+	for rows.Next() {
+		var line string
+		require.NoError(t, rows.Scan(&line))
+		plan += line + "\n"
+	}
+	require.NoError(t, rows.Err())
+	require.Contains(t, plan, "bus_subscriptions_topic")
+}

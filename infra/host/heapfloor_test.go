@@ -43,10 +43,10 @@ func TestHeapFloorFollowsTheLoad(t *testing.T) {
 	require.EqualValues(t, 128*mb, f.size, "two seconds of it")
 	f.follow(900 * mb)
 	require.EqualValues(t, 128*mb, f.size, "an eighth of the memory at most")
-	for range floorRest/floorTick - 1 {
+	for range floorRest / floorTick / 2 {
 		f.follow(0)
 	}
-	f.follow(40 * mb)
+	f.follow(40 * mb) // from here anew
 	for range floorRest/floorTick - 1 {
 		f.follow(0)
 	}
