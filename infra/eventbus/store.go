@@ -85,8 +85,8 @@ func list(values []string) string {
 	return string(b)
 }
 
-// bounded returns the context of a statement. On SQLite it cannot be cancelled: the outbox's statements are short, the
-// driver starts a goroutine to watch each that can be, and an interrupted one would take the whole transaction with it.
+// bounded returns the context of a statement. On SQLite it cannot be cancelled: the outbox's statements are short, watching
+// over one costs something, and an interrupted one would take the whole transaction with it.
 func (s store) bounded(ctx context.Context) context.Context {
 	if s.postgres {
 		return ctx

@@ -108,7 +108,7 @@ func (f *heapFloor) run(ctx context.Context) {
 		case <-tick.C:
 		}
 		f.follow(int64(allocatedBytes() - total))
-		total = allocatedBytes()
+		total = allocatedBytes() // with the floor, which is no load
 	}
 }
 
