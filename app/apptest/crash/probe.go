@@ -16,12 +16,26 @@ type probeLedger struct {
 
 	mu   sync.Mutex
 	sent [clients]int
-	// acked are the writes that were answered with 201, and undone those that were to be rolled back.
-	acked, undone map[string]bool
+	// power is what the clients' disk has.
+	power power
+	// acked are the writes that were answered with 201 while the power was on, undone those that were to be rolled
+	// back, and late those that were asked for without power and answered with 201 all the same.
+	acked, undone, late map[string]bool
 }
 
+// power is the state of the disk under the service, as the clients know it.
+type power int
+
+const (
+	on power = iota
+	// failing: it is being cut. No client can have an answer from then on, and a sync that is under way may be told
+	// that it succeeded by a simulated cut, which a real one ends.
+	failing
+	off
+)
+
 func newProbeLedger() *probeLedger {
-	return &probeLedger{acked: make(map[string]bool), undone: make(map[string]bool)}
+	return &probeLedger{acked: make(map[string]bool), undone: make(map[string]bool), late: make(map[string]bool)}
 }
 
 // probeWrite is the body of POST /writes.
@@ -74,19 +88,50 @@ func (l *probeLedger) next(rng *rand.Rand, client int) op {
 	return l.request(w)
 }
 
+// request is called with l locked.
 func (l *probeLedger) request(w probeWrite) op {
 	body, err := json.Marshal(w)
 	if err != nil {
 		panic(err) // strings and numbers
 	}
+	before := l.power
 	return op{method: http.MethodPost, path: "/writes", body: body, done: func(status int, _ []byte) {
 		if status != http.StatusCreated {
 			return
 		}
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.acked[w.Token] = true
+		switch {
+		case l.power == on:
+			l.acked[w.Token] = true
+		case before == off:
+			l.late[w.Token] = true
+		}
 	}}
+}
+
+// set tells what the disk has from now on.
+func (l *probeLedger) set(p power) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.power = p
+}
+
+// sentSoFar counts the requests.
+func (l *probeLedger) sentSoFar() (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, sent := range l.sent {
+		n += sent
+	}
+	return n
+}
+
+// ackedLate returns the writes that were acked though there was no power when they were asked for.
+func (l *probeLedger) ackedLate() map[string]bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.late)
 }
 
 // ackedSoFar counts the acked writes.
