@@ -189,7 +189,7 @@ func (c *sqliteConn) exec(ctx context.Context, query string, args []driver.Named
 	w := watchStatement(ctx, c.handle)
 	result, err := stmt.stmt.ExecContext(context.Background(), args)
 	if err = w.end(err); err != nil {
-		_ = stmt.stmt.Close()
+		_ = c.stmts.drop(stmt)
 		return nil, err
 	}
 	return result, c.stmts.put(stmt)
@@ -207,7 +207,7 @@ func (c *sqliteConn) QueryContext(ctx context.Context, query string, args []driv
 	w := watchStatement(ctx, c.handle)
 	rows, err := stmt.stmt.QueryContext(context.Background(), args)
 	if err != nil {
-		_ = stmt.stmt.Close()
+		_ = c.stmts.drop(stmt)
 		return nil, c.note(w.end(err))
 	}
 	return &sqliteRows{rawRows: rows.(rawRows), conn: c, stmt: stmt, watch: w}, nil //nolint:forcetypeassert // what modernc.org/sqlite's have
@@ -306,7 +306,7 @@ func (r *sqliteRows) Close() error {
 	r.stmt = nil
 	err := r.watch.end(r.rawRows.Close())
 	if err != nil || r.failed {
-		_ = stmt.stmt.Close()
+		_ = r.conn.stmts.drop(stmt)
 		return err
 	}
 	return r.conn.stmts.put(stmt)

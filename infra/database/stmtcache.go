@@ -21,53 +21,90 @@ type rawStmt interface {
 	driver.StmtQueryContext
 }
 
-// stmtCache keeps the prepared statements of one connection that are not running. It is for one goroutine at a time, as
-// the connection is.
+// stmtCache keeps the prepared statements of one connection. It is for one goroutine at a time, as the connection is.
 type stmtCache struct {
 	byQuery map[string]*list.Element
 	recent  list.List // of *cachedStmt, the last used first
 }
 
+// cachedStmt is a prepared statement. One that runs stays in its place in the cache: a map whose keys come and go with
+// each statement is slow.
 type cachedStmt struct {
-	query string
-	stmt  rawStmt
+	query   string
+	stmt    rawStmt
+	running bool
+	place   *list.Element // nil for one that is not kept
 }
 
-// take returns a statement for query that is nobody else's until it is put back.
+// take returns a statement for query that is nobody else's until it is put back or dropped.
 func (c *stmtCache) take(ctx context.Context, conn rawConn, query string) (*cachedStmt, error) {
-	if e, ok := c.byQuery[query]; ok {
-		delete(c.byQuery, query)
-		return c.recent.Remove(e).(*cachedStmt), nil //nolint:forcetypeassert // the list holds nothing else
+	e, ok := c.byQuery[query]
+	if ok {
+		s := e.Value.(*cachedStmt) //nolint:forcetypeassert // the list holds nothing else
+		if !s.running {
+			s.running = true
+			c.recent.MoveToFront(e)
+			return s, nil
+		}
 	}
 	stmt, err := conn.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
 	}
-	return &cachedStmt{query, stmt.(rawStmt)}, nil //nolint:forcetypeassert // what modernc.org/sqlite's has
+	s := &cachedStmt{query: query, stmt: stmt.(rawStmt), running: true} //nolint:forcetypeassert // what modernc.org/sqlite's has
+	if !ok && len(query) <= cachedLength {
+		c.keep(s)
+	}
+	return s, nil
 }
 
-// put keeps a statement that has run without an error, and closes one that is not worth keeping.
-func (c *stmtCache) put(s *cachedStmt) error {
-	if _, twice := c.byQuery[s.query]; twice || len(s.query) > cachedLength {
-		return s.stmt.Close()
-	}
+// keep gives s a place, for which the statement leaves that was not used for the longest time.
+func (c *stmtCache) keep(s *cachedStmt) {
 	if c.byQuery == nil {
 		c.byQuery = make(map[string]*list.Element, cachedStatements)
 	}
-	c.byQuery[s.query] = c.recent.PushFront(s)
+	s.place = c.recent.PushFront(s)
+	c.byQuery[s.query] = s.place
 	if c.recent.Len() <= cachedStatements {
-		return nil
+		return
 	}
-	oldest := c.recent.Remove(c.recent.Back()).(*cachedStmt) //nolint:forcetypeassert // the list holds nothing else
-	delete(c.byQuery, oldest.query)
-	return oldest.stmt.Close()
+	oldest := c.recent.Back().Value.(*cachedStmt) //nolint:forcetypeassert // the list holds nothing else
+	c.forget(oldest)
+	if !oldest.running { // else it is closed when it is put back
+		_ = oldest.stmt.Close()
+	}
 }
 
-// close closes all statements.
-func (c *stmtCache) close() {
-	for e := c.recent.Front(); e != nil; e = e.Next() {
-		_ = e.Value.(*cachedStmt).stmt.Close() //nolint:forcetypeassert // the list holds nothing else
+func (c *stmtCache) forget(s *cachedStmt) {
+	if s.place != nil {
+		c.recent.Remove(s.place)
+		delete(c.byQuery, s.query)
+		s.place = nil
 	}
-	c.recent.Init()
-	clear(c.byQuery)
+}
+
+// put ends the use of a statement that has run without an error. One that has no place is closed.
+func (c *stmtCache) put(s *cachedStmt) error {
+	if s.place == nil {
+		return s.stmt.Close()
+	}
+	s.running = false
+	return nil
+}
+
+// drop closes a statement that has failed.
+func (c *stmtCache) drop(s *cachedStmt) error {
+	c.forget(s)
+	return s.stmt.Close()
+}
+
+// close closes all statements but the ones that run, which are closed when they are put back.
+func (c *stmtCache) close() {
+	for c.recent.Len() > 0 {
+		s := c.recent.Front().Value.(*cachedStmt) //nolint:forcetypeassert // the list holds nothing else
+		c.forget(s)
+		if !s.running {
+			_ = s.stmt.Close()
+		}
+	}
 }
