@@ -24,7 +24,7 @@ import (
 // the commit. What finds no room, fails or is left by a dead process is claimed from the database.
 //
 // One goroutine writes outcomes (and, on SQLite, runs the transactional handlers), one claims, and on Postgres one
-// keeps the process registered; handlers run on the lanes' workers.
+// keeps the process registered; while there are suspects, one has them run. Handlers run on the lanes' workers.
 type Outbox struct {
 	cfg   config.Events
 	db    *database.DB
@@ -38,9 +38,10 @@ type Outbox struct {
 	others atomic.Pointer[map[string][]string]
 	owner  atomic.Pointer[string]
 
-	settler *settler
-	poller  *poller
-	member  *member
+	settler  *settler
+	poller   *poller
+	member   *member
+	suspects *suspects
 
 	life     sync.Mutex
 	started  bool
@@ -65,6 +66,7 @@ func NewOutbox(cfg config.Events, db *database.DB, log *zap.Logger, hooks Hooks)
 	o.settler = newSettler(o)
 	o.poller = newPoller(o)
 	o.member = newMember(o)
+	o.suspects = newSuspects(o)
 	return o
 }
 
@@ -485,6 +487,9 @@ func (o *Outbox) close(ctx context.Context) error {
 			o.settler.add(op{kind: opRelease, d: d})
 		}
 	}
+	for _, d := range o.suspects.close() {
+		o.settler.add(op{kind: opRelease, d: d})
+	}
 	for _, l := range o.lanes {
 		errs = append(errs, l.wait(ctx))
 	}
@@ -492,6 +497,7 @@ func (o *Outbox) close(ctx context.Context) error {
 	o.member.leave(ctx)
 	o.cancel()
 	o.tasks.Wait()
+	o.suspects.over.Wait()
 	return errors.Join(errs...)
 }
 

@@ -260,6 +260,11 @@ func (p *poller) take(ctx context.Context, l *lane, places int, orders map[strin
 		taken++
 		d := m.incoming(l, c.attempts)
 		d.seq, d.token, d.order = c.seq, c.token, orders[c.key]
+		d.ends, d.alone = c.ends, c.alone
+		if suspicious(d.ends) {
+			p.o.suspects.add(ctx, d)
+			continue
+		}
 		p.o.deliver(l, d)
 	}
 	p.o.progress()

@@ -67,7 +67,7 @@ func (s *settler) add(ops ...op) {
 	first := len(s.ops) == 0
 	s.ops = append(s.ops, ops...)
 	for i := range ops {
-		s.urgent = s.urgent || ops[i].kind != opDone
+		s.urgent = s.urgent || ops[i].kind != opDone || suspicious(ops[i].d.ends)
 	}
 	rouse := first || s.urgent || s.hurried > 0 || len(s.ops) >= settleBatch
 	s.mu.Unlock()
@@ -360,6 +360,7 @@ func (o *Outbox) bury(ctx context.Context, p *op) error {
 func (o *Outbox) written(p *op) {
 	l := p.d.lane
 	o.poller.drop(l, p.d.ID())
+	o.suspects.written(p.d)
 	l.unreserve()
 	switch p.kind {
 	case opDead:

@@ -276,21 +276,21 @@ func (s store) settleAll(ctx context.Context, deliveries []*Incoming) error {
 // retry gives a delivery back, due after wait. Attempts is what it has counted so far.
 func (s store) retry(ctx context.Context, d *Incoming, attempts int, wait time.Duration, cause string) (bool, error) {
 	n, err := s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = ?, due_at = {now} + ?, failed_at = {now},
-		error = ? WHERE event_id = ? AND subscription = ? AND token = ?`,
+		ends = 0, alone = 0, error = ? WHERE event_id = ? AND subscription = ? AND token = ?`,
 		attempts, wait.Milliseconds(), cause, d.ID(), d.Subscription(), d.token)
 	return n == 1, err
 }
 
 // release gives a delivery back untried.
 func (s store) release(ctx context.Context, d *Incoming, wait time.Duration) (bool, error) {
-	n, err := s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = attempts - 1, due_at = {now} + ?
-		WHERE event_id = ? AND subscription = ? AND token = ?`, wait.Milliseconds(), d.ID(), d.Subscription(), d.token)
+	n, err := s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = attempts - 1, ends = 0, alone = 0,
+		due_at = {now} + ? WHERE event_id = ? AND subscription = ? AND token = ?`, wait.Milliseconds(), d.ID(), d.Subscription(), d.token)
 	return n == 1, err
 }
 
 // park leaves a delivery to other versions for wait, or reports that it has been left for longer than limit.
 func (s store) park(ctx context.Context, d *Incoming, wait, limit time.Duration, cause string) (expired bool, err error) {
-	n, err := s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = attempts - 1, due_at = {now} + ?,
+	n, err := s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = attempts - 1, ends = 0, alone = 0, due_at = {now} + ?,
 		parked_at = CASE WHEN parked_at = 0 THEN {now} ELSE parked_at END, failed_at = {now}, error = ?
 		WHERE event_id = ? AND subscription = ? AND token = ? AND (parked_at = 0 OR parked_at + ? > {now})`,
 		wait.Milliseconds(), cause, d.ID(), d.Subscription(), d.token, limit.Milliseconds())
@@ -312,18 +312,27 @@ func (s store) due(ctx context.Context, group string) (wait time.Duration, ok bo
 	return time.Duration(ms.Int64) * time.Millisecond, ms.Valid, err
 }
 
+// countBegin notes that a delivery is begun as a suspect, if it is still this holder's.
+func (s store) countBegin(ctx context.Context, d *Incoming) (bool, error) {
+	n, err := s.exec(ctx, `UPDATE bus_deliveries SET alone = alone + 1 WHERE event_id = ? AND subscription = ? AND token = ?`,
+		d.ID(), d.Subscription(), d.token)
+	return n == 1, err
+}
+
 // claimed is a delivery just claimed.
 type claimed struct {
 	id, key  string
 	seq      int64
 	token    int64
 	attempts int
+	ends     int16
+	alone    int16
 }
 
 func scanClaimed(out *[]claimed) func(*sql.Rows) error {
 	return func(r *sql.Rows) error {
 		var c claimed
-		err := r.Scan(&c.id, &c.key, &c.seq, &c.token, &c.attempts)
+		err := r.Scan(&c.id, &c.key, &c.seq, &c.token, &c.attempts, &c.ends, &c.alone)
 		*out = append(*out, c)
 		return err
 	}
@@ -342,7 +351,7 @@ func (s store) claim(ctx context.Context, owner, group string, n int) ([]claimed
 			ORDER BY due_at LIMIT ? `+lock+`)
 		UPDATE bus_deliveries SET state = 'running', owner = ?, token = token + 1, attempts = attempts + 1, claimed_at = {now}
 		WHERE subscription = ? AND state = 'pending' AND event_id IN (SELECT event_id FROM due)
-		RETURNING event_id, key, seq, token, attempts`, group, n, owner, group)
+		RETURNING event_id, key, seq, token, attempts, ends, alone`, group, n, owner, group)
 	return out, err
 }
 
@@ -389,7 +398,7 @@ func (s store) claimHeads(ctx context.Context, owner, group string, ids []string
 	var out []claimed
 	err := s.query(ctx, scanClaimed(&out), `UPDATE bus_deliveries SET state = 'running', owner = ?, token = token + 1,
 		attempts = attempts + 1, claimed_at = {now} WHERE subscription = ? AND state = 'pending' AND event_id {in list}
-		RETURNING event_id, key, seq, token, attempts`, owner, group, list(ids))
+		RETURNING event_id, key, seq, token, attempts, ends, alone`, owner, group, list(ids))
 	return out, err
 }
 
@@ -397,7 +406,7 @@ func (s store) claimHeads(ctx context.Context, owner, group string, ids []string
 const chain = 16
 
 // claimKey takes at most n due deliveries of key from seq on, up to the first that is not due, if seq is still its first
-// unfinished one. It runs in a transaction.
+// unfinished one. A suspect is taken by itself, when it is the first. It runs in a transaction.
 func (s store) claimKey(ctx context.Context, owner, group, key string, seq int64, n int, block bool) ([]claimed, error) {
 	lock := ""
 	if s.postgres {
@@ -408,15 +417,20 @@ func (s store) claimKey(ctx context.Context, owner, group, key string, seq int64
 	err := s.query(ctx, func(r *sql.Rows) error {
 		var id, state string
 		var number, wait int64
-		if err := r.Scan(&id, &number, &state, &wait); err != nil {
+		var ends int16
+		if err := r.Scan(&id, &number, &state, &wait, &ends); err != nil {
 			return err
 		}
-		if number == next && state == "pending" && wait <= 0 {
-			found = append(found, id)
-			next++
+		if number != next || state != "pending" || wait > 0 || suspicious(ends) && number > seq {
+			return nil
+		}
+		found = append(found, id)
+		next++
+		if suspicious(ends) {
+			next = 0 // none behind it
 		}
 		return nil
-	}, `SELECT event_id, seq, state, due_at - {now} FROM bus_deliveries WHERE subscription = ? AND key = ? AND key <> '' AND seq >= ?
+	}, `SELECT event_id, seq, state, due_at - {now}, ends FROM bus_deliveries WHERE subscription = ? AND key = ? AND key <> '' AND seq >= ?
 		ORDER BY seq LIMIT ? `+lock, group, key, seq, n)
 	if err != nil || len(found) == 0 {
 		return nil, err
@@ -524,7 +538,7 @@ func (s store) pruneSequence(ctx context.Context, q sequence, cutoff time.Time) 
 
 // takeAll opens all claims: on SQLite, those of earlier runs.
 func (s store) takeAll(ctx context.Context) (int64, error) {
-	return s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', token = token + 1 WHERE state = 'running'`)
+	return s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', token = token + 1, ends = ends + 1 WHERE state = 'running'`)
 }
 
 // process is another replica.
@@ -547,7 +561,7 @@ func (s store) processes(ctx context.Context, except string) ([]process, error) 
 
 // openClaims opens the claims that the rest of the statement selects. Those that a transaction has locked are left for
 // later: a process that hangs in the middle of one must not hold up the others' work.
-const openClaims = `UPDATE bus_deliveries SET state = 'pending', owner = '', token = token + 1 WHERE (event_id, subscription) IN (
+const openClaims = `UPDATE bus_deliveries SET state = 'pending', owner = '', token = token + 1, ends = ends + 1 WHERE (event_id, subscription) IN (
 	SELECT event_id, subscription FROM bus_deliveries WHERE state = 'running' AND `
 
 // takeOver removes a process and opens its claims. Their tokens change, so that it can complete none of them any more.

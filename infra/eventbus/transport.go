@@ -173,6 +173,9 @@ type Incoming struct {
 	used bool
 	// completed tells that the handler's transaction has completed the delivery.
 	completed bool
+	// ends is how many processes ended, one after the other, that had claimed the delivery, and alone in how many of
+	// them it had been begun as a suspect.
+	ends, alone int16
 
 	lane  *lane
 	seq   int64

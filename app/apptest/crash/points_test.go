@@ -87,6 +87,63 @@ func TestCrashDuringReplay(t *testing.T) {
 	})
 }
 
+// An event whose handler ends the process ends it five times at most, and is then dead, and announced; what the process
+// had in memory beside it is handled, once where that is promised. A service that is started again and again comes to rest.
+func TestAnEventThatEndsTheProcess(t *testing.T) {
+	t.Parallel()
+	const most = 5 // ends of the process by one event
+	eachPlace(t, func(t *testing.T, p *place) {
+		seed, l := seed(t), newProbeLedger()
+		s := newService(t, p, "service")
+		lethal := s.as(t, "sabotaged", "CRASH_MUTANT=poison ends the process")
+		dies(t, lethal, l, seed)
+		db := look(t, s)
+		poisoned, err := db.count(t.Context(), `SELECT COUNT(*) FROM probe_writes WHERE poison`)
+		require.NoError(t, err)
+		require.NotZero(t, poisoned)
+		ends := restarted(t, lethal, db)
+		t.Logf("%d events ended the process %d times", poisoned, 1+ends)
+		require.LessOrEqual(t, 1+ends, most*poisoned)
+		dead, err := db.count(t.Context(), `SELECT COUNT(*) FROM bus_deliveries WHERE state = 'dead'`)
+		require.NoError(t, err)
+		require.Equal(t, poisoned, dead)
+		r, err := finishProbe(t.Context(), s, l, replayed(s))
+		require.NoError(t, err)
+		require.True(t, r.clean(), r)
+	})
+}
+
+// restarted starts s again whenever it ends, until no event is unfinished, and returns how often it ended.
+func restarted(t *testing.T, s *service, db *store) (ends int) {
+	t.Helper()
+	const most = 100
+	for ends < most {
+		p, err := s.start()
+		require.NoError(t, err)
+		t.Cleanup(p.kill)
+		until(t, "come to rest, or end", func() (bool, error) {
+			select {
+			case <-p.exited:
+				return true, nil
+			default:
+			}
+			left, err := db.unfinished(t.Context())
+			return err == nil && left == 0, nil // the database may be busy
+		})
+		select {
+		case <-p.exited:
+			require.True(t, p.killed(), "the service ended otherwise: %v", p.err)
+			ends++
+			continue
+		default:
+		}
+		require.NoError(t, within(t.Context(), patience, p.stop))
+		return ends
+	}
+	require.Less(t, ends, most, "the service does not come to rest")
+	return ends
+}
+
 // A few of the trials that make crash runs by the hundred.
 func TestRandomKills(t *testing.T) {
 	t.Parallel()

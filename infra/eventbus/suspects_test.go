@@ -1,0 +1,279 @@
+package eventbus_test
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"plugboard/app"
+	"plugboard/infra/eventbus"
+)
+
+// leave stores an event, and its delivery as processes leave it that have ended: so many in a row, in some of which it was
+// begun as a suspect.
+func (r *rig) leave(subscription string, e Made, seq, ends, alone int) {
+	r.t.Helper()
+	id := fmt.Sprintf("0197a000-0000-7000-8000-%012d", e.ID)
+	payload := fmt.Sprintf(`{"id":%d,"group":"%s"}`, e.ID, e.Group)
+	ctx := r.t.Context()
+	require.NoError(r.t, r.db.InTx(ctx, func(ctx context.Context) error {
+		if _, err := r.db.ExecContext(ctx, fmt.Sprintf(`INSERT INTO bus_events (id, topic, key, seq, emitter, parent, request_id, trace, headers, payload, published_at)
+			VALUES ('%s', 'thing.made', '%s', %d, 'p0', '', '', '', '', '%s', 0) ON CONFLICT (id) DO NOTHING`, id, e.Group, seq, payload)); err != nil {
+			return err
+		}
+		_, err := r.db.ExecContext(ctx, fmt.Sprintf(`INSERT INTO bus_deliveries (event_id, subscription, key, seq, state, owner, token, attempts, due_at, claimed_at, ends, alone)
+			VALUES ('%s', '%s', '%s', %d, 'pending', '', %d, %d, 0, 0, %d, %d)`, id, subscription, e.Group, seq, ends, ends, ends, alone))
+		return err
+	}))
+}
+
+// What was claimed by two processes in a row that ended is counted before it runs, wherever it is subscribed, and few run
+// at a time; what ran then when a process ended runs by itself, after the others.
+func TestWhatEndedWithItsProcessesRunsByItself(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"On", "OnTx"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			eachSite(t, func(t *testing.T, at site) {
+				const events = 20
+				var r *rig
+				var got seen[string]
+				var running atomic.Int32
+				handler := func(ctx context.Context, e Made) error {
+					n := running.Add(1)
+					defer running.Add(-1)
+					if e.Group == "singly" {
+						require.EqualValues(t, 1, n)
+					}
+					if kind == "On" {
+						begun := r.begun()
+						require.GreaterOrEqual(t, begun, 1) // itself
+						require.LessOrEqual(t, begun, 16)
+					}
+					d, _ := app.DeliveryFrom(ctx)
+					got.keep(ctx, fmt.Sprint(d.Subscription, d.EventID, d.Attempt))
+					return nil
+				}
+				subscribe := app.On(handler)
+				if kind == "OnTx" {
+					subscribe = app.OnTx(handler)
+				}
+				r = prepare(t, at, settings(), publishes(Made{}), subscribes(subscribe), subscribes(subscribe))
+				var want []string
+				for i := range 2 * events {
+					for _, subscription := range []string{"p1/thing.made", "p2/thing.made"} {
+						if i%2 == 0 {
+							r.leave(subscription, Made{ID: int64(i)}, 0, 2, 0)
+						} else {
+							r.leave(subscription, Made{ID: int64(i), Group: "singly"}, (i+1)/2, 3, 1)
+						}
+						want = append(want, fmt.Sprintf("%s0197a000-0000-7000-8000-%012d%d", subscription, i, 3+i%2))
+					}
+				}
+				require.NoError(t, r.bus.Start(t.Context()))
+				r.idle()
+				require.ElementsMatch(t, want, got.all())
+				require.Zero(t, r.begun())
+			})
+		})
+	}
+}
+
+// begun counts the suspects that have begun, of those that were left with a begin in each end from the third on.
+func (r *rig) begun() (n int) {
+	rows, err := r.db.QueryContext(r.t.Context(), `SELECT count(*) FROM bus_deliveries WHERE alone > 0 AND alone > ends - 2`)
+	require.NoError(r.t, err)
+	defer func() { require.NoError(r.t, rows.Close()) }()
+	require.True(r.t, rows.Next())
+	require.NoError(r.t, rows.Scan(&n))
+	return n
+}
+
+// What ran when three processes ended, at last by itself, is dead, and announced; what was in memory beside it is handled, also behind it
+// in its key. Replayed, it has fresh attempts.
+func TestWhatEndsItsProcessByItselfIsDead(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"On", "OnTx"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			eachSite(t, func(t *testing.T, at site) {
+				var got, died seen[int64]
+				handler := func(ctx context.Context, e Made) error { got.keep(ctx, e.ID); return nil }
+				subscribe := app.On(handler)
+				if kind == "OnTx" {
+					subscribe = app.OnTx(handler)
+				}
+				r := prepare(t, at, settings(), publishes(Made{}), subscribes(subscribe),
+					subscribes(app.On(func(_ context.Context, _ madeDied) error { died.add(1); return nil })))
+				const subscription = "p1/thing.made"
+				r.leave(subscription, Made{ID: 1, Group: "a"}, 1, 5, 3)
+				r.leave(subscription, Made{ID: 2, Group: "a"}, 2, 5, 0)
+				r.leave(subscription, Made{ID: 3, Group: "a"}, 3, 0, 0)
+				require.NoError(t, r.bus.Start(t.Context()))
+				r.idle()
+				require.Equal(t, []int64{2, 3}, got.all())
+				require.Equal(t, []int64{1}, died.all())
+				admin := r.bus.Admin("x")
+				dead, err := admin.Deliveries(t.Context(), eventbus.Filter{State: "dead"})
+				require.NoError(t, err)
+				require.Len(t, dead, 1)
+				require.Equal(t, "3 processes in a row ended, or hung, while its handler ran, at last by itself", dead[0].Error)
+				n, err := admin.Replay(t.Context(), eventbus.Filter{})
+				require.NoError(t, err)
+				require.Equal(t, 1, n)
+				r.idle()
+				require.Equal(t, []int64{2, 3, 1}, got.all())
+			})
+		})
+	}
+}
+
+// Suspects of one key are counted one by one, each when it is its turn.
+func TestASuspectIsCountedWhenItIsItsTurn(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		var r *rig
+		var got seen[int64]
+		r = prepare(t, at, settings(), publishes(Made{}), subscribes(app.On(func(_ context.Context, e Made) error {
+			require.Equal(t, 1, r.begun())
+			got.add(e.ID)
+			return nil
+		})))
+		for i := range 5 {
+			r.leave("p1/thing.made", Made{ID: int64(i), Group: "a"}, i+1, 2, 0)
+		}
+		require.NoError(t, r.bus.Start(t.Context()))
+		r.idle()
+		require.Equal(t, []int64{0, 1, 2, 3, 4}, got.all())
+	})
+}
+
+// However many may be handled at a time, no more than 16 suspects are.
+func TestFewSuspectsRunAtATime(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		const most = 16
+		var running atomic.Int32
+		gate := make(chan struct{})
+		r := prepare(t, at, settings(), publishes(Made{}), subscribes(app.On(func(context.Context, Made) error {
+			running.Add(1)
+			<-gate
+			return nil
+		}), app.Concurrency(50)))
+		for i := range 20 {
+			r.leave("p1/thing.made", Made{ID: int64(i)}, 0, 2, 0)
+		}
+		require.NoError(t, r.bus.Start(t.Context()))
+		require.Eventually(t, func() bool { return running.Load() == most }, 10*time.Second, time.Millisecond)
+		require.Never(t, func() bool { return running.Load() > most }, 100*time.Millisecond, time.Millisecond)
+		close(gate)
+		r.idle()
+		require.EqualValues(t, 20, running.Load())
+	})
+}
+
+// madeDied is the announcement of a dead Made.
+type madeDied struct {
+	EventID string `json:"event_id"`
+}
+
+// Topic implements app.Event.
+func (madeDied) Topic() string { return "_dlq.thing.made" }
+
+// What runs by itself and fails is tried again like any other, and one that takes longer than its timeout does not hold up
+// the others.
+func TestASuspectMayFailAndHang(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		var got seen[int64]
+		var attempts seen[int]
+		hang := make(chan struct{})
+		r := prepare(t, at, settings(), publishes(Made{}), subscribes(app.On(func(ctx context.Context, e Made) error {
+			switch e.ID {
+			case 1:
+				d, _ := app.DeliveryFrom(ctx)
+				attempts.add(d.Attempt)
+				return errBroken
+			case 2:
+				<-hang
+			}
+			got.add(e.ID)
+			return nil
+		}), app.Timeout(50*time.Millisecond)))
+		for i := range 4 {
+			r.leave("p1/thing.made", Made{ID: int64(i)}, 0, 2, 0)
+		}
+		require.NoError(t, r.bus.Start(t.Context()))
+		require.Eventually(t, func() bool { return len(got.all()) == 2 }, 20*time.Second, time.Millisecond)
+		require.ElementsMatch(t, []int64{0, 3}, got.all())
+		close(hang)
+		r.idle()
+		dead, err := r.bus.Admin("x").Deliveries(t.Context(), eventbus.Filter{State: "dead"})
+		require.NoError(t, err)
+		require.Len(t, dead, 1)
+		require.Equal(t, errBroken.Error(), dead[0].Error)
+		require.Equal(t, []int{3, 4}, attempts.all())
+	})
+}
+
+// What waits for its turn when the service stops is given back, uncounted.
+func TestSuspectsAreGivenBackAtTheStop(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		begun, end := make(chan struct{}), make(chan struct{})
+		r := prepare(t, at, settings(), publishes(Made{}), subscribes(app.On(func(context.Context, Made) error {
+			close(begun) // once only
+			<-end
+			return nil
+		})))
+		for i := range 5 {
+			r.leave("p1/thing.made", Made{ID: int64(i)}, 0, 2, 1)
+		}
+		require.NoError(t, r.bus.Start(t.Context()))
+		<-begun
+		stopped := make(chan error, 1)
+		go func() { stopped <- r.bus.Stop(context.WithoutCancel(t.Context())) }()
+		require.Eventually(t, func() bool { return r.stopping() }, 10*time.Second, time.Millisecond)
+		close(end)
+		require.NoError(t, <-stopped)
+		left, err := r.bus.Admin("x").Deliveries(t.Context(), eventbus.Filter{})
+		require.NoError(t, err)
+		require.Len(t, left, 4)
+		for _, d := range left {
+			require.Equal(t, "pending", d.State)
+			require.Equal(t, 2, d.Attempts)
+		}
+		require.Zero(t, r.begun())
+	})
+}
+
+// stopping reports whether what waits has been given back.
+func (r *rig) stopping() bool {
+	running, err := r.bus.Admin("x").Deliveries(r.t.Context(), eventbus.Filter{State: "running"})
+	require.NoError(r.t, err)
+	return len(running) == 1
+}
+
+// What runs by itself and cannot be read by this version is left to others, uncounted.
+func TestASuspectThatCannotBeReadIsParked(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		cfg := settings()
+		cfg.Park = time.Hour
+		r := prepare(t, at, cfg, publishes(Made{}), subscribes(app.On(func(context.Context, Made) error { return nil })))
+		r.leave("p1/thing.made", Made{ID: 1}, 0, 2, 0)
+		_, err := r.db.ExecContext(t.Context(), `UPDATE bus_events SET payload = '{"id":"x"}'`)
+		require.NoError(t, err)
+		require.NoError(t, r.bus.Start(t.Context()))
+		require.Eventually(t, func() bool {
+			parked, err := r.bus.Admin("x").Deliveries(t.Context(), eventbus.Filter{State: "pending"})
+			require.NoError(t, err)
+			return len(parked) == 1 && parked[0].Error != ""
+		}, 10*time.Second, time.Millisecond)
+		require.Zero(t, r.begun())
+	})
+}
