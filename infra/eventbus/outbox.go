@@ -106,6 +106,7 @@ func (o *Outbox) Start(ctx context.Context) error {
 		return err
 	}
 	o.started = true
+	o.suspects.start()
 	run, cancel := context.WithCancel(context.Background())
 	o.cancel = cancel
 	for _, l := range o.lanes {

@@ -1,6 +1,7 @@
 package eventbus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,9 +17,8 @@ const (
 	// suspectAfter is after how many ends of processes in a row a delivery that they had claimed is a suspect.
 	suspectAfter = 2
 	// guiltyAfter is after how many of them in which it was begun as a suspect it is dead: the first time among others,
-	// then by itself. More than once, since what ends a process may also be an operator, or an event that is not suspected
-	// yet.
-	guiltyAfter = 3
+	// then by itself. Several, since what ends a process may also be an operator, or an event that is not suspected yet.
+	guiltyAfter = 4
 )
 
 // suspicious reports whether a delivery is a suspect that so many processes in a row had claimed which ended.
@@ -42,6 +42,9 @@ type suspects struct {
 	begun, taken bool
 	closed       bool
 	over         sync.WaitGroup
+	// calm is when those may begin that run by themselves.
+	calm  time.Time
+	timer *time.Timer
 
 	// active is the size of running.
 	active atomic.Int32
@@ -50,6 +53,9 @@ type suspects struct {
 const (
 	// suspectsAtATime is how many run that were not begun yet when a process ended.
 	suspectsAtATime = 16
+	// calmPolls is for how many polls a process has run before suspects run by themselves in it. One that is killed for
+	// other reasons, again and again, then hardly ever finds one of them at work.
+	calmPolls = 5
 	// overtime is how long after its timeout a suspect's end is waited for, before another one begins all the same.
 	overtime = time.Second
 	// countTimeout bounds the statement that counts the begin of a suspect.
@@ -60,6 +66,19 @@ func newSuspects(o *Outbox) *suspects {
 	s := &suspects{o: o, running: make(map[*Incoming]*time.Timer)}
 	s.changed.L = &s.mu
 	return s
+}
+
+// start begins the time until suspects may run by themselves.
+func (s *suspects) start() {
+	wait := calmPolls * s.o.cfg.Poll
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calm = time.Now().Add(wait)
+	s.timer = time.AfterFunc(wait, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.changed.Broadcast()
+	})
 }
 
 // add takes a suspect, whose place in its lane is reserved.
@@ -99,9 +118,10 @@ func (s *suspects) next() *Incoming {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for !s.closed && len(s.waiting) > 0 {
-		i := max(0, slices.IndexFunc(s.waiting, func(d *Incoming) bool { return d.alone == 0 }))
-		d := s.waiting[i]
+		// Who was begun least: processes that end for other reasons then count evenly, and what ends them is last.
+		d := slices.MinFunc(s.waiting, func(x, y *Incoming) int { return cmp.Compare(x.alone, y.alone) })
 		if s.mayRun(d) {
+			i := slices.Index(s.waiting, d)
 			s.waiting = slices.Delete(s.waiting, i, i+1)
 			s.taken = true
 			return d
@@ -115,7 +135,11 @@ func (s *suspects) next() *Incoming {
 // mayRun reports whether d may begin beside what runs. The caller holds the lock.
 func (s *suspects) mayRun(d *Incoming) bool {
 	switch {
-	case len(s.running) == 0 || d.alone >= guiltyAfter:
+	case d.alone >= guiltyAfter:
+		return true
+	case d.alone > 0 && time.Now().Before(s.calm):
+		return false
+	case len(s.running) == 0:
 		return true
 	case d.alone > 0 || len(s.running) >= suspectsAtATime:
 		return false
@@ -171,6 +195,7 @@ func (s *suspects) close() []*Incoming {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
+	s.timer.Stop()
 	left := s.waiting
 	s.waiting = nil
 	s.changed.Broadcast()

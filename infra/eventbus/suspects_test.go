@@ -93,7 +93,7 @@ func (r *rig) begun() (n int) {
 	return n
 }
 
-// What ran when three processes ended, at last by itself, is dead, and announced; what was in memory beside it is handled, also behind it
+// What ran when four processes ended, at last by itself, is dead, and announced; what was in memory beside it is handled, also behind it
 // in its key. Replayed, it has fresh attempts.
 func TestWhatEndsItsProcessByItselfIsDead(t *testing.T) {
 	t.Parallel()
@@ -110,7 +110,7 @@ func TestWhatEndsItsProcessByItselfIsDead(t *testing.T) {
 				r := prepare(t, at, settings(), publishes(Made{}), subscribes(subscribe),
 					subscribes(app.On(func(_ context.Context, _ madeDied) error { died.add(1); return nil })))
 				const subscription = "p1/thing.made"
-				r.leave(subscription, Made{ID: 1, Group: "a"}, 1, 5, 3)
+				r.leave(subscription, Made{ID: 1, Group: "a"}, 1, 6, 4)
 				r.leave(subscription, Made{ID: 2, Group: "a"}, 2, 5, 0)
 				r.leave(subscription, Made{ID: 3, Group: "a"}, 3, 0, 0)
 				require.NoError(t, r.bus.Start(t.Context()))
@@ -121,7 +121,7 @@ func TestWhatEndsItsProcessByItselfIsDead(t *testing.T) {
 				dead, err := admin.Deliveries(t.Context(), eventbus.Filter{State: "dead"})
 				require.NoError(t, err)
 				require.Len(t, dead, 1)
-				require.Equal(t, "3 processes in a row ended, or hung, while its handler ran, at last by itself", dead[0].Error)
+				require.Equal(t, "4 processes in a row ended, or hung, while its handler ran, at last by itself", dead[0].Error)
 				n, err := admin.Replay(t.Context(), eventbus.Filter{})
 				require.NoError(t, err)
 				require.Equal(t, 1, n)

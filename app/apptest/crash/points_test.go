@@ -87,11 +87,11 @@ func TestCrashDuringReplay(t *testing.T) {
 	})
 }
 
-// An event whose handler ends the process ends it five times at most, and is then dead, and announced; what the process
+// An event whose handler ends the process ends it six times at most, and is then dead, and announced; what the process
 // had in memory beside it is handled, once where that is promised. A service that is started again and again comes to rest.
 func TestAnEventThatEndsTheProcess(t *testing.T) {
 	t.Parallel()
-	const most = 5 // ends of the process by one event
+	const most = 6 // ends of the process by one event
 	eachPlace(t, func(t *testing.T, p *place) {
 		seed, l := seed(t), newProbeLedger()
 		s := newService(t, p, "service")
