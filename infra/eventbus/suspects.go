@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"plugboard/app"
@@ -45,9 +44,6 @@ type suspects struct {
 	// calm is when those may begin that run by themselves.
 	calm  time.Time
 	timer *time.Timer
-
-	// active is the size of running.
-	active atomic.Int32
 }
 
 const (
@@ -163,7 +159,6 @@ func (s *suspects) begin(ctx context.Context, d *Incoming) {
 	default:
 		s.mu.Lock()
 		s.running[d] = time.AfterFunc(d.lane.group.Timeout+overtime, func() { s.ended(d) })
-		s.active.Add(1)
 		s.mu.Unlock()
 		s.o.deliver(d.lane, d)
 	}
@@ -172,7 +167,7 @@ func (s *suspects) begin(ctx context.Context, d *Incoming) {
 // written tells that the outcome of a delivery is in the database. One that begins then and ends the process is not
 // confused with it.
 func (s *suspects) written(d *Incoming) {
-	if s.active.Load() > 0 {
+	if suspicious(d.ends) {
 		s.ended(d)
 	}
 }
@@ -186,7 +181,6 @@ func (s *suspects) ended(d *Incoming) {
 	}
 	timer.Stop()
 	delete(s.running, d)
-	s.active.Add(-1)
 	s.changed.Broadcast()
 }
 

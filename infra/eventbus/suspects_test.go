@@ -176,6 +176,32 @@ func TestFewSuspectsRunAtATime(t *testing.T) {
 	})
 }
 
+// What runs by itself does so once the process has been up for five polls, what was begun less often first.
+func TestSuspectsRunByThemselvesInACalmProcess(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		var got seen[int64]
+		var first time.Time
+		cfg := settings()
+		cfg.Poll = 100 * time.Millisecond
+		r := prepare(t, at, cfg, publishes(Made{}), subscribes(app.On(func(_ context.Context, e Made) error {
+			if len(got.all()) == 0 {
+				first = time.Now()
+			}
+			got.add(e.ID)
+			return nil
+		})))
+		r.leave("p1/thing.made", Made{ID: 3}, 0, 5, 3)
+		r.leave("p1/thing.made", Made{ID: 2}, 0, 4, 2)
+		r.leave("p1/thing.made", Made{ID: 1}, 0, 3, 1)
+		begin := time.Now()
+		require.NoError(t, r.bus.Start(t.Context()))
+		r.idle()
+		require.GreaterOrEqual(t, first.Sub(begin), 5*cfg.Poll)
+		require.Equal(t, []int64{1, 2, 3}, got.all())
+	})
+}
+
 // madeDied is the announcement of a dead Made.
 type madeDied struct {
 	EventID string `json:"event_id"`
