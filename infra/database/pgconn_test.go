@@ -21,9 +21,9 @@ func TestATransactionOnPostgresTakesFewRoundTrips(t *testing.T) {
 	db, relay := throughRelay(t, few)
 	number := 0
 	trips := func(fn func(ctx context.Context) error) int64 {
-		before := relay.sent.Load()
+		before := relay.Sent.Load()
 		require.NoError(t, db.InTx(t.Context(), fn))
-		return relay.sent.Load() - before
+		return relay.Sent.Load() - before
 	}
 	insert := func(ctx context.Context) error {
 		number++
@@ -52,9 +52,9 @@ func TestATransactionOnPostgresTakesFewRoundTrips(t *testing.T) {
 	require.EqualValues(t, 3, trips(func(ctx context.Context) error { return db.InTx(ctx, func(context.Context) error { return nil }) }), "a savepoint")
 	require.Equal(t, number, count(t.Context(), t, db))
 
-	before := relay.sent.Load()
+	before := relay.Sent.Load()
 	require.ErrorIs(t, db.InTx(t.Context(), func(context.Context) error { return errBoom }), errBoom)
-	require.Equal(t, before, relay.sent.Load(), "nothing was begun, nothing is rolled back")
+	require.Equal(t, before, relay.Sent.Load(), "nothing was begun, nothing is rolled back")
 }
 
 func TestStatementIsNotRunWhenBeginFails(t *testing.T) {
@@ -62,7 +62,7 @@ func TestStatementIsNotRunWhenBeginFails(t *testing.T) {
 	db, relay := throughRelay(t, few)
 	require.NoError(t, db.InTx(t.Context(), func(ctx context.Context) error { return add(ctx, db, "before") }))
 	bogus := func(p []byte) []byte { return bytes.Replace(p, []byte("begin\x00"), []byte("bogus\x00"), 1) }
-	relay.rewrite.Store(&bogus)
+	relay.Rewrite.Store(&bogus)
 	var after error
 	err := db.InTx(t.Context(), func(ctx context.Context) error {
 		err := add(ctx, db, "lost")
@@ -77,7 +77,7 @@ func TestStatementIsNotRunWhenBeginFails(t *testing.T) {
 		_ = add(ctx, db, "lost") // whoever forgets an error must not believe it stored
 		return nil
 	}))
-	relay.rewrite.Store(nil)
+	relay.Rewrite.Store(nil)
 	require.Error(t, after)
 	require.NoError(t, db.InTx(t.Context(), func(ctx context.Context) error { return add(ctx, db, "after") }))
 	require.Equal(t, 2, count(t.Context(), t, db))
@@ -149,7 +149,7 @@ func TestAWholePoolOfDeadConnections(t *testing.T) {
 		}
 		done.Wait()
 	}
-	relay.cut()
+	relay.Cut()
 	runs := 0
 	require.NoError(t, db.InTx(t.Context(), func(ctx context.Context) error {
 		runs++

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -18,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"plugboard/app"
+	"plugboard/app/apptest/pgrelay"
 	"plugboard/infra/database"
 )
 
@@ -94,115 +93,32 @@ func TestDeadlockIsRetried(t *testing.T) {
 	require.Equal(t, []int{7, 7}, watts)
 }
 
-// relay stands between the service and Postgres, so that the test can break the connection, count what the service
-// sends, and change it.
-type relay struct {
-	listener net.Listener
-	backend  string
-	mu       sync.Mutex
-	conns    []net.Conn
-	all      sync.WaitGroup
-	// sent counts the messages of the service that it waits for the answer to.
-	sent atomic.Int64
-	// rewrite changes what the service sends; it may be nil.
-	rewrite atomic.Pointer[func([]byte) []byte]
-}
-
-func newRelay(t *testing.T, backend string) *relay {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	r := &relay{listener: listener, backend: backend}
-	r.all.Go(r.serve)
-	t.Cleanup(func() {
-		_ = listener.Close()
-		r.cut()
-		r.all.Wait()
-	})
-	return r
-}
-
-func (r *relay) serve() {
-	for {
-		front, err := r.listener.Accept()
-		if err != nil {
-			return
-		}
-		back, err := net.Dial("unix", r.backend)
-		if err != nil {
-			_ = front.Close()
-			continue
-		}
-		r.mu.Lock()
-		r.conns = append(r.conns, front, back)
-		r.mu.Unlock()
-		r.all.Go(func() { r.forward(back, front); _ = back.Close() })
-		r.all.Go(func() { _, _ = io.Copy(front, back); _ = front.Close() })
-	}
-}
-
-func (r *relay) forward(back, front net.Conn) {
-	p := make([]byte, 64<<10)
-	for {
-		n, err := front.Read(p)
-		if err != nil {
-			return
-		}
-		r.sent.Add(1)
-		out := p[:n]
-		if rewrite := r.rewrite.Load(); rewrite != nil {
-			out = (*rewrite)(out)
-		}
-		if _, err := back.Write(out); err != nil {
-			return
-		}
-	}
-}
-
-// cut breaks all connections.
-func (r *relay) cut() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, c := range r.conns {
-		_ = c.Close()
-	}
-	r.conns = nil
-}
-
 // few is a small pool.
 const few = 4
 
-func throughRelay(t *testing.T, maxConns int) (*database.DB, *relay) {
+func throughRelay(t *testing.T, maxConns int) (*database.DB, *pgrelay.Relay) {
 	t.Helper()
 	cfg := settings(t, database.Postgres)
 	cfg.MaxConns = maxConns
-	u, err := url.Parse(cfg.URL)
+	relay, through, err := pgrelay.Through(cfg.URL)
 	require.NoError(t, err)
-	q := u.Query()
-	socket := filepath.Join(q.Get("host"), ".s.PGSQL.5432")
-	if _, err := os.Stat(socket); err != nil {
-		t.Skip("TEST_DATABASE_URL does not lead to a socket folder")
-	}
-	r := newRelay(t, socket)
-	q.Del("host")
-	q.Set("sslmode", "disable")
-	u.Host, u.RawQuery = r.listener.Addr().String(), q.Encode()
-	cfg.URL = u.String()
-	return opened(t, cfg), r
+	t.Cleanup(relay.Close)
+	cfg.URL = through
+	return opened(t, cfg), relay
 }
 
 func TestConnectionsAreReplacedWhenTheyBreak(t *testing.T) {
 	t.Parallel()
 	db, relay := throughRelay(t, few)
 	for i := range 3 {
-		relay.cut()
+		relay.Cut()
 		require.NoError(t, db.InTx(t.Context(), func(ctx context.Context) error { return add(ctx, db, fmt.Sprint("cut ", i)) }))
 	}
 	runs := 0
 	require.NoError(t, db.InTx(t.Context(), func(ctx context.Context) error {
 		require.NoError(t, add(ctx, db, fmt.Sprint("run ", runs)))
 		if runs++; runs == 1 {
-			relay.cut()
+			relay.Cut()
 		}
 		return add(ctx, db, "in the middle")
 	}))
@@ -217,7 +133,7 @@ func TestConnectionLostWhileCommitting(t *testing.T) {
 	err := db.InTx(t.Context(), func(ctx context.Context) error {
 		runs++
 		tx, _ := database.TxFrom(ctx)
-		tx.BeforeCommit(func(context.Context) error { relay.cut(); return nil })
+		tx.BeforeCommit(func(context.Context) error { relay.Cut(); return nil })
 		return add(ctx, db, "one")
 	})
 	require.Equal(t, app.Unavailable, app.CodeOf(err), "%v", err)

@@ -273,10 +273,13 @@ func (s store) settleAll(ctx context.Context, deliveries []*Incoming) error {
 	return err
 }
 
+// The statements that give a delivery back or make it dead leave its token as it is, and change it only while it runs:
+// written again after a commit whose answer was lost, they change nothing.
+
 // retry gives a delivery back, due after wait. Attempts is what it has counted so far.
 func (s store) retry(ctx context.Context, d *Incoming, attempts int, wait time.Duration, cause string) (bool, error) {
 	n, err := s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = ?, due_at = {now} + ?, failed_at = {now},
-		ends = 0, alone = 0, error = ? WHERE event_id = ? AND subscription = ? AND token = ?`,
+		ends = 0, alone = 0, error = ? WHERE event_id = ? AND subscription = ? AND token = ? AND state = 'running'`,
 		attempts, wait.Milliseconds(), cause, d.ID(), d.Subscription(), d.token)
 	return n == 1, err
 }
@@ -284,7 +287,7 @@ func (s store) retry(ctx context.Context, d *Incoming, attempts int, wait time.D
 // release gives a delivery back untried.
 func (s store) release(ctx context.Context, d *Incoming, wait time.Duration) (bool, error) {
 	n, err := s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = attempts - 1, ends = 0, alone = 0,
-		due_at = {now} + ? WHERE event_id = ? AND subscription = ? AND token = ?`, wait.Milliseconds(), d.ID(), d.Subscription(), d.token)
+		due_at = {now} + ? WHERE event_id = ? AND subscription = ? AND token = ? AND state = 'running'`, wait.Milliseconds(), d.ID(), d.Subscription(), d.token)
 	return n == 1, err
 }
 
@@ -292,7 +295,7 @@ func (s store) release(ctx context.Context, d *Incoming, wait time.Duration) (bo
 func (s store) park(ctx context.Context, d *Incoming, wait, limit time.Duration, cause string) (expired bool, err error) {
 	n, err := s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = attempts - 1, ends = 0, alone = 0, due_at = {now} + ?,
 		parked_at = CASE WHEN parked_at = 0 THEN {now} ELSE parked_at END, failed_at = {now}, error = ?
-		WHERE event_id = ? AND subscription = ? AND token = ? AND (parked_at = 0 OR parked_at + ? > {now})`,
+		WHERE event_id = ? AND subscription = ? AND token = ? AND state = 'running' AND (parked_at = 0 OR parked_at + ? > {now})`,
 		wait.Milliseconds(), cause, d.ID(), d.Subscription(), d.token, limit.Milliseconds())
 	return n == 0, err
 }
@@ -300,7 +303,7 @@ func (s store) park(ctx context.Context, d *Incoming, wait, limit time.Duration,
 // bury makes a delivery dead.
 func (s store) bury(ctx context.Context, d *Incoming, cause string) (bool, error) {
 	n, err := s.exec(ctx, `UPDATE bus_deliveries SET state = 'dead', owner = '', failed_at = {now}, error = ?
-		WHERE event_id = ? AND subscription = ? AND token = ?`, cause, d.ID(), d.Subscription(), d.token)
+		WHERE event_id = ? AND subscription = ? AND token = ? AND state = 'running'`, cause, d.ID(), d.Subscription(), d.token)
 	return n == 1, err
 }
 
