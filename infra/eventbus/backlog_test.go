@@ -2,6 +2,9 @@ package eventbus_test
 
 import (
 	"context"
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,31 +21,68 @@ func TestALongBacklogOfFewKeysIsWorkedOff(t *testing.T) {
 		t.Skip("takes seconds")
 	}
 	eachSite(t, func(t *testing.T, at site) {
-		const events = 12000
-		var got seen[int64]
-		onBoot := []func(b *app.Boot){publishes(Made{}), subscribes(app.On(func(_ context.Context, e Made) error {
-			got.add(e.ID)
-			return nil
-		}))}
-		r := prepare(t, at, settings(), onBoot...)
-		require.NoError(t, r.db.InTx(t.Context(), func(ctx context.Context) error {
-			for _, statement := range []string{
-				`CREATE TABLE n AS WITH RECURSIVE c (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM c WHERE i < 11999) SELECT i FROM c`,
-				`INSERT INTO bus_events (id, topic, key, seq, emitter, parent, request_id, trace, headers, payload, published_at)
-					SELECT 'e' || i, 'thing.made', 'k' || (i % 12), 1 + i / 12, 'p0', '', '', '', '', '{"id":' || i || '}', 0 FROM n`,
-				`INSERT INTO bus_deliveries (event_id, subscription, key, seq, state, owner, token, attempts, due_at, claimed_at)
-					SELECT 'e' || i, 'p1/thing.made', 'k' || (i % 12), 1 + i / 12, 'pending', '', 0, 0, 0, 0 FROM n`,
-			} {
-				if _, err := r.db.ExecContext(ctx, statement); err != nil {
-					return err
-				}
+		const few, many = 50, 1000
+		// The machine has other things to do: the best of several counts.
+		best := map[int]time.Duration{few: time.Hour, many: time.Hour}
+		for range 2 {
+			for _, each := range []int{few, many} {
+				best[each] = min(best[each], workOff(t, anew(t, at), each))
 			}
-			return nil
-		}))
-		require.NoError(t, r.bus.Start(t.Context()))
-		limit, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		require.NoError(t, r.bus.Idle(limit))
-		require.Len(t, got.all(), events)
+		}
+		t.Logf("the first %d events take %s of %d of each key, and %s of %d", backlogFirst, best[many], many, best[few], few)
+		require.Less(t, best[many], 3*best[few])
 	})
+}
+
+// anew returns another empty site of the same kind.
+func anew(t *testing.T, at site) site {
+	t.Helper()
+	if at.name == "postgres" {
+		return newSchema(t)
+	}
+	return site{at.name, "sqlite:" + filepath.Join(t.TempDir(), "events.db")}
+}
+
+const (
+	backlogKeys = 12
+	// backlogFirst is how many events of a backlog are waited for.
+	backlogFirst = 600
+)
+
+// workOff has a new bus find a backlog of each events of every key, and returns how long the first took.
+func workOff(t *testing.T, at site, each int) time.Duration {
+	t.Helper()
+	var got atomic.Int64
+	done := make(chan struct{})
+	r := prepare(t, at, settings(), publishes(Made{}), subscribes(app.On(func(context.Context, Made) error {
+		if got.Add(1) == backlogFirst {
+			close(done)
+		}
+		return nil
+	})))
+	require.NoError(t, r.db.InTx(t.Context(), func(ctx context.Context) error {
+		for _, statement := range []string{
+			fmt.Sprintf(`CREATE TABLE n AS WITH RECURSIVE c (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM c WHERE i < %d)
+				SELECT i, 'k' || (i %% %d) AS key, 1 + i / %[2]d AS seq FROM c`, backlogKeys*each-1, backlogKeys),
+			`INSERT INTO bus_events (id, topic, key, seq, emitter, parent, request_id, trace, headers, payload, published_at)
+				SELECT 'e' || i, 'thing.made', key, seq, 'p0', '', '', '', '', '{"id":' || i || '}', 0 FROM n`,
+			`INSERT INTO bus_deliveries (event_id, subscription, key, seq, state, owner, token, attempts, due_at, claimed_at)
+				SELECT 'e' || i, 'p1/thing.made', key, seq, 'pending', '', 0, 0, 0, 0 FROM n`,
+		} {
+			if _, err := r.db.ExecContext(ctx, statement); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	begin := time.Now()
+	require.NoError(t, r.bus.Start(t.Context()))
+	select {
+	case <-done:
+	case <-time.After(time.Minute):
+		t.Fatalf("%d of %d events after a minute", got.Load(), backlogFirst)
+	}
+	took := time.Since(begin)
+	r.stop()
+	return took
 }
