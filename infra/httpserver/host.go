@@ -1,16 +1,19 @@
 package httpserver
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
-	"path"
 	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
-	swaggerui "github.com/swaggo/files/v2"
+	swaggerui "github.com/swaggest/swgui/v5/static"
 	"go.uber.org/zap"
 
 	"plugboard/app"
@@ -91,7 +94,7 @@ const (
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>API</title>
 <link rel="stylesheet" href="swagger-ui.css">
-<link rel="stylesheet" href="index.css">
+<link rel="stylesheet" href="page.css">
 <link rel="icon" type="image/png" href="favicon-32x32.png">
 </head>
 <body>
@@ -114,6 +117,7 @@ const (
   });
 });
 `
+	docsStyle  = "html { box-sizing: border-box; overflow-y: scroll }\n*, *::before, *::after { box-sizing: inherit }\nbody { margin: 0; background: #fafafa }\n"
 	docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; " +
 		"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
@@ -128,21 +132,63 @@ func (s *Server) docs(x *exchange, c *gin.Context) {
 		x.sendText("text/html; charset=utf-8", docsPage)
 	case "init.js":
 		x.sendText("text/javascript; charset=utf-8", docsScript)
-	case "swagger-ui.css", "index.css", "swagger-ui-bundle.js", "favicon-16x16.png", "favicon-32x32.png":
-		s.asset(x, name)
+	case "page.css":
+		x.sendText("text/css; charset=utf-8", docsStyle)
+	case "swagger-ui.css":
+		s.asset(x, name, "text/css; charset=utf-8")
+	case "swagger-ui-bundle.js":
+		s.asset(x, name, "text/javascript; charset=utf-8")
+	case "favicon-16x16.png", "favicon-32x32.png":
+		s.asset(x, name, "image/png")
 	default:
 		x.fail(x, errNotFound())
 	}
 }
 
-func (s *Server) asset(x *exchange, name string) {
-	content, err := fs.ReadFile(swaggerui.FS, name)
+// asset serves a file of Swagger UI, which the binary holds compressed, unless it is a picture.
+func (s *Server) asset(x *exchange, name, contentType string) {
+	packed, err := swaggerui.FS.ReadFile(name + ".gz")
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		packed, err = swaggerui.FS.ReadFile(name)
+	case err == nil:
+		x.Header().Set("Vary", "Accept-Encoding")
+		if acceptsGzip(x.request.Header) {
+			x.Header().Set("Content-Encoding", "gzip")
+		} else {
+			packed, err = unpack(packed)
+		}
+	}
 	if err != nil {
+		x.clearHeader()
 		x.fail(x, fmt.Errorf("read asset %s: %w", name, err))
 		return
 	}
-	types := map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".png": "image/png"}
-	x.sendText(types[path.Ext(name)], string(content))
+	x.Header().Set("Content-Type", contentType)
+	x.sendBytes(http.StatusOK, packed)
+}
+
+// acceptsGzip reports whether a request takes an answer in gzip, by RFC 9110, section 12.5.3; what is refused with a
+// weight of 0 is not taken.
+func acceptsGzip(h http.Header) bool {
+	for _, line := range h.Values("Accept-Encoding") {
+		for part := range strings.SplitSeq(line, ",") {
+			coding, weight, _ := strings.Cut(part, ";")
+			if strings.EqualFold(strings.TrimSpace(coding), "gzip") {
+				q, found := strings.CutPrefix(strings.TrimSpace(weight), "q=")
+				return !found || strings.Trim(q, "0.") != ""
+			}
+		}
+	}
+	return false
+}
+
+func unpack(packed []byte) ([]byte, error) {
+	r, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
 }
 
 // sendText sends a body that is not in the envelope.

@@ -1,8 +1,10 @@
 package httpserver_test
 
 import (
+	"compress/gzip"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"regexp"
 	"testing"
@@ -63,7 +65,25 @@ func TestDocsAreServedFromTheBinary(t *testing.T) {
 		require.NotEmpty(t, asset.Header().Get("Content-Type"))
 		require.NotEmpty(t, asset.Body.Len())
 	}
-	require.Equal(t, 404, k.do("GET", "/docs/swagger-ui.js.map", "").Code)
+	plain := k.do("GET", "/docs/swagger-ui.css", "")
+	require.Empty(t, plain.Header().Get("Content-Encoding"))
+	for accepted, packed := range map[string]bool{"br, GZIP": true, "gzip;q=0.1": true, "gzip; q=0.0": false, "br": false} {
+		asset := k.do("GET", "/docs/swagger-ui.css", "", "Accept-Encoding: "+accepted)
+		require.Equal(t, "Accept-Encoding", asset.Header().Get("Vary"))
+		body := io.Reader(asset.Body)
+		if packed {
+			require.Equal(t, "gzip", asset.Header().Get("Content-Encoding"), accepted)
+			require.Less(t, asset.Body.Len(), plain.Body.Len()/4)
+			var err error
+			body, err = gzip.NewReader(body)
+			require.NoError(t, err)
+		}
+		text, err := io.ReadAll(body)
+		require.NoError(t, err)
+		require.Equal(t, plain.Body.String(), string(text), accepted)
+	}
+	require.Equal(t, 404, k.do("GET", "/docs/swagger-ui.js", "").Code)
+	require.Equal(t, 404, k.do("GET", "/docs/swagger-ui.css.gz", "").Code)
 	require.Equal(t, 404, k.do("GET", "/docs/../openapi.json", "").Code)
 
 	off := serve(t, func(*app.Boot) {}, spec, func(p *httpserver.Params) { p.HTTP.Docs = false })

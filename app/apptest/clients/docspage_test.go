@@ -39,6 +39,7 @@ func TestDocsPageInABrowser(t *testing.T) {
 	require.Contains(t, page.text(post+` .response[data-code="409"] .example`), `"code": "conflict"`)
 	page.shoot("docs-operation", post)
 
+	page.click(post + ` .opblock-section-request-body .tab li:nth-child(1) button`)
 	page.click(post + ` .try-out__btn`)
 	page.click(post + ` .execute`)
 	require.Equal(t, "201", page.text(post+` .live-responses-table .response .response-col_status`))
