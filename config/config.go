@@ -16,6 +16,7 @@ type Config struct {
 	Events    Events    `key:"events"`
 	Pool      Pool      `key:"pool"`
 	Log       Log       `key:"log"`
+	Traces    Traces    `key:"traces"`
 	Lifecycle Lifecycle `key:"lifecycle"`
 }
 
@@ -117,6 +118,20 @@ type Log struct {
 	Format string `key:"format" default:"auto" binding:"oneof=auto json console"`
 	// Access logs one line per request.
 	Access bool `key:"access" default:"true"`
+}
+
+// Traces configures the export of traces, in the OpenTelemetry protocol over HTTP.
+type Traces struct {
+	// URL is where a collector takes traces, such as http://127.0.0.1:4318; /v1/traces is added unless it ends
+	// so. Without it nothing is traced.
+	URL string `key:"url" default:"" binding:"omitempty,http_url"`
+	// Headers go with every export, for example to authenticate it.
+	Headers []string `key:"headers" default:"" binding:"dive,contains==" secret:"true"`
+	// Sample is the part, in percent, of the traces that begin here which are recorded. Others are recorded
+	// when the caller's traceparent says so.
+	Sample int `key:"sample" default:"100" binding:"min=0,max=100"`
+	// Service is the name under which the collector shows this service.
+	Service string `key:"service" default:"plugboard" binding:"required"`
 }
 
 // Lifecycle configures start and stop. Each phase has a budget of its own.

@@ -34,7 +34,7 @@ func Describe(environ []string) ([]Setting, error) {
 			Key: f.key, Env: f.env, Value: f.text(&r.cfg), Default: f.fallback,
 			Wanted: strings.TrimSuffix(f.words(), ","), Source: r.source[f.key],
 		}
-		if f.secret {
+		if f.secret && all[i].Value != "" {
 			all[i].Value = Redact(all[i].Value)
 		}
 	}

@@ -125,6 +125,15 @@ func TestProblems(t *testing.T) {
 			environ: []string{"APP_DATABASE_URL=mysql://root:hunter2@db/shop"},
 			want:    []string{`APP_DATABASE_URL is set to a value that is not shown; it must be sqlite:<file> or postgres://user:password@host:port/name; the default is sqlite:data/plugboard.db`},
 		},
+		"traces": {
+			environ: []string{"APP_TRACES_URL=collector:4318", "APP_TRACES_HEADERS=Bearer hunter2", "APP_TRACES_SAMPLE=101", "APP_TRACES_SERVICE="},
+			want: []string{
+				`APP_TRACES_URL is "collector:4318"; it must be a URL, http://host:port`,
+				`APP_TRACES_HEADERS is set to a value that is not shown; it must be a list of name=value separated by commas`,
+				`APP_TRACES_SAMPLE is "101"; it must be a whole number from 0 to 100; the default is 100`,
+				`APP_TRACES_SERVICE is empty; it must be a text; the default is plugboard`,
+			},
+		},
 		"empty": {
 			environ: []string{"APP_DATABASE_URL="},
 			want:    []string{`APP_DATABASE_URL is empty; it must be sqlite:<file> or postgres://user:password@host:port/name; the default is sqlite:data/plugboard.db`},

@@ -153,6 +153,10 @@ func (f field) words() string {
 		return oneOf(strings.Fields(rules["oneof"]))
 	case f.rules == listenAddr:
 		return "an address to listen on, host:port"
+	case strings.Contains(f.rules, "http_url"):
+		return "a URL, http://host:port"
+	case strings.Contains(f.rules, "contains=="):
+		return "a list of name=value separated by commas"
 	case f.rules == databaseURL:
 		return "sqlite:<file> or postgres://user:password@host:port/name"
 	default:

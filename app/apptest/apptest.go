@@ -49,7 +49,8 @@ func Configure(change func(*config.Config)) Settings {
 //   - a [Recorder], a [Publisher], a [Clock], [Settings]
 //   - any other fx.Option, for example fx.Replace or fx.Decorate
 //
-// A mistake of the parts fails the test with the report that a start of the service would print.
+// The settings are the service's defaults, but that the work pool's threads keep their priority: beside other tests they
+// would hardly run. A mistake of the parts fails the test with the report that a start of the service would print.
 func New(t testing.TB, parts ...fx.Option) *App {
 	t.Helper()
 	s := tellApart(parts)
@@ -58,6 +59,7 @@ func New(t testing.TB, parts ...fx.Option) *App {
 		s.database = &db
 	}
 	cfg := config.Default()
+	cfg.Pool.Nice = 0
 	for _, change := range s.settings {
 		change(&cfg)
 	}

@@ -27,7 +27,7 @@ const (
 //
 // On SQLite transactions that wait for each other share a commit; each is acknowledged after it. One whose commit would
 // have been shared with one that could not be undone by itself is run again, alone.
-func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
+func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) (err error) {
 	outer, _, err := db.route(ctx)
 	if err != nil {
 		return err
@@ -35,6 +35,8 @@ func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) erro
 	if outer != nil {
 		return outer.nested(ctx, fn)
 	}
+	ctx, end := db.span(ctx, "transaction", "")
+	defer func() { end(err) }()
 	start := time.Now()
 	alone := false
 	for attempt := 1; ; attempt++ {

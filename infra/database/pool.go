@@ -38,7 +38,10 @@ func (p *pool) ExecContext(ctx context.Context, query string, args ...any) (sql.
 	if tx != nil {
 		return tx.exec(ctx, query, args)
 	}
-	return p.db.execPool(ctx, conns, query, args...)
+	end := p.db.statementSpan(ctx, query)
+	result, err := p.db.execPool(ctx, conns, query, args...)
+	end(err)
+	return result, err
 }
 
 // QueryContext implements gorm.ConnPool.
@@ -50,7 +53,10 @@ func (p *pool) QueryContext(ctx context.Context, query string, args ...any) (*sq
 	if tx != nil {
 		return tx.query(ctx, query, args)
 	}
-	return p.db.queryPool(ctx, conns, conns.forQuery(query), query, args...)
+	end := p.db.statementSpan(ctx, query)
+	rows, err := p.db.queryPool(ctx, conns, conns.forQuery(query), query, args...)
+	end(err)
+	return rows, err
 }
 
 // QueryRowContext implements gorm.ConnPool.
@@ -62,7 +68,10 @@ func (p *pool) QueryRowContext(ctx context.Context, query string, args ...any) *
 	if tx != nil {
 		return tx.queryRow(ctx, query, args)
 	}
-	return conns.forQuery(query).QueryRowContext(ctx, query, args...)
+	end := p.db.statementSpan(ctx, query)
+	row := conns.forQuery(query).QueryRowContext(ctx, query, args...)
+	end(row.Err())
+	return row
 }
 
 // PrepareContext implements gorm.ConnPool. GORM uses it with PrepareStmt alone, which is off: the drivers keep

@@ -152,6 +152,13 @@ func (db *DB) enter(ctx context.Context, r *root) *Tx {
 
 // commit ends a transaction at the top level.
 func (t *Tx) commit() error {
+	_, end := t.db.span(t.ctx, "COMMIT", "")
+	err := t.commitTop()
+	end(err)
+	return err
+}
+
+func (t *Tx) commitTop() error {
 	if t.root.group != nil {
 		return t.commitShared()
 	}
@@ -370,7 +377,9 @@ func (t *Tx) exec(ctx context.Context, query string, args []any) (sql.Result, er
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 		defer cancel()
 	}
+	end := t.db.statementSpan(ctx, query)
 	result, err := t.root.sql.ExecContext(ctx, query, args...)
+	end(err)
 	return result, t.statementError(err)
 }
 
@@ -380,7 +389,9 @@ func (t *Tx) query(ctx context.Context, query string, args []any) (*sql.Rows, er
 		return nil, err
 	}
 	defer done()
+	end := t.db.statementSpan(ctx, query)
 	rows, err := t.root.sql.QueryContext(ctx, query, args...)
+	end(err)
 	return rows, t.statementError(err)
 }
 
@@ -390,7 +401,10 @@ func (t *Tx) queryRow(ctx context.Context, query string, args []any) *sql.Row {
 		return failedRow(ctx, err)
 	}
 	defer done()
-	return t.root.sql.QueryRowContext(ctx, query, args...)
+	end := t.db.statementSpan(ctx, query)
+	row := t.root.sql.QueryRowContext(ctx, query, args...)
+	end(row.Err())
+	return row
 }
 
 // statementError tells a statement that came after its context's end so.

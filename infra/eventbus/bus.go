@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"plugboard/app"
@@ -29,6 +30,7 @@ type Bus struct {
 	memory *Memory
 	outbox *Outbox
 	wiring wiring
+	tracer trace.Tracer // nil: no spans
 }
 
 // New returns a bus that delivers by way of db. It opens and starts nothing.

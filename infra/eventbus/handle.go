@@ -39,12 +39,19 @@ func (b *Bus) group(s *subscription) Group {
 
 // handle gives the subscriber its event.
 func (b *Bus) handle(ctx context.Context, s *subscription, d *Incoming) error {
+	if b.tracer == nil {
+		return b.deliver(ctx, s, d, d)
+	}
+	return b.traced(ctx, d, func(ctx context.Context, source app.DeliverySource) error { return b.deliver(ctx, s, d, source) })
+}
+
+func (b *Bus) deliver(ctx context.Context, s *subscription, d *Incoming, source app.DeliverySource) error {
 	run := &d.ctx
 	if d.used { // an earlier run may have left its context somewhere
 		run = &app.DeliveryContext{}
 	}
 	d.used = true
-	run.Init(ctx, d)
+	run.Init(ctx, source)
 	if s.options.Volatile && s.Subscriber.Tx() {
 		return b.db.InTx(run, func(ctx context.Context) error { return s.call(ctx, d.Message) })
 	}

@@ -1,6 +1,33 @@
 package eventbus
 
-import "go.uber.org/fx"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+	"go.uber.org/fx"
+	"go.uber.org/zap"
 
-// Module provides the *Bus.
-var Module = fx.Module("eventbus", fx.Provide(New))
+	"plugboard/config"
+	"plugboard/infra/database"
+)
+
+// Module provides the *Bus. It needs config.Events, a *database.DB, a logger and a prometheus.Registerer; a
+// trace.TracerProvider is optional.
+var Module = fx.Module("eventbus", fx.Provide(provide))
+
+type inputs struct {
+	fx.In
+
+	Events     config.Events
+	DB         *database.DB
+	Logger     *zap.Logger
+	Registerer prometheus.Registerer
+	Tracing    trace.TracerProvider `optional:"true"`
+}
+
+func provide(in inputs) (*Bus, error) {
+	b, err := New(in.Events, in.DB, in.Logger, in.Registerer)
+	if err == nil {
+		b.Trace(in.Tracing)
+	}
+	return b, err
+}

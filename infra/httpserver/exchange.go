@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"go.opentelemetry.io/otel/trace"
 
 	"plugboard/app"
 )
@@ -31,6 +32,8 @@ type exchange struct {
 	hijacked bool
 	// gone says that the client left before there was an answer.
 	gone bool
+	// span is the request's; nil without tracing.
+	span trace.Span
 	// bad is what is wrong with the request; limited reads its body.
 	bad     violations
 	limited io.LimitedReader

@@ -33,7 +33,7 @@ func (f front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.RequestURI == "*" {
 		x.answerAsterisk()
 	} else {
-		s.engine.ServeHTTP(x, r)
+		s.engine.ServeHTTP(x, x.request)
 	}
 	returned = true
 }
@@ -53,9 +53,14 @@ func (x *exchange) begin() {
 // otherwise. A made request id is the trace id.
 func (x *exchange) identify() {
 	h := x.request.Header
-	if given := h["Traceparent"]; len(given) == 1 && validTrace(given[0]) {
+	given := h["Traceparent"]
+	called := len(given) == 1 && validTrace(given[0])
+	switch tracer := x.server.tracer; {
+	case tracer != nil && !isProbe(x.request.URL.Path):
+		x.beginSpan(tracer, called)
+	case called:
 		x.call.Trace = given[0]
-	} else {
+	default:
 		x.call.Trace = newTrace()
 	}
 	if given := h["X-Request-Id"]; len(given) == 1 && validRequestID(given[0]) {
@@ -178,6 +183,7 @@ func (x *exchange) observe() {
 		status = http.StatusOK
 	}
 	x.route.observe(x.request.Method, status, took)
+	x.endSpan(status)
 	if !x.server.access {
 		return
 	}

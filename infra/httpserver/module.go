@@ -3,6 +3,7 @@ package httpserver
 import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/fx"
 	"go.uber.org/zap"
 
@@ -19,7 +20,7 @@ func Spec(read func() string) fx.Option {
 }
 
 // Module provides the *Server. It needs config.HTTP, config.Log, a logger, a prometheus.Registerer and an app.Pool;
-// a [SpecFunc], and a prometheus.Gatherer whose metrics /metrics shows, are optional.
+// a [SpecFunc], a prometheus.Gatherer whose metrics /metrics shows, and a trace.TracerProvider, are optional.
 var Module = fx.Module("httpserver", fx.Provide(provide))
 
 type inputs struct {
@@ -30,13 +31,14 @@ type inputs struct {
 	Logger     *zap.Logger
 	Registerer prometheus.Registerer
 	Pool       app.Pool
-	Spec       SpecFunc            `optional:"true"`
-	Gatherer   prometheus.Gatherer `optional:"true"`
+	Spec       SpecFunc             `optional:"true"`
+	Gatherer   prometheus.Gatherer  `optional:"true"`
+	Tracing    trace.TracerProvider `optional:"true"`
 }
 
 func provide(in inputs) *Server {
 	p := Params{
-		HTTP: in.HTTP, Access: in.Log.Access, Logger: in.Logger, Registerer: in.Registerer, Pool: in.Pool, Spec: in.Spec,
+		HTTP: in.HTTP, Access: in.Log.Access, Logger: in.Logger, Registerer: in.Registerer, Pool: in.Pool, Spec: in.Spec, Tracing: in.Tracing,
 	}
 	if in.Gatherer != nil {
 		p.Metrics = promhttp.HandlerFor(in.Gatherer, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})

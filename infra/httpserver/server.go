@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/go-playground/validator/v10"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"plugboard/app"
@@ -36,6 +37,8 @@ type Params struct {
 	Spec func() string
 	// Metrics answers /metrics; without it, the path is not served.
 	Metrics http.Handler
+	// Tracing makes a span for each request; without it, or with one that records nothing, there is none.
+	Tracing trace.TracerProvider
 }
 
 // Server is the HTTP server of the service. Its life is:
@@ -51,6 +54,7 @@ type Server struct {
 	access  bool
 	logger  *zap.Logger
 	pool    app.Pool
+	tracer  trace.Tracer // nil: no spans
 	engine  *gin.Engine
 	rules   *validator.Validate
 	metrics *metrics
@@ -84,7 +88,7 @@ func New(p Params) *Server {
 		p.Logger = zap.NewNop()
 	}
 	s := &Server{
-		config: p.HTTP, access: p.Access, logger: p.Logger, pool: p.Pool, engine: gin.New(), rules: newValidator(),
+		config: p.HTTP, access: p.Access, logger: p.Logger, pool: p.Pool, tracer: tracerOf(p.Tracing), engine: gin.New(), rules: newValidator(),
 		compiled: map[key]*endpoint{}, nosniff: []string{"nosniff"}, jsonType: []string{"application/json"},
 		encoding: json.JoinOptions(json.Deterministic(true), jsontext.AllowInvalidUTF8(true)),
 		failed:   make(chan error, 1),

@@ -1,6 +1,6 @@
-// Package telemetry owns the Prometheus registry: what the service and its parts measure is registered
-// there and served at /metrics. The global registry of the Prometheus library is not used, so that several
-// applications live side by side in one process, as in tests.
+// Package telemetry owns the Prometheus registry and the provider of OpenTelemetry's tracers: what the service and its
+// parts measure is registered there and served at /metrics, and their spans are exported. The global registry and the
+// global provider of the libraries are not used, so that several applications live side by side in one process, as in tests.
 package telemetry
 
 import (
@@ -14,10 +14,10 @@ import (
 	"plugboard/infra/database"
 )
 
-// Module provides *prometheus.Registry, prometheus.Registerer and prometheus.Gatherer to Fx, and registers the
-// database's connection pools.
+// Module provides *prometheus.Registry, prometheus.Registerer, prometheus.Gatherer and trace.TracerProvider to Fx, and
+// registers the database's connection pools.
 var Module = fx.Module("telemetry",
-	fx.Provide(New, registerer, gatherer),
+	fx.Provide(New, registerer, gatherer, NewTracerProvider),
 	fx.Invoke(registerPools),
 )
 

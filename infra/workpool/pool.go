@@ -121,10 +121,12 @@ func (p *Pool) threads() string {
 // Run implements [app.Pool]. Beyond what that says: a ctx whose deadline passes gives an [app.TimedOut] error,
 // as does a job that runs longer than the pool's limit; a pool that is full, not started or stopped gives
 // [app.Unavailable], with advice when to try again.
-func (p *Pool) Run(ctx context.Context, work func(app.Job) (any, error)) (any, error) {
+func (p *Pool) Run(ctx context.Context, work func(app.Job) (any, error)) (value any, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, leftError(err)
 	}
+	work, end := traced(ctx, work)
+	defer func() { end(err) }()
 	call := app.CallFrom(ctx)
 	t := newTask(call, work)
 	if err := p.submit(t, pluginOf(call)); err != nil {

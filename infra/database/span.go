@@ -1,0 +1,50 @@
+package database
+
+import (
+	"context"
+	"strings"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// span begins a span within the one of ctx, if that is recorded, and returns the function that ends it. It is described as
+// the semantic conventions for databases have it; statement has no values in it.
+func (db *DB) span(ctx context.Context, name, statement string) (context.Context, func(error)) {
+	around := trace.SpanFromContext(ctx)
+	if !around.IsRecording() {
+		return ctx, func(error) {}
+	}
+	ctx, span := around.TracerProvider().Tracer("plugboard/infra/database").Start(ctx, name, trace.WithSpanKind(trace.SpanKindClient))
+	span.SetAttributes(attribute.String("db.system.name", systemName(db.Dialect())))
+	if statement != "" {
+		const most = 2048
+		span.SetAttributes(attribute.String("db.query.text", strings.ToValidUTF8(statement[:min(len(statement), most)], "")))
+	}
+	return ctx, func(err error) {
+		if err != nil {
+			span.SetStatus(codes.Error, err.Error())
+		}
+		span.End()
+	}
+}
+
+// statementSpan is span for a statement, named by its first word.
+func (db *DB) statementSpan(ctx context.Context, statement string) func(error) {
+	if !trace.SpanFromContext(ctx).IsRecording() {
+		return func(error) {}
+	}
+	rest := statement[skipBlank(statement):]
+	word, _, _ := strings.Cut(rest, " ")
+	const most = 16
+	_, end := db.span(ctx, strings.ToUpper(strings.TrimSpace(word[:min(len(word), most)])), statement)
+	return end
+}
+
+func systemName(d Dialect) string {
+	if d == Postgres {
+		return "postgresql"
+	}
+	return "sqlite"
+}

@@ -1,0 +1,61 @@
+package eventbus
+
+import (
+	"cmp"
+	"context"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"plugboard/app"
+)
+
+// Trace has each run of a subscriber get a span of p, within the trace of what published its event: also when that was in
+// another process, or another day. It is for use before [Bus.Start]; with a p that records nothing there are no spans.
+func (b *Bus) Trace(p trace.TracerProvider) {
+	if _, none := p.(noop.TracerProvider); !none && p != nil {
+		b.tracer = p.Tracer("plugboard/infra/eventbus")
+	}
+}
+
+// tracedDelivery is a delivery whose handler runs in a span: what it publishes is caused by that.
+type tracedDelivery struct {
+	*Incoming
+	trace string
+}
+
+// NewCall implements app.DeliverySource.
+func (d *tracedDelivery) NewCall() *app.Call {
+	call := d.Incoming.NewCall()
+	call.Trace = d.trace
+	return call
+}
+
+// traced runs handle in a span, described as the semantic conventions for messaging have it.
+func (b *Bus) traced(ctx context.Context, d *Incoming, handle func(context.Context, app.DeliverySource) error) (err error) {
+	ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": d.Trace})
+	ctx, span := b.tracer.Start(ctx, "process "+d.Topic, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
+		attribute.String("messaging.system", "plugboard"), attribute.String("messaging.operation.type", "process"),
+		attribute.String("messaging.destination.name", d.Topic), attribute.String("messaging.consumer.group.name", d.Subscription()),
+		attribute.String("messaging.message.id", d.ID()), attribute.String("plugboard.plugin", d.lane.group.Plugin),
+		attribute.Int("plugboard.attempt", d.Attempt), attribute.String("plugboard.request_id", d.RequestID),
+	))
+	failure := "the handler panicked"
+	defer func() {
+		if failure != "" {
+			span.SetStatus(codes.Error, failure)
+		}
+		span.End()
+	}()
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	err = handle(ctx, &tracedDelivery{d, carrier["traceparent"]})
+	failure = ""
+	if err != nil {
+		failure = cmp.Or(err.Error(), "failed")
+	}
+	return err
+}

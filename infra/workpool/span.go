@@ -1,0 +1,30 @@
+package workpool
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"plugboard/app"
+)
+
+// traced has the job get a span within the one of ctx, if that is recorded: from its submission until its caller goes on,
+// with an event when it begins to run. It returns the work to submit and what ends the span.
+func traced(ctx context.Context, work func(app.Job) (any, error)) (func(app.Job) (any, error), func(error)) {
+	around := trace.SpanFromContext(ctx)
+	if !around.IsRecording() {
+		return work, func(error) {}
+	}
+	_, span := around.TracerProvider().Tracer("plugboard/infra/workpool").Start(ctx, "compute")
+	begin := func(j app.Job) (any, error) {
+		span.AddEvent("begun")
+		return work(j)
+	}
+	return begin, func(err error) {
+		if err != nil {
+			span.SetStatus(codes.Error, err.Error())
+		}
+		span.End()
+	}
+}

@@ -1,0 +1,36 @@
+package workpool_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"plugboard/app"
+)
+
+func TestAJobHasASpanWithinItsCallers(t *testing.T) {
+	t.Parallel()
+	spans := tracetest.NewInMemoryExporter()
+	tracer := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans)).Tracer("test")
+	b := startBench(t, settings())
+	broken := errors.New("broken")
+	for _, want := range []error{nil, broken} {
+		spans.Reset()
+		ctx, around := tracer.Start(as("a"), "around")
+		_, err := b.Run(ctx, func(app.Job) (any, error) { return nil, want })
+		require.ErrorIs(t, err, want)
+		made := spans.GetSpans()
+		require.Len(t, made, 1)
+		require.Equal(t, "compute", made[0].Name)
+		require.Equal(t, around.SpanContext().SpanID(), made[0].Parent.SpanID())
+		require.Equal(t, "begun", made[0].Events[0].Name)
+		require.Equal(t, want != nil, made[0].Status.Description == "broken")
+	}
+	spans.Reset()
+	_, err := b.Run(as("a"), func(app.Job) (any, error) { return nil, nil })
+	require.NoError(t, err)
+	require.Empty(t, spans.GetSpans(), "nobody's trace")
+}
