@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -48,16 +49,35 @@ func NewTracerProvider(lc fx.Lifecycle, cfg config.Traces, logger *zap.Logger) (
 				&reporter{SpanExporter: exporter, logger: logger}, sdktrace.WithExportTimeout(exportTimeout)))
 			return nil
 		},
-		OnStop: p.Shutdown,
+		OnStop: func(ctx context.Context) error {
+			flush(ctx, p, logger)
+			return nil
+		},
 	})
 	return p, nil
+}
+
+// flushTimeout bounds the last export, as does half of what the stop allows for it.
+const flushTimeout = 3 * time.Second
+
+// flush exports what is left. A collector that is away does not make a stop fail.
+func flush(ctx context.Context, p *sdktrace.TracerProvider, logger *zap.Logger) {
+	limit := flushTimeout
+	if end, ok := ctx.Deadline(); ok {
+		limit = min(limit, time.Until(end)/2)
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	if err := p.Shutdown(ctx); err != nil {
+		logger.Warn("traces not exported before the stop", zap.Error(err))
+	}
 }
 
 func exportOptions(cfg config.Traces) ([]otlptracehttp.Option, error) {
 	const path = "/v1/traces"
 	u, err := url.Parse(cfg.URL)
 	if err != nil {
-		return nil, fmt.Errorf("export traces: the URL is not valid") //nolint:perfsprint,err113 // the cause repeats it
+		return nil, errors.New("export traces: the URL is not valid")
 	}
 	if u.Path = strings.TrimSuffix(u.Path, "/"); !strings.HasSuffix(u.Path, path) {
 		u.Path += path

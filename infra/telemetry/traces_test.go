@@ -27,6 +27,31 @@ func TestWithoutACollectorNothingIsTraced(t *testing.T) {
 	lc.RequireStart().RequireStop()
 }
 
+// A collector that does not answer holds up a stop for half of the time that is allowed for it, and does not make it fail.
+func TestACollectorThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	asked, ended := make(chan struct{}), make(chan struct{})
+	collector := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		close(asked)
+		<-ended
+	}))
+	defer collector.Close()
+	defer close(ended)
+	core, logs := observer.New(zapcore.WarnLevel)
+	lc := fxtest.NewLifecycle(t)
+	p, err := telemetry.NewTracerProvider(lc, config.Traces{URL: collector.URL, Sample: 100, Service: "x"}, zap.New(core))
+	require.NoError(t, err)
+	lc.RequireStart()
+	_, span := p.Tracer("test").Start(t.Context(), "lamp")
+	span.End()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	require.NoError(t, lc.Stop(ctx))
+	require.NoError(t, ctx.Err(), "there was time left")
+	<-asked
+	require.NotEmpty(t, logs.All())
+}
+
 // A collector that refuses everything costs the spans, and one record in the log for all of them.
 func TestACollectorThatRefuses(t *testing.T) {
 	t.Parallel()
