@@ -1,6 +1,7 @@
 package database
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -35,10 +36,11 @@ func (db *DB) statementSpan(ctx context.Context, statement string) func(error) {
 	if !trace.SpanFromContext(ctx).IsRecording() {
 		return func(error) {}
 	}
-	rest := statement[skipBlank(statement):]
-	word, _, _ := strings.Cut(rest, " ")
-	const most = 16
-	_, end := db.span(ctx, strings.ToUpper(strings.TrimSpace(word[:min(len(word), most)])), statement)
+	word := statement[skipBlank(statement):]
+	if i := strings.IndexFunc(word, func(c rune) bool { return c|0x20 < 'a' || c|0x20 > 'z' }); i >= 0 {
+		word = word[:i]
+	}
+	_, end := db.span(ctx, cmp.Or(strings.ToUpper(word), "statement"), statement)
 	return end
 }
 

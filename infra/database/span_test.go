@@ -28,6 +28,8 @@ func TestStatementsHaveSpansWithoutTheirValues(t *testing.T) {
 			return db.Gorm().WithContext(ctx).First(&Lamp{}, "name = ?", "secret lamp").Error
 		}))
 		require.Error(t, add(ctx, db, "secret lamp"))
+		_, err := db.ExecContext(ctx, "-- the word is below\n\tupdate\nlamps SET watts = watts + 1")
+		require.NoError(t, err)
 		var names []string
 		failed := map[string]bool{}
 		for _, span := range spans.GetSpans() {
@@ -39,7 +41,7 @@ func TestStatementsHaveSpansWithoutTheirValues(t *testing.T) {
 				require.NotContains(t, a.Value.String(), "secret")
 			}
 		}
-		require.Equal(t, []string{"INSERT", "SELECT", "COMMIT", "transaction", "INSERT"}, names)
-		require.Equal(t, map[string]bool{"INSERT": true, "SELECT": false, "COMMIT": false, "transaction": false}, failed)
+		require.Equal(t, []string{"INSERT", "SELECT", "COMMIT", "transaction", "INSERT", "UPDATE"}, names)
+		require.Equal(t, map[string]bool{"INSERT": true, "SELECT": false, "COMMIT": false, "transaction": false, "UPDATE": false}, failed)
 	})
 }
