@@ -148,7 +148,7 @@ func TestServe(t *testing.T) {
 	spec := httpserver.Spec(func() string { return "{}" })
 	go func() { code <- host.Run(ctx, nil, environ, &stdout, &stderr, fx.Options(shop(), spec)) }()
 	soon(t, stdout.seen("/metrics\n"), "the start")
-	require.Regexp(t, `^ready in \d+m?s
+	require.Regexp(t, `^ready in [\d.]+m?s
   consists of    1 domain, 2 plugins, 2 routes, 1 event, 1 subscription
   database       sqlite:.*/test\.db
   work pool      .*
