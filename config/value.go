@@ -153,10 +153,6 @@ func (f field) words() string {
 		return oneOf(strings.Fields(rules["oneof"]))
 	case f.rules == listenAddr:
 		return "an address to listen on, host:port"
-	case strings.Contains(f.rules, "http_url"):
-		return "a URL, http://host:port"
-	case strings.Contains(f.rules, "contains=="):
-		return "a list of name=value separated by commas"
 	case f.rules == databaseURL:
 		return "sqlite:<file> or postgres://user:password@host:port/name"
 	default:
@@ -176,8 +172,14 @@ func (f field) noun(rules map[string]string) string {
 		if _, ok := rules["ip|cidr"]; ok {
 			return "a list of addresses or networks separated by commas, such as 10.0.0.0/8,192.168.1.7"
 		}
+		if rules["contains"] == "=" {
+			return "a list of name=value separated by commas"
+		}
 		return "a list separated by commas"
 	default:
+		if _, ok := rules["http_url"]; ok {
+			return "a URL, http://host:port"
+		}
 		return "a text"
 	}
 }

@@ -38,7 +38,7 @@ func (p *pool) ExecContext(ctx context.Context, query string, args ...any) (sql.
 	if tx != nil {
 		return tx.exec(ctx, query, args)
 	}
-	end := p.db.statementSpan(ctx, query)
+	_, end := p.db.span(ctx, "", query)
 	result, err := p.db.execPool(ctx, conns, query, args...)
 	end(err)
 	return result, err
@@ -53,7 +53,7 @@ func (p *pool) QueryContext(ctx context.Context, query string, args ...any) (*sq
 	if tx != nil {
 		return tx.query(ctx, query, args)
 	}
-	end := p.db.statementSpan(ctx, query)
+	_, end := p.db.span(ctx, "", query)
 	rows, err := p.db.queryPool(ctx, conns, conns.forQuery(query), query, args...)
 	end(err)
 	return rows, err
@@ -68,7 +68,7 @@ func (p *pool) QueryRowContext(ctx context.Context, query string, args ...any) *
 	if tx != nil {
 		return tx.queryRow(ctx, query, args)
 	}
-	end := p.db.statementSpan(ctx, query)
+	_, end := p.db.span(ctx, "", query)
 	row := conns.forQuery(query).QueryRowContext(ctx, query, args...)
 	end(row.Err())
 	return row

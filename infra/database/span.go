@@ -10,12 +10,16 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// span begins a span within the one of ctx, if that is recorded, and returns the function that ends it. It is described as
-// the semantic conventions for databases have it; statement has no values in it.
+// span begins a span within the one of ctx, if that is recorded, and returns the function that ends it. Without a name it has
+// the statement's first word. It is described as the semantic conventions for databases have it; statement has no values
+// in it.
 func (db *DB) span(ctx context.Context, name, statement string) (context.Context, func(error)) {
 	around := trace.SpanFromContext(ctx)
 	if !around.IsRecording() {
 		return ctx, func(error) {}
+	}
+	if name == "" {
+		name = cmp.Or(firstWord(statement), "statement")
 	}
 	ctx, span := around.TracerProvider().Tracer("plugboard/infra/database").Start(ctx, name, trace.WithSpanKind(trace.SpanKindClient))
 	span.SetAttributes(attribute.String("db.system.name", systemName(db.Dialect())))
@@ -31,17 +35,13 @@ func (db *DB) span(ctx context.Context, name, statement string) (context.Context
 	}
 }
 
-// statementSpan is span for a statement, named by its first word.
-func (db *DB) statementSpan(ctx context.Context, statement string) func(error) {
-	if !trace.SpanFromContext(ctx).IsRecording() {
-		return func(error) {}
-	}
+// firstWord returns a statement's first word in capitals.
+func firstWord(statement string) string {
 	word := statement[skipBlank(statement):]
 	if i := strings.IndexFunc(word, func(c rune) bool { return c|0x20 < 'a' || c|0x20 > 'z' }); i >= 0 {
 		word = word[:i]
 	}
-	_, end := db.span(ctx, cmp.Or(strings.ToUpper(word), "statement"), statement)
-	return end
+	return strings.ToUpper(word)
 }
 
 func systemName(d Dialect) string {

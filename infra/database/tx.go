@@ -377,7 +377,7 @@ func (t *Tx) exec(ctx context.Context, query string, args []any) (sql.Result, er
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 		defer cancel()
 	}
-	end := t.db.statementSpan(ctx, query)
+	_, end := t.db.span(ctx, "", query)
 	result, err := t.root.sql.ExecContext(ctx, query, args...)
 	end(err)
 	return result, t.statementError(err)
@@ -389,7 +389,7 @@ func (t *Tx) query(ctx context.Context, query string, args []any) (*sql.Rows, er
 		return nil, err
 	}
 	defer done()
-	end := t.db.statementSpan(ctx, query)
+	_, end := t.db.span(ctx, "", query)
 	rows, err := t.root.sql.QueryContext(ctx, query, args...)
 	end(err)
 	return rows, t.statementError(err)
@@ -401,7 +401,7 @@ func (t *Tx) queryRow(ctx context.Context, query string, args []any) *sql.Row {
 		return failedRow(ctx, err)
 	}
 	defer done()
-	end := t.db.statementSpan(ctx, query)
+	_, end := t.db.span(ctx, "", query)
 	row := t.root.sql.QueryRowContext(ctx, query, args...)
 	end(row.Err())
 	return row

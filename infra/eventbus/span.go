@@ -8,17 +8,15 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
-	"go.opentelemetry.io/otel/trace/noop"
 
 	"plugboard/app"
+	"plugboard/infra/telemetry"
 )
 
 // Trace has each run of a subscriber get a span of p, within the trace of what published its event: also when that was in
 // another process, or another day. It is for use before [Bus.Start]; with a p that records nothing there are no spans.
 func (b *Bus) Trace(p trace.TracerProvider) {
-	if _, none := p.(noop.TracerProvider); !none && p != nil {
-		b.tracer = p.Tracer("plugboard/infra/eventbus")
-	}
+	b.tracer = telemetry.Tracer(p, "plugboard/infra/eventbus")
 }
 
 // tracedDelivery is a delivery whose handler runs in a span: what it publishes is caused by that.
@@ -50,9 +48,7 @@ func (b *Bus) traced(ctx context.Context, d *Incoming, handle func(context.Conte
 		}
 		span.End()
 	}()
-	carrier := propagation.MapCarrier{}
-	propagation.TraceContext{}.Inject(ctx, carrier)
-	err = handle(ctx, &tracedDelivery{d, carrier["traceparent"]})
+	err = handle(ctx, &tracedDelivery{d, telemetry.Traceparent(ctx)})
 	failure = ""
 	if err != nil {
 		failure = cmp.Or(err.Error(), "failed")

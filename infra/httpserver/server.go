@@ -19,6 +19,7 @@ import (
 
 	"plugboard/app"
 	"plugboard/config"
+	"plugboard/infra/telemetry"
 )
 
 // Params is what a [Server] is made of.
@@ -88,7 +89,7 @@ func New(p Params) *Server {
 		p.Logger = zap.NewNop()
 	}
 	s := &Server{
-		config: p.HTTP, access: p.Access, logger: p.Logger, pool: p.Pool, tracer: tracerOf(p.Tracing), engine: gin.New(), rules: newValidator(),
+		config: p.HTTP, access: p.Access, logger: p.Logger, pool: p.Pool, tracer: telemetry.Tracer(p.Tracing, "plugboard/infra/httpserver"), engine: gin.New(), rules: newValidator(),
 		compiled: map[key]*endpoint{}, nosniff: []string{"nosniff"}, jsonType: []string{"application/json"},
 		encoding: json.JoinOptions(json.Deterministic(true), jsontext.AllowInvalidUTF8(true)),
 		failed:   make(chan error, 1),

@@ -8,19 +8,9 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
-	"go.opentelemetry.io/otel/trace/noop"
+
+	"plugboard/infra/telemetry"
 )
-
-// scope names this package in spans.
-const scope = "plugboard/infra/httpserver"
-
-// tracerOf returns nil for a provider that records nothing.
-func tracerOf(p trace.TracerProvider) trace.Tracer {
-	if _, none := p.(noop.TracerProvider); none || p == nil {
-		return nil
-	}
-	return p.Tracer(scope)
-}
 
 // isProbe reports whether a path is one that machines ask for all the time, which is not traced.
 func isProbe(path string) bool { return path == "/livez" || path == "/readyz" || path == "/metrics" }
@@ -34,9 +24,7 @@ func (x *exchange) beginSpan(tracer trace.Tracer, called bool) {
 	}
 	ctx, x.span = tracer.Start(ctx, knownMethod(x.request.Method), trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(x.start))
 	x.request = x.request.WithContext(ctx)
-	carrier := propagation.MapCarrier{}
-	propagation.TraceContext{}.Inject(ctx, carrier)
-	x.call.Trace = carrier["traceparent"]
+	x.call.Trace = telemetry.Traceparent(ctx)
 }
 
 // endSpan ends the span of the request, named and described as the semantic conventions for HTTP have it.

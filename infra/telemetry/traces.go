@@ -11,6 +11,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
@@ -71,6 +72,21 @@ func flush(ctx context.Context, p *sdktrace.TracerProvider, logger *zap.Logger) 
 	if err := p.Shutdown(ctx); err != nil {
 		logger.Warn("traces not exported before the stop", zap.Error(err))
 	}
+}
+
+// Tracer returns p's tracer for a package, or nil when p is nil or records nothing: then no span need be begun.
+func Tracer(p trace.TracerProvider, name string) trace.Tracer {
+	if _, none := p.(noop.TracerProvider); none || p == nil {
+		return nil
+	}
+	return p.Tracer(name)
+}
+
+// Traceparent returns the span of ctx as W3C's traceparent.
+func Traceparent(ctx context.Context) string {
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	return carrier["traceparent"]
 }
 
 func exportOptions(cfg config.Traces) ([]otlptracehttp.Option, error) {
