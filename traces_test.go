@@ -2,6 +2,7 @@ package main
 
 import (
 	"compress/gzip"
+	"context"
 	"encoding/hex"
 	"io"
 	"net/http"
@@ -11,11 +12,13 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
+	"plugboard/app"
 	"plugboard/app/apptest"
 	"plugboard/config"
 	"plugboard/domains/audit"
@@ -68,9 +71,9 @@ func (c *traceCollector) take(w http.ResponseWriter, r *http.Request) {
 }
 
 // tree renders the spans of a trace that are below parent, each with those below it.
-func (c *traceCollector) tree(trace, parent string) (lines []string) {
+func (c *traceCollector) tree(id, parent string) (lines []string) {
 	for _, span := range c.spans {
-		if hex.EncodeToString(span.GetTraceId()) != trace || hex.EncodeToString(span.GetParentSpanId()) != parent {
+		if hex.EncodeToString(span.GetTraceId()) != id || hex.EncodeToString(span.GetParentSpanId()) != parent {
 			continue
 		}
 		name := span.GetName()
@@ -78,7 +81,7 @@ func (c *traceCollector) tree(trace, parent string) (lines []string) {
 			name += " by " + group
 		}
 		lines = append(lines, name)
-		for _, below := range c.tree(trace, hex.EncodeToString(span.GetSpanId())) {
+		for _, below := range c.tree(id, hex.EncodeToString(span.GetSpanId())) {
 			lines = append(lines, "  "+below)
 		}
 	}
@@ -89,7 +92,7 @@ func (c *traceCollector) tree(trace, parent string) (lines []string) {
 // they run in a later process.
 func TestATraceGoesFromTheRequestToTheLastSubscriber(t *testing.T) {
 	t.Parallel()
-	const trace, caller = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+	const traced, caller = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
 		c := newTraceCollector(t)
 		settings := apptest.Configure(func(cfg *config.Config) {
@@ -97,7 +100,7 @@ func TestATraceGoesFromTheRequestToTheLastSubscriber(t *testing.T) {
 		})
 		apptest.New(t, db, settings, products.Module, notifications.Module, audit.Module).Stop() // its subscriptions are known now
 		first := apptest.New(t, db, settings, products.Module)
-		post(t, first, "Lamp", "00-"+trace+"-"+caller+"-01")
+		post(t, first, "Lamp", "00-"+traced+"-"+caller+"-01")
 		post(t, first, "Chair", "") // not sampled
 		first.GET("/readyz")
 		first.Stop()
@@ -106,7 +109,7 @@ func TestATraceGoesFromTheRequestToTheLastSubscriber(t *testing.T) {
 		later.Stop()
 
 		require.Equal(t, "plugboard", c.service)
-		lines := c.tree(trace, caller)
+		lines := c.tree(traced, caller)
 		require.Equal(t, "POST /products", lines[0])
 		for _, want := range []string{
 			"  transaction",
@@ -119,7 +122,7 @@ func TestATraceGoesFromTheRequestToTheLastSubscriber(t *testing.T) {
 			require.Contains(t, lines, want, strings.Join(lines, "\n"))
 		}
 		for _, span := range c.spans {
-			require.Equal(t, trace, hex.EncodeToString(span.GetTraceId()), span.GetName())
+			require.Equal(t, traced, hex.EncodeToString(span.GetTraceId()), span.GetName())
 			require.NotContains(t, span.String(), "Lamp", "values stay out of spans")
 		}
 	})
@@ -142,4 +145,34 @@ func attributeOf(attributes []*commonpb.KeyValue, key string) string {
 		}
 	}
 	return ""
+}
+
+// spanPlugin makes a span of its own.
+type spanPlugin struct{ tracer trace.Tracer }
+
+// OnBoot implements app.Booter.
+func (p *spanPlugin) OnBoot(b *app.Boot) { b.GET("/span", app.Handle(p.Execute)) }
+
+func (p *spanPlugin) Execute(ctx context.Context, _ app.Empty) (app.Empty, error) {
+	_, span := p.tracer.Start(ctx, "my own")
+	span.End()
+	return app.Empty{}, nil
+}
+
+// A plugin that asks for the provider has its spans below those of its requests.
+func TestAPluginMakesSpansOfItsOwn(t *testing.T) {
+	t.Parallel()
+	const traced, caller = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+	c := newTraceCollector(t)
+	settings := apptest.Configure(func(cfg *config.Config) {
+		cfg.Traces.URL, cfg.Traces.Headers = c.url+"/otlp/v1/traces", []string{"Authorization=Bearer a=b"}
+	})
+	h := apptest.New(t, settings, app.Plugin[*spanPlugin]("spans.make_span", func(p trace.TracerProvider) *spanPlugin {
+		return &spanPlugin{p.Tracer("spans")}
+	}))
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/span", http.NoBody)
+	r.Header.Set("Traceparent", "00-"+traced+"-"+caller+"-01")
+	h.Do(r).Status(http.StatusOK)
+	h.Stop()
+	require.Equal(t, []string{"GET /span", "  my own"}, c.tree(traced, caller))
 }
