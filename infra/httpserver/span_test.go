@@ -43,6 +43,7 @@ func TestEveryRequestHasASpan(t *testing.T) {
 	}{
 		{"GET", "/lamps/1", caller, "GET /lamps/:id", "Unset", 200},
 		{"GET", "/lamps/1", "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01", "GET /lamps/:id", "Unset", 200},
+		{"GET", "/lamps/1", "01" + caller[2:], "GET /lamps/:id", "Unset", 200}, // of a version that is not known
 		{"GET", "/lamps/2", "", "GET /lamps/:id", "Error", 500},
 		{"GET", "/lamps/3", "", "GET /lamps/:id", "Error", 500},
 		{"GET", "/lamps/x", "", "GET /lamps/:id", "Unset", 422},
