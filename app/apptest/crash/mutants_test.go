@@ -28,11 +28,7 @@ func TestAckingBeforeTheCommitIsFound(t *testing.T) {
 	eachPlace(t, func(t *testing.T, p *place) {
 		seed, l := seed(t), newProbeLedger()
 		s := newService(t, p, "service")
-		dying := serve(t, s.as(t, "sabotaged", "CRASH_MUTANT=ack before commit"))
-		fleet := launch(l, seed, pause, shining(dying))
-		acks(t, l, 20)
-		dying.kill()
-		fleet.stop()
+		dies(t, s.as(t, "sabotaged", "CRASH_MUTANT=ack before commit", "CRASH_POINT=before late commit:5"), l, seed)
 		r, err := finishProbe(t.Context(), s, l, replayed(s))
 		require.NoError(t, err)
 		require.True(t, r.has(lost), r)

@@ -107,7 +107,8 @@ func patches() []patch { //nolint:funlen // a list
 			`	if early {
 		handed = true
 		go func() {
-			time.Sleep(20 * time.Millisecond)
+			time.Sleep(100 * time.Millisecond) // time for the answer to reach the client
+			sabotage.Point("before late commit")
 			_ = tx.commit()
 		}()
 		return nil
