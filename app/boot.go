@@ -15,6 +15,7 @@ type Boot struct {
 	publications  []Publication
 	subscriptions []Subscription
 	answers       []Answer
+	schedules     []Schedule
 }
 
 // Endpoint is a registered HTTP endpoint, for the host.

@@ -94,6 +94,8 @@ type Events struct {
 	Park time.Duration `key:"park" default:"15m" binding:"min=0"`
 	// Retention is how long finished events are kept.
 	Retention time.Duration `key:"retention" default:"168h" binding:"min=0"`
+	// Schedules has this process publish what schedules have due. Where it is off, other replicas do.
+	Schedules bool `key:"schedules" default:"true"`
 }
 
 // Pool configures the work pool for CPU-bound handlers.

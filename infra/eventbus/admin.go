@@ -83,23 +83,42 @@ type EventInfo struct {
 	Actions    []Action       `json:"actions"`
 }
 
+// ScheduleInfo describes a durable schedule of this build.
+type ScheduleInfo struct {
+	Name   string `json:"name"`
+	Spec   string `json:"spec"`
+	Plugin string `json:"plugin"`
+	// Next is the next time it is due; zero when no process has registered it yet.
+	Next time.Time `json:"next,omitzero"`
+	// Last is when the last run was due, EventID that run's event; empty without one.
+	Last    time.Time `json:"last,omitzero"`
+	EventID string    `json:"event_id,omitzero"`
+	// State is that of the last run: "pending", "running", "dead", or "done", which is "" without one.
+	State string `json:"state,omitzero"`
+	// Asked is when an operator asked for a run that has not begun; zero without that.
+	Asked time.Time `json:"asked,omitzero"`
+}
+
 // Admin is the operators' side of the outbox: look at deliveries, replay or discard dead ones, retire or adopt
-// subscriptions. It needs an open, migrated database and no running bus; a running one notices within its poll
+// subscriptions, run schedules. It needs an open, migrated database and no running bus; a running one notices within its poll
 // interval. Every change is recorded with its actor. It is safe for concurrent use.
 type Admin struct {
 	store store
 	actor string
 	// known holds the durable subscriptions of this build.
 	known map[string]bool
+	// schedules are this build's durable ones.
+	schedules []*schedule
 }
 
 // Admin returns the operators' side, acting as actor. It is for use after [Bus.Check].
 func (b *Bus) Admin(actor string) *Admin {
 	known := make(map[string]bool)
-	for _, s := range b.wiring.subscriptions {
+	for _, s := range b.wiring.handlers() {
 		known[s.name] = !s.options.Volatile
 	}
-	return &Admin{store: b.outbox.store, actor: actor, known: known}
+	durable, _ := b.wiring.schedulesByKind()
+	return &Admin{store: b.outbox.store, actor: actor, known: known, schedules: durable}
 }
 
 // Subscriptions lists all durable subscriptions with their counts.
@@ -120,6 +139,30 @@ func (a *Admin) Subscriptions(ctx context.Context) ([]SubscriptionInfo, error) {
 		}
 	}
 	return subscriptions, nil
+}
+
+// Schedules lists the durable schedules of this build.
+func (a *Admin) Schedules(ctx context.Context) ([]ScheduleInfo, error) {
+	rows, now, err := a.store.scheduleRows(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list schedules: %w", err)
+	}
+	all := make([]ScheduleInfo, len(a.schedules))
+	for i, sc := range a.schedules {
+		all[i] = ScheduleInfo{Name: sc.name, Spec: sc.spec, Plugin: sc.Plugin.Name}
+		row, ok := rows[sc.name]
+		if !ok {
+			continue
+		}
+		all[i].Next, all[i].Last, all[i].EventID, all[i].Asked = sc.times.Next(row.passed).UTC(), row.due, row.event, row.asked
+		if all[i].Next.Before(now) {
+			all[i].Next = sc.times.Next(now).UTC()
+		}
+		if all[i].State, err = a.store.scheduleState(ctx, row.event, sc.name); err != nil {
+			return nil, fmt.Errorf("look at the last run of %s: %w", sc.name, err)
+		}
+	}
+	return all, nil
 }
 
 // Deliveries lists stored deliveries, oldest first.

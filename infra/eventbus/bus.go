@@ -30,7 +30,9 @@ type Bus struct {
 	memory *Memory
 	outbox *Outbox
 	wiring wiring
-	tracer trace.Tracer // nil: no spans
+	// scheduler publishes what schedules have due.
+	scheduler scheduler
+	tracer    trace.Tracer // nil: no spans
 }
 
 // New returns a bus that delivers by way of db. It opens and starts nothing.
@@ -38,6 +40,7 @@ func New(cfg config.Events, db *database.DB, log *zap.Logger, registry prometheu
 	b := &Bus{cfg: cfg, db: db, log: log.With(zap.String("component", "eventbus"))}
 	b.memory = NewMemory(cfg.Buffer, b.log, Hooks{Failed: b.failed, Dead: b.deadVolatile, Dropped: b.dropped})
 	b.outbox = NewOutbox(cfg, db, b.log, Hooks{Failed: b.failed, Dead: b.dead})
+	b.scheduler.bus = b
 	var err error
 	if b.meters, err = newMeters(registry, newGauges(b.outbox)); err != nil {
 		return nil, fmt.Errorf("register event metrics: %w", err)
@@ -50,7 +53,7 @@ func (b *Bus) For(plugin string) app.Bus { return &pluginBus{bus: b, plugin: plu
 
 // Start begins to deliver, what was left from earlier runs first. The database must be open and migrated.
 func (b *Bus) Start(ctx context.Context) error {
-	for _, s := range b.wiring.subscriptions {
+	for _, s := range b.wiring.handlers() {
 		if s.options.Volatile {
 			b.memory.Subscribe(b.group(s))
 		} else {
@@ -60,15 +63,28 @@ func (b *Bus) Start(ctx context.Context) error {
 	for _, p := range b.wiring.publications {
 		p.lanes = b.memory.lanes[p.topic]
 	}
+	for _, sc := range b.wiring.schedules {
+		sc.publication.lanes = b.memory.lanes[sc.topic]
+	}
 	if err := b.outbox.Start(ctx); err != nil {
 		return fmt.Errorf("start event delivery: %w", err)
 	}
-	return b.memory.Start(ctx)
+	if err := b.memory.Start(ctx); err != nil {
+		return err
+	}
+	if !b.cfg.Schedules {
+		return nil
+	}
+	if err := b.scheduler.start(ctx); err != nil {
+		return errors.Join(err, b.Stop(ctx))
+	}
+	return nil
 }
 
 // Stop stops delivering: running handlers may end until ctx is done; what has not begun stays in the
 // database. It may be called without Start, and twice.
 func (b *Bus) Stop(ctx context.Context) error {
+	b.scheduler.stop()
 	return errors.Join(b.memory.Close(ctx), b.outbox.Close(ctx))
 }
 
@@ -87,6 +103,17 @@ func (b *Bus) Idle(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// Run has the schedule of that name run once now, as if it had been due at a time: for tests of plugins. The error is
+// app.NotFound when there is none.
+func (b *Bus) Run(ctx context.Context, name string, at time.Time) error {
+	for _, sc := range b.wiring.schedules {
+		if sc.name == name {
+			return sc.run(ctx, b, at.UTC())
+		}
+	}
+	return app.Errorf(app.NotFound, "there is no schedule %q", name)
 }
 
 // Outbox returns the durable transport, for operators' commands.

@@ -19,7 +19,28 @@ type wiring struct {
 	publications  map[publicationKey]*publication
 	byTopic       map[string][]*publication
 	subscriptions []*subscription
+	schedules     []*schedule
 	responders    map[string]*responder
+}
+
+// handlers returns all that is delivered to: subscriptions, and those of schedules.
+func (w *wiring) handlers() []*subscription {
+	all := slices.Clone(w.subscriptions)
+	for _, sc := range w.schedules {
+		all = append(all, sc.subscription)
+	}
+	return all
+}
+
+func (w *wiring) schedulesByKind() (durable, volatile []*schedule) {
+	for _, sc := range w.schedules {
+		if sc.options.Volatile {
+			volatile = append(volatile, sc)
+		} else {
+			durable = append(durable, sc)
+		}
+	}
+	return durable, volatile
 }
 
 type publicationKey struct {
@@ -56,8 +77,12 @@ type subscription struct {
 	firstPlan plan
 }
 
-// DeadLetterPrefix begins the topics under which dead deliveries are announced.
-const DeadLetterPrefix = "_dlq."
+const (
+	// DeadLetterPrefix begins the topics under which dead deliveries are announced.
+	DeadLetterPrefix = "_dlq."
+	// SchedulePrefix begins the topics of schedules; the schedule's name follows.
+	SchedulePrefix = "_due."
+)
 
 var topicPattern = regexp.MustCompile(`^[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*$`)
 
@@ -77,6 +102,9 @@ func (b *Bus) Check(plugins []app.BootedPlugin) []error {
 	for _, p := range plugins {
 		for _, sub := range p.Boot.Subscriptions() {
 			c.subscription(sub)
+		}
+		for _, sc := range p.Boot.Schedules() {
+			c.schedule(sc)
 		}
 		for _, answer := range p.Boot.Answers() {
 			c.answer(answer)
@@ -186,6 +214,43 @@ func (c *checker) subscription(s app.Subscription) {
 	}
 }
 
+func (c *checker) schedule(s app.Schedule) {
+	if s.Subscriber.IsZero() {
+		c.fail(s.Plugin, s.Source, "b.Schedule takes app.On(…) or app.OnTx(…)")
+		return
+	}
+	if t := s.Subscriber.EventType(); t != dueType {
+		c.fail(s.Plugin, s.Source, "the handler of a schedule takes an app.Due, not %s", t.Name())
+		return
+	}
+	times, err := parseSchedule(s.Spec)
+	if err != nil {
+		c.fail(s.Plugin, s.Source, "schedule %q: %s", s.Spec, err)
+		return
+	}
+	if s.Options.Block {
+		c.fail(s.Plugin, s.Source, "app.Block needs events with a key, which schedules have not")
+	}
+	self, _ := compilePlan(dueType, dueType)
+	sub := &subscription{
+		Subscription: app.Subscription{Plugin: s.Plugin, Source: s.Source, Subscriber: s.Subscriber, Options: s.Options},
+		name:         cmp.Or(s.Options.Name, s.Plugin.Name+"/schedule"), options: s.Options,
+		self: self, first: dueType, firstPlan: self,
+	}
+	sub.topic = SchedulePrefix + sub.name
+	c.options(sub)
+	c.schedules = append(c.schedules, &schedule{
+		subscription: sub, spec: s.Spec, times: times,
+		publication: &publication{
+			topic: sub.topic, event: dueType, self: self, volatile: s.Options.Volatile, durable: !s.Options.Volatile,
+			envelope:  Envelope{Topic: sub.topic, Emitter: s.Plugin.Name, localType: dueType},
+			published: c.meters.published.WithLabelValues(sub.topic),
+		},
+		published: c.meters.scheduled.WithLabelValues(sub.name, "published"),
+		skipped:   c.meters.scheduled.WithLabelValues(sub.name, "skipped"),
+	})
+}
+
 func (c *checker) options(s *subscription) {
 	o := s.options
 	for _, problem := range []struct {
@@ -268,7 +333,7 @@ func (c *checker) nearest(topic string) string {
 // names reports names that two subscriptions share.
 func (c *checker) names() {
 	byName := make(map[string]*subscription)
-	for _, s := range c.subscriptions {
+	for _, s := range c.handlers() {
 		for _, name := range append([]string{s.name}, s.options.Formerly...) {
 			if first, dup := byName[name]; dup && first != s {
 				c.fail(s.Plugin, s.Source, "the subscription name %q is taken by plugin %s (%s); give one of them a name with app.Named",

@@ -19,3 +19,22 @@ func (b *Bus) Subscriptions() []Subscribed {
 	}
 	return all
 }
+
+// Scheduled is a schedule as it takes effect.
+type Scheduled struct {
+	app.Schedule
+
+	// Group has what is delivered to: its name is that of the schedule.
+	Group Group
+}
+
+// Schedules returns the plugins' schedules, in their order. It is for use after [Bus.Check].
+func (b *Bus) Schedules() []Scheduled {
+	all := make([]Scheduled, len(b.wiring.schedules))
+	for i, sc := range b.wiring.schedules {
+		all[i] = Scheduled{Group: b.group(sc.subscription), Schedule: app.Schedule{
+			Plugin: sc.Plugin, Source: sc.Source, Spec: sc.spec, Subscriber: sc.Subscriber, Options: sc.options,
+		}}
+	}
+	return all
+}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -100,7 +102,29 @@ func (a *Admin) Retire(ctx context.Context, name string) error {
 		if n == 0 {
 			return app.Errorf(app.NotFound, "there is no subscription %q", name)
 		}
+		if err := a.store.forgetSchedule(ctx, name); err != nil {
+			return fmt.Errorf("retire schedule: %w", err)
+		}
 		return a.record(ctx, "retire", "", name, "")
+	})
+}
+
+// Run has a durable schedule of this build run once, now, besides its times: by a process of the service, as soon as the
+// last run is done. Asking again before that changes nothing. The error is app.NotFound when no process has registered
+// a schedule of that name.
+func (a *Admin) Run(ctx context.Context, name string) error {
+	if !slices.ContainsFunc(a.schedules, func(sc *schedule) bool { return sc.name == name }) {
+		return app.Errorf(app.NotFound, "there is no schedule %q in this version of the service", name)
+	}
+	return a.store.db.InTx(ctx, func(ctx context.Context) error {
+		known, err := a.store.askSchedule(ctx, name)
+		if err != nil {
+			return fmt.Errorf("ask for a run: %w", err)
+		}
+		if !known {
+			return app.Errorf(app.NotFound, "schedule %q has not been registered yet: the service has not run with it", name)
+		}
+		return a.record(ctx, "run", "", name, "")
 	})
 }
 
@@ -132,7 +156,8 @@ func (a *Admin) Adopt(ctx context.Context, from, to string) error {
 				return app.Errorf(app.NotFound, "there is no subscription %q", name)
 			}
 		}
-		if topics[from] != topics[to] {
+		schedules := strings.HasPrefix(topics[from], SchedulePrefix) && strings.HasPrefix(topics[to], SchedulePrefix)
+		if topics[from] != topics[to] && !schedules {
 			return app.Errorf(app.Invalid, "subscription %q takes %s and %q takes %s; one cannot adopt the other's events",
 				from, topics[from], to, topics[to])
 		}

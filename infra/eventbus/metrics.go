@@ -14,6 +14,7 @@ type meters struct {
 	handled   *durations
 	dead      *prometheus.CounterVec
 	dropped   *prometheus.CounterVec
+	scheduled *prometheus.CounterVec
 }
 
 func newMeters(r prometheus.Registerer, g *gauges) (*meters, error) {
@@ -29,11 +30,15 @@ func newMeters(r prometheus.Registerer, g *gauges) (*meters, error) {
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "plugboard_events_dropped_total", Help: "Volatile events dropped because the subscription had no room.",
 		}, []string{"subscription"}),
+		scheduled: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "plugboard_schedule_times_total",
+			Help: "Times of schedules that came, by outcome: published by this process, or skipped since the last run was not done.",
+		}, []string{"schedule", "outcome"}),
 	}
 	if r == nil {
 		return m, nil
 	}
-	return m, errors.Join(r.Register(m.published), r.Register(m.handled), r.Register(m.dead), r.Register(m.dropped), r.Register(g))
+	return m, errors.Join(r.Register(m.published), r.Register(m.handled), r.Register(m.dead), r.Register(m.dropped), r.Register(m.scheduled), r.Register(g))
 }
 
 // durations is a histogram of the runs of handlers. Unlike Prometheus' own it takes several at a time.

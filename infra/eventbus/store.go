@@ -616,8 +616,10 @@ func (s store) rename(ctx context.Context, from, to string) error {
 	if _, err := s.exec(ctx, `UPDATE bus_deliveries SET token = token + 1, subscription = ? WHERE subscription = ? AND state <> 'running'`, to, from); err != nil {
 		return err
 	}
-	_, err := s.exec(ctx, `DELETE FROM bus_subscriptions WHERE name = ?`, from)
-	return err
+	if _, err := s.exec(ctx, `DELETE FROM bus_subscriptions WHERE name = ?`, from); err != nil {
+		return err
+	}
+	return s.renameSchedule(ctx, from, to)
 }
 
 // seen renews the time at which the subscriptions were last seen.

@@ -1,0 +1,48 @@
+package app
+
+import "time"
+
+// Due is what the handler of a schedule gets.
+type Due struct {
+	// At is the time at which the run was due, in UTC. When it was missed, since no process ran or the database was
+	// away, it is the first of the times that were missed: one run makes up for all of them.
+	At time.Time `json:"at"`
+}
+
+// Topic implements [Event]. Each schedule has a topic of its own; this one stands for all of them.
+func (Due) Topic() string { return "_due" }
+
+// Schedule is a registered schedule, for the host.
+type Schedule struct {
+	Plugin     PluginInfo
+	Source     string
+	Spec       string
+	Subscriber Subscriber
+	Options    SubscribeOptions
+}
+
+// Schedule has s, made of a handler that takes a [Due], run again and again:
+//
+//	b.Schedule("30 3 * * *", app.On(p.Execute))
+//
+// The spec has the five fields of cron: minute, hour, day of a month, month, weekday. They are in UTC, or in the time
+// zone that the spec begins with, as in "CRON_TZ=Europe/Berlin 30 3 * * *" (a time that the change to summer time skips does
+// not come that day). "@hourly", "@daily", "@weekly" and "@monthly" are short for such; "@every 90s" is an interval, of
+// whole seconds. A spec that cannot be read, or that never comes, is a start error.
+//
+// Each time is due once, however many processes there are, and is handled like an event: by any one of them, at least
+// once, tried again when it fails, and kept as dead when it failed for good. So [OnTx], [Complete] and the options of
+// subscriptions mean what they mean there; [Block] means nothing without a key, and is a start error. While a run is not
+// done, attempts included, the times that come are left out, so that a schedule is never run beside itself or behind
+// its own backlog; they are counted. With [Volatile] every process runs it by itself, without the database, and nothing
+// is made up for.
+//
+// The schedule is known by the name "<plugin>/schedule" unless [Named] gives another.
+func (b *Boot) Schedule(spec string, s Subscriber, opts ...SubscribeOption) {
+	b.schedules = append(b.schedules, Schedule{
+		Plugin: b.plugin, Source: caller(1), Spec: spec, Subscriber: s, Options: subscribeOptions(opts),
+	})
+}
+
+// Schedules returns the registered schedules, in order; for the host.
+func (b *Boot) Schedules() []Schedule { return b.schedules }
