@@ -25,7 +25,7 @@ type Schedule struct {
 //
 //	b.Schedule("30 3 * * *", app.On(p.Execute))
 //
-// The spec has the five fields of cron: minute, hour, day of a month, month, weekday. They are in UTC, or in the time
+// The spec has the five fields of cron: minute, hour, day, month, weekday. They are in UTC, or in the time
 // zone that the spec begins with, as in "CRON_TZ=Europe/Berlin 30 3 * * *" (a time that the change to summer time skips does
 // not come that day). "@hourly", "@daily", "@weekly" and "@monthly" are short for such; "@every 90s" is an interval, of
 // whole seconds. A spec that cannot be read, or that never comes, is a start error.
