@@ -81,11 +81,14 @@ func (b *Bus) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop stops delivering: running handlers may end until ctx is done; what has not begun stays in the
-// database. It may be called without Start, and twice.
+// Stop stops delivering: running handlers may end until shortly before ctx is done, when their contexts end; what has
+// not begun stays in the database. It may be called without Start, and twice.
 func (b *Bus) Stop(ctx context.Context) error {
 	b.scheduler.stop()
-	return errors.Join(b.memory.Close(ctx), b.outbox.Close(ctx))
+	volatile := make(chan error, 1)
+	go func() { volatile <- b.memory.Close(ctx) }() // of both, neither waits for the other's handlers
+	durable := b.outbox.Close(ctx)
+	return errors.Join(<-volatile, durable)
 }
 
 // Idle returns nil once no event is waiting or being handled, retries and delays included; dead deliveries do

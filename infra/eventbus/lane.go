@@ -70,6 +70,9 @@ type keyState struct {
 	waiting    []*Incoming
 }
 
+// idle reports whether the lane has nothing of the key, and no publisher is about to give it any.
+func (ks *keyState) idle() bool { return !ks.busy && len(ks.waiting) == 0 && ks.next > ks.tail }
+
 // maxIdleKeys bounds what a lane remembers of keys it has nothing to do for. To forget one costs a look
 // into the database when its next event is published.
 const maxIdleKeys = 4096
@@ -219,20 +222,22 @@ func (l *lane) key(key string) *keyState {
 
 func (l *lane) forgetKeys() {
 	for k, ks := range l.keys {
-		if !ks.busy && len(ks.waiting) == 0 && ks.next > ks.tail {
+		if ks.idle() {
 			delete(l.keys, k)
 		}
 	}
 }
 
 // claimKey takes number seq of key for this process if all earlier ones are done or taken by it too; otherwise it
-// returns nil. The caller holds the key's number until its transaction ends; when that rolls back it calls unclaimKey.
-func (l *lane) claimKey(key string, seq int64) *keyState {
+// returns nil. First tells that there are no earlier ones. The caller holds the key's number until its transaction ends;
+// when that rolls back it calls unclaimKey.
+func (l *lane) claimKey(key string, seq int64, first bool) *keyState {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	ks, known := l.keys[key]
-	if !known && seq == 1 {
+	if first && (!known || ks.idle()) {
 		ks, known = l.key(key), true
+		*ks = keyState{next: seq, tail: seq - 1}
 	}
 	if !known || ks.tail != seq-1 {
 		return nil
@@ -263,7 +268,7 @@ func (l *lane) unclaimKey(key string, ks *keyState, seq int64) []*Incoming {
 func (l *lane) adopt(key string, seq, tail int64) *keyState {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if ks, ok := l.keys[key]; ok && (ks.busy || len(ks.waiting) > 0 || ks.tail >= ks.next) {
+	if ks, ok := l.keys[key]; ok && !ks.idle() {
 		return nil
 	}
 	ks := &keyState{next: seq, tail: tail}

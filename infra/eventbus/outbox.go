@@ -23,8 +23,8 @@ import (
 // publisher's transaction, already claimed by this process as far as it has room, and handed over in memory after
 // the commit. What finds no room, fails or is left by a dead process is claimed from the database.
 //
-// One goroutine writes outcomes (and, on SQLite, runs the transactional handlers), one claims, and on Postgres one
-// keeps the process registered; while there are suspects, one has them run. Handlers run on the lanes' workers.
+// One goroutine writes outcomes (and, on SQLite, runs the transactional handlers), one claims, one deletes what is old,
+// and on Postgres one keeps the process registered; while there are suspects, one has them run. Handlers run on the lanes' workers.
 type Outbox struct {
 	cfg   config.Events
 	db    *database.DB
@@ -115,6 +115,7 @@ func (o *Outbox) Start(ctx context.Context) error {
 	o.tasks.Go(func() { o.settler.run(run) })
 	o.tasks.Go(func() { o.poller.run(run) })
 	o.tasks.Go(func() { o.member.run(run) })
+	o.tasks.Go(func() { (&janitor{o: o}).run(run) })
 	return nil
 }
 
@@ -153,9 +154,11 @@ type batch struct {
 
 // entry is an event on its way into the database.
 type entry struct {
-	m    *Message
-	seq  int64
-	rows []deliveryRow
+	m   *Message
+	seq int64
+	// first tells that seq is the first number of its key.
+	first bool
+	rows  []deliveryRow
 	// lanes has, for each row, the lane that has a place for it, or nil; orders the key's state there.
 	lanes  []*lane
 	orders []*keyState
@@ -214,12 +217,13 @@ func (b *batch) number(ctx context.Context, entries []*entry) error {
 	})
 	for _, s := range sorted {
 		entries := keyed[s]
-		last, err := b.o.store.sequence(ctx, s.topic, s.key, len(entries))
+		first, last, err := b.o.store.sequence(ctx, s.topic, s.key, len(entries))
 		if err != nil {
 			return fmt.Errorf("number event %s: %w", s.topic, err)
 		}
 		for i, e := range entries {
 			e.seq = last - int64(len(entries)-1-i)
+			e.first = e.seq == first
 		}
 	}
 	return nil
@@ -250,7 +254,7 @@ func (o *Outbox) take(l *lane, e *entry) (order *keyState, taken bool) {
 	if e.m.Key == "" {
 		return nil, true
 	}
-	if order = l.claimKey(e.m.Key, e.seq); order == nil {
+	if order = l.claimKey(e.m.Key, e.seq, e.first); order == nil {
 		l.unreserve()
 		return nil, false
 	}
@@ -491,8 +495,10 @@ func (o *Outbox) close(ctx context.Context) error {
 	for _, d := range o.suspects.close() {
 		o.settler.add(op{kind: opRelease, d: d})
 	}
+	handlers, end := shortly(ctx)
+	defer end()
 	for _, l := range o.lanes {
-		errs = append(errs, l.wait(ctx))
+		errs = append(errs, l.wait(handlers))
 	}
 	errs = append(errs, o.settler.finish(ctx))
 	o.member.leave(ctx)
@@ -500,6 +506,16 @@ func (o *Outbox) close(ctx context.Context) error {
 	o.tasks.Wait()
 	o.suspects.over.Wait()
 	return errors.Join(errs...)
+}
+
+// shortly returns a context that ends before ctx does, by a tenth of what is left, at most a second: the time to write down
+// the outcomes of what has ended by then.
+func shortly(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-min(time.Second, time.Until(deadline)/10)))
 }
 
 // register notes the subscriptions of this version as active.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,15 +12,13 @@ import (
 )
 
 // poller claims deliveries that this process did not take at their birth: those that found no room, came due, were
-// given back, or were left by a process that died. It also finds claims nobody holds, and deletes what is finished.
+// given back, or were left by a process that died. It also finds claims nobody holds.
 type poller struct {
 	o     *Outbox
 	wake  chan struct{}
 	ended atomic.Bool
 
-	lastSweep, lastPrune time.Time
-	// pruned is the sequence after which the next look for unused ones begins.
-	pruned sequence
+	lastSweep time.Time
 }
 
 // backlog is what the poller knows of a lane.
@@ -50,9 +47,6 @@ const (
 	headPage = 128
 	// sweepAge is how old a claim nobody knows of must be to be given back.
 	sweepAge = 5 * time.Second
-	// pruneEvery and pruneBatch pace the deletion of finished events.
-	pruneEvery = time.Minute
-	pruneBatch = 500
 )
 
 func newPoller(o *Outbox) *poller { return &poller{o: o, wake: make(chan struct{}, 1)} }
@@ -380,18 +374,7 @@ func (p *poller) chores(ctx context.Context, now time.Time) {
 	}
 	if now.Sub(p.lastSweep) >= p.o.cfg.Lease/2 {
 		p.lastSweep = now
-		p.chore(ctx, "claims nobody holds not found", p.sweep)
-	}
-	if now.Sub(p.lastPrune) >= pruneEvery {
-		p.lastPrune = now
-		p.chore(ctx, "finished events not deleted", p.prune)
-		p.chore(ctx, "numbers of keys no longer in use not deleted", p.pruneSequences)
-	}
-}
-
-func (p *poller) chore(ctx context.Context, failure string, fn func(context.Context) error) {
-	if err := fn(ctx); err != nil && ctx.Err() == nil {
-		p.o.log.Warn(failure, zap.Error(err))
+		p.o.chore(ctx, "claims nobody holds not found", p.sweep)
 	}
 }
 
@@ -413,43 +396,4 @@ func (p *poller) sweep(ctx context.Context) error {
 		p.open(l, 0)
 	}
 	return nil
-}
-
-// prune deletes finished events that are older than the retention, in batches.
-func (p *poller) prune(ctx context.Context) error {
-	for {
-		n, err := p.o.store.prune(ctx, time.Now().Add(-p.o.cfg.Retention), pruneBatch)
-		if err != nil || n < pruneBatch {
-			return err
-		}
-		if !pause(ctx, 10*time.Millisecond) {
-			return ctx.Err()
-		}
-	}
-}
-
-// pruneSequences looks at the next page of keys, and deletes the numbers of those that have not been used for the
-// retention and have nothing left to deliver. Such a key begins at 1 again.
-func (p *poller) pruneSequences(ctx context.Context) error {
-	cutoff := time.Now().Add(-p.o.cfg.Retention)
-	page, err := p.o.store.sequences(ctx, p.pruned, pruneBatch)
-	if err != nil {
-		return err
-	}
-	p.pruned = sequence{} // from the beginning, unless there is more
-	if len(page) == pruneBatch {
-		p.pruned = page[len(page)-1].sequence
-	}
-	page = slices.DeleteFunc(page, func(u usedSequence) bool { return !u.used.Before(cutoff) })
-	if len(page) == 0 {
-		return nil
-	}
-	return p.o.db.InTx(ctx, func(ctx context.Context) error {
-		for _, u := range page {
-			if err := p.o.store.pruneSequence(ctx, u.sequence, cutoff); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }

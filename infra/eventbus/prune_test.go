@@ -3,6 +3,8 @@ package eventbus_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -63,5 +65,98 @@ func TestUnusedNumbersAreDeleted(t *testing.T) {
 		}
 		second.idle()
 		require.Equal(t, []int64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, handled.all())
+	})
+}
+
+// A process that remembers a key does not take the numbers of the key's new beginning for those that follow its own: with
+// the first of them in another process, or not handed over in memory, it would begin in the middle.
+func TestANewBeginningOfAKeyIsNotTakenForItsEnd(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		var handled seen[int64]
+		var hold atomic.Pointer[chan struct{}]
+		plugin := func(b *app.Boot) {
+			b.Publishes(Made{})
+			b.Subscribe(app.On(func(_ context.Context, e Made) error {
+				if wait := hold.Load(); wait != nil && e.ID == 4 {
+					<-*wait
+				}
+				handled.add(e.ID)
+				return nil
+			}))
+		}
+		here := start(t, at, settings(), plugin)
+		there := here
+		if at.name == "postgres" {
+			there = start(t, at, settings(), plugin)
+		}
+		publish := func(r *rig, ids ...int64) {
+			require.NoError(t, r.db.InTx(t.Context(), func(ctx context.Context) (err error) {
+				for _, id := range ids {
+					err = errors.Join(err, r.bus.For("p0").Publish(ctx, Made{Group: "k", ID: id}))
+				}
+				return err
+			}))
+		}
+		publish(here, 1, 2, 3)
+		here.idle()
+		_, err := here.db.ExecContext(t.Context(), "DELETE FROM bus_sequences") // as after the retention
+		require.NoError(t, err)
+		wait := make(chan struct{})
+		hold.Store(&wait)
+		publish(there, 4, 5, 6)
+		publish(here, 7, 8)
+		require.Equal(t, []int64{1, 2, 3}, handled.all())
+		close(wait)
+		here.idle()
+		there.idle()
+		require.Equal(t, []int64{1, 2, 3, 4, 5, 6, 7, 8}, handled.all())
+
+		_, err = here.db.ExecContext(t.Context(), "DELETE FROM bus_sequences")
+		require.NoError(t, err)
+		publish(here, 9, 10)
+		here.idle()
+		require.Equal(t, []int64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, handled.all())
+	})
+}
+
+// To delete many finished events takes a while, in which what is due is delivered; those kept for somebody are passed by.
+func TestWhatIsDueDoesNotWaitForWhatIsDeleted(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		const old, kept = 20_000, 1_500
+		first := start(t, at, settings(), publishes(Note{}))
+		id := "printf('00000000-0000-7000-8000-%012d', i)"
+		if at.name == "postgres" {
+			id = "'00000000-0000-7000-8000-' || lpad(i::text, 12, '0')"
+		}
+		numbers := func(n int) string {
+			return fmt.Sprintf("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) ", n)
+		}
+		for _, fill := range []string{
+			numbers(old) + `INSERT INTO bus_events (id, topic, key, seq, emitter, parent, request_id, trace, headers, payload, published_at)
+				SELECT ` + id + `, 'note.taken', '', 0, 'p0', '', '', '', '', '{"id":1}', 0 FROM n`,
+			numbers(kept) + `INSERT INTO bus_deliveries (event_id, subscription, key, seq, state, owner, token, attempts, due_at, claimed_at)
+				SELECT ` + id + `, 'gone', '', 0, 'pending', '', 0, 0, 0, 0 FROM n`,
+		} {
+			_, err := first.db.ExecContext(t.Context(), fill)
+			require.NoError(t, err)
+		}
+		leave(t, first)
+
+		left := func(r *rig) (n int) {
+			rows, err := r.db.QueryContext(t.Context(), "SELECT COUNT(*) FROM bus_events WHERE published_at = 0")
+			require.NoError(t, err)
+			defer func() { _ = rows.Close() }()
+			require.True(t, rows.Next())
+			require.NoError(t, rows.Scan(&n))
+			return n
+		}
+		handled := make(chan struct{})
+		r := start(t, at, settings(), publishes(Note{}), subscribes(app.On(func(context.Context, Note) error { close(handled); return nil })))
+		r.publish(Note{ID: 1}, app.Delay(10*time.Millisecond))
+		receive(t, handled)
+		require.Greater(t, left(r), kept)
+		require.Eventually(t, func() bool { return left(r) == kept }, 60*time.Second, 50*time.Millisecond)
 	})
 }

@@ -120,18 +120,21 @@ func (s store) query(ctx context.Context, scan func(*sql.Rows) error, query stri
 	return database.MapError(rows.Err())
 }
 
-// sequence takes the next n numbers of topic and key and returns the last. They are gapless: whoever takes
-// numbers holds the row until its transaction ends, and a rollback gives them back.
-func (s store) sequence(ctx context.Context, topic, key string, n int) (last int64, err error) {
+// sequence takes the next n numbers of topic and key, and returns the first that the key ever had and the last of the n.
+// They are gapless: whoever takes numbers holds the row until its transaction ends, and a rollback gives them back. A key
+// that is new, or whose numbers have been deleted meanwhile, begins at the time, in 65,536 steps for each millisecond, so
+// that no process takes its numbers for those it remembers of the key.
+func (s store) sequence(ctx context.Context, topic, key string, n int) (first, last int64, err error) {
 	found := false
-	err = s.query(ctx, func(r *sql.Rows) error { found = true; return r.Scan(&last) },
-		`INSERT INTO bus_sequences (topic, key, last, used_at) VALUES (?, ?, ?, {now})
-		 ON CONFLICT (topic, key) DO UPDATE SET last = bus_sequences.last + excluded.last, used_at = excluded.used_at
-		 RETURNING last`, topic, key, n)
+	begin := time.Now().UnixMilli() << 16
+	err = s.query(ctx, func(r *sql.Rows) error { found = true; return r.Scan(&first, &last) },
+		`INSERT INTO bus_sequences (topic, key, first, last, used_at) VALUES (?, ?, ?, ?, {now})
+		 ON CONFLICT (topic, key) DO UPDATE SET last = bus_sequences.last + ?, used_at = excluded.used_at
+		 RETURNING first, last`, topic, key, begin+1, begin+int64(n), n)
 	if err == nil && !found {
 		err = errors.New("take event number: no row returned")
 	}
-	return last, err
+	return first, last, err
 }
 
 // deliveryRow is a delivery to be stored.
@@ -502,12 +505,30 @@ func (s store) owned(ctx context.Context, owner string, age time.Duration) ([]*I
 	return out, err
 }
 
-// prune deletes up to limit events published before cutoff that have no deliveries left. The ids begin with their time.
-func (s store) prune(ctx context.Context, cutoff time.Time, limit int) (int64, error) {
+// eventsBefore lists the next limit events after one that were published before cutoff, and those of them that have no
+// deliveries left. The ids begin with their time.
+func (s store) eventsBefore(ctx context.Context, cutoff time.Time, after string, limit int) (page, finished []string, err error) {
 	before := fmt.Sprintf("%012x", max(0, cutoff.UnixMilli()))
 	before = before[:8] + "-" + before[8:]
-	return s.exec(ctx, `DELETE FROM bus_events WHERE id IN (SELECT id FROM bus_events e WHERE id < ? AND NOT EXISTS
-		(SELECT 1 FROM bus_deliveries d WHERE d.event_id = e.id) ORDER BY id LIMIT ?)`, before, limit)
+	err = s.query(ctx, func(r *sql.Rows) error {
+		var id string
+		var left bool
+		err := r.Scan(&id, &left)
+		page = append(page, id)
+		if !left {
+			finished = append(finished, id)
+		}
+		return err
+	}, `SELECT id, EXISTS (SELECT 1 FROM bus_deliveries d WHERE d.event_id = e.id) FROM bus_events e WHERE id > ? AND id < ? ORDER BY id LIMIT ?`,
+		after, before, limit)
+	return page, finished, err
+}
+
+// prune deletes those of the events that have no deliveries left.
+func (s store) prune(ctx context.Context, ids []string) error {
+	_, err := s.exec(ctx, `DELETE FROM bus_events WHERE id {in list} AND NOT EXISTS
+		(SELECT 1 FROM bus_deliveries d WHERE d.event_id = bus_events.id)`, list(ids))
+	return err
 }
 
 // usedSequence is a sequence, and when a number was last taken from it.
