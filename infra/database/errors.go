@@ -179,7 +179,7 @@ func retryable(err error) bool {
 		return false
 	}
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return pg.Code == "40001" || pg.Code == "40P01" || strings.HasPrefix(pg.Code, "57P0")
+		return pg.Code == "40001" || pg.Code == "40P01" || strings.HasPrefix(pg.Code, "57P0") || stalePlan(pg)
 	}
 	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
 		code := lite.Code() & 0xff

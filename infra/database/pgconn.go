@@ -29,7 +29,13 @@ func newPgConnector(config *pgx.ConnConfig) pgConnector {
 
 // losses remembers when a connection of a pool was last found dead: the others may be, too. A transaction that has begun
 // cannot change its connection, and so each dead one costs it an attempt.
-type losses struct{ last atomic.Pointer[time.Time] }
+//
+// It also counts how often a connection was found with a prepared statement that no longer fits its table, since another
+// version of the service has migrated it: the others have such, too, and forget theirs before they are used again.
+type losses struct {
+	last  atomic.Pointer[time.Time]
+	stale atomic.Int64
+}
 
 // unasked is how long a connection is believed to live that was taken from the pool before.
 const unasked = time.Second
@@ -62,7 +68,7 @@ func (c pgConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	if !ok {
 		return nil, errors.Join(errors.New("connect to Postgres: a connection that is not our own"), conn.Close())
 	}
-	return &pgConn{Conn: std, wire: w, losses: c.losses}, nil
+	return &pgConn{Conn: std, wire: w, losses: c.losses, stale: c.losses.stale.Load()}, nil
 }
 
 // pgConn is the driver's connection, with transactions that are begun by their first statement, and committed together
@@ -75,6 +81,8 @@ type pgConn struct {
 	inTx bool
 	// last are the statements that the commit brings along.
 	last []finalStatement
+	// stale is the count of the losses when the prepared statements were last forgotten.
+	stale int64
 }
 
 // finalStatement is run right before a commit, in the same round trip.
@@ -114,6 +122,9 @@ func (c *pgConn) ExecContext(ctx context.Context, query string, args []driver.Na
 		return nil, errTxFailed
 	}
 	result, err := c.Conn.ExecContext(ctx, query, args)
+	if err != nil && c.renew(ctx, err) {
+		result, err = c.Conn.ExecContext(ctx, query, args)
+	}
 	if err != nil {
 		c.losses.note(ctx, c.Conn.Conn())
 	}
@@ -126,10 +137,54 @@ func (c *pgConn) QueryContext(ctx context.Context, query string, args []driver.N
 		return nil, errTxFailed
 	}
 	rows, err := c.Conn.QueryContext(ctx, query, args)
+	if err != nil && c.renew(ctx, err) {
+		rows, err = c.Conn.QueryContext(ctx, query, args)
+	}
 	if err != nil {
 		c.losses.note(ctx, c.Conn.Conn())
 	}
 	return rows, err
+}
+
+// stalePlan tells whether err is that of a prepared statement whose table has been changed. Its code is that of much
+// else, its text in the server's language.
+func stalePlan(err error) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pg.Code == "0A000" && pg.Routine == "RevalidateCachedQuery"
+}
+
+// renew forgets the prepared statements if err says that one is stale, and reports whether the statement may be run again.
+// In a transaction it may not: that has failed, and is tried again as a whole.
+func (c *pgConn) renew(ctx context.Context, err error) bool {
+	if !stalePlan(err) {
+		return false
+	}
+	c.losses.stale.CompareAndSwap(c.stale, c.stale+1)
+	return !c.inTx && c.forget(ctx) == nil
+}
+
+// forget forgets the prepared statements if some connection's were found stale since that was last done.
+func (c *pgConn) forget(ctx context.Context) error {
+	found := c.losses.stale.Load()
+	if found == c.stale {
+		return nil
+	}
+	if err := c.Conn.Conn().DeallocateAll(ctx); err != nil {
+		return err
+	}
+	c.stale = found
+	return nil
+}
+
+// ResetSession implements driver.SessionResetter: it is called before a connection is used again.
+func (c *pgConn) ResetSession(ctx context.Context) error {
+	if err := c.Conn.ResetSession(ctx); err != nil {
+		return err
+	}
+	if c.forget(ctx) != nil {
+		return driver.ErrBadConn
+	}
+	return nil
 }
 
 func beginStatement(opts driver.TxOptions) (string, error) {
