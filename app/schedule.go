@@ -21,7 +21,7 @@ type Schedule struct {
 	Options    SubscribeOptions
 }
 
-// Schedule has s, made of a handler that takes a [Due], run again and again:
+// Schedule has s, made of a handler that takes a [Due], run at the times that spec gives. For example, every night:
 //
 //	b.Schedule("30 3 * * *", app.On(p.Execute))
 //

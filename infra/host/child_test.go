@@ -47,6 +47,7 @@ func childApp(name string) fx.Option {
 			})),
 		"orders":        orders("mail"),
 		"other orders":  orders("letters"),
+		"reports":       reports(),
 		"hangs at stop": fx.Invoke(onStop(func(context.Context) error { select {} })),
 		"waits at start": fx.Invoke(onStart(func(ctx context.Context) error {
 			fmt.Println("starting")

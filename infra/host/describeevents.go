@@ -12,7 +12,8 @@ import (
 
 func (a *App) describeEvents() description.Events {
 	e := description.Events{
-		Publications: []description.Publication{}, Subscriptions: []description.Subscription{}, Answers: []description.Answer{}, DeadLetter: deadLetter(),
+		Publications: []description.Publication{}, Subscriptions: []description.Subscription{}, Answers: []description.Answer{},
+		Schedules: []description.Schedule{}, DeadLetter: deadLetter(),
 	}
 	for _, p := range a.booted {
 		for _, pub := range p.Boot.Publications() {
@@ -27,6 +28,11 @@ func (a *App) describeEvents() description.Events {
 	}
 	for _, s := range a.parts.Bus.Subscriptions() {
 		e.Subscriptions = append(e.Subscriptions, a.describeSubscription(s))
+	}
+	for _, s := range a.parts.Bus.Schedules() {
+		e.Schedules = append(e.Schedules, description.Schedule{Spec: s.Spec, Subscription: a.describeSubscription(eventbus.Subscribed{
+			Subscription: app.Subscription{Plugin: s.Plugin, Source: s.Source, Subscriber: s.Subscriber, Options: s.Options}, Group: s.Group,
+		})})
 	}
 	return e
 }

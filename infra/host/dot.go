@@ -52,6 +52,10 @@ func dotPlugin(b *strings.Builder, p app.BootedPlugin) {
 	for _, s := range p.Boot.Subscriptions() {
 		fmt.Fprintf(b, "\t%s -> %s;\n", topicNode(b, s.Subscriber.Topic()), plugin)
 	}
+	for _, s := range p.Boot.Schedules() {
+		node := strconv.Quote("schedule:" + p.Boot.Plugin().Name + " " + s.Spec)
+		fmt.Fprintf(b, "\t%s [shape=note label=%s];\n\t%s -> %s;\n", node, strconv.Quote(s.Spec), node, plugin)
+	}
 	for _, r := range p.Boot.Answers() {
 		fmt.Fprintf(b, "\t%s -> %s [style=dotted];\n", topicNode(b, r.Responder.Topic()), plugin)
 	}

@@ -35,7 +35,7 @@ type eventsUsage struct {
 func (c *Commands) eventsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "events",
-		Short: "Look at event deliveries, replay or discard dead ones, retire subscriptions",
+		Short: "Look at event deliveries and schedules, replay or discard dead ones, retire subscriptions",
 		Long: `Works on the database of the service, also while the service runs, which takes notice within its poll
 interval (APP_EVENTS_POLL). Every change is recorded with who made it: see "events actions".
 
@@ -47,6 +47,7 @@ attempt), running, or dead: it has failed for good and is kept until it is repla
 	cmd.AddCommand(
 		c.eventsListCommand(), c.eventsShowCommand(), c.eventsReplayCommand(), c.eventsDiscardCommand(),
 		c.eventsSubscriptionsCommand(), c.eventsRetireCommand(), c.eventsAdoptCommand(), c.eventsActionsCommand(),
+		c.eventsSchedulesCommand(), c.eventsRunCommand(),
 	)
 	return cmd
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // numbers are what the application consists of.
-type numbers struct{ domains, plugins, routes, topics, subscriptions int }
+type numbers struct{ domains, plugins, routes, topics, subscriptions, schedules int }
 
 func (a *App) count() numbers {
 	n := numbers{domains: len(a.inv.domains), plugins: len(a.booted)}
@@ -19,6 +19,7 @@ func (a *App) count() numbers {
 	for _, p := range a.booted {
 		n.routes += len(p.Boot.Endpoints())
 		n.subscriptions += len(p.Boot.Subscriptions())
+		n.schedules += len(p.Boot.Schedules())
 		for _, pub := range p.Boot.Publications() {
 			topics[pub.Event.Topic()] = true
 		}
@@ -27,13 +28,17 @@ func (a *App) count() numbers {
 	return n
 }
 
-// counts renders "2 domains, 7 plugins, 7 routes, 3 events, 1 subscription".
+// counts renders "2 domains, 7 plugins, 7 routes, 3 events, 1 subscription", and the schedules where there are some.
 func (a *App) counts() string {
 	n := a.count()
-	return strings.Join([]string{
+	all := []string{
 		amount(n.domains, "domain"), amount(n.plugins, "plugin"), amount(n.routes, "route"),
 		amount(n.topics, "event"), amount(n.subscriptions, "subscription"),
-	}, ", ")
+	}
+	if n.schedules > 0 {
+		all = append(all, amount(n.schedules, "schedule"))
+	}
+	return strings.Join(all, ", ")
 }
 
 func amount(n int, noun string) string {

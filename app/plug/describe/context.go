@@ -175,6 +175,11 @@ func (p *project) contextPlugin(b *page, plugin description.Plugin) {
 			facts = append(facts, "hears "+s.Topic)
 		}
 	}
+	for _, s := range p.service.Events.Schedules {
+		if s.Plugin == plugin.Name {
+			facts = append(facts, fmt.Sprintf("runs at `%s` (UTC unless it says otherwise)", s.Spec))
+		}
+	}
 	for _, a := range p.service.Events.Answers {
 		if a.Plugin == plugin.Name {
 			facts = append(facts, fmt.Sprintf("answers %s `%s` with `%s`", a.Topic, Shape(a.Query.Schema), Shape(a.Answer.Schema)))
@@ -273,6 +278,9 @@ func (p *project) contextEvents(b *page) error {
 				b.line("  - heard by `%s`: `%s`; %s", s.Plugin, Shape(s.Payload.Schema), describeSubscription(s))
 			}
 		}
+	}
+	for _, s := range p.service.Events.Schedules {
+		b.line("- schedule `%s`, at `%s`: `%s`; %s", s.Name, s.Spec, Shape(s.Payload.Schema), describeSubscription(s.Subscription))
 	}
 	b.line("")
 	return nil

@@ -184,6 +184,9 @@ func EventFlow(s description.Service) string {
 	for _, a := range s.Events.Answers {
 		talks[a.Plugin] = true
 	}
+	for _, sc := range s.Events.Schedules {
+		talks[sc.Plugin] = true
+	}
 	for _, d := range s.Domains {
 		if !slices.ContainsFunc(d.Plugins, func(p description.Plugin) bool { return talks[p.Name] }) {
 			continue
@@ -201,21 +204,30 @@ func EventFlow(s description.Service) string {
 		f.edge(id("plugin", p.Plugin), "-->", id("topic", p.Topic), "")
 	}
 	for _, sub := range s.Events.Subscriptions {
-		arrow := "-->"
-		switch {
-		case !sub.Durable:
-			arrow = "-.->"
-		case sub.Tx:
-			arrow = "==>"
-		}
 		f.node(id("topic", sub.Topic), round, sub.Topic)
-		f.edge(id("topic", sub.Topic), arrow, id("plugin", sub.Plugin), "")
+		f.edge(id("topic", sub.Topic), arrowOf(sub), id("plugin", sub.Plugin), "")
+	}
+	for _, sc := range s.Events.Schedules {
+		f.node(id("schedule", sc.Name), choice, sc.Spec)
+		f.edge(id("schedule", sc.Name), arrowOf(sc.Subscription), id("plugin", sc.Plugin), "")
 	}
 	for _, a := range s.Events.Answers {
 		f.node(id("query", a.Topic), query, a.Topic)
 		f.edge(id("query", a.Topic), "<-->", id("plugin", a.Plugin), "")
 	}
 	return f.String()
+}
+
+// arrowOf is the arrow that leads to a subscriber.
+func arrowOf(s description.Subscription) string {
+	switch {
+	case !s.Durable:
+		return "-.->"
+	case s.Tx:
+		return "==>"
+	default:
+		return "-->"
+	}
 }
 
 // RequestPath draws what a request passes, and where it may be refused, with the numbers of the registered endpoints.

@@ -5,6 +5,7 @@ type Events struct {
 	Publications  []Publication  `json:"publications"`
 	Subscriptions []Subscription `json:"subscriptions"`
 	Answers       []Answer       `json:"answers"`
+	Schedules     []Schedule     `json:"schedules"`
 	// DeadLetter is announced under "_dlq.<topic>".
 	DeadLetter Payload `json:"dead_letter"`
 }
@@ -39,6 +40,13 @@ type Subscription struct {
 	OnSQLite string `json:"timeout_sqlite,omitzero"`
 	// Payload is the subscriber's own struct: what it reads.
 	Payload Payload `json:"payload"`
+}
+
+// Schedule is a schedule as it takes effect. How it is delivered to is said as of a subscription.
+type Schedule struct {
+	Subscription
+
+	Spec string `json:"spec"`
 }
 
 // Answer is a query that a plugin answers.
