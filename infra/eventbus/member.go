@@ -15,9 +15,10 @@ import (
 )
 
 // member keeps this process known to the others. On SQLite there are none. On Postgres the process has a row with a
-// lease, and a session that holds an advisory lock: when the lock is free, the process has died, and its deliveries are
-// taken over at once; when the lease has run out, it hangs, and they are taken over too. A process that was taken over
-// finds out before it begins another handler, and joins anew.
+// lease, and a session that holds an advisory lock: when the lock is found free twice, a tick apart, the process has died,
+// and its deliveries are taken over; when the lease has run out, it hangs, and they are taken over too. A process that has
+// lost its session alone, as all do when Postgres is restarted, takes a new one within that tick and goes on with what it
+// has. One that was taken over finds out before it begins another handler, and joins anew.
 type member struct {
 	o *Outbox
 	// beat is when the lease was last renewed, on this process's clock, in nanoseconds since start.
@@ -25,9 +26,13 @@ type member struct {
 	start time.Time
 	// joined tells that the process has been known to the others.
 	joined atomic.Bool
+	// suspended are the locks of other processes that were found free once.
+	suspended map[int64]bool
 
 	mu   sync.Mutex
 	conn *sql.Conn
+	// lock is the advisory lock that conn holds.
+	lock int64
 }
 
 // orphanAge is how old a claim of an unknown process must be to be taken over. There are such claims when a process dies
@@ -62,26 +67,56 @@ func (m *member) join(ctx context.Context) error {
 func (m *member) enter(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	now := time.Since(m.start)
+	if err := m.openSession(ctx); err != nil {
+		return err
+	}
+	_, err := m.conn.ExecContext(ctx, m.o.store.sql(`INSERT INTO bus_processes (id, lock_key, seen_at, lease_until)
+		VALUES (?, ?, {now}, {now} + ?)`), m.o.newID(), m.lock, m.o.cfg.Lease.Milliseconds())
+	if err != nil {
+		m.dropConn()
+		return err
+	}
+	m.joined.Store(true)
+	m.beat.Store(int64(now))
+	return nil
+}
+
+// resume takes a new session in the place of one that was lost, and reports whether nobody has taken this process over
+// meanwhile: then all it has claimed is still its own.
+func (m *member) resume(ctx context.Context) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := time.Since(m.start)
+	if err := m.openSession(ctx); err != nil {
+		return false, err
+	}
+	result, err := m.conn.ExecContext(ctx, m.o.store.sql(`UPDATE bus_processes SET lock_key = ?, seen_at = {now}, lease_until = {now} + ? WHERE id = ?`),
+		m.lock, m.o.cfg.Lease.Milliseconds(), m.o.id())
+	if err != nil {
+		return false, err
+	}
+	n, err := result.RowsAffected()
+	if err == nil && n == 1 {
+		m.beat.Store(int64(now))
+	}
+	return n == 1, err
+}
+
+// openSession takes a new session with a lock of its own. Locks are the whole database's, which may hold other schemas with
+// processes of their own, and the lost session's may still be held.
+func (m *member) openSession(ctx context.Context) error {
 	m.dropConn()
 	conn, err := m.o.db.Conn(ctx)
 	if err != nil {
 		return err
 	}
-	now := time.Since(m.start)
-	id := m.o.newID()
-	key := rand.Int64() // locks are the whole database's, which may hold other schemas with processes of their own
-	_, err = conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, key)
-	if err == nil {
-		_, err = conn.ExecContext(ctx, m.o.store.sql(`INSERT INTO bus_processes (id, lock_key, seen_at, lease_until)
-			VALUES (?, ?, {now}, {now} + ?)`), id, key, m.o.cfg.Lease.Milliseconds())
-	}
-	if err != nil {
+	key := rand.Int64()
+	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, key); err != nil {
 		_ = conn.Close()
 		return err
 	}
-	m.conn = conn
-	m.joined.Store(true)
-	m.beat.Store(int64(now))
+	m.conn, m.lock = conn, key
 	return nil
 }
 
@@ -126,13 +161,18 @@ func (m *member) try(ctx context.Context, failure string, fn func(context.Contex
 	}
 }
 
-// renew renews the lease, or joins anew when another process has taken this one for dead or the session is lost.
+// renew renews the lease, with another session if this one is lost. When another process has taken this one for dead, it
+// joins anew.
 func (m *member) renew(ctx context.Context) error {
 	renewed, err := m.extend(ctx)
-	if err == nil && renewed {
-		return nil
+	if err != nil {
+		m.o.log.Warn("the session among the replicas is lost", zap.Error(err))
+		renewed, err = m.resume(ctx)
 	}
-	m.o.log.Warn("this process lost its place among the replicas and joins anew", zap.Error(err))
+	if err != nil || renewed {
+		return err
+	}
+	m.o.log.Warn("this process was taken over by another and joins anew")
 	m.o.recall()
 	return m.enter(ctx)
 }
@@ -163,19 +203,25 @@ func (m *member) inherit(ctx context.Context) error {
 		return err
 	}
 	took := false
+	before := m.suspended
+	m.suspended = make(map[int64]bool)
 	for _, other := range others {
 		if !other.expired {
 			free, err := m.lockFree(ctx, other.lock)
 			if err != nil {
 				return err
 			}
-			if !free {
+			m.suspended[other.lock] = free
+			if !free || !before[other.lock] {
 				continue
 			}
 		}
-		n, err := m.o.store.takeOver(ctx, other.id)
+		gone, n, err := m.o.store.takeOver(ctx, other)
 		if err != nil {
 			return err
+		}
+		if !gone {
+			continue
 		}
 		m.o.log.Info("took over from another process", zap.String("process", other.id), zap.Int64("deliveries", n), zap.Bool("hangs", other.expired))
 		took = true
@@ -209,10 +255,10 @@ func (m *member) leave(ctx context.Context) {
 	if !m.o.store.postgres {
 		return
 	}
-	if _, err := m.o.store.takeOver(ctx, m.o.id()); err != nil {
-		m.o.log.Warn("process not signed off; others take over when its session ends", zap.Error(err))
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if _, _, err := m.o.store.takeOver(ctx, process{id: m.o.id(), lock: m.lock}); err != nil {
+		m.o.log.Warn("process not signed off; others take over when its session ends", zap.Error(err))
+	}
 	m.dropConn()
 }

@@ -24,7 +24,7 @@ import (
 // the commit. What finds no room, fails or is left by a dead process is claimed from the database.
 //
 // One goroutine writes outcomes (and, on SQLite, runs the transactional handlers), one claims, one deletes what is old,
-// and on Postgres one keeps the process registered; while there are suspects, one has them run. Handlers run on the lanes' workers.
+// one watches over timeouts, and on Postgres one keeps the process registered; while there are suspects, one has them run. Handlers run on the lanes' workers.
 type Outbox struct {
 	cfg   config.Events
 	db    *database.DB
@@ -116,6 +116,7 @@ func (o *Outbox) Start(ctx context.Context) error {
 	o.tasks.Go(func() { o.poller.run(run) })
 	o.tasks.Go(func() { o.member.run(run) })
 	o.tasks.Go(func() { (&janitor{o: o}).run(run) })
+	o.tasks.Go(func() { repeat(run, o.overdue) })
 	return nil
 }
 
@@ -506,6 +507,14 @@ func (o *Outbox) close(ctx context.Context) error {
 	o.tasks.Wait()
 	o.suspects.over.Wait()
 	return errors.Join(errs...)
+}
+
+// overdue ends runs that have outlived their timeouts, whether or not the database answers.
+func (o *Outbox) overdue() (wait time.Duration) {
+	for _, l := range o.lanes {
+		l.overdue()
+	}
+	return o.cfg.Poll
 }
 
 // shortly returns a context that ends before ctx does, by a tenth of what is left, at most a second: the time to write down

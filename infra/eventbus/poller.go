@@ -161,7 +161,6 @@ func (p *poller) run(ctx context.Context) {
 
 // look claims what l has room for. Errors are logged and tried again at the next tick.
 func (p *poller) look(ctx context.Context, l *lane) {
-	l.overdue()
 	l.backlog.open.Store(false)
 	more, err := p.claim(ctx, l)
 	if err != nil && ctx.Err() == nil {

@@ -588,16 +588,19 @@ func (s store) processes(ctx context.Context, except string) ([]process, error) 
 const openClaims = `UPDATE bus_deliveries SET state = 'pending', owner = '', token = token + 1, ends = ends + 1 WHERE (event_id, subscription) IN (
 	SELECT event_id, subscription FROM bus_deliveries WHERE state = 'running' AND `
 
-// takeOver removes a process and opens its claims. Their tokens change, so that it can complete none of them any more.
-func (s store) takeOver(ctx context.Context, id string) (n int64, err error) {
+// takeOver removes a process and opens its claims, unless it has shown meanwhile that it lives. Their tokens change, so that
+// it can complete none of them any more.
+func (s store) takeOver(ctx context.Context, p process) (gone bool, n int64, err error) {
 	err = s.db.InTx(ctx, func(ctx context.Context) error {
-		if _, err := s.exec(ctx, `DELETE FROM bus_processes WHERE id = ?`, id); err != nil {
+		removed, err := s.exec(ctx, `DELETE FROM bus_processes WHERE id = ? AND lock_key = ? AND (NOT CAST(? AS BOOLEAN) OR lease_until < {now})`,
+			p.id, p.lock, p.expired)
+		if gone = removed == 1; err != nil || !gone {
 			return err
 		}
-		n, err = s.exec(ctx, openClaims+`owner = ? FOR UPDATE SKIP LOCKED)`, id)
+		n, err = s.exec(ctx, openClaims+`owner = ? FOR UPDATE SKIP LOCKED)`, p.id)
 		return err
 	})
-	return n, err
+	return gone, n, err
 }
 
 // takeOrphans opens claims of processes that are no longer known.

@@ -1,0 +1,105 @@
+package eventbus_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"plugboard/app"
+)
+
+// All sessions end when Postgres is restarted. A process that lives on goes on with what it has at work: none of it is run
+// beside itself, by the process or by another.
+func TestALostSessionTakesNothingOver(t *testing.T) {
+	t.Parallel()
+	at := newSchema(t)
+	cfg := settings()
+	cfg.Poll = time.Second
+	var runs seen[[2]int64] // id and attempt
+	begun, gate := make(chan struct{}, 100), make(chan struct{})
+	handler := func(b *app.Boot) {
+		b.Publishes(Made{})
+		b.Subscribe(app.On(func(ctx context.Context, e Made) error {
+			d, _ := app.DeliveryFrom(ctx)
+			runs.add([2]int64{e.ID, int64(d.Attempt)})
+			begun <- struct{}{}
+			<-gate
+			return nil
+		}))
+	}
+	here, there := start(t, at, cfg, handler), start(t, at, cfg, handler)
+	here.publish(Made{ID: 1, Group: "k"})
+	here.publish(Made{ID: 2, Group: "k"})
+	receive(t, begun)
+
+	type process struct {
+		id   string
+		lock int64
+	}
+	processes := func() (all []process) {
+		rows, err := here.db.QueryContext(t.Context(), "SELECT id, lock_key FROM bus_processes ORDER BY id")
+		require.NoError(t, err)
+		defer func() { require.NoError(t, rows.Close()) }()
+		for rows.Next() {
+			var p process
+			require.NoError(t, rows.Scan(&p.id, &p.lock))
+			all = append(all, p)
+		}
+		return all
+	}
+	before := processes()
+	require.Len(t, before, 2)
+	_, err := here.db.ExecContext(t.Context(), `SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN bus_processes p
+		ON l.locktype = 'advisory' AND ((l.classid::bigint << 32) | l.objid::bigint) = p.lock_key`)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		now := processes()
+		return len(now) == 2 && now[0].lock != before[0].lock && now[1].lock != before[1].lock
+	}, 20*time.Second, 20*time.Millisecond)
+	after := processes()
+	require.Equal(t, []string{before[0].id, before[1].id}, []string{after[0].id, after[1].id})
+	close(gate)
+	here.idle()
+	there.idle()
+	require.Equal(t, [][2]int64{{1, 1}, {2, 1}}, runs.all())
+}
+
+// A timeout ends a run also when every connection is in use, perhaps by just such runs.
+func TestATimeoutNeedsNoConnection(t *testing.T) {
+	t.Parallel()
+	at := newSchema(t)
+	ended := make(chan struct{})
+	r := start(t, at, settings(), publishes(Note{}), subscribes(app.On(func(ctx context.Context, _ Note) error {
+		<-ctx.Done()
+		close(ended)
+		return nil
+	}), app.Timeout(time.Second)))
+	r.publish(Note{ID: 1})
+	const conns = 7 // of the 8, one is the session's
+	held, done := make(chan struct{}, conns), make(chan error, conns)
+	free := make(chan struct{})
+	for range conns {
+		go func() {
+			done <- r.db.InTx(t.Context(), func(ctx context.Context) error {
+				_, err := r.db.ExecContext(ctx, "SELECT 1")
+				held <- struct{}{}
+				<-free
+				return err
+			})
+		}()
+	}
+	for range conns {
+		receive(t, held)
+	}
+	select {
+	case <-ended:
+	case <-time.After(6 * time.Second): // a statement waits for a connection for ten
+		t.Error("the run was not ended")
+	}
+	close(free)
+	for range conns {
+		require.NoError(t, receive(t, done))
+	}
+}
