@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -321,6 +322,97 @@ func TestUploadsAreCopiedFewTimes(t *testing.T) { //nolint:paralleltest // count
 	require.Len(t, got.Image.Content, size)
 	require.Equal(t, "hello", got.Title)
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(4*size), "which is more than it takes, also with the race detector")
+}
+
+// filePart is the part of a form with a file.
+func filePart(field, fileName, content string) string {
+	return "Content-Disposition: form-data; name=\"" + field + "\"; filename=\"" + fileName + "\"\r\n\r\n" + content
+}
+
+// Many parts cost what their contents need, and parts that nobody asks for, or that are one too many, cost nothing.
+func TestAFormOfManyPartsTakesItsSize(t *testing.T) { //nolint:paralleltest // counts all of the process's allocations
+	type upload struct {
+		Title string      `form:"title"`
+		Image *app.File   `form:"image"`
+		Docs  []*app.File `form:"docs"`
+	}
+	k, got := capture[upload](t, "PUT", "/x", app.BodyLimit(8<<20))
+	const parts = 200
+	content := strings.Repeat("x", 16<<10)
+	allocated := func(part string) (status int, of uint64) {
+		body := multipartBody(slices.Repeat([]string{part}, parts)...)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		w := k.do("PUT", "/x", body, asMultipart)
+		runtime.ReadMemStats(&after)
+		return w.Code, (after.TotalAlloc - before.TotalAlloc) / parts
+	}
+	part := uint64(len(content))
+
+	status, of := allocated(filePart("docs", "a", content))
+	require.Equal(t, 200, status)
+	require.Less(t, of, 6*part)
+	require.Len(t, got.Docs, parts)
+	for _, doc := range got.Docs {
+		require.Len(t, doc.Content, len(content))
+		require.Less(t, cap(doc.Content), len(content)*5/4)
+	}
+	for name, c := range map[string]struct {
+		part   string
+		status int
+	}{
+		"an unknown field":      {"Content-Disposition: form-data; name=\"junk\"\r\n\r\n" + content, 200},
+		"an unknown file":       {filePart("junk", "a", content), 200},
+		"a field given again":   {"Content-Disposition: form-data; name=\"title\"\r\n\r\n" + content, 422},
+		"a file given again":    {filePart("image", "a", content), 422},
+		"a file for a field":    {filePart("title", "a", content), 422},
+		"a file without a name": {filePart("image", "..", content[:1]), 422},
+	} {
+		status, of := allocated(c.part)
+		require.Equal(t, c.status, status, name)
+		require.Less(t, of, 4*part, name+": the body, and room for one part")
+	}
+}
+
+// A browser sends an empty file without a name for a field in which no file was chosen.
+func TestAFileThatWasNotChosen(t *testing.T) {
+	t.Parallel()
+	type upload struct {
+		Image *app.File   `form:"image"`
+		Docs  []*app.File `form:"docs"`
+	}
+	notChosen := func(field string) string {
+		return "Content-Disposition: form-data; name=\"" + field + "\"; filename=\"\"\r\nContent-Type: application/octet-stream\r\n\r\n"
+	}
+	k, got := capture[upload](t, "PUT", "/x")
+	require.Equal(t, 200, k.do("PUT", "/x", multipartBody(notChosen("image"), notChosen("docs")), asMultipart).Code)
+	require.Nil(t, got.Image)
+	require.Empty(t, got.Docs)
+	w := k.do("PUT", "/x", multipartBody(notChosen("image")+"content"), asMultipart)
+	require.Contains(t, w.Body.String(), `"error":"image must be a file"`)
+
+	required, _ := capture[hostileUpload](t, "PUT", "/x")
+	w = required.do("PUT", "/x", multipartBody(titlePart, notChosen("image")), asMultipart)
+	require.Contains(t, w.Body.String(), `"error":"image is required"`)
+}
+
+// What names a folder is no name of a file.
+func TestFileNamesAreWithoutFolders(t *testing.T) {
+	t.Parallel()
+	type upload struct {
+		Image *app.File `form:"image"`
+	}
+	k, got := capture[upload](t, "PUT", "/x")
+	for _, name := range []string{"..", ".", "/", "a/..", `C:\\..`, `a\\`} {
+		w := k.do("PUT", "/x", multipartBody(filePart("image", name, "x")), asMultipart)
+		require.Equal(t, `{"success":false,"data":null,"error":"image must have a file name","code":"invalid",`+
+			`"details":[{"field":"image","rule":"type","message":"must have a file name"}]}`, w.Body.String(), name)
+	}
+	for _, name := range []string{"b.png", "/a/b.png", "../b.png", "a/b.png/", `C:\\a\\b.png`} {
+		w := k.do("PUT", "/x", multipartBody(filePart("image", name, "x")), asMultipart)
+		require.Equal(t, 200, w.Code, w.Body)
+		require.Equal(t, "b.png", got.Image.Name, name)
+	}
 }
 
 func TestUploads(t *testing.T) {

@@ -39,6 +39,7 @@ type multipartForm struct {
 	bad     *violations
 	pairs   []pair
 	parts   int
+	room    *bytes.Buffer
 }
 
 func (m *multipartForm) read(r *multipart.Reader) error {
@@ -59,58 +60,97 @@ func (m *multipartForm) read(r *multipart.Reader) error {
 	}
 }
 
+// part takes what the request asks for. The rest is discarded as it is passed, without room for it.
 func (m *multipartForm) part(part *multipart.Part) error {
-	name := part.FormName()
+	name, file := part.FormName(), part.FileName() != ""
 	if message := checkText(name); name == "" || message != "" {
 		return app.Errorf(app.Malformed, "a part of the multipart body has no usable name")
 	}
-	content, err := m.content(part)
-	if err != nil {
-		return app.Errorf(app.Malformed, "the multipart body is malformed").Because(err)
+	if i := slices.IndexFunc(m.plan.files, func(f fileParam) bool { return f.name == name }); i >= 0 {
+		return m.file(&m.plan.files[i], part)
 	}
-	i := slices.IndexFunc(m.plan.files, func(f fileParam) bool { return f.name == name })
+	i := slices.IndexFunc(m.plan.form, func(f param) bool { return f.name == name })
 	switch {
-	case i >= 0:
-		m.file(&m.plan.files[i], part, content)
-	case part.FileName() == "":
-		m.pairs = append(m.pairs, pair{name, string(content)})
-	case m.plan.strict || slices.ContainsFunc(m.plan.form, func(f param) bool { return f.name == name }):
+	case file && (i >= 0 || m.plan.strict):
 		m.bad.add(clip(name), "type", "must not be a file")
+	case file:
+	case i < 0 || m.surplus(&m.plan.form[i]):
+		m.pairs = append(m.pairs, pair{name: name})
+	default:
+		value, err := m.content(part)
+		m.pairs = append(m.pairs, pair{name, string(value)})
+		return err
 	}
 	return nil
 }
 
-// smallPart is how much of a part is read before it gets room for all that is left of the body.
-const smallPart = 4096
-
-// content copies a part out of the body. A long one is copied once.
-func (m *multipartForm) content(part *multipart.Part) ([]byte, error) {
-	content, err := io.ReadAll(io.LimitReader(part, smallPart))
-	if err != nil || len(content) < smallPart {
-		return content, err
-	}
-	buf := bytes.NewBuffer(make([]byte, 0, len(content)+m.body.Len()+2*smallPart)) // some of the body is in the reader's buffer
-	buf.Write(content)
-	_, err = buf.ReadFrom(part)
-	return buf.Bytes(), err
+// surplus reports whether f, which takes one value, was given before.
+func (m *multipartForm) surplus(f *param) bool {
+	return !f.slice && slices.ContainsFunc(m.pairs, func(p pair) bool { return p.name == f.name })
 }
 
-func (m *multipartForm) file(f *fileParam, part *multipart.Part, content []byte) {
-	fileName := part.FileName()
-	fileName = fileName[strings.LastIndexByte(fileName, '\\')+1:]
+// content copies a part out of the body, by way of room for any of those that are left. A part that needs most of the room
+// keeps it, so that a large one is copied once.
+func (m *multipartForm) content(part *multipart.Part) ([]byte, error) {
+	const buffered = 8192 // more than the reader has taken of the body beforehand
+	if m.room == nil {
+		m.room = bytes.NewBuffer(make([]byte, 0, m.body.Len()+buffered))
+	}
+	m.room.Reset()
+	if _, err := m.room.ReadFrom(part); err != nil {
+		return nil, app.Errorf(app.Malformed, "the multipart body is malformed").Because(err)
+	}
+	content := m.room.Bytes()
+	if len(content) <= m.room.Cap()/2 {
+		return bytes.Clone(content), nil
+	}
+	m.room = nil
+	return slices.Clip(content), nil
+}
+
+func (m *multipartForm) file(f *fileParam, part *multipart.Part) error {
 	field := m.request.FieldByIndex(f.index)
-	file := &app.File{Name: fileName, ContentType: part.Header.Get("Content-Type"), Content: content}
-	message := checkText(fileName)
-	switch {
-	case message != "":
-		m.bad.add(f.name, ruleOf(message), "file name "+message)
-	case part.FileName() == "":
-		m.bad.add(f.name, "type", "must be a file")
-	case f.slice:
-		field.Set(reflect.Append(field, reflect.ValueOf(file)))
-	case !field.IsNil():
+	if !f.slice && !field.IsNil() {
 		m.bad.add(f.name, "single", "must be given once")
+		return nil
+	}
+	content, err := m.content(part)
+	if err != nil {
+		return err
+	}
+	name := part.FileName()
+	if name == "" && len(content) == 0 {
+		return nil // what a browser sends where no file was chosen
+	}
+	if rule, message := checkFileName(name); message != "" {
+		m.bad.add(f.name, rule, message)
+		return nil
+	}
+	file := reflect.ValueOf(&app.File{Name: withoutFolder(name), ContentType: part.Header.Get("Content-Type"), Content: content})
+	if f.slice {
+		file = reflect.Append(field, file)
+	}
+	field.Set(file)
+	return nil
+}
+
+// withoutFolder cuts off a folder as Windows writes it; mime/multipart did so for the others.
+func withoutFolder(fileName string) string {
+	return fileName[strings.LastIndexByte(fileName, '\\')+1:]
+}
+
+// checkFileName says what is wrong with the file name that a client gave.
+func checkFileName(name string) (rule, message string) {
+	if name == "" {
+		return "type", "must be a file"
+	}
+	if message := checkText(name); message != "" {
+		return ruleOf(message), "file name " + message
+	}
+	switch withoutFolder(name) {
+	case "", ".", "..", "/":
+		return "type", "must have a file name"
 	default:
-		field.Set(reflect.ValueOf(file))
+		return "", ""
 	}
 }
