@@ -15,7 +15,9 @@ type Binary struct {
 	ContentType string
 	// Bytes is the content, when Stream is nil.
 	Bytes []byte
-	// Stream is the content; the host reads it to its end and closes it if it is an io.Closer.
+	// Stream is the content; the host reads it to its end and closes it if it is an io.Closer. It is for content that is
+	// large, and sent in parts of 32 KiB as they fill up; what the client must have at once, piece by piece, is for
+	// [Boot.Raw].
 	Stream io.Reader
 	// Filename suggests a name to save the content under, and makes it a download; optional.
 	Filename string

@@ -88,6 +88,10 @@ func (b *Boot) DELETE(path string, h Handler, opts ...EndpointOption) {
 // access log, metrics, the deadline, the body limit, guards and panic recovery; binding, validation and
 // the envelope are the plugin's. With [Timeout](0) it has no deadline and may stream; it must then end
 // when the request's context is done, which happens at once when the application drains.
+//
+// Headers that a guard set with [SetHeader] are in the answer. The handler itself writes its status and headers with Gin:
+// there, [SetStatus] and [SetHeader] change only the answer that the host gives in its place, when the deadline has passed
+// and nothing was written. Files of a form that the handler parsed are removed when it returns.
 func (b *Boot) Raw(method, path string, h gin.HandlerFunc, opts ...EndpointOption) {
 	b.endpoints = append(b.endpoints, Endpoint{
 		Plugin: b.plugin, Source: caller(1), Method: method, Path: path, Raw: h, Options: endpointOptions(opts),

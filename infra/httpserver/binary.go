@@ -2,6 +2,7 @@ package httpserver
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,12 +10,39 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
 
 	"plugboard/app"
 )
+
+// runBinary runs a CPU-bound handler whose result is binary on the work pool. The stream of a result that nobody waits for
+// any more, or that comes with an error, is closed here.
+func (e *endpoint) runBinary(ctx context.Context, call app.Invocation) error {
+	var settled atomic.Bool // by the job, which then has a result, or by its caller, who then waits no more
+	_, err := e.server.pool.Run(ctx, func(job app.Job) (any, error) {
+		err := call.RunJob(job)
+		if settled.Swap(true) {
+			closeStream(call)
+		}
+		return nil, err
+	})
+	if err != nil && settled.Swap(true) {
+		closeStream(call)
+	}
+	return err
+}
+
+// closeStream closes the stream of a result that is not sent.
+func closeStream(call app.Invocation) {
+	if b, ok := call.Response().(*app.Binary); ok {
+		if c, ok := b.Stream.(io.Closer); ok {
+			_ = c.Close() // nobody reads it
+		}
+	}
+}
 
 // sendBinary answers with b as it is, or in the envelope when there is nothing yet. What goes wrong before the first
 // byte is answered in the envelope; what goes wrong later breaks the connection, since the status has left.
@@ -178,9 +206,18 @@ func (x *exchange) sendStream(status int, r io.Reader) {
 		return // the client left
 	}
 	if err := x.copyStream(r, first); err != nil {
-		x.logger().Error("read stream", append(x.identity(), zap.Error(err))...)
-		panic(http.ErrAbortHandler)
+		x.breakStream(err)
 	}
+}
+
+// breakStream breaks the connection of an answer whose stream failed with err, perhaps because the client left.
+func (x *exchange) breakStream(err error) {
+	if x.noteClient(); x.gone {
+		x.logger().Debug("client left", append(x.identity(), zap.Error(err))...)
+	} else {
+		x.logger().Error("read stream", append(x.identity(), zap.Error(err))...)
+	}
+	panic(http.ErrAbortHandler)
 }
 
 // copyStream copies the rest of r and returns r's error; that of a client that left is of no interest.

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
@@ -44,6 +45,31 @@ type fullPool struct{}
 
 func (fullPool) Run(context.Context, func(app.Job) (any, error)) (any, error) {
 	return nil, app.Errorf(app.Unavailable, "the work queue is full")
+}
+
+// The stream of a job that nobody waits for any more is closed; so is one that comes with an error.
+func TestTheStreamOfAnAbandonedJobIsClosed(t *testing.T) {
+	t.Parallel()
+	pool := detachedPool{make(chan struct{}, 1)}
+	stream := &closer{Reader: strings.NewReader("x")}
+	k := serve(t, func(b *app.Boot) {
+		b.GET("/late", app.HandleCPU(func(job app.Job, _ nothing) (app.Binary, error) {
+			<-job.Done()
+			return app.Binary{ContentType: "text/plain", Stream: stream}, nil
+		}), app.Timeout(time.Millisecond))
+		b.GET("/error", app.HandleCPU(func(app.Job, nothing) (app.Binary, error) {
+			return app.Binary{ContentType: "text/plain", Stream: stream}, errInternal
+		}))
+		b.GET("/sent", app.HandleCPU(func(app.Job, nothing) (app.Binary, error) {
+			return app.Binary{ContentType: "text/plain", Stream: stream}, nil
+		}))
+	}, func(p *httpserver.Params) { p.Pool = pool })
+	for path, status := range map[string]int{"/late": 504, "/error": 500, "/sent": 200} {
+		stream.closed = false
+		require.Equal(t, status, k.do("GET", path, "").Code)
+		<-pool.finished
+		require.True(t, stream.closed, path)
+	}
 }
 
 type hashRequest struct {

@@ -134,6 +134,9 @@ func (e *endpoint) run(ctx context.Context, call app.Invocation) error {
 	if !e.Handler.CPU() {
 		return call.Run(ctx)
 	}
+	if e.binary {
+		return e.runBinary(ctx, call)
+	}
 	_, err := e.server.pool.Run(ctx, func(job app.Job) (any, error) { return nil, call.RunJob(job) })
 	return err
 }
@@ -201,22 +204,4 @@ func (e *endpoint) acceptedType(r *http.Request) (mediaType, error) {
 		return as, nil
 	}
 	return as, app.Errorf(app.UnsupportedType, "the body must be %s", strings.Join(accepted, " or "))
-}
-
-// serveRaw runs a plugin's own Gin handler within the host's limits.
-func (e *endpoint) serveRaw(ctx context.Context, x *exchange, c *gin.Context) {
-	ctx, err := e.admit(ctx, x)
-	if err != nil {
-		x.fail(x, err)
-		return
-	}
-	r := x.request.WithContext(ctx)
-	if r.ContentLength != 0 {
-		r.Body = http.MaxBytesReader(x.ResponseWriter, r.Body, e.bodyLimit)
-	}
-	c.Request = r
-	e.Raw(c)
-	if x.status == 0 && !c.Writer.Written() && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		x.fail(x, ctx.Err())
-	}
 }

@@ -30,8 +30,8 @@ type exchange struct {
 	status   int
 	bytes    int64
 	hijacked bool
-	// gone says that the client left before there was an answer.
-	gone bool
+	// gone says that the client left before it had the answer; broken, that the answer broke off.
+	gone, broken bool
 	// span is the request's; nil without tracing.
 	span trace.Span
 	// bad is what is wrong with the request; limited reads its body.
@@ -73,8 +73,14 @@ func (x *exchange) Write(p []byte) (int, error) {
 	}
 	n, err := x.ResponseWriter.Write(p)
 	x.bytes += int64(n)
+	if err != nil {
+		x.noteClient()
+	}
 	return n, err
 }
+
+// noteClient notes whether the client has left; net/http ends the request's context then.
+func (x *exchange) noteClient() { x.gone = x.gone || x.request.Context().Err() != nil }
 
 // Flush sends what was written so far.
 func (x *exchange) Flush() {

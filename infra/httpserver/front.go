@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -55,6 +56,9 @@ func (x *exchange) identify() {
 	h := x.request.Header
 	given := h["Traceparent"]
 	called := len(given) == 1 && validTrace(given[0])
+	if called {
+		given[0] = knownFlags(given[0])
+	}
 	switch tracer := x.server.tracer; {
 	case tracer != nil && !isProbe(x.request.URL.Path):
 		x.beginSpan(tracer, called)
@@ -91,6 +95,16 @@ func validTrace(t string) bool {
 	}
 	return isHex(t[3:35]) && isHex(t[36:52]) && isHex(t[53:]) &&
 		strings.Trim(t[3:35], "0") != "" && strings.Trim(t[36:52], "0") != ""
+}
+
+// knownFlags returns the valid traceparent t without the flags that version 00 does not define, as it asks for.
+func knownFlags(t string) string {
+	const flags, known = 53, 0b11
+	if t[flags] == '0' && t[flags+1] <= '0'+known {
+		return t
+	}
+	set, _ := strconv.ParseUint(t[flags:], 16, 8) // it is valid
+	return t[:flags] + "0" + strconv.FormatUint(set&known, 16)
 }
 
 func isHex(text string) bool {
@@ -130,12 +144,14 @@ func (x *exchange) end(panicked any, returned bool) {
 	abort := false
 	switch {
 	case panicked == http.ErrAbortHandler: //nolint:errorlint // net/http compares it like this
-		abort = true
+		abort, x.broken = true, true
+		x.noteClient()
 	case panicked != nil:
 		abort = x.answerPanic(zap.Any("panic", panicked), debug.Stack())
 	case !returned:
 		x.answerGoexit()
 	}
+	removeUploads(x.request)
 	x.observe()
 	if abort {
 		panic(http.ErrAbortHandler)
@@ -147,6 +163,7 @@ func (x *exchange) end(panicked any, returned bool) {
 func (x *exchange) answerPanic(what zap.Field, stack []byte) (abort bool) {
 	x.logger().Error("request panicked", append(x.identity(), what, zap.ByteString("stack", stack))...)
 	if x.hijacked || x.status != 0 {
+		x.broken = true
 		return !x.hijacked
 	}
 	x.clearHeader()
@@ -175,13 +192,7 @@ func (x *exchange) clearHeader() {
 // observe counts and logs the finished exchange.
 func (x *exchange) observe() {
 	took := time.Since(x.start)
-	status := x.status
-	switch {
-	case x.gone:
-		status = statusClientGone
-	case status == 0:
-		status = http.StatusOK
-	}
+	status := x.outcome()
 	x.route.observe(x.request.Method, status, took)
 	x.endSpan(status)
 	if !x.server.access {
@@ -193,6 +204,21 @@ func (x *exchange) observe() {
 			zap.Int("status", status), zap.Int64("bytes", x.bytes), zap.Duration("duration", took),
 			zap.String("request_id", x.call.RequestID), x.plugin(), zap.String("remote", x.client()),
 		)
+	}
+}
+
+// outcome returns the status that the exchange is counted and logged as. That of an answer which broke off is 500, whatever
+// its head said, unless it broke off because the client left.
+func (x *exchange) outcome() int {
+	switch {
+	case x.gone:
+		return statusClientGone
+	case x.broken:
+		return http.StatusInternalServerError
+	case x.status == 0:
+		return http.StatusOK
+	default:
+		return x.status
 	}
 }
 

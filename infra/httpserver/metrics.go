@@ -90,6 +90,9 @@ func (t *route) counter(status int) prometheus.Counter {
 	return c
 }
 
+// otherMethod stands for all methods that are not HTTP's.
+const otherMethod = "other"
+
 // knownMethod keeps callers from making up time series.
 func knownMethod(method string) string {
 	switch method {
@@ -97,6 +100,6 @@ func knownMethod(method string) string {
 		http.MethodDelete, http.MethodOptions, http.MethodConnect, http.MethodTrace:
 		return method
 	default:
-		return "other"
+		return otherMethod
 	}
 }
