@@ -27,7 +27,7 @@ const (
 //
 // On SQLite transactions that wait for each other share a commit; each is acknowledged after it. One whose commit would
 // have been shared with one that could not be undone by itself is run again, alone.
-func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) (err error) {
+func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
 	outer, _, err := db.route(ctx)
 	if err != nil {
 		return err
@@ -36,7 +36,15 @@ func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) (err
 		return outer.nested(ctx, fn)
 	}
 	ctx, end := db.span(ctx, "transaction", "")
-	defer func() { end(err) }()
+	failure := errUndone // unless it returns
+	defer func() { end(failure) }()
+	err = db.attempts(ctx, fn)
+	failure = transactionFailure(err)
+	return err
+}
+
+// attempts runs fn in one transaction after the other, until one does not fail because of others.
+func (db *DB) attempts(ctx context.Context, fn func(ctx context.Context) error) error {
 	start := time.Now()
 	alone := false
 	for attempt := 1; ; attempt++ {

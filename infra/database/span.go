@@ -3,16 +3,23 @@ package database
 import (
 	"cmp"
 	"context"
+	"errors"
+	"net/http"
+	"strconv"
 	"strings"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
+	"modernc.org/sqlite"
+
+	"plugboard/app"
 )
 
 // span begins a span within the one of ctx, if that is recorded, and returns the function that ends it. Without a name it has
 // the statement's first word. It is described as the semantic conventions for databases have it; statement has no values
-// in it.
+// in it, and of an error only its kind is told, since its text may have some.
 func (db *DB) span(ctx context.Context, name, statement string) (context.Context, func(error)) {
 	around := trace.SpanFromContext(ctx)
 	if !around.IsRecording() {
@@ -29,9 +36,45 @@ func (db *DB) span(ctx context.Context, name, statement string) (context.Context
 	}
 	return ctx, func(err error) {
 		if err != nil {
-			span.SetStatus(codes.Error, err.Error())
+			kind := failureKind(err)
+			span.SetAttributes(attribute.String("error.type", kind))
+			span.SetStatus(codes.Error, kind)
 		}
 		span.End()
+	}
+}
+
+// errUndone is all that is told of a transaction that failed: what failed in it may be anything.
+var errUndone = errors.New("rolled back")
+
+// transactionFailure returns what is told of a transaction that ended with err: nothing when that is an answer to its caller
+// with a status below 500, which is what rolling back is for.
+func transactionFailure(err error) error {
+	if err == nil || app.CodeOf(err).Status() < http.StatusInternalServerError {
+		return nil
+	}
+	return errUndone
+}
+
+// failureKind names the kind of a failure: as the database numbers it where it was the database's.
+func failureKind(err error) string {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return "SQLSTATE " + pg.Code
+	}
+	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
+		return "SQLite " + strconv.Itoa(lite.Code())
+	}
+	switch {
+	case errors.Is(err, errUndone):
+		return err.Error()
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	case errors.Is(err, context.Canceled):
+		return "canceled"
+	case lostConnection(err):
+		return "connection lost"
+	default:
+		return "failed"
 	}
 }
 

@@ -1,7 +1,6 @@
 package eventbus
 
 import (
-	"cmp"
 	"context"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -32,7 +31,8 @@ func (d *tracedDelivery) NewCall() *app.Call {
 	return call
 }
 
-// traced runs handle in a span, described as the semantic conventions for messaging have it.
+// traced runs handle in a span, described as the semantic conventions for messaging have it. The text of an error stays out of
+// it, since it may hold what a user sent; the log has it, with the delivery.
 func (b *Bus) traced(ctx context.Context, d *Incoming, handle func(context.Context, app.DeliverySource) error) (err error) {
 	ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": d.Trace})
 	ctx, span := b.tracer.Start(ctx, "process "+d.Topic, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
@@ -51,7 +51,8 @@ func (b *Bus) traced(ctx context.Context, d *Incoming, handle func(context.Conte
 	err = handle(ctx, &tracedDelivery{d, telemetry.Traceparent(ctx)})
 	failure = ""
 	if err != nil {
-		failure = cmp.Or(err.Error(), "failed")
+		failure = "the handler failed"
+		span.SetAttributes(attribute.String("error.type", string(app.CodeOf(err))))
 	}
 	return err
 }

@@ -2,10 +2,11 @@ package eventbus_test
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/attribute"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
@@ -26,7 +27,7 @@ func TestEveryRunOfAHandlerHasASpan(t *testing.T) {
 			subscribes(app.On(func(context.Context, Note) error { panic("broken") }), app.Named("panicking"), app.Attempts(1)),
 			subscribes(app.On(func(ctx context.Context, _ Made) error {
 				if d, _ := app.DeliveryFrom(ctx); d.Attempt == 1 {
-					return errors.New("broken")
+					return app.Errorf(app.Unavailable, "secret-name-42 does not answer")
 				}
 				return nil
 			}), app.Named("flaky")),
@@ -53,7 +54,9 @@ func TestEveryRunOfAHandlerHasASpan(t *testing.T) {
 		require.Len(t, panicking, 1)
 		require.Equal(t, "the handler panicked", panicking[0].Status.Description)
 		require.Len(t, flaky, 2)
-		require.Equal(t, []string{"broken", ""}, []string{flaky[0].Status.Description, flaky[1].Status.Description})
+		require.Equal(t, []string{"the handler failed", ""}, []string{flaky[0].Status.Description, flaky[1].Status.Description})
+		require.Contains(t, flaky[0].Attributes, attribute.String("error.type", "unavailable"))
+		require.NotContains(t, fmt.Sprint(spans.GetSpans()), "secret-name-42", "what an error says may be a user's")
 		require.Len(t, volatile, 1)
 		for _, below := range append(flaky, volatile...) {
 			require.Equal(t, "process thing.made", below.Name)
