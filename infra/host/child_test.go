@@ -297,6 +297,56 @@ func TestSecondSignal(t *testing.T) {
 	}
 }
 
+// TestSecondSignalWithAStuckLog holds that the end at a second signal waits for nobody who reads the log: a full pipe
+// blocks whoever writes to it.
+func TestSecondSignalWithAStuckLog(t *testing.T) {
+	t.Parallel()
+	reader, writer, err := os.Pipe()
+	require.NoError(t, err)
+	defer reader.Close()
+	defer writer.Close()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = []string{
+		childVariable + "=hangs at stop", "APP_HTTP_ADDR=" + freeAddr(t), "APP_LOG_FORMAT=json", "APP_LIFECYCLE_STOP_TIMEOUT=10m",
+		"APP_DATABASE_URL=sqlite:" + filepath.Join(t.TempDir(), "test.db"),
+	}
+	cmd.Stderr = writer
+	require.NoError(t, cmd.Start())
+	exited := make(chan error, 1)
+	go func() { exited <- cmd.Wait() }()
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	lines := bufio.NewScanner(reader)
+	for lines.Scan() && !strings.Contains(lines.Text(), `"ready"`) {
+	}
+	fill(t, writer)
+
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
+	late := time.After(10 * time.Second)
+	for {
+		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+		select {
+		case <-exited:
+			require.Equal(t, 128+int(syscall.SIGTERM), cmd.ProcessState.ExitCode())
+			return
+		case <-late:
+			t.Fatal("it did not end at the second signal")
+		case <-again.C:
+		}
+	}
+}
+
+// fill writes to a pipe until it takes no more.
+func fill(t *testing.T, pipe *os.File) {
+	t.Helper()
+	fd := int(pipe.Fd())
+	require.NoError(t, syscall.SetNonblock(fd, true))
+	for err := error(nil); err == nil; {
+		_, err = syscall.Write(fd, make([]byte, 512))
+	}
+	require.NoError(t, syscall.SetNonblock(fd, false))
+}
+
 // TestSignalDuringStart holds that the start, too, can be stopped.
 func TestSignalDuringStart(t *testing.T) {
 	t.Parallel()

@@ -63,10 +63,26 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, 
 				first = time.Now()
 				cancel(interrupt{s})
 			case time.Since(first) > echo:
-				_, _ = fmt.Fprintf(stderr, "%s again: ended at once\n", s)
+				tell(stderr, fmt.Sprintf("%s again: ended at once\n", s))
 				return exitCode(s)
 			}
 		}
+	}
+}
+
+// tellTimeout is how long the last word of the process may take.
+const tellTimeout = 100 * time.Millisecond
+
+// tell writes text to w, but does not wait for a reader that has stopped reading: the process is to end.
+func tell(w io.Writer, text string) {
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		_, _ = io.WriteString(w, text)
+	}()
+	select {
+	case <-told:
+	case <-time.After(tellTimeout):
 	}
 }
 
