@@ -125,10 +125,11 @@ type Log struct {
 // Traces configures the export of traces, in the OpenTelemetry protocol over HTTP.
 type Traces struct {
 	// URL is where a collector takes traces, such as http://127.0.0.1:4318; /v1/traces is added unless it ends
-	// so. Without it nothing is traced.
-	URL string `key:"url" default:"" binding:"omitempty,http_url"`
+	// so. What authenticates an export goes into the headers: a user or parameters in it are refused. Without it
+	// nothing is traced.
+	URL string `key:"url" default:"" binding:"omitempty,collector_url"`
 	// Headers go with every export, for example to authenticate it.
-	Headers []string `key:"headers" default:"" binding:"dive,contains==" secret:"true"`
+	Headers []string `key:"headers" default:"" binding:"dive,header" secret:"true"`
 	// Sample is the part, in percent, of the traces that begin here which are recorded. Others are recorded
 	// when the caller's traceparent says so.
 	Sample int `key:"sample" default:"100" binding:"min=0,max=100"`

@@ -85,6 +85,23 @@ pool:
 	require.Equal(t, []string{"postgres://***@h/db", "env"}, valueAndSource(settings, "database.url"))
 }
 
+const (
+	notInURL = "APP_TRACES_URL is set to a value that is not shown; it must be a URL, http://host:port, without user and parameters: " +
+		"what authenticates goes into APP_TRACES_HEADERS"
+	notHeaders = "APP_TRACES_HEADERS is set to a value that is not shown; it must be a list of name=value separated by commas"
+)
+
+// TestTracesSettings holds what a collector may be and be sent.
+func TestTracesSettings(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{"http://127.0.0.1:4318", "https://collector/otlp/v1/traces", "http://[::1]:4318/"} {
+		cfg, err := config.Load([]string{"APP_TRACES_URL=" + url, "APP_TRACES_HEADERS=Authorization=Bearer a=b, x-team = shop ,empty="})
+		require.NoError(t, err)
+		require.Equal(t, url, cfg.Traces.URL)
+		require.Equal(t, []string{"Authorization=Bearer a=b", "x-team = shop", "empty="}, cfg.Traces.Headers)
+	}
+}
+
 // TestProblems compares whole messages: they are what a newcomer reads.
 func TestProblems(t *testing.T) {
 	t.Parallel()
@@ -133,6 +150,30 @@ func TestProblems(t *testing.T) {
 				`APP_TRACES_SAMPLE is "101"; it must be a whole number from 0 to 100; the default is 100`,
 				`APP_TRACES_SERVICE is empty; it must be a text; the default is plugboard`,
 			},
+		},
+		"secrets in the URL of a collector": {
+			environ: []string{"APP_TRACES_URL=https://team:hunter2@host/v1/traces"},
+			want:    []string{notInURL},
+		},
+		"parameters in the URL of a collector": {
+			environ: []string{"APP_TRACES_URL=https://host/v1/traces?api_key=hunter2"},
+			want:    []string{notInURL},
+		},
+		"secrets in what is no URL": {
+			environ: []string{"APP_TRACES_URL=team:hunter2@host:4318"},
+			want:    []string{notInURL},
+		},
+		"a header's name": {
+			environ: []string{"APP_TRACES_HEADERS=bad name=1"},
+			want:    []string{notHeaders},
+		},
+		"a header without a name": {
+			environ: []string{"APP_TRACES_HEADERS=a=1,=x"},
+			want:    []string{notHeaders},
+		},
+		"a header of two lines": {
+			environ: []string{"APP_TRACES_HEADERS=a=1\r\nb: hunter2"},
+			want:    []string{notHeaders},
 		},
 		"empty": {
 			environ: []string{"APP_DATABASE_URL="},

@@ -24,6 +24,9 @@ func (f field) set(cfg *Config, limits *validator.Validate, given any) error {
 	if err == nil && f.rules != "" && limits.Var(value, f.rules) != nil {
 		err = f.wanted()
 	}
+	if err != nil && f.concealed(plain(given)) {
+		return fmt.Errorf("is %s; %w, without user and parameters: what authenticates goes into %s", f.show(given), err, envName("traces.headers"))
+	}
 	if err != nil {
 		return fmt.Errorf("is %s; %w", f.show(given), err)
 	}
@@ -101,7 +104,9 @@ func splitList(text string) []string {
 func newValidator() *validator.Validate {
 	v := validator.New()
 	v.SetTagName("binding")
-	for name, valid := range map[string]func(string) bool{listenAddr: isListenAddr, databaseURL: isDatabaseURL} {
+	for name, valid := range map[string]func(string) bool{
+		listenAddr: isListenAddr, databaseURL: isDatabaseURL, collectorURL: isCollectorURL, header: isHeader,
+	} {
 		rule := func(l validator.FieldLevel) bool { return valid(l.Field().String()) }
 		if err := v.RegisterValidation(name, rule); err != nil {
 			panic(fmt.Sprintf("config: rule %s: %v", name, err))
@@ -112,8 +117,10 @@ func newValidator() *validator.Validate {
 
 // The rules of the page that validator does not have.
 const (
-	listenAddr  = "listen_addr"
-	databaseURL = "database_url"
+	listenAddr   = "listen_addr"
+	databaseURL  = "database_url"
+	collectorURL = "collector_url"
+	header       = "header"
 )
 
 func isListenAddr(s string) bool {
@@ -135,6 +142,36 @@ func isDatabaseURL(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && strings.Trim(u.Path, "/") != ""
 }
+
+// isCollectorURL reports whether s is an HTTP URL without anything that would be a secret.
+func isCollectorURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && !strings.ContainsAny(s, secretMarks)
+}
+
+// secretMarks are the characters with which a URL has a user or parameters.
+const secretMarks = "@?#"
+
+// concealed reports whether text, given for a setting that must not have secrets in it, may have some.
+func (f field) concealed(text string) bool {
+	_, collector := f.ruleSet()[collectorURL]
+	return collector && strings.ContainsAny(text, secretMarks)
+}
+
+// isHeader reports whether s is name=value with a name and a value as HTTP has them.
+func isHeader(s string) bool {
+	name, value, ok := strings.Cut(s, "=")
+	name = strings.TrimSpace(name)
+	return ok && name != "" && !strings.ContainsFunc(name, notInToken) && !strings.ContainsFunc(value, isControl)
+}
+
+// notInToken reports whether c is not allowed in the name of a header.
+func notInToken(c rune) bool {
+	letter, digit := c|0x20 >= 'a' && c|0x20 <= 'z', c >= '0' && c <= '9'
+	return !letter && !digit && !strings.ContainsRune("!#$%&'*+-.^_`|~", c)
+}
+
+func isControl(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }
 
 // wanted says what would be right: "it must be a duration of at least 1ms; the default is 5s".
 func (f field) wanted() error {
@@ -172,12 +209,12 @@ func (f field) noun(rules map[string]string) string {
 		if _, ok := rules["ip|cidr"]; ok {
 			return "a list of addresses or networks separated by commas, such as 10.0.0.0/8,192.168.1.7"
 		}
-		if rules["contains"] == "=" {
+		if _, ok := rules[header]; ok {
 			return "a list of name=value separated by commas"
 		}
 		return "a list separated by commas"
 	default:
-		if _, ok := rules["http_url"]; ok {
+		if _, ok := rules[collectorURL]; ok {
 			return "a URL, http://host:port"
 		}
 		return "a text"
@@ -227,7 +264,7 @@ func (f field) show(given any) string {
 	switch {
 	case text == "":
 		return "empty"
-	case f.secret:
+	case f.secret || f.concealed(text):
 		return "set to a value that is not shown"
 	case len(text) > most:
 		return strconv.Quote(text[:most]) + "…"
