@@ -78,12 +78,16 @@ type Error struct {
 	cause      error
 }
 
-// Errorf makes an error for the caller. The message is built as by fmt.Errorf; what %w wraps becomes the
-// cause, and since its text is then part of the message, wrap only errors whose text the caller may see.
+// Errorf makes an error for the caller. The message is built as by fmt.Errorf; what %w wraps, once or several
+// times, becomes the cause, and since its text is then part of the message, wrap only errors whose text the caller may see.
 // To keep a cause for the log alone, use [Error.Because].
 func Errorf(code Code, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
-	return &Error{Code: code, Message: err.Error(), cause: errors.Unwrap(err)}
+	cause := errors.Unwrap(err)
+	if _, several := err.(interface{ Unwrap() []error }); several { // fmt's own, not one that it wraps
+		cause = err
+	}
+	return &Error{Code: code, Message: err.Error(), cause: cause}
 }
 
 // Because returns a copy of e with a cause that is logged and never shown.

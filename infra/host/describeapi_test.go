@@ -115,6 +115,8 @@ type (
 		Note    *string              `json:"note"`
 		Clear   app.Optional[string] `json:"clear" binding:"omitempty,max=9"`
 		Content []byte               `json:"content"`
+		Sizes   []int64              `json:"sizes" default:"3,4"`
+		None    []string             `json:"none" default:""`
 	}
 	schemaAnswer struct {
 		At      time.Time     `json:"at"`
@@ -158,6 +160,8 @@ func TestRoutesHaveSchemas(t *testing.T) {
 		"note":    `{"type":"string","nullable":true}`,
 		"clear":   `{"type":"string","nullable":true,"maxLength":9}`,
 		"content": `{"type":"string","format":"byte"}`,
+		"sizes":   `{"type":"array","items":{"type":"integer","format":"int64"},"default":[3,4]}`,
+		"none":    `{"type":"array","items":{"type":"string"},"default":[]}`,
 		"items": `{"type":"array","minItems":1,"maxItems":3,"uniqueItems":true,"items":{"type":"object","properties":{
 			"size":{"type":"integer","format":"int32","minimum":-32768,"maximum":10},"note":{"type":"string"}}}}`,
 	}

@@ -196,11 +196,17 @@ func (c *schemas) field(f reflect.StructField) (s *description.Schema, required 
 	return s, required
 }
 
-// valueOf is text as a value of the schema's type.
+// valueOf is text as a value of the schema's type; the parts of a list have commas between them.
 func valueOf(s *description.Schema, text string) any {
 	switch s.Type {
 	case "array":
-		return []any{valueOf(s.Items, text)}
+		all := []any{}
+		for part := range strings.SplitSeq(text, ",") {
+			if text != "" {
+				all = append(all, valueOf(s.Items, part))
+			}
+		}
+		return all
 	case "integer", "number":
 		if _, err := strconv.ParseFloat(text, 64); err == nil {
 			return json.Number(text)

@@ -95,6 +95,8 @@ func TestTextBecomesEveryScalar(t *testing.T) {
 		X    []int         `form:"x" default:"3,4"`
 		Def  int           `form:"def" default:"20"`
 		DefP *bool         `form:"defp" default:"true"`
+		None []string      `form:"none" default:""`
+		Ints []int         `form:"ints" default:""`
 	}
 	k, got := capture[scalars](t, "GET", "/x")
 	w := k.do("GET", "/x?s=a+b%20c&n=x&b=true&i=-32768&u=255&f=-1.5e2&t=2024-05-06T07:08:09.5Z&d=1m30s&p=0&q=&l=1&l=&l=%C3%A9", "")
@@ -103,11 +105,30 @@ func TestTextBecomesEveryScalar(t *testing.T) {
 	require.Equal(t, scalars{
 		S: "a b c", N: "x", B: true, I: -32768, U: 255, F: -150, T: time.Date(2024, 5, 6, 7, 8, 9, 5e8, time.UTC), D: 90 * time.Second,
 		P: &zero, Q: &empty, L: []string{"1", "", "é"}, X: []int{3, 4}, Def: 20, DefP: &yes,
+		None: []string{}, Ints: []int{},
 	}, *got)
 	require.Equal(t, 200, k.do("GET", "/x?x=9&def=1&defp=false", "").Code)
 	require.Equal(t, []int{9}, got.X)
 	require.Equal(t, 1, got.Def)
 	require.False(t, *got.DefP)
+}
+
+// A number may be too large for a field that takes anything.
+func TestANumberThatNothingHolds(t *testing.T) {
+	t.Parallel()
+	type body struct {
+		X any            `json:"x"`
+		Y map[string]any `json:"y"`
+	}
+	k, got := capture[body](t, "POST", "/x")
+	const message = "must not have a number beyond the range of 64-bit floats"
+	for sent, field := range map[string]string{`{"x":1e400}`: "x", `{"x":{"a":[-1e999]}}`: "x", `{"y":{"a":1e400}}`: "y.a"} {
+		w := k.do("POST", "/x", sent, asJSON)
+		require.Equal(t, `{"success":false,"data":null,"error":"`+field+` `+message+`","code":"invalid","details":[{"field":"`+field+
+			`","rule":"type","message":"`+message+`"}]}`, w.Body.String())
+	}
+	require.Equal(t, 200, k.do("POST", "/x", `{"x":1e300}`, asJSON).Code)
+	require.InDelta(t, 1e300, got.X, 1e285)
 }
 
 func TestPatchTellsOmittedNullAndValueApart(t *testing.T) {

@@ -2,6 +2,7 @@ package httpserver
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -279,10 +280,13 @@ func (w *walker) leaf(n *jsonNode, dst reflect.Value) error {
 	case n.accepts != 0 && raw.Kind() != n.accepts:
 		w.violate("type", n.expect)
 	case json.Unmarshal(raw, dst.Addr().Interface()) != nil:
-		w.violate("type", n.expect)
+		w.violate("type", cmp.Or(n.expect, messageRange))
 	}
 	return nil
 }
+
+// messageRange words the only way in which a value can fail to be anything at all.
+const messageRange = "must not have a number beyond the range of 64-bit floats"
 
 // hasNUL reports whether a string within raw, which is valid JSON, contains a NUL character.
 func hasNUL(raw []byte) bool {

@@ -265,6 +265,9 @@ func (c *planner) addDefault(f reflect.StructField, at []int, label string) {
 	d := defaultValue{index: at, texts: []string{text}, parse: parserFor(f.Type)}
 	if d.parse == nil && f.Type.Kind() == reflect.Slice {
 		d.slice, d.texts, d.parse = true, strings.Split(text, ","), parserFor(f.Type.Elem())
+		if text == "" {
+			d.texts = nil
+		}
 	}
 	if d.parse == nil {
 		c.problem("request field %s: a %s cannot have a default", label, f.Type)
