@@ -22,6 +22,8 @@ func (e *endpoint) serveRaw(ctx context.Context, x *exchange, c *gin.Context) {
 	c.Request = r
 	defer func() { removeUploads(r, c.Request) }()
 	x.applyHeader(x.Header())
+	x.Header().Del("Content-Type") // these are for who writes the body to say
+	x.Header().Del("Content-Length")
 	e.Raw(c)
 	if x.status == 0 && !c.Writer.Written() && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		x.fail(x, ctx.Err())

@@ -58,6 +58,8 @@ func TestRawAnswersHaveTheHeadersOfTheirGuards(t *testing.T) {
 		guard := app.Guard(func(ctx context.Context, _ *http.Request) (context.Context, error) {
 			app.SetHeader(ctx, "RateLimit-Remaining", "3")
 			app.SetHeader(ctx, "X-Request-Id", "forged")
+			app.SetHeader(ctx, "Content-Type", "image/png")
+			app.SetHeader(ctx, "Content-Length", "1")
 			return ctx, nil
 		})
 		b.Raw("GET", "/raw", func(c *gin.Context) { c.String(200, "hi") }, guard)
@@ -67,5 +69,7 @@ func TestRawAnswersHaveTheHeadersOfTheirGuards(t *testing.T) {
 	require.Equal(t, "hi", w.Body.String())
 	require.Equal(t, "3", w.Header().Get("RateLimit-Remaining"))
 	require.Equal(t, "r1", w.Header().Get("X-Request-Id"))
+	require.Equal(t, "text/plain; charset=utf-8", w.Header().Get("Content-Type"))
+	require.Empty(t, w.Header().Get("Content-Length"))
 	require.Empty(t, k.do("GET", "/panics", "").Header().Get("RateLimit-Remaining"))
 }

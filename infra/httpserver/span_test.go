@@ -12,6 +12,8 @@ import (
 	"testing/iotest"
 
 	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/stretchr/testify/require"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
@@ -154,7 +156,11 @@ func TestAnAnswerThatBreaksOffIsNoSuccess(t *testing.T) {
 			rest := iotest.ErrReader(context.Canceled)
 			return app.Binary{ContentType: "text/plain", Stream: io.MultiReader(strings.NewReader(strings.Repeat("x", 64<<10)), callReader(leave), rest)}, nil
 		}))
-	}, func(p *httpserver.Params) { p.Tracing = sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans)) })
+	}, func(p *httpserver.Params) {
+		p.Tracing = sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))
+		registry := prometheus.NewRegistry()
+		p.Registerer, p.Metrics = registry, promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+	})
 	for _, c := range []struct {
 		path   string
 		logged int64
@@ -174,6 +180,8 @@ func TestAnAnswerThatBreaksOffIsNoSuccess(t *testing.T) {
 		require.Equal(t, c.logged, k.logs.FilterMessage("request").All()[0].ContextMap()["status"], c.path)
 		require.Equal(t, c.span, spans.GetSpans()[0].Status.Code.String(), c.path)
 		require.Equal(t, c.errors, k.logs.FilterLevelExact(zap.ErrorLevel).Len(), c.path)
+		require.Contains(t, k.do("GET", "/metrics", "").Body.String(),
+			fmt.Sprintf(`plugboard_http_requests_total{method="GET",route=%q,status="%d"} 1`, c.path, c.logged))
 	}
 }
 
