@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"go/ast"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -64,57 +63,29 @@ func (r rule) ownTables() []string {
 // tablesNamed returns the tables that a call of GORM names in its text.
 func (r rule) tablesNamed(call *ast.CallExpr) []string {
 	fn := r.callee(call)
-	if fn == nil || receiver(fn) != gormDB || len(call.Args) == 0 {
+	if fn == nil || fn.Pkg() == nil || fn.Pkg().Path() != gormPackage {
 		return nil
 	}
+	at, ok := sqlArguments[strings.TrimPrefix(receiver(fn)+"."+fn.Name(), gormDB)]
+	if !ok || len(call.Args) <= at {
+		return nil
+	}
+	text := r.constant(call.Args[at])
 	switch fn.Name() {
 	case "Table":
-		name := r.constant(call.Args[0])
-		if strings.ContainsAny(name, "(?") {
-			return tablesIn(name)
-		}
-		if words := strings.Fields(name); len(words) > 0 {
-			return []string{bare(words[0])}
-		}
-	case "Raw", "Exec", "Joins", "Where", "Not", "Or", "Having", "Select":
-		text := r.constant(call.Args[0])
-		if fn.Name() == "Joins" && !strings.Contains(text, " ") {
+		return tablesIn("FROM " + text)
+	case "Joins", "InnerJoins":
+		if !strings.Contains(text, " ") {
 			return nil // an association
 		}
-		return tablesIn(text)
 	}
-	return nil
+	return tablesIn(text)
 }
 
-var (
-	tableWord  = regexp.MustCompile("(?i)\\b(?:FROM|JOIN|INTO|UPDATE|TABLE)\\s+(?:ONLY\\s+|IF\\s+(?:NOT\\s+)?EXISTS\\s+)*([\"`\\[]?[a-z_][\\w.\"`\\]]*)(\\s*\\()?")
-	commonName = regexp.MustCompile(`(?i)(?:\bWITH(?:\s+RECURSIVE)?|,)\s+([a-z_]\w*)(?:\s*\([^)]*\))?\s+AS\s*(?:NOT\s+|MATERIALIZED\s*)*\(`)
-	sqlText    = regexp.MustCompile(`'(?:[^']|'')*'`)
-	notTables  = []string{"set", "nothing", "select", "lateral", "of", "skip", "nowait"}
-)
+const gormPackage = "gorm.io/gorm"
 
-// tablesIn returns the tables that an SQL text names. Its strings, the names it gives itself by WITH, and functions
-// are none. "DO UPDATE SET", "FOR UPDATE OF" and "IS DISTINCT FROM x" name none either.
-func tablesIn(text string) []string {
-	text = sqlText.ReplaceAllString(text, "''")
-	text = regexp.MustCompile(`(?i)\b(DO|FOR(\s+NO\s+KEY)?)\s+UPDATE\b|\bDISTINCT\s+FROM\b|\bEXTRACT\s*\([^)]*\)`).ReplaceAllString(text, "")
-	var common []string
-	for _, m := range commonName.FindAllStringSubmatch(text, -1) {
-		common = append(common, strings.ToLower(m[1]))
-	}
-	var tables []string
-	for _, m := range tableWord.FindAllStringSubmatch(text, -1) {
-		name := bare(m[1])
-		called := m[2] != "" && !strings.HasPrefix(strings.ToUpper(m[0]), "INTO")
-		if !called && !slices.Contains(common, strings.ToLower(name)) && !slices.Contains(notTables, strings.ToLower(name)) {
-			tables = append(tables, name)
-		}
-	}
-	return tables
-}
-
-// bare returns a table's name without its schema and quotes.
-func bare(name string) string {
-	parts := strings.Split(name, ".")
-	return strings.Trim(parts[len(parts)-1], "\"`[]")
+// sqlArguments says which argument of GORM's methods, and of its function Expr, is SQL.
+var sqlArguments = map[string]int{
+	".Table": 0, ".Raw": 0, ".Exec": 0, ".Joins": 0, ".InnerJoins": 0, ".Where": 0, ".Not": 0, ".Or": 0, ".Having": 0, ".Select": 0,
+	".Order": 0, ".Group": 0, ".Distinct": 0, ".Pluck": 0, ".First": 1, ".Take": 1, ".Last": 1, ".Find": 1, ".Delete": 1, ".Expr": 0,
 }

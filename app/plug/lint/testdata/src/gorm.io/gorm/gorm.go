@@ -18,3 +18,13 @@ func (db *DB) Create(value any) *DB                                 { return db 
 func (db *DB) Begin() *DB                                           { return db }
 func (db *DB) Commit() *DB                                          { return db }
 func (db *DB) Transaction(fn func(tx *DB) error, opts ...any) error { return nil }
+
+func Expr(sql string, args ...any) any { return nil }
+
+func (db *DB) Order(value any) *DB                      { return db }
+func (db *DB) Delete(value any, conds ...any) *DB       { return db }
+func (db *DB) Update(column string, value any) *DB      { return db }
+func (db *DB) Select(query any, args ...any) *DB        { return db }
+func (db *DB) Having(query any, args ...any) *DB        { return db }
+func (db *DB) InnerJoins(query string, args ...any) *DB { return db }
+func (db *DB) Pluck(column string, dest any) *DB        { return db }
