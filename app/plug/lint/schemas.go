@@ -3,6 +3,7 @@ package lint
 import (
 	"go/ast"
 	"go/types"
+	"strings"
 
 	"golang.org/x/tools/go/analysis"
 )
@@ -51,6 +52,8 @@ func (r rule) checkSchema(f *ast.File, at ast.Node, t types.Type) {
 		r.checkSchema(f, at, t.Elem())
 	case *types.Slice:
 		r.checkSchema(f, at, t.Elem())
+	case *types.Array:
+		r.checkSchema(f, at, t.Elem())
 	case *types.Map:
 		r.checkSchema(f, at, t.Elem())
 	case *types.Named:
@@ -58,7 +61,7 @@ func (r rule) checkSchema(f *ast.File, at ast.Node, t types.Type) {
 			r.checkSchema(f, at, arg)
 		}
 		pkg := t.Obj().Pkg()
-		if pkg == nil || pkg.Path() == r.module+"/app" {
+		if pkg == nil || !strings.HasPrefix(pkg.Path(), r.module+"/") || pkg.Path() == r.module+"/app" {
 			return
 		}
 		if pkg != r.Pkg || r.fileName(t.Obj().Pos()) != r.fileName(f.Package) {

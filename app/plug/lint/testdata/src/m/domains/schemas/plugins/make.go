@@ -2,6 +2,7 @@ package plugins
 
 import (
 	"context"
+	"time"
 
 	"m/app"
 	"m/domains/schemas/models"
@@ -18,6 +19,8 @@ func (p *MakePlugin) OnBoot(b *app.Boot) {
 	b.GET("/b", app.Handle(p.shared)) // want `SharedRequest is declared elsewhere`
 	b.GET("/c", app.Handle(p.model))  // want `models.Row is declared elsewhere`
 	b.GET("/d", app.Handle(p.empty))
+	b.GET("/e", app.Handle(p.times))
+	b.GET("/f", app.Handle(p.named)) // want `SharedRequest is declared elsewhere`
 	b.Subscribe(app.On(p.hear))
 	b.Subscribe(app.On(p.row)) // want `models.Row is declared elsewhere`
 	b.Publishes(SharedEvent{}) // want `SharedEvent is declared elsewhere`
@@ -35,3 +38,9 @@ func (p *MakePlugin) empty(context.Context, MakeRequest) (r app.Empty, err error
 func (p *MakePlugin) hear(context.Context, SharedEvent) error { return nil }
 
 func (p *MakePlugin) row(context.Context, models.Row) error { return nil }
+
+func (p *MakePlugin) times(context.Context, MakeRequest) (r []time.Time, err error) { return }
+
+func (p *MakePlugin) named(context.Context, MakeRequest) (r map[string][2]SharedRequest, err error) {
+	return
+}
