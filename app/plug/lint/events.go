@@ -87,16 +87,17 @@ func checkEvents(r rule) {
 
 // collectEvents adds what OnBoot of the package's plugins registers, and reports events that are no events.
 func (r rule) collectEvents(all *Events) {
+	due := map[*ast.CallExpr]bool{} // made for schedules, and no subscriptions
 	for _, f := range r.sources() {
 		eachCall(f, func(call *ast.CallExpr) {
 			switch {
+			case r.callsApp(call, "Schedule") && len(call.Args) > 1:
+				due[r.checkSchedule(call)] = true
+			case r.callsApp(call, "Subscribe") && len(call.Args) > 0:
+				r.checkSubscribed(call)
 			case r.callsApp(call, "Publishes"):
-				for _, arg := range call.Args {
-					if use, ok := r.eventUse(arg, r.TypesInfo.TypeOf(arg)); ok {
-						all.Published = append(all.Published, use)
-					}
-				}
-			case r.callsApp(call, "On", "OnTx") && len(call.Args) == 1:
+				r.collectPublished(call, all)
+			case r.callsApp(call, "On", "OnTx") && len(call.Args) == 1 && !due[call]:
 				if use, ok := r.eventUse(call, r.eventOf(call)); ok {
 					all.Heard = append(all.Heard, use)
 				}
@@ -114,6 +115,17 @@ func (r rule) eventOf(call *ast.CallExpr) types.Type {
 		return nil
 	}
 	return sig.Params().At(1).Type()
+}
+
+func (r rule) collectPublished(call *ast.CallExpr, all *Events) {
+	for _, arg := range call.Args {
+		if r.isDue(r.TypesInfo.TypeOf(arg)) {
+			r.reportDue(arg)
+		}
+		if use, ok := r.eventUse(arg, r.TypesInfo.TypeOf(arg)); ok {
+			all.Published = append(all.Published, use)
+		}
+	}
 }
 
 // eventUse describes the use of an event at node. It reports false for what cannot be known, or is reported.

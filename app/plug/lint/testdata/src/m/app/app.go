@@ -9,13 +9,18 @@ import (
 
 type Boot struct{}
 
-func (*Boot) GET(path string, h Handler, opts ...any)  {}
-func (*Boot) POST(path string, h Handler, opts ...any) {}
-func (*Boot) Publishes(events ...Event)                {}
-func (*Boot) Subscribe(s Subscriber, opts ...any)      {}
-func (*Boot) Answer(r Responder)                       {}
+func (*Boot) GET(path string, h Handler, opts ...any)         {}
+func (*Boot) POST(path string, h Handler, opts ...any)        {}
+func (*Boot) Publishes(events ...Event)                       {}
+func (*Boot) Subscribe(s Subscriber, opts ...any)             {}
+func (*Boot) Schedule(spec string, s Subscriber, opts ...any) {}
+func (*Boot) Answer(r Responder)                              {}
 
 type Event interface{ Topic() string }
+
+type Due struct{}
+
+func (Due) Topic() string { return "_due" }
 
 type Handler struct{}
 

@@ -24,6 +24,8 @@ func (other) Topic() string { return "other.happened" }
 func (p *XPlugin) OnBoot(b *app.Boot) {
 	b.Publishes(happened{})
 	b.Subscribe(app.OnTx(p.onTx))
+	b.Schedule("@daily", app.OnTx(p.dueTx))
+	b.Schedule("@daily", app.On(p.due))
 }
 
 func (p *XPlugin) right(ctx context.Context) error {
@@ -78,4 +80,14 @@ func (p *XPlugin) before(ctx context.Context) error {
 	return app.InTx(ctx, p.db, func(ctx context.Context) error {
 		return p.bus.Publish(ctx, happened{}) // want `published outside the transaction that wrote`
 	})
+}
+
+func (p *XPlugin) dueTx(ctx context.Context, _ app.Due) error {
+	p.db.WithContext(ctx).Create(nil)
+	return p.bus.Publish(ctx, happened{})
+}
+
+func (p *XPlugin) due(ctx context.Context, _ app.Due) error {
+	p.db.WithContext(ctx).Create(nil)
+	return p.bus.Publish(ctx, happened{}) // want `published outside the transaction that wrote`
 }

@@ -138,6 +138,21 @@ func (p *plugin) OnBoot(b *app.Boot) {
 		Quoted{},  // want `field 'id' has a malformed JSON tag`
 		Stamped{}) // want `event shop.stamped: is of a type with a JSON form of its own`
 	b.Subscribe(app.On(p.hear))
+	b.Schedule("@daily", app.On(p.due))
+	later := app.OnTx(p.due)
+	b.Schedule("@hourly", later)
+	b.Schedule("@daily", app.On(p.gone)) // want `the handler of a schedule takes an app.Due, not Gone`
+	b.Subscribe(app.On(p.due))           // want `the topic "_due" is not of the form product.created`
+	b.Subscribe(app.OnTx(p.due))         //plug:allow events planted
+	b.Publishes(app.Due{})               // want `an app.Due comes from a schedule; register its handler with b.Schedule`
 }
+
+type Gone struct{}
+
+func (Gone) Topic() string { return "shop.gone" }
+
+func (p *plugin) due(context.Context, app.Due) error { return nil }
+
+func (p *plugin) gone(context.Context, Gone) error { return nil }
 
 func (p *plugin) hear(context.Context, Paid) error { return nil }
