@@ -21,19 +21,19 @@ type kept struct {
 	produce      string
 	params       map[string]string   // description by name
 	success      map[string][]string // schema and description by status
-	headers      map[string][][]string
-	others       [][]string // lines this package does not know, such as @Security and @Deprecated
+	headers      [][]string          // in their order: @Header, the statuses, and what they say of the header
+	others       [][]string          // lines this package does not know, such as @Security and @Deprecated
 }
 
 var (
 	paramLine   = regexp.MustCompile(`^@Param\s+(\S+)\s+\S+\s+\S+\s+\S+\s+"([^"]*)"`)
 	successLine = regexp.MustCompile(`^@Success\s+(\d+)\s*(\{\w+\})?\s*([^\s"]+)?\s*("[^"]*")?`)
-	headerLine  = regexp.MustCompile(`^@Header\s+(\S+)\s+(\{\w+\})\s+(\S+)\s*("[^"]*")?`)
+	headerLine  = regexp.MustCompile(`(?i)^@Header\s+(\S+)\s+(\{\w+\})\s+(\S+)\s*(.*)$`)
 	spaces      = regexp.MustCompile(`\s+`)
 )
 
 func parseOld(lines []string) kept {
-	k := kept{params: map[string]string{}, success: map[string][]string{}, headers: map[string][][]string{}}
+	k := kept{params: map[string]string{}, success: map[string][]string{}}
 	for _, line := range lines {
 		parts := spaces.Split(line, 2)
 		text := ""
@@ -56,15 +56,23 @@ func parseOld(lines []string) kept {
 				k.success[m[1]] = m[2:]
 			}
 		case "@header":
-			if m := headerLine.FindStringSubmatch(line); m != nil {
-				k.headers[m[1]] = append(k.headers[m[1]], m[2:])
-			}
+			k.headers = append(k.headers, headerRow(line, text))
 		case "@id", "@tags", "@accept", "@failure", "@router":
 		default:
 			k.others = append(k.others, []string{parts[0], text})
 		}
 	}
 	return k
+}
+
+// headerRow returns the parts of a line that describes a header, to be aligned with others.
+func headerRow(line, text string) []string {
+	row := []string{"@Header"}
+	m := headerLine.FindStringSubmatch(line)
+	if m == nil {
+		return append(row, strings.Join(strings.Fields(text), " "))
+	}
+	return append(row, slices.DeleteFunc(m[1:], func(part string) bool { return part == "" })...)
 }
 
 // block is the annotations of one handler.
@@ -109,6 +117,7 @@ func (b block) rows() [][]string {
 	rows = append(rows, b.params()...)
 	rows = append(rows, b.successes()...)
 	rows = append(rows, b.failures())
+	rows = append(rows, b.headers(ofAll)...)
 	rows = append(rows, b.security()...)
 	return append(rows, []string{"@Router", b.router() + " [" + strings.ToLower(b.Method) + "]"})
 }
@@ -282,14 +291,43 @@ func (b block) successes() [][]string {
 			}
 		}
 		rows = append(rows, row)
-		for _, h := range b.old.headers[status] {
-			rows = append(rows, append([]string{"@Header", status}, slices.DeleteFunc(slices.Clone(h), func(s string) bool { return s == "" })...))
+		rows = append(rows, b.headers(i)...)
+	}
+	return append(rows, b.headers(ofSuccesses)...)
+}
+
+// Where headers are described when they are not those of one success, of which the index is given.
+const (
+	ofSuccesses = -1
+	ofAll       = -2
+)
+
+// headers returns the lines on headers that belong at a place: swag knows a status only below the line that has it.
+func (b block) headers(place int) [][]string {
+	var rows [][]string
+	for _, row := range b.old.headers {
+		if b.placeOf(row[1]) == place {
+			rows = append(rows, row)
 		}
 	}
-	for _, h := range b.old.headers["all"] {
-		rows = append(rows, append([]string{"@Header", "all"}, h...))
-	}
 	return rows
+}
+
+func (b block) placeOf(statuses string) int {
+	if strings.EqualFold(statuses, "all") {
+		return ofSuccesses
+	}
+	place := ofSuccesses
+	for status := range strings.SplitSeq(statuses, ",") {
+		at := slices.IndexFunc(b.Statuses, func(n int) bool { return strconv.Itoa(n) == status })
+		if at < 0 {
+			return ofAll
+		}
+		if status == statuses {
+			place = at
+		}
+	}
+	return place
 }
 
 func described(old []string, otherwise string) string {

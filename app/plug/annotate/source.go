@@ -12,11 +12,9 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"plugboard/infra/host/description"
 )
@@ -118,41 +116,6 @@ func (s source) handler(r description.Route) (*ast.FuncDecl, error) {
 		r.Method, r.Path, line, r.Method, r.Path)
 }
 
-// derivedLine begins the line of a handler's comment that holds the mark of what was derived from the comment.
-const derivedLine = "//plug:derived "
-
-// directive is a line for tools, which gofmt puts behind everything else.
-var directive = regexp.MustCompile(`^//[a-z0-9]+:[a-z0-9]`)
-
-// comment is a doc comment taken apart.
-type comment struct {
-	prose, annotations, directives []string
-	mark                           string
-}
-
-func parseComment(doc *ast.CommentGroup) comment {
-	var c comment
-	if doc == nil {
-		return c
-	}
-	for _, line := range doc.List {
-		switch text := strings.TrimSpace(strings.TrimPrefix(line.Text, "//")); {
-		case strings.HasPrefix(text, "@"):
-			c.annotations = append(c.annotations, text)
-		case strings.HasPrefix(line.Text, derivedLine):
-			c.mark = strings.TrimPrefix(line.Text, derivedLine)
-		case directive.MatchString(line.Text):
-			c.directives = append(c.directives, line.Text)
-		default:
-			c.prose = append(c.prose, line.Text)
-		}
-	}
-	for len(c.prose) > 0 && c.prose[len(c.prose)-1] == "//" {
-		c.prose = c.prose[:len(c.prose)-1]
-	}
-	return c
-}
-
 // editDoc replaces the doc comment of handler by its prose, the annotations, and its lines for tools.
 func (s source) editDoc(handler *ast.FuncDecl, r description.Route, docs *fieldDocs) edit {
 	e := edit{from: s.fset.Position(handler.Pos()).Offset}
@@ -211,15 +174,6 @@ func (s source) print(e ast.Expr) string {
 		return ""
 	}
 	return b.String()
-}
-
-// plain returns the text of a comment.
-func plain(lines []string) string {
-	words := make([]string, len(lines))
-	for i, line := range lines {
-		words[i] = strings.TrimSpace(strings.TrimPrefix(line, "//"))
-	}
-	return strings.TrimSpace(strings.Join(words, " "))
 }
 
 // Comments knows the doc comments of the module in a folder. It is for one goroutine.
@@ -319,20 +273,4 @@ func receiver(f *ast.FuncDecl) string {
 		return name.Name + "."
 	}
 	return ""
-}
-
-// sentence turns a doc comment into a description: its first sentence without the name it begins with.
-func sentence(doc, name string) (first, rest string) {
-	doc = strings.Join(strings.Fields(doc), " ")
-	doc = strings.TrimPrefix(doc, name+" ")
-	for _, verb := range []string{"is ", "are ", "says ", "names "} {
-		doc = strings.TrimPrefix(doc, verb)
-	}
-	first, rest, _ = strings.Cut(doc, ". ")
-	first = strings.TrimSuffix(first, ".")
-	if runes := []rune(first); len(runes) > 0 {
-		runes[0] = unicode.ToUpper(runes[0])
-		first = string(runes)
-	}
-	return first, rest
 }
