@@ -28,6 +28,7 @@ const settleTimeout = 30 * time.Second
 type App struct {
 	t    testing.TB
 	host *host.App
+	now  func() time.Time
 }
 
 // Settings is a part for [New] that changes settings. Make it with [Configure].
@@ -50,7 +51,8 @@ func Configure(change func(*config.Config)) Settings {
 //   - any other fx.Option, for example fx.Replace or fx.Decorate
 //
 // The settings are the service's defaults, but that the work pool's threads keep their priority: beside other tests they
-// would hardly run. A mistake of the parts fails the test with the report that a start of the service would print.
+// would hardly run, and that schedules run only when the test says so, with [App.Run]. A mistake of the parts fails the
+// test with the report that a start of the service would print.
 func New(t testing.TB, parts ...fx.Option) *App {
 	t.Helper()
 	s := tellApart(parts)
@@ -59,14 +61,17 @@ func New(t testing.TB, parts ...fx.Option) *App {
 		s.database = &db
 	}
 	cfg := config.Default()
-	cfg.Pool.Nice = 0
+	cfg.Pool.Nice, cfg.Events.Schedules = 0, false
 	for _, change := range s.settings {
 		change(&cfg)
 	}
 	cfg.HTTP.Addr = "127.0.0.1:0"
 	cfg.Database.URL = s.database.URL
 
-	a := &App{t: t, host: s.assemble(t, cfg)}
+	a := &App{t: t, host: s.assemble(t, cfg), now: time.Now}
+	if s.clock != nil {
+		a.now = s.clock.Now
+	}
 	if err := a.host.Start(t.Context()); err != nil {
 		t.Fatalf("start application: %v", err)
 	}
@@ -90,6 +95,15 @@ func (a *App) Settle() {
 	defer cancel()
 	if err := a.host.Bus().Idle(ctx); err != nil {
 		a.t.Fatalf("wait for events to be handled: %v", err)
+	}
+}
+
+// Run has a schedule run once, as if it were due now by the kit's clock. The name is "<plugin>/schedule" unless the
+// schedule was given another. The run may not be over when Run returns: call [App.Settle] before looking.
+func (a *App) Run(schedule string) {
+	a.t.Helper()
+	if err := a.host.Bus().Run(a.t.Context(), schedule, a.now()); err != nil {
+		a.t.Fatalf("run schedule: %v", err)
 	}
 }
 
