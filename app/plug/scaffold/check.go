@@ -23,7 +23,7 @@ func (t *tree) check(v values) error {
 	add(token.IsKeyword(v.Domain) || types.Universe.Lookup(v.Domain) != nil || reserved(v.Domain), "the domain cannot be called %q, which means something else in Go or in main.go", v.Domain)
 	add(!pluginName.MatchString(v.Name), "the name %q must be lower-case words joined by _, as in products/archive_product", v.Name)
 	add(otherSystem(v.Name), "a file %s.go would be a test, or built on some systems only; take a name with another last word", v.Name)
-	add(!slices.Contains([]string{"endpoint", "subscriber", "cpu"}, v.Kind), "there is no kind %q; it is endpoint, subscriber or cpu", v.Kind)
+	add(!slices.Contains([]string{"endpoint", "subscriber", "schedule", "cpu"}, v.Kind), "there is no kind %q; it is endpoint, subscriber, schedule or cpu", v.Kind)
 	add(!slices.Contains([]string{"GET", "POST", "PUT", "PATCH", "DELETE"}, v.Method), "the method %q must be GET, POST, PUT, PATCH or DELETE", v.Method)
 	add(!pathForm.MatchString(v.Path), "the path %q must be like /products/:id/archive", v.Path)
 	add(v.Kind != "subscriber" && v.Topic != "", "--topic is for --kind subscriber")

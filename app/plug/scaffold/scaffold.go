@@ -30,7 +30,7 @@ var templates embed.FS
 type Plugin struct {
 	// Domain and Name give the plugin's name, "<domain>.<name>", and its file.
 	Domain, Name string
-	// Kind is "endpoint", "subscriber" or "cpu".
+	// Kind is "endpoint", "subscriber", "schedule" or "cpu".
 	Kind string
 	// Method and Path are an endpoint's; "" means GET for names such as list_x and get_x and POST for others, at
 	// /<domain>/<name>. Path is in Gin's form.
