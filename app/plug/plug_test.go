@@ -35,12 +35,14 @@ func TestFromNothingToAnAnswerInAMinute(t *testing.T) {
 	p.must("go tool plug new --kind cpu orders/hash_order")
 	p.must("go tool plug new audit/note_sale --kind subscriber --topic product.created")
 	p.must("go tool plug new audit/tidy_trail --kind schedule")
+	p.must("go tool plug new s/make_it")
 	p.fails("go tool plug new products/archive_product", "is there already")
+	p.fails("go tool plug new values/create_value", "a word of SQL")
 	p.must("make docs")
 	p.must("make docs/check")
 	p.must("go tool plug lint ./...")
-	p.must("go test -vet=off -run ^Test(ArchiveProduct|PlaceOrder|HashOrder|NoteSale|TidyTrail|DocumentationEqualsRoutes|ModulesFitTogether|PluginsAreTested|EventsAreDocumented|ModelsEqualTables)" +
-		" . ./domains/orders/plugins ./domains/products/plugins ./domains/audit/plugins")
+	p.must("go test -vet=off -run ^Test(ArchiveProduct|PlaceOrder|HashOrder|NoteSale|TidyTrail|MakeIt|DocumentationEqualsRoutes|ModulesFitTogether|PluginsAreTested|EventsAreDocumented|ModelsEqualTables)" +
+		" . ./domains/orders/plugins ./domains/products/plugins ./domains/audit/plugins ./domains/s/plugins")
 	p.breakRules()
 }
 

@@ -5,11 +5,17 @@ import (
 	"fmt"
 	"go/token"
 	"go/types"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 )
+
+// longestName keeps the names of files within what file systems take.
+const longestName = 100
+
+var kinds = []string{"endpoint", "subscriber", "schedule", "cpu"}
+
+// served reports whether plugins of the kind answer requests.
+func served(kind string) bool { return kind == "endpoint" || kind == "cpu" }
 
 // check says all that is wrong with what is asked for.
 func (t *tree) check(v values) error {
@@ -20,10 +26,12 @@ func (t *tree) check(v values) error {
 		}
 	}
 	add(!domainName.MatchString(v.Domain), "the domain %q must be one lower-case word, as in products/archive_product", v.Domain)
-	add(token.IsKeyword(v.Domain) || types.Universe.Lookup(v.Domain) != nil || reserved(v.Domain), "the domain cannot be called %q, which means something else in Go or in main.go", v.Domain)
+	add(token.IsKeyword(v.Domain) || types.Universe.Lookup(v.Domain) != nil || reserved(v.Domain) || t.inMain(v.Domain),
+		"the domain cannot be called %q, which means something else in Go or in main.go", v.Domain)
 	add(!pluginName.MatchString(v.Name), "the name %q must be lower-case words joined by _, as in products/archive_product", v.Name)
+	add(len(v.Name) > longestName, "the name %q is longer than %d characters; take a shorter one", v.Name, longestName)
 	add(otherSystem(v.Name), "a file %s.go would be a test, or built on some systems only; take a name with another last word", v.Name)
-	add(!slices.Contains([]string{"endpoint", "subscriber", "schedule", "cpu"}, v.Kind), "there is no kind %q; it is endpoint, subscriber, schedule or cpu", v.Kind)
+	add(!slices.Contains(kinds, v.Kind), "there is no kind %q; it is endpoint, subscriber, schedule or cpu", v.Kind)
 	add(!slices.Contains([]string{"GET", "POST", "PUT", "PATCH", "DELETE"}, v.Method), "the method %q must be GET, POST, PUT, PATCH or DELETE", v.Method)
 	add(!pathForm.MatchString(v.Path), "the path %q must be like /products/:id/archive", v.Path)
 	add(v.Kind != "subscriber" && v.Topic != "", "--topic is for --kind subscriber")
@@ -31,8 +39,12 @@ func (t *tree) check(v values) error {
 		file := "domains/" + v.Domain + "/plugins/" + name
 		add(t.exists(file), "%s is there already; take another name, or remove the file first", file)
 	}
-	if owner := t.declares(v); owner != "" {
-		add(true, "%s declares %s already, and schemas of one name would be renamed in the description; take another name", owner, v.Go)
+	problems = append(problems, t.checkNames(v))
+	if served(v.Kind) {
+		problems = append(problems, checkParams(v), t.checkRoute(v))
+	}
+	if domainName.MatchString(v.Domain) && !t.exists("domains/"+v.Domain) {
+		problems = append(problems, t.checkTable(v))
 	}
 	return errors.Join(problems...)
 }
@@ -40,7 +52,7 @@ func (t *tree) check(v values) error {
 // reserved reports whether main.go has another package of the name, or Go treats a folder of the name in its own way.
 func reserved(domain string) bool {
 	return slices.Contains([]string{
-		"main", "internal", "vendor", "testdata", "app", "config", "docs", "fx", "host", "httpserver", "database", "eventbus",
+		"main", "init", "documentation", "internal", "vendor", "testdata", "app", "config", "docs", "fx", "host", "httpserver", "database", "eventbus",
 		"workpool", "logging", "telemetry", "modules", "plugins", "models", "migrations",
 	}, domain)
 }
@@ -52,24 +64,4 @@ func otherSystem(name string) bool {
 	systems := "test aix android darwin dragonfly freebsd hurd illumos ios js linux nacl netbsd openbsd plan9 solaris wasip1 windows zos " +
 		"386 amd64 amd64p32 arm armbe arm64 arm64be loong64 mips mipsle mips64 mips64le mips64p32 mips64p32le ppc ppc64 ppc64le riscv riscv64 s390 s390x sparc sparc64 wasm"
 	return name == "doc" || len(words) > 1 && slices.Contains(strings.Fields(systems), last)
-}
-
-// declares returns the plugin file that has a type or variable which the new plugin would declare, or "".
-func (t *tree) declares(v values) string {
-	files, err := filepath.Glob(t.path("domains/*/plugins/*.go"))
-	if err != nil {
-		return ""
-	}
-	taken := regexp.MustCompile(`(?m)^(type|var) ` + regexp.QuoteMeta(v.Go) + `(Request|Data|Response|Event|Plugin)?\b`)
-	own := "domains/" + v.Domain + "/plugins/" + v.Name + ".go"
-	for _, file := range files {
-		rel, err := filepath.Rel(t.dir, file)
-		if err != nil || filepath.ToSlash(rel) == own || strings.HasSuffix(file, "_test.go") {
-			continue
-		}
-		if text, err := t.read(filepath.ToSlash(rel)); err == nil && taken.MatchString(text) {
-			return filepath.ToSlash(rel)
-		}
-	}
-	return ""
 }

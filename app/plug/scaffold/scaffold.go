@@ -113,7 +113,7 @@ func (t *tree) values(p Plugin) (values, error) {
 	for _, m := range pathParam.FindAllStringSubmatch(p.Path, -1) {
 		v.Params = append(v.Params, param{Go: fieldName(m[1]), Name: m[1]})
 	}
-	v.Entity = lint.Exported(strings.TrimSuffix(p.Domain, "s"))
+	v.Entity = lint.Exported(singular(p.Domain))
 	v.Table = schema.NamingStrategy{}.TableName(v.Entity)
 	if err := t.check(v); err != nil {
 		return values{}, err
@@ -122,6 +122,14 @@ func (t *tree) values(p Plugin) (values, error) {
 		v.Fields, err = t.event(p.Topic)
 	}
 	return v, err
+}
+
+// singular returns the domain's name without the s of the plural.
+func singular(domain string) string {
+	if one := strings.TrimSuffix(domain, "s"); one != "" && !strings.HasSuffix(one, "s") {
+		return one
+	}
+	return domain
 }
 
 // fieldName returns the Go name of a path parameter: ID for id.

@@ -1,0 +1,79 @@
+package scaffold
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// checkParams says which parameters of the path would be a field of the request twice.
+func checkParams(v values) error {
+	own := map[string]string{"endpoint": "Name", "cpu": "Text"}[v.Kind]
+	var problems []error
+	seen := map[string]string{}
+	for _, p := range v.Params {
+		switch other, twice := seen[p.Go]; {
+		case p.Go == own:
+			problems = append(problems, fmt.Errorf("the parameter :%s of the path would be the field %s, which the new request has already; give it another name, such as :%s_id",
+				p.Name, own, strings.ToLower(v.Entity)))
+		case twice:
+			problems = append(problems, fmt.Errorf("the parameters :%s and :%s of the path would both be the field %s; give one another name", other, p.Name, p.Go))
+		}
+		seen[p.Go] = p.Name
+	}
+	return errors.Join(problems...)
+}
+
+var registration = regexp.MustCompile(`\bb\.(GET|POST|PUT|PATCH|DELETE)\("(/[^"]*)"`)
+
+// checkRoute says which plugin has the path already, or a path that the router cannot have beside it.
+func (t *tree) checkRoute(v values) error {
+	for segment := range strings.SplitSeq(v.Path, "/") {
+		if segment == "." || segment == ".." {
+			return fmt.Errorf("the path %q must have no %s", v.Path, segment)
+		}
+	}
+	files, err := filepath.Glob(t.path("domains/*/plugins/*.go"))
+	if err != nil {
+		return fmt.Errorf("look for routes: %w", err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file) //nolint:gosec // the module's own
+		if err != nil || strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		for _, m := range registration.FindAllStringSubmatch(string(text), -1) {
+			if m[1] != v.Method {
+				continue
+			}
+			if problem := besides(m[2], v.Path); problem != "" {
+				rel, _ := filepath.Rel(t.dir, file)
+				return fmt.Errorf("%s serves %s %s, %s", filepath.ToSlash(rel), m[1], m[2], problem)
+			}
+		}
+	}
+	return nil
+}
+
+// besides says why a router cannot have both paths, or "".
+func besides(old, path string) string {
+	a, b := strings.Split(old, "/"), strings.Split(path, "/")
+	for i := range min(len(a), len(b)) {
+		switch {
+		case a[i] == b[i]:
+		case strings.HasPrefix(a[i], "*"):
+			return fmt.Sprintf("in which %s takes all that stands there; give another path", a[i])
+		case strings.HasPrefix(a[i], ":") && strings.HasPrefix(b[i], ":"):
+			return fmt.Sprintf("in which %s has the place of %s; name the parameter alike", a[i], b[i])
+		default:
+			return ""
+		}
+	}
+	if len(a) == len(b) {
+		return "so it is taken; give another with --path or --method"
+	}
+	return ""
+}
