@@ -330,10 +330,11 @@ func (c *checker) nearest(topic string) string {
 	return fmt.Sprintf("; did you mean %s?", best)
 }
 
-// names reports names that two subscriptions share.
+// names reports names that two subscriptions share, and those that one of them says twice.
 func (c *checker) names() {
 	byName := make(map[string]*subscription)
 	for _, s := range c.handlers() {
+		c.formerNames(s)
 		for _, name := range append([]string{s.name}, s.options.Formerly...) {
 			if first, dup := byName[name]; dup && first != s {
 				c.fail(s.Plugin, s.Source, "the subscription name %q is taken by plugin %s (%s); give one of them a name with app.Named",
@@ -341,6 +342,17 @@ func (c *checker) names() {
 				continue
 			}
 			byName[name] = s
+		}
+	}
+}
+
+func (c *checker) formerNames(s *subscription) {
+	for i, name := range s.options.Formerly {
+		switch {
+		case name == s.name:
+			c.fail(s.Plugin, s.Source, "app.Formerly has %q, which is the subscription's name now; take it out", name)
+		case slices.Contains(s.options.Formerly[:i], name):
+			c.fail(s.Plugin, s.Source, "app.Formerly has %q twice; take one out", name)
 		}
 	}
 }

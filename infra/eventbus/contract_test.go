@@ -129,6 +129,18 @@ func TestTheContractIsCheckedAtStart(t *testing.T) {
 			[]func(*app.Boot){publishes(Note{}), subscribes(app.On(none[Note]), app.Named("n")), subscribes(app.On(none[Note]), app.Named("n"))},
 			[]string{`plugin p2 (FILE): the subscription name "n" is taken by plugin p1 (FILE); give one of them a name with app.Named`},
 		},
+		"its own former name": { // deleted all that waited for it, once
+			[]func(*app.Boot){publishes(Note{}), subscribes(app.On(none[Note]), app.Named("n"), app.Formerly("m", "n"))},
+			[]string{`plugin p1 (FILE): app.Formerly has "n", which is the subscription's name now; take it out`},
+		},
+		"a schedule's own former name": {
+			[]func(*app.Boot){schedules("@daily", app.On(none[app.Due]), app.Formerly(p0Schedule))},
+			[]string{`plugin p0 (FILE): app.Formerly has "p0/schedule", which is the subscription's name now; take it out`},
+		},
+		"former name twice": {
+			[]func(*app.Boot){publishes(Note{}), subscribes(app.On(none[Note]), app.Formerly("m", "o", "m"))},
+			[]string{`plugin p1 (FILE): app.Formerly has "m" twice; take one out`},
+		},
 		"variable topic": {
 			[]func(*app.Boot){publishes(variableTopic{})},
 			[]string{`plugin p0 (FILE): event variableTopic: Topic must return a constant, but returns "v.x" and "v.xx" for different values`},
