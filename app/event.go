@@ -178,7 +178,7 @@ func Named(name string) SubscribeOption {
 }
 
 // Formerly names the subscription's earlier names: what was still to be delivered under them is delivered
-// to this one.
+// to this one. They were of the same topic.
 func Formerly(names ...string) SubscribeOption {
 	return subscribeOption(func(o *SubscribeOptions) { o.Formerly = append(o.Formerly, names...) })
 }

@@ -24,7 +24,7 @@ func (b *Bus) group(s *subscription) Group {
 		timeout = b.cfg.TxTimeout
 	}
 	return Group{
-		Name: s.name, Formerly: s.options.Formerly, Topic: s.topic, Plugin: s.Plugin.Name,
+		Name: s.name, Formerly: s.options.Formerly, Topic: s.topic, Plugin: s.Plugin.Name, Source: s.Source,
 		Concurrency: cmp.Or(s.options.Concurrency, b.cfg.Concurrency),
 		Attempts:    cmp.Or(s.options.Attempts, b.cfg.Attempts),
 		BackoffMin:  cmp.Or(s.options.BackoffMin, b.cfg.BackoffMin),
@@ -78,6 +78,9 @@ func (s *subscription) event(m *Message) (any, error) {
 	if p, ok := s.plans[m.localType]; ok && m.local != nil {
 		p.copy(to, m.local)
 		return event, nil
+	}
+	if !sameTopic(m.Topic, s.topic) { // of a version in which the name stands for another topic
+		return nil, fmt.Errorf("event %s of %s: %w: %q takes %s", m.ID(), m.Topic, ErrUnreadable, s.name, s.topic)
 	}
 	stored := reflect.New(s.Subscriber.EventType())
 	if err := json.Unmarshal(m.Payload, stored.Interface()); err != nil {

@@ -2,11 +2,28 @@ package eventbus
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
+	"strings"
 )
 
-// register notes a subscription as active and moves what waits under its former names.
+// sameTopic reports whether what was published under one topic may go to a subscription of the other: that of a schedule
+// changes with its name.
+func sameTopic(a, b string) bool {
+	return a == b || strings.HasPrefix(a, SchedulePrefix) && strings.HasPrefix(b, SchedulePrefix)
+}
+
+// register notes a subscription as active and moves what waits under its former names. It refuses names under which
+// another topic is known, whose events this subscription could not read.
 func (s store) register(ctx context.Context, g *Group) error {
+	if err := s.checkName(ctx, g); err != nil {
+		return err
+	}
+	for _, old := range g.Formerly {
+		if err := s.checkFormerName(ctx, g, old); err != nil {
+			return err
+		}
+	}
 	_, err := s.exec(ctx, `INSERT INTO bus_subscriptions (name, topic, plugin, state, created_at, seen_at) VALUES (?, ?, ?, 'active', {now}, {now})
 		ON CONFLICT (name) DO UPDATE SET topic = excluded.topic, plugin = excluded.plugin, state = 'active', seen_at = excluded.seen_at`,
 		g.Name, g.Topic, g.Plugin)
@@ -16,10 +33,44 @@ func (s store) register(ctx context.Context, g *Group) error {
 	return s.inheritNames(ctx, g)
 }
 
-// inheritNames moves what waits under the group's former names.
+func (s store) checkName(ctx context.Context, g *Group) error {
+	topic, err := s.topicOf(ctx, g.Name)
+	if err != nil || topic == "" || sameTopic(topic, g.Topic) {
+		return err
+	}
+	left := 0
+	err = s.query(ctx, func(r *sql.Rows) error { return r.Scan(&left) }, `SELECT COUNT(*) FROM bus_deliveries WHERE subscription = ?`, g.Name)
+	if err != nil || left == 0 {
+		return err
+	}
+	return fmt.Errorf("plugin %s (%s): subscription %q takes %s now, and deliveries of %s are left under that name (%d); give it another name with app.Named",
+		g.Plugin, g.Source, g.Name, g.Topic, topic, left)
+}
+
+func (s store) checkFormerName(ctx context.Context, g *Group, old string) error {
+	topic, err := s.topicOf(ctx, old)
+	if err != nil || topic == "" || sameTopic(topic, g.Topic) {
+		return err
+	}
+	return fmt.Errorf("plugin %s (%s): app.Formerly has %q, which takes %s, and subscription %q takes %s; take it out",
+		g.Plugin, g.Source, old, topic, g.Name, g.Topic)
+}
+
+// topicOf returns the topic of a subscription, or "" when the name is not known.
+func (s store) topicOf(ctx context.Context, name string) (topic string, err error) {
+	err = s.query(ctx, func(r *sql.Rows) error { return r.Scan(&topic) }, `SELECT topic FROM bus_subscriptions WHERE name = ?`, name)
+	return topic, err
+}
+
+// inheritNames moves what waits under the group's former names, but for those that another version has given another topic
+// since the start.
 func (s store) inheritNames(ctx context.Context, g *Group) error {
 	for _, old := range g.Formerly {
-		if err := s.rename(ctx, old, g.Name); err != nil {
+		topic, err := s.topicOf(ctx, old)
+		if err == nil && (topic == "" || sameTopic(topic, g.Topic)) {
+			err = s.rename(ctx, old, g.Name)
+		}
+		if err != nil {
 			return fmt.Errorf("take over from %s: %w", old, err)
 		}
 	}

@@ -2,6 +2,7 @@ package eventbus_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -35,4 +36,63 @@ func TestATransportTakesNothingOverFromItself(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, left, 1)
 	})
+}
+
+// A subscription that has moved to another topic, or says it was one of another topic, got that one's events once, read as
+// its own: all fields empty.
+func TestANameStandsForOneTopicAsLongAsSomethingIsLeftOfIt(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		var notes seen[int64]
+		var others seen[OtherRead]
+		takesOthers := func(opts ...app.SubscribeOption) func(*app.Boot) {
+			return subscribes(app.On(func(_ context.Context, e OtherRead) error { others.add(e); return nil }), opts...)
+		}
+		r := start(t, at, settings(), publishes(Note{}, Other{}), mails(&notes))
+		r.publish(Note{ID: 7}, app.Delay(time.Hour))
+		leave(t, r)
+
+		r = prepare(t, at, settings(), publishes(Note{}, Other{}), takesOthers(app.Named("mail")))
+		require.Regexp(t, `: plugin p1 \(\S+_test\.go:\d+\): subscription "mail" takes other\.made now, and deliveries of note\.taken are left under that name \(1\); give it another name with app\.Named$`,
+			fmt.Sprint(r.bus.Start(t.Context())))
+		leave(t, r)
+		r = prepare(t, at, settings(), publishes(Note{}, Other{}), takesOthers(app.Named("others"), app.Formerly("mail")))
+		require.Regexp(t, `: plugin p1 \(\S+_test\.go:\d+\): app\.Formerly has "mail", which takes note\.taken, and subscription "others" takes other\.made; take it out$`,
+			fmt.Sprint(r.bus.Start(t.Context())))
+		leave(t, r)
+
+		r = start(t, at, settings(), publishes(Note{}, Other{}), mails(&notes), takesOthers(app.Named("others")))
+		_, err := r.db.ExecContext(t.Context(), "UPDATE bus_deliveries SET due_at = 0")
+		require.NoError(t, err)
+		r.idle()
+		require.Equal(t, []int64{7}, notes.all())
+		leave(t, r)
+		r = start(t, at, settings(), publishes(Note{}, Other{}), takesOthers(app.Named("mail")))
+		r.publish(Other{ID: 8})
+		r.idle()
+		require.Equal(t, []OtherRead{{ID: 8}}, others.all(), "nothing is left of the notes")
+	})
+}
+
+// While two versions run that understand one name differently, each leaves to the other what is the other's.
+func TestAnEventOfAnotherTopicIsLeftToOtherVersions(t *testing.T) {
+	t.Parallel()
+	at := newSchema(t)
+	cfg := settings()
+	cfg.Park = time.Minute
+	var notes, others seen[int64]
+	old := start(t, at, cfg, publishes(Note{}, Other{}), mails(&notes))
+	start(t, at, cfg, publishes(Note{}, Other{}),
+		subscribes(app.On(func(_ context.Context, e OtherRead) error { others.add(e.ID); return nil }), app.Named("mail")))
+	old.stop()
+	insert(t, old, "note.taken", "mail", `{"id":7}`)
+	var parked []eventbus.DeliveryInfo
+	require.Eventually(t, func() bool {
+		var err error
+		parked, err = old.bus.Admin("x").Deliveries(t.Context(), eventbus.Filter{State: "pending"})
+		require.NoError(t, err)
+		return len(parked) == 1 && parked[0].Error != ""
+	}, 20*time.Second, 5*time.Millisecond)
+	require.Contains(t, parked[0].Error, `of note.taken: unreadable payload: "mail" takes other.made`)
+	require.Empty(t, others.all())
 }

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -156,8 +155,7 @@ func (a *Admin) Adopt(ctx context.Context, from, to string) error {
 				return app.Errorf(app.NotFound, "there is no subscription %q", name)
 			}
 		}
-		schedules := strings.HasPrefix(topics[from], SchedulePrefix) && strings.HasPrefix(topics[to], SchedulePrefix)
-		if topics[from] != topics[to] && !schedules {
+		if !sameTopic(topics[from], topics[to]) {
 			return app.Errorf(app.Invalid, "subscription %q takes %s and %q takes %s; one cannot adopt the other's events",
 				from, topics[from], to, topics[to])
 		}

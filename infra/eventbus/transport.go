@@ -45,8 +45,8 @@ type Group struct {
 	Formerly []string
 	// Topic is the topic handled.
 	Topic string
-	// Plugin is the plugin that handles, for logs.
-	Plugin string
+	// Plugin is the plugin that handles, for logs, and Source where it subscribed, as "file:line".
+	Plugin, Source string
 	// Concurrency is how many messages are handled at a time.
 	Concurrency int
 	// Attempts is how often a message is tried.
