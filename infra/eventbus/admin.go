@@ -4,7 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -31,6 +34,9 @@ type SubscriptionInfo struct {
 	Dead    int64 `json:"dead"`
 	// Oldest is when the oldest unfinished event was published; zero without one.
 	Oldest time.Time `json:"oldest,omitzero"`
+
+	// adoptedBy is who has taken over from it, or "".
+	adoptedBy string
 }
 
 // DeliveryInfo describes a stored delivery.
@@ -121,9 +127,10 @@ func (b *Bus) Admin(actor string) *Admin {
 	return &Admin{store: b.outbox.store, actor: actor, known: known, schedules: durable}
 }
 
-// Subscriptions lists all durable subscriptions with their counts.
+// Subscriptions lists all durable subscriptions with their counts. One that another has taken over from is listed as
+// long as something is left of it, and a name that only deliveries have, as a retired one.
 func (a *Admin) Subscriptions(ctx context.Context) ([]SubscriptionInfo, error) {
-	subscriptions, err := a.store.subscriptions(ctx)
+	known, err := a.store.subscriptions(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list subscriptions: %w", err)
 	}
@@ -131,14 +138,30 @@ func (a *Admin) Subscriptions(ctx context.Context) ([]SubscriptionInfo, error) {
 	if err != nil {
 		return nil, fmt.Errorf("count deliveries: %w", err)
 	}
-	for i := range subscriptions {
-		s := &subscriptions[i]
+	var all []SubscriptionInfo
+	for _, s := range known {
 		s.Orphan = s.State == "active" && !a.known[s.Name]
-		if c, ok := counts[s.Name]; ok {
-			s.Pending, s.Running, s.Dead, s.Oldest = c.Pending, c.Running, c.Dead, c.Oldest
+		c, left := counts[s.Name]
+		delete(counts, s.Name)
+		if s.State == "retired" && s.adoptedBy != "" && !left {
+			continue
 		}
+		s.Pending, s.Running, s.Dead, s.Oldest = c.Pending, c.Running, c.Dead, c.Oldest
+		all = append(all, s)
 	}
-	return subscriptions, nil
+	if len(counts) == 0 {
+		return all, nil
+	}
+	topics, err := a.store.topics(ctx, slices.Collect(maps.Keys(counts)))
+	if err != nil {
+		return nil, fmt.Errorf("look for topics: %w", err)
+	}
+	for name, s := range counts {
+		s.Name, s.Topic, s.State = name, topics[name], "retired"
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(x, y SubscriptionInfo) int { return strings.Compare(x.Name, y.Name) })
+	return all, nil
 }
 
 // Schedules lists the durable schedules of this build.
@@ -257,11 +280,24 @@ func (s store) subscriptions(ctx context.Context) ([]SubscriptionInfo, error) {
 	err := s.query(ctx, func(r *sql.Rows) error {
 		var i SubscriptionInfo
 		var seen int64
-		err := r.Scan(&i.Name, &i.Topic, &i.Plugin, &i.State, &seen)
+		err := r.Scan(&i.Name, &i.Topic, &i.Plugin, &i.State, &seen, &i.adoptedBy)
 		i.SeenAt = time.UnixMilli(seen).UTC()
 		out = append(out, i)
 		return err
-	}, `SELECT name, topic, plugin, state, seen_at FROM bus_subscriptions ORDER BY name`)
+	}, `SELECT name, topic, plugin, state, seen_at, adopted_by FROM bus_subscriptions ORDER BY name`)
+	return out, err
+}
+
+// topics returns the topic of a delivery to each of the subscriptions.
+func (s store) topics(ctx context.Context, names []string) (map[string]string, error) {
+	out := make(map[string]string)
+	err := s.query(ctx, func(r *sql.Rows) error {
+		var name, topic string
+		err := r.Scan(&name, &topic)
+		out[name] = topic
+		return err
+	}, `SELECT d.subscription, MIN(e.topic) FROM bus_deliveries d JOIN bus_events e ON e.id = d.event_id WHERE d.subscription {in list}
+		GROUP BY d.subscription`, list(names))
 	return out, err
 }
 

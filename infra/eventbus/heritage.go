@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // sameTopic reports whether what was published under one topic may go to a subscription of the other: that of a schedule
@@ -25,7 +26,8 @@ func (s store) register(ctx context.Context, g *Group) error {
 		}
 	}
 	_, err := s.exec(ctx, `INSERT INTO bus_subscriptions (name, topic, plugin, state, created_at, seen_at) VALUES (?, ?, ?, 'active', {now}, {now})
-		ON CONFLICT (name) DO UPDATE SET topic = excluded.topic, plugin = excluded.plugin, state = 'active', seen_at = excluded.seen_at`,
+		ON CONFLICT (name) DO UPDATE SET topic = excluded.topic, plugin = excluded.plugin, state = 'active', adopted_by = '', adopted_at = 0,
+			seen_at = excluded.seen_at`,
 		g.Name, g.Topic, g.Plugin)
 	if err != nil {
 		return err
@@ -77,21 +79,68 @@ func (s store) inheritNames(ctx context.Context, g *Group) error {
 	return nil
 }
 
-// rename moves the deliveries of subscription from to subscription to, and forgets from. What a process is at work on
-// stays with it.
+// rename has subscription to take over from subscription from: what waits now, and by and by what is stored for from later,
+// by whoever does not know of it yet. The row of from stays as long as that may be.
 func (s store) rename(ctx context.Context, from, to string) error {
 	if from == to {
 		return nil // what is below would take all for what to has already
+	}
+	if err := s.move(ctx, from, to); err != nil {
+		return err
+	}
+	if _, err := s.exec(ctx, `UPDATE bus_subscriptions SET state = 'retired', adopted_by = ?, adopted_at = {now}
+		WHERE (name = ? AND (state = 'active' OR adopted_by <> ?) OR adopted_by = ?) AND name <> ?`, to, from, to, from, to); err != nil {
+		return err
+	}
+	return s.renameSchedule(ctx, from, to)
+}
+
+// move moves the deliveries of subscription from to subscription to, but for those that to has already. What a process is
+// at work on stays with it. It runs in a transaction.
+func (s store) move(ctx context.Context, from, to string) error {
+	waits, err := s.waits(ctx, from)
+	if err != nil || !waits {
+		return err
 	}
 	if _, err := s.exec(ctx, `DELETE FROM bus_deliveries WHERE subscription = ? AND event_id IN
 		(SELECT event_id FROM bus_deliveries WHERE subscription = ?)`, from, to); err != nil {
 		return err
 	}
-	if _, err := s.exec(ctx, `UPDATE bus_deliveries SET token = token + 1, subscription = ? WHERE subscription = ? AND state <> 'running'`, to, from); err != nil {
+	_, err = s.exec(ctx, `UPDATE bus_deliveries SET token = token + 1, subscription = ? WHERE subscription = ? AND state <> 'running' AND NOT EXISTS
+		(SELECT 1 FROM bus_deliveries o WHERE o.event_id = bus_deliveries.event_id AND o.subscription = ?)`, to, from, to)
+	return err
+}
+
+// waits reports whether a subscription has deliveries that no process is at work on. It asks each index by itself: one
+// question for all of them reads the whole table.
+func (s store) waits(ctx context.Context, name string) (found bool, err error) {
+	err = s.query(ctx, func(r *sql.Rows) error { return r.Scan(&found) }, `SELECT
+		EXISTS (SELECT 1 FROM bus_deliveries WHERE subscription = ? AND state = 'pending' AND key = '') OR
+		EXISTS (SELECT 1 FROM bus_deliveries WHERE subscription = ? AND key <> '' AND state <> 'running') OR
+		EXISTS (SELECT 1 FROM bus_deliveries WHERE subscription = ? AND state = 'dead')`, name, name, name)
+	return found, err
+}
+
+// forgetAfter is how long a subscription that has been taken over, and that no process had since, is remembered.
+const forgetAfter = time.Hour
+
+// forget forgets the subscriptions that have been taken over, once nothing of them is left and nothing more can come.
+func (s store) forget(ctx context.Context) error {
+	age := forgetAfter.Milliseconds()
+	_, err := s.exec(ctx, `DELETE FROM bus_subscriptions WHERE state = 'retired' AND adopted_by <> '' AND adopted_at < {now} - ? AND seen_at < {now} - ?
+		AND NOT EXISTS (SELECT 1 FROM bus_deliveries d WHERE d.subscription = bus_subscriptions.name)`, age, age)
+	return err
+}
+
+// gather moves what is left under a name that l has taken over.
+func (o *Outbox) gather(ctx context.Context, from string, l *lane) error {
+	waits, err := o.store.waits(ctx, from)
+	if err != nil || !waits {
 		return err
 	}
-	if _, err := s.exec(ctx, `DELETE FROM bus_subscriptions WHERE name = ?`, from); err != nil {
+	if err := o.db.InTx(ctx, func(ctx context.Context) error { return o.store.move(ctx, from, l.group.Name) }); err != nil {
 		return err
 	}
-	return s.renameSchedule(ctx, from, to)
+	o.poller.open(l, 0)
+	return nil
 }

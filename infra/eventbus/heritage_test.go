@@ -18,6 +18,11 @@ func mails(to *seen[int64]) func(*app.Boot) {
 	return subscribes(app.On(func(_ context.Context, e Note) error { to.add(e.ID); return nil }), app.Named("mail"))
 }
 
+// letters is mails under another name.
+func letters(to *seen[int64]) func(*app.Boot) {
+	return subscribes(app.On(func(_ context.Context, e Note) error { to.add(e.ID); return nil }), app.Named("letters"))
+}
+
 // TestATransportTakesNothingOverFromItself holds for groups that no plugin's check has seen.
 func TestATransportTakesNothingOverFromItself(t *testing.T) {
 	t.Parallel()
@@ -95,4 +100,80 @@ func TestAnEventOfAnotherTopicIsLeftToOtherVersions(t *testing.T) {
 	}, 20*time.Second, 5*time.Millisecond)
 	require.Contains(t, parked[0].Error, `of note.taken: unreadable payload: "mail" takes other.made`)
 	require.Empty(t, others.all())
+}
+
+// What a process is at work on stays under the old name when that is adopted, and is given back there. It was stuck then,
+// once, under a name that nobody listed any more.
+func TestWhatIsGivenBackToAnAdoptedSubscriptionFollows(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		var got seen[int64]
+		r := start(t, at, settings(), publishes(Note{}), mails(&got))
+		r.publish(Note{ID: 7}, app.Delay(time.Hour))
+		leave(t, r)
+		r = start(t, at, settings(), publishes(Note{}), letters(&got))
+		r.stop()
+		_, err := r.db.ExecContext(t.Context(), "UPDATE bus_deliveries SET state = 'running', owner = 'a process that was killed', due_at = 0")
+		require.NoError(t, err)
+		require.NoError(t, r.bus.Admin("x").Adopt(t.Context(), "mail", "letters"))
+		require.Equal(t, map[string]string{"mail": "retired 0/1/0", "letters": "active 0/0/0"}, subscriptions(t, r.bus.Admin("x")))
+		leave(t, r)
+
+		r = start(t, at, settings(), publishes(Note{}), letters(&got))
+		require.Eventually(t, func() bool { return len(got.all()) == 1 }, 20*time.Second, 5*time.Millisecond)
+		r.idle()
+		require.Equal(t, map[string]string{"letters": "active 0/0/0"}, subscriptions(t, r.bus.Admin("x")))
+		_, err = r.db.ExecContext(t.Context(), "UPDATE bus_subscriptions SET adopted_at = 0, seen_at = 0 WHERE name = 'mail'")
+		require.NoError(t, err)
+		leave(t, r)
+		r = start(t, at, settings(), publishes(Note{}), letters(&got))
+		require.Equal(t, []string{"letters"}, texts(t, r, "SELECT name FROM bus_subscriptions"), "what nothing can come for any more is forgotten")
+	})
+}
+
+func texts(t *testing.T, r *rig, query string) (all []string) {
+	t.Helper()
+	rows, err := r.db.QueryContext(t.Context(), query)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, rows.Close()) }()
+	for rows.Next() {
+		var text string
+		require.NoError(t, rows.Scan(&text))
+		all = append(all, text)
+	}
+	return all
+}
+
+// A process that does not know yet of an adoption stores deliveries under the old name.
+func TestWhatIsPublishedForAnAdoptedSubscriptionFollows(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		var got seen[int64]
+		leave(t, start(t, at, settings(), publishes(Note{}), mails(&got)))
+		cfg := settings()
+		cfg.Poll = 500 * time.Millisecond
+		r := start(t, at, cfg, publishes(Note{}), letters(&got))
+		require.NoError(t, r.bus.Admin("x").Adopt(t.Context(), "mail", "letters"))
+		r.publish(Note{ID: 7})
+		require.Eventually(t, func() bool {
+			left, err := r.bus.Admin("x").Deliveries(t.Context(), eventbus.Filter{})
+			require.NoError(t, err)
+			return len(left) == 0
+		}, 20*time.Second, 5*time.Millisecond)
+		require.Contains(t, got.all(), int64(7))
+		require.Equal(t, map[string]string{"letters": "active 0/0/0"}, subscriptions(t, r.bus.Admin("x")))
+	})
+}
+
+func TestANameThatOnlyDeliveriesHaveIsListedAndAdopted(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		var got seen[int64]
+		r := start(t, at, settings(), publishes(Note{}), letters(&got))
+		insert(t, r, "note.taken", "mail", `{"id":7}`)
+		require.Equal(t, map[string]string{"mail": "retired 1/0/0", "letters": "active 0/0/0"}, subscriptions(t, r.bus.Admin("x")))
+		require.NoError(t, r.bus.Admin("x").Adopt(t.Context(), "mail", "letters"))
+		r.idle()
+		require.Equal(t, []int64{7}, got.all())
+	})
 }

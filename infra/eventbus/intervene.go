@@ -131,9 +131,10 @@ func inUse(name string) error {
 	return app.Errorf(app.Conflict, "subscription %q is in use by this version of the service", name)
 }
 
-// Adopt moves what subscription from has not handled, dead deliveries included, to subscription to of the same topic,
-// and forgets from. It refuses a from that this build has. An event that was for both and that to has handled already
-// reaches it again: which events it has handled is not kept.
+// Adopt moves what subscription from has not handled, dead deliveries included, to subscription to of the same topic: also
+// what a process is at work on and gives back, and what is stored for from before all processes know. It refuses a
+// from that this build has. An event that was for both and that to has handled already reaches it again: which events it
+// has handled is not kept.
 func (a *Admin) Adopt(ctx context.Context, from, to string) error {
 	if from == to {
 		return app.Errorf(app.Invalid, "a subscription cannot adopt itself")
@@ -141,24 +142,24 @@ func (a *Admin) Adopt(ctx context.Context, from, to string) error {
 	if a.known[from] {
 		return inUse(from)
 	}
+	known, err := a.Subscriptions(ctx)
+	if err != nil {
+		return fmt.Errorf("adopt subscription: %w", err)
+	}
+	topics := make(map[string]string, len(known))
+	for _, s := range known {
+		topics[s.Name] = s.Topic
+	}
+	for _, name := range []string{from, to} {
+		if topics[name] == "" {
+			return app.Errorf(app.NotFound, "there is no subscription %q", name)
+		}
+	}
+	if !sameTopic(topics[from], topics[to]) {
+		return app.Errorf(app.Invalid, "subscription %q takes %s and %q takes %s; one cannot adopt the other's events",
+			from, topics[from], to, topics[to])
+	}
 	return a.store.db.InTx(ctx, func(ctx context.Context) error {
-		known, err := a.store.subscriptions(ctx)
-		if err != nil {
-			return fmt.Errorf("adopt subscription: %w", err)
-		}
-		topics := make(map[string]string, len(known))
-		for _, s := range known {
-			topics[s.Name] = s.Topic
-		}
-		for _, name := range []string{from, to} {
-			if topics[name] == "" {
-				return app.Errorf(app.NotFound, "there is no subscription %q", name)
-			}
-		}
-		if !sameTopic(topics[from], topics[to]) {
-			return app.Errorf(app.Invalid, "subscription %q takes %s and %q takes %s; one cannot adopt the other's events",
-				from, topics[from], to, topics[to])
-		}
 		if err := a.store.rename(ctx, from, to); err != nil {
 			return fmt.Errorf("adopt subscription: %w", err)
 		}

@@ -535,7 +535,7 @@ func (o *Outbox) register(ctx context.Context) error {
 				return fmt.Errorf("register subscription %s: %w", l.group.Name, err)
 			}
 		}
-		return nil
+		return o.store.forget(ctx)
 	})
 	if err != nil {
 		return err
@@ -567,7 +567,8 @@ func (o *Outbox) names() []string {
 	return names
 }
 
-// refresh reads which topics have subscriptions that this version does not know.
+// refresh reads which topics have subscriptions that this version does not know, and gathers what is left under names that
+// its own have taken over.
 func (o *Outbox) refresh(ctx context.Context) error {
 	subscriptions, err := o.store.subscriptions(ctx)
 	if err != nil {
@@ -580,6 +581,15 @@ func (o *Outbox) refresh(ctx context.Context) error {
 		}
 	}
 	o.others.Store(&others)
+	for _, s := range subscriptions {
+		heir := o.laneOf(s.adoptedBy)
+		if s.State == "active" || heir == nil {
+			continue
+		}
+		if err := o.gather(ctx, s.Name, heir); err != nil {
+			return fmt.Errorf("take over from %s: %w", s.Name, err)
+		}
+	}
 	return nil
 }
 

@@ -268,8 +268,8 @@ func (c *Commands) eventsAdoptCommand() *cobra.Command {
 		Use:   "adopt <old-subscription> <new-subscription>",
 		Short: "Move what a subscription that is gone has not handled to another",
 		Long: `Moves the deliveries of a subscription that is gone, dead ones included, to another of the same topic, and forgets the old
-one. An event that was for both reaches the new one again. A subscription renamed in the code needs this only when
-app.Formerly was forgotten.`,
+one once nothing is left of it. An event that was for both reaches the new one again. A subscription renamed in the code needs
+this only when app.Formerly was forgotten.`,
 		Args: cobra.ExactArgs(2),
 		RunE: c.withAdmin(func(ctx context.Context, admin *eventbus.Admin, args []string) error {
 			if err := c.confirm(ctx, u.yes, fmt.Sprintf("move what waits for %s to %s, and forget %s?", args[0], args[1], args[0])); err != nil {
