@@ -231,7 +231,7 @@ type Delivery struct {
 	RequestID string
 	// Trace is the W3C traceparent of the publisher, or "".
 	Trace string
-	// Time is when the event was published.
+	// Time is when the event was published, to the millisecond.
 	Time time.Time
 	// Headers are those given with [Header].
 	Headers map[string]string

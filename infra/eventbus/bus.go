@@ -231,7 +231,7 @@ const (
 
 // fill makes m the message of event.
 func (p *publication) fill(ctx context.Context, m *Message, now Timestamp, event app.Event, opts []app.PublishOption) error {
-	m.Envelope, m.Time, m.local = &p.envelope, now, p.snapshot(event)
+	m.Envelope, m.Time, m.local = &p.envelope, now.whole(), p.snapshot(event)
 	if p.keyed {
 		m.Key = event.(app.Keyed).Key()
 		if len(m.Key) > maxKey {

@@ -84,6 +84,8 @@ const (
 	SchedulePrefix = "_due."
 )
 
+var keyedType = reflect.TypeFor[app.Keyed]()
+
 var topicPattern = regexp.MustCompile(`^[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*$`)
 
 // Check compiles what the plugins registered and returns everything that is wrong with it, each with plugin
@@ -147,6 +149,9 @@ func (c *checker) publication(p app.Publication) {
 		c.fail(p.Plugin, p.Source, "event %s: %s", topic, m)
 	}
 	_, keyed := p.Event.(app.Keyed)
+	if !keyed && reflect.PointerTo(t).Implements(keyedType) {
+		c.fail(p.Plugin, p.Source, "event %s: Key has a pointer receiver (*%s), so that events have no key; declare it on %s", topic, t.Name(), t.Name())
+	}
 	pub := &publication{Publication: p, topic: topic, event: t, keyed: keyed, self: self,
 		envelope: Envelope{Topic: topic, Emitter: p.Plugin.Name, localType: t}, published: c.meters.published.WithLabelValues(topic)}
 	c.publications[key] = pub

@@ -97,6 +97,14 @@ type endless struct {
 
 func (endless) Topic() string { return "endless.event" }
 
+type pointerKey struct {
+	ID string `json:"id"`
+}
+
+func (pointerKey) Topic() string { return "pointer.key" }
+
+func (e *pointerKey) Key() string { return e.ID }
+
 func none[E app.Event](context.Context, E) error { return nil }
 
 func TestTheContractIsCheckedAtStart(t *testing.T) {
@@ -168,6 +176,10 @@ func TestTheContractIsCheckedAtStart(t *testing.T) {
 		"endless": { // ended the process at its start, once
 			[]func(*app.Boot){publishes(endless{})},
 			[]string{"plugin p0 (FILE): event endless.event: field list contains itself, which events do not support"},
+		},
+		"key of a pointer": { // had no order, once, and nobody said so
+			[]func(*app.Boot){publishes(pointerKey{})},
+			[]string{"plugin p0 (FILE): event pointer.key: Key has a pointer receiver (*pointerKey), so that events have no key; declare it on pointerKey"},
 		},
 		"duration": {
 			[]func(*app.Boot){publishes(durationField{})},

@@ -29,7 +29,7 @@ func deadLetter(d *Incoming, err error) (m *Message, ok bool) {
 		Envelope: &Envelope{
 			Topic: DeadLetterPrefix + d.Topic, Emitter: "host", Parent: d.ID(), RequestID: d.RequestID, Trace: d.Trace, Payload: payload,
 		},
-		Time: Now(),
+		Time: Now().whole(),
 	}, true
 }
 

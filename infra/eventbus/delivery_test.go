@@ -265,6 +265,84 @@ func TestAnUnreadablePayloadIsParkedThenDead(t *testing.T) {
 	})
 }
 
+// An event that no version could read at first is parked anew when it is again unreadable after one could: its time counted
+// on meanwhile, once, and it was dead.
+func TestParkingBeginsAnewAfterAnAttempt(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		cfg := settings()
+		cfg.Park = 2 * time.Second // parked for less than that, twice; in between it waits for longer
+		attempts := make(chan int, 10)
+		runs := 0
+		r := start(t, at, cfg, publishes(Note{}), subscribes(app.On(func(ctx context.Context, _ Note) error {
+			d, _ := app.DeliveryFrom(ctx)
+			attempts <- d.Attempt
+			switch runs++; runs {
+			case 1, 3: // in an old version
+				return fmt.Errorf("v1: %w", eventbus.ErrUnreadable)
+			case 2:
+				return errors.New("v2 has read it and failed")
+			}
+			return nil
+		}), app.Concurrency(1), app.Backoff(3*time.Second, 3*time.Second)))
+		r.publish(Note{ID: 1})
+		for _, want := range []int{1, 1, 2, 2} {
+			require.Equal(t, want, receive(t, attempts))
+		}
+		r.idle()
+		dead, err := r.bus.Admin("x").Deliveries(t.Context(), eventbus.Filter{})
+		require.NoError(t, err)
+		require.Empty(t, dead)
+	})
+}
+
+// What a handler does to its delivery is its own affair.
+func TestADeliveryIsTheHandlersOwn(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		var got seen[string]
+		changed := make(chan struct{})
+		r := start(t, at, settings(), publishes(Note{}),
+			subscribes(app.On(func(ctx context.Context, _ Note) error {
+				d, _ := app.DeliveryFrom(ctx)
+				d.Headers["colour"] = "red"
+				close(changed)
+				return nil
+			}), app.Named("painter")),
+			subscribes(app.On(func(ctx context.Context, _ Note) error {
+				<-changed
+				d, _ := app.DeliveryFrom(ctx)
+				got.add(d.Headers["colour"])
+				return nil
+			}), app.Named("looker")))
+		r.publish(Note{ID: 1}, app.Header("colour", "blue"))
+		r.idle()
+		require.Equal(t, []string{"blue"}, got.all())
+	})
+}
+
+// The first attempt comes from memory, the second from the database.
+func TestAllAttemptsAreOfTheSameTime(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		var times seen[time.Time]
+		begin := time.Now()
+		failing := func(ctx context.Context, _ Note) error {
+			d, _ := app.DeliveryFrom(ctx)
+			times.add(d.Time)
+			return errors.New("never")
+		}
+		r := start(t, at, settings(), publishes(Note{}), subscribes(app.On(failing)), subscribes(app.On(failing), app.Volatile()))
+		r.publish(Note{ID: 1})
+		r.idle()
+		require.Len(t, times.all(), 8)
+		for _, at := range times.all() {
+			require.Equal(t, times.all()[0], at)
+			require.WithinRange(t, at, begin.Add(-2*time.Millisecond), time.Now())
+		}
+	})
+}
+
 // insert stores an event of another version with an open delivery.
 func insert(t *testing.T, r *rig, topic, subscription, payload string) {
 	t.Helper()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"time"
 
@@ -90,11 +91,11 @@ func (s *subscription) event(m *Message) (any, error) {
 	return event, nil
 }
 
-// Delivery implements app.DeliverySource.
+// Delivery implements app.DeliverySource. Its headers are the caller's own: the message's are shared by all handlers.
 func (d *Incoming) Delivery() app.Delivery {
 	return app.Delivery{
 		EventID: d.ID(), Topic: d.Topic, Key: d.Key, Subscription: d.Subscription(), Attempt: d.Attempt,
-		Emitter: d.Emitter, Parent: d.Parent, RequestID: d.RequestID, Trace: d.Trace, Time: d.Time.UTC(), Headers: d.Headers,
+		Emitter: d.Emitter, Parent: d.Parent, RequestID: d.RequestID, Trace: d.Trace, Time: d.Time.UTC(), Headers: maps.Clone(d.Headers),
 	}
 }
 

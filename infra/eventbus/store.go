@@ -279,10 +279,11 @@ func (s store) settleAll(ctx context.Context, deliveries []*Incoming) error {
 // The statements that give a delivery back or make it dead leave its token as it is, and change it only while it runs:
 // written again after a commit whose answer was lost, they change nothing.
 
-// retry gives a delivery back, due after wait. Attempts is what it has counted so far.
+// retry gives a delivery back, due after wait. Attempts is what it has counted so far. Who tried it has read it: it is not
+// parked any more.
 func (s store) retry(ctx context.Context, d *Incoming, attempts int, wait time.Duration, cause string) (bool, error) {
 	n, err := s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = ?, due_at = {now} + ?, failed_at = {now},
-		ends = 0, alone = 0, error = ? WHERE event_id = ? AND subscription = ? AND token = ? AND state = 'running'`,
+		parked_at = 0, ends = 0, alone = 0, error = ? WHERE event_id = ? AND subscription = ? AND token = ? AND state = 'running'`,
 		attempts, wait.Milliseconds(), cause, d.ID(), d.Subscription(), d.token)
 	return n == 1, err
 }

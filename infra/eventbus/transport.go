@@ -158,6 +158,9 @@ func (w *watch) set() {
 	w.offset.Store(now.UnixNano() - int64(now.Sub(w.made)))
 }
 
+// whole returns t without what is less than a millisecond, as it is stored.
+func (t Timestamp) whole() Timestamp { return t - t%1e6 }
+
 // UnixMilli returns t in milliseconds since 1970.
 func (t Timestamp) UnixMilli() int64 { return int64(t) / 1e6 }
 
