@@ -301,7 +301,7 @@ func (c *checker) match(s *subscription) {
 	}
 	missing := make(map[string]int)
 	for _, from := range sources {
-		p, bad := compilePlan(s.Subscriber.EventType(), from.event)
+		p, bad := compileDelivery(s.Subscriber.EventType(), from.event)
 		s.plans[from.event] = p
 		if s.first == nil {
 			s.first, s.firstPlan = from.event, p

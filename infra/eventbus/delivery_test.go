@@ -343,6 +343,28 @@ func TestAllAttemptsAreOfTheSameTime(t *testing.T) {
 	})
 }
 
+// Sparse is an event with a field that JSON leaves out.
+type Sparse struct {
+	Text *string `json:"text,omitempty"`
+}
+
+func (Sparse) Topic() string { return "sparse.made" }
+
+// What JSON leaves out was there at the first attempt, once, and gone at the second.
+func TestAllAttemptsAreGivenTheSame(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		var got seen[Sparse]
+		r := start(t, at, settings(), publishes(Sparse{}), subscribes(app.On(func(_ context.Context, e Sparse) error {
+			got.add(e)
+			return errors.New("never")
+		}), app.Attempts(2)))
+		r.publish(Sparse{Text: new(string)})
+		r.idle()
+		require.Equal(t, []Sparse{{}, {}}, got.all())
+	})
+}
+
 // insert stores an event of another version with an open delivery.
 func insert(t *testing.T, r *rig, topic, subscription, payload string) {
 	t.Helper()

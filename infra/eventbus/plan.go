@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 	"unsafe"
 
@@ -43,7 +42,11 @@ func (m mismatch) String() string {
 
 // compilePlan returns the plan from struct type src to struct type dst and everything that does not fit.
 func compilePlan(dst, src reflect.Type) (plan, []mismatch) {
-	c := compiler{stack: []reflect.Type{dst}}
+	return compile(compiler{}, dst, src)
+}
+
+func compile(c compiler, dst, src reflect.Type) (plan, []mismatch) {
+	c.stack = []reflect.Type{dst}
 	if hasOwnFormat(dst) {
 		c.fail("", "is of a type with a JSON form of its own (%s), which events do not support", describe(dst))
 		return plan{}, c.mismatches
@@ -75,84 +78,15 @@ func Misfits(dst, src reflect.Type) []Misfit {
 
 type compiler struct {
 	mismatches []mismatch
-	refs       bool
-	stack      []reflect.Type
+	// omits tells that what JSON leaves out is not copied.
+	omits bool
+	refs  bool
+	stack []reflect.Type
 }
 
 func (c *compiler) fail(path, format string, args ...any) copier {
 	c.mismatches = append(c.mismatches, mismatch{field: path, text: fmt.Sprintf(format, args...)})
 	return nil
-}
-
-type field struct {
-	name   string
-	typ    reflect.Type
-	offset uintptr
-}
-
-// fieldsOf lists the fields of struct type t that JSON knows, embedded structs flattened, and reports those that JSON
-// would refuse or write in another way.
-func fieldsOf(t reflect.Type, report func(name, problem string)) []field {
-	var out []field
-	if t.NumField() > 0 && !anyKnown(t) {
-		report("", "has no exported fields, which JSON refuses")
-	}
-	add := func(f field) {
-		if slices.ContainsFunc(out, func(other field) bool { return other.name == f.name }) {
-			report(f.name, "has the JSON name of another field")
-			return
-		}
-		out = append(out, f)
-	}
-	for f := range t.Fields() {
-		tag, tagged := f.Tag.Lookup("json")
-		name, options, _ := strings.Cut(tag, ",")
-		switch {
-		case tag == "-":
-			continue
-		case f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct && !hasOwnFormat(f.Type):
-			for _, e := range fieldsOf(f.Type, report) {
-				e.offset += f.Offset
-				add(e)
-			}
-			continue
-		case f.Anonymous && name == "":
-			report(f.Name, "is embedded and no struct, or one with a JSON form of its own; give it a JSON name")
-			continue
-		case !f.IsExported() && tagged:
-			report(name, "has a JSON name and is not exported")
-			continue
-		case !f.IsExported():
-			continue
-		case name == "":
-			name = f.Name
-		}
-		if malformed(tag) {
-			report(name, "has a malformed JSON tag")
-		}
-		for option := range strings.SplitSeq(options, ",") {
-			if option != "" && option != "omitempty" && option != "omitzero" {
-				report(name, fmt.Sprintf("has the JSON option %q, which events do not support", option))
-			}
-		}
-		add(field{name: name, typ: f.Type, offset: f.Offset})
-	}
-	return out
-}
-
-// anyKnown reports whether JSON knows of any field of t.
-func anyKnown(t reflect.Type) bool {
-	for f := range t.Fields() {
-		if _, tagged := f.Tag.Lookup("json"); tagged || f.Anonymous || f.IsExported() {
-			return true
-		}
-	}
-	return false
-}
-
-// malformed reports whether JSON would refuse the tag: it has no names in quotes, and nothing behind a last comma.
-func malformed(tag string) bool {
-	return strings.ContainsAny(tag, `'"\`) || strings.HasSuffix(tag, ",") || strings.Contains(tag, ",,")
 }
 
 func (c *compiler) structs(dst, src reflect.Type, path string) copier {
@@ -173,13 +107,29 @@ func (c *compiler) structs(dst, src reflect.Type, path string) copier {
 			continue
 		}
 		if fn := c.value(d.typ, s.typ, p); fn != nil {
-			steps = append(steps, step{fn, d.offset, s.offset})
+			steps = append(steps, step{c.unlessOmitted(fn, s, d.typ), d.offset, s.offset})
 		}
 	}
 	return func(dst, src unsafe.Pointer) {
 		for i := range steps {
 			s := &steps[i]
 			s.copy(unsafe.Add(dst, s.dst), unsafe.Add(src, s.src))
+		}
+	}
+}
+
+// unlessOmitted returns a copier that leaves dst as it is where JSON leaves src out.
+func (c *compiler) unlessOmitted(fn copier, src field, dst reflect.Type) copier {
+	if !c.omits {
+		return fn
+	}
+	omitted := src.omission(dst)
+	if omitted == nil {
+		return fn
+	}
+	return func(dst, src unsafe.Pointer) {
+		if !omitted(src) {
+			fn(dst, src)
 		}
 	}
 }

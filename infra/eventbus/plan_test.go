@@ -25,6 +25,25 @@ type embedded struct {
 	Code uint16 `json:"code"`
 }
 
+// sparse is written as {} when it has nothing to say.
+type sparse struct {
+	Text *string    `json:"text,omitempty"`
+	Tags *[]string  `json:"tags,omitempty"`
+	At   *time.Time `json:"at,omitzero"`
+	Next *embedded  `json:"next,omitempty"`
+}
+
+// coarse says itself when it is zero.
+type coarse struct {
+	Cents int64 `json:"cents"`
+}
+
+func (c coarse) IsZero() bool { return c.Cents < 100 }
+
+type boxRead struct {
+	Code *uint16 `json:"code"`
+}
+
 // source has every kind of field that events support; target reads them all, some as wider types.
 type source struct {
 	embedded
@@ -51,6 +70,16 @@ type source struct {
 	Skip   func()            `json:"-"`
 	hidden int               //nolint:unused // unexported fields are not part of the event
 	Extra  map[string]string `json:"extra"`
+
+	Text   *string   `json:"text,omitempty"`
+	Word   string    `json:"word,omitempty"`
+	Sparse *sparse   `json:"sparse,omitempty"`
+	Rest   []sparse  `json:"rest"`
+	None   int64     `json:"none,omitzero"`
+	Coarse coarse    `json:"coarse,omitzero"`
+	Coin   *coarse   `json:"coin,omitzero"`
+	Box    embedded  `json:"box,omitzero"`
+	When   time.Time `json:"when,omitzero"`
 }
 
 type target struct {
@@ -75,6 +104,16 @@ type target struct {
 	Ptr    *inner           `json:"ptr"`
 	Ptrs   []*float64       `json:"ptrs"`
 	Plain  string
+
+	Text   *string    `json:"text,omitempty"`
+	Word   *level     `json:"word"`
+	Sparse *sparse    `json:"sparse,omitempty"`
+	Rest   []sparse   `json:"rest"`
+	None   *int64     `json:"none"`
+	Coarse coarse     `json:"coarse"`
+	Coin   *coarse    `json:"coin"`
+	Box    boxRead    `json:"box"`
+	When   *time.Time `json:"when"`
 }
 
 func genTime() *rapid.Generator[time.Time] {
@@ -101,6 +140,27 @@ func genInner() *rapid.Generator[inner] {
 	})
 }
 
+// genOften draws the zero value half of the time.
+func genOften[T any](g *rapid.Generator[T]) *rapid.Generator[T] {
+	var zero T
+	return rapid.OneOf(rapid.Just(zero), g)
+}
+
+func genSparse() *rapid.Generator[sparse] {
+	return rapid.Custom(func(t *rapid.T) sparse {
+		return sparse{
+			Text: rapid.Ptr(genOften(genText()), true).Draw(t, "text"),
+			Tags: rapid.Ptr(rapid.SliceOfN(genText(), 0, 1), true).Draw(t, "tags"),
+			At:   rapid.Ptr(genOften(genTime()), true).Draw(t, "at"),
+			Next: genOften(rapid.Just(&embedded{})).Draw(t, "next"),
+		}
+	})
+}
+
+func genCoarse() *rapid.Generator[coarse] {
+	return rapid.Custom(func(t *rapid.T) coarse { return coarse{Cents: rapid.Int64Range(0, 200).Draw(t, "cents")} })
+}
+
 func genSource() *rapid.Generator[source] {
 	return rapid.Custom(func(t *rapid.T) source {
 		return source{
@@ -115,13 +175,17 @@ func genSource() *rapid.Generator[source] {
 			Map: rapid.MapOfN(genText(), genInner(), 0, 3).Draw(t, "map"), Names: rapid.MapOfN(rapid.Map(genText(), func(s string) level { return level(s) }), rapid.Int32(), 0, 3).Draw(t, "names"),
 			Ptr: rapid.Ptr(genInner(), true).Draw(t, "ptr"), Ptrs: rapid.SliceOfN(rapid.Ptr(genFloat(), true), 0, 3).Draw(t, "ptrs"),
 			Plain: genText().Draw(t, "plain"),
+			Text:  rapid.Ptr(genOften(genText()), true).Draw(t, "text"), Word: genOften(genText()).Draw(t, "word"),
+			Sparse: rapid.Ptr(genOften(genSparse()), true).Draw(t, "sparse"), Rest: rapid.SliceOfN(genOften(genSparse()), 0, 2).Draw(t, "rest"),
+			None: genOften(rapid.Int64()).Draw(t, "none"), Coarse: genCoarse().Draw(t, "coarse"), Coin: rapid.Ptr(genCoarse(), true).Draw(t, "coin"),
+			Box: embedded{Code: genOften(rapid.Uint16()).Draw(t, "box")}, When: genOften(genTime()).Draw(t, "when"),
 		}
 	})
 }
 
 func TestThePlanAndTheStoredJSONAgree(t *testing.T) {
 	t.Parallel()
-	direct, bad := compilePlan(reflect.TypeFor[target](), reflect.TypeFor[source]())
+	direct, bad := compileDelivery(reflect.TypeFor[target](), reflect.TypeFor[source]())
 	require.Empty(t, bad)
 	self, bad := compilePlan(reflect.TypeFor[target](), reflect.TypeFor[target]())
 	require.Empty(t, bad)
