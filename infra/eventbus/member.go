@@ -28,17 +28,14 @@ type member struct {
 	joined atomic.Bool
 	// suspended are the locks of other processes that were found free once.
 	suspended map[int64]bool
+	// orphans says when to look for claims that nobody holds; inherit's alone.
+	orphans orphanWatch
 
 	mu   sync.Mutex
 	conn *sql.Conn
 	// lock is the advisory lock that conn holds.
 	lock int64
 }
-
-// orphanAge is how old a claim of an unknown process must be to be taken over. There are such claims when a process dies
-// while it commits: the server ends the commit, maybe after others have taken over what they saw of the process. A
-// process that lives on under a new id has its older claims in hand for a moment; tokens decide whose they are.
-const orphanAge = time.Second
 
 func newMember(o *Outbox) *member { return &member{o: o, start: time.Now()} }
 
@@ -226,7 +223,7 @@ func (m *member) inherit(ctx context.Context) error {
 		m.o.log.Info("took over from another process", zap.String("process", other.id), zap.Int64("deliveries", n), zap.Bool("hangs", other.expired))
 		took = true
 	}
-	n, err := m.o.store.takeOrphans(ctx, min(orphanAge, m.o.cfg.Lease))
+	n, err := m.takeOrphans(ctx, took)
 	if took || n > 0 {
 		for _, l := range m.o.lanes {
 			m.o.poller.open(l, 0)
