@@ -70,6 +70,8 @@ type Filter struct {
 
 	// diedBefore leaves out what died later, in Unix milliseconds of the database; 0 leaves out nothing.
 	diedBefore int64
+	// afterEvent and afterSubscription leave out the deliveries listed up to that one.
+	afterEvent, afterSubscription string
 }
 
 // EventInfo describes a stored event. One that everybody has handled is kept for the retention.
@@ -221,12 +223,13 @@ func (a *Admin) Deliveries(ctx context.Context, f Filter) ([]DeliveryInfo, error
 	return out, nil
 }
 
-// matching is the condition of a Filter over deliveries d and events e. Each parameter is given twice.
+// matching is the condition of a Filter over deliveries d and events e.
 const matching = `(? = '' OR d.event_id = ?) AND (? = '' OR d.subscription = ?) AND (? = '' OR e.topic = ?) AND (? = '' OR d.state = ?)
-		AND (CAST(? AS BIGINT) = 0 OR d.failed_at <= ?)`
+		AND (CAST(? AS BIGINT) = 0 OR d.failed_at <= ?) AND (d.event_id, d.subscription) > (?, ?)`
 
 func (f Filter) args() []any {
-	return []any{f.EventID, f.EventID, f.Subscription, f.Subscription, f.Topic, f.Topic, f.State, f.State, f.diedBefore, f.diedBefore}
+	return []any{f.EventID, f.EventID, f.Subscription, f.Subscription, f.Topic, f.Topic, f.State, f.State, f.diedBefore, f.diedBefore,
+		f.afterEvent, f.afterSubscription}
 }
 
 func readHeaders(text string, headers *map[string]string) error {

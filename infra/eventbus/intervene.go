@@ -39,15 +39,19 @@ const changeBatch = 200
 
 func (a *Admin) change(ctx context.Context, action string, f Filter, statement string) (total int, err error) {
 	f.State, f.Limit = "dead", changeBatch
-	err = a.store.query(ctx, func(r *sql.Rows) error { return r.Scan(&f.diedBefore) }, `SELECT {now}`)
+	// What died may have done so later than now: the clock may have been set back.
+	err = a.store.query(ctx, func(r *sql.Rows) error { return r.Scan(&f.diedBefore) },
+		`SELECT MAX(t) FROM (SELECT {now} AS t UNION ALL SELECT MAX(failed_at) FROM bus_deliveries WHERE state = 'dead') died`)
 	for more := true; more && err == nil; {
 		var changed int
+		var last DeliveryInfo
 		err = a.store.db.InTx(ctx, func(ctx context.Context) (err error) {
-			changed, more, err = a.changeSome(ctx, action, f, statement)
+			changed, last, more, err = a.changeSome(ctx, action, f, statement)
 			return err
 		})
 		if err == nil {
 			total += changed
+			f.afterEvent, f.afterSubscription = last.EventID, last.Subscription
 		}
 	}
 	if err != nil {
@@ -56,26 +60,27 @@ func (a *Admin) change(ctx context.Context, action string, f Filter, statement s
 	return total, nil
 }
 
-// changeSome changes one batch of the deliveries that f selects, and reports whether there may be more.
-func (a *Admin) changeSome(ctx context.Context, action string, f Filter, statement string) (changed int, more bool, err error) {
+// changeSome changes one batch of the deliveries that f selects, and reports which was the last and whether there may be more.
+func (a *Admin) changeSome(ctx context.Context, action string, f Filter, statement string) (changed int, last DeliveryInfo, more bool, err error) {
 	deliveries, err := a.Deliveries(ctx, f)
 	if err != nil {
-		return 0, false, err
+		return 0, last, false, err
 	}
 	for _, d := range deliveries {
 		n, err := a.store.exec(ctx, statement, d.EventID, d.Subscription)
 		if err != nil {
-			return 0, false, err
+			return 0, last, false, err
 		}
+		last = d
 		if n == 0 { // another operator was faster
 			continue
 		}
 		if err := a.record(ctx, action, d.EventID, d.Subscription, d.Error); err != nil {
-			return 0, false, err
+			return 0, last, false, err
 		}
 		changed++
 	}
-	return changed, len(deliveries) == f.Limit, nil
+	return changed, last, len(deliveries) == f.Limit, nil
 }
 
 func (a *Admin) record(ctx context.Context, action, event, subscription, detail string) error {

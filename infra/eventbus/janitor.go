@@ -79,6 +79,8 @@ func (j *janitor) pruneSequences(ctx context.Context) error {
 	if len(page) == 0 {
 		return nil
 	}
+	// The database's order of topics is another one, if its collation is.
+	slices.SortFunc(page, func(x, y usedSequence) int { return x.compare(y.sequence) })
 	return j.o.db.InTx(ctx, func(ctx context.Context) error {
 		for _, u := range page {
 			if err := j.o.store.pruneSequence(ctx, u.sequence, cutoff); err != nil {

@@ -167,6 +167,11 @@ type entry struct {
 
 type sequence struct{ topic, key string }
 
+// compare is the order in which the rows of sequences are locked, that of their bytes.
+func (s sequence) compare(other sequence) int {
+	return cmp.Or(cmp.Compare(s.topic, other.topic), cmp.Compare(s.key, other.key))
+}
+
 // collect adds m to its transaction's batch, which is written last of all.
 func (o *Outbox) collect(ctx context.Context, m *Message) error {
 	tx, ok := database.TxFrom(ctx)
@@ -213,9 +218,7 @@ func (b *batch) number(ctx context.Context, entries []*entry) error {
 			keyed[s] = append(keyed[s], e)
 		}
 	}
-	sorted := slices.SortedFunc(maps.Keys(keyed), func(x, y sequence) int {
-		return cmp.Or(cmp.Compare(x.topic, y.topic), cmp.Compare(x.key, y.key))
-	})
+	sorted := slices.SortedFunc(maps.Keys(keyed), sequence.compare)
 	for _, s := range sorted {
 		entries := keyed[s]
 		first, last, err := b.o.store.sequence(ctx, s.topic, s.key, len(entries))
