@@ -15,4 +15,5 @@ var Module = app.Domain("notifications",
 
 	plugins.StoreNotification,
 	plugins.ListNotifications,
+	plugins.DeleteOldNotifications,
 )

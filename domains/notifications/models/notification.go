@@ -12,5 +12,5 @@ type Notification struct {
 	Topic   string `gorm:"not null"`
 	// ProductID is the product's id in the products domain; that domain's table is not ours to refer to.
 	ProductID int64     `gorm:"not null;index:notifications_product_id_idx"`
-	CreatedAt time.Time `gorm:"not null"`
+	CreatedAt time.Time `gorm:"not null;index:notifications_created_at_idx"`
 }
