@@ -155,8 +155,8 @@ func (v Violations) Error() string {
 }
 
 // Validator is implemented by request types that have rules across fields. Validate runs after the rules
-// of the single fields have all passed; it returns [Violations], an error made with [Errorf], or nil. Any
-// other error is an internal error.
+// of the single fields have all passed; it returns [Violations], an error made with [Errorf], or nil; empty
+// [Violations] are as good as nil. Any other error is an internal error.
 type Validator interface {
 	Validate() error
 }

@@ -59,7 +59,8 @@ func BodyLimit(bytes int64) EndpointOption {
 
 // GuardFunc decides whether a request may proceed. It runs before the body is read and must not read
 // it. It returns the context to go on with, in which it may have put a principal, or an error made with
-// [Errorf], most often [Unauthorized] or [Forbidden]. It runs concurrently with itself.
+// [Errorf], most often [Unauthorized] or [Forbidden]. That context is made from ctx, which is also r's own; a
+// foreign one is a bug, which is logged and answered 500. It runs concurrently with itself.
 type GuardFunc func(ctx context.Context, r *http.Request) (context.Context, error)
 
 // Guard has fn decide whether a request may proceed. Several guards run in order; the first that refuses

@@ -78,14 +78,9 @@ func (e *endpoint) setDeadlines(x *exchange) {
 
 // admit runs the guards and refuses what can be refused without reading the body.
 func (e *endpoint) admit(ctx context.Context, x *exchange) (context.Context, error) {
-	for _, guard := range e.Options.Guards {
-		next, err := guard(ctx, x.request)
-		if err != nil {
-			return ctx, err
-		}
-		if next != nil {
-			ctx = next //nolint:fatcontext // a guard adds to what the one before it returned
-		}
+	ctx, err := e.runGuards(ctx, x)
+	if err != nil {
+		return ctx, err
 	}
 	if x.request.ContentLength > e.bodyLimit {
 		x.closeAfter()
@@ -96,6 +91,27 @@ func (e *endpoint) admit(ctx context.Context, x *exchange) (context.Context, err
 	}
 	if pool, ok := e.server.pool.(refuser); ok {
 		return ctx, pool.Refuses(ctx)
+	}
+	return ctx, nil
+}
+
+// errForeignContext is a bug of the plugin: what went on would have neither the request's deadline nor its call.
+var errForeignContext = errors.New("the guard returned a context that was not made from the one it was given")
+
+// runGuards runs the guards in order, each with the context of the one before it, also as the request's own.
+func (e *endpoint) runGuards(ctx context.Context, x *exchange) (context.Context, error) {
+	for _, guard := range e.Options.Guards {
+		next, err := guard(ctx, x.request.WithContext(ctx))
+		if err != nil {
+			return ctx, err
+		}
+		if next == nil {
+			continue
+		}
+		if app.CallFrom(next) != &x.call {
+			return ctx, errForeignContext
+		}
+		ctx = next //nolint:fatcontext // a guard adds to what the one before it returned
 	}
 	return ctx, nil
 }

@@ -87,9 +87,10 @@ func classifyKnown(e *app.Error) failure {
 	return f
 }
 
-// logFailure logs what went wrong on our side, once. What the caller did wrong is in the access log.
+// logFailure logs what went wrong on our side, once, whatever status the plugin set for it. What the caller did
+// wrong is in the access log.
 func (x *exchange) logFailure(f failure, err error) {
-	if f.status < http.StatusInternalServerError || x.gone || isRefusal(err) {
+	if f.status < http.StatusInternalServerError && f.code != app.Internal || x.gone || isRefusal(err) {
 		return
 	}
 	fields := append(x.identity(), zap.Int("status", f.status), zap.Error(err))

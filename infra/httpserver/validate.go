@@ -63,7 +63,11 @@ func (s *Server) validate(p *requestPlan, request any, bad *violations) error {
 	if !ok {
 		return nil
 	}
-	return custom.Validate()
+	err := custom.Validate()
+	if broken, ok := err.(app.Violations); ok && len(broken) == 0 { //nolint:errorlint // a wrapped one is no bare list
+		return nil
+	}
+	return err
 }
 
 func (s *Server) validateRules(request any, bad *violations) error {
