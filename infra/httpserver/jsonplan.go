@@ -84,7 +84,12 @@ func hasUnmarshaler(typ reflect.Type) bool {
 
 // isOpaque reports whether typ has a text or JSON form of its own, so that its fields are nobody's business.
 func isOpaque(typ reflect.Type) bool {
-	return hasUnmarshaler(typ) || slices.ContainsFunc(marshalerTypes, reflect.PointerTo(typ).Implements)
+	return hasUnmarshaler(typ) || hasMarshaler(typ)
+}
+
+// hasMarshaler reports whether typ encodes itself. One that only decodes itself is sent like any other.
+func hasMarshaler(typ reflect.Type) bool {
+	return slices.ContainsFunc(marshalerTypes, reflect.PointerTo(typ).Implements)
 }
 
 // IsOptional reports whether typ is an [app.Optional].

@@ -57,6 +57,10 @@ func (c *responseChecker) check(typ reflect.Type, where string) {
 		}
 		return
 	}
+	if IsOptional(typ) {
+		c.problem("%s holds app.Optional, which is for requests; use a pointer", where)
+		return
+	}
 	if c.seen[typ] {
 		return
 	}
@@ -82,7 +86,7 @@ func (c *responseChecker) checkMap(typ reflect.Type, where string) {
 	case reflect.String, reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
 		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 	default:
-		if !isOpaque(typ.Key()) {
+		if !hasMarshaler(typ.Key()) {
 			c.problem("%s holds %s, whose keys have no JSON form", where, typ)
 		}
 	}
@@ -90,7 +94,7 @@ func (c *responseChecker) checkMap(typ reflect.Type, where string) {
 }
 
 func (c *responseChecker) checkStruct(typ reflect.Type, where string) {
-	opaque := isOpaque(typ)
+	opaque := hasMarshaler(typ)
 	for f := range typ.Fields() {
 		at := fmt.Sprintf("response field %s.%s", typ.Name(), f.Name)
 		if _, ok := f.Tag.Lookup("gorm"); ok {
