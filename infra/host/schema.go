@@ -33,11 +33,10 @@ func answerSchemas() *schemas { return &schemas{answer: true, within: map[reflec
 var (
 	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
 	textMarshaler   = reflect.TypeFor[encoding.TextMarshaler]()
-	jsonMarshalers  = []reflect.Type{
-		reflect.TypeFor[v2.MarshalerTo](), reflect.TypeFor[v2.Marshaler](),
-		reflect.TypeFor[v2.UnmarshalerFrom](), reflect.TypeFor[v2.Unmarshaler](),
-	}
-	anyValues = []reflect.Type{reflect.TypeFor[json.RawMessage](), reflect.TypeFor[jsontext.Value]()}
+	jsonMarshalers  = []reflect.Type{reflect.TypeFor[v2.MarshalerTo](), reflect.TypeFor[v2.Marshaler]()}
+	// jsonUnmarshalers say nothing about what is sent.
+	jsonUnmarshalers = []reflect.Type{reflect.TypeFor[v2.UnmarshalerFrom](), reflect.TypeFor[v2.Unmarshaler]()}
+	anyValues        = []reflect.Type{reflect.TypeFor[json.RawMessage](), reflect.TypeFor[jsontext.Value]()}
 )
 
 // of describes t.
@@ -58,9 +57,9 @@ func (c *schemas) of(t reflect.Type) *description.Schema {
 		s := c.of(value.Type)
 		s.Nullable = true
 		return s
-	case implements(t, anyValues...), implements(t, jsonMarshalers...):
+	case implements(t, anyValues...), implements(t, jsonMarshalers...), !c.answer && implements(t, jsonUnmarshalers...):
 		return &description.Schema{}
-	case implements(t, textUnmarshaler, textMarshaler):
+	case implements(t, textMarshaler), !c.answer && implements(t, textUnmarshaler):
 		return &description.Schema{Type: "string", Format: textFormat(t)}
 	default:
 		return c.ofKind(t)
