@@ -35,6 +35,18 @@ func (s store) register(ctx context.Context, g *Group) error {
 	return s.inheritNames(ctx, g)
 }
 
+// wantedTopics returns the topics that have active subscriptions.
+func (s store) wantedTopics(ctx context.Context) (map[string]bool, error) {
+	all, err := s.subscriptions(ctx)
+	topics := make(map[string]bool, len(all))
+	for _, i := range all {
+		if i.State == "active" {
+			topics[i.Topic] = true
+		}
+	}
+	return topics, err
+}
+
 func (s store) checkName(ctx context.Context, g *Group) error {
 	topic, err := s.topicOf(ctx, g.Name)
 	if err != nil || topic == "" || sameTopic(topic, g.Topic) {

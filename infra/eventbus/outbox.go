@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -532,7 +533,11 @@ func shortly(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // register notes the subscriptions of this version as active.
 func (o *Outbox) register(ctx context.Context) error {
-	err := o.db.InTx(ctx, func(ctx context.Context) error {
+	wanted, err := o.store.wantedTopics(ctx)
+	if err != nil {
+		return fmt.Errorf("read subscriptions: %w", err)
+	}
+	err = o.db.InTx(ctx, func(ctx context.Context) error {
 		for _, l := range o.lanes {
 			if err := o.store.register(ctx, &l.group); err != nil {
 				return fmt.Errorf("register subscription %s: %w", l.group.Name, err)
@@ -543,7 +548,31 @@ func (o *Outbox) register(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := o.announceTopics(ctx, wanted); err != nil {
+		return err
+	}
 	return o.refresh(ctx)
+}
+
+// announceTopics waits until the other processes know that durable subscriptions of a topic have come where there were none:
+// they store no event that only volatile ones want. They read the list in each poll. It returns when what they publish from
+// then on is stored.
+func (o *Outbox) announceTopics(ctx context.Context, wanted map[string]bool) error {
+	news := slices.ContainsFunc(o.lanes, func(l *lane) bool {
+		return !wanted[l.group.Topic] && !strings.HasPrefix(l.group.Topic, SchedulePrefix)
+	})
+	if !o.store.postgres || !news {
+		return nil
+	}
+	others, err := o.store.processes(ctx, o.id())
+	if err != nil {
+		return fmt.Errorf("look for other processes: %w", err)
+	}
+	live := slices.ContainsFunc(others, func(p process) bool { return !p.expired })
+	if live && !pause(ctx, 2*o.cfg.Poll) {
+		return ctx.Err()
+	}
+	return nil
 }
 
 // seen tells other versions that these subscriptions are in use, and takes over what they still store under former

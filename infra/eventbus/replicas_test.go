@@ -173,3 +173,23 @@ func TestAnEventDoesNotLookAtTheSubscriptionsOfOtherTopics(t *testing.T) {
 	require.NoError(t, rows.Err())
 	require.Contains(t, plan, "bus_subscriptions_topic")
 }
+
+// A version that knows no durable subscriber of a topic does not store its events, until another one does. When that has
+// started, nothing is missed any more.
+func TestANewSubscriptionGetsWhatOthersPublish(t *testing.T) {
+	t.Parallel()
+	at := newSchema(t)
+	cfg := settings()
+	cfg.Poll = 500 * time.Millisecond
+	old := start(t, at, cfg, publishes(Note{}), subscribes(app.On(func(context.Context, Note) error { return nil }), app.Volatile()))
+	old.publish(Note{ID: -1})
+	var got seen[int64]
+	young := start(t, at, cfg, publishes(Note{}), subscribes(app.On(func(_ context.Context, e Note) error { got.add(e.ID); return nil })))
+	var want []int64
+	for i := range int64(50) {
+		old.publish(Note{ID: i})
+		want = append(want, i)
+	}
+	young.idle()
+	require.ElementsMatch(t, want, got.all())
+}
