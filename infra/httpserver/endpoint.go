@@ -101,7 +101,7 @@ var errForeignContext = errors.New("the guard returned a context that was not ma
 // runGuards runs the guards in order, each with the context of the one before it, also as the request's own.
 func (e *endpoint) runGuards(ctx context.Context, x *exchange) (context.Context, error) {
 	for _, guard := range e.Options.Guards {
-		next, err := guard(ctx, x.request.WithContext(ctx))
+		next, err := x.guarded(ctx, guard)
 		if err != nil {
 			return ctx, err
 		}
@@ -114,6 +114,13 @@ func (e *endpoint) runGuards(ctx context.Context, x *exchange) (context.Context,
 		ctx = next //nolint:fatcontext // a guard adds to what the one before it returned
 	}
 	return ctx, nil
+}
+
+// guarded runs a guard with a request of its own.
+func (x *exchange) guarded(ctx context.Context, guard app.GuardFunc) (context.Context, error) {
+	r := x.request.WithContext(ctx)
+	defer func() { removeUploads(r) }()
+	return guard(ctx, r)
 }
 
 // refuser is a work pool that can tell beforehand what it would answer, so that nobody's body is read in vain.

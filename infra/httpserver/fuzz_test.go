@@ -98,7 +98,7 @@ type fuzzTree struct {
 	F float32                 `json:"f" binding:"lt=100"`
 	B bool                    `json:"b"`
 	L []fuzzTree              `json:"l" binding:"dive"`
-	M map[string]*fuzzTree    `json:"m"`
+	M map[string]*fuzzTree    `json:"m" binding:"dive"`
 	O app.Optional[[]int16]   `json:"o"`
 	A any                     `json:"a"`
 	P *string                 `json:"p"`

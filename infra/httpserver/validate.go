@@ -81,7 +81,7 @@ func (s *Server) validateRules(request any, bad *violations) error {
 	}
 	known := violations{list: slices.Clone(bad.list)}
 	for _, f := range found {
-		field := fieldName(f.Namespace())
+		field := fieldName(reflect.TypeOf(request).Elem(), f.Namespace())
 		if notGiven(f) || known.covers(field) {
 			continue
 		}
@@ -96,12 +96,16 @@ func notGiven(f validator.FieldError) bool {
 	return (f.Kind() == reflect.Pointer || f.Kind() == reflect.Invalid) && !strings.HasPrefix(f.Tag(), "required")
 }
 
-// fieldName turns a validator's namespace, "Request.items[0].price", into the caller's name, "items.0.price".
-func fieldName(namespace string) string {
-	_, name, _ := strings.Cut(namespace, ".")
-	name = strings.ReplaceAll(name, embedMark+".", "")
-	name = strings.ReplaceAll(name, "[", ".")
-	return strings.ReplaceAll(name, "]", "")
+// fieldNames turns the brackets of indices into dots, and leaves alone those that end a name, as in the form field "ids[]".
+var fieldNames = strings.NewReplacer(embedMark+".", "", "[]", "[]", "[", ".", "]", "")
+
+// fieldName turns a validator's namespace, "Request.items[0].price", into the caller's name, "items.0.price". It begins
+// with the name of the request's type, which may itself have dots and brackets, or be none.
+func fieldName(request reflect.Type, namespace string) string {
+	if name := request.Name(); name != "" {
+		namespace = strings.TrimPrefix(namespace, name+".")
+	}
+	return fieldNames.Replace(namespace)
 }
 
 // checkRules applies every rule of typ's fields to a sample value, so that an unknown rule, a rule that does not
@@ -132,6 +136,7 @@ func (c *ruleChecker) structType(typ reflect.Type) {
 			continue
 		}
 		c.structType(f.Type)
+		c.elements(f)
 		if tag := f.Tag.Get("binding"); tag != "" && tag != "-" {
 			c.field(f, tag)
 		}
@@ -141,6 +146,34 @@ func (c *ruleChecker) structType(typ reflect.Type) {
 			c.problems = append(c.problems, fmt.Sprintf("the rules of %s do not fit: %s", typ, why))
 		}
 	}
+}
+
+// elements reports a list or map whose elements have rules that nobody would apply, though the description tells of them.
+func (c *ruleChecker) elements(f reflect.StructField) {
+	dives := strings.Count(","+f.Tag.Get("binding")+",", ",dive,")
+	typ := under(f.Type)
+	for isCollection(typ) {
+		typ = under(typ.Elem())
+		dives--
+	}
+	if dives < 0 && hasRules(typ, map[reflect.Type]bool{}) {
+		c.problems = append(c.problems, fmt.Sprintf(`request field %s: its elements have rules, which nobody applies; add "dive" to its binding, once for each level`, f.Name))
+	}
+}
+
+// hasRules reports whether a field of typ, or of what it holds, has a rule.
+func hasRules(typ reflect.Type, seen map[reflect.Type]bool) bool {
+	typ = under(element(typ))
+	if typ.Kind() != reflect.Struct || seen[typ] || typ == timeType || typ == fileType.Elem() {
+		return false
+	}
+	seen[typ] = true
+	for f := range typ.Fields() {
+		if tag := f.Tag.Get("binding"); tag != "" && tag != "-" || hasRules(f.Type, seen) {
+			return true
+		}
+	}
+	return false
 }
 
 // element returns what typ holds in the end, through pointers, lists and maps.
