@@ -29,7 +29,8 @@ type Keyed interface {
 // It is safe for concurrent use.
 type Bus interface {
 	// Publish announces event. Inside [InTx] the event commits with the transaction or not at all;
-	// outside one it is durable when Publish returns nil. Subscribers run later, each in its own
+	// outside one it is durable when Publish returns nil. As for a statement, the context must be that of the
+	// transaction, or savepoint, that is open: another one is refused. Subscribers run later, each in its own
 	// time; Publish never waits for them. Publishing an event that the plugin did not announce with
 	// [Boot.Publishes] is an error.
 	Publish(ctx context.Context, event Event, opts ...PublishOption) error

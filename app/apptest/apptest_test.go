@@ -170,6 +170,21 @@ func TestBus(t *testing.T) {
 	})
 }
 
+func TestBusRefusesAnEventPastTheOpenTransaction(t *testing.T) {
+	t.Parallel()
+	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
+		bus := &apptest.Bus{}
+		gorm := db.Open(t)
+		require.NoError(t, app.InTx(apptest.Context(t), gorm, func(outer context.Context) error {
+			return app.InTx(outer, gorm, func(ctx context.Context) error {
+				require.ErrorContains(t, bus.Publish(outer, noteAdded{ID: 1}), "use the context that its function is given")
+				return bus.Publish(ctx, noteAdded{ID: 2})
+			})
+		}))
+		require.Equal(t, []noteAdded{{ID: 2}}, apptest.Published[noteAdded](t, bus))
+	})
+}
+
 func data2event(d noteData) noteAdded { return noteAdded(d) }
 
 type priceQuery struct {

@@ -3,6 +3,7 @@ package apptest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"sync"
 	"testing"
@@ -61,11 +62,15 @@ func (b *Bus) Publish(ctx context.Context, event app.Event, opts ...app.PublishO
 		defer b.mu.Unlock()
 		b.published = append(b.published, Publication{Event: event, Options: app.NewPublishOptions(opts)})
 	}
-	if tx, ok := database.TxFrom(ctx); ok {
+	tx, err := database.Join(ctx)
+	switch {
+	case err != nil:
+		return fmt.Errorf("publish %s: not in the transaction: %w", event.Topic(), err)
+	case tx != nil:
 		tx.AfterCommit(remember)
-		return nil
+	default:
+		remember()
 	}
-	remember()
 	return nil
 }
 

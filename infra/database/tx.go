@@ -68,6 +68,18 @@ func TxFrom(ctx context.Context) (*Tx, bool) {
 	return tx, true
 }
 
+// Join returns the transaction that what is done with ctx belongs to, nil outside one. As for a statement, it is an error
+// when another one is open here, a savepoint in that of ctx included: its rollback would not undo what is done.
+func Join(ctx context.Context) (*Tx, error) {
+	if tx, ok := TxFrom(ctx); ok {
+		return tx, tx.check()
+	}
+	if call := app.CallFrom(ctx); call != nil && call.InTx() {
+		return nil, errOuterContext
+	}
+	return nil, nil //nolint:nilnil // neither is there
+}
+
 // txOf returns ctx's transaction of this database, which may have ended, or nil.
 func (db *DB) txOf(ctx context.Context) *Tx {
 	tx, _ := ctx.Value(txKey{}).(*Tx)

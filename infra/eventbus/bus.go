@@ -176,10 +176,12 @@ func (b *Bus) publish(ctx context.Context, pub *publication, m *Message) error {
 			return fmt.Errorf("publish %s: %w", m.Topic, err)
 		}
 	}
-	pub.published.Inc()
 	if pub.volatile {
-		b.memory.publish(ctx, m, pub.lanes)
+		if err := b.memory.publish(ctx, m, pub.lanes); err != nil {
+			return fmt.Errorf("publish %s: %w", m.Topic, err)
+		}
 	}
+	pub.published.Inc()
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"gorm.io/gorm"
 
 	"plugboard/app"
 )
@@ -82,6 +83,37 @@ func TestARolledBackTransactionPublishesNothing(t *testing.T) {
 		}))
 		r.idle()
 		require.Equal(t, []int64{3, 3}, got.all())
+	})
+}
+
+// What is published with another context than that of the savepoint would outlive its rollback.
+func TestAnEventIsNotPublishedPastTheOpenTransaction(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		var got seen[int64]
+		handler := func(_ context.Context, e MadeRead) error { got.add(e.ID); return nil }
+		r := start(t, at, settings(), publishes(Made{}, Note{}), subscribes(app.On(handler)), subscribes(app.On(handler), app.Volatile()),
+			subscribes(app.On(func(_ context.Context, e Note) error { got.add(e.ID); return nil }), app.Volatile()))
+		call := app.WithCall(t.Context(), &app.Call{Plugin: "p0"})
+		refused := func(ctx context.Context) {
+			for _, e := range []app.Event{Made{ID: 1}, Note{ID: 1}} {
+				require.ErrorContains(t, r.bus.For("p0").Publish(ctx, e), "use the context that its function is given")
+			}
+		}
+		require.NoError(t, r.db.InTx(call, func(ctx context.Context) error {
+			refused(call)
+			require.ErrorIs(t, r.db.InTx(ctx, func(context.Context) error {
+				refused(ctx)
+				return errBroken
+			}), errBroken)
+			require.ErrorIs(t, r.db.Gorm().WithContext(ctx).Transaction(func(*gorm.DB) error {
+				refused(ctx)
+				return errBroken
+			}), errBroken)
+			return r.bus.For("p0").Publish(ctx, Made{ID: 2})
+		}))
+		r.idle()
+		require.Equal(t, []int64{2, 2}, got.all())
 	})
 }
 

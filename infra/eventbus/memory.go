@@ -3,6 +3,7 @@ package eventbus
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -96,17 +97,21 @@ func (t *Memory) keepWatch(ctx context.Context) {
 
 // Publish implements [Transport].
 func (t *Memory) Publish(ctx context.Context, m *Message) error {
-	t.publish(ctx, m, t.lanes[m.Topic])
-	return nil
+	return t.publish(ctx, m, t.lanes[m.Topic])
 }
 
 // publish hands m to lanes, after the commit if there is a transaction.
-func (t *Memory) publish(ctx context.Context, m *Message, lanes []*lane) {
-	if tx, ok := database.TxFrom(ctx); ok {
+func (t *Memory) publish(ctx context.Context, m *Message, lanes []*lane) error {
+	tx, err := database.Join(ctx)
+	switch {
+	case err != nil:
+		return fmt.Errorf("not in the transaction: %w", err)
+	case tx != nil:
 		tx.AfterCommit(func() { t.hand(m, lanes) })
-		return
+	default:
+		t.hand(m, lanes)
 	}
-	t.hand(m, lanes)
+	return nil
 }
 
 func (t *Memory) hand(m *Message, lanes []*lane) {

@@ -134,8 +134,11 @@ func (o *Outbox) Publish(ctx context.Context, m *Message) error {
 	if !utf8.ValidString(m.Key) || containsNUL(m.Key) {
 		return errors.New("the key is not valid text")
 	}
-	tx, ok := database.TxFrom(ctx)
-	if !ok {
+	tx, err := database.Join(ctx)
+	if err != nil {
+		return fmt.Errorf("not in the transaction: %w", err)
+	}
+	if tx == nil {
 		return o.db.InTx(ctx, func(ctx context.Context) error { return o.Publish(ctx, m) })
 	}
 	// A hook of a savepoint goes with the savepoint, and so does the event.
