@@ -91,7 +91,8 @@ func (r *responder) call(ctx context.Context, query any) (answer any, err error)
 	if asker := app.CallFrom(ctx); asker != nil {
 		call.RequestID, call.Trace = asker.RequestID, asker.Trace
 	}
-	return r.Responder.Call(app.WithCall(database.WithoutTx(ctx), call), query)
+	answer, err = r.Responder.Call(app.WithCall(database.WithoutTx(ctx), call), query)
+	return answer, foreign(err)
 }
 
 func (r *responder) plansFor(query, answer reflect.Type) *queryPlans {

@@ -631,7 +631,7 @@ var errExited = fmt.Errorf("the handler ended its goroutine")
 
 func (w *worker) call(d *Incoming, at int64) (err error) {
 	defer recovered(&err)
-	return w.lane.group.Handle(w.context(at), d)
+	return foreign(w.lane.group.Handle(w.context(at), d))
 }
 
 // recovered turns a panic into an error with its stack.

@@ -351,7 +351,7 @@ func (o *Outbox) inTx(handle func(context.Context, *Incoming) error) func(contex
 func (o *Outbox) perform(ctx context.Context, d *Incoming, handle func(context.Context, *Incoming) error) error {
 	err := func() (err error) {
 		defer recovered(&err)
-		return handle(ctx, d)
+		return foreign(handle(ctx, d))
 	}()
 	switch {
 	case err != nil:
@@ -379,7 +379,7 @@ func (o *Outbox) together(handle func(context.Context, *Incoming) error) func(co
 			open := make([]*Incoming, 0, len(batch))
 			for _, d := range batch {
 				if err := handle(ctx, d); err != nil {
-					return err
+					return foreign(err)
 				}
 				if !d.completed { // by the handler itself
 					open = append(open, d)
