@@ -191,7 +191,7 @@ func (s *settler) cycle(ctx context.Context) error {
 		ran, err = s.runTx(ctx, ran)
 		return err
 	})
-	s.settleTx(ran, err)
+	s.settleTx(ctx, ran, err)
 	if err != nil {
 		s.putBack(ops)
 		return err
@@ -281,7 +281,7 @@ func (o *Outbox) outcome(d *Incoming, err error) op {
 		return op{kind: opRelease, d: d}
 	case errors.Is(err, ErrUnreadable):
 		return op{kind: opPark, d: d, err: err, wait: min(o.cfg.Park/4+time.Second, 30*time.Second)}
-	case g.Tx && !errors.As(err, &own) && !errors.Is(err, errExited) && !violated(err): // the transaction failed, not the handler
+	case g.Tx && !errors.As(err, &own) && blameless(d.lane.base, err):
 		return op{kind: opRelease, d: d, wait: time.Second}
 	case isFinal(err) || d.Attempt >= g.Attempts:
 		return op{kind: opDead, d: d, err: err}

@@ -1,6 +1,7 @@
 package eventbus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -213,9 +214,9 @@ func (s *settler) handle(ctx context.Context, d *Incoming, done chan<- error) {
 // settleTx follows up on a batch. When its commit failed, what had succeeded goes back untried. When that was because of
 // something that one of them did, such as violating a deferred constraint, they run again one to a transaction: the one
 // that fails alone has failed.
-func (s *settler) settleTx(ran []*txRun, failure error) {
+func (s *settler) settleTx(ctx context.Context, ran []*txRun, failure error) {
 	s.solo = max(0, s.solo-len(ran))
-	own := violated(failure)
+	own := failure != nil && !errors.Is(failure, errAbandoned) && !blameless(ctx, failure)
 	if own && len(ran) > 1 {
 		s.solo = len(ran)
 	}
@@ -229,7 +230,7 @@ func (s *settler) settleTx(ran []*txRun, failure error) {
 			s.o.settled(r.d, r.err)
 		case own && len(ran) == 1:
 			r.d.completed = false
-			s.o.settled(r.d, failure)
+			s.o.settled(r.d, cmp.Or(r.err, failure))
 		case failure != nil:
 			r.d.completed = false
 			s.o.releaseAll(l.drop(r.d))
@@ -242,8 +243,10 @@ func (s *settler) settleTx(ran []*txRun, failure error) {
 	}
 }
 
-// violated reports whether a transaction failed because of what was done in it.
-func violated(err error) bool {
+// blameless reports whether a transaction failed for what no handler in it has done: because of the database, or of the end
+// of base, the context of the runs. All else counts as the handler's, which could otherwise fail for ever: a statement that
+// failed and whose error it kept to itself, the end of its own time, what the commit refused.
+func blameless(base context.Context, err error) bool {
 	code := app.CodeOf(err)
-	return code == app.Conflict || code == app.Invalid
+	return code == app.Unavailable || code == app.StorageFull || base != nil && base.Err() != nil
 }
