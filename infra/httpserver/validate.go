@@ -81,6 +81,9 @@ func (s *Server) validateRules(request any, bad *violations) error {
 	}
 	known := violations{list: slices.Clone(bad.list)}
 	for _, f := range found {
+		if bad.full() {
+			break // the validator finds as many as the body has room for
+		}
 		field := fieldName(reflect.TypeOf(request).Elem(), f.Namespace())
 		if notGiven(f) || known.covers(field) {
 			continue

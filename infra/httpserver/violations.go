@@ -15,10 +15,13 @@ type violations struct {
 }
 
 func (v *violations) add(field, rule, message string) {
-	if len(v.list) < maxViolations {
+	if !v.full() {
 		v.list = append(v.list, app.Violation{Field: field, Rule: rule, Message: message})
 	}
 }
+
+// full reports whether more would not be listed.
+func (v *violations) full() bool { return len(v.list) >= maxViolations }
 
 // covers reports whether field, or something around or within it, is already known to be wrong, so that
 // another complaint would only repeat it.

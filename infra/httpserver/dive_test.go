@@ -1,0 +1,28 @@
+package httpserver_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"plugboard/app"
+)
+
+// Violations that are not listed are not put into words. The validator itself makes some seven allocations for each.
+func TestViolationsBeyondTheLastListedCostNoWords(t *testing.T) {
+	type part struct {
+		A string `json:"a" binding:"required"`
+		B string `json:"b" binding:"required"`
+	}
+	type request struct {
+		Items []part `json:"items" binding:"required,dive"`
+	}
+	k := serve(t, func(b *app.Boot) { b.POST("/x", app.Handle(accept[request])) })
+	const elements = 10_000
+	body := `{"items":[` + strings.Repeat(`{},`, elements-1) + `{}]}`
+	allocations := testing.AllocsPerRun(1, func() {
+		require.Equal(t, 422, k.do("POST", "/x", body, asJSON).Code)
+	})
+	require.Less(t, allocations/(2*elements), 8.5)
+}
