@@ -162,7 +162,7 @@ func (b *Bus) deadVolatile(d *Incoming, err error) {
 func (b *Bus) dead(d *Incoming, err error) {
 	b.logDead(d, err)
 	if m, ok := deadLetter(d, err); ok {
-		_ = b.memory.Publish(context.Background(), m) // cannot fail outside a transaction
+		b.memory.hand(m, b.memory.lanes[m.Topic], 0) // the outcomes of others wait
 	}
 }
 

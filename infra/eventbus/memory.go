@@ -107,16 +107,17 @@ func (t *Memory) publish(ctx context.Context, m *Message, lanes []*lane) error {
 	case err != nil:
 		return fmt.Errorf("not in the transaction: %w", err)
 	case tx != nil:
-		tx.AfterCommit(func() { t.hand(m, lanes) })
+		tx.AfterCommit(func() { t.hand(m, lanes, 0) })
 	default:
-		t.hand(m, lanes)
+		t.hand(m, lanes, fullWait)
 	}
 	return nil
 }
 
-func (t *Memory) hand(m *Message, lanes []*lane) {
+// hand puts m into lanes. For room in one that is full it waits up to wait, if it is told to wait at all.
+func (t *Memory) hand(m *Message, lanes []*lane, wait time.Duration) {
 	for _, l := range lanes {
-		if !t.room(l) {
+		if !l.reserve() && (wait == 0 || !l.awaitRoom(wait)) {
 			if t.hooks.Dropped != nil {
 				t.hooks.Dropped(l.group.Name)
 			}
@@ -143,17 +144,9 @@ func (t *Memory) put(d *Incoming, push func(*Incoming) bool) {
 }
 
 // fullWait is how long a publisher is slowed down by a full volatile subscription, once: as long as the
-// subscription then makes no progress, messages are dropped without a wait.
+// subscription then makes no progress, messages are dropped without a wait. Those of a transaction are dropped at once:
+// its end holds up whoever writes next on SQLite, and keeps a connection on Postgres.
 const fullWait = 250 * time.Millisecond
-
-// room reserves a place in l. A publisher that is faster than the subscriber waits for it a moment; a
-// stuck subscriber delays publishers once.
-func (t *Memory) room(l *lane) bool {
-	if l.reserve() {
-		return true
-	}
-	return l.awaitRoom(fullWait)
-}
 
 // later runs fn after d, unless the transport closes first, which gives the place in l back.
 func (t *Memory) later(d time.Duration, l *lane, fn func()) {
@@ -174,7 +167,7 @@ func (t *Memory) later(d time.Duration, l *lane, fn func()) {
 			fn()
 		}
 	})
-	t.timers[timer] = l.unreserve
+	t.timers[timer] = func() { l.freed(1) }
 }
 
 // settle decides what becomes of a delivery whose handler has ended, and reports whether its place is free.
@@ -244,12 +237,13 @@ func (t *Memory) Close(ctx context.Context) error {
 	t.mu.Lock()
 	t.closed = true
 	started := t.ctx != nil
-	for timer, unreserve := range t.timers {
-		timer.Stop()
-		unreserve()
-	}
-	clear(t.timers)
+	timers := t.timers
+	t.timers = make(map[*time.Timer]func())
 	t.mu.Unlock()
+	for timer, free := range timers { // which tells who waits for the transport to be idle
+		timer.Stop()
+		free()
+	}
 	if started {
 		_ = t.Idle(ctx) // what is left is reported below
 	}

@@ -404,7 +404,7 @@ func (s store) heads(ctx context.Context, group, from string, block bool, limit 
 func (s store) claimHeads(ctx context.Context, owner, group string, ids []string) ([]claimed, error) {
 	var out []claimed
 	err := s.query(ctx, scanClaimed(&out), `UPDATE bus_deliveries SET state = 'running', owner = ?, token = token + 1,
-		attempts = attempts + 1, claimed_at = {now} WHERE subscription = ? AND state = 'pending' AND event_id {in list}
+		attempts = attempts + 1, claimed_at = {now} WHERE subscription = ? AND state = 'pending' AND due_at <= {now} AND event_id {in list}
 		RETURNING event_id, key, seq, token, attempts, ends, alone`, owner, group, list(ids))
 	return out, err
 }
