@@ -10,6 +10,8 @@ import (
 )
 
 // Violations that are not listed are not put into words. The validator itself makes some seven allocations for each.
+//
+//nolint:paralleltest // it counts allocations, which are the process's
 func TestViolationsBeyondTheLastListedCostNoWords(t *testing.T) {
 	type part struct {
 		A string `json:"a" binding:"required"`
