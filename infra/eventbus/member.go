@@ -21,9 +21,8 @@ import (
 // has. One that was taken over finds out before it begins another handler, and joins anew.
 type member struct {
 	o *Outbox
-	// beat is when the lease was last renewed, on this process's clock, in nanoseconds since start.
-	beat  atomic.Int64
-	start time.Time
+	// beat is when the lease was last renewed, on this process's clock.
+	beat atomic.Pointer[time.Time]
 	// joined tells that the process has been known to the others.
 	joined atomic.Bool
 	// suspended are the locks of other processes that were found free once.
@@ -37,14 +36,16 @@ type member struct {
 	lock int64
 }
 
-func newMember(o *Outbox) *member { return &member{o: o, start: time.Now()} }
+func newMember(o *Outbox) *member { return &member{o: o} }
 
-// alive reports whether the lease is certain to last.
+// alive reports whether the lease is certain to last: by the time of day too, since the monotonic clock stands still while
+// the machine is suspended.
 func (m *member) alive() bool {
 	if !m.o.store.postgres {
 		return true
 	}
-	return time.Since(m.start)-time.Duration(m.beat.Load()) < m.o.cfg.Lease
+	now, beat := time.Now(), m.beat.Load()
+	return beat != nil && now.Sub(*beat) < m.o.cfg.Lease && now.Round(0).Sub(beat.Round(0)) < m.o.cfg.Lease
 }
 
 // join makes the process known and takes over what dead ones left.
@@ -64,7 +65,7 @@ func (m *member) join(ctx context.Context) error {
 func (m *member) enter(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now := time.Since(m.start)
+	now := time.Now()
 	if err := m.openSession(ctx); err != nil {
 		return err
 	}
@@ -75,7 +76,7 @@ func (m *member) enter(ctx context.Context) error {
 		return err
 	}
 	m.joined.Store(true)
-	m.beat.Store(int64(now))
+	m.beat.Store(&now)
 	return nil
 }
 
@@ -84,18 +85,23 @@ func (m *member) enter(ctx context.Context) error {
 func (m *member) resume(ctx context.Context) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now := time.Since(m.start)
 	if err := m.openSession(ctx); err != nil {
 		return false, err
 	}
-	result, err := m.conn.ExecContext(ctx, m.o.store.sql(`UPDATE bus_processes SET lock_key = ?, seen_at = {now}, lease_until = {now} + ? WHERE id = ?`),
-		m.lock, m.o.cfg.Lease.Milliseconds(), m.o.id())
+	return m.prolong(ctx, `lock_key = ?, `, m.lock)
+}
+
+// prolong renews the lease in the process's row, with what else is to be set there, and reports whether there still is one.
+func (m *member) prolong(ctx context.Context, set string, args ...any) (bool, error) {
+	now := time.Now()
+	result, err := m.conn.ExecContext(ctx, m.o.store.sql(`UPDATE bus_processes SET `+set+`seen_at = {now}, lease_until = {now} + ? WHERE id = ?`),
+		append(args, m.o.cfg.Lease.Milliseconds(), m.o.id())...)
 	if err != nil {
 		return false, err
 	}
 	n, err := result.RowsAffected()
 	if err == nil && n == 1 {
-		m.beat.Store(int64(now))
+		m.beat.Store(&now)
 	}
 	return n == 1, err
 }
@@ -180,17 +186,7 @@ func (m *member) extend(ctx context.Context) (bool, error) {
 	if m.conn == nil {
 		return false, errors.New("no session")
 	}
-	now := time.Since(m.start)
-	result, err := m.conn.ExecContext(ctx, m.o.store.sql(`UPDATE bus_processes SET seen_at = {now}, lease_until = {now} + ? WHERE id = ?`),
-		m.o.cfg.Lease.Milliseconds(), m.o.id())
-	if err != nil {
-		return false, err
-	}
-	n, err := result.RowsAffected()
-	if err == nil && n == 1 {
-		m.beat.Store(int64(now))
-	}
-	return n == 1, err
+	return m.prolong(ctx, "")
 }
 
 // inherit takes over what processes left that are dead or hang.
