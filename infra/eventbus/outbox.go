@@ -24,7 +24,8 @@ import (
 // the commit. What finds no room, fails or is left by a dead process is claimed from the database.
 //
 // One goroutine writes outcomes (and, on SQLite, runs the transactional handlers), one claims, one deletes what is old,
-// one watches over timeouts, and on Postgres one keeps the process registered; while there are suspects, one has them run. Handlers run on the lanes' workers.
+// one watches over timeouts, and on Postgres one keeps the process registered; while there are suspects, one has them run.
+// Handlers run on the lanes' workers.
 type Outbox struct {
 	cfg   config.Events
 	db    *database.DB
