@@ -188,3 +188,14 @@ func (s *seen[T]) all() []T {
 	defer s.mu.Unlock()
 	return append([]T(nil), s.values...)
 }
+
+// number returns the one that a query finds.
+func number(t *testing.T, db *database.DB, query string) (n int64) {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), query)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, rows.Close()) }()
+	require.True(t, rows.Next())
+	require.NoError(t, rows.Scan(&n))
+	return n
+}

@@ -25,8 +25,8 @@ type member struct {
 	beat atomic.Pointer[time.Time]
 	// joined tells that the process has been known to the others.
 	joined atomic.Bool
-	// suspended are the locks of other processes that were found free once.
-	suspended map[int64]bool
+	// free are the locks of other processes that were found free once.
+	free map[int64]bool
 	// orphans says when to look for claims that nobody holds; inherit's alone.
 	orphans orphanWatch
 
@@ -196,15 +196,15 @@ func (m *member) inherit(ctx context.Context) error {
 		return err
 	}
 	took := false
-	before := m.suspended
-	m.suspended = make(map[int64]bool)
+	before := m.free
+	m.free = make(map[int64]bool)
 	for _, other := range others {
 		if !other.expired {
 			free, err := m.lockFree(ctx, other.lock)
 			if err != nil {
 				return err
 			}
-			m.suspended[other.lock] = free
+			m.free[other.lock] = free
 			if !free || !before[other.lock] {
 				continue
 			}

@@ -80,19 +80,13 @@ func (t *Memory) Start(context.Context) error {
 // keepWatch ends overdue runs until ctx is done.
 func (t *Memory) keepWatch(ctx context.Context) {
 	defer close(t.done)
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			t.watch.set()
-			for _, l := range t.all {
-				l.overdue()
-			}
+	repeat(ctx, func() time.Duration {
+		t.watch.set()
+		for _, l := range t.all {
+			l.overdue()
 		}
-	}
+		return 100 * time.Millisecond
+	})
 }
 
 // Publish implements [Transport].

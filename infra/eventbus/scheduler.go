@@ -189,7 +189,7 @@ func (s *scheduler) lookVolatile(ctx context.Context, schedules []*schedule) tim
 		wait = min(wait, sc.times.Next(passed).Sub(now))
 		switch {
 		case at.IsZero():
-		case !s.bus.memory.lanes[sc.topic][0].quiet():
+		case !sc.publication.lanes[0].quiet():
 			sc.skipped.Inc()
 		default:
 			if err := sc.run(ctx, s.bus, at); err != nil {

@@ -169,12 +169,7 @@ func TestANewSpecCountsFromItsStart(t *testing.T) {
 
 func passed(t *testing.T, db *database.DB) (ms int64) {
 	t.Helper()
-	rows, err := db.QueryContext(t.Context(), "SELECT passed_at FROM bus_schedules")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, rows.Close()) }()
-	require.True(t, rows.Next())
-	require.NoError(t, rows.Scan(&ms))
-	return ms
+	return number(t, db, "SELECT passed_at FROM bus_schedules")
 }
 
 // A run that takes longer than the schedule's interval, or is still tried again, has no second one beside it or behind it.
