@@ -144,8 +144,8 @@ type deliveryRow struct {
 }
 
 const insertEvent = `INSERT INTO bus_events
-	(id, topic, key, seq, emitter, parent, request_id, trace, headers, payload, published_at)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	(id, topic, key, seq, emitter, parent, request_id, trace, headers, payload, published_at, principal_kind, principal_id)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // insert stores an event, the given deliveries, and one for each further active subscription of the topic, which
 // another version of the service has.
@@ -159,7 +159,8 @@ func (s store) insert(ctx context.Context, owner string, e *entry) error {
 		headers = string(b)
 	}
 	m := e.m
-	event := []any{m.ID(), m.Topic, m.Key, e.seq, m.Emitter, m.Parent, m.RequestID, m.Trace, headers, string(m.Payload), m.Time.UnixMilli()}
+	event := []any{m.ID(), m.Topic, m.Key, e.seq, m.Emitter, m.Parent, m.RequestID, m.Trace, headers, string(m.Payload), m.Time.UnixMilli(),
+		m.PrincipalKind, m.PrincipalID}
 	if s.postgres {
 		return s.insertPostgres(ctx, owner, e, event)
 	}
@@ -211,20 +212,21 @@ func (s store) last(ctx context.Context, purpose, query string, args ...any) err
 	return tx.ExecLast(ctx, purpose, query, args...)
 }
 
-// insertAllPostgres stores an event ($1–$11) with the deliveries claimed by this process ($12), the open ones of its
-// other groups ($13), and those of subscriptions that only other versions know.
+// insertAllPostgres stores an event ($1–$13) with the deliveries claimed by this process ($14), the open ones of its
+// other groups ($15), and those of subscriptions that only other versions know.
 const insertAllPostgres = `WITH e AS (
-	INSERT INTO bus_events (id, topic, key, seq, emitter, parent, request_id, trace, headers, payload, published_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+	INSERT INTO bus_events (id, topic, key, seq, emitter, parent, request_id, trace, headers, payload, published_at,
+		principal_kind, principal_id)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 )
 INSERT INTO bus_deliveries (event_id, subscription, key, seq, state, owner, token, due_at, attempts, claimed_at)
-SELECT $1, g.name, $3, $4, g.state, g.owner, g.n, (extract(epoch FROM statement_timestamp()) * 1000)::bigint + $15::bigint,
+SELECT $1, g.name, $3, $4, g.state, g.owner, g.n, (extract(epoch FROM statement_timestamp()) * 1000)::bigint + $17::bigint,
 	g.n, (extract(epoch FROM statement_timestamp()) * 1000)::bigint
 FROM (
-	SELECT unnest($12::text[]) AS name, 'running' AS state, $14::text AS owner, 1 AS n
-	UNION ALL SELECT unnest($13::text[]), 'pending', '', 0
+	SELECT unnest($14::text[]) AS name, 'running' AS state, $16::text AS owner, 1 AS n
+	UNION ALL SELECT unnest($15::text[]), 'pending', '', 0
 	UNION ALL SELECT name, 'pending', '', 0 FROM bus_subscriptions
-		WHERE topic = $2 AND state = 'active' AND name <> ALL ($12::text[]) AND name <> ALL ($13::text[])
+		WHERE topic = $2 AND state = 'active' AND name <> ALL ($14::text[]) AND name <> ALL ($15::text[])
 ) g`
 
 // complete deletes a delivery, if it is still this holder's.
@@ -467,7 +469,8 @@ func (s store) events(ctx context.Context, ids []string) (map[string]*Message, e
 		m := &Message{Envelope: &Envelope{}}
 		var id, headers, payload string
 		var at int64
-		if err := r.Scan(&id, &m.Topic, &m.Key, &m.Emitter, &m.Parent, &m.RequestID, &m.Trace, &headers, &payload, &at); err != nil {
+		if err := r.Scan(&id, &m.Topic, &m.Key, &m.Emitter, &m.Parent, &m.RequestID, &m.Trace, &headers, &payload, &at,
+			&m.PrincipalKind, &m.PrincipalID); err != nil {
 			return err
 		}
 		m.id.Store(&id)
@@ -479,7 +482,8 @@ func (s store) events(ctx context.Context, ids []string) (map[string]*Message, e
 		}
 		out[id] = m
 		return nil
-	}, `SELECT id, topic, key, emitter, parent, request_id, trace, headers, payload, published_at FROM bus_events WHERE id {in list}`, list(ids))
+	}, `SELECT id, topic, key, emitter, parent, request_id, trace, headers, payload, published_at, principal_kind, principal_id
+		FROM bus_events WHERE id {in list}`, list(ids))
 	return out, err
 }
 

@@ -93,6 +93,8 @@ type Envelope struct {
 	Emitter, Parent string
 	// RequestID and Trace belong to the request at the beginning of the chain.
 	RequestID, Trace string
+	// PrincipalKind and PrincipalID say who caused the event; "" when nobody is known.
+	PrincipalKind, PrincipalID string
 	// Headers are the publisher's.
 	Headers map[string]string
 	// Delay is how long to wait before the message is handed over.
