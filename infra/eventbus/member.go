@@ -27,6 +27,8 @@ type member struct {
 	joined atomic.Bool
 	// free are the locks of other processes that were found free once.
 	free map[int64]bool
+	// oldUntil is until when what is behind is looked at again and again, since a process of an older version ran.
+	oldUntil time.Time
 	// orphans says when to look for claims that nobody holds; inherit's alone.
 	orphans orphanWatch
 
@@ -69,8 +71,8 @@ func (m *member) enter(ctx context.Context) error {
 	if err := m.openSession(ctx); err != nil {
 		return err
 	}
-	_, err := m.conn.ExecContext(ctx, m.o.store.sql(`INSERT INTO bus_processes (id, lock_key, seen_at, lease_until)
-		VALUES (?, ?, {now}, {now} + ?)`), m.o.newID(), m.lock, m.o.cfg.Lease.Milliseconds())
+	_, err := m.conn.ExecContext(ctx, m.o.store.sql(`INSERT INTO bus_processes (id, lock_key, seen_at, lease_until, keeps_behind)
+		VALUES (?, ?, {now}, {now} + ?, TRUE)`), m.o.newID(), m.lock, m.o.cfg.Lease.Milliseconds())
 	if err != nil {
 		m.dropConn()
 		return err
@@ -196,16 +198,15 @@ func (m *member) inherit(ctx context.Context) error {
 		return err
 	}
 	took := false
-	before := m.free
+	before, lost := m.free, m.lost()
 	m.free = make(map[int64]bool)
 	for _, other := range others {
+		if other.old {
+			m.oldUntil = time.Now().Add(m.o.cfg.Lease)
+		}
 		if !other.expired {
-			free, err := m.lockFree(ctx, other.lock)
-			if err != nil {
-				return err
-			}
-			m.free[other.lock] = free
-			if !free || !before[other.lock] {
+			m.free[other.lock] = other.free && !lost
+			if !m.free[other.lock] || !before[other.lock] {
 				continue
 			}
 		}
@@ -225,22 +226,18 @@ func (m *member) inherit(ctx context.Context) error {
 			m.o.poller.open(l, 0)
 		}
 	}
+	if took || n > 0 || time.Now().Before(m.oldUntil) {
+		m.o.poller.checkAll.Store(true)
+	}
 	return err
 }
 
-// lockFree reports whether nobody holds the lock of a process.
-func (m *member) lockFree(ctx context.Context, key int64) (free bool, err error) {
+// lost reports whether this process has no session of its own. When Postgres is restarted all lose theirs: nobody is then
+// taken for dead who may only be slower to take a new one.
+func (m *member) lost() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.conn == nil {
-		return false, nil
-	}
-	err = m.conn.QueryRowContext(ctx, `SELECT pg_try_advisory_lock($1)`, key).Scan(&free)
-	if err != nil || !free {
-		return false, err
-	}
-	_, err = m.conn.ExecContext(ctx, `SELECT pg_advisory_unlock($1)`, key)
-	return err == nil, err
+	return m.conn == nil
 }
 
 // leave makes the process unknown; its deliveries have been given back.

@@ -2,6 +2,7 @@ package eventbus
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"sync"
@@ -19,13 +20,17 @@ type poller struct {
 	ended atomic.Bool
 
 	lastSweep time.Time
+	// mayBehind tells that a delivery may be noted as behind another. CheckAll asks for a look at all of them, by check.
+	mayBehind, checkAll atomic.Bool
+	check               behindCheck
 }
 
 // backlog is what the poller knows of a lane.
 type backlog struct {
 	// open tells that due deliveries wait in the database: later ones queue up behind them.
 	open atomic.Bool
-	// deep tells that there may be more of the keys whose deliveries were claimed last: each that ends asks for a look.
+	// deep tells that there may be more of the keys whose deliveries were claimed last: each key that ends asks for a look at
+	// once.
 	deep atomic.Bool
 	// dirty asks for a look at the database.
 	dirty atomic.Bool
@@ -35,21 +40,23 @@ type backlog struct {
 	due time.Time
 	// held are the deliveries this process has claimed.
 	held map[string]struct{}
-
-	// from is the key after which the next page of keys begins; the poller's alone.
-	from string
+	// finished are keys whose last delivery here has ended: the next one may wait in the database.
+	finished []string
 }
 
 const (
 	// claimBatch is the most deliveries claimed at a time.
 	claimBatch = 256
-	// headPage is how many keys are looked at in one query.
-	headPage = 128
 	// sweepAge is how old a claim nobody knows of must be to be given back.
 	sweepAge = 5 * time.Second
 )
 
-func newPoller(o *Outbox) *poller { return &poller{o: o, wake: make(chan struct{}, 1)} }
+func newPoller(o *Outbox) *poller {
+	p := &poller{o: o, wake: make(chan struct{}, 1)}
+	p.mayBehind.Store(true)
+	p.checkAll.Store(true)
+	return p
+}
 
 // current reports whether new deliveries of l may go ahead: none that are due wait in the database.
 func (p *poller) current(l *lane) bool { return !l.backlog.open.Load() }
@@ -65,9 +72,9 @@ func (p *poller) open(l *lane, wait time.Duration) {
 	p.signal()
 }
 
-// freed tells that l has room, or a key that may go on.
+// freed tells that l has room.
 func (p *poller) freed(l *lane) {
-	if l.backlog.open.Load() || l.backlog.deep.Load() {
+	if l.backlog.open.Load() {
 		p.rouse(l)
 	}
 }
@@ -139,30 +146,75 @@ func (p *poller) run(ctx context.Context) {
 		if p.ended.Load() {
 			continue
 		}
-		now := time.Now()
-		tick := now.Sub(lastTick) >= p.o.cfg.Poll
-		if tick {
-			lastTick = now
-			p.chores(ctx, now)
-		}
-		next := lastTick.Add(p.o.cfg.Poll)
-		for _, l := range p.o.lanes {
-			due, at := l.backlog.takeDue(now)
-			if !due && !at.IsZero() && at.Before(next) {
-				next = at
-			}
-			if l.backlog.dirty.Swap(false) || due || tick {
-				p.look(ctx, l)
-			}
-		}
-		timer.Reset(max(0, time.Until(next)))
+		timer.Reset(max(0, time.Until(p.turn(ctx, &lastTick))))
 	}
 }
 
-// look claims what l has room for. Errors are logged and tried again at the next tick.
-func (p *poller) look(ctx context.Context, l *lane) {
-	l.backlog.open.Store(false)
-	more, err := p.claim(ctx, l)
+// turn does what is to be done now, and returns when to do so next.
+func (p *poller) turn(ctx context.Context, lastTick *time.Time) (next time.Time) {
+	now := time.Now()
+	tick := now.Sub(*lastTick) >= p.o.cfg.Poll
+	if tick {
+		*lastTick = now
+		p.chores(ctx, now)
+	}
+	next = lastTick.Add(p.o.cfg.Poll)
+	var asked []*lane
+	for _, l := range p.o.lanes {
+		due, at := l.backlog.takeDue(now)
+		if !due && !at.IsZero() && at.Before(next) {
+			next = at
+		}
+		if l.backlog.dirty.Swap(false) || due || tick {
+			asked = append(asked, l)
+		}
+	}
+	all := tick && p.checkAll.Swap(false)
+	if len(asked) > 0 {
+		p.look(ctx, asked)
+	}
+	if p.mayBehind.Load() && (tick || p.check.full) {
+		more, err := p.check.look(ctx, p, now, all)
+		if err != nil && ctx.Err() == nil {
+			p.o.log.Warn("events behind others not looked at", zap.Error(err))
+		}
+		if more {
+			next = now
+		}
+	}
+	return next
+}
+
+// look claims what the lanes have room for, after one query for all of them.
+func (p *poller) look(ctx context.Context, lanes []*lane) {
+	finished := make([][]string, len(lanes))
+	for i, l := range lanes {
+		l.backlog.open.Store(false)
+		finished[i] = l.backlog.takeFinished() // before the query, which tells whether anything is behind them
+	}
+	all, behind, err := p.o.store.waiting(ctx)
+	if err != nil && ctx.Err() == nil {
+		p.o.log.Warn("events not looked for yet", zap.Error(err))
+	}
+	if err == nil {
+		p.mayBehind.Store(behind)
+	}
+	for i, l := range lanes {
+		switch {
+		case err != nil:
+			l.backlog.putBackFinished(finished[i])
+			l.backlog.open.Store(true)
+		case behind:
+			p.lookAt(ctx, l, all[l.group.Name], finished[i])
+		default:
+			p.lookAt(ctx, l, all[l.group.Name], nil)
+		}
+	}
+}
+
+// lookAt claims what l has room for. Errors are logged and tried again at the next tick.
+func (p *poller) lookAt(ctx context.Context, l *lane, w waiting, finished []string) {
+	more, err := p.claim(ctx, l, w, finished)
 	if err != nil && ctx.Err() == nil {
 		p.o.log.Warn("events not claimed yet", zap.String("subscription", l.group.Name), zap.Error(err))
 		l.backlog.open.Store(true)
@@ -177,27 +229,29 @@ func (p *poller) look(ctx context.Context, l *lane) {
 }
 
 // claim claims due deliveries of l, and reports whether due ones are left.
-func (p *poller) claim(ctx context.Context, l *lane) (more bool, err error) {
-	more, err = p.claimFree(ctx, l)
+func (p *poller) claim(ctx context.Context, l *lane, w waiting, finished []string) (more bool, err error) {
+	if p.due(l, w.free) {
+		more, err = p.claimFree(ctx, l)
+	}
 	if err != nil {
+		l.backlog.putBackFinished(finished)
 		return false, err
 	}
-	moreKeyed, err := p.claimKeyed(ctx, l)
+	moreKeyed, err := p.claimKeyed(ctx, l, p.due(l, w.keyed), finished)
 	return more || moreKeyed, err
+}
+
+// due reports whether a delivery of l is due that is so after wait milliseconds, if there is one; when not yet, it is looked for
+// then.
+func (p *poller) due(l *lane, wait sql.NullInt64) bool {
+	if wait.Valid && wait.Int64 > 0 {
+		l.backlog.setDue(time.Now().Add(time.Duration(wait.Int64) * time.Millisecond))
+	}
+	return wait.Valid && wait.Int64 <= 0
 }
 
 // claimFree claims deliveries without key.
 func (p *poller) claimFree(ctx context.Context, l *lane) (more bool, err error) {
-	wait, ok, err := p.o.store.due(ctx, l.group.Name)
-	switch {
-	case err != nil:
-		return false, fmt.Errorf("look for due events: %w", err)
-	case !ok:
-		return false, nil
-	case wait > 0:
-		l.backlog.setDue(time.Now().Add(wait))
-		return false, nil
-	}
 	places := reserveUpTo(l, claimBatch)
 	if places == 0 {
 		return true, nil
@@ -267,51 +321,8 @@ func (p *poller) take(ctx context.Context, l *lane, places int, orders map[strin
 // fewKeys is up to how many keys have several of their deliveries claimed at once; of more, the first of each is.
 const fewKeys = 32
 
-// claimKeyed claims the first deliveries of keys, from one page of them: the other lanes have their turn in between. It
-// reports whether to go on.
-func (p *poller) claimKeyed(ctx context.Context, l *lane) (more bool, err error) {
-	heads, err := p.o.store.heads(ctx, l.group.Name, l.backlog.from, l.group.Block, headPage)
-	if err != nil {
-		return false, fmt.Errorf("look for ordered events: %w", err)
-	}
-	l.backlog.from, more = "", len(heads) == headPage
-	if more {
-		l.backlog.from = heads[len(heads)-1].key
-	}
-	due, atWork := heads[:0], false
-	for _, h := range heads {
-		switch {
-		case h.state != "pending":
-			atWork = true
-		case h.wait > 0:
-			l.backlog.setDue(time.Now().Add(time.Duration(h.wait) * time.Millisecond))
-		default:
-			due = append(due, h)
-		}
-	}
-	if len(due) == 0 {
-		if !atWork && !more {
-			l.backlog.deep.Store(false)
-		}
-		return more, nil
-	}
-	l.backlog.deep.Store(true)
-	if len(due) > fewKeys {
-		full, err := p.claimPage(ctx, l, due)
-		return more || full, err
-	}
-	for _, h := range due {
-		full, err := p.claimHead(ctx, l, h)
-		if err != nil {
-			return false, err
-		}
-		more = more || full
-	}
-	return more, nil
-}
-
-// claimPage claims the first delivery of each key. It reports whether l was full.
-func (p *poller) claimPage(ctx context.Context, l *lane, heads []head) (full bool, err error) {
+// claimPage claims the first delivery of each key, and notes in taken which. It reports whether l was full.
+func (p *poller) claimPage(ctx context.Context, l *lane, heads []head, taken map[string]bool) (full bool, err error) {
 	places := reserveUpTo(l, len(heads))
 	orders := make(map[string]*keyState, places)
 	ids := make([]string, 0, places)
@@ -321,36 +332,38 @@ func (p *poller) claimPage(ctx context.Context, l *lane, heads []head) (full boo
 			ids = append(ids, h.id)
 		}
 	}
-	taken := make(map[string]bool, len(ids))
+	keys := make(map[string]bool, len(ids))
 	_, err = p.take(ctx, l, places, orders, func(ctx context.Context) ([]claimed, error) {
 		got, err := p.o.store.claimHeads(ctx, p.o.id(), l.group.Name, ids)
+		clear(keys)
 		clear(taken)
 		for _, c := range got {
-			taken[c.key] = true
+			keys[c.key], taken[c.id] = true, true
 		}
 		return got, err
 	})
 	for key, order := range orders {
-		if !taken[key] { // another process was faster
+		if !keys[key] { // another process was faster
 			l.forget(key, order)
 		}
 	}
 	return places < len(heads), err
 }
 
-// claimHead claims a run of deliveries of one key. It reports whether l was full.
-func (p *poller) claimHead(ctx context.Context, l *lane, h head) (full bool, err error) {
+// claimHead claims a run of deliveries of one key, and notes in taken which. It reports whether l was full.
+func (p *poller) claimHead(ctx context.Context, l *lane, h head, taken map[string]bool) (full bool, err error) {
 	places := reserveUpTo(l, chain)
 	if places == 0 {
 		return true, nil
 	}
 	orders := make(map[string]*keyState, 1)
+	var run []claimed
 	_, err = p.take(ctx, l, places, orders, func(ctx context.Context) ([]claimed, error) {
 		if order := orders[h.key]; order != nil { // of a try that did not commit
 			l.forget(h.key, order)
 		}
 		got, err := p.o.store.claimKey(ctx, p.o.id(), l.group.Name, h.key, h.seq, places, l.group.Block)
-		if err != nil || len(got) == 0 {
+		if run = got; err != nil || len(got) == 0 {
 			return nil, err
 		}
 		order := l.adopt(h.key, h.seq, h.seq+int64(len(got))-1)
@@ -362,6 +375,9 @@ func (p *poller) claimHead(ctx context.Context, l *lane, h head) (full bool, err
 	})
 	if errors.Is(err, errBusyKey) {
 		return false, nil
+	}
+	for _, c := range run {
+		taken[c.id] = true
 	}
 	return false, err
 }

@@ -370,6 +370,9 @@ func (o *Outbox) written(p *op) {
 	case opRetry, opPark, opRelease:
 		o.poller.open(l, p.wait)
 	}
+	if key := p.d.Key; key != "" && (p.kind == opDone || p.kind == opFree || p.kind == opDead) && !l.working(key) {
+		o.poller.finish(l, key)
+	}
 	if p.d.Key != "" || l.used.Load() < l.capacity/2 {
 		o.poller.freed(l)
 	}

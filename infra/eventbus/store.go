@@ -43,7 +43,7 @@ func newStore(db *database.DB) store {
 
 // sql fills in a statement: ? become $1, $2, … on Postgres; {now} is the database's time in Unix milliseconds;
 // {in list} is the condition to be one of the strings of a JSON array parameter, in the form in which the database looks
-// them up in an index.
+// them up in an index; {each} is a table k of them, with the column value.
 func (s store) sql(query string) string {
 	if text, ok := s.texts.Load(query); ok {
 		return text.(string)
@@ -54,11 +54,12 @@ func (s store) sql(query string) string {
 }
 
 func (s store) fill(query string) string {
-	now, list := "CAST(unixepoch('subsec') * 1000 AS INTEGER)", "IN (SELECT value FROM json_each(?))"
+	now, list, each := "CAST(unixepoch('subsec') * 1000 AS INTEGER)", "IN (SELECT value FROM json_each(?))", "json_each(?) k"
 	if s.postgres {
 		now, list = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint", "= ANY (ARRAY(SELECT jsonb_array_elements_text(?::jsonb)))"
+		each = "jsonb_array_elements_text(?::jsonb) k(value)"
 	}
-	query = strings.ReplaceAll(strings.ReplaceAll(query, "{now}", now), "{in list}", list)
+	query = strings.NewReplacer("{now}", now, "{in list}", list, "{each}", each).Replace(query)
 	if !s.postgres {
 		return query
 	}
@@ -313,14 +314,6 @@ func (s store) bury(ctx context.Context, d *Incoming, cause string) (bool, error
 	return n == 1, err
 }
 
-// due returns the time until the next open delivery of group without key, and whether there is one.
-func (s store) due(ctx context.Context, group string) (wait time.Duration, ok bool, err error) {
-	var ms sql.NullInt64
-	err = s.query(ctx, func(r *sql.Rows) error { return r.Scan(&ms) },
-		`SELECT MIN(due_at) - {now} FROM bus_deliveries WHERE subscription = ? AND state = 'pending' AND key = ''`, group)
-	return time.Duration(ms.Int64) * time.Millisecond, ms.Valid, err
-}
-
 // countBegin notes that a delivery is begun as a suspect, if it is still this holder's.
 func (s store) countBegin(ctx context.Context, d *Incoming) (bool, error) {
 	n, err := s.exec(ctx, `UPDATE bus_deliveries SET alone = alone + 1 WHERE event_id = ? AND subscription = ? AND token = ?`,
@@ -356,48 +349,11 @@ func (s store) claim(ctx context.Context, owner, group string, n int) ([]claimed
 	var out []claimed
 	// Without MATERIALIZED Postgres may run the selection several times, and so take more than its limit.
 	err := s.query(ctx, scanClaimed(&out), `WITH due AS MATERIALIZED (
-			SELECT event_id FROM bus_deliveries WHERE subscription = ? AND state = 'pending' AND key = '' AND due_at <= {now}
+			SELECT event_id FROM bus_deliveries WHERE subscription = ? AND state = 'pending' AND key = '' AND due_at <= (SELECT {now})
 			ORDER BY due_at LIMIT ? `+lock+`)
 		UPDATE bus_deliveries SET state = 'running', owner = ?, token = token + 1, attempts = attempts + 1, claimed_at = {now}
 		WHERE subscription = ? AND state = 'pending' AND event_id IN (SELECT event_id FROM due)
 		RETURNING event_id, key, seq, token, attempts, ends, alone`, group, n, owner, group)
-	return out, err
-}
-
-// head is the first unfinished delivery of a key.
-type head struct {
-	id    string
-	key   string
-	seq   int64
-	state string
-	wait  int64
-}
-
-// heads lists the first unfinished delivery of each key of group, at most limit, from key on. It steps from key to
-// key, so that it costs by keys and not by deliveries. That a key is not empty is said because the index says it, and
-// is not used otherwise; that the keys come first is said by CROSS JOIN, whose order SQLite keeps. A dead one counts as
-// finished unless block.
-func (s store) heads(ctx context.Context, group, from string, block bool, limit int) ([]head, error) {
-	alive := "AND state <> 'dead'"
-	if block {
-		alive = ""
-	}
-	var out []head
-	err := s.query(ctx, func(r *sql.Rows) error {
-		var h head
-		err := r.Scan(&h.id, &h.key, &h.seq, &h.state, &h.wait)
-		out = append(out, h)
-		return err
-	}, `SELECT d.event_id, d.key, d.seq, d.state, d.due_at - {now} FROM (
-			WITH RECURSIVE k(key) AS (
-				SELECT MIN(key) FROM bus_deliveries WHERE subscription = ? AND key > ? AND key <> '' `+alive+`
-				UNION ALL
-				SELECT (SELECT MIN(key) FROM bus_deliveries WHERE subscription = ? AND key > k.key AND key <> '' `+alive+`) FROM k
-				WHERE k.key IS NOT NULL
-			) SELECT key FROM k WHERE key IS NOT NULL LIMIT ?) h
-		CROSS JOIN bus_deliveries d WHERE d.subscription = ? AND d.key = h.key AND d.key <> '' AND d.seq =
-			(SELECT MIN(seq) FROM bus_deliveries m WHERE m.subscription = ? AND m.key = h.key AND m.key <> '' `+strings.ReplaceAll(alive, "state", "m.state")+`)`,
-		group, from, group, limit, group, group)
 	return out, err
 }
 
@@ -406,7 +362,7 @@ func (s store) heads(ctx context.Context, group, from string, block bool, limit 
 func (s store) claimHeads(ctx context.Context, owner, group string, ids []string) ([]claimed, error) {
 	var out []claimed
 	err := s.query(ctx, scanClaimed(&out), `UPDATE bus_deliveries SET state = 'running', owner = ?, token = token + 1,
-		attempts = attempts + 1, claimed_at = {now} WHERE subscription = ? AND state = 'pending' AND due_at <= {now} AND event_id {in list}
+		attempts = attempts + 1, claimed_at = {now}, behind = 0 WHERE subscription = ? AND state = 'pending' AND due_at <= {now} AND event_id {in list}
 		RETURNING event_id, key, seq, token, attempts, ends, alone`, owner, group, list(ids))
 	return out, err
 }
@@ -572,19 +528,27 @@ func (s store) takeAll(ctx context.Context) (int64, error) {
 
 // process is another replica.
 type process struct {
-	id      string
-	lock    int64
-	expired bool
+	id   string
+	lock int64
+	// expired tells that its lease has run out, free that nobody holds its lock, old that it is of a version that does not
+	// keep the column behind.
+	expired, free, old bool
 }
 
+// processes lists the other replicas. One statement asks for the locks of all of them.
 func (s store) processes(ctx context.Context, except string) ([]process, error) {
 	var out []process
 	err := s.query(ctx, func(r *sql.Rows) error {
 		var p process
-		err := r.Scan(&p.id, &p.lock, &p.expired)
+		err := r.Scan(&p.id, &p.lock, &p.expired, &p.free, &p.old)
 		out = append(out, p)
 		return err
-	}, `SELECT id, lock_key, lease_until < {now} FROM bus_processes WHERE id <> ?`, except)
+	}, `WITH held AS MATERIALIZED (
+			SELECT classid::bigint AS high, objid::bigint AS low FROM pg_locks
+			WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+		SELECT id, lock_key, lease_until < {now}, NOT EXISTS (SELECT 1 FROM held
+			WHERE high = (lock_key >> 32) & 4294967295 AND low = lock_key & 4294967295), NOT keeps_behind
+		FROM bus_processes WHERE id <> ?`, except)
 	return out, err
 }
 

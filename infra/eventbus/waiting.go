@@ -1,0 +1,163 @@
+package eventbus
+
+import (
+	"context"
+	"database/sql"
+	"math"
+)
+
+// What waits is found by three small indexes. Bus_deliveries_due has the open deliveries without key, bus_deliveries_ready
+// those with a key that may be the first of it, both by the time at which they are due. A poll that finds in the second one
+// a delivery whose key has an unfinished one before it sets its column behind, so that it goes over to the third index,
+// bus_deliveries_behind, and is not read again. Whoever finishes a delivery looks afterwards for the next one of the key.
+//
+// When that process dies before it has looked, the one that takes over from it looks at all that is behind, and so does
+// each process at its start. Versions before this one never look: see behindCheck.
+
+// waiting says when the next open deliveries of a subscription are due, in milliseconds from now.
+type waiting struct{ free, keyed sql.NullInt64 }
+
+// waiting tells of each subscription what waits, in one query, and whether there is any delivery behind another. The query
+// steps from one subscription that has something open to the next: it costs nothing for those that have not.
+func (s store) waiting(ctx context.Context) (all map[string]waiting, behind bool, err error) {
+	all = make(map[string]waiting)
+	err = s.query(ctx, func(r *sql.Rows) error {
+		var name, kind string
+		var wait sql.NullInt64
+		if err := r.Scan(&name, &kind, &wait); err != nil {
+			return err
+		}
+		w := all[name]
+		switch kind {
+		case "behind":
+			behind = true
+			return nil
+		case "free":
+			w.free = wait
+		default:
+			w.keyed = wait
+		}
+		all[name] = w
+		return nil
+	}, `WITH RECURSIVE free(name) AS (
+			SELECT MIN(subscription) FROM bus_deliveries WHERE state = 'pending' AND key = ''
+			UNION ALL SELECT (SELECT MIN(subscription) FROM bus_deliveries WHERE state = 'pending' AND key = '' AND subscription > free.name)
+			FROM free WHERE name IS NOT NULL
+		), keyed(name) AS (
+			SELECT MIN(subscription) FROM bus_deliveries WHERE state = 'pending' AND key <> '' AND behind = 0
+			UNION ALL SELECT (SELECT MIN(subscription) FROM bus_deliveries WHERE state = 'pending' AND key <> '' AND behind = 0 AND subscription > keyed.name)
+			FROM keyed WHERE name IS NOT NULL
+		)
+		SELECT name, 'free', (SELECT MIN(due_at) FROM bus_deliveries WHERE subscription = name AND state = 'pending' AND key = '') - {now}
+		FROM free WHERE name IS NOT NULL
+		UNION ALL
+		SELECT name, 'keyed', (SELECT MIN(due_at) FROM bus_deliveries WHERE subscription = name AND state = 'pending' AND key <> '' AND behind = 0) - {now}
+		FROM keyed WHERE name IS NOT NULL
+		UNION ALL
+		SELECT '', 'behind', 0 WHERE EXISTS (SELECT 1 FROM bus_deliveries WHERE behind = 1)`)
+	return all, behind, err
+}
+
+// ready is an open, due delivery that may be the first unfinished one of its key.
+type ready struct{ id, key string }
+
+// ready lists the due deliveries of group that may be the first of their keys, at most limit, those due for longest first.
+func (s store) ready(ctx context.Context, group string, limit int) ([]ready, error) {
+	var out []ready
+	err := s.query(ctx, func(r *sql.Rows) error {
+		var d ready
+		err := r.Scan(&d.id, &d.key)
+		out = append(out, d)
+		return err
+	}, `SELECT event_id, key FROM bus_deliveries WHERE subscription = ? AND state = 'pending' AND key <> '' AND behind = 0
+		AND due_at <= (SELECT {now}) ORDER BY due_at LIMIT ?`, group, limit)
+	return out, err
+}
+
+// head is the first unfinished delivery of a key.
+type head struct {
+	id     string
+	key    string
+	seq    int64
+	state  string
+	wait   int64
+	behind bool
+}
+
+// heads lists the first unfinished delivery of each of the keys. A dead one counts as finished unless block. That the keys
+// come first is said by CROSS JOIN, whose order SQLite keeps.
+func (s store) heads(ctx context.Context, group string, keys []string, block bool) ([]head, error) {
+	alive := "AND m.state <> 'dead'"
+	if block {
+		alive = ""
+	}
+	var out []head
+	err := s.query(ctx, func(r *sql.Rows) error {
+		var h head
+		err := r.Scan(&h.id, &h.key, &h.seq, &h.state, &h.wait, &h.behind)
+		out = append(out, h)
+		return err
+	}, `SELECT d.event_id, d.key, d.seq, d.state, d.due_at - {now}, d.behind = 1 FROM (
+			SELECT k.value AS key, (SELECT MIN(seq) FROM bus_deliveries m WHERE m.subscription = ? AND m.key = k.value AND m.key <> '' `+alive+`) AS seq
+			FROM {each}) h
+		CROSS JOIN bus_deliveries d WHERE d.subscription = ? AND d.key = h.key AND d.key <> '' AND d.seq = h.seq`,
+		group, list(keys), group)
+	return out, err
+}
+
+// setBehind notes of open deliveries that they are behind the heads of their keys, and returns of how many. On Postgres the
+// heads are locked meanwhile: whoever finishes one finishes it after this, and then finds what is behind it. A head that
+// somebody is about to finish is passed by.
+func (s store) setBehind(ctx context.Context, group string, heads, ids []string, block bool) (int64, error) {
+	alive, lockHead, lock := "AND state <> 'dead'", "", ""
+	if block {
+		alive = ""
+	}
+	if s.postgres {
+		lockHead, lock = "FOR UPDATE SKIP LOCKED", "FOR UPDATE OF d SKIP LOCKED"
+	}
+	return s.exec(ctx, `WITH h AS MATERIALIZED (
+			SELECT key, seq FROM bus_deliveries WHERE subscription = ? AND event_id {in list} `+alive+` `+lockHead+`
+		), b AS MATERIALIZED (
+			SELECT d.event_id FROM bus_deliveries d CROSS JOIN h WHERE d.subscription = ? AND d.event_id {in list}
+			AND d.state = 'pending' AND d.behind = 0 AND d.key = h.key AND d.seq > h.seq `+lock+`
+		)
+		UPDATE bus_deliveries SET behind = 1 WHERE subscription = ? AND event_id IN (SELECT event_id FROM b)`,
+		group, list(heads), group, list(ids), group)
+}
+
+// setReady notes of open deliveries that nothing is known to be before them, and returns of how many.
+func (s store) setReady(ctx context.Context, group string, ids []string) (int64, error) {
+	return s.exec(ctx, `UPDATE bus_deliveries SET behind = 0 WHERE subscription = ? AND event_id {in list} AND behind = 1`, group, list(ids))
+}
+
+// place is one in the index of what is behind.
+type place struct {
+	group, key string
+	seq        int64
+}
+
+// freed lists by subscription, from the page after a place, those deliveries that are first of their keys although they are
+// noted as behind. Blocking names the subscriptions in which a dead delivery counts as unfinished. It returns the last place
+// of the page, and whether there may be more. Of a key that fills the page it leaves out the rest, which is behind its first.
+func (s store) freed(ctx context.Context, after place, blocking []string, limit int) (ids map[string][]string, last place, more bool, err error) {
+	ids, n := make(map[string][]string), 0
+	err = s.query(ctx, func(r *sql.Rows) error {
+		var id string
+		var p place
+		var before bool
+		if err := r.Scan(&id, &p.group, &p.key, &p.seq, &before); err != nil {
+			return err
+		}
+		if n++; !before {
+			ids[p.group] = append(ids[p.group], id)
+		}
+		last = p
+		return nil
+	}, `SELECT d.event_id, d.subscription, d.key, d.seq, EXISTS (SELECT 1 FROM bus_deliveries m WHERE m.subscription = d.subscription
+			AND m.key = d.key AND m.key <> '' AND m.seq < d.seq AND (m.state <> 'dead' OR m.subscription {in list}))
+		FROM bus_deliveries d WHERE d.behind = 1 AND (d.subscription, d.key, d.seq) > (?, ?, ?)
+		ORDER BY d.subscription, d.key, d.seq LIMIT ?`, list(blocking), after.group, after.key, after.seq, limit)
+	last.seq = math.MaxInt64
+	return ids, last, n == limit, err
+}
