@@ -21,6 +21,8 @@ import (
 const (
 	writing = "writing"
 	reading = "reading"
+	// migrating is writing without foreign keys, which cannot be turned off within a transaction.
+	migrating = "migrating"
 )
 
 // openSQLite locks and opens the file, creating it and its folder.

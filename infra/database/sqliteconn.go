@@ -31,8 +31,11 @@ func newSQLiteConnector(file, role string, busyTimeout time.Duration) *sqliteCon
 		"foreign_keys": "1",
 		"query_only":   "0",
 	}}
-	if role == reading {
+	switch role {
+	case reading:
 		c.want["query_only"] = "1"
+	case migrating:
+		c.want["foreign_keys"] = "0"
 	}
 	c.dsn = fileURI(file, url.Values{
 		"_txlock":      {"immediate"},
@@ -44,7 +47,7 @@ func newSQLiteConnector(file, role string, busyTimeout time.Duration) *sqliteCon
 			"busy_timeout(" + c.want["busy_timeout"] + ")",
 			"journal_mode(wal)",
 			"synchronous(full)",
-			"foreign_keys(on)",
+			"foreign_keys(" + c.want["foreign_keys"] + ")",
 			"journal_size_limit(67108864)",
 			"query_only(" + c.want["query_only"] + ")",
 		},

@@ -107,39 +107,6 @@ ready any more, finishes what it has accepted, and exits with 0. A second signal
 	}
 }
 
-func (c *Commands) migrateCommand() *cobra.Command {
-	var status bool
-	cmd := &cobra.Command{
-		Use:   "migrate",
-		Short: "Run the database migrations",
-		Long: `Runs the migrations of the event bus and of all domains that have not been run. The service does so by
-itself at start unless APP_DATABASE_MIGRATE is false.`,
-		Args: cobra.NoArgs,
-		RunE: Command(func(cmd *cobra.Command, _ []string) error {
-			return c.WithDatabase(cmd.Context(), func(ctx context.Context, a *App) error {
-				if !status {
-					ctx, cancel := context.WithTimeout(ctx, a.cfg.Lifecycle.MigrationTimeout)
-					defer cancel()
-					if err := a.DB().Migrate(ctx, a.Migrations()); err != nil {
-						return fmt.Errorf("run the migrations: %w", err)
-					}
-				}
-				return c.printMigrations(ctx, a)
-			})
-		}),
-	}
-	cmd.Flags().BoolVar(&status, "status", false, "run nothing; show what has been run and what has not")
-	return cmd
-}
-
-func (c *Commands) printMigrations(ctx context.Context, a *App) error {
-	list, err := a.DB().MigrationStatus(ctx, a.Migrations())
-	if err != nil {
-		return fmt.Errorf("read the migrations: %w", err)
-	}
-	return tableOf(c, "DOMAIN\tMIGRATION\tSTATE", list, migrationRow)
-}
-
 func (c *Commands) checkCommand() *cobra.Command {
 	var show bool
 	cmd := &cobra.Command{

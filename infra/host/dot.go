@@ -9,7 +9,6 @@ import (
 	"go.uber.org/fx"
 
 	"plugboard/app"
-	"plugboard/infra/database"
 	"plugboard/infra/httpserver"
 )
 
@@ -102,16 +101,4 @@ func fxBody(graph fx.DotGraph) string {
 
 func routeRow(r httpserver.Route) string {
 	return strings.Join([]string{r.Method, r.Path, r.Plugin, fromRoot(r.Source)}, "\t")
-}
-
-func migrationRow(m database.MigrationState) string {
-	state := "not run"
-	if m.Applied {
-		state = "run " + m.AppliedAt.Format("2006-01-02 15:04:05Z07:00")
-	}
-	file := m.File
-	if file == "" {
-		file = fmt.Sprintf("version %d, of another version of the service", m.Version)
-	}
-	return strings.Join([]string{m.Domain, file, state}, "\t")
 }

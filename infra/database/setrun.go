@@ -1,0 +1,152 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"strings"
+
+	"github.com/pressly/goose/v3"
+	goosedb "github.com/pressly/goose/v3/database"
+	"go.uber.org/zap"
+)
+
+// setRun applies the files of one set. It is goose's history of them too, and so has a say in the transaction of each
+// file, after the file's statements.
+type setRun struct {
+	goosedb.StoreExtender
+	db       *DB
+	pool     *sql.DB
+	set      MigrationSet
+	files    map[int64]migrationFile
+	provider *goose.Provider
+	last     *lastStatement
+	// orphans is what refers to missing rows, on SQLite, before the next file; nil until it is known.
+	orphans orphans
+}
+
+func (db *DB) newSetRun(pool *sql.DB, set MigrationSet) (*setRun, error) {
+	files, err := db.migrationFiles(set)
+	if err != nil {
+		return nil, err
+	}
+	folder, err := fs.Sub(set.FS, string(db.Dialect()))
+	if err != nil {
+		return nil, err
+	}
+	dialect := goosedb.DialectSQLite3
+	if db.Dialect() == Postgres {
+		dialect = goosedb.DialectPostgres
+	}
+	history, err := goosedb.NewStore(dialect, set.table())
+	if err != nil {
+		return nil, err
+	}
+	store, ok := history.(goosedb.StoreExtender)
+	if !ok {
+		return nil, fmt.Errorf("goose has changed: its history of type %T cannot tell whether its table exists", history)
+	}
+	run := &setRun{StoreExtender: store, db: db, pool: pool, set: set, files: files, last: &lastStatement{}}
+	run.provider, err = goose.NewProvider(goose.DialectCustom, pool, folder, goose.WithStore(run),
+		goose.WithDisableGlobalRegistry(true), goose.WithVerbose(true), goose.WithSlog(slog.New(run.last)))
+	return run, err
+}
+
+// prepare looks at the database before the first file is applied.
+func (r *setRun) prepare(ctx context.Context) error {
+	if r.db.Dialect() != SQLite || r.orphans != nil {
+		return nil
+	}
+	if pending, err := r.provider.HasPending(ctx); err != nil || !pending {
+		return err
+	}
+	conn, err := r.pool.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	if r.orphans, err = findOrphans(ctx, conn); err != nil {
+		return err
+	}
+	if len(r.orphans) > 0 {
+		r.db.logger.Warn("the database has rows that refer to missing ones; the migrations leave them as they are",
+			zap.String("domain", r.set.Domain), zap.String("rows", r.orphans.String()))
+	}
+	return nil
+}
+
+// Insert implements goose's store: it notes that a file was applied, in the transaction of the file if that has one.
+func (r *setRun) Insert(ctx context.Context, tx goosedb.DBTxConn, req goosedb.InsertRequest) error {
+	if file, ok := r.files[req.Version]; ok {
+		if err := r.checkOrphans(ctx, tx); err != nil {
+			return err
+		}
+		if err := r.db.recordChecksum(ctx, tx, r.set.Domain, req.Version, file); err != nil {
+			return err
+		}
+	}
+	return r.StoreExtender.Insert(ctx, tx, req)
+}
+
+// checkOrphans fails when a file has left rows that refer to missing ones.
+func (r *setRun) checkOrphans(ctx context.Context, tx goosedb.DBTxConn) error {
+	if r.db.Dialect() != SQLite {
+		return nil
+	}
+	after, err := findOrphans(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if added := after.beyond(r.orphans); len(added) > 0 {
+		return &orphansError{added: added, before: r.orphans}
+	}
+	r.orphans = after
+	return nil
+}
+
+// verify makes sure that a file which goose has applied is stored. One that begins a transaction by itself and does not
+// commit it has gone with its connection.
+func (r *setRun) verify(ctx context.Context, version int64) error {
+	applied, err := r.db.appliedMigrations(ctx, r.pool, r.set)
+	if err != nil {
+		return err
+	}
+	if _, ok := applied[version]; !ok {
+		return errors.New("it began a transaction without committing it, so that nothing of it is stored")
+	}
+	return nil
+}
+
+// during names the statement that failed with err, if one did.
+func (r *setRun) during(err error) string {
+	if _, ok := errors.AsType[*orphansError](err); ok || r.last.text == "" {
+		return ""
+	}
+	return "\nin the statement: " + r.last.text
+}
+
+// lastStatement is a log handler that remembers the last statement goose was about to run: its errors do not name it.
+type lastStatement struct{ text string }
+
+// Enabled implements slog.Handler.
+func (l *lastStatement) Enabled(context.Context, slog.Level) bool { return true }
+
+// Handle implements slog.Handler.
+func (l *lastStatement) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "statement" {
+			l.text = strings.TrimSpace(a.Value.String())
+		}
+		return true
+	})
+	return nil
+}
+
+// WithAttrs implements slog.Handler.
+func (l *lastStatement) WithAttrs([]slog.Attr) slog.Handler { return l }
+
+// WithGroup implements slog.Handler.
+func (l *lastStatement) WithGroup(string) slog.Handler { return l }
