@@ -32,6 +32,10 @@ type SubscriptionInfo struct {
 	Pending int64 `json:"pending"`
 	Running int64 `json:"running"`
 	Dead    int64 `json:"dead"`
+	// Parked is how many of the pending ones are parked: they cannot be read by a version that tried, and are left to others
+	// until ParkedUntil, when the first of them is dead; zero without one.
+	Parked      int64     `json:"parked"`
+	ParkedUntil time.Time `json:"parked_until,omitzero"`
 	// Oldest is when the oldest unfinished event was published; zero without one.
 	Oldest time.Time `json:"oldest,omitzero"`
 
@@ -56,6 +60,9 @@ type DeliveryInfo struct {
 	PublishedAt  time.Time         `json:"published_at"`
 	DueAt        time.Time         `json:"due_at"`
 	FailedAt     time.Time         `json:"failed_at,omitzero"`
+	// ParkedUntil is until when a pending delivery, which cannot be read by a version that tried, is left to others; zero for
+	// all else.
+	ParkedUntil time.Time `json:"parked_until,omitzero"`
 }
 
 // Filter selects deliveries. Empty fields select all.
@@ -76,13 +83,15 @@ type Filter struct {
 
 // EventInfo describes a stored event. One that everybody has handled is kept for the retention.
 type EventInfo struct {
-	ID          string            `json:"id"`
-	Topic       string            `json:"topic"`
-	Key         string            `json:"key"`
-	Emitter     string            `json:"emitter"`
-	Parent      string            `json:"parent"`
-	RequestID   string            `json:"request_id"`
-	Trace       string            `json:"trace"`
+	ID        string `json:"id"`
+	Topic     string `json:"topic"`
+	Key       string `json:"key"`
+	Emitter   string `json:"emitter"`
+	Parent    string `json:"parent"`
+	RequestID string `json:"request_id"`
+	Trace     string `json:"trace"`
+	// Number is its place among those of its topic and key, a string in JSON, whose numbers other programs round; 0 without a key.
+	Number      int64             `json:"number,string,omitzero"`
 	Headers     map[string]string `json:"headers,omitempty"`
 	Payload     string            `json:"payload"`
 	PublishedAt time.Time         `json:"published_at"`
@@ -117,6 +126,8 @@ type Admin struct {
 	known map[string]bool
 	// schedules are this build's durable ones.
 	schedules []*schedule
+	// park is how long a delivery is parked.
+	park time.Duration
 }
 
 // Admin returns the operators' side, acting as actor. It is for use after [Bus.Check].
@@ -126,7 +137,7 @@ func (b *Bus) Admin(actor string) *Admin {
 		known[s.name] = !s.options.Volatile
 	}
 	durable, _ := b.wiring.schedulesByKind()
-	return &Admin{store: b.outbox.store, actor: actor, known: known, schedules: durable}
+	return &Admin{store: b.outbox.store, actor: actor, known: known, schedules: durable, park: b.cfg.Park}
 }
 
 // Subscriptions lists all durable subscriptions with their counts. One that another has taken over from is listed as
@@ -136,7 +147,7 @@ func (a *Admin) Subscriptions(ctx context.Context) ([]SubscriptionInfo, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list subscriptions: %w", err)
 	}
-	counts, err := a.store.counts(ctx)
+	counts, err := a.store.counts(ctx, a.park)
 	if err != nil {
 		return nil, fmt.Errorf("count deliveries: %w", err)
 	}
@@ -149,6 +160,7 @@ func (a *Admin) Subscriptions(ctx context.Context) ([]SubscriptionInfo, error) {
 			continue
 		}
 		s.Pending, s.Running, s.Dead, s.Oldest = c.Pending, c.Running, c.Dead, c.Oldest
+		s.Parked, s.ParkedUntil = c.Parked, c.ParkedUntil
 		all = append(all, s)
 	}
 	if len(counts) == 0 {
@@ -199,14 +211,17 @@ func (a *Admin) Deliveries(ctx context.Context, f Filter) ([]DeliveryInfo, error
 	err := a.store.query(ctx, func(r *sql.Rows) error {
 		var d DeliveryInfo
 		var headers string
-		var published, due, failed int64
+		var published, due, failed, parked int64
 		if err := r.Scan(&d.EventID, &d.Topic, &d.Key, &d.Subscription, &d.State, &d.Attempts, &d.Error, &d.Emitter, &d.Parent,
-			&d.RequestID, &headers, &d.Payload, &published, &due, &failed); err != nil {
+			&d.RequestID, &headers, &d.Payload, &published, &due, &failed, &parked); err != nil {
 			return err
 		}
 		d.PublishedAt, d.DueAt = time.UnixMilli(published).UTC(), time.UnixMilli(due).UTC()
 		if failed > 0 {
 			d.FailedAt = time.UnixMilli(failed).UTC()
+		}
+		if parked > 0 && d.State == "pending" {
+			d.ParkedUntil = time.UnixMilli(parked).Add(a.park).UTC()
 		}
 		if err := readHeaders(headers, &d.Headers); err != nil {
 			return err
@@ -214,7 +229,7 @@ func (a *Admin) Deliveries(ctx context.Context, f Filter) ([]DeliveryInfo, error
 		out = append(out, d)
 		return nil
 	}, `SELECT e.id, e.topic, e.key, d.subscription, d.state, d.attempts, d.error, e.emitter, e.parent, e.request_id, e.headers,
-			e.payload, e.published_at, d.due_at, d.failed_at
+			e.payload, e.published_at, d.due_at, d.failed_at, d.parked_at
 		FROM bus_deliveries d JOIN bus_events e ON e.id = d.event_id
 		WHERE `+matching+` ORDER BY d.event_id, d.subscription LIMIT ?`, append(f.args(), f.Limit)...)
 	if err != nil {
@@ -259,12 +274,13 @@ func (a *Admin) Event(ctx context.Context, id string) (EventInfo, error) {
 	err := a.store.query(ctx, func(r *sql.Rows) error {
 		var headers string
 		var published int64
-		if err := r.Scan(&e.ID, &e.Topic, &e.Key, &e.Emitter, &e.Parent, &e.RequestID, &e.Trace, &headers, &e.Payload, &published); err != nil {
+		if err := r.Scan(&e.ID, &e.Topic, &e.Key, &e.Emitter, &e.Parent, &e.RequestID, &e.Trace, &headers, &e.Payload, &published, &e.Number); err != nil {
 			return err
 		}
 		e.PublishedAt = time.UnixMilli(published).UTC()
 		return readHeaders(headers, &e.Headers)
-	}, `SELECT id, topic, key, emitter, parent, request_id, trace, headers, payload, published_at FROM bus_events WHERE id = ?`, id)
+	}, `SELECT id, topic, key, emitter, parent, request_id, trace, headers, payload, published_at, seq
+		FROM bus_events WHERE id = ?`, id)
 	if err != nil {
 		return EventInfo{}, fmt.Errorf("read event: %w", err)
 	}
@@ -304,19 +320,23 @@ func (s store) topics(ctx context.Context, names []string) (map[string]string, e
 	return out, err
 }
 
-// counts counts the deliveries of each subscription by state.
-func (s store) counts(ctx context.Context) (map[string]SubscriptionInfo, error) {
+// counts counts the deliveries of each subscription by state, with park as how long they are parked.
+func (s store) counts(ctx context.Context, park time.Duration) (map[string]SubscriptionInfo, error) {
 	out := make(map[string]SubscriptionInfo)
 	err := s.query(ctx, func(r *sql.Rows) error {
 		var name, state, oldest string
-		var n int64
-		if err := r.Scan(&name, &state, &n, &oldest); err != nil {
+		var n, parked int64
+		var since sql.NullInt64
+		if err := r.Scan(&name, &state, &n, &oldest, &parked, &since); err != nil {
 			return err
 		}
 		i := out[name]
 		switch state {
 		case "pending":
-			i.Pending = n
+			i.Pending, i.Parked = n, parked
+			if since.Valid {
+				i.ParkedUntil = time.UnixMilli(since.Int64).Add(park).UTC()
+			}
 		case "running":
 			i.Running = n
 		case "dead":
@@ -330,6 +350,7 @@ func (s store) counts(ctx context.Context) (map[string]SubscriptionInfo, error) 
 		}
 		out[name] = i
 		return nil
-	}, `SELECT subscription, state, COUNT(*), MIN(event_id) FROM bus_deliveries GROUP BY subscription, state`)
+	}, `SELECT subscription, state, COUNT(*), MIN(event_id), COUNT(NULLIF(parked_at, 0)), MIN(NULLIF(parked_at, 0)) FROM bus_deliveries
+		GROUP BY subscription, state`)
 	return out, err
 }

@@ -75,6 +75,9 @@ func (a *Admin) changeSome(ctx context.Context, action string, f Filter, stateme
 		if n == 0 { // another operator was faster
 			continue
 		}
+		if err := a.store.setNextReady(ctx, d.Subscription, d.Key); err != nil {
+			return 0, last, false, err
+		}
 		if err := a.record(ctx, action, d.EventID, d.Subscription, d.Error); err != nil {
 			return 0, last, false, err
 		}

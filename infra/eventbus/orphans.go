@@ -20,7 +20,7 @@ func (m *member) takeOrphans(ctx context.Context, took bool) (int64, error) {
 
 // orphanWatch says when to look for orphans. To look reads all deliveries: an index of those that run would cost each event two
 // writes, since deliveries are born running. So it is done at each tick only while there may well be some, which is for a lease
-// after a process has been taken over, this one's start, and its joining anew; and twice in a lease otherwise.
+// after a process has been taken over, this one's start, and its joining anew; and each hour otherwise.
 type orphanWatch struct {
 	id          string
 	until, last time.Time
@@ -31,7 +31,7 @@ func (w *orphanWatch) due(now time.Time, id string, took bool, lease time.Durati
 	if took || id != w.id {
 		w.id, w.until = id, now.Add(lease)
 	}
-	if now.After(w.until) && now.Sub(w.last) < lease/2 {
+	if now.After(w.until) && now.Sub(w.last) < fullLook {
 		return false
 	}
 	w.last = now

@@ -44,8 +44,10 @@ type Outbox struct {
 	member   *member
 	suspects *suspects
 
-	life     sync.Mutex
-	started  bool
+	life    sync.Mutex
+	started bool
+	// began is when it was started.
+	began    time.Time
 	stopping atomic.Bool
 	closing  sync.Once
 	closed   chan struct{}
@@ -106,7 +108,7 @@ func (o *Outbox) Start(ctx context.Context) error {
 		o.member.leave(ctx)
 		return err
 	}
-	o.started = true
+	o.started, o.began = true, time.Now()
 	o.suspects.start()
 	run, cancel := context.WithCancel(context.Background())
 	o.cancel = cancel
@@ -295,6 +297,7 @@ func (o *Outbox) deliver(l *lane, d *Incoming) {
 // undo gives back the places of a transaction that was rolled back. If in truth it was committed, the sweep of the
 // poller finds the deliveries.
 func (b *batch) undo() {
+	b.o.poller.doubt.Store(true)
 	for _, e := range slices.Backward(b.entries) {
 		for i, l := range e.lanes {
 			if l == nil {

@@ -19,7 +19,10 @@ type poller struct {
 	wake  chan struct{}
 	ended atomic.Bool
 
-	lastSweep time.Time
+	// doubt tells that a transaction with claims has failed, which may have been committed all the same. The claims of this process
+	// are then compared with what it knows, until sweepUntil.
+	doubt                 atomic.Bool
+	sweepUntil, lastSweep time.Time
 	// mayBehind tells that a delivery may be noted as behind another. CheckAll asks for a look at all of them, by check.
 	mayBehind, checkAll atomic.Bool
 	check               behindCheck
@@ -47,6 +50,8 @@ type backlog struct {
 const (
 	// claimBatch is the most deliveries claimed at a time.
 	claimBatch = 256
+	// fullLook is how often all deliveries are read for what should not be there, since reading them costs by their number.
+	fullLook = time.Hour
 	// sweepAge is how old a claim nobody knows of must be to be given back.
 	sweepAge = 5 * time.Second
 )
@@ -293,6 +298,7 @@ func (p *poller) take(ctx context.Context, l *lane, places int, orders map[strin
 		return err
 	})
 	if err != nil {
+		p.doubt.Store(true)
 		for key, order := range orders {
 			l.forget(key, order)
 		}
@@ -387,7 +393,14 @@ func (p *poller) chores(ctx context.Context, now time.Time) {
 	if err := p.o.refresh(ctx); err != nil && ctx.Err() == nil {
 		p.o.log.Warn("subscriptions of other versions not read", zap.Error(err))
 	}
-	if now.Sub(p.lastSweep) >= p.o.cfg.Lease/2 {
+	if p.doubt.Swap(false) {
+		p.sweepUntil = now.Add(max(p.o.cfg.Lease, 2*sweepAge))
+	}
+	wait := fullLook
+	if now.Before(p.sweepUntil) {
+		wait = p.o.cfg.Lease / 2
+	}
+	if now.Sub(p.lastSweep) >= wait {
 		p.lastSweep = now
 		p.o.chore(ctx, "claims nobody holds not found", p.sweep)
 	}

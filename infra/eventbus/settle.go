@@ -334,7 +334,7 @@ func (o *Outbox) apply(ctx context.Context, p *op) error {
 		_, err = o.store.release(ctx, p.d, p.wait)
 	case opPark:
 		var expired bool
-		if expired, err = o.store.park(ctx, p.d, p.wait, o.cfg.Park, cause(p.err)); err == nil && expired {
+		if expired, err = o.store.park(ctx, p.d, p.wait, o.cfg.Park, time.Since(o.began), cause(p.err)); err == nil && expired {
 			err = o.bury(ctx, p)
 		}
 	case opDead:

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -43,7 +44,8 @@ func newStore(db *database.DB) store {
 
 // sql fills in a statement: ? become $1, $2, … on Postgres; {now} is the database's time in Unix milliseconds;
 // {in list} is the condition to be one of the strings of a JSON array parameter, in the form in which the database looks
-// them up in an index; {each} is a table k of them, with the column value.
+// them up in an index; {each} is a table k of them, with the column value; {greatest}
+// and {least} are the functions that return the greatest and the least of their arguments.
 func (s store) sql(query string) string {
 	if text, ok := s.texts.Load(query); ok {
 		return text.(string)
@@ -54,12 +56,14 @@ func (s store) sql(query string) string {
 }
 
 func (s store) fill(query string) string {
-	now, list, each := "CAST(unixepoch('subsec') * 1000 AS INTEGER)", "IN (SELECT value FROM json_each(?))", "json_each(?) k"
+	now, greatest, least := "CAST(unixepoch('subsec') * 1000 AS INTEGER)", "MAX", "MIN"
+	list, each := "IN (SELECT value FROM json_each(?))", "json_each(?) k"
 	if s.postgres {
-		now, list = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint", "= ANY (ARRAY(SELECT jsonb_array_elements_text(?::jsonb)))"
+		now, greatest, least = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint", "GREATEST", "LEAST"
+		list = "= ANY (ARRAY(SELECT jsonb_array_elements_text(?::jsonb)))"
 		each = "jsonb_array_elements_text(?::jsonb) k(value)"
 	}
-	query = strings.NewReplacer("{now}", now, "{in list}", list, "{each}", each).Replace(query)
+	query = strings.NewReplacer("{now}", now, "{greatest}", greatest, "{least}", least, "{in list}", list, "{each}", each).Replace(query)
 	if !s.postgres {
 		return query
 	}
@@ -123,15 +127,17 @@ func (s store) query(ctx context.Context, scan func(*sql.Rows) error, query stri
 
 // sequence takes the next n numbers of topic and key, and returns the first that the key ever had and the last of the n.
 // They are gapless: whoever takes numbers holds the row until its transaction ends, and a rollback gives them back. A key
-// that is new, or whose numbers have been deleted meanwhile, begins at the time, in 65,536 steps for each millisecond, so
-// that no process takes its numbers for those it remembers of the key.
+// that is new, or whose numbers have been deleted meanwhile, begins at the database's time, in 65,536 steps for each
+// millisecond, and above all numbers that have been deleted of the topic: numbers only grow, also for whoever remembers
+// those of a key that was deleted, and when the clock has been set back.
 func (s store) sequence(ctx context.Context, topic, key string, n int) (first, last int64, err error) {
 	found := false
-	begin := time.Now().UnixMilli() << 16
 	err = s.query(ctx, func(r *sql.Rows) error { found = true; return r.Scan(&first, &last) },
-		`INSERT INTO bus_sequences (topic, key, first, last, used_at) VALUES (?, ?, ?, ?, {now})
+		`INSERT INTO bus_sequences (topic, key, first, last, used_at)
+		 SELECT CAST(? AS TEXT), CAST(? AS TEXT), low + 1, low + CAST(? AS BIGINT), {now}
+		 FROM (SELECT {greatest}({now} * 65536, COALESCE((SELECT last FROM bus_floors WHERE topic = ?), 0)) AS low) begin WHERE TRUE
 		 ON CONFLICT (topic, key) DO UPDATE SET last = bus_sequences.last + ?, used_at = excluded.used_at
-		 RETURNING first, last`, topic, key, begin+1, begin+int64(n), n)
+		 RETURNING first, last`, topic, key, n, topic, n)
 	if err == nil && !found {
 		err = errors.New("take event number: no row returned")
 	}
@@ -291,19 +297,25 @@ func (s store) retry(ctx context.Context, d *Incoming, attempts int, wait time.D
 	return n == 1, err
 }
 
-// release gives a delivery back untried.
+// release gives a delivery back untried, due after wait. Without one it stays due since when it was.
 func (s store) release(ctx context.Context, d *Incoming, wait time.Duration) (bool, error) {
 	n, err := s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = attempts - 1, ends = 0, alone = 0,
-		due_at = {now} + ? WHERE event_id = ? AND subscription = ? AND token = ? AND state = 'running'`, wait.Milliseconds(), d.ID(), d.Subscription(), d.token)
+		due_at = CASE WHEN CAST(? AS BIGINT) = 0 THEN due_at ELSE {now} + ? END
+		WHERE event_id = ? AND subscription = ? AND token = ? AND state = 'running'`,
+		wait.Milliseconds(), wait.Milliseconds(), d.ID(), d.Subscription(), d.token)
 	return n == 1, err
 }
 
-// park leaves a delivery to other versions for wait, or reports that it has been left for longer than limit.
-func (s store) park(ctx context.Context, d *Incoming, wait, limit time.Duration, cause string) (expired bool, err error) {
-	n, err := s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = attempts - 1, ends = 0, alone = 0, due_at = {now} + ?,
-		parked_at = CASE WHEN parked_at = 0 THEN {now} ELSE parked_at END, failed_at = {now}, error = ?
-		WHERE event_id = ? AND subscription = ? AND token = ? AND state = 'running' AND (parked_at = 0 OR parked_at + ? > {now})`,
-		wait.Milliseconds(), cause, d.ID(), d.Subscription(), d.token, limit.Milliseconds())
+// park leaves a delivery to other versions for wait, or reports that it has been left for longer than limit. That counts from
+// when it was first due, or from when this process began, the given time ago, if that was later: the events of a key, which
+// are read one after the other, all have the same time, and not each the time after that of the one before.
+func (s store) park(ctx context.Context, d *Incoming, wait, limit, began time.Duration, cause string) (expired bool, err error) {
+	const since = "CASE WHEN parked_at = 0 THEN {greatest}(due_at, {now} - CAST(? AS BIGINT)) ELSE parked_at END"
+	n, err := s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = attempts - 1, ends = 0, alone = 0,
+		due_at = {least}({now} + ?, `+since+` + ?), parked_at = `+since+`, failed_at = {now}, error = ?
+		WHERE event_id = ? AND subscription = ? AND token = ? AND state = 'running' AND `+since+` + ? > {now}`,
+		wait.Milliseconds(), began.Milliseconds(), limit.Milliseconds(), began.Milliseconds(), cause,
+		d.ID(), d.Subscription(), d.token, began.Milliseconds(), limit.Milliseconds())
 	return n == 0, err
 }
 
@@ -466,6 +478,14 @@ func (s store) owned(ctx context.Context, owner string, age time.Duration) ([]*I
 	return out, err
 }
 
+// now returns the database's time. What is compared with times in the tables is counted from it: the clock of one process may
+// be days off.
+func (s store) now(ctx context.Context) (time.Time, error) {
+	var ms int64
+	err := s.query(ctx, func(r *sql.Rows) error { return r.Scan(&ms) }, `SELECT {now}`)
+	return time.UnixMilli(ms), err
+}
+
 // eventsBefore lists the next limit events after one that were published before cutoff, and those of them that have no
 // deliveries left. The ids begin with their time.
 func (s store) eventsBefore(ctx context.Context, cutoff time.Time, after string, limit int) (page, finished []string, err error) {
@@ -492,32 +512,35 @@ func (s store) prune(ctx context.Context, ids []string) error {
 	return err
 }
 
-// usedSequence is a sequence, and when a number was last taken from it.
-type usedSequence struct {
-	sequence
-	used time.Time
-}
-
-// sequences lists the limit sequences after one.
-func (s store) sequences(ctx context.Context, after sequence, limit int) ([]usedSequence, error) {
-	var out []usedSequence
-	err := s.query(ctx, func(r *sql.Rows) error {
-		var u usedSequence
+// unusedSequences reads the limit sequences after one, and lists those that were not used since cutoff, sorted. It returns the last it read, and whether there may be more.
+func (s store) unusedSequences(ctx context.Context, after sequence, cutoff time.Time, limit int) (unused []sequence, last sequence, more bool, err error) {
+	n := 0
+	err = s.query(ctx, func(r *sql.Rows) error {
 		var at int64
-		err := r.Scan(&u.topic, &u.key, &at)
-		u.used = time.UnixMilli(at)
-		out = append(out, u)
-		return err
+		if err := r.Scan(&last.topic, &last.key, &at); err != nil {
+			return err
+		}
+		if n++; at < cutoff.UnixMilli() {
+			unused = append(unused, last)
+		}
+		return nil
 	}, `SELECT topic, key, used_at FROM bus_sequences WHERE (topic, key) > (?, ?) ORDER BY topic, key LIMIT ?`, after.topic, after.key, limit)
-	return out, err
+	slices.SortFunc(unused, sequence.compare) // the database's order of topics is another one, if its collation is
+	return unused, last, n == limit, err
 }
 
-// pruneSequence deletes a sequence that was not used since cutoff and has no deliveries left, dead ones included. Whoever
-// takes a number from it at the same time comes before, and it stays, or after, and begins anew.
-func (s store) pruneSequence(ctx context.Context, q sequence, cutoff time.Time) error {
-	_, err := s.exec(ctx, `DELETE FROM bus_sequences WHERE topic = ? AND key = ? AND used_at < ? AND NOT EXISTS
-		(SELECT 1 FROM bus_subscriptions s JOIN bus_deliveries d ON d.subscription = s.name WHERE s.topic = ? AND d.key = ? AND d.key <> '')`,
-		q.topic, q.key, cutoff.UnixMilli(), q.topic, q.key)
+// pruneSequences deletes those sequences of a topic that were not used since cutoff and have no deliveries left, dead ones
+// included. Whoever takes a number from one at the same time comes before, and it stays, or after, and begins anew.
+func (s store) pruneSequences(ctx context.Context, topic string, keys []string, cutoff time.Time) error {
+	found, lock := "", ""
+	if s.postgres { // what a publisher has locked is in use
+		found, lock = "MATERIALIZED", "FOR UPDATE SKIP LOCKED"
+	}
+	_, err := s.exec(ctx, `WITH unused AS `+found+` (SELECT key FROM bus_sequences WHERE topic = ? AND key {in list} AND used_at < ? `+lock+`)
+		DELETE FROM bus_sequences WHERE topic = ? AND key IN (SELECT key FROM unused) AND NOT EXISTS
+		(SELECT 1 FROM bus_subscriptions s JOIN bus_deliveries d ON d.subscription = s.name
+			WHERE s.topic = bus_sequences.topic AND d.key = bus_sequences.key AND d.key <> '')`,
+		topic, list(keys), cutoff.UnixMilli(), topic)
 	return err
 }
 

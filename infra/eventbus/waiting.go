@@ -131,6 +131,13 @@ func (s store) setReady(ctx context.Context, group string, ids []string) (int64,
 	return s.exec(ctx, `UPDATE bus_deliveries SET behind = 0 WHERE subscription = ? AND event_id {in list} AND behind = 1`, group, list(ids))
 }
 
+// setNextReady has polls look at the next delivery of key that is behind, if there is one.
+func (s store) setNextReady(ctx context.Context, group, key string) error {
+	_, err := s.exec(ctx, `UPDATE bus_deliveries SET behind = 0 WHERE subscription = ? AND behind = 1 AND event_id =
+		(SELECT event_id FROM bus_deliveries WHERE subscription = ? AND key = ? AND behind = 1 ORDER BY seq LIMIT 1)`, group, group, key)
+	return err
+}
+
 // place is one in the index of what is behind.
 type place struct {
 	group, key string

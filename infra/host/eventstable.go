@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -25,8 +26,24 @@ func (c *Commands) printDeliveries(deliveries []eventbus.DeliveryInfo, asJSON bo
 		return c.printJSON(listed(deliveries))
 	}
 	return tableOf(c, "EVENT\tTOPIC\tKEY\tSUBSCRIPTION\tSTATE\tATTEMPTS\tPUBLISHED\tERROR", deliveries, func(d eventbus.DeliveryInfo) string {
-		return row(d.EventID, d.Topic, d.Key, d.Subscription, d.State, fmt.Sprint(d.Attempts), at(d.PublishedAt), brief(d.Error))
+		return row(d.EventID, d.Topic, d.Key, d.Subscription, stateOf(d), fmt.Sprint(d.Attempts), at(d.PublishedAt), brief(d.Error))
 	})
+}
+
+// stateOf words the state of a delivery.
+func stateOf(d eventbus.DeliveryInfo) string {
+	if d.ParkedUntil.IsZero() {
+		return d.State
+	}
+	return "parked until " + at(d.ParkedUntil)
+}
+
+// pendingOf words how much waits for a subscription.
+func pendingOf(s eventbus.SubscriptionInfo) string {
+	if s.Parked == 0 {
+		return fmt.Sprint(s.Pending)
+	}
+	return fmt.Sprintf("%d (%d parked, until %s)", s.Pending, s.Parked, at(s.ParkedUntil))
 }
 
 func (c *Commands) printSubscriptions(subscriptions []eventbus.SubscriptionInfo, asJSON bool) error {
@@ -38,7 +55,7 @@ func (c *Commands) printSubscriptions(subscriptions []eventbus.SubscriptionInfo,
 		if s.Orphan {
 			state += ", orphan"
 		}
-		return row(s.Name, s.Topic, s.Plugin, state, fmt.Sprint(s.Pending), fmt.Sprint(s.Running), fmt.Sprint(s.Dead), at(s.Oldest), at(s.SeenAt))
+		return row(s.Name, s.Topic, s.Plugin, state, pendingOf(s), fmt.Sprint(s.Running), fmt.Sprint(s.Dead), at(s.Oldest), at(s.SeenAt))
 	})
 }
 
@@ -61,6 +78,9 @@ func (c *Commands) printEvent(e eventbus.EventInfo, asJSON bool) error {
 		{"event", e.ID}, {"topic", e.Topic}, {"key", e.Key}, {"published", at(e.PublishedAt)}, {"emitter", e.Emitter},
 		{"parent", e.Parent}, {"request", e.RequestID}, {"trace", e.Trace}, {"payload", e.Payload},
 	}
+	if e.Number != 0 {
+		facts = append(facts, [2]string{"number", strconv.FormatInt(e.Number, 10)})
+	}
 	for _, name := range slices.Sorted(maps.Keys(e.Headers)) {
 		facts = append(facts, [2]string{"header " + name, e.Headers[name]})
 	}
@@ -73,7 +93,7 @@ func (c *Commands) printEvent(e eventbus.EventInfo, asJSON bool) error {
 		_, _ = fmt.Fprintln(c.stdout, "\nevery subscription it was for has handled it, or its delivery was discarded")
 	}
 	for _, d := range e.Deliveries {
-		_, _ = fmt.Fprintf(c.stdout, "\n%-12s %s\n%-12s %s, attempts %d, due %s\n", "delivery", visible(d.Subscription), "state", d.State, d.Attempts, at(d.DueAt))
+		_, _ = fmt.Fprintf(c.stdout, "\n%-12s %s\n%-12s %s, attempts %d, due %s\n", "delivery", visible(d.Subscription), "state", stateOf(d), d.Attempts, at(d.DueAt))
 		if d.Error != "" {
 			_, _ = fmt.Fprintf(c.stdout, "%-12s %s: %s\n", "failed", at(d.FailedAt), visible(d.Error))
 		}
