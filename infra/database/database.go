@@ -36,6 +36,8 @@ type connections struct {
 	reader *sql.DB
 	// slot is held by whoever writes on SQLite. It is nil on Postgres.
 	slot *slot
+	// file is SQLite's; nil on Postgres.
+	file *sqliteFile
 	// background counts goroutines that give connections back.
 	background sync.WaitGroup
 	// shared tells that the SQLite file belongs to another process.
@@ -112,11 +114,16 @@ func (db *DB) Close(ctx context.Context) error {
 	return conns.close(ctx)
 }
 
-// Ping reports whether the database answers. Its error carries a code.
+// Ping reports whether the database answers, and on SQLite whether its files are in their place. Its error carries a code.
 func (db *DB) Ping(ctx context.Context) error {
 	conns, err := db.open()
 	if err != nil {
 		return err
+	}
+	if conns.file != nil {
+		if err := conns.file.check(); err != nil {
+			return fmt.Errorf("ping database: %w", MapError(err))
+		}
 	}
 	var one int
 	rows, err := db.queryPool(ctx, conns, conns.reader, "SELECT 1")

@@ -59,6 +59,9 @@ func mapStatement(err error) error {
 	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
 		return mapSQLite(err, lite.Code())
 	}
+	if _, ok := errors.AsType[*lossError](err); ok {
+		return unavailable(err)
+	}
 	return err
 }
 
@@ -99,6 +102,8 @@ func mapSQLite(err error, code int) error {
 		return invalid(violation{gorm.ErrCheckConstraintViolated, err})
 	case sqlite3.SQLITE_CONSTRAINT_NOTNULL, sqlite3.SQLITE_CONSTRAINT_DATATYPE:
 		return invalid(err)
+	case sqlite3.SQLITE_READONLY_DBMOVED:
+		return unavailable(err)
 	}
 	switch code & 0xff {
 	case sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH:

@@ -149,3 +149,9 @@ func count(ctx context.Context, t testing.TB, db *database.DB) int {
 func add(ctx context.Context, db *database.DB, name string) error {
 	return db.Gorm().WithContext(ctx).Create(&Lamp{Name: name, Watts: 5}).Error
 }
+
+// patience is how long a test waits for what happens in another goroutine; tick is how often it looks.
+const (
+	patience = 30 * time.Second
+	tick     = 5 * time.Millisecond
+)

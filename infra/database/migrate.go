@@ -68,7 +68,7 @@ func (db *DB) withMigrations(ctx context.Context, fn func(pool *sql.DB) error) e
 	if conns.shared {
 		return fmt.Errorf("migrate database: %w", errShared)
 	}
-	pool, unlock, err := db.migrationPool(ctx)
+	pool, unlock, err := db.migrationPool(ctx, conns)
 	if err != nil {
 		return fmt.Errorf("migrate database: %w", err)
 	}
@@ -76,13 +76,9 @@ func (db *DB) withMigrations(ctx context.Context, fn func(pool *sql.DB) error) e
 }
 
 // migrationPool returns connections for migrations alone, locked against other replicas.
-func (db *DB) migrationPool(ctx context.Context) (pool *sql.DB, unlock func() error, err error) {
+func (db *DB) migrationPool(ctx context.Context, conns *connections) (pool *sql.DB, unlock func() error, err error) {
 	if db.Dialect() == SQLite {
-		file, err := realPath(db.source.file)
-		if err != nil {
-			return nil, nil, err
-		}
-		pool := sql.OpenDB(newSQLiteConnector(file, migrating, db.cfg.BusyTimeout))
+		pool := sql.OpenDB(newSQLiteConnector(conns.file, migrating, db.cfg.BusyTimeout))
 		pool.SetMaxOpenConns(1)
 		pool.SetMaxIdleConns(0) // each file gets a new connection, whatever the one before has set with PRAGMA
 		return pool, pool.Close, nil

@@ -29,7 +29,7 @@ func (db *DB) openSharedSQLite(ctx context.Context) (*connections, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", db.source.file, bare(err))
 	}
-	conns, err := db.connectSQLite(ctx, file)
+	conns, err := db.connectSQLite(ctx, &sqliteFile{named: db.source.file, path: file})
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", db.source.file, explainOpen(err))
 	}

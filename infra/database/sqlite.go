@@ -5,14 +5,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"net/url"
-	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
+	"syscall"
 
-	"github.com/gofrs/flock"
+	"go.uber.org/zap"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -27,30 +26,40 @@ const (
 
 // openSQLite locks and opens the file, creating it and its folder.
 func (db *DB) openSQLite(ctx context.Context) (*connections, error) {
-	file, unlock, err := lockFile(db.source.file)
+	file, err := takeFile(db.source.file, db.logger)
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", db.source.file, err)
 	}
 	conns, err := db.connectSQLite(ctx, file)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open database %s: %w", db.source.file, explainOpen(err)), unlock())
+	if err == nil {
+		if err = db.recogniseSQLite(ctx, conns); err != nil {
+			err = errors.Join(err, conns.reader.Close(), conns.writer.Close())
+		}
 	}
-	conns.close = func(ctx context.Context) error { return closeSQLite(ctx, conns, unlock) }
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open database %s: %w", db.source.file, explainOpen(err)), file.release())
+	}
+	if file.made != "" {
+		db.logger.Info("a new, empty database was made", zap.String("file", file.path), zap.String("since", file.made))
+	}
+	conns.close = func(ctx context.Context) error { return closeSQLite(ctx, conns) }
+	file.setOnLoss(func(ctx context.Context) { db.save(ctx, conns) })
 	return conns, nil
 }
 
-func (db *DB) connectSQLite(ctx context.Context, file string) (*connections, error) {
+func (db *DB) connectSQLite(ctx context.Context, file *sqliteFile) (*connections, error) {
 	conns := &connections{
 		writer: sql.OpenDB(newSQLiteConnector(file, writing, db.cfg.BusyTimeout)),
 		reader: sql.OpenDB(newSQLiteConnector(file, reading, db.cfg.BusyTimeout)),
 		slot:   &slot{},
+		file:   file,
 	}
 	conns.writer.SetMaxOpenConns(1)
 	conns.writer.SetConnMaxLifetime(0)
 	conns.reader.SetMaxOpenConns(db.cfg.MaxConns)
 	conns.reader.SetMaxIdleConns(db.cfg.MaxConns)
 	conns.reader.SetConnMaxIdleTime(connIdleTime)
-	for _, pool := range []*sql.DB{conns.writer, conns.reader} { // the writer first: it creates the file
+	for _, pool := range []*sql.DB{conns.writer, conns.reader} { // the writer first: it makes the write-ahead log
 		if _, err := pool.ExecContext(ctx, "SELECT count(*) FROM sqlite_schema"); err != nil {
 			return nil, errors.Join(err, conns.reader.Close(), conns.writer.Close())
 		}
@@ -58,18 +67,85 @@ func (db *DB) connectSQLite(ctx context.Context, file string) (*connections, err
 	return conns, nil
 }
 
+// recogniseSQLite begins to watch the files, and looks whether each table and index begins with a page of SQLite's: one
+// that does not would be noticed by the first request for it. A check of the whole file would read all of it.
+func (db *DB) recogniseSQLite(ctx context.Context, conns *connections) error {
+	if err := conns.file.watchFiles(); err != nil {
+		return err
+	}
+	var kind, name string
+	err := conns.reader.QueryRowContext(ctx, `SELECT s.type, s.name FROM sqlite_schema s LEFT JOIN sqlite_dbpage p ON p.pgno = s.rootpage
+		WHERE s.rootpage > 0 AND (p.data IS NULL OR hex(substr(p.data, 1, 1)) NOT IN ('02', '05', '0A', '0D'))`).Scan(&kind, &name)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil
+	case err == nil:
+		return fmt.Errorf("it is damaged (the %s %s does not begin with a page of SQLite's); restore it from a backup", kind, name)
+	default:
+		return err
+	}
+}
+
+// save moves what was acknowledged into the file, wherever that is now, so that the file is whole by itself.
+func (db *DB) save(ctx context.Context, conns *connections) {
+	_, err := conns.slot.take(ctx, math.MaxInt64, false)
+	all := false
+	if err == nil {
+		all, err = checkpoint(ctx, conns.writer)
+		conns.slot.release()
+	}
+	switch {
+	case all:
+		db.logger.Info("all that was acknowledged is in the database's file, wherever that is now")
+	case errors.Is(ctx.Err(), context.Canceled): // the database is being closed, which does the same
+	default:
+		db.logger.Error("what was acknowledged is not all in the database's file yet; its -wal file belongs to it", zap.Error(err))
+	}
+}
+
+// checkpoint moves the write-ahead log into the file, also when the files are not in their place any more. Another
+// process that reads may keep it from moving all.
+func checkpoint(ctx context.Context, writer *sql.DB) (all bool, err error) {
+	err = onSQLite(ctx, writer, func(conn *sqliteConn) error {
+		busy, err := conn.pragma(ctx, "wal_checkpoint(TRUNCATE)")
+		all = busy == "0"
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("checkpoint: %w", err)
+	}
+	return all, nil
+}
+
+// onSQLite runs fn with a connection of pool.
+func onSQLite(ctx context.Context, pool *sql.DB, fn func(*sqliteConn) error) error {
+	conn, err := pool.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(conn.Raw(func(raw any) error { return fn(raw.(*sqliteConn)) }), conn.Close()) //nolint:forcetypeassert // of our connector
+}
+
 // closeSQLite waits for the running transaction, moves the log into the file, and unlocks it.
-func closeSQLite(ctx context.Context, conns *connections, unlock func() error) error {
+func closeSQLite(ctx context.Context, conns *connections) error {
+	conns.file.endSaving()
 	var errs []error
 	if err := conns.turn(ctx); err == nil {
 		errs = append(errs, conns.reader.Close())
-		if _, err := conns.writer.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
-			errs = append(errs, fmt.Errorf("checkpoint: %w", err))
-		}
+		_, err := checkpoint(ctx, conns.writer)
+		errs = append(errs, err, leaveWAL(ctx, conns))
 	} else {
 		errs = append(errs, err, conns.reader.Close())
 	}
-	return errors.Join(append(errs, conns.writer.Close(), unlock())...)
+	return errors.Join(append(errs, conns.writer.Close(), conns.file.release())...)
+}
+
+// leaveWAL has SQLite remove its log when it closes, unless the file that has the log's name now is not its own.
+func leaveWAL(ctx context.Context, conns *connections) error {
+	if conns.file.check() != nil {
+		return nil
+	}
+	return onSQLite(ctx, conns.writer, func(conn *sqliteConn) error { return conn.keepWAL(false) })
 }
 
 // turn waits for the running transaction, and keeps others from beginning.
@@ -78,62 +154,6 @@ func (c *connections) turn(ctx context.Context) error {
 		return fmt.Errorf("close database: a transaction is still open: %w", err)
 	}
 	return nil
-}
-
-// lockFile creates file's folder and takes the lock beside it. It returns the file's real path: a file that is reached
-// by two names has one lock.
-func lockFile(file string) (path string, unlock func() error, err error) {
-	if path, err = realPath(file); err != nil {
-		return "", nil, err
-	}
-	lock := flock.New(path+".lock", flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))
-	taken, err := lock.TryLock()
-	if err != nil {
-		return "", nil, fmt.Errorf("lock %s.lock: %w", file, bare(err))
-	}
-	if !taken {
-		return "", nil, fmt.Errorf("another process%s has it open; a SQLite file belongs to one process at a time, "+
-			"so stop the other one or use Postgres", holder(path+".lock"))
-	}
-	// For the message above; the lock itself does not depend on it.
-	_ = os.WriteFile(path+".lock", []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600)
-	return path, lock.Unlock, nil
-}
-
-func realPath(file string) (string, error) {
-	folder := filepath.Dir(file)
-	if err := os.MkdirAll(folder, 0o750); err != nil {
-		return "", fmt.Errorf("create folder %s: %w", folder, bare(err))
-	}
-	if info, err := os.Stat(file); err == nil && info.IsDir() {
-		return "", errors.New("it is a folder; name a file in it")
-	}
-	path, err := filepath.EvalSymlinks(file)
-	if errors.Is(err, os.ErrNotExist) {
-		if folder, err = filepath.EvalSymlinks(folder); err == nil {
-			path = filepath.Join(folder, filepath.Base(file))
-		}
-	}
-	if err != nil {
-		return "", bare(err)
-	}
-	return filepath.Abs(path)
-}
-
-// bare takes the path off a file error: the messages name the file themselves.
-func bare(err error) error {
-	if path, ok := errors.AsType[*os.PathError](err); ok {
-		return path.Err
-	}
-	return err
-}
-
-func holder(lock string) string {
-	content, err := os.ReadFile(lock) //nolint:gosec // the lock's path is ours
-	if pid := strings.TrimSpace(string(content)); err == nil && pid != "" {
-		return " (" + pid + ")"
-	}
-	return ""
 }
 
 // explainOpen puts SQLite's errors at opening in plain words.
@@ -146,11 +166,27 @@ func explainOpen(err error) error {
 	case sqlite3.SQLITE_NOTADB:
 		return fmt.Errorf("it is not a SQLite database, or it is damaged: %w", err)
 	case sqlite3.SQLITE_CORRUPT:
-		return fmt.Errorf("it is damaged: %w", err)
+		return fmt.Errorf("it is damaged; restore it from a backup: %w", err)
 	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
 		return fmt.Errorf("it cannot be written; check the permissions of the file and its folder: %w", err)
 	case sqlite3.SQLITE_BUSY:
 		return fmt.Errorf("another program has locked it: %w", err)
+	case sqlite3.SQLITE_FULL:
+		return fmt.Errorf("the disk is full: %w", err)
+	case sqlite3.SQLITE_IOERR:
+		return fmt.Errorf("the disk is full, or fails: %w", err)
+	default:
+		return err
+	}
+}
+
+// explainFile does the same for the system's errors.
+func explainFile(err error) error {
+	switch err = bare(err); {
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("it cannot be written; check the permissions of the file and its folder: %w", err)
+	case errors.Is(err, syscall.ENOSPC):
+		return fmt.Errorf("the disk is full: %w", err)
 	default:
 		return err
 	}

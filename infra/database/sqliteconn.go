@@ -19,12 +19,14 @@ import (
 // connections' transactions.
 type sqliteConnector struct {
 	driver *sqlite.Driver
+	file   *sqliteFile
+	writes bool
 	dsn    string
 	want   map[string]string
 }
 
-func newSQLiteConnector(file, role string, busyTimeout time.Duration) *sqliteConnector {
-	c := &sqliteConnector{driver: &sqlite.Driver{}, want: map[string]string{
+func newSQLiteConnector(file *sqliteFile, role string, busyTimeout time.Duration) *sqliteConnector {
+	c := &sqliteConnector{driver: &sqlite.Driver{}, file: file, writes: role != reading, want: map[string]string{
 		"busy_timeout": milliseconds(busyTimeout),
 		"journal_mode": "wal",
 		"synchronous":  "2", // FULL: a commit survives a power cut
@@ -37,7 +39,8 @@ func newSQLiteConnector(file, role string, busyTimeout time.Duration) *sqliteCon
 	case migrating:
 		c.want["foreign_keys"] = "0"
 	}
-	c.dsn = fileURI(file, url.Values{
+	c.dsn = fileURI(file.path, url.Values{
+		"mode":         {"rw"}, // and never made: that is takeFile's
 		"_txlock":      {"immediate"},
 		"_time_format": {"sqlite"},
 		"_timezone":    {"UTC"},
@@ -77,24 +80,35 @@ func (c *sqliteConnector) Driver() driver.Driver { return c.driver }
 
 // Connect implements driver.Connector.
 func (c *sqliteConnector) Connect(ctx context.Context) (driver.Conn, error) {
-	if err := ctx.Err(); err != nil {
+	if err := errors.Join(ctx.Err(), c.file.check()); err != nil {
 		return nil, err
 	}
 	opened, err := c.driver.Open(c.dsn)
 	if err != nil {
 		return nil, err
 	}
-	conn := &sqliteConn{rawConn: opened.(rawConn)} //nolint:forcetypeassert // what modernc.org/sqlite's has
+	conn := &sqliteConn{rawConn: opened.(rawConn), file: c.file, writes: c.writes} //nolint:forcetypeassert // what modernc.org/sqlite's has
 	if conn.handle, err = sqliteHandle(conn.rawConn); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	conn.RegisterRollbackHook(conn.rolledBack)
-	for name, want := range c.want {
-		if got, err := conn.pragma(ctx, name); err != nil || got != want {
-			return nil, errors.Join(fmt.Errorf("PRAGMA %s is %q instead of %q", name, got, want), err, conn.Close())
-		}
+	if err := c.verify(ctx, conn); err != nil {
+		return nil, errors.Join(err, conn.Close())
 	}
 	return conn, nil
+}
+
+// verify reads the settings back, and makes sure that it was the watched file that was opened.
+func (c *sqliteConnector) verify(ctx context.Context, conn *sqliteConn) error {
+	for name, want := range c.want {
+		if got, err := conn.pragma(ctx, name); err != nil || got != want {
+			return errors.Join(fmt.Errorf("PRAGMA %s is %q instead of %q", name, got, want), err)
+		}
+	}
+	if c.file.beside == nil {
+		return nil // somebody else's
+	}
+	return errors.Join(conn.keepWAL(true), c.file.check())
 }
 
 // rawConn is what modernc.org/sqlite's connection can do.
@@ -108,6 +122,7 @@ type rawConn interface {
 	driver.SessionResetter
 	driver.Validator
 	sqlite.HookRegisterer
+	sqlite.FileControl
 }
 
 // sqliteConn is a SQLite connection whose transactions fail as a whole, as Postgres' do. SQLite rolls a whole
@@ -115,6 +130,8 @@ type rawConn interface {
 // follows would then be committed statement by statement.
 type sqliteConn struct {
 	rawConn
+	file   *sqliteFile
+	writes bool
 	handle uintptr // for watchStatement
 	inTx   bool
 	// failed is the error of a statement of the open transaction; a rollback, also to a savepoint, clears it.
@@ -147,13 +164,24 @@ func (c *sqliteConn) PrepareContext(_ context.Context, query string) (driver.Stm
 	return &sqliteStmt{conn: c, query: query}, nil
 }
 
+// keepWAL says whether SQLite keeps its log when the last connection is closed. A log that is kept stays the same file,
+// which is how [sqliteFile.check] knows it.
+func (c *sqliteConn) keepWAL(keep bool) error {
+	mode := 0
+	if keep {
+		mode = 1
+	}
+	_, err := c.FileControlPersistWAL("main", mode)
+	return err
+}
+
 func (c *sqliteConn) pragma(ctx context.Context, name string) (string, error) {
 	rows, err := c.rawConn.QueryContext(ctx, "PRAGMA "+name, nil)
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = rows.Close() }()
-	row := make([]driver.Value, 1)
+	row := make([]driver.Value, len(rows.Columns()))
 	if err := rows.Next(row); err != nil {
 		return "", err
 	}
@@ -177,11 +205,36 @@ func (c *sqliteConn) ExecContext(ctx context.Context, query string, args []drive
 	if c.failed != nil && !rescue {
 		return nil, c.refusal()
 	}
+	checked, err := c.checkAlone()
+	if err != nil {
+		return nil, err
+	}
 	result, err := c.exec(ctx, query, args)
 	if rescue && err == nil {
 		c.failed = nil
 	}
+	if err == nil {
+		err = c.confirmAlone(checked)
+	}
 	return result, c.note(err)
+}
+
+// checkAlone makes sure that the files are in their place before a statement that commits by itself. It returns when it
+// has looked; the zero time for a statement that does not.
+func (c *sqliteConn) checkAlone() (checked time.Time, err error) {
+	if !c.writes || c.inTx {
+		return time.Time{}, nil
+	}
+	checked = time.Now()
+	return checked, c.file.check()
+}
+
+// confirmAlone does so again after the statement, if that took long.
+func (c *sqliteConn) confirmAlone(checked time.Time) error {
+	if checked.IsZero() {
+		return nil
+	}
+	return c.file.confirm(checked)
 }
 
 func (c *sqliteConn) exec(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
@@ -203,6 +256,10 @@ func (c *sqliteConn) QueryContext(ctx context.Context, query string, args []driv
 	if c.failed != nil {
 		return nil, c.refusal()
 	}
+	checked, err := c.checkAlone()
+	if err != nil {
+		return nil, err
+	}
 	stmt, err := c.prepared(ctx, query)
 	if err != nil {
 		return nil, c.note(err)
@@ -213,7 +270,7 @@ func (c *sqliteConn) QueryContext(ctx context.Context, query string, args []driv
 		_ = c.stmts.drop(stmt)
 		return nil, c.note(w.end(err))
 	}
-	return &sqliteRows{rawRows: rows.(rawRows), conn: c, stmt: stmt, watch: w}, nil //nolint:forcetypeassert // what modernc.org/sqlite's have
+	return &sqliteRows{rawRows: rows.(rawRows), conn: c, stmt: stmt, watch: w, checked: checked}, nil //nolint:forcetypeassert // what modernc.org/sqlite's have
 }
 
 // prepared returns a statement to be run while ctx has not ended.
@@ -230,6 +287,7 @@ func (c *sqliteConn) prepared(ctx context.Context, query string) (*cachedStmt, e
 
 // note remembers a failed statement of a transaction.
 func (c *sqliteConn) note(err error) error {
+	err = c.file.noteDamage(err)
 	if err != nil && c.inTx && c.failed == nil {
 		c.failed = err
 	}
@@ -253,13 +311,21 @@ type sqliteTx struct {
 	conn *sqliteConn
 }
 
-// Commit implements driver.Tx. A transaction in which a statement has failed is rolled back.
+// Commit implements driver.Tx. A transaction in which a statement has failed is rolled back, and so is one whose database
+// is not at its path any more.
 func (t *sqliteTx) Commit() error {
 	if t.conn.failed != nil {
 		return errors.Join(t.conn.refusal(), t.Rollback())
 	}
+	checked := time.Now()
+	if err := t.conn.file.check(); err != nil {
+		return errors.Join(err, t.Rollback())
+	}
 	t.conn.inTx = false
-	return t.Tx.Commit()
+	if err := t.Tx.Commit(); err != nil {
+		return t.conn.file.noteDamage(err)
+	}
+	return t.conn.file.confirm(checked)
 }
 
 // Rollback implements driver.Tx.
@@ -288,12 +354,17 @@ type sqliteRows struct {
 	stmt   *cachedStmt // nil once closed
 	watch  *watch
 	failed bool
+	// checked is when the files were looked at before a statement that commits by itself; else zero.
+	checked time.Time
 }
 
 // Next implements driver.Rows.
 func (r *sqliteRows) Next(dest []driver.Value) error {
 	err := r.rawRows.Next(dest)
-	if err == nil || err == io.EOF { //nolint:errorlint // driver.Rows demands io.EOF itself
+	if err == io.EOF { //nolint:errorlint // driver.Rows demands io.EOF itself
+		err = cmp.Or(r.conn.confirmAlone(r.checked), err)
+	}
+	if err == nil || err == io.EOF { //nolint:errorlint // as above
 		return err
 	}
 	r.failed = true
@@ -312,7 +383,7 @@ func (r *sqliteRows) Close() error {
 		_ = r.conn.stmts.drop(stmt)
 		return err
 	}
-	return r.conn.stmts.put(stmt)
+	return errors.Join(r.conn.stmts.put(stmt), r.conn.confirmAlone(r.checked))
 }
 
 // sqliteStmt is a statement prepared by name only: the connection keeps the prepared form.

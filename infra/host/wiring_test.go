@@ -313,7 +313,7 @@ func (u untouched) verify(t *testing.T) {
 
 var (
 	lineNumber = regexp.MustCompile(`\.go:\d+`)
-	pid        = regexp.MustCompile(`\(\d+\)`)
+	pid        = regexp.MustCompile(`\((pid )?\d+\)`)
 )
 
 func withoutLines(text string) string { return lineNumber.ReplaceAllString(text, ".go:N") }
