@@ -54,7 +54,9 @@ type HTTP struct {
 
 // Database configures the one database.
 type Database struct {
-	// URL is "sqlite:<file>" or "postgres://user:password@host:port/name?options".
+	// URL is "sqlite:<file>" or "postgres://user:password@host:port/name?options". To a host other than this machine the
+	// options must say sslmode: verify-full, verify-ca or require (encrypted), or disable (clear text). No variable PG… of
+	// the environment counts, and no file that the URL does not name.
 	URL string `key:"url" default:"sqlite:data/plugboard.db" binding:"database_url" secret:"true"`
 	// Migrate runs the migrations at start. Without it, start fails when they have not been run.
 	Migrate bool `key:"migrate" default:"true"`

@@ -2,8 +2,6 @@ package database
 
 import (
 	"errors"
-	"fmt"
-	"net/url"
 	"path/filepath"
 	"strings"
 
@@ -54,32 +52,4 @@ func parseSQLite(path string) (source, error) {
 		return source{}, errors.New(`parse database URL: a SQLite file takes no options, and its name must not contain "?" or "#"`)
 	}
 	return source{dialect: SQLite, file: filepath.Clean(path)}, nil
-}
-
-func parsePostgres(raw string) (source, error) {
-	u, err := url.Parse(raw)
-	if err != nil || u.Opaque != "" {
-		// url's own message may quote a part of the password.
-		return source{}, errors.New("parse database URL: it is not a valid postgres:// URL; " +
-			"special characters in the user's name and password must be percent-encoded")
-	}
-	config, err := pgx.ParseConfig(raw)
-	if err != nil {
-		return source{}, fmt.Errorf("parse database URL: %s", redact(err.Error(), u))
-	}
-	return source{dialect: Postgres, config: config}, nil
-}
-
-// redact removes the URL's password from text, in every spelling.
-func redact(text string, u *url.URL) string {
-	if password, ok := u.User.Password(); ok && password != "" {
-		for _, secret := range []string{password, url.QueryEscape(password), url.PathEscape(password)} {
-			text = strings.ReplaceAll(text, secret, "xxxxx")
-		}
-	}
-	if password := u.Query().Get("password"); password != "" {
-		text = strings.ReplaceAll(text, password, "xxxxx")
-		text = strings.ReplaceAll(text, url.QueryEscape(password), "xxxxx")
-	}
-	return text
 }

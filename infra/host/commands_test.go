@@ -69,7 +69,7 @@ func TestCheck(t *testing.T) {
 
 func TestPrintConfig(t *testing.T) {
 	t.Parallel()
-	environ := []string{"APP_DATABASE_URL=postgres://u:hunter2@db/shop", "APP_LOG_LEVEL=warn", "APP_LOG_FORMAT=xml"}
+	environ := []string{"APP_DATABASE_URL=postgres://u:hunter2@db/shop?sslmode=verify-full", "APP_LOG_LEVEL=warn", "APP_LOG_FORMAT=xml"}
 	code, stdout, stderr := run(t, shop(), environ, "check", "--print-config")
 	require.Equal(t, host.ExitFailed, code)
 	require.NotContains(t, stdout+stderr, "hunter2")
