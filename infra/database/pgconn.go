@@ -17,14 +17,15 @@ import (
 // pgConnector makes connections to Postgres whose transactions take as few round trips as they can.
 type pgConnector struct {
 	driver.Connector
-	losses *losses
+	losses   *losses
+	sessions *sessions
 }
 
 // newPgConnector returns a connector for config, which it changes.
 func newPgConnector(config *pgx.ConnConfig) pgConnector {
 	config.AfterNetConnect = newWire
 	l := &losses{}
-	return pgConnector{stdlib.GetConnector(*config, stdlib.OptionShouldPing(l.suspect)), l}
+	return pgConnector{stdlib.GetConnector(*config, stdlib.OptionShouldPing(l.suspect)), l, &sessions{}}
 }
 
 // losses remembers when a connection of a pool was last found dead: the others may be, too. A transaction that has begun
@@ -68,7 +69,11 @@ func (c pgConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	if !ok {
 		return nil, errors.Join(errors.New("connect to Postgres: a connection that is not our own"), conn.Close())
 	}
-	return &pgConn{Conn: std, wire: w, losses: c.losses, stale: c.losses.stale.Load()}, nil
+	pg := &pgConn{Conn: std, wire: w, losses: c.losses, stale: c.losses.stale.Load(), sessions: c.sessions}
+	if err := pg.beginSession(ctx); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return pg, nil
 }
 
 // pgConn is the driver's connection, with transactions that are begun by their first statement, and committed together
@@ -83,6 +88,11 @@ type pgConn struct {
 	last []finalStatement
 	// stale is the count of the losses when the prepared statements were last forgotten.
 	stale int64
+	// session is what was last set of sessions.
+	session  *session
+	sessions *sessions
+	// changed tells that a statement has changed the session, which others are not to find so.
+	changed bool
 }
 
 // finalStatement is run right before a commit, in the same round trip.
@@ -121,6 +131,7 @@ func (c *pgConn) ExecContext(ctx context.Context, query string, args []driver.Na
 	if c.unopened() {
 		return nil, errTxFailed
 	}
+	c.changed = c.changed || changesSession(query)
 	result, err := c.Conn.ExecContext(ctx, query, args)
 	if err != nil && c.renew(ctx, err) {
 		result, err = c.Conn.ExecContext(ctx, query, args)
@@ -136,6 +147,7 @@ func (c *pgConn) QueryContext(ctx context.Context, query string, args []driver.N
 	if c.unopened() {
 		return nil, errTxFailed
 	}
+	c.changed = c.changed || changesSession(query)
 	rows, err := c.Conn.QueryContext(ctx, query, args)
 	if err != nil && c.renew(ctx, err) {
 		rows, err = c.Conn.QueryContext(ctx, query, args)
@@ -181,11 +193,28 @@ func (c *pgConn) ResetSession(ctx context.Context) error {
 	if err := c.Conn.ResetSession(ctx); err != nil {
 		return err
 	}
-	if c.forget(ctx) != nil {
+	if c.forget(ctx) != nil || c.beginSession(ctx) != nil {
 		return driver.ErrBadConn
 	}
 	return nil
 }
+
+// beginSession sets what the connections of its pool are given, if that is not done.
+func (c *pgConn) beginSession(ctx context.Context) error {
+	next := c.sessions.current.Load()
+	if next == nil || c.session == next {
+		return nil
+	}
+	if err := next.apply(ctx, c.Conn.Conn().PgConn()); err != nil {
+		return err
+	}
+	c.session = next
+	return nil
+}
+
+// IsValid implements driver.Validator: it is asked when a connection is given back. One whose session was changed by a
+// statement is closed: the next user must find the timeouts, the role and the search path as they were set.
+func (c *pgConn) IsValid() bool { return !c.changed }
 
 func beginStatement(opts driver.TxOptions) (string, error) {
 	begin := "begin"

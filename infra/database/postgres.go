@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -28,12 +30,13 @@ const (
 
 // openPostgres connects, trying until ctx is done.
 func (db *DB) openPostgres(ctx context.Context) (*connections, error) {
-	pool := db.newPostgresPool(map[string]string{
+	connector, params := db.newPostgresConnector(map[string]string{
 		"statement_timeout":                   milliseconds(statementTimeout),
 		"lock_timeout":                        milliseconds(db.cfg.BusyTimeout),
 		"idle_in_transaction_session_timeout": milliseconds(idleTxTimeout),
 	})
-	if err := untilAnswer(ctx, pool); err != nil {
+	pool := sql.OpenDB(connector)
+	if err := untilAnswer(ctx, func(ctx context.Context) error { return checkServer(ctx, pool, connector, params) }); err != nil {
 		_ = pool.Close()
 		return nil, fmt.Errorf("open database %s: %w", db.source.name(), err)
 	}
@@ -46,16 +49,27 @@ func (db *DB) openPostgres(ctx context.Context) (*connections, error) {
 	return conns, nil
 }
 
-// newPostgresPool makes a pool whose connections have the given parameters, unless the URL says otherwise. The
-// time zone is always UTC.
+// newPostgresPool makes a pool whose connections have the given parameters, for a server that [checkServer] has been held
+// against.
 func (db *DB) newPostgresPool(params map[string]string) *sql.DB {
+	connector, session := db.newPostgresConnector(params)
+	connector.sessions.begin(session)
+	return sql.OpenDB(connector)
+}
+
+// newPostgresConnector returns what makes connections, and what each of them is to be given: params, unless the URL says
+// otherwise. The time zone is always UTC.
+func (db *DB) newPostgresConnector(params map[string]string) (pgConnector, *session) {
 	config := db.source.config.Copy()
-	defaults := map[string]string{"application_name": "plugboard"}
-	maps.Copy(defaults, params)
-	maps.Copy(defaults, config.RuntimeParams)
-	defaults["timezone"] = "UTC"
-	config.RuntimeParams = defaults
-	return sql.OpenDB(newPgConnector(config))
+	all := map[string]string{"application_name": "plugboard"}
+	maps.Copy(all, params)
+	for name, value := range config.RuntimeParams {
+		all[strings.ToLower(name)] = value
+	}
+	all["timezone"] = "UTC"
+	session := newSession(all)
+	config.RuntimeParams = all
+	return newPgConnector(config), session
 }
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(max(d.Milliseconds(), 1), 10) }
@@ -68,11 +82,10 @@ func (s source) name() string {
 	return fmt.Sprintf("%q on %s:%d as %q", s.config.Database, s.config.Host, s.config.Port, s.config.User)
 }
 
-// untilAnswer asks the server for its settings until it answers, ctx is done, or the answer is a refusal that time
-// does not mend.
-func untilAnswer(ctx context.Context, pool *sql.DB) error {
+// untilAnswer asks the server until it answers, ctx is done, or the answer is a refusal that time does not mend.
+func untilAnswer(ctx context.Context, ask func(context.Context) error) error {
 	for attempt := 1; ; attempt++ {
-		err := checkServer(ctx, pool)
+		err := ask(ctx)
 		if err == nil || refused(err) {
 			return err
 		}
@@ -82,7 +95,13 @@ func untilAnswer(ctx context.Context, pool *sql.DB) error {
 	}
 }
 
-func checkServer(ctx context.Context, pool *sql.DB) error {
+// checkServer asks the server whether it is fit for use, and has the connections of pool, which connector makes, begin their
+// sessions.
+func checkServer(ctx context.Context, pool *sql.DB, connector pgConnector, next *session) error {
+	if err := checkSessions(ctx, pool); err != nil {
+		return err
+	}
+	connector.sessions.begin(next)
 	var encoding string
 	if err := pool.QueryRowContext(ctx, "SHOW server_encoding").Scan(&encoding); err != nil {
 		return err
@@ -95,10 +114,11 @@ func checkServer(ctx context.Context, pool *sql.DB) error {
 
 var errRefused = errors.New("this database cannot be used")
 
-// refused tells whether the server said no: wrong user, password or database.
+// refused tells whether the server said no: wrong user, password or database, or a parameter in the URL that it does not
+// know, or not with this value.
 func refused(err error) bool {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return pg.Code == "28P01" || pg.Code == "28000" || pg.Code == "3D000"
+		return slices.Contains([]string{"28P01", "28000", "3D000", "42704", "22023"}, pg.Code)
 	}
 	return errors.Is(err, errRefused)
 }
