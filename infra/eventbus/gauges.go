@@ -17,6 +17,8 @@ type gauges struct {
 	dead    *prometheus.Desc
 	oldest  *prometheus.Desc
 	memory  *prometheus.Desc
+	lost    *prometheus.Desc
+	found   *prometheus.Desc
 
 	mu   sync.Mutex
 	at   time.Time
@@ -38,6 +40,9 @@ func newGauges(o *Outbox) *gauges {
 		dead:    desc("dead", "Dead deliveries, by durable subscription."),
 		oldest:  desc("oldest_seconds", "Age of the oldest event neither handled nor dead, by durable subscription; 0 without one."),
 		memory:  desc("in_memory", "Deliveries this process holds in memory, by durable subscription."),
+		lost: desc("claims_without_run", "Deliveries that this process has claimed and, at the last look, was not at work on, by durable subscription."+
+			" They are given back at the next look."),
+		found: desc("claims_without_run_total", "Deliveries that this process had claimed and given back since nothing ran them, by durable subscription."),
 	}
 }
 
@@ -47,6 +52,8 @@ func (g *gauges) Describe(out chan<- *prometheus.Desc) {
 	out <- g.dead
 	out <- g.oldest
 	out <- g.memory
+	out <- g.lost
+	out <- g.found
 }
 
 // Collect implements prometheus.Collector. While the database does not answer, it reports what it knew last.
@@ -63,6 +70,8 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	}
 	for _, l := range g.o.lanes {
 		out <- prometheus.MustNewConstMetric(g.memory, prometheus.GaugeValue, float64(l.used.Load()), l.group.Name)
+		out <- prometheus.MustNewConstMetric(g.lost, prometheus.GaugeValue, float64(l.backlog.lost.Load()), l.group.Name)
+		out <- prometheus.MustNewConstMetric(g.found, prometheus.CounterValue, float64(l.backlog.found.Load()), l.group.Name)
 	}
 }
 

@@ -3,7 +3,6 @@ package eventbus
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -68,6 +67,8 @@ type keyState struct {
 	next, tail int64
 	busy       bool
 	waiting    []*Incoming
+	// stuck is when unstick first found the key waiting for a number, on the lane's clock; 0 when it did not.
+	stuck time.Duration
 }
 
 // idle reports whether the lane has nothing of the key, and no publisher is about to give it any.
@@ -83,7 +84,7 @@ func newLane(g Group, capacity int, settle func(*Incoming, error) bool) *lane {
 	}
 	l := &lane{group: g, settle: settle, batch: 1, capacity: int64(capacity), made: time.Now(), keys: make(map[string]*keyState), workers: make(map[*worker]struct{})}
 	l.wake.L = &l.mu
-	l.backlog.held = make(map[string]struct{})
+	l.backlog.held = make(map[string]*Incoming)
 	return l
 }
 
@@ -255,11 +256,19 @@ func (l *lane) unclaimKey(key string, ks *keyState, seq int64) []*Incoming {
 		ks.tail = seq - 1
 		return nil
 	}
-	if l.keys[key] != ks {
+	return l.giveUp(key, ks)
+}
+
+// giveUp removes ks, if it still is the state of key, and returns what waits in it. What it returns, and what push refuses
+// from then on, must go back to storage. The caller holds the lock.
+func (l *lane) giveUp(key string, ks *keyState) []*Incoming {
+	if ks == nil || l.keys[key] != ks {
 		return nil
 	}
 	delete(l.keys, key)
-	return ks.waiting
+	waiting := ks.waiting
+	ks.waiting = nil
+	return waiting
 }
 
 // adopt tells the lane that number seq of key, taken from storage, is the first unfinished one, and that
@@ -276,12 +285,47 @@ func (l *lane) adopt(key string, seq, tail int64) *keyState {
 	return ks
 }
 
-// forget gives up the order of a key whose deliveries could not be taken after all.
-func (l *lane) forget(key string, ks *keyState) {
+// forget gives up an adopted order whose deliveries could not be taken after all. It returns what publishers have queued
+// behind them meanwhile: that must go back to storage.
+func (l *lane) forget(key string, ks *keyState) []*Incoming {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.keys[key] == ks {
-		delete(l.keys, key)
+	return l.giveUp(key, ks)
+}
+
+// unstick gives up the keys that have waited for longer than age for a number that nobody brings: no delivery of theirs is
+// ready or runs, and one is expected. It returns what waited there, which must go back to storage.
+func (l *lane) unstick(age time.Duration) (left []*Incoming) {
+	now := l.clock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for key, ks := range l.keys {
+		switch {
+		case ks.busy || ks.idle():
+			ks.stuck = 0
+		case ks.stuck == 0:
+			ks.stuck = now
+		case now-ks.stuck >= age:
+			left = append(left, l.giveUp(key, ks)...)
+		}
+	}
+	return left
+}
+
+// has notes in runs what the lane has: what is ready, waits for its turn, or is with a worker.
+func (l *lane) has(runs map[*Incoming]struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ready.each(func(d *Incoming) { runs[d] = struct{}{} })
+	for _, ks := range l.keys {
+		for _, d := range ks.waiting {
+			runs[d] = struct{}{}
+		}
+	}
+	for w := range l.workers {
+		for _, d := range w.batch {
+			runs[d] = struct{}{}
+		}
 	}
 }
 
@@ -315,11 +359,7 @@ func (l *lane) drop(d *Incoming) []*Incoming {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if d.order == nil || l.keys[d.Key] != d.order {
-		return nil
-	}
-	delete(l.keys, d.Key)
-	return d.order.waiting
+	return l.giveUp(d.Key, d.order)
 }
 
 // again makes d ready once more, ahead of its key. It reports false when the lane is closed.
@@ -401,10 +441,9 @@ func (l *lane) recall() []*Incoming {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	left := l.ready.drain()
-	for _, ks := range l.keys {
-		left = append(left, ks.waiting...)
+	for key, ks := range l.keys {
+		left = append(left, l.giveUp(key, ks)...)
 	}
-	clear(l.keys)
 	return left
 }
 
@@ -444,277 +483,4 @@ func (l *lane) overdue() {
 			w.expire(at)
 		}
 	}
-}
-
-// worker runs deliveries of a lane, one after the other. It ends when the lane closes.
-type worker struct {
-	lane *lane
-	// since is when the current run began, in nanoseconds on the lane's clock; begun, expired, or 0 between batches.
-	since atomic.Int64
-	// runs is the context of the runs; see context.
-	runs atomic.Pointer[runContext]
-
-	// size is how many deliveries to take next.
-	size int
-	// start is when the runs began that have not been observed yet, ended how many have, and free how many of
-	// their places are to be given back.
-	start       time.Duration
-	ended, free int
-}
-
-// runContext is a context and its end.
-type runContext struct {
-	ctx    context.Context //nolint:containedctx // reused from run to run
-	cancel context.CancelFunc
-}
-
-func (w *worker) run() {
-	l := w.lane
-	normal := false
-	defer func() {
-		w.flush()
-		if r := w.runs.Load(); r != nil {
-			r.cancel()
-		}
-		l.mu.Lock()
-		delete(l.workers, w)
-		if !normal { // the handler called runtime.Goexit: others go on
-			l.rouse()
-		}
-		l.wake.Broadcast()
-		l.mu.Unlock()
-	}()
-	var batch []*Incoming
-	for {
-		batch = l.take(batch[:0], w.size)
-		if len(batch) == 0 {
-			normal = true
-			return
-		}
-		w.start = l.clock()
-		if l.together != nil && len(batch) > 1 && w.all(batch) {
-			continue
-		}
-		at := int64(w.start)
-		for i, d := range batch {
-			if i > 0 && l.closed.Load() {
-				w.settle(d, errNotBegun)
-			} else {
-				w.one(d, at, batch[i+1:])
-			}
-			at = begun
-			batch[i] = nil
-		}
-		w.flush()
-	}
-}
-
-// quick is how long a batch takes that is not watched closely.
-const quick = 100 * time.Microsecond
-
-// flush says what is to be said about the runs since the last flush.
-func (w *worker) flush() {
-	if w.since.Swap(0) == expired {
-		w.runs.Store(nil)
-	}
-	w.observe(nil)
-	if w.free > 0 {
-		w.lane.freed(w.free)
-		w.free = 0
-	}
-}
-
-// observe tells how long the runs took that have ended since it was last called, the last one with err. The clock is
-// read for all of them together: what exceeds quick is taken to be the last one's, and fewer are taken at a time next.
-func (w *worker) observe(err error) {
-	n := w.ended
-	if n == 0 {
-		return
-	}
-	end := w.lane.clock()
-	took := end - w.start
-	usual := min(took, quick) / time.Duration(n)
-	if n > 1 {
-		w.lane.group.Observe(n-1, usual, nil)
-	}
-	w.lane.group.Observe(1, took-usual*time.Duration(n-1), err)
-	w.size = min(w.lane.batch, 1+n*int(quick)/int(took+1))
-	w.start, w.ended = end, 0
-}
-
-func (w *worker) settle(d *Incoming, err error) {
-	if w.lane.settle(d, err) {
-		w.free++
-	}
-}
-
-// take waits for deliveries. It returns none when the lane is closed.
-func (l *lane) take(batch []*Incoming, n int) []*Incoming {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for l.open && l.ready.len() == 0 {
-		l.idle++
-		l.wake.Wait()
-		l.idle--
-	}
-	if !l.open {
-		return batch
-	}
-	if l.together != nil { // the other workers have their part
-		n = min(l.batch, 1+l.ready.len()/l.group.Concurrency)
-	}
-	if l.apart {
-		n = 1
-	}
-	for len(batch) < n && l.ready.len() > 0 {
-		batch = append(batch, l.ready.pop())
-	}
-	return batch
-}
-
-// all tries to run a batch together and settles it. When a handler ends the goroutine, the batch goes back, to be run
-// one by one.
-func (w *worker) all(batch []*Incoming) bool {
-	l := w.lane
-	ended := false
-	defer func() {
-		if w.since.Swap(0) == expired {
-			w.runs.Store(nil)
-		}
-		if ended {
-			return
-		}
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.apart = true
-		for _, d := range batch {
-			l.ready.push(d)
-		}
-	}()
-	done := l.together(w.context(int64(w.start)), batch)
-	ended = true
-	if !done {
-		w.start = l.clock()
-		return false
-	}
-	l.group.Observe(len(batch), (l.clock()-w.start)/time.Duration(len(batch)), nil)
-	for i, d := range batch {
-		w.settle(d, nil)
-		batch[i] = nil
-	}
-	return true
-}
-
-// one runs d, which begins at on the lane's clock, and settles it. When the handler ends the goroutine, the rest of the
-// batch goes back.
-func (w *worker) one(d *Incoming, at int64, rest []*Incoming) {
-	err := errExited
-	defer func() {
-		w.ended++
-		if err != nil {
-			w.observe(err)
-		}
-		if err == errExited { //nolint:errorlint // set just above, never wrapped
-			for _, r := range rest {
-				if !w.lane.again(r) {
-					w.settle(r, errNotBegun)
-				}
-			}
-		}
-		w.settle(d, err)
-	}()
-	err = w.call(d, at)
-}
-
-// errExited is the outcome of a handler that called runtime.Goexit.
-var errExited = fmt.Errorf("the handler ended its goroutine")
-
-func (w *worker) call(d *Incoming, at int64) (err error) {
-	defer recovered(&err)
-	return foreign(w.lane.group.Handle(w.context(at), d))
-}
-
-// recovered turns a panic into an error with its stack.
-func recovered(err *error) {
-	if v := recover(); v != nil {
-		*err = &panicError{value: v, stack: debug.Stack()}
-	}
-}
-
-type panicError struct {
-	value any
-	stack []byte
-}
-
-func (p *panicError) Error() string { return fmt.Sprintf("panic: %v", p.value) }
-
-// context returns the context of the next run, which begins at. One context serves many runs, until it is cancelled: a
-// timer for each run would cost more than most handlers.
-func (w *worker) context(at int64) context.Context {
-	if w.since.Load() != at && w.since.Swap(at) == expired {
-		w.runs.Store(nil)
-	}
-	r := w.runs.Load()
-	if r == nil {
-		r = &runContext{}
-		r.ctx, r.cancel = context.WithCancel(w.lane.base)
-		w.runs.Store(r)
-	}
-	return r.ctx
-}
-
-const (
-	// expired marks a run that outlived the timeout. Its context serves no other run.
-	expired = -1
-	// begun marks a run for which the clock was not read. For the timeout it began when it is first looked at.
-	begun = -2
-)
-
-// expire cancels the run that began at.
-func (w *worker) expire(at int64) {
-	r := w.runs.Load()
-	if r != nil && w.since.CompareAndSwap(at, expired) { // still that run, so r is its context
-		r.cancel()
-	}
-}
-
-// queue is a first-in first-out ring that grows and shrinks with its content.
-type queue struct {
-	buf  []*Incoming
-	head int
-	n    int
-}
-
-func (q *queue) len() int { return q.n }
-
-func (q *queue) push(d *Incoming) {
-	if q.n == len(q.buf) {
-		q.resize(max(16, 2*q.n))
-	}
-	q.buf[(q.head+q.n)&(len(q.buf)-1)] = d
-	q.n++
-}
-
-func (q *queue) pop() *Incoming {
-	d := q.buf[q.head]
-	q.buf[q.head] = nil
-	q.head = (q.head + 1) & (len(q.buf) - 1)
-	q.n--
-	return d
-}
-
-func (q *queue) resize(size int) {
-	buf := make([]*Incoming, size)
-	for i := range q.n {
-		buf[i] = q.buf[(q.head+i)&(len(q.buf)-1)]
-	}
-	q.buf, q.head = buf, 0
-}
-
-func (q *queue) drain() []*Incoming {
-	out := make([]*Incoming, 0, q.n)
-	for q.n > 0 {
-		out = append(out, q.pop())
-	}
-	return out
 }

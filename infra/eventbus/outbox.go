@@ -288,7 +288,7 @@ func (b *batch) hand() {
 
 // deliver hands a claimed delivery to its lane.
 func (o *Outbox) deliver(l *lane, d *Incoming) {
-	o.poller.hold(l, d.ID())
+	o.poller.hold(d)
 	if !l.push(d) {
 		o.settler.add(op{kind: opRelease, d: d})
 	}

@@ -23,6 +23,9 @@ type poller struct {
 	// are then compared with what it knows, until sweepUntil.
 	doubt                 atomic.Bool
 	sweepUntil, lastSweep time.Time
+	// nextReclaim is when to look for held deliveries without a run; lost has those found so far, and since when.
+	nextReclaim time.Time
+	lost        map[*Incoming]time.Time
 	// mayBehind tells that a delivery may be noted as behind another. CheckAll asks for a look at all of them, by check.
 	mayBehind, checkAll atomic.Bool
 	check               behindCheck
@@ -41,10 +44,13 @@ type backlog struct {
 	mu sync.Mutex
 	// due is when the next delivery that waits for its time is due; zero when none is known.
 	due time.Time
-	// held are the deliveries this process has claimed.
-	held map[string]struct{}
+	// held are the deliveries this process has claimed, by the event's id.
+	held map[string]*Incoming
 	// finished are keys whose last delivery here has ended: the next one may wait in the database.
 	finished []string
+
+	// lost counts the held deliveries without a run, found the claims without a run that were given back.
+	lost, found atomic.Int64
 }
 
 const (
@@ -52,8 +58,6 @@ const (
 	claimBatch = 256
 	// fullLook is how often all deliveries are read for what should not be there, since reading them costs by their number.
 	fullLook = time.Hour
-	// sweepAge is how old a claim nobody knows of must be to be given back.
-	sweepAge = 5 * time.Second
 )
 
 func newPoller(o *Outbox) *poller {
@@ -96,19 +100,6 @@ func (p *poller) signal() {
 	}
 }
 
-// hold notes a claim; drop forgets it.
-func (p *poller) hold(l *lane, id string) {
-	l.backlog.mu.Lock()
-	l.backlog.held[id] = struct{}{}
-	l.backlog.mu.Unlock()
-}
-
-func (p *poller) drop(l *lane, id string) {
-	l.backlog.mu.Lock()
-	delete(l.backlog.held, id)
-	l.backlog.mu.Unlock()
-}
-
 func (b *backlog) setDue(at time.Time) {
 	b.mu.Lock()
 	if b.due.IsZero() || at.Before(b.due) {
@@ -126,13 +117,6 @@ func (b *backlog) takeDue(now time.Time) (bool, time.Time) {
 	}
 	b.due = time.Time{}
 	return true, time.Time{}
-}
-
-func (b *backlog) holds(id string) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	_, ok := b.held[id]
-	return ok
 }
 
 func (p *poller) stop() { p.ended.Store(true) }
@@ -300,7 +284,7 @@ func (p *poller) take(ctx context.Context, l *lane, places int, orders map[strin
 	if err != nil {
 		p.doubt.Store(true)
 		for key, order := range orders {
-			l.forget(key, order)
+			p.o.releaseAll(l.forget(key, order))
 		}
 		return 0, fmt.Errorf("claim events: %w", err)
 	}
@@ -350,7 +334,7 @@ func (p *poller) claimPage(ctx context.Context, l *lane, heads []head, taken map
 	})
 	for key, order := range orders {
 		if !keys[key] { // another process was faster
-			l.forget(key, order)
+			p.o.releaseAll(l.forget(key, order))
 		}
 	}
 	return places < len(heads), err
@@ -366,7 +350,7 @@ func (p *poller) claimHead(ctx context.Context, l *lane, h head, taken map[strin
 	var run []claimed
 	_, err = p.take(ctx, l, places, orders, func(ctx context.Context) ([]claimed, error) {
 		if order := orders[h.key]; order != nil { // of a try that did not commit
-			l.forget(h.key, order)
+			p.o.releaseAll(l.forget(h.key, order))
 		}
 		got, err := p.o.store.claimKey(ctx, p.o.id(), l.group.Name, h.key, h.seq, places, l.group.Block)
 		if run = got; err != nil || len(got) == 0 {
@@ -394,7 +378,7 @@ func (p *poller) chores(ctx context.Context, now time.Time) {
 		p.o.log.Warn("subscriptions of other versions not read", zap.Error(err))
 	}
 	if p.doubt.Swap(false) {
-		p.sweepUntil = now.Add(max(p.o.cfg.Lease, 2*sweepAge))
+		p.sweepUntil = now.Add(max(p.o.cfg.Lease, 2*p.sweepAge()))
 	}
 	wait := fullLook
 	if now.Before(p.sweepUntil) {
@@ -402,26 +386,10 @@ func (p *poller) chores(ctx context.Context, now time.Time) {
 	}
 	if now.Sub(p.lastSweep) >= wait {
 		p.lastSweep = now
-		p.o.chore(ctx, "claims nobody holds not found", p.sweep)
+		p.o.chore(ctx, "claims without a run not found", p.sweep)
 	}
-}
-
-// sweep gives back what this process has claimed according to the database and does not know of: the outcome of a
-// commit may have been lost with the connection.
-func (p *poller) sweep(ctx context.Context) error {
-	owned, err := p.o.store.owned(ctx, p.o.id(), sweepAge)
-	if err != nil {
-		return err
+	if !now.Before(p.nextReclaim) {
+		p.nextReclaim = now.Add(p.o.cfg.Lease / 2)
+		p.reclaim(p.sweepAge())
 	}
-	for _, d := range owned {
-		l := p.o.laneOf(d.Subscription())
-		if l == nil || l.backlog.holds(d.ID()) {
-			continue
-		}
-		if _, err := p.o.store.release(ctx, d, 0); err != nil {
-			return err
-		}
-		p.open(l, 0)
-	}
-	return nil
 }

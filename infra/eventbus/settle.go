@@ -35,8 +35,11 @@ type op struct {
 type settler struct {
 	o *Outbox
 
-	mu       sync.Mutex
-	ops      []op
+	mu  sync.Mutex
+	ops []op
+	// writing are the outcomes of the transaction that is under way, pulled the deliveries that run in it.
+	writing  []op
+	pulled   []*Incoming
 	urgent   bool
 	hurried  int
 	finished bool
@@ -199,6 +202,7 @@ func (s *settler) cycle(ctx context.Context) error {
 	for i := range ops {
 		s.o.written(&ops[i])
 	}
+	s.ended()
 	s.o.progress()
 	return nil
 }
@@ -225,7 +229,31 @@ func (s *settler) takeOps() []op {
 	copy(ops, s.ops)
 	s.ops = append(s.ops[:0], s.ops[n:]...)
 	s.urgent = len(s.ops) > 0
+	s.writing = ops
 	return ops
+}
+
+// ended tells that the transaction under way is over.
+func (s *settler) ended() {
+	s.mu.Lock()
+	s.writing = nil
+	clear(s.pulled)
+	s.pulled = s.pulled[:0]
+	s.mu.Unlock()
+}
+
+// has notes in runs the deliveries that the settler has.
+func (s *settler) has(runs map[*Incoming]struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, ops := range [][]op{s.ops, s.writing} {
+		for i := range ops {
+			runs[ops[i].d] = struct{}{}
+		}
+	}
+	for _, d := range s.pulled {
+		runs[d] = struct{}{}
+	}
 }
 
 func (s *settler) putBack(ops []op) {
@@ -233,6 +261,7 @@ func (s *settler) putBack(ops []op) {
 	s.ops = append(ops, s.ops...)
 	s.urgent = s.urgent || len(ops) > 0
 	s.mu.Unlock()
+	s.ended()
 }
 
 // settled decides what becomes of a delivery whose handler has ended; it is called by the lanes' workers. The place is
@@ -359,7 +388,7 @@ func (o *Outbox) bury(ctx context.Context, p *op) error {
 // written follows up on an outcome that is in the database.
 func (o *Outbox) written(p *op) {
 	l := p.d.lane
-	o.poller.drop(l, p.d.ID())
+	o.poller.drop(p.d)
 	o.suspects.written(p.d)
 	l.unreserve()
 	switch p.kind {

@@ -160,6 +160,9 @@ func (s *settler) nextTx() *Incoming {
 			continue
 		}
 		if d := l.pull(); d != nil {
+			s.mu.Lock()
+			s.pulled = append(s.pulled, d)
+			s.mu.Unlock()
 			s.turn = (s.turn + i + 1) % len(lanes)
 			return d
 		}

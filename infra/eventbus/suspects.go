@@ -37,10 +37,11 @@ type suspects struct {
 	changed sync.Cond // tells of whatever may let another one begin, and of the close
 	waiting []*Incoming
 	running map[*Incoming]*time.Timer
-	// begun tells that run runs, and taken that it has one that is neither waiting nor with its lane.
-	begun, taken bool
-	closed       bool
-	over         sync.WaitGroup
+	// begun tells that run runs, and taken is the one it has that is neither waiting nor with its lane, or nil.
+	begun  bool
+	taken  *Incoming
+	closed bool
+	over   sync.WaitGroup
 	// calm is when those may begin that run by themselves.
 	calm  time.Time
 	timer *time.Timer
@@ -79,7 +80,7 @@ func (s *suspects) start() {
 
 // add takes a suspect, whose place in its lane is reserved.
 func (s *suspects) add(ctx context.Context, d *Incoming) {
-	s.o.poller.hold(d.lane, d.ID())
+	s.o.poller.hold(d)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -103,7 +104,7 @@ func (s *suspects) run(ctx context.Context) {
 			s.begin(ctx, d)
 		}
 		s.mu.Lock()
-		s.taken = false
+		s.taken = nil
 		s.changed.Broadcast()
 		s.mu.Unlock()
 	}
@@ -119,7 +120,7 @@ func (s *suspects) next() *Incoming {
 		if s.mayRun(d) {
 			i := slices.Index(s.waiting, d)
 			s.waiting = slices.Delete(s.waiting, i, i+1)
-			s.taken = true
+			s.taken = d
 			return d
 		}
 		s.changed.Wait()
@@ -184,6 +185,18 @@ func (s *suspects) ended(d *Incoming) {
 	s.changed.Broadcast()
 }
 
+// has notes in runs the suspects that wait or are about to begin; those that run are with their lanes.
+func (s *suspects) has(runs map[*Incoming]struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.waiting {
+		runs[d] = struct{}{}
+	}
+	if s.taken != nil {
+		runs[s.taken] = struct{}{}
+	}
+}
+
 // close begins no further suspect and returns those that have not begun. Those that run are their lanes' to wait for.
 func (s *suspects) close() []*Incoming {
 	s.mu.Lock()
@@ -193,7 +206,7 @@ func (s *suspects) close() []*Incoming {
 	left := s.waiting
 	s.waiting = nil
 	s.changed.Broadcast()
-	for s.taken { // for countTimeout at most
+	for s.taken != nil { // for countTimeout at most
 		s.changed.Wait()
 	}
 	return left
