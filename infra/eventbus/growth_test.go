@@ -1,0 +1,316 @@
+package eventbus_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"plugboard/app"
+	"plugboard/app/apptest/pgrelay"
+	"plugboard/infra/eventbus"
+)
+
+// Each poll asked twice for each subscription, and each replica tried the lock of each other: statements of an idle service
+// grew with subscriptions, and with the square of replicas.
+func TestIdleStatementsGrowWithNothing(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	few := idleStatements(t, 2, 1)
+	require.Less(t, idleStatements(t, 60, 1), 2*few, "60 subscriptions against 2")
+	require.Less(t, idleStatements(t, 2, 6), 2*few, "each of 6 replicas against one")
+}
+
+// idleStatements returns how many round trips the first of some replicas makes in a hundred of its polls while nothing happens.
+func idleStatements(t *testing.T, subscriptions, replicas int) float64 {
+	t.Helper()
+	at := newSchema(t)
+	cfg := settings()
+	cfg.Poll = 50 * time.Millisecond
+	plugins := []func(b *app.Boot){publishes(Note{})}
+	for i := range subscriptions {
+		plugins = append(plugins, subscribes(app.On(func(context.Context, Note) error { return nil }), app.Named(fmt.Sprintf("s%d", i))))
+	}
+	relay, through, err := pgrelay.Through(at.url)
+	require.NoError(t, err)
+	t.Cleanup(relay.Close)
+	measured := start(t, site{at.name, through}, cfg, plugins...)
+	for range replicas - 1 {
+		start(t, at, cfg, plugins...)
+	}
+	renewals := func() int64 { // one at each of its ticks, or fewer on a busy machine
+		return number(t, openAt(t, at), `SELECT seen_at FROM bus_processes ORDER BY id LIMIT 1`)
+	}
+	before := relay.Sent.Load()
+	ticks := 0
+	for last := renewals(); ticks < 20; {
+		if now := renewals(); now != last {
+			last = now
+			ticks++
+		}
+	}
+	sent := relay.Sent.Load() - before
+	measured.stop()
+	return float64(sent) / float64(ticks)
+}
+
+// A poll read the first delivery of every key, also of those that cannot go on: with 100,000 of them, all the time. What is
+// behind another one is read once; when that has ended, however it has, the next one is found at once.
+func TestWhatIsBehindAnotherIsFoundWhenThatHasEnded(t *testing.T) {
+	t.Parallel()
+	const waiting = 40
+	for name, end := range map[string]func(t *testing.T, r *rig, repair func()){
+		"discarded": func(t *testing.T, r *rig, _ func()) {
+			n, err := r.bus.Admin("x").Discard(t.Context(), eventbus.Filter{})
+			require.NoError(t, err)
+			require.Equal(t, 1, n)
+		},
+		"replayed": func(t *testing.T, r *rig, repair func()) {
+			repair()
+			n, err := r.bus.Admin("x").Replay(t.Context(), eventbus.Filter{})
+			require.NoError(t, err)
+			require.Equal(t, 1, n)
+		},
+		"adopted": func(t *testing.T, r *rig, repair func()) {
+			repair()
+			_, err := r.db.ExecContext(t.Context(), "UPDATE bus_deliveries SET subscription = 'former'")
+			require.NoError(t, err)
+			require.NoError(t, r.bus.Admin("x").Adopt(t.Context(), "former", "p1/thing.made"))
+			n, err := r.bus.Admin("x").Replay(t.Context(), eventbus.Filter{})
+			require.NoError(t, err)
+			require.Equal(t, 1, n)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			eachSite(t, func(t *testing.T, at site) {
+				var handled seen[int64]
+				broken := make(chan struct{})
+				r := start(t, at, settings(), publishes(Made{}), subscribes(app.On(func(_ context.Context, e Made) error {
+					select {
+					case <-broken:
+						handled.add(e.ID)
+						return nil
+					default:
+						return app.Permanent(errors.New("broken"))
+					}
+				}), app.Block()))
+				for i := range int64(waiting + 1) {
+					r.publish(Made{ID: i, Group: "k"})
+				}
+				require.Eventually(t, func() bool {
+					return number(t, r.db, "SELECT COUNT(*) FROM bus_deliveries WHERE behind = 1") == waiting
+				}, 20*time.Second, 5*time.Millisecond)
+				first := int64(1)
+				repaired := false
+				end(t, r, func() { close(broken); first, repaired = 0, true })
+				if !repaired {
+					close(broken)
+				}
+				requireHandled(t, &handled, first, waiting)
+			})
+		})
+	}
+}
+
+// requireHandled waits until the numbers from first to last have been handled, and in order.
+func requireHandled(t *testing.T, handled *seen[int64], first, last int64) {
+	t.Helper()
+	var want []int64
+	for i := first; i <= last; i++ {
+		want = append(want, i)
+	}
+	require.Eventually(t, func() bool { return len(handled.all()) >= len(want) }, 20*time.Second, 5*time.Millisecond)
+	require.Equal(t, want, handled.all())
+}
+
+// A delivery that is noted as behind another, which has ended without anybody looking for the next, would wait for ever: its
+// process was killed between the two, or is of a version that does not look.
+func TestWhatNobodyLookedForIsFound(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		next := 0
+		fill := func(r *rig) {
+			for range 5 {
+				next++
+				for _, statement := range []string{
+					fmt.Sprintf(`INSERT INTO bus_events (id, topic, key, seq, emitter, parent, request_id, trace, headers, payload, published_at)
+						VALUES ('0197a000-0000-7000-8000-0000000000%02d', 'thing.made', 'k', %[1]d, 'x', '', '', '', '', '{"id":%[1]d}', 1)`, next),
+					fmt.Sprintf(`INSERT INTO bus_deliveries (event_id, subscription, key, seq, state, owner, token, attempts, due_at, claimed_at, behind)
+						VALUES ('0197a000-0000-7000-8000-0000000000%02d', 'p1/thing.made', 'k', %[1]d, 'pending', '', 0, 0, 0, 0, 1)`, next),
+				} {
+					_, err := r.db.ExecContext(t.Context(), statement)
+					require.NoError(t, err)
+				}
+			}
+		}
+		var handled seen[int64]
+		handler := subscribes(app.On(func(_ context.Context, e Made) error { handled.add(e.ID); return nil }))
+		r := prepare(t, at, settings(), publishes(Made{}), handler)
+		fill(r)
+		require.NoError(t, r.bus.Start(t.Context()))
+		requireHandled(t, &handled, 1, 5)
+		if at.name == "sqlite" {
+			return // no other process works on the database
+		}
+		r.idle()
+
+		t.Run("of a process that died", func(t *testing.T) {
+			fill(r)
+			_, err := r.db.ExecContext(t.Context(), "INSERT INTO bus_processes (id, lock_key, seen_at, lease_until, keeps_behind) VALUES ('dead', 1, 0, 0, TRUE)")
+			require.NoError(t, err)
+			requireHandled(t, &handled, 1, 10)
+			r.idle()
+		})
+		t.Run("of the version before", func(t *testing.T) {
+			db := openAt(t, at)
+			conn, err := db.Conn(t.Context())
+			require.NoError(t, err)
+			defer func() { require.NoError(t, conn.Close()) }()
+			key := time.Now().UnixNano()
+			_, err = conn.ExecContext(t.Context(), "SELECT pg_advisory_lock($1)", key)
+			require.NoError(t, err)
+			_, err = r.db.ExecContext(t.Context(), fmt.Sprintf("INSERT INTO bus_processes (id, lock_key, seen_at, lease_until) VALUES ('old', %d, 0, %d)",
+				key, time.Now().Add(time.Hour).UnixMilli()))
+			require.NoError(t, err)
+			fill(r)
+			requireHandled(t, &handled, 1, 15)
+		})
+	})
+}
+
+// A replica that has a key at work finishes it while another has just found the next delivery behind. Neither may take it for
+// the other's to go on with.
+func TestAKeyGoesOnFromReplicaToReplica(t *testing.T) {
+	t.Parallel()
+	at := newSchema(t)
+	cfg := settings()
+	var handled seen[int64]
+	handler := subscribes(app.On(func(_ context.Context, e Made) error { handled.add(e.ID); return nil }))
+	replicas := []*rig{start(t, at, cfg, publishes(Made{}), handler), start(t, at, cfg, publishes(Made{}), handler), start(t, at, cfg, publishes(Made{}), handler)}
+	const events = 300
+	for i := range int64(events) {
+		replicas[i%3].publish(Made{ID: i, Group: "k"})
+	}
+	for _, r := range replicas {
+		r.idle()
+	}
+	requireHandled(t, &handled, 0, events-1)
+}
+
+// Keys that came at more than 500 a minute left their numbers faster than they were deleted, and the table grew for ever.
+func TestNumbersAreDeletedAtAnyRate(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		cfg := settings()
+		cfg.Retention = time.Nanosecond
+		r := prepare(t, at, cfg, publishes(Made{}), subscribes(app.On(func(context.Context, Made) error { return nil })))
+		_, err := r.db.ExecContext(t.Context(), `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)
+			INSERT INTO bus_sequences (topic, key, last, used_at) SELECT CASE i % 3 WHEN 0 THEN 'a' ELSE 'thing.made' END, 'k' || i, i, 0 FROM n`)
+		require.NoError(t, err)
+		require.NoError(t, r.bus.Start(t.Context()))
+		require.Eventually(t, func() bool { return number(t, r.db, "SELECT COUNT(*) FROM bus_sequences") == 0 }, 30*time.Second, 20*time.Millisecond)
+		require.EqualValues(t, 3999, number(t, r.db, "SELECT last FROM bus_floors WHERE topic = 'a'"))
+		require.EqualValues(t, 4000, number(t, r.db, "SELECT last FROM bus_floors WHERE topic = 'thing.made'"))
+	})
+}
+
+// A key began anew at the process's time: lower than before, when its numbers had been taken by a process whose clock was
+// fast. Whoever had noted the last number missed the events below it.
+func TestNumbersOnlyGrow(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(t *testing.T, at site) {
+		r := start(t, at, settings(), publishes(Made{}), subscribes(app.On(func(context.Context, Made) error { return nil })))
+		last := func(key string) int64 {
+			return number(t, r.db, "SELECT MAX(seq) FROM bus_events WHERE key = '"+key+"'")
+		}
+		r.publish(Made{Group: "a"})
+		begin := last("a")
+		require.InDelta(t, time.Now().UnixMilli()<<16, begin, float64(time.Hour.Milliseconds()<<16))
+		const fast = 1 << 50
+		for _, statement := range []string{
+			fmt.Sprintf("UPDATE bus_sequences SET last = last + %d", fast), // a clock that is days fast
+			"DELETE FROM bus_sequences",                                    // after the retention, by any version
+		} {
+			_, err := r.db.ExecContext(t.Context(), statement)
+			require.NoError(t, err)
+		}
+		r.publish(Made{Group: "a"})
+		r.publish(Made{Group: "b"})
+		require.EqualValues(t, begin+fast+1, last("a"))
+		require.EqualValues(t, begin+fast+1, last("b"))
+		r.publish(Made{Group: "b"})
+		require.EqualValues(t, begin+fast+2, last("b"))
+	})
+}
+
+// Ages were taken by the clock of the process: one that was days fast deleted all history.
+func TestRetentionGoesByTheDatabasesClock(t *testing.T) {
+	t.Parallel()
+	at := newSchema(t)
+	at.url += ",pg_catalog" // what the schema defines goes first
+	cfg := settings()
+	cfg.Retention = 24 * time.Hour
+	r := prepare(t, at, cfg, publishes(Note{}))
+	_, err := r.db.ExecContext(t.Context(), `CREATE FUNCTION clock_timestamp() RETURNS timestamptz LANGUAGE sql AS
+		$$ SELECT pg_catalog.clock_timestamp() - interval '8 days' $$`)
+	require.NoError(t, err)
+	for _, age := range []time.Duration{3 * 24 * time.Hour, 20 * 24 * time.Hour} {
+		id := fmt.Sprintf("%012x", time.Now().Add(-age).UnixMilli())
+		_, err := r.db.ExecContext(t.Context(), fmt.Sprintf(`INSERT INTO bus_events (id, topic, key, seq, emitter, parent, request_id, trace, headers, payload, published_at)
+			VALUES ('%s-%s-7000-8000-000000000001', 'note.taken', '', 0, 'x', '', '', '', '', '{}', 0)`, id[:8], id[8:]))
+		require.NoError(t, err)
+	}
+	require.NoError(t, r.bus.Start(t.Context()))
+	require.Eventually(t, func() bool { return number(t, r.db, "SELECT COUNT(*) FROM bus_events") < 2 }, 20*time.Second, 5*time.Millisecond)
+	r.stop()
+	require.EqualValues(t, 1, number(t, openAt(t, at), "SELECT COUNT(*) FROM bus_events"), "what is three days old to the process is still to come for the database")
+}
+
+// Unreadable events of one key were parked one after the other, each for the whole time: readable ones behind them waited for
+// days.
+func TestUnreadableEventsOfAKeyAreParkedTogether(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	eachSite(t, func(t *testing.T, at site) {
+		cfg := settings()
+		cfg.Park = 5 * time.Second
+		const unreadable = 8
+		handled := make(chan struct{})
+		r := start(t, at, cfg, publishes(Made{}), subscribes(app.On(func(_ context.Context, e Made) error {
+			if e.ID < unreadable {
+				return fmt.Errorf("v1: %w", eventbus.ErrUnreadable)
+			}
+			close(handled)
+			return nil
+		})))
+		begin := time.Now()
+		for i := range int64(unreadable + 1) {
+			r.publish(Made{ID: i, Group: "k"})
+		}
+		admin := r.bus.Admin("x")
+		var parked []eventbus.DeliveryInfo
+		require.Eventually(t, func() bool {
+			all, err := admin.Deliveries(t.Context(), eventbus.Filter{State: "pending"})
+			require.NoError(t, err)
+			parked = slices.DeleteFunc(all, func(d eventbus.DeliveryInfo) bool { return d.ParkedUntil.IsZero() })
+			return len(parked) == 1
+		}, 4*time.Second, time.Millisecond)
+		require.WithinDuration(t, begin.Add(cfg.Park), parked[0].ParkedUntil, 3*time.Second)
+		all, err := admin.Subscriptions(t.Context())
+		require.NoError(t, err)
+		require.EqualValues(t, 1, all[0].Parked)
+		require.Equal(t, parked[0].ParkedUntil, all[0].ParkedUntil)
+		receive(t, handled)
+		require.EqualValues(t, unreadable, number(t, r.db, "SELECT COUNT(*) FROM bus_deliveries WHERE state = 'dead'"))
+		require.Less(t, number(t, r.db, "SELECT MAX(failed_at) - MIN(failed_at) FROM bus_deliveries WHERE state = 'dead'"), cfg.Park.Milliseconds())
+	})
+}
