@@ -4,12 +4,15 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"log"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -35,6 +38,10 @@ import (
 
 // childApp is the application that this test binary runs as a process of its own.
 func childApp(name string) fx.Option {
+	name, ignore := strings.CutPrefix(name, "nohup ")
+	if ignore { // as nohup(1) does
+		signal.Ignore(syscall.SIGHUP)
+	}
 	parts := map[string]fx.Option{
 		"load": app.Domain("load",
 			app.Migrations(fstest.MapFS{
@@ -45,9 +52,14 @@ func childApp(name string) fx.Option {
 			boots("load.stream", func(b *app.Boot) {
 				b.Raw(http.MethodGet, "/stream", stream, app.Timeout(0))
 			})),
-		"orders":        orders("mail"),
-		"other orders":  orders("letters"),
-		"reports":       reports(),
+		"orders":         orders("mail"),
+		"other orders":   orders("letters"),
+		"reports":        reports(),
+		"fails at start": fx.Invoke(onStart(func(context.Context) error { return errors.New("no route to host") })),
+		"logs by the standard library": fx.Invoke(onStart(func(context.Context) error {
+			log.Print("a library has something to say")
+			return nil
+		})),
 		"hangs at stop": fx.Invoke(onStop(func(context.Context) error { select {} })),
 		"waits at start": fx.Invoke(onStart(func(ctx context.Context) error {
 			fmt.Println("starting")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.uber.org/fx"
+	"go.uber.org/zap"
 
 	"plugboard/config"
 	"plugboard/infra/database"
@@ -18,6 +19,7 @@ type Commands struct {
 	stdout, stderr io.Writer
 	modules        fx.Option
 	options        options
+	loggers        []*zap.Logger // of the applications that were put together
 }
 
 // New puts the application together, with the settings of the environment. Problems of the settings and of the
@@ -26,7 +28,18 @@ func (c *Commands) New() (*App, error) { return c.newApp(c.options) }
 
 func (c *Commands) newApp(o options) (*App, error) {
 	cfg, err := config.Load(c.environ)
-	return newApp(cfg, c.modules, o, err)
+	a, err := newApp(cfg, c.modules, o, err)
+	if err == nil {
+		c.loggers = append(c.loggers, a.Logger())
+	}
+	return a, err
+}
+
+// flushLogs waits until what was logged is written, a second at most: the process ends next.
+func (c *Commands) flushLogs() {
+	for _, logger := range c.loggers {
+		_ = logger.Sync() // there is nowhere to report to
+	}
 }
 
 // WithDatabase puts the application together, opens its database alone, runs fn, and closes it. Nothing is
@@ -79,7 +92,7 @@ Settings come from the environment (APP_…), from the YAML file that APP_CONFIG
 defaults; "plugboard check --print-config" lists them.
 
 Exit codes: 0 done; 1 failed, or not started; 2 no such command or flag; 3 stopped, but something
-did not end in its time; 130 and 143 ended at once by a second signal.`,
+did not end in its time; 129, 130 and 143 ended at once by a second signal.`,
 		Args:          cobra.NoArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -100,7 +113,7 @@ func (c *Commands) serveCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "serve",
 		Short: "Start the service and run it until it is told to stop",
-		Long: `Starts the service and runs it until SIGTERM or an interrupt. It then stops gracefully: it is not
+		Long: `Starts the service and runs it until SIGTERM, SIGHUP or an interrupt. It then stops gracefully: it is not
 ready any more, finishes what it has accepted, and exits with 0. A second signal ends it at once.`,
 		Args: cobra.NoArgs,
 		RunE: c.serve,

@@ -13,8 +13,8 @@ import (
 	"go.uber.org/fx"
 )
 
-// The exit codes of the binary. A second signal ends the process at once with 128 and the signal's number: 130
-// for an interrupt, 143 for SIGTERM.
+// The exit codes of the binary. A second signal ends the process at once with 128 and the signal's number: 129 for
+// SIGHUP, 130 for an interrupt, 143 for SIGTERM.
 const (
 	// ExitClean says that the command did what it was asked; for serve, that everything ended in its
 	// time.
@@ -40,11 +40,15 @@ func Main(modules fx.Option, opts ...Option) {
 }
 
 // Run runs one command: args are its name and flags, environ its settings, as in os.Environ. It returns the
-// exit code. An interrupt, SIGTERM or the end of ctx stops the command gracefully; at a second signal, more than
-// 50 ms later, Run returns at once, leaving behind what it was waiting for: the caller must exit then.
+// exit code. An interrupt, SIGTERM, SIGHUP or the end of ctx stops the command gracefully; at a second signal, more than
+// 50 ms later, Run returns at once, leaving behind what it was waiting for: the caller must exit then. A process that was
+// started with SIGHUP ignored, as by nohup(1), goes on ignoring it.
 func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, modules fx.Option, opts ...Option) int {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	defer signal.Stop(signals)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -63,18 +67,23 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, 
 				first = time.Now()
 				cancel(interrupt{s})
 			case time.Since(first) > echo:
-				tell(stderr, fmt.Sprintf("%s again: ended at once\n", s))
+				tell(stderr, fmt.Sprintf("%s again: ended at once\n", s), shortWord)
 				return exitCode(s)
 			}
 		}
 	}
 }
 
-// tellTimeout is how long the last word of the process may take.
-const tellTimeout = 100 * time.Millisecond
+// How long a word of the process may take, whose reader may have stopped reading.
+const (
+	// shortWord is for when somebody waits for what comes next.
+	shortWord = 100 * time.Millisecond
+	// lastWord is for why the process ends.
+	lastWord = time.Second
+)
 
-// tell writes text to w, but does not wait for a reader that has stopped reading: the process is to end.
-func tell(w io.Writer, text string) {
+// tell writes text to w, and waits for it no longer than timeout.
+func tell(w io.Writer, text string, timeout time.Duration) {
 	told := make(chan struct{})
 	go func() {
 		defer close(told)
@@ -82,7 +91,7 @@ func tell(w io.Writer, text string) {
 	}()
 	select {
 	case <-told:
-	case <-time.After(tellTimeout):
+	case <-time.After(timeout):
 	}
 }
 
@@ -123,15 +132,16 @@ func (c *Commands) execute(ctx context.Context, args []string) int {
 	root.SetOut(c.stdout)
 	root.SetErr(c.stderr)
 	err := root.ExecuteContext(ctx)
+	c.flushLogs()
 	var e *exit
 	switch {
 	case err == nil:
 		return ExitClean
 	case !errors.As(err, &e):
-		_, _ = fmt.Fprintf(c.stderr, "%s\nrun \"plugboard --help\" for help\n", err)
+		tell(c.stderr, fmt.Sprintf("%s\nrun \"plugboard --help\" for help\n", err), lastWord)
 		return ExitUsage
 	case e.err != nil:
-		_, _ = fmt.Fprintln(c.stderr, e.err)
+		tell(c.stderr, fmt.Sprintln(e.err), lastWord)
 	}
 	return e.code
 }

@@ -22,6 +22,7 @@ func (c *Commands) serve(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return &exit{ExitFailed, err}
 	}
+	defer zap.RedirectStdLog(a.Logger())() // what libraries write there would wait for whoever reads the log
 	ctx := cmd.Context()
 	if err := a.Start(ctx); err != nil {
 		return c.startFailed(ctx, a, err)
@@ -67,7 +68,7 @@ func (c *Commands) announce(a *App) {
 		a.Logger().Info("ready", a.summaryFields()...)
 		return
 	}
-	_, _ = fmt.Fprint(c.stdout, a.Summary())
+	tell(c.stdout, a.Summary(), shortWord)
 }
 
 // summaryFields is [App.Summary] for machines.

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"plugboard/infra/logging"
 )
 
 // unknownRoute is the label of requests for paths nobody serves.
@@ -200,7 +202,7 @@ func (x *exchange) observe() {
 	}
 	if entry := x.server.logger.Check(zap.InfoLevel, "request"); entry != nil {
 		entry.Write(
-			zap.String("method", x.request.Method), zap.String("route", x.route.path), zap.String("path", x.request.URL.Path),
+			x.methodField(), zap.String("route", x.route.path), zap.String("path", logging.Clip(x.request.URL.Path, longGiven)),
 			zap.Int("status", status), zap.Int64("bytes", x.bytes), zap.Duration("duration", took),
 			zap.String("request_id", x.call.RequestID), x.plugin(), zap.String("remote", x.client()),
 		)
@@ -240,8 +242,17 @@ func (x *exchange) logger() *zap.Logger { return x.server.logger }
 func (x *exchange) identity() []zap.Field {
 	return []zap.Field{
 		zap.String("request_id", x.call.RequestID), x.plugin(),
-		zap.String("method", x.request.Method), zap.String("route", x.route.path),
+		x.methodField(), zap.String("route", x.route.path),
 	}
+}
+
+// longGiven is how much is logged of what a client chooses.
+const longGiven = 512
+
+// methodField names the request's method, which may be any token.
+func (x *exchange) methodField() zap.Field {
+	const longest = 32
+	return zap.String("method", logging.Clip(x.request.Method, longest))
 }
 
 // plugin names the plugin that serves the request; the host's own routes have none.

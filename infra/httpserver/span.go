@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
+	"plugboard/infra/logging"
 	"plugboard/infra/telemetry"
 )
 
@@ -43,7 +44,7 @@ func (x *exchange) endSpan(status int) {
 	}
 	x.span.SetName(name)
 	x.span.SetAttributes(
-		attribute.String("http.request.method", method), attribute.String("url.path", x.request.URL.Path), attribute.String("url.scheme", x.scheme()),
+		attribute.String("http.request.method", method), attribute.String("url.path", logging.Clip(x.request.URL.Path, longGiven)), attribute.String("url.scheme", x.scheme()),
 		attribute.Int("http.response.status_code", status), attribute.Int64("http.response.body.size", x.bytes),
 		attribute.String("plugboard.request_id", x.call.RequestID),
 	)

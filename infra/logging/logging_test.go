@@ -11,7 +11,6 @@ import (
 	"go.uber.org/fx"
 	"go.uber.org/fx/fxevent"
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"plugboard/config"
 	"plugboard/infra/logging"
@@ -23,6 +22,7 @@ func TestJSON(t *testing.T) {
 	logger := newLogger(t, &out, true, "info")
 	logger.With(zap.String("plugin", "products.create_product")).Error("store product", zap.Error(errors.New("disk full")), zap.Duration("took", 1500*time.Millisecond))
 	logger.Debug("not at this level")
+	require.NoError(t, logger.Sync())
 
 	var line map[string]any
 	require.NoError(t, json.Unmarshal(out.Bytes(), &line), "one line of JSON")
@@ -38,7 +38,9 @@ func TestJSON(t *testing.T) {
 func TestConsole(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	newLogger(t, &out, false, "debug").Debug("hello", zap.Int("n", 1))
+	logger := newLogger(t, &out, false, "debug")
+	logger.Debug("hello", zap.Int("n", 1))
+	require.NoError(t, logger.Sync())
 	require.Regexp(t, `^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z  DEBUG  hello  \{"n": 1\}\n$`, out.String())
 }
 
@@ -66,18 +68,22 @@ func TestModuleProvidesTheLogger(t *testing.T) {
 func TestFxEventsAreDebug(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	events := logging.FxLogger(newLogger(t, &out, true, "info"))
+	logger := newLogger(t, &out, true, "info")
+	events := logging.FxLogger(logger)
 	events.LogEvent(&fxevent.Provided{ConstructorName: "x"})
 	events.LogEvent(&fxevent.Started{Err: errors.New("no")})
+	require.NoError(t, logger.Sync())
 	require.Empty(t, out.String())
-	events = logging.FxLogger(newLogger(t, &out, true, "debug"))
+	logger = newLogger(t, &out, true, "debug")
+	events = logging.FxLogger(logger)
 	events.LogEvent(&fxevent.Started{})
+	require.NoError(t, logger.Sync())
 	require.NotEmpty(t, out.String())
 }
 
 func newLogger(t *testing.T, out *bytes.Buffer, asJSON bool, level string) *zap.Logger {
 	t.Helper()
-	logger, err := logging.NewTo(zapcore.AddSync(out), asJSON, config.Log{Level: level})
+	logger, err := logging.NewTo(logging.NewWriter(out, logging.Notice(asJSON)), asJSON, config.Log{Level: level})
 	require.NoError(t, err)
 	return logger
 }

@@ -1,0 +1,97 @@
+package logging
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"go.uber.org/zap/zapcore"
+)
+
+// The bounds of one record.
+const (
+	// longRecord is the length from which a record's fields are clipped.
+	longRecord = 16 << 10
+	// longField is what is left of each text of such a record.
+	longField = 4 << 10
+)
+
+// core encodes records and passes them to a [Writer]. zap's own does not tell a writer which level a record has.
+type core struct {
+	zapcore.LevelEnabler
+
+	encoder zapcore.Encoder
+	out     *Writer
+}
+
+// With implements zapcore.Core.
+func (c *core) With(fields []zapcore.Field) zapcore.Core {
+	clone := &core{c.LevelEnabler, c.encoder.Clone(), c.out}
+	for _, f := range fields {
+		f.AddTo(clone.encoder)
+	}
+	return clone
+}
+
+// Check implements zapcore.Core.
+func (c *core) Check(entry zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	if c.Enabled(entry.Level) {
+		return checked.AddCore(entry, c)
+	}
+	return checked
+}
+
+// Write implements zapcore.Core.
+func (c *core) Write(entry zapcore.Entry, fields []zapcore.Field) error {
+	line, err := c.encoder.EncodeEntry(entry, fields)
+	if err != nil {
+		return fmt.Errorf("encode log record: %w", err)
+	}
+	if line.Len() > longRecord {
+		line.Free()
+		entry.Message, entry.Stack = Clip(entry.Message, longField), Clip(entry.Stack, longRecord)
+		if line, err = c.encoder.EncodeEntry(entry, clipFields(fields)); err != nil {
+			return fmt.Errorf("encode log record: %w", err)
+		}
+	}
+	c.out.WriteRecord(entry.Level, line.Bytes())
+	line.Free()
+	if entry.Level > zapcore.ErrorLevel { // the process may end next
+		return c.out.Sync()
+	}
+	return nil
+}
+
+// Sync implements zapcore.Core.
+func (c *core) Sync() error { return c.out.Sync() }
+
+// clipFields returns fields whose texts have a bounded length. What is neither a text nor an error stays as it is.
+func clipFields(fields []zapcore.Field) []zapcore.Field {
+	clipped := make([]zapcore.Field, len(fields))
+	for i, f := range fields {
+		switch {
+		case f.Type == zapcore.StringType:
+			f.String = Clip(f.String, longField)
+		case f.Type == zapcore.ByteStringType:
+			if text, ok := f.Interface.([]byte); ok {
+				f.Interface = []byte(Clip(string(text), longRecord)) // a stack
+			}
+		case f.Type == zapcore.ErrorType:
+			f = zapcore.Field{Key: f.Key, Type: zapcore.StringType, String: Clip(fmt.Sprint(f.Interface), longField)}
+		}
+		clipped[i] = f
+	}
+	return clipped
+}
+
+// Clip returns text, when it is longer than most bytes only its beginning and "…". Use it for what a client has given:
+// an encoder makes up to six bytes of each of its bytes. It escapes nothing, since the encoder does.
+func Clip(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	for most > 0 && !utf8.RuneStart(text[most]) {
+		most--
+	}
+	return strings.Clone(text[:most]) + "…"
+}

@@ -1,0 +1,205 @@
+package logging
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"go.uber.org/zap/zapcore"
+)
+
+// The bounds of a [Writer].
+const (
+	// room is how many bytes of records wait for the descriptor.
+	room = 1 << 20
+	// reserve is what warnings and errors may use beyond that, so that a flood of others leaves them a place.
+	reserve = 256 << 10
+	// patience is how long a record of an error waits to be written.
+	patience = 100 * time.Millisecond
+	// flushTime is how long Sync waits.
+	flushTime = time.Second
+	// piece is how much is written at a time: the kernel keeps that much of one write together in a pipe
+	// (PIPE_BUF of pipe(7)).
+	piece = 4096
+)
+
+// errNotWritten says that records are still waiting for a descriptor that does not take them.
+var errNotWritten = errors.New("write log: whoever reads the log does not take it")
+
+// Writer writes log records to a descriptor that may block for ever, such as a pipe that nobody reads, and blocks
+// nobody. One goroutine writes; records wait for it in a bounded buffer, in their order. What finds no place is dropped
+// and counted, and once the descriptor takes records again, a record says how many were dropped.
+//
+// The goroutine runs while there is something to write. A Writer needs no stop; Sync is called before the process ends.
+type Writer struct {
+	out    io.Writer
+	notice func(dropped int64) []byte // makes the record about dropped ones
+
+	mu       sync.Mutex
+	pending  []byte        // records that wait
+	spare    []byte        // the buffer that becomes pending next
+	running  bool          // there is a goroutine
+	taken    int64         // bytes that were ever accepted
+	done     int64         // of these, the bytes that are over: written, or lost because the descriptor failed
+	began    time.Time     // when the piece that is being written was begun
+	moved    chan struct{} // closed when a piece is over; nil when nobody waits for it
+	untold   int64         // dropped records that no record tells of yet
+	overflow int64         // records dropped because there was no place
+	failed   int64         // records lost because the descriptor returned an error
+}
+
+// NewWriter returns a Writer to out. The records about dropped ones come from notice.
+func NewWriter(out io.Writer, notice func(dropped int64) []byte) *Writer {
+	return &Writer{out: out, notice: notice}
+}
+
+// Dropped returns how many records were dropped because there was no place for them, and how many were lost because the
+// descriptor returned an error.
+func (w *Writer) Dropped() (overflow, failed int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.overflow, w.failed
+}
+
+// Write implements zapcore.WriteSyncer for zap's own complaints. It never fails.
+func (w *Writer) Write(p []byte) (int, error) {
+	w.WriteRecord(zapcore.ErrorLevel, p)
+	return len(p), nil
+}
+
+// WriteRecord takes one whole record, which it copies. A record of an error is written when WriteRecord returns, so that a
+// process that ends next has told why; but it waits 100 ms at most, and not at all for a descriptor that has
+// taken nothing for as long. Other records are written soon.
+func (w *Writer) WriteRecord(level zapcore.Level, record []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	urgent := level >= zapcore.ErrorLevel
+	limit := room
+	if level >= zapcore.WarnLevel {
+		limit += reserve
+	}
+	fits := func() bool { return w.taken-w.done+int64(len(record)) <= int64(limit) }
+	var patient time.Time
+	if urgent {
+		patient = time.Now().Add(patience)
+		w.await(fits, patient, patience)
+	}
+	if !fits() {
+		w.overflow++
+		w.untold++
+		return
+	}
+	w.pending = append(w.pending, record...)
+	w.taken += int64(len(record))
+	w.wake()
+	if own := w.taken; urgent {
+		w.await(func() bool { return w.done >= own }, patient, patience)
+	}
+}
+
+// Sync waits until all records so far are written. It gives up after a second, and at once when the descriptor has taken
+// nothing for a second.
+func (w *Writer) Sync() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	own := w.taken
+	w.await(func() bool { return w.done >= own }, time.Now().Add(flushTime), flushTime)
+	if w.done < own {
+		return errNotWritten
+	}
+	return nil
+}
+
+// await returns when reached says so, at the deadline, or when one piece has taken longer than stuck. It is called with
+// the lock held, and gives it up while it waits.
+func (w *Writer) await(reached func() bool, deadline time.Time, stuck time.Duration) {
+	for !reached() {
+		until := deadline
+		if w.running && !w.began.IsZero() && w.began.Add(stuck).Before(until) {
+			until = w.began.Add(stuck)
+		}
+		left := time.Until(until)
+		if left <= 0 {
+			return
+		}
+		if w.moved == nil {
+			w.moved = make(chan struct{})
+		}
+		moved := w.moved
+		w.mu.Unlock()
+		timer := time.NewTimer(left)
+		select {
+		case <-moved:
+		case <-timer.C:
+		}
+		timer.Stop()
+		w.mu.Lock()
+	}
+}
+
+// wake starts the goroutine that writes, unless it runs. It is called with the lock held.
+func (w *Writer) wake() {
+	if !w.running {
+		w.running = true
+		w.began = time.Time{}
+		go w.drain()
+	}
+}
+
+// drain writes until nothing waits.
+func (w *Writer) drain() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	healthy := true
+	for len(w.pending) > 0 || healthy && w.untold > 0 {
+		batch, dropped := w.pending, w.untold // these would have come after the batch
+		w.pending = w.spare[:0]
+		for rest := batch; len(rest) > 0; {
+			n := cut(rest)
+			if healthy = w.put(rest[:n]); !healthy {
+				lost := int64(max(bytes.Count(rest[:n], []byte{'\n'}), 1))
+				w.failed += lost
+				w.untold += lost
+			}
+			w.done += int64(n)
+			rest = rest[n:]
+		}
+		w.spare = batch
+		if healthy && dropped > 0 {
+			// The record about them is no record of its own: when it is lost, nothing more is.
+			if healthy = w.put(w.notice(dropped)); healthy {
+				w.untold -= dropped
+			}
+		}
+	}
+	w.running = false
+}
+
+// put writes one piece and reports whether the descriptor took it. It gives up the lock meanwhile.
+func (w *Writer) put(p []byte) bool {
+	w.began = time.Now()
+	w.mu.Unlock()
+	_, err := w.out.Write(p)
+	w.mu.Lock()
+	if w.moved != nil {
+		close(w.moved)
+		w.moved = nil
+	}
+	return err == nil
+}
+
+// cut returns the length of the first piece of p: whole records, as many as are written together, or one long one.
+func cut(p []byte) int {
+	if len(p) <= piece {
+		return len(p)
+	}
+	if n := bytes.LastIndexByte(p[:piece], '\n'); n >= 0 {
+		return n + 1
+	}
+	if n := bytes.IndexByte(p, '\n'); n >= 0 {
+		return n + 1
+	}
+	return len(p)
+}
