@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -105,5 +106,31 @@ func TestStopwatchTimesWhatItSaw(t *testing.T) {
 	}
 	if _, err := newStopwatch(4).times(); err == nil {
 		t.Error("a run nobody saw gave times")
+	}
+}
+
+// The programs that are generated are Go files which no compiler sees before `make bench`: a renamed export breaks them
+// unseen.
+func TestGeneratedProgramsCompile(t *testing.T) {
+	t.Parallel()
+	b, err := newBench(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.close)
+	for _, kind := range []string{"ours", "bare"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			p := program{kind, perPackage}
+			dir := t.TempDir()
+			if err := p.generate(b, dir); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.CommandContext(t.Context(), "go", "vet", "./...")
+			cmd.Dir = dir
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
 	}
 }

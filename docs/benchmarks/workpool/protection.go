@@ -35,7 +35,7 @@ func (l lab) protection() error {
 			return err
 		}
 		fmt.Printf("\nGET /products/:id of the service beside POST /images/fingerprint, of which it can do %.0f a second, %s\n\n", full, where.name)
-		missed += printProtection(results[released], results[naive])
+		missed += printProtection(results[released], results[naive], where)
 	}
 	if missed > 0 {
 		return fmt.Errorf("%d requirements were missed", missed)
@@ -50,8 +50,13 @@ type finding struct {
 	limit  float64
 }
 
-// printProtection prints the findings and returns how many missed their requirement. Medians are judged.
-func printProtection(ours, straight columns) (missed int) {
+// printProtection prints the findings and returns how many missed their requirement. Medians are judged. Beside a flood on
+// shared cores, light requests wait for the client too, so that their times are shown and not held to a limit.
+func printProtection(ours, straight columns, where place) (missed int) {
+	times := 2.0
+	if where.server == anyCore {
+		times = 0
+	}
 	fmt.Println("| what | measured | at most | |")
 	fmt.Println("|---|---|---|---|")
 	for _, f := range []finding{
@@ -60,7 +65,7 @@ func printProtection(ours, straight columns) (missed int) {
 		{"the same with the work on request goroutines, in ms", straight["busy"], 0},
 		{"ratio of the two", measure.Ratio(ours["busy"], straight["busy"]), 0.5},
 		{"p99 at 3 times the capacity, in ms", ours["flood"], 0},
-		{"times the p99 alone", measure.Ratio(ours["flood"], ours["idle"]), 2},
+		{"times the p99 alone", measure.Ratio(ours["flood"], ours["idle"]), times},
 		{"p99 of what is refused, in ms", ours["refused"], 50},
 		{"refused, of 1", ours["share"], 0},
 		{"goroutines at their most", ours["goroutines"], 500},

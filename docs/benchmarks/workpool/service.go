@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -15,93 +14,47 @@ import (
 	"time"
 )
 
-// builds are the service as it is released, and the same with CPU-bound work run straight on request goroutines.
+// builds are the service as it is released, and this binary, which has a service of the same modules with CPU-bound work
+// run straight on request goroutines.
 type builds struct {
-	dir    string
-	binary map[string]string
+	dir     string
+	command map[string][]string
 }
 
-// The builds.
+// The services.
 const (
 	released = "released"
 	naive    = "straight"
 )
 
-// rewrite is a change of one of the service's files, for a build.
-type rewrite struct{ file, old, replacement string }
-
-// straightAway has the work pool run jobs where they are submitted, and leaves GOMAXPROCS alone.
-var straightAway = []rewrite{ //nolint:gochecknoglobals // a constant
-	{
-		"infra/workpool/pool.go",
-		"func (p *Pool) Run(ctx context.Context, work func(app.Job) (any, error)) (any, error) {\n",
-		"type straight struct{ done <-chan struct{} }\n\n" +
-			"func (s straight) Done() <-chan struct{} { return s.done }\n" +
-			"func (straight) SetStatus(int) {}\n" +
-			"func (straight) Logger() *zap.Logger { return zap.NewNop() }\n\n" +
-			"func (p *Pool) Run(ctx context.Context, work func(app.Job) (any, error)) (any, error) {\n\treturn work(straight{ctx.Done()})\n}\n\n" +
-			"func (p *Pool) queued(ctx context.Context, work func(app.Job) (any, error)) (any, error) {\n",
-	},
-	{"infra/workpool/lifecycle.go", "runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + by)", "_ = by"},
-}
-
-// build builds the service both ways, in a temporary folder.
+// build builds the service as it is released, in a temporary folder.
 func build() (*builds, error) {
 	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "plugboard").Output()
 	if err != nil {
 		return nil, fmt.Errorf("find the service's module: %w", err)
 	}
-	b := &builds{binary: make(map[string]string)}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find binary: %w", err)
+	}
+	b := &builds{}
 	if b.dir, err = os.MkdirTemp("", "plugboard-workpool-"); err != nil {
 		return nil, err
 	}
-	source := strings.TrimSpace(string(root))
-	overlay, err := b.overlay(source, straightAway)
-	if err != nil {
-		return nil, errors.Join(err, b.remove())
-	}
-	for name, flags := range map[string][]string{released: nil, naive: {"-overlay", overlay}} {
-		b.binary[name] = filepath.Join(b.dir, name)
-		args := append([]string{"build", "-trimpath", "-tags", "nomsgpack", "-ldflags=-s -w", "-o", b.binary[name]}, flags...)
-		cmd := exec.Command("go", append(args, ".")...) //nolint:gosec // the go command
-		cmd.Dir = source
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return nil, errors.Join(fmt.Errorf("build %s service: %w\n%s", name, err, out), b.remove())
-		}
+	binary := filepath.Join(b.dir, released)
+	b.command = map[string][]string{released: {binary, "serve"}, naive: {self, naive}}
+	cmd := exec.Command("go", "build", "-trimpath", "-tags", "nomsgpack", "-ldflags=-s -w", "-o", binary, ".") //nolint:gosec // the go command
+	cmd.Dir = strings.TrimSpace(string(root))
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return nil, errors.Join(fmt.Errorf("build service: %w\n%s", err, out), b.remove())
 	}
 	return b, nil
 }
 
-// overlay writes the changed files and returns the file that puts them in the originals' place.
-func (b *builds) overlay(source string, changes []rewrite) (string, error) {
-	replace := make(map[string]string)
-	for i, change := range changes {
-		path := filepath.Join(source, filepath.FromSlash(change.file))
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return "", err
-		}
-		if strings.Count(string(text), change.old) != 1 {
-			return "", fmt.Errorf("%s has changed: it does not have %q once", change.file, change.old)
-		}
-		replace[path] = filepath.Join(b.dir, fmt.Sprintf("%d.go", i))
-		changed := strings.Replace(string(text), change.old, change.replacement, 1)
-		if err := os.WriteFile(replace[path], []byte(changed), 0o600); err != nil {
-			return "", err
-		}
-	}
-	text, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		return "", err
-	}
-	name := filepath.Join(b.dir, "overlay.json")
-	return name, os.WriteFile(name, text, 0o600)
-}
-
 func (b *builds) remove() error { return os.RemoveAll(b.dir) }
 
-// start starts a build on a core, on an empty database with one product, and waits until it is ready.
+// start starts a service on a core, on an empty database with one product, and waits until it is ready.
 func (b *builds) start(name string, core int) (*running, error) {
 	addr, err := freeAddr()
 	if err != nil {
@@ -111,7 +64,7 @@ func (b *builds) start(name string, core int) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(b.binary[name], "serve") //nolint:gosec // built above
+	cmd := exec.Command(b.command[name][0], b.command[name][1:]...) //nolint:gosec // built above, or this binary
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "APP_ENV=production", "APP_HTTP_ADDR="+addr, "APP_DATABASE_URL=sqlite:"+filepath.Join(dir, "service.db"))
 	if err := startOn(cmd, core); err != nil {
