@@ -8,7 +8,8 @@ package config
 import "time"
 
 // Config is every setting. The tags are: key, the name within its section; default; binding, the limits in
-// go-playground/validator's terms; secret:"true", never printed.
+// go-playground/validator's terms; secret:"true", never printed. Every number and duration has both limits, so that
+// whatever is reckoned with it cannot overflow.
 type Config struct {
 	App       App       `key:"app"`
 	HTTP      HTTP      `key:"http"`
@@ -32,19 +33,19 @@ type HTTP struct {
 	// Addr is the address to listen on, host:port. Port 0 takes a free one.
 	Addr string `key:"addr" default:"127.0.0.1:8080" binding:"listen_addr"`
 	// BodyLimit is the largest request body, in bytes. Larger ones are refused with 413.
-	BodyLimit int64 `key:"body_limit" default:"1048576" binding:"min=1"`
+	BodyLimit int64 `key:"body_limit" default:"1048576" binding:"min=1,max=1099511627776"`
 	// HeaderLimit is the largest request head, in bytes. Larger ones are refused with 431.
-	HeaderLimit int `key:"header_limit" default:"65536" binding:"min=4096"`
+	HeaderLimit int `key:"header_limit" default:"65536" binding:"min=4096,max=16777216"`
 	// HeaderTimeout is the time a client has to send the request head.
-	HeaderTimeout time.Duration `key:"header_timeout" default:"5s" binding:"min=1ms"`
+	HeaderTimeout time.Duration `key:"header_timeout" default:"5s" binding:"min=1ms,max=168h"`
 	// ReadTimeout is the time a client has to send the whole request.
-	ReadTimeout time.Duration `key:"read_timeout" default:"30s" binding:"min=1ms"`
+	ReadTimeout time.Duration `key:"read_timeout" default:"30s" binding:"min=1ms,max=168h"`
 	// IdleTimeout is how long an idle connection is kept.
-	IdleTimeout time.Duration `key:"idle_timeout" default:"1m" binding:"min=1ms"`
+	IdleTimeout time.Duration `key:"idle_timeout" default:"1m" binding:"min=1ms,max=168h"`
 	// RequestTimeout is the deadline of a request. When it passes, the answer is 504.
-	RequestTimeout time.Duration `key:"request_timeout" default:"30s" binding:"min=1ms"`
+	RequestTimeout time.Duration `key:"request_timeout" default:"30s" binding:"min=1ms,max=168h"`
 	// WriteTimeout is the time beyond RequestTimeout that a client has to take the answer.
-	WriteTimeout time.Duration `key:"write_timeout" default:"30s" binding:"min=1ms"`
+	WriteTimeout time.Duration `key:"write_timeout" default:"30s" binding:"min=1ms,max=168h"`
 	// TrustedProxies are the addresses or networks whose X-Forwarded-For is believed, separated by
 	// commas. Nobody's is by default.
 	TrustedProxies []string `key:"trusted_proxies" default:"" binding:"dive,ip|cidr"`
@@ -64,11 +65,11 @@ type Database struct {
 	MaxConns int `key:"max_conns" default:"16" binding:"min=2,max=1000"`
 	// BusyTimeout is how long a transaction waits for the database to be free before it is refused
 	// with 503.
-	BusyTimeout time.Duration `key:"busy_timeout" default:"5s" binding:"min=1ms"`
+	BusyTimeout time.Duration `key:"busy_timeout" default:"5s" binding:"min=1ms,max=1h"`
 	// OpenTimeout is how long start waits for the database to answer.
-	OpenTimeout time.Duration `key:"open_timeout" default:"10s" binding:"min=1ms"`
+	OpenTimeout time.Duration `key:"open_timeout" default:"10s" binding:"min=1ms,max=24h"`
 	// SlowQuery is the duration from which a statement is logged as slow; 0 logs none.
-	SlowQuery time.Duration `key:"slow_query" default:"500ms" binding:"min=0"`
+	SlowQuery time.Duration `key:"slow_query" default:"500ms" binding:"min=0,max=24h"`
 }
 
 // Events configures the event bus.
@@ -78,24 +79,24 @@ type Events struct {
 	// Attempts is how often a delivery is tried before it is dead.
 	Attempts int `key:"attempts" default:"12" binding:"min=1,max=100"`
 	// BackoffMin is the wait after the first failure.
-	BackoffMin time.Duration `key:"backoff_min" default:"1s" binding:"min=1ms"`
+	BackoffMin time.Duration `key:"backoff_min" default:"1s" binding:"min=1ms,max=720h"`
 	// BackoffMax is the longest wait between two attempts.
-	BackoffMax time.Duration `key:"backoff_max" default:"10m" binding:"min=1ms"`
+	BackoffMax time.Duration `key:"backoff_max" default:"10m" binding:"min=1ms,max=720h"`
 	// Timeout is how long one run of a subscriber may take.
-	Timeout time.Duration `key:"timeout" default:"30s" binding:"min=1ms"`
+	Timeout time.Duration `key:"timeout" default:"30s" binding:"min=1ms,max=168h"`
 	// TxTimeout is how long one run of an OnTx subscriber may take on SQLite, where its transaction
 	// holds the one writer.
-	TxTimeout time.Duration `key:"tx_timeout" default:"1s" binding:"min=1ms"`
+	TxTimeout time.Duration `key:"tx_timeout" default:"1s" binding:"min=1ms,max=24h"`
 	// Buffer is how many deliveries of one subscription wait in memory; more wait in the database.
 	Buffer int `key:"buffer" default:"1024" binding:"min=1,max=1000000"`
 	// Lease is how long a replica on Postgres holds a delivery before others may take it over.
-	Lease time.Duration `key:"lease" default:"30s" binding:"min=1s"`
+	Lease time.Duration `key:"lease" default:"30s" binding:"min=1s,max=24h"`
 	// Poll is how often the database is asked for deliveries that nobody announced.
-	Poll time.Duration `key:"poll" default:"1s" binding:"min=10ms"`
+	Poll time.Duration `key:"poll" default:"1s" binding:"min=10ms,max=24h"`
 	// Park is how long a payload this version cannot read is left to other versions before it is dead.
-	Park time.Duration `key:"park" default:"15m" binding:"min=0"`
+	Park time.Duration `key:"park" default:"15m" binding:"min=0,max=8760h"`
 	// Retention is how long finished events are kept.
-	Retention time.Duration `key:"retention" default:"168h" binding:"min=0"`
+	Retention time.Duration `key:"retention" default:"168h" binding:"min=0,max=87600h"`
 	// Schedules has this process publish what schedules have due. Where it is off, other replicas do.
 	Schedules bool `key:"schedules" default:"true"`
 }
@@ -109,7 +110,7 @@ type Pool struct {
 	// Share is the part of the queue, in percent, that one plugin may fill.
 	Share int `key:"share" default:"50" binding:"min=1,max=100"`
 	// JobTimeout is the run time from which a job is reported as overdue and its caller answered 504.
-	JobTimeout time.Duration `key:"job_timeout" default:"30s" binding:"min=1ms"`
+	JobTimeout time.Duration `key:"job_timeout" default:"30s" binding:"min=1ms,max=168h"`
 	// Nice is by how much the workers' threads are lowered in priority, where the system allows it.
 	Nice int `key:"nice" default:"15" binding:"min=0,max=19"`
 }
@@ -142,18 +143,18 @@ type Traces struct {
 // Lifecycle configures start and stop. Each phase has a budget of its own.
 type Lifecycle struct {
 	// HookTimeout is how long one start hook may take.
-	HookTimeout time.Duration `key:"hook_timeout" default:"15s" binding:"min=1ms"`
+	HookTimeout time.Duration `key:"hook_timeout" default:"15s" binding:"min=1ms,max=168h"`
 	// MigrationTimeout is how long all migrations may take.
-	MigrationTimeout time.Duration `key:"migration_timeout" default:"10m" binding:"min=1ms"`
+	MigrationTimeout time.Duration `key:"migration_timeout" default:"10m" binding:"min=1ms,max=168h"`
 	// DrainDelay is how long the service goes on serving, not ready and with "Connection: close", before
 	// it stops accepting, so that load balancers see it leave.
-	DrainDelay time.Duration `key:"drain_delay" default:"0s" binding:"min=0"`
+	DrainDelay time.Duration `key:"drain_delay" default:"0s" binding:"min=0,max=168h"`
 	// DrainTimeout is how long requests and streams have to end.
-	DrainTimeout time.Duration `key:"drain_timeout" default:"20s" binding:"min=1ms"`
+	DrainTimeout time.Duration `key:"drain_timeout" default:"20s" binding:"min=1ms,max=168h"`
 	// EventsTimeout is how long running subscribers have to end.
-	EventsTimeout time.Duration `key:"events_timeout" default:"10s" binding:"min=1ms"`
+	EventsTimeout time.Duration `key:"events_timeout" default:"10s" binding:"min=1ms,max=168h"`
 	// PoolTimeout is how long running jobs of the work pool have to end.
-	PoolTimeout time.Duration `key:"pool_timeout" default:"10s" binding:"min=1ms"`
+	PoolTimeout time.Duration `key:"pool_timeout" default:"10s" binding:"min=1ms,max=168h"`
 	// StopTimeout is how long one stop hook, or one plugin's Shutdown, may take.
-	StopTimeout time.Duration `key:"stop_timeout" default:"5s" binding:"min=1ms"`
+	StopTimeout time.Duration `key:"stop_timeout" default:"5s" binding:"min=1ms,max=168h"`
 }

@@ -52,7 +52,8 @@ func Print(w io.Writer, settings []Setting) error {
 }
 
 // Redact returns what of a secret may be shown: of a URL the scheme, host and path, never user, password or
-// parameters; of "sqlite:" the file; of anything else nothing.
+// parameters; of "sqlite:" the file; of anything else nothing. What is hidden is always "***". A URL with an "@" behind
+// its host is shown as nothing: its password may have a "/", "?" or "#", behind which the host that it seems to have is not.
 func Redact(secret string) string {
 	const hidden = "***"
 	if file, ok := strings.CutPrefix(secret, "sqlite:"); ok {
@@ -60,7 +61,7 @@ func Redact(secret string) string {
 		return "sqlite:" + file
 	}
 	u, err := url.Parse(secret)
-	if err != nil || u.Scheme == "" || u.Host == "" {
+	if err != nil || u.Scheme == "" || u.Host == "" || strings.Contains(behindHost(secret), "@") {
 		return hidden
 	}
 	user := ""
@@ -68,4 +69,13 @@ func Redact(secret string) string {
 		user = hidden + "@"
 	}
 	return u.Scheme + "://" + user + u.Host + u.Path
+}
+
+// behindHost returns what comes after the host of a URL.
+func behindHost(url string) string {
+	_, rest, _ := strings.Cut(url, "://")
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		return rest[i:]
+	}
+	return ""
 }

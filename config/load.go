@@ -6,9 +6,7 @@ import (
 	"strings"
 
 	"github.com/go-playground/validator/v10"
-	"github.com/knadh/koanf/parsers/yaml"
 	"github.com/knadh/koanf/providers/env/v2"
-	"github.com/knadh/koanf/providers/file"
 	"github.com/knadh/koanf/v2"
 )
 
@@ -107,21 +105,6 @@ func (r *reading) readEnviron(environ []string) map[string]any {
 	}
 	r.problems = append(r.problems, r.unknownVariables(unknown)...)
 	return k.Raw()
-}
-
-// readFile returns the settings that the file gives, by key, and notes the keys it does not know.
-func (r *reading) readFile() map[string]any {
-	if r.path == "" {
-		return nil
-	}
-	k := koanf.New(".")
-	if err := k.Load(file.Provider(r.path), yaml.Parser()); err != nil {
-		r.problems = append(r.problems, fmt.Errorf("read the file that %s names: %w", fileVariable, err))
-		return nil
-	}
-	all := k.All()
-	r.problems = append(r.problems, r.unknownKeys(all)...)
-	return all
 }
 
 // across checks the rules that hold between settings.

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -112,11 +113,42 @@ func TestProblems(t *testing.T) {
 	}{
 		"not a duration": {
 			environ: []string{"APP_HTTP_READ_TIMEOUT=30"},
-			want:    []string{`APP_HTTP_READ_TIMEOUT is "30"; it must be a duration with its unit, such as 500ms, 30s or 10m, of at least 1ms; the default is 30s`},
+			want:    []string{`APP_HTTP_READ_TIMEOUT is "30"; it must be a duration with its unit, such as 500ms, 30s or 10m, from 1ms to 168h; the default is 30s`},
 		},
 		"not a number": {
 			environ: []string{"APP_HTTP_BODY_LIMIT=1MB"},
-			want:    []string{`APP_HTTP_BODY_LIMIT is "1MB"; it must be a whole number of at least 1; the default is 1048576`},
+			want:    []string{`APP_HTTP_BODY_LIMIT is "1MB"; it must be a whole number from 1 to 1099511627776; the default is 1048576`},
+		},
+		// A limit that one is added to became less than nothing, and every body was refused.
+		"the largest number": {
+			environ: []string{"APP_HTTP_BODY_LIMIT=9223372036854775807"},
+			want:    []string{`APP_HTTP_BODY_LIMIT is "9223372036854775807"; it must be a whole number from 1 to 1099511627776; the default is 1048576`},
+		},
+		// Which of the two counted was left to chance.
+		"a key with a dot beside its section": {
+			file: "http.addr: \":1\"\nhttp: {addr: \":2\"}\n",
+			want: []string{`http.addr in FILE is given twice, as http: {addr} and as "http.addr"; keep one`},
+		},
+		"a section below a secret": {
+			file: "database: {url: {\"postgres://u:hunter2@h/d\": }}\n",
+			want: []string{`database.url in FILE is a section; it must be one value`},
+		},
+		// The reader of YAML quotes what it does not understand, which may be the password.
+		"a file that is a secret": {
+			file: "hunter2\n",
+			want: []string{`read the file that APP_CONFIG names: FILE is not YAML: see line 1`},
+		},
+		"a secret that begins like an alias": {
+			file: "database:\n  url: *hunter2\n",
+			want: []string{`read the file that APP_CONFIG names: FILE is not YAML: it has a key twice, or a value that does not fit`},
+		},
+		"not YAML": {
+			file: "http:\n  addr: [\n",
+			want: []string{`read the file that APP_CONFIG names: FILE is not YAML: line 2: did not find expected node content`},
+		},
+		"an empty key": {
+			file: "\"\": 1\n",
+			want: []string{`"" in FILE is not a setting; "check --print-config" lists them all`},
 		},
 		"too large": {
 			environ: []string{"APP_DATABASE_MAX_CONNS=100000"},
@@ -181,7 +213,7 @@ func TestProblems(t *testing.T) {
 		},
 		"too long a duration": {
 			environ: []string{"APP_HTTP_WRITE_TIMEOUT=2000000h"},
-			want:    []string{`APP_HTTP_WRITE_TIMEOUT is "2000000h"; it must be a duration with its unit, such as 500ms, 30s or 10m, of at least 1ms; the default is 30s`},
+			want:    []string{`APP_HTTP_WRITE_TIMEOUT is "2000000h"; it must be a duration with its unit, such as 500ms, 30s or 10m, from 1ms to 168h; the default is 30s`},
 		},
 		"all at once, with suggestions": {
 			environ: []string{"APP_HTTP_ADRR=:1", "APP_LOG_LEVEL=loud", "APP_DATABSE_URL=secret", "APP_LISTEN=:80", "APP_ZZZZZZZZZZZ=1", "APP_http_addr=:1"},
@@ -229,7 +261,7 @@ func TestProblems(t *testing.T) {
 				`"http.adr" in FILE is not a setting; did you mean http.addr?`,
 				`log in FILE is a section; give its settings, such as log.level`,
 				`"logg.level" in FILE is not a setting; did you mean log.level?`,
-				`http.body_limit in FILE is empty; it must be a whole number of at least 1; the default is 1048576`,
+				`http.body_limit in FILE is empty; it must be a whole number from 1 to 1099511627776; the default is 1048576`,
 				`http.docs in FILE is a list; it must be true or false; the default is true`,
 				`events.attempts in FILE is "0"; it must be a whole number from 1 to 100; the default is 12`,
 			},
@@ -276,7 +308,12 @@ func TestRedact(t *testing.T) {
 		"sqlite:data/x.db?_pragma=k(hunter2)": "sqlite:data/x.db",
 		"postgres://user:hun%zzter2@db/shop":  "***",
 		"hunter2":                             "***",
-		"":                                    "***",
+		// A password with one of these is not encoded as it must be, and the URL seems to have it for a host.
+		"postgres://u:1/hunter2@db/shop":   "***",
+		"postgres://u:1?hunter2@db/shop":   "***",
+		"postgres://u:1#hunter2@db/shop":   "***",
+		"postgres://a:a@database/database": "postgres://***@database/database",
+		"":                                 "***",
 	} {
 		require.Equal(t, want, config.Redact(secret), secret)
 	}
@@ -326,4 +363,66 @@ func writeFile(t *testing.T, content string) string {
 	path := filepath.Join(t.TempDir(), "settings.yaml")
 	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
 	return path
+}
+
+// Every number may be reckoned with: a setting without an upper limit is a sum that overflows somewhere.
+func TestEveryNumberHasBothLimits(t *testing.T) {
+	t.Parallel()
+	page := reflect.TypeFor[config.Config]()
+	for section := range page.Fields() {
+		for f := range section.Type.Fields() {
+			if kind := f.Type.Kind(); kind == reflect.Int || kind == reflect.Int64 || kind == reflect.Uint64 {
+				require.Regexp(t, `(^|,)min=`, f.Tag.Get("binding"), "%s.%s", section.Name, f.Name)
+				require.Regexp(t, `(^|,)max=`, f.Tag.Get("binding"), "%s.%s", section.Name, f.Name)
+			}
+		}
+	}
+}
+
+// What is allowed and should be looked at is told, with the exact words that an operator searches for.
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	const secret, harmless = "database: {url: \"postgres://u:p@h/d\"}\n", "http: {addr: \":1\"}\n"
+	const secretOpen = "FILE has mode MODE and holds what is secret (database.url): others on this machine may read or change it; chmod 600 FILE"
+	const open = "FILE has mode MODE: others on this machine may change the settings; chmod 600 FILE"
+	for name, tt := range map[string]struct {
+		file string
+		mode os.FileMode
+		want string
+	}{
+		"a secret for everybody":        {secret, 0o666, secretOpen},
+		"a secret that all may read":    {secret, 0o644, secretOpen},
+		"a secret the group may change": {secret, 0o660, secretOpen},
+		"a secret the group may read":   {secret, 0o640, ""},
+		"a secret of one's own":         {secret, 0o600, ""},
+		"settings all may change":       {harmless, 0o666, open},
+		"settings all may read":         {harmless, 0o644, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := writeFile(t, tt.file)
+			require.NoError(t, os.Chmod(path, tt.mode))
+			want := strings.NewReplacer("FILE", path, "MODE", fmt.Sprintf("%04o", tt.mode)).Replace(tt.want)
+			require.Equal(t, want, strings.Join(config.Warnings([]string{"APP_CONFIG=" + path}), "\n"))
+		})
+	}
+	require.Empty(t, config.Warnings(nil))
+	require.Empty(t, config.Warnings([]string{"APP_CONFIG=/nowhere/settings.yaml"}))
+}
+
+// X-Forwarded-For was believed of everybody, and nobody was told.
+func TestEverybodyIsNoProxy(t *testing.T) {
+	t.Parallel()
+	for network, wide := range map[string]bool{
+		"0.0.0.0/0": true, "::/0": true, "128.0.0.0/1": true, "8000::/1": true, "::ffff:0.0.0.0/96": true, "::ffff:0.0.0.0/90": true,
+		"10.0.0.0/8": false, "fc00::/7": false, "192.168.1.7": false, "::1": false,
+	} {
+		warnings := config.Warnings([]string{"APP_HTTP_TRUSTED_PROXIES=" + network})
+		if !wide {
+			require.Empty(t, warnings, network)
+			continue
+		}
+		require.Equal(t, []string{"APP_HTTP_TRUSTED_PROXIES has " + network + ", which holds more than any network of one's own: whoever connects " +
+			"from there may claim any address in X-Forwarded-For; name your proxies"}, warnings)
+	}
 }

@@ -33,6 +33,8 @@ func (r *reading) unknownKeys(inFile map[string]any) []error {
 		value := inFile[key]
 		switch {
 		case r.isKey(key):
+		case r.secretAbove(key) != "":
+			problems = append(problems, fmt.Errorf("%s in %s is a section; it must be one value", r.secretAbove(key), r.path))
 		case !r.isSection(key):
 			problems = append(problems, fmt.Errorf("%q in %s is not a setting; %s", key, r.path, r.suggestKey(key)))
 		case value != nil && !isEmptySection(value):
@@ -41,6 +43,16 @@ func (r *reading) unknownKeys(inFile map[string]any) []error {
 		}
 	}
 	return problems
+}
+
+// secretAbove returns the secret setting that key is given as a part of: what is below it may be its value.
+func (r *reading) secretAbove(key string) string {
+	for _, f := range r.fields {
+		if f.secret && strings.HasPrefix(key, f.key+".") {
+			return f.key
+		}
+	}
+	return ""
 }
 
 func (r *reading) isKey(key string) bool {

@@ -13,8 +13,8 @@ import (
 // Exponential Backoff And Jitter, 2015).
 func backoff(g *Group, n int) time.Duration {
 	wait := g.BackoffMax
-	if shift := n - 1; shift < 32 && g.BackoffMin<<shift > 0 {
-		wait = min(g.BackoffMax, g.BackoffMin<<shift)
+	if shift := n - 1; g.BackoffMin <= g.BackoffMax>>shift { // so that the other way round cannot overflow
+		wait = g.BackoffMin << shift
 	}
 	half := wait / 2
 	return half + rand.N(wait-half+1)

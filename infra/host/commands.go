@@ -35,7 +35,7 @@ func (c *Commands) newApp(o options) (*App, error) {
 	return a, err
 }
 
-// flushLogs waits until what was logged is written, a second at most: the process ends next.
+// flushLogs waits until what was logged is written, two seconds at most: the process ends next.
 func (c *Commands) flushLogs() {
 	for _, logger := range c.loggers {
 		_ = logger.Sync() // there is nowhere to report to
@@ -138,6 +138,9 @@ its routes and its events. It opens no port, no file and no connection.`,
 			a, err := c.New()
 			if err != nil || show {
 				return err
+			}
+			for _, warning := range config.Warnings(c.environ) {
+				tell(c.stderr, "warning: "+warning+"\n", lastWord)
 			}
 			_, err = fmt.Fprintf(c.stdout, "nothing is wrong: %s\n", a.counts())
 			return err

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
+	"plugboard/config"
 	"plugboard/infra/logging"
 )
 
@@ -23,6 +24,9 @@ func (c *Commands) serve(cmd *cobra.Command, _ []string) error {
 		return &exit{ExitFailed, err}
 	}
 	defer zap.RedirectStdLog(a.Logger())() // what libraries write there would wait for whoever reads the log
+	for _, warning := range config.Warnings(c.environ) {
+		a.Logger().Warn(warning)
+	}
 	ctx := cmd.Context()
 	if err := a.Start(ctx); err != nil {
 		return c.startFailed(ctx, a, err)

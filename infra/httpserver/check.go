@@ -92,6 +92,12 @@ func (e *endpoint) compileTyped(params []string) []string {
 	return wrong
 }
 
+// The most that an endpoint may ask for, as much as the settings may say: sums with them do not overflow.
+const (
+	mostTimeout = 7 * 24 * time.Hour
+	mostBody    = 1 << 40
+)
+
 func (e *endpoint) applyOptions() (wrong []string) {
 	o := e.Options
 	if o.Timeout != nil {
@@ -99,10 +105,15 @@ func (e *endpoint) applyOptions() (wrong []string) {
 		if e.timeout < 0 || (e.timeout == 0 && e.Raw == nil) {
 			wrong = append(wrong, fmt.Sprintf("the timeout %s must be greater than 0; 0, for none, is for raw endpoints alone", e.timeout))
 		}
+		if e.timeout > mostTimeout {
+			wrong = append(wrong, fmt.Sprintf("the timeout %s must be at most %s", e.timeout, mostTimeout))
+		}
 	}
 	switch {
 	case o.BodyLimit < 0:
 		wrong = append(wrong, fmt.Sprintf("the body limit %d must be greater than 0", o.BodyLimit))
+	case o.BodyLimit > mostBody:
+		wrong = append(wrong, fmt.Sprintf("the body limit %d must be at most %d", o.BodyLimit, int64(mostBody)))
 	case o.BodyLimit > 0:
 		e.bodyLimit = o.BodyLimit
 	}

@@ -188,6 +188,8 @@ func TestCheckNamesEveryMistake(t *testing.T) {
 		"zero handler":         {func(b *app.Boot) { b.GET("/a", app.Handler{}) }, "the endpoint has no handler: make one with app.Handle or app.HandleCPU"},
 		"no timeout":           {func(b *app.Boot) { b.GET("/a", ok, app.Timeout(0)) }, "the timeout 0s must be greater than 0; 0, for none, is for raw endpoints alone"},
 		"negative timeout":     {func(b *app.Boot) { b.Raw("GET", "/a", raw, app.Timeout(-1)) }, "the timeout -1ns must be greater than 0"},
+		"endless timeout":      {func(b *app.Boot) { b.GET("/a", ok, app.Timeout(1<<63-1)) }, "the timeout 2562047h47m16.854775807s must be at most 168h0m0s"},
+		"endless body":         {func(b *app.Boot) { b.GET("/a", ok, app.BodyLimit(1<<63-1)) }, "the body limit 9223372036854775807 must be at most 1099511627776"},
 		"body limit":           {func(b *app.Boot) { b.GET("/a", ok, app.BodyLimit(-1)) }, "the body limit -1 must be greater than 0"},
 		"failure as success":   {func(b *app.Boot) { b.GET("/a", ok, app.Status(404)) }, "app.Status declares statuses of success, from 200 to 399, and not 404"},
 		"secured by nothing":   {func(b *app.Boot) { b.GET("/a", ok, app.Secured("bearer")) }, "app.Secured documents what a guard asks for, and there is none: add app.Guard"},

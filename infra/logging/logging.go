@@ -43,7 +43,7 @@ func provide(in inputs) (*zap.Logger, error) {
 }
 
 // New returns a logger that writes to the standard error. It is safe for concurrent use. Its Sync waits until what was
-// logged is written, a second at most; call it before the process ends.
+// logged is written, two seconds at most; call it before the process ends.
 func New(cfg config.Log, app config.App) (*zap.Logger, error) {
 	return provide(inputs{Log: cfg, App: app})
 }

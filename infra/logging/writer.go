@@ -18,8 +18,9 @@ const (
 	reserve = 256 << 10
 	// patience is how long a record of an error waits to be written.
 	patience = 100 * time.Millisecond
-	// flushTime is how long Sync waits.
-	flushTime = time.Second
+	// flushTime is how long Sync waits. It is long, since a busy machine may keep the goroutine from writing, and costs
+	// nothing where nobody has read for as long.
+	flushTime = 2 * time.Second
 	// piece is how much is written at a time: the kernel keeps that much of one write together in a pipe
 	// (PIPE_BUF of pipe(7)).
 	piece = 4096
@@ -99,8 +100,8 @@ func (w *Writer) WriteRecord(level zapcore.Level, record []byte) {
 	}
 }
 
-// Sync waits until all records so far are written. It gives up after a second, and at once when the descriptor has taken
-// nothing for a second.
+// Sync waits until all records so far are written. It gives up after two seconds, and at once when the descriptor has
+// taken nothing for two seconds.
 func (w *Writer) Sync() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
