@@ -26,6 +26,7 @@ type DB struct {
 	pool   *pool
 	gorm   *gorm.DB
 
+	vitals  vitals
 	opening sync.Mutex // serialises Open and Close
 	conns   atomic.Pointer[connections]
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
+	"go.uber.org/zap"
 )
 
 // pgConnector makes connections to Postgres whose transactions take as few round trips as they can.
@@ -19,13 +20,20 @@ type pgConnector struct {
 	driver.Connector
 	losses   *losses
 	sessions *sessions
+	signs    signs
+}
+
+// signs are where connections tell of their commits and of errors.
+type signs struct {
+	vitals *vitals
+	logger *zap.Logger
 }
 
 // newPgConnector returns a connector for config, which it changes.
-func newPgConnector(config *pgx.ConnConfig) pgConnector {
+func newPgConnector(config *pgx.ConnConfig, tell signs) pgConnector {
 	config.AfterNetConnect = newWire
 	l := &losses{}
-	return pgConnector{stdlib.GetConnector(*config, stdlib.OptionShouldPing(l.suspect)), l, &sessions{}}
+	return pgConnector{stdlib.GetConnector(*config, stdlib.OptionShouldPing(l.suspect)), l, &sessions{}, tell}
 }
 
 // losses remembers when a connection of a pool was last found dead: the others may be, too. A transaction that has begun
@@ -69,7 +77,7 @@ func (c pgConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	if !ok {
 		return nil, errors.Join(errors.New("connect to Postgres: a connection that is not our own"), conn.Close())
 	}
-	pg := &pgConn{Conn: std, wire: w, losses: c.losses, stale: c.losses.stale.Load(), sessions: c.sessions}
+	pg := &pgConn{Conn: std, wire: w, losses: c.losses, stale: c.losses.stale.Load(), sessions: c.sessions, signs: c.signs}
 	if err := pg.beginSession(ctx); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
@@ -93,6 +101,9 @@ type pgConn struct {
 	sessions *sessions
 	// changed tells that a statement has changed the session, which others are not to find so.
 	changed bool
+	signs   signs
+	// wrote tells that a statement of the open transaction was one that writes.
+	wrote bool
 }
 
 // finalStatement is run right before a commit, in the same round trip.
@@ -111,7 +122,7 @@ func (c *pgConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx,
 	if err != nil {
 		return nil, err
 	}
-	c.last = nil
+	c.last, c.wrote = nil, false
 	c.wire.recall()
 	if err := c.wire.announce(begin); err != nil {
 		return nil, err
@@ -131,14 +142,11 @@ func (c *pgConn) ExecContext(ctx context.Context, query string, args []driver.Na
 	if c.unopened() {
 		return nil, errTxFailed
 	}
-	c.changed = c.changed || changesSession(query)
 	result, err := c.Conn.ExecContext(ctx, query, args)
 	if err != nil && c.renew(ctx, err) {
 		result, err = c.Conn.ExecContext(ctx, query, args)
 	}
-	if err != nil {
-		c.losses.note(ctx, c.Conn.Conn())
-	}
+	c.note(ctx, query, err)
 	return result, err
 }
 
@@ -147,15 +155,28 @@ func (c *pgConn) QueryContext(ctx context.Context, query string, args []driver.N
 	if c.unopened() {
 		return nil, errTxFailed
 	}
-	c.changed = c.changed || changesSession(query)
 	rows, err := c.Conn.QueryContext(ctx, query, args)
 	if err != nil && c.renew(ctx, err) {
 		rows, err = c.Conn.QueryContext(ctx, query, args)
 	}
-	if err != nil {
-		c.losses.note(ctx, c.Conn.Conn())
-	}
+	c.note(ctx, query, err)
 	return rows, err
+}
+
+// note follows up on a statement. What it did to the session stands also when it failed half-way.
+func (c *pgConn) note(ctx context.Context, query string, err error) {
+	word, rest := nextWord(query)
+	c.changed = c.changed || changesSession(word, rest)
+	switch {
+	case err != nil:
+		c.losses.note(ctx, c.Conn.Conn())
+		c.signs.vitals.note(err, c.signs.logger)
+	case word != "INSERT" && word != "UPDATE" && word != "DELETE":
+	case c.inTx:
+		c.wrote = true
+	default:
+		c.signs.vitals.commit()
+	}
 }
 
 // stalePlan tells whether err is that of a prepared statement whose table has been changed. Its code is that of much
@@ -255,7 +276,12 @@ func (t *pgTx) Commit() error {
 		return t.Rollback() // there is nothing to commit
 	}
 	tag, err := t.finish(last)
+	if err != nil {
+		c.signs.vitals.note(err, c.signs.logger)
+	}
 	switch {
+	case err == nil && tag.String() == "COMMIT" && (c.wrote || len(last) > 0):
+		c.signs.vitals.commit()
 	case err == nil && tag.String() == "ROLLBACK": // a statement had failed
 		err = pgx.ErrTxCommitRollback
 	case err != nil && c.Conn.Conn().PgConn().TxStatus() != 'I':

@@ -144,10 +144,9 @@ type sessions struct{ current atomic.Pointer[session] }
 // begin has connections use the session from their next use on.
 func (s *sessions) begin(next *session) { s.current.Store(next) }
 
-// changesSession reports whether a statement changes the session itself: its parameters, its role, its prepared statements.
-// It does not see what a function does, such as set_config.
-func changesSession(query string) bool {
-	word, rest := nextWord(query)
+// changesSession reports whether a statement, given as its first word and the rest, changes the session itself: its
+// parameters, its role, its prepared statements. It does not see what a function does, such as set_config.
+func changesSession(word, rest string) bool {
 	switch word {
 	case "RESET", "DISCARD", "DEALLOCATE":
 		return true

@@ -69,7 +69,7 @@ func (db *DB) newPostgresConnector(params map[string]string) (pgConnector, *sess
 	all["timezone"] = "UTC"
 	session := newSession(all)
 	config.RuntimeParams = all
-	return newPgConnector(config), session
+	return newPgConnector(config, signs{&db.vitals, db.logger}), session
 }
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(max(d.Milliseconds(), 1), 10) }

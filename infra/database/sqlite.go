@@ -30,6 +30,7 @@ func (db *DB) openSQLite(ctx context.Context) (*connections, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", db.source.file, err)
 	}
+	file.vitals = &db.vitals
 	conns, err := db.connectSQLite(ctx, file)
 	if err == nil {
 		if err = db.recogniseSQLite(ctx, conns); err != nil {
@@ -73,8 +74,13 @@ func (db *DB) recogniseSQLite(ctx context.Context, conns *connections) error {
 	if err := conns.file.watchFiles(); err != nil {
 		return err
 	}
+	return checkRoots(ctx, conns.reader)
+}
+
+// checkRoots looks at the first page of each table and index.
+func checkRoots(ctx context.Context, reader *sql.DB) error {
 	var kind, name string
-	err := conns.reader.QueryRowContext(ctx, `SELECT s.type, s.name FROM sqlite_schema s LEFT JOIN sqlite_dbpage p ON p.pgno = s.rootpage
+	err := reader.QueryRowContext(ctx, `SELECT s.type, s.name FROM sqlite_schema s LEFT JOIN sqlite_dbpage p ON p.pgno = s.rootpage
 		WHERE s.rootpage > 0 AND (p.data IS NULL OR hex(substr(p.data, 1, 1)) NOT IN ('02', '05', '0A', '0D'))`).Scan(&kind, &name)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):

@@ -92,6 +92,12 @@ func (c *sqliteConnector) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, errors.Join(err, conn.Close())
 	}
 	conn.RegisterRollbackHook(conn.rolledBack)
+	if vitals := c.file.vitals; vitals != nil {
+		conn.RegisterCommitHook(func() int32 { // of a write; should the commit fail, its error is noted after this
+			vitals.commit()
+			return 0
+		})
+	}
 	if err := c.verify(ctx, conn); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
@@ -156,6 +162,7 @@ var errRolledBack = errors.New("the database rolled the transaction back")
 func (c *sqliteConn) Close() error {
 	c.stmts.close()
 	c.RegisterRollbackHook(nil)
+	c.RegisterCommitHook(nil)
 	return c.rawConn.Close()
 }
 

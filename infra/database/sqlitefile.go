@@ -29,6 +29,8 @@ type sqliteFile struct {
 	// made tells why the database is a new one. It is empty when there was one.
 	made   string
 	logger *zap.Logger
+	// vitals get the signs of life; nil when another process owns the file.
+	vitals *vitals
 
 	// beside is the lock of the versions before this one: a file of its own, into which nothing is written.
 	beside *flock.Flock

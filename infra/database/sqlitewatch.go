@@ -160,6 +160,9 @@ func (f *sqliteFile) endSaving() {
 
 // noteDamage logs an error that tells of a damaged file, once. It returns the error.
 func (f *sqliteFile) noteDamage(err error) error {
+	if err != nil && f.vitals != nil {
+		f.vitals.note(err, f.logger)
+	}
 	if err == nil || !isDamage(err) || f.logger == nil {
 		return err
 	}

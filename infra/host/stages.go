@@ -136,7 +136,8 @@ func (a *App) ready() stage {
 	return stage{
 		name: "become ready", startBudget: a.cfg.Lifecycle.HookTimeout,
 		start: func(context.Context) error {
-			a.parts.Server.SetReady(a.parts.DB.Ping)
+			r := &readiness{logger: a.parts.Logger, checks: []func(context.Context) error{a.parts.DB.Ready}}
+			a.parts.Server.SetReady(r.check)
 			return nil
 		},
 		stopName: "announce the stop", stopBudget: a.cfg.Lifecycle.DrainDelay + a.cfg.Lifecycle.StopTimeout,
