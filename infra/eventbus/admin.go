@@ -202,7 +202,7 @@ func (a *Admin) Schedules(ctx context.Context) ([]ScheduleInfo, error) {
 	return all, nil
 }
 
-// Deliveries lists stored deliveries, oldest first.
+// Deliveries lists stored deliveries, oldest first. Of one whose event is gone it has the id alone.
 func (a *Admin) Deliveries(ctx context.Context, f Filter) ([]DeliveryInfo, error) {
 	if f.Limit <= 0 {
 		f.Limit = 100
@@ -216,21 +216,23 @@ func (a *Admin) Deliveries(ctx context.Context, f Filter) ([]DeliveryInfo, error
 			&d.RequestID, &headers, &d.Payload, &published, &due, &failed, &parked); err != nil {
 			return err
 		}
-		d.PublishedAt, d.DueAt = time.UnixMilli(published).UTC(), time.UnixMilli(due).UTC()
+		if published > 0 {
+			d.PublishedAt = time.UnixMilli(published).UTC()
+		}
+		d.DueAt = time.UnixMilli(due).UTC()
 		if failed > 0 {
 			d.FailedAt = time.UnixMilli(failed).UTC()
 		}
 		if parked > 0 && d.State == "pending" {
 			d.ParkedUntil = time.UnixMilli(parked).Add(a.park).UTC()
 		}
-		if err := readHeaders(headers, &d.Headers); err != nil {
-			return err
-		}
+		d.Headers = readHeaders(headers)
 		out = append(out, d)
 		return nil
-	}, `SELECT e.id, e.topic, e.key, d.subscription, d.state, d.attempts, d.error, e.emitter, e.parent, e.request_id, e.headers,
-			e.payload, e.published_at, d.due_at, d.failed_at, d.parked_at
-		FROM bus_deliveries d JOIN bus_events e ON e.id = d.event_id
+	}, `SELECT d.event_id, COALESCE(e.topic, ''), d.key, d.subscription, d.state, d.attempts, d.error, COALESCE(e.emitter, ''),
+			COALESCE(e.parent, ''), COALESCE(e.request_id, ''), COALESCE(e.headers, ''), COALESCE(e.payload, ''),
+			COALESCE(e.published_at, 0), d.due_at, d.failed_at, d.parked_at
+		FROM bus_deliveries d LEFT JOIN bus_events e ON e.id = d.event_id
 		WHERE `+matching+` ORDER BY d.event_id, d.subscription LIMIT ?`, append(f.args(), f.Limit)...)
 	if err != nil {
 		return nil, fmt.Errorf("list deliveries: %w", err)
@@ -247,20 +249,19 @@ func (f Filter) args() []any {
 		f.afterEvent, f.afterSubscription}
 }
 
-func readHeaders(text string, headers *map[string]string) error {
-	if text == "" {
+// readHeaders returns stored headers. Those that cannot be read are left out, so that the delivery is listed all the same: its
+// error tells of them.
+func readHeaders(text string) (headers map[string]string) {
+	if text == "" || json.Unmarshal([]byte(text), &headers) != nil {
 		return nil
 	}
-	if err := json.Unmarshal([]byte(text), headers); err != nil {
-		return fmt.Errorf("read headers: %w", err)
-	}
-	return nil
+	return headers
 }
 
 // Count counts the deliveries that f selects, whatever its limit.
 func (a *Admin) Count(ctx context.Context, f Filter) (n int, err error) {
 	err = a.store.query(ctx, func(r *sql.Rows) error { return r.Scan(&n) },
-		`SELECT COUNT(*) FROM bus_deliveries d JOIN bus_events e ON e.id = d.event_id WHERE `+matching, f.args()...)
+		`SELECT COUNT(*) FROM bus_deliveries d LEFT JOIN bus_events e ON e.id = d.event_id WHERE `+matching, f.args()...)
 	if err != nil {
 		return 0, fmt.Errorf("count deliveries: %w", err)
 	}
@@ -278,7 +279,8 @@ func (a *Admin) Event(ctx context.Context, id string) (EventInfo, error) {
 			return err
 		}
 		e.PublishedAt = time.UnixMilli(published).UTC()
-		return readHeaders(headers, &e.Headers)
+		e.Headers = readHeaders(headers)
+		return nil
 	}, `SELECT id, topic, key, emitter, parent, request_id, trace, headers, payload, published_at, seq
 		FROM bus_events WHERE id = ?`, id)
 	if err != nil {

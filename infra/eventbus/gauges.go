@@ -19,6 +19,8 @@ type gauges struct {
 	memory  *prometheus.Desc
 	lost    *prometheus.Desc
 	found   *prometheus.Desc
+	failed  *prometheus.Desc
+	failing *prometheus.Desc
 
 	mu   sync.Mutex
 	at   time.Time
@@ -42,7 +44,9 @@ func newGauges(o *Outbox) *gauges {
 		memory:  desc("in_memory", "Deliveries this process holds in memory, by durable subscription."),
 		lost: desc("claims_without_run", "Deliveries that this process has claimed and, at the last look, was not at work on, by durable subscription."+
 			" They are given back at the next look."),
-		found: desc("claims_without_run_total", "Deliveries that this process had claimed and given back since nothing ran them, by durable subscription."),
+		failed:  desc("claim_failures_total", "Attempts to claim deliveries from the database that failed, by durable subscription."),
+		failing: desc("claims_failing_seconds", "How long all attempts to claim deliveries have failed, by durable subscription; 0 when the last one worked."),
+		found:   desc("claims_without_run_total", "Deliveries that this process had claimed and given back since nothing ran them, by durable subscription."),
 	}
 }
 
@@ -54,6 +58,8 @@ func (g *gauges) Describe(out chan<- *prometheus.Desc) {
 	out <- g.memory
 	out <- g.lost
 	out <- g.found
+	out <- g.failed
+	out <- g.failing
 }
 
 // Collect implements prometheus.Collector. While the database does not answer, it reports what it knew last.
@@ -72,6 +78,8 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(g.memory, prometheus.GaugeValue, float64(l.used.Load()), l.group.Name)
 		out <- prometheus.MustNewConstMetric(g.lost, prometheus.GaugeValue, float64(l.backlog.lost.Load()), l.group.Name)
 		out <- prometheus.MustNewConstMetric(g.found, prometheus.CounterValue, float64(l.backlog.found.Load()), l.group.Name)
+		out <- prometheus.MustNewConstMetric(g.failed, prometheus.CounterValue, float64(l.backlog.failures.Load()), l.group.Name)
+		out <- prometheus.MustNewConstMetric(g.failing, prometheus.GaugeValue, l.backlog.failingFor(now).Seconds(), l.group.Name)
 	}
 }
 

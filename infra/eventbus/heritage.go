@@ -118,7 +118,7 @@ func (s store) move(ctx context.Context, from, to string) error {
 		(SELECT event_id FROM bus_deliveries WHERE subscription = ?)`, from, to); err != nil {
 		return err
 	}
-	_, err = s.exec(ctx, `UPDATE bus_deliveries SET token = token + 1, subscription = ?, behind = 0 WHERE subscription = ? AND state <> 'running' AND NOT EXISTS
+	_, err = s.exec(ctx, `UPDATE bus_deliveries SET token = `+nextToken+`, subscription = ?, behind = 0 WHERE subscription = ? AND state <> 'running' AND NOT EXISTS
 		(SELECT 1 FROM bus_deliveries o WHERE o.event_id = bus_deliveries.event_id AND o.subscription = ?)`, to, from, to)
 	return err
 }

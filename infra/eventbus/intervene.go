@@ -25,7 +25,7 @@ type Action struct {
 // Replay makes the dead deliveries that f selects pending again, with the same event ids and fresh attempts, and
 // returns how many. What dies again meanwhile is left alone.
 func (a *Admin) Replay(ctx context.Context, f Filter) (int, error) {
-	return a.change(ctx, "replay", f, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = 0, ends = 0, alone = 0, due_at = {now}, token = token + 1,
+	return a.change(ctx, "replay", f, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = 0, ends = 0, alone = 0, due_at = {now}, token = `+nextToken+`,
 		parked_at = 0 WHERE event_id = ? AND subscription = ? AND state = 'dead'`)
 }
 

@@ -75,6 +75,7 @@ func NewOutbox(cfg config.Events, db *database.DB, log *zap.Logger, hooks Hooks)
 
 // Subscribe implements [Transport].
 func (o *Outbox) Subscribe(g Group) {
+	g.Handle = readable(g.Handle)
 	l := newLane(g, o.cfg.Buffer, o.settled)
 	l.complete = o.complete
 	if g.Tx {

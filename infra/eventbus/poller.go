@@ -49,6 +49,10 @@ type backlog struct {
 	// finished are keys whose last delivery here has ended: the next one may wait in the database.
 	finished []string
 
+	// failing says since when, how often in a row, and with which error the claims have failed last.
+	failing failing
+	// failures counts all claims that failed.
+	failures atomic.Int64
 	// lost counts the held deliveries without a run, found the claims without a run that were given back.
 	lost, found atomic.Int64
 }
@@ -192,6 +196,7 @@ func (p *poller) look(ctx context.Context, lanes []*lane) {
 		switch {
 		case err != nil:
 			l.backlog.putBackFinished(finished[i])
+			l.backlog.claimFailed(err)
 			l.backlog.open.Store(true)
 		case behind:
 			p.lookAt(ctx, l, all[l.group.Name], finished[i])
@@ -206,9 +211,11 @@ func (p *poller) lookAt(ctx context.Context, l *lane, w waiting, finished []stri
 	more, err := p.claim(ctx, l, w, finished)
 	if err != nil && ctx.Err() == nil {
 		p.o.log.Warn("events not claimed yet", zap.String("subscription", l.group.Name), zap.Error(err))
+		l.backlog.claimFailed(err)
 		l.backlog.open.Store(true)
 		return
 	}
+	l.backlog.claimWorked()
 	if more {
 		l.backlog.open.Store(true)
 		if l.used.Load() < l.capacity {
@@ -248,7 +255,14 @@ func (p *poller) claimFree(ctx context.Context, l *lane) (more bool, err error) 
 	taken, err := p.take(ctx, l, places, nil, func(ctx context.Context) ([]claimed, error) {
 		return p.o.store.claim(ctx, p.o.id(), l.group.Name, places)
 	})
-	return taken == places, err
+	if err == nil {
+		return taken == places, nil
+	}
+	heads, listErr := p.o.store.dueFree(ctx, l.group.Name, places)
+	if listErr != nil {
+		return false, errors.Join(err, listErr)
+	}
+	return p.claimSingly(ctx, l, heads, map[string]bool{}, err)
 }
 
 func reserveUpTo(l *lane, n int) (places int) {
@@ -291,8 +305,7 @@ func (p *poller) take(ctx context.Context, l *lane, places int, orders map[strin
 	for _, c := range got {
 		m, ok := messages[c.id]
 		if !ok {
-			p.o.log.Error("a delivery has no event", zap.String("event", c.id), zap.String("subscription", l.group.Name))
-			continue
+			m = unknownEvent(l, c.id, c.key, errNoEvent)
 		}
 		taken++
 		d := m.incoming(l, c.attempts)
@@ -313,11 +326,21 @@ const fewKeys = 32
 
 // claimPage claims the first delivery of each key, and notes in taken which. It reports whether l was full.
 func (p *poller) claimPage(ctx context.Context, l *lane, heads []head, taken map[string]bool) (full bool, err error) {
+	if full, err = p.claimThese(ctx, l, heads, taken); err != nil {
+		return p.claimSingly(ctx, l, heads, taken, err)
+	}
+	return full, nil
+}
+
+// claimThese claims deliveries, of each key its first one, and notes in taken which. It reports whether l was full.
+func (p *poller) claimThese(ctx context.Context, l *lane, heads []head, taken map[string]bool) (full bool, err error) {
 	places := reserveUpTo(l, len(heads))
 	orders := make(map[string]*keyState, places)
 	ids := make([]string, 0, places)
 	for _, h := range heads[:places] {
-		if order := l.adopt(h.key, h.seq, h.seq); order != nil {
+		if h.key == "" {
+			ids = append(ids, h.id)
+		} else if order := l.adopt(h.key, h.seq, h.seq); order != nil {
 			orders[h.key] = order
 			ids = append(ids, h.id)
 		}
@@ -363,13 +386,16 @@ func (p *poller) claimHead(ctx context.Context, l *lane, h head, taken map[strin
 		orders[h.key] = order
 		return got, nil
 	})
-	if errors.Is(err, errBusyKey) {
+	switch {
+	case errors.Is(err, errBusyKey):
 		return false, nil
+	case err != nil:
+		return p.claimSingly(ctx, l, []head{h}, taken, err)
 	}
 	for _, c := range run {
 		taken[c.id] = true
 	}
-	return false, err
+	return false, nil
 }
 
 // chores are done at each tick, as far as they are due.

@@ -119,11 +119,24 @@ func (s store) query(ctx context.Context, scan func(*sql.Rows) error, query stri
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		if err := scan(rows); err != nil {
-			return fmt.Errorf("read row: %w", err)
+			return &rowError{err}
 		}
 	}
 	return database.MapError(rows.Err())
 }
+
+// rowError is the error of a row whose columns do not hold what they should.
+type rowError struct{ cause error }
+
+func (e *rowError) Error() string { return "read row: " + e.cause.Error() }
+func (e *rowError) Unwrap() error { return e.cause }
+
+// nextToken is the token after a row's own. The highest stays: a statement that changes many rows must not fail because of
+// one. The claim of that row fails, see badRow.
+const nextToken = `CASE WHEN token < 9223372036854775807 THEN token + 1 ELSE token END`
+
+// oneMoreEnd counts one more end of a process that had claimed a row.
+const oneMoreEnd = `CASE WHEN ends < 32767 THEN ends + 1 ELSE ends END`
 
 // sequence takes the next n numbers of topic and key, and returns the first that the key ever had and the last of the n.
 // They are gapless: whoever takes numbers holds the row until its transaction ends, and a rollback gives them back. A key
@@ -326,6 +339,26 @@ func (s store) bury(ctx context.Context, d *Incoming, cause string) (bool, error
 	return n == 1, err
 }
 
+// condemn makes an open delivery dead that cannot be claimed.
+func (s store) condemn(ctx context.Context, id, group, cause string) (bool, error) {
+	n, err := s.exec(ctx, `UPDATE bus_deliveries SET state = 'dead', owner = '', failed_at = {now}, error = ?
+		WHERE event_id = ? AND subscription = ? AND state = 'pending'`, cause, id, group)
+	return n == 1, err
+}
+
+// dueFree lists the due deliveries of group that have no key, at most limit, those due for longest first.
+func (s store) dueFree(ctx context.Context, group string, limit int) ([]head, error) {
+	var out []head
+	err := s.query(ctx, func(r *sql.Rows) error {
+		var h head
+		err := r.Scan(&h.id)
+		out = append(out, h)
+		return err
+	}, `SELECT event_id FROM bus_deliveries WHERE subscription = ? AND state = 'pending' AND key = '' AND due_at <= (SELECT {now})
+		ORDER BY due_at LIMIT ?`, group, limit)
+	return out, err
+}
+
 // countBegin notes that a delivery is begun as a suspect, if it is still this holder's.
 func (s store) countBegin(ctx context.Context, d *Incoming) (bool, error) {
 	n, err := s.exec(ctx, `UPDATE bus_deliveries SET alone = alone + 1 WHERE event_id = ? AND subscription = ? AND token = ?`,
@@ -407,7 +440,7 @@ func (s store) claimKey(ctx context.Context, owner, group, key string, seq int64
 			next = 0 // none behind it
 		}
 		return nil
-	}, `SELECT event_id, seq, state, due_at - {now}, ends FROM bus_deliveries WHERE subscription = ? AND key = ? AND key <> '' AND seq >= ?
+	}, `SELECT event_id, seq, state, {greatest}(due_at, 0) - {now}, ends FROM bus_deliveries WHERE subscription = ? AND key = ? AND key <> '' AND seq >= ?
 		ORDER BY seq LIMIT ? `+lock, group, key, seq, n)
 	if err != nil || len(found) == 0 {
 		return nil, err
@@ -445,7 +478,7 @@ func (s store) events(ctx context.Context, ids []string) (map[string]*Message, e
 		m.Payload, m.Time = []byte(payload), Timestamp(at*1e6)
 		if headers != "" {
 			if err := json.Unmarshal([]byte(headers), &m.Headers); err != nil {
-				return fmt.Errorf("read headers of event %s: %w", id, err)
+				m.fault = fmt.Errorf("the stored headers of the event cannot be read: %w", err)
 			}
 		}
 		out[id] = m
@@ -546,7 +579,7 @@ func (s store) pruneSequences(ctx context.Context, topic string, keys []string, 
 
 // takeAll opens all claims: on SQLite, those of earlier runs.
 func (s store) takeAll(ctx context.Context) (int64, error) {
-	return s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', token = token + 1, ends = ends + 1 WHERE state = 'running'`)
+	return s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', token = `+nextToken+`, ends = `+oneMoreEnd+` WHERE state = 'running'`)
 }
 
 // process is another replica.
@@ -577,7 +610,7 @@ func (s store) processes(ctx context.Context, except string) ([]process, error) 
 
 // openClaims opens the claims that the rest of the statement selects. Those that a transaction has locked are left for
 // later: a process that hangs in the middle of one must not hold up the others' work.
-const openClaims = `UPDATE bus_deliveries SET state = 'pending', owner = '', token = token + 1, ends = ends + 1 WHERE (event_id, subscription) IN (
+const openClaims = `UPDATE bus_deliveries SET state = 'pending', owner = '', token = ` + nextToken + `, ends = ` + oneMoreEnd + ` WHERE (event_id, subscription) IN (
 	SELECT event_id, subscription FROM bus_deliveries WHERE state = 'running' AND `
 
 // takeOver removes a process and opens its claims, unless it has shown meanwhile that it lives. Their tokens change, so that

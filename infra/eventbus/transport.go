@@ -102,6 +102,9 @@ type Envelope struct {
 	// Payload is the event as JSON; empty when no durable group needs it.
 	Payload []byte
 
+	// fault says why what is stored of the event cannot be handed over; nil when it can.
+	fault error
+
 	// localType is the type of the published struct.
 	localType reflect.Type
 }

@@ -48,10 +48,10 @@ func (s store) waiting(ctx context.Context) (all map[string]waiting, behind bool
 			UNION ALL SELECT (SELECT MIN(subscription) FROM bus_deliveries WHERE state = 'pending' AND key <> '' AND behind = 0 AND subscription > keyed.name)
 			FROM keyed WHERE name IS NOT NULL
 		)
-		SELECT name, 'free', (SELECT MIN(due_at) FROM bus_deliveries WHERE subscription = name AND state = 'pending' AND key = '') - {now}
+		SELECT name, 'free', {greatest}(0, (SELECT MIN(due_at) FROM bus_deliveries WHERE subscription = name AND state = 'pending' AND key = '')) - {now}
 		FROM free WHERE name IS NOT NULL
 		UNION ALL
-		SELECT name, 'keyed', (SELECT MIN(due_at) FROM bus_deliveries WHERE subscription = name AND state = 'pending' AND key <> '' AND behind = 0) - {now}
+		SELECT name, 'keyed', {greatest}(0, (SELECT MIN(due_at) FROM bus_deliveries WHERE subscription = name AND state = 'pending' AND key <> '' AND behind = 0)) - {now}
 		FROM keyed WHERE name IS NOT NULL
 		UNION ALL
 		SELECT '', 'behind', 0 WHERE EXISTS (SELECT 1 FROM bus_deliveries WHERE behind = 1)`)
@@ -97,7 +97,7 @@ func (s store) heads(ctx context.Context, group string, keys []string, block boo
 		err := r.Scan(&h.id, &h.key, &h.seq, &h.state, &h.wait, &h.behind)
 		out = append(out, h)
 		return err
-	}, `SELECT d.event_id, d.key, d.seq, d.state, d.due_at - {now}, d.behind = 1 FROM (
+	}, `SELECT d.event_id, d.key, d.seq, d.state, {greatest}(d.due_at, 0) - {now}, d.behind = 1 FROM (
 			SELECT k.value AS key, (SELECT MIN(seq) FROM bus_deliveries m WHERE m.subscription = ? AND m.key = k.value AND m.key <> '' `+alive+`) AS seq
 			FROM {each}) h
 		CROSS JOIN bus_deliveries d WHERE d.subscription = ? AND d.key = h.key AND d.key <> '' AND d.seq = h.seq`,

@@ -136,7 +136,7 @@ func (a *App) ready() stage {
 	return stage{
 		name: "become ready", startBudget: a.cfg.Lifecycle.HookTimeout,
 		start: func(context.Context) error {
-			r := &readiness{logger: a.parts.Logger, checks: []func(context.Context) error{a.parts.DB.Ready}}
+			r := &readiness{logger: a.parts.Logger, checks: []func(context.Context) error{a.parts.DB.Ready, a.claiming}}
 			a.parts.Server.SetReady(r.check)
 			return nil
 		},
@@ -147,6 +147,9 @@ func (a *App) ready() stage {
 		},
 	}
 }
+
+// claiming returns nil while events are claimed.
+func (a *App) claiming(context.Context) error { return a.parts.Bus.Claiming() }
 
 // wait returns after d, or without an error when ctx is done: whoever hurries the stop has no use for the rest.
 func wait(ctx context.Context, d time.Duration) error {
