@@ -2,6 +2,7 @@ package eventbus_test
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -93,4 +94,33 @@ func TestAFailureOfTheDatabaseUsesUpNoAttempt(t *testing.T) {
 		r.idle()
 		require.Equal(t, ids(1, 1), left.all("p1/note.taken", ""))
 	})
+}
+
+// Postgres ends the session of a transaction that does nothing for too long. A handler that was the cause, and returned nil, ran
+// for ever: its failure counted as the database's.
+func TestAHandlerThatOutlivesItsSessionIsAFailedAttempt(t *testing.T) {
+	t.Parallel()
+	at := newSchema(t)
+	other := openAt(t, at)
+	var runs seen[int]
+	var r *rig
+	r = start(t, at, settings(), publishes(Note{}), subscribes(app.OnTx(func(ctx context.Context, _ Note) error {
+		d, _ := app.DeliveryFrom(ctx)
+		runs.add(d.Attempt)
+		pid := number(t, r.db, "SELECT 0")
+		require.NoError(t, r.db.Gorm().WithContext(ctx).Raw("SELECT pg_backend_pid()").Row().Scan(&pid))
+		_, err := r.db.ExecContext(ctx, "SET LOCAL idle_in_transaction_session_timeout = '20ms'")
+		require.NoError(t, err)
+		require.Eventually(t, func() bool {
+			return number(t, other, fmt.Sprintf("SELECT COUNT(*) FROM pg_stat_activity WHERE pid = %d", pid)) == 0
+		}, 10*time.Second, 5*time.Millisecond)
+		return nil
+	}), app.Attempts(3)))
+	r.publish(Note{1})
+	r.idle()
+	require.Equal(t, []int{1, 2, 3}, runs.all())
+	dead, err := r.bus.Admin("x").Deliveries(t.Context(), eventbus.Filter{State: "dead"})
+	require.NoError(t, err)
+	require.Len(t, dead, 1)
+	require.Equal(t, 3, dead[0].Attempts)
 }

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"plugboard/app"
+	"plugboard/infra/database"
 )
 
 // Bounds of the transactional handlers of one transaction on SQLite, whose one writer it holds.
@@ -248,8 +248,7 @@ func (s *settler) settleTx(ctx context.Context, ran []*txRun, failure error) {
 
 // blameless reports whether a transaction failed for what no handler in it has done: because of the database, or of the end
 // of base, the context of the runs. All else counts as the handler's, which could otherwise fail for ever: a statement that
-// failed and whose error it kept to itself, the end of its own time, what the commit refused.
+// failed and whose error it kept to itself, the end of its own time or of its session's, what the commit refused.
 func blameless(base context.Context, err error) bool {
-	code := app.CodeOf(err)
-	return code == app.Unavailable || code == app.StorageFull || base != nil && base.Err() != nil
+	return database.Absent(err) || base != nil && base.Err() != nil
 }
