@@ -72,6 +72,14 @@ func (s *Server) readyz(x *exchange, _ *gin.Context) {
 	x.succeed(http.StatusOK, state{"ready"})
 }
 
+// readyGauge is what metrics tell of the readiness.
+func (s *Server) readyGauge() float64 {
+	if s.readiness(context.Background()) != nil {
+		return 0
+	}
+	return 1
+}
+
 func (s *Server) readiness(ctx context.Context) error {
 	probe := s.ready.Load()
 	switch {

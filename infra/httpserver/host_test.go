@@ -112,6 +112,7 @@ func TestMetrics(t *testing.T) {
 		`plugboard_http_requests_total{method="other",route="unknown",status="404"} 1`,
 		`plugboard_http_request_duration_seconds_count{method="GET",route="/x/:id"} 3`,
 		`plugboard_http_requests_in_flight 1`,
+		`plugboard_ready 0`,
 	} {
 		require.Contains(t, text, want)
 	}

@@ -16,10 +16,11 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	active   prometheus.GaugeFunc
+	ready    prometheus.GaugeFunc
 }
 
 // newMetrics makes the collectors and registers them with r, which may be nil.
-func newMetrics(r prometheus.Registerer, active func() float64) (*metrics, error) {
+func newMetrics(r prometheus.Registerer, active, ready func() float64) (*metrics, error) {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "plugboard_http_requests_total", Help: "Answered requests by method, route and status.",
@@ -31,11 +32,14 @@ func newMetrics(r prometheus.Registerer, active func() float64) (*metrics, error
 		active: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "plugboard_http_requests_in_flight", Help: "Requests being handled.",
 		}, active),
+		ready: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "plugboard_ready", Help: "1 while the service is ready as /readyz has it, else 0.",
+		}, ready),
 	}
 	if r == nil {
 		return m, nil
 	}
-	return m, errors.Join(r.Register(m.requests), r.Register(m.duration), r.Register(m.active))
+	return m, errors.Join(r.Register(m.requests), r.Register(m.duration), r.Register(m.active), r.Register(m.ready))
 }
 
 // route is what requests are counted and logged under.

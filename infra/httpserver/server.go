@@ -96,7 +96,7 @@ func New(p Params) *Server {
 	}
 	s.active.idle = make(chan struct{}, 1)
 	var err error
-	s.metrics, err = newMetrics(p.Registerer, func() float64 { return float64(s.active.count.Load()) })
+	s.metrics, err = newMetrics(p.Registerer, func() float64 { return float64(s.active.count.Load()) }, s.readyGauge)
 	s.unknown = &route{path: unknownRoute, metrics: s.metrics}
 	s.invalid = errors.Join(err, s.prepareEngine())
 	s.http = s.newHTTPServer()
