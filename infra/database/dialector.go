@@ -27,6 +27,12 @@ type postgresDialector struct{ gormpostgres.Dialector }
 // Translate implements gorm.ErrorTranslator.
 func (postgresDialector) Translate(err error) error { return MapError(err) }
 
+// SavePoint implements gorm.SavePointerDialectorInterface.
+func (postgresDialector) SavePoint(tx *gorm.DB, name string) error { return savePoint(tx, name) }
+
+// RollbackTo implements gorm.SavePointerDialectorInterface.
+func (postgresDialector) RollbackTo(tx *gorm.DB, name string) error { return rollBackTo(tx, name) }
+
 // sqliteDialector is GORM's SQLite, without what this service has no use for: GORM's own asks the database for its
 // version when it is made, which opens it, and links a second SQLite wherever there is a C compiler.
 type sqliteDialector struct{ pool *pool }
@@ -139,11 +145,7 @@ func (sqliteDialector) Explain(query string, vars ...any) string {
 }
 
 // SavePoint implements gorm.SavePointerDialectorInterface.
-func (sqliteDialector) SavePoint(tx *gorm.DB, name string) error {
-	return tx.Exec("SAVEPOINT " + name).Error
-}
+func (sqliteDialector) SavePoint(tx *gorm.DB, name string) error { return savePoint(tx, name) }
 
 // RollbackTo implements gorm.SavePointerDialectorInterface.
-func (sqliteDialector) RollbackTo(tx *gorm.DB, name string) error {
-	return tx.Exec("ROLLBACK TO SAVEPOINT " + name).Error
-}
+func (sqliteDialector) RollbackTo(tx *gorm.DB, name string) error { return rollBackTo(tx, name) }

@@ -20,7 +20,7 @@ var (
 
 // ExecContext implements gorm.ConnPool.
 func (g *gormTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	if err := g.tx.check(); err != nil {
+	if err := g.tx.refuse(query); err != nil {
 		return nil, err
 	}
 	return g.tx.exec(ctx, query, args)
@@ -28,7 +28,7 @@ func (g *gormTx) ExecContext(ctx context.Context, query string, args ...any) (sq
 
 // QueryContext implements gorm.ConnPool.
 func (g *gormTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	if err := g.tx.check(); err != nil {
+	if err := g.tx.refuse(query); err != nil {
 		return nil, err
 	}
 	return g.tx.query(ctx, query, args)
@@ -36,7 +36,7 @@ func (g *gormTx) QueryContext(ctx context.Context, query string, args ...any) (*
 
 // QueryRowContext implements gorm.ConnPool.
 func (g *gormTx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	if err := g.tx.check(); err != nil {
+	if err := g.tx.refuse(query); err != nil {
 		return failedRow(ctx, err)
 	}
 	return g.tx.queryRow(ctx, query, args)
@@ -44,6 +44,9 @@ func (g *gormTx) QueryRowContext(ctx context.Context, query string, args ...any)
 
 // PrepareContext implements gorm.ConnPool.
 func (g *gormTx) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {
+	if err := g.tx.refuse(query); err != nil {
+		return nil, err
+	}
 	return g.tx.root.sql.PrepareContext(ctx, query)
 }
 

@@ -163,9 +163,6 @@ func runOutcome(members []*Tx, err error) {
 // commitShared ends a member whose work stays, and waits for the commit.
 func (t *Tx) commitShared() error {
 	g := t.root.group
-	if err := t.runBeforeCommit(); err != nil {
-		return t.fail(err)
-	}
 	if !t.root.stop() { // the rollback is under way
 		if t.root.joined {
 			return t.fail(errRegroup)
@@ -229,6 +226,9 @@ func (r *root) seal() {
 // using starts a statement, which done ends.
 func (t *Tx) using() (done func(), err error) {
 	r := t.root
+	if mistake := r.mistake.Load(); mistake != nil {
+		return nil, *mistake
+	}
 	if r.group == nil {
 		return func() {}, nil
 	}

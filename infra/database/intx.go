@@ -170,12 +170,15 @@ func sleep(ctx context.Context, d time.Duration) bool {
 // errBusy is the cause of a wait that was cut short.
 var errBusy = errors.New("waited for the database for as long as the busy_timeout setting allows")
 
-// The mistakes that would make a statement wait for the transaction it is in, or commit apart from it.
+// The mistakes that would make a statement wait for the transaction it is in, or commit apart from it, or that one of the
+// databases cannot do.
 var (
 	errNoContext = errors.New("database statement without a context: use db.WithContext(ctx), with the context that the" +
 		" handler was given, so that it joins the transaction of ctx and ends with it")
 	errOuterContext = errors.New("database statement outside the transaction that is open here: inside app.InTx use the" +
 		" context that its function is given, not the one from outside; it carries the transaction")
+	errRowsOpen = errors.New("database statement in a transaction while the rows of an earlier query are open: close them" +
+		" first with rows.Close(), or read them into a slice with Find or Scan")
 	errTxEnded = errors.New("database statement after its transaction has ended: the context given to the function of" +
 		" app.InTx is good within that function only")
 )

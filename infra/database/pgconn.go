@@ -92,6 +92,8 @@ type pgConn struct {
 	losses *losses
 	// inTx tells that a transaction is open, or will be with its first statement.
 	inTx bool
+	// openRows counts the queries of the open transaction whose rows are not closed.
+	openRows int
 	// last are the statements that the commit brings along.
 	last []finalStatement
 	// stale is the count of the losses when the prepared statements were last forgotten.
@@ -127,7 +129,7 @@ func (c *pgConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx,
 	if err := c.wire.announce(begin); err != nil {
 		return nil, err
 	}
-	c.inTx = true
+	c.inTx, c.openRows = true, 0
 	return &pgTx{conn: c, ctx: ctx}, nil
 }
 
@@ -139,8 +141,8 @@ func (c *pgConn) unopened() bool {
 
 // ExecContext implements driver.ExecerContext.
 func (c *pgConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	if c.unopened() {
-		return nil, errTxFailed
+	if err := c.admit(query); err != nil {
+		return nil, err
 	}
 	result, err := c.Conn.ExecContext(ctx, query, args)
 	if err != nil && c.renew(ctx, err) {
@@ -152,14 +154,18 @@ func (c *pgConn) ExecContext(ctx context.Context, query string, args []driver.Na
 
 // QueryContext implements driver.QueryerContext.
 func (c *pgConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	if c.unopened() {
-		return nil, errTxFailed
+	if err := c.admit(query); err != nil {
+		return nil, err
 	}
 	rows, err := c.Conn.QueryContext(ctx, query, args)
 	if err != nil && c.renew(ctx, err) {
 		rows, err = c.Conn.QueryContext(ctx, query, args)
 	}
 	c.note(ctx, query, err)
+	if std, ok := rows.(*stdlib.Rows); ok && err == nil && c.inTx {
+		c.openRows++
+		return &pgRows{Rows: std, conn: c}, nil
+	}
 	return rows, err
 }
 
@@ -177,6 +183,42 @@ func (c *pgConn) note(ctx context.Context, query string, err error) {
 	default:
 		c.signs.vitals.commit()
 	}
+}
+
+// PrepareContext implements driver.ConnPrepareContext. The statement runs through the connection, and is kept by it.
+func (c *pgConn) PrepareContext(_ context.Context, query string) (driver.Stmt, error) {
+	return &textStmt{conn: c, query: query}, nil
+}
+
+// admit refuses what must not run in an open transaction: anything after its begin has failed, what would end it, and a
+// statement while rows are open, which the protocol has no way to send.
+func (c *pgConn) admit(query string) error {
+	switch {
+	case c.unopened():
+		return errTxFailed
+	case !c.inTx:
+		return nil
+	case c.openRows > 0:
+		return errRowsOpen
+	default:
+		return refuseEnd(query)
+	}
+}
+
+// pgRows are the rows of a query in a transaction.
+type pgRows struct {
+	*stdlib.Rows
+	conn   *pgConn
+	closed bool
+}
+
+// Close implements driver.Rows.
+func (r *pgRows) Close() error {
+	if !r.closed {
+		r.closed = true
+		r.conn.openRows--
+	}
+	return r.Rows.Close()
 }
 
 // stalePlan tells whether err is that of a prepared statement whose table has been changed. Its code is that of much

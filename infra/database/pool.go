@@ -31,7 +31,7 @@ func (p *pool) InTx(ctx context.Context, fn func(ctx context.Context) error) err
 
 // ExecContext implements gorm.ConnPool.
 func (p *pool) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	tx, conns, err := p.db.route(ctx)
+	tx, conns, err := p.db.routeStatement(ctx, query)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (p *pool) ExecContext(ctx context.Context, query string, args ...any) (sql.
 
 // QueryContext implements gorm.ConnPool.
 func (p *pool) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	tx, conns, err := p.db.route(ctx)
+	tx, conns, err := p.db.routeStatement(ctx, query)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (p *pool) QueryContext(ctx context.Context, query string, args ...any) (*sq
 
 // QueryRowContext implements gorm.ConnPool.
 func (p *pool) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	tx, conns, err := p.db.route(ctx)
+	tx, conns, err := p.db.routeStatement(ctx, query)
 	if err != nil {
 		return failedRow(ctx, err)
 	}
@@ -77,7 +77,7 @@ func (p *pool) QueryRowContext(ctx context.Context, query string, args ...any) *
 // PrepareContext implements gorm.ConnPool. GORM uses it with PrepareStmt alone, which is off: the drivers keep
 // prepared statements themselves.
 func (p *pool) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {
-	tx, conns, err := p.db.route(ctx)
+	tx, conns, err := p.db.routeStatement(ctx, query)
 	if err != nil {
 		return nil, err
 	}
@@ -122,6 +122,19 @@ func (db *DB) route(ctx context.Context) (*Tx, *connections, error) {
 	}
 	conns, err := db.open()
 	return nil, conns, err
+}
+
+// routeStatement is route for a statement of a plugin's, which must leave beginning and ending transactions to app.InTx.
+func (db *DB) routeStatement(ctx context.Context, query string) (*Tx, *connections, error) {
+	tx, conns, err := db.route(ctx)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case tx != nil:
+		return tx, nil, tx.refuse(query)
+	default:
+		return nil, conns, refuseControl(query)
+	}
 }
 
 // forQuery returns the pool for a query outside a transaction. Only what starts with SELECT is sure to be

@@ -6,7 +6,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"strconv"
 	"strings"
@@ -142,6 +141,8 @@ type sqliteConn struct {
 	inTx   bool
 	// failed is the error of a statement of the open transaction; a rollback, also to a savepoint, clears it.
 	failed error
+	// openRows counts the queries of the open transaction whose rows are not closed.
+	openRows int
 	// lost tells that SQLite has rolled the open transaction back by itself; no savepoint is left then.
 	lost  bool
 	stmts stmtCache
@@ -168,7 +169,7 @@ func (c *sqliteConn) Close() error {
 
 // PrepareContext implements driver.ConnPrepareContext. The statement runs through the connection, and is kept by it.
 func (c *sqliteConn) PrepareContext(_ context.Context, query string) (driver.Stmt, error) {
-	return &sqliteStmt{conn: c, query: query}, nil
+	return &textStmt{conn: c, query: query}, nil
 }
 
 // keepWAL says whether SQLite keeps its log when the last connection is closed. A log that is kept stays the same file,
@@ -202,12 +203,15 @@ func (c *sqliteConn) BeginTx(_ context.Context, opts driver.TxOptions) (driver.T
 	if err != nil {
 		return nil, err
 	}
-	c.inTx, c.failed, c.lost = true, nil, false
+	c.inTx, c.failed, c.lost, c.openRows = true, nil, false, 0
 	return &sqliteTx{Tx: tx, conn: c}, nil
 }
 
 // ExecContext implements driver.ExecerContext.
 func (c *sqliteConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if err := c.admit(query); err != nil {
+		return nil, err
+	}
 	rescue := c.failed != nil && !c.lost && startsWithRollbackTo(query)
 	if c.failed != nil && !rescue {
 		return nil, c.refusal()
@@ -260,6 +264,9 @@ func (c *sqliteConn) exec(ctx context.Context, query string, args []driver.Named
 
 // QueryContext implements driver.QueryerContext.
 func (c *sqliteConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if err := c.admit(query); err != nil {
+		return nil, err
+	}
 	if c.failed != nil {
 		return nil, c.refusal()
 	}
@@ -277,7 +284,21 @@ func (c *sqliteConn) QueryContext(ctx context.Context, query string, args []driv
 		_ = c.stmts.drop(stmt)
 		return nil, c.note(w.end(err))
 	}
+	c.openRows++
 	return &sqliteRows{rawRows: rows.(rawRows), conn: c, stmt: stmt, watch: w, checked: checked}, nil //nolint:forcetypeassert // what modernc.org/sqlite's have
+}
+
+// admit refuses what must not run in an open transaction: what would end it, and, since Postgres cannot do that, a
+// statement while rows are open.
+func (c *sqliteConn) admit(query string) error {
+	switch {
+	case !c.inTx:
+		return nil
+	case c.openRows > 0:
+		return errRowsOpen
+	default:
+		return c.note(refuseEnd(query))
+	}
 }
 
 // prepared returns a statement to be run while ctx has not ended.
@@ -343,85 +364,4 @@ func (t *sqliteTx) Rollback() error {
 		return err
 	}
 	return nil // after a failure SQLite may have rolled back already
-}
-
-// rawRows is what modernc.org/sqlite's rows can do.
-type rawRows interface {
-	driver.Rows
-	driver.RowsColumnTypeDatabaseTypeName
-	driver.RowsColumnTypeLength
-	driver.RowsColumnTypeNullable
-	driver.RowsColumnTypePrecisionScale
-	driver.RowsColumnTypeScanType
-}
-
-type sqliteRows struct {
-	rawRows
-	conn   *sqliteConn
-	stmt   *cachedStmt // nil once closed
-	watch  *watch
-	failed bool
-	// checked is when the files were looked at before a statement that commits by itself; else zero.
-	checked time.Time
-}
-
-// Next implements driver.Rows.
-func (r *sqliteRows) Next(dest []driver.Value) error {
-	err := r.rawRows.Next(dest)
-	if err == io.EOF { //nolint:errorlint // driver.Rows demands io.EOF itself
-		err = cmp.Or(r.conn.confirmAlone(r.checked), err)
-	}
-	if err == nil || err == io.EOF { //nolint:errorlint // as above
-		return err
-	}
-	r.failed = true
-	return r.conn.note(r.watch.cause(err))
-}
-
-// Close implements driver.Rows. It gives the statement back.
-func (r *sqliteRows) Close() error {
-	if r.stmt == nil {
-		return nil
-	}
-	stmt := r.stmt
-	r.stmt = nil
-	err := r.watch.end(r.rawRows.Close())
-	if err != nil || r.failed {
-		_ = r.conn.stmts.drop(stmt)
-		return err
-	}
-	return errors.Join(r.conn.stmts.put(stmt), r.conn.confirmAlone(r.checked))
-}
-
-// sqliteStmt is a statement prepared by name only: the connection keeps the prepared form.
-type sqliteStmt struct {
-	conn  *sqliteConn
-	query string
-}
-
-var (
-	_ driver.StmtExecContext  = (*sqliteStmt)(nil)
-	_ driver.StmtQueryContext = (*sqliteStmt)(nil)
-)
-
-// Close implements driver.Stmt.
-func (s *sqliteStmt) Close() error { return nil }
-
-// NumInput implements driver.Stmt: the connection counts.
-func (s *sqliteStmt) NumInput() int { return -1 }
-
-// Exec implements driver.Stmt; database/sql calls ExecContext instead.
-func (s *sqliteStmt) Exec([]driver.Value) (driver.Result, error) { return nil, errors.ErrUnsupported }
-
-// Query implements driver.Stmt; database/sql calls QueryContext instead.
-func (s *sqliteStmt) Query([]driver.Value) (driver.Rows, error) { return nil, errors.ErrUnsupported }
-
-// ExecContext implements driver.StmtExecContext.
-func (s *sqliteStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	return s.conn.ExecContext(ctx, s.query, args)
-}
-
-// QueryContext implements driver.StmtQueryContext.
-func (s *sqliteStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	return s.conn.QueryContext(ctx, s.query, args)
 }

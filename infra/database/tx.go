@@ -32,10 +32,11 @@ type Tx struct {
 	// ctx carries this Tx. It is kept for hooks and for GORM's Commit and Rollback, which take none.
 	ctx context.Context //nolint:containedctx // hooks and GORM's Commit and Rollback take none
 
-	mu            sync.Mutex // guards the hooks
+	mu            sync.Mutex // guards the rest
 	beforeCommit  []func(ctx context.Context) error
 	afterCommit   []func()
 	afterRollback []func()
+	marks         []mark
 }
 
 // root is what a transaction and its savepoints have in common.
@@ -48,6 +49,9 @@ type root struct {
 	stop    func() bool        // ends the watch over the caller's context
 	free    func()             // gives back connection and slot; may be called again
 	leave   func()
+
+	// mistake is why the transaction must not be committed, whatever its function returns.
+	mistake atomic.Pointer[error]
 
 	group  *group // the transactions that share the commit, if they may
 	joined bool   // tells that this is not the group's first
@@ -165,19 +169,26 @@ func (db *DB) enter(ctx context.Context, r *root) *Tx {
 // commit ends a transaction at the top level.
 func (t *Tx) commit() error {
 	_, end := t.db.span(t.ctx, "COMMIT", "")
-	err := t.commitTop()
+	err := t.commitChecked()
 	end(err)
 	return err
 }
 
-func (t *Tx) commitTop() error {
+func (t *Tx) commitChecked() error {
+	if err := t.runBeforeCommit(); err != nil {
+		return t.fail(err)
+	}
+	if mistake := t.root.mistake.Load(); mistake != nil {
+		return t.fail(*mistake)
+	}
 	if t.root.group != nil {
 		return t.commitShared()
 	}
+	return t.commitTop()
+}
+
+func (t *Tx) commitTop() error {
 	defer t.root.free()
-	if err := t.runBeforeCommit(); err != nil {
-		return errors.Join(err, t.rollback())
-	}
 	if !t.root.stop() { // the context is done, the rollback under way
 		_ = t.rollback()
 		return MapError(context.Cause(t.ctx))
@@ -285,34 +296,6 @@ func (t *Tx) runHook(kind string, hook func()) {
 	hook()
 }
 
-// ExecContext runs a statement in the transaction. Its error carries a code.
-func (t *Tx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	if err := t.check(); err != nil {
-		return nil, err
-	}
-	defer t.db.slow(ctx, query, time.Now())
-	return t.exec(ctx, query, args)
-}
-
-// QueryContext runs a query in the transaction. Its error carries a code; that of the rows is for [MapError].
-func (t *Tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	if err := t.check(); err != nil {
-		return nil, err
-	}
-	defer t.db.slow(ctx, query, time.Now())
-	return t.query(ctx, query, args)
-}
-
-// QueryRowContext runs a query in the transaction that returns at most one row. The error of Scan is for
-// [MapError].
-func (t *Tx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	if err := t.check(); err != nil {
-		return failedRow(ctx, err)
-	}
-	defer t.db.slow(ctx, query, time.Now())
-	return t.queryRow(ctx, query, args)
-}
-
 // BeforeCommit has hook run in the transaction, once, right before it commits, in the order of registration and
 // after the function given to the outermost InTx has returned. Its error rolls the transaction back. One
 // registered in a savepoint that is rolled back is dropped. A hook may register further ones.
@@ -376,65 +359,4 @@ func (t *Tx) SetValue(key, v any) {
 		t.root.values = make(map[any]any, 1)
 	}
 	t.root.values[key] = v
-}
-
-func (t *Tx) exec(ctx context.Context, query string, args []any) (sql.Result, error) {
-	done, err := t.using()
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	if startsWithRollbackTo(query) { // GORM's, too; cut short, what it undoes would be committed with the rest
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
-		defer cancel()
-	}
-	_, end := t.db.span(ctx, "", query)
-	result, err := t.root.sql.ExecContext(ctx, query, args...)
-	end(err)
-	return result, t.statementError(err)
-}
-
-func (t *Tx) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
-	done, err := t.using()
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	_, end := t.db.span(ctx, "", query)
-	rows, err := t.root.sql.QueryContext(ctx, query, args...)
-	end(err)
-	return rows, t.statementError(err)
-}
-
-func (t *Tx) queryRow(ctx context.Context, query string, args []any) *sql.Row {
-	done, err := t.using()
-	if err != nil {
-		return failedRow(ctx, err)
-	}
-	defer done()
-	_, end := t.db.span(ctx, "", query)
-	row := t.root.sql.QueryRowContext(ctx, query, args...)
-	end(row.Err())
-	return row
-}
-
-// statementError tells a statement that came after its context's end so.
-func (t *Tx) statementError(err error) error {
-	switch {
-	case err == nil || !errors.Is(err, sql.ErrTxDone):
-	case t.ctx.Err() != nil:
-		err = context.Cause(t.ctx)
-	case t.root.joined:
-		err = errPreempted
-	}
-	return MapError(err)
-}
-
-// slow logs a statement of the host's own packages, as GORM's are.
-func (db *DB) slow(ctx context.Context, query string, begin time.Time) {
-	if db.cfg.SlowQuery <= 0 || time.Since(begin) < db.cfg.SlowQuery {
-		return
-	}
-	newGormLogger(db.logger, db.cfg.SlowQuery).trace(ctx, begin, func() (string, int64) { return query, -1 })
 }

@@ -1,0 +1,121 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"gorm.io/gorm"
+)
+
+// mark is a savepoint that was set with GORM's SavePoint, and how many hooks the transaction had by then.
+type mark struct {
+	name                                     string
+	beforeCommit, afterCommit, afterRollback int
+}
+
+var errNoTx = errors.New("there is no transaction that could have a savepoint: SavePoint and RollbackTo are for within app.InTx")
+
+// savePoint is GORM's SavePoint with the given handle.
+func savePoint(handle *gorm.DB, name string) error {
+	t, err := txOfHandle(handle)
+	if err != nil {
+		return err
+	}
+	return t.setMark(handle.Statement.Context, name)
+}
+
+// rollBackTo is GORM's RollbackTo with the given handle.
+func rollBackTo(handle *gorm.DB, name string) error {
+	t, err := txOfHandle(handle)
+	if err != nil {
+		return err
+	}
+	return t.undoTo(handle.Statement.Context, name)
+}
+
+// txOfHandle returns the transaction that a statement of the handle would be part of.
+func txOfHandle(handle *gorm.DB) (*Tx, error) {
+	switch p := handle.Statement.ConnPool.(type) {
+	case *gormTx:
+		return p.tx, p.tx.check()
+	case *pool:
+		t, _, err := p.db.route(handle.Statement.Context)
+		if err == nil && t == nil {
+			err = errNoTx
+		}
+		return t, err
+	default:
+		return nil, errNoTx
+	}
+}
+
+// setMark sets a savepoint.
+func (t *Tx) setMark(ctx context.Context, name string) error {
+	t.mu.Lock()
+	n := len(t.marks)
+	t.mu.Unlock()
+	if _, err := t.exec(ctx, "SAVEPOINT "+t.markName(n), nil); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.marks = append(t.marks, mark{name, len(t.beforeCommit), len(t.afterCommit), len(t.afterRollback)})
+	return nil
+}
+
+// markName is the name of the n-th mark for the database: no name of a plugin's can be one of ours.
+func (t *Tx) markName(n int) string { return t.name() + "_" + strconv.Itoa(n) }
+
+// undoTo undoes what was done since the savepoint was set, with the hooks that were registered since.
+func (t *Tx) undoTo(ctx context.Context, name string) error {
+	n := t.findMark(name)
+	if n < 0 {
+		return t.blame(fmt.Errorf("there is no savepoint %q in this transaction; a nested app.InTx does not know those around it", name))
+	}
+	if _, err := t.exec(ctx, "ROLLBACK TO SAVEPOINT "+t.markName(n), nil); err != nil {
+		return t.blame(err)
+	}
+	t.mu.Lock()
+	m := t.marks[n]
+	undone := t.afterRollback[m.afterRollback:]
+	t.marks = t.marks[:n+1]
+	t.beforeCommit = t.beforeCommit[:m.beforeCommit]
+	t.afterCommit = t.afterCommit[:m.afterCommit]
+	t.afterRollback = t.afterRollback[:m.afterRollback:m.afterRollback]
+	t.mu.Unlock()
+	t.runHooks("after-rollback", undone)
+	return nil
+}
+
+// findMark returns the place of the last mark of that name, -1 if there is none.
+func (t *Tx) findMark(name string) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for n := len(t.marks) - 1; n >= 0; n-- {
+		if strings.EqualFold(t.marks[n].name, name) {
+			return n
+		}
+	}
+	return -1
+}
+
+// blame makes sure that the transaction is not committed, since something in it was refused that its function takes for
+// done if it does not look. It returns err.
+func (t *Tx) blame(err error) error {
+	t.root.mistake.CompareAndSwap(nil, &err)
+	return err
+}
+
+// refuse returns the error of a statement that must not be run as SQL, which fails the transaction.
+func (t *Tx) refuse(query string) error {
+	if err := t.check(); err != nil {
+		return err
+	}
+	if err := refuseControl(query); err != nil {
+		return t.blame(err)
+	}
+	return nil
+}

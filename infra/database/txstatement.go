@@ -1,0 +1,102 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+)
+
+// ExecContext runs a statement in the transaction. Its error carries a code.
+func (t *Tx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if err := t.refuse(query); err != nil {
+		return nil, err
+	}
+	defer t.db.slow(ctx, query, time.Now())
+	return t.exec(ctx, query, args)
+}
+
+// QueryContext runs a query in the transaction. Its error carries a code; that of the rows is for [MapError].
+func (t *Tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if err := t.refuse(query); err != nil {
+		return nil, err
+	}
+	defer t.db.slow(ctx, query, time.Now())
+	return t.query(ctx, query, args)
+}
+
+// QueryRowContext runs a query in the transaction that returns at most one row. The error of Scan is for
+// [MapError].
+func (t *Tx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	if err := t.refuse(query); err != nil {
+		return failedRow(ctx, err)
+	}
+	defer t.db.slow(ctx, query, time.Now())
+	return t.queryRow(ctx, query, args)
+}
+
+func (t *Tx) exec(ctx context.Context, query string, args []any) (sql.Result, error) {
+	done, err := t.using()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	if startsWithRollbackTo(query) { // GORM's, too; cut short, what it undoes would be committed with the rest
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+		defer cancel()
+	}
+	_, end := t.db.span(ctx, "", query)
+	result, err := t.root.sql.ExecContext(ctx, query, args...)
+	end(err)
+	return result, t.statementError(err)
+}
+
+func (t *Tx) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
+	done, err := t.using()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	_, end := t.db.span(ctx, "", query)
+	rows, err := t.root.sql.QueryContext(ctx, query, args...)
+	end(err)
+	return rows, t.statementError(err)
+}
+
+func (t *Tx) queryRow(ctx context.Context, query string, args []any) *sql.Row {
+	done, err := t.using()
+	if err != nil {
+		return failedRow(ctx, err)
+	}
+	defer done()
+	_, end := t.db.span(ctx, "", query)
+	row := t.root.sql.QueryRowContext(ctx, query, args...)
+	_ = t.statementError(row.Err()) // which the row tells itself
+	end(row.Err())
+	return row
+}
+
+// statementError tells a statement that came after its context's end so. One that was refused since rows are open fails
+// the transaction: the database does not know of it.
+func (t *Tx) statementError(err error) error {
+	switch {
+	case err == nil:
+	case errors.Is(err, errRowsOpen):
+		return t.blame(errRowsOpen)
+	case !errors.Is(err, sql.ErrTxDone):
+	case t.ctx.Err() != nil:
+		err = context.Cause(t.ctx)
+	case t.root.joined:
+		err = errPreempted
+	}
+	return MapError(err)
+}
+
+// slow logs a statement of the host's own packages, as GORM's are.
+func (db *DB) slow(ctx context.Context, query string, begin time.Time) {
+	if db.cfg.SlowQuery <= 0 || time.Since(begin) < db.cfg.SlowQuery {
+		return
+	}
+	newGormLogger(db.logger, db.cfg.SlowQuery).trace(ctx, begin, func() (string, int64) { return query, -1 })
+}
