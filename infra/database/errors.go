@@ -151,16 +151,24 @@ func (v violation) Unwrap() []error { return []error{v.gorm, v.driver} }
 var errTxFailed = errors.New("an earlier statement of this transaction failed: return its error, or run what may fail" +
 	" in a nested app.InTx")
 
-// errCommitUnknown marks a commit whose connection was lost: the transaction may or may not have been committed.
-var errCommitUnknown = errors.New("the connection was lost while committing; whether the transaction was committed is unknown")
+var (
+	// errCommitUnknown marks a commit whose answer was lost: the transaction may or may not have been committed.
+	errCommitUnknown = errors.New("the connection was lost while committing; whether the transaction was committed is unknown")
+	// errAnswerLost is the error of a statement that was sent and whose answer never came.
+	errAnswerLost = fmt.Errorf("the connection was lost while a statement ran; whether it took effect is unknown: %w", io.ErrUnexpectedEOF)
+	// errNotCommitted marks a commit that was never sent, since the connection was lost before.
+	errNotCommitted = errors.New("the connection was lost before COMMIT was sent; nothing was committed")
+)
 
 // commitError explains the error of a commit.
 func commitError(err error) error {
 	switch {
 	case errors.Is(err, pgx.ErrTxCommitRollback):
 		return fmt.Errorf("commit: %w", errTxFailed)
-	case lostConnection(err), errors.Is(err, context.Canceled):
-		return unavailable(fmt.Errorf("%w: %w", errCommitUnknown, err))
+	case errors.Is(err, errCommitUnknown): // without advice to try again: it may be stored
+		return app.Errorf(app.Unavailable, "the connection to the database was lost; whether this was stored is unknown").Because(err)
+	case lostConnection(err), errors.Is(err, errNotCommitted), errors.Is(err, context.Canceled):
+		return unavailable(err)
 	default:
 		return MapError(err)
 	}

@@ -22,8 +22,10 @@ const (
 // InTx runs fn in a transaction, as app.InTx describes: the context that fn gets carries it. It commits when fn returns
 // nil and rolls back when fn returns an error, panics, or ends its goroutine, and when ctx ends. Inside a transaction of
 // this database it is a savepoint. A transaction that failed because of others (serialization, deadlock, busy), or whose
-// connection was lost before its commit, is tried again a few times with a jittered backoff, for about as long as the
-// BusyTimeout setting; then, or when no connection became free in that time, the error is app.Unavailable.
+// connection was lost before COMMIT was sent, is tried again a few times with a jittered backoff, for about as long as the
+// BusyTimeout setting; then, or when no connection became free in that time, the error is app.Unavailable, and nothing was
+// committed. When the connection is lost while the answer to COMMIT is awaited, nobody knows whether it was committed: the
+// error is app.Unavailable, says so, and nothing is tried again.
 //
 // On SQLite transactions that wait for each other share a commit; each is acknowledged after it. One whose commit would
 // have been shared with one that could not be undone by itself is run again, alone.

@@ -144,10 +144,12 @@ func (c *pgConn) ExecContext(ctx context.Context, query string, args []driver.Na
 	if err := c.admit(query); err != nil {
 		return nil, err
 	}
+	sent := c.wire.sent.Load()
 	result, err := c.Conn.ExecContext(ctx, query, args)
 	if err != nil && c.renew(ctx, err) {
 		result, err = c.Conn.ExecContext(ctx, query, args)
 	}
+	err = c.truth(err, sent)
 	c.note(ctx, query, err)
 	return result, err
 }
@@ -157,10 +159,12 @@ func (c *pgConn) QueryContext(ctx context.Context, query string, args []driver.N
 	if err := c.admit(query); err != nil {
 		return nil, err
 	}
+	sent := c.wire.sent.Load()
 	rows, err := c.Conn.QueryContext(ctx, query, args)
 	if err != nil && c.renew(ctx, err) {
 		rows, err = c.Conn.QueryContext(ctx, query, args)
 	}
+	err = c.truth(err, sent)
 	c.note(ctx, query, err)
 	if std, ok := rows.(*stdlib.Rows); ok && err == nil && c.inTx {
 		c.openRows++
@@ -185,6 +189,15 @@ func (c *pgConn) note(ctx context.Context, query string, err error) {
 	}
 }
 
+// truth keeps database/sql from running a statement again that may have taken effect. The driver asks for that, with
+// ErrBadConn, also when the answer was lost. It had sent that many bytes before.
+func (c *pgConn) truth(err error, before int64) error {
+	if errors.Is(err, driver.ErrBadConn) && c.wire.sent.Load() > before {
+		return errAnswerLost
+	}
+	return err
+}
+
 // PrepareContext implements driver.ConnPrepareContext. The statement runs through the connection, and is kept by it.
 func (c *pgConn) PrepareContext(_ context.Context, query string) (driver.Stmt, error) {
 	return &textStmt{conn: c, query: query}, nil
@@ -203,22 +216,6 @@ func (c *pgConn) admit(query string) error {
 	default:
 		return refuseEnd(query)
 	}
-}
-
-// pgRows are the rows of a query in a transaction.
-type pgRows struct {
-	*stdlib.Rows
-	conn   *pgConn
-	closed bool
-}
-
-// Close implements driver.Rows.
-func (r *pgRows) Close() error {
-	if !r.closed {
-		r.closed = true
-		r.conn.openRows--
-	}
-	return r.Rows.Close()
 }
 
 // stalePlan tells whether err is that of a prepared statement whose table has been changed. Its code is that of much
@@ -294,81 +291,4 @@ func beginStatement(opts driver.TxOptions) (string, error) {
 		begin += " read only"
 	}
 	return begin, nil
-}
-
-// pgTx is a transaction of a pgConn.
-type pgTx struct {
-	conn *pgConn
-	// ctx is that of BeginTx, as with the driver's own transactions.
-	ctx context.Context //nolint:containedctx // Commit takes none
-}
-
-// rollbackTimeout bounds a rollback, which has no context.
-const rollbackTimeout = 5 * time.Second
-
-// Commit implements driver.Tx.
-func (t *pgTx) Commit() error {
-	c := t.conn
-	last := c.last
-	switch {
-	case c.unopened():
-		c.inTx = false
-		return pgx.ErrTxCommitRollback
-	case c.wire.waiting() && len(last) == 0:
-		return t.Rollback() // there is nothing to commit
-	}
-	tag, err := t.finish(last)
-	if err != nil {
-		c.signs.vitals.note(err, c.signs.logger)
-	}
-	switch {
-	case err == nil && tag.String() == "COMMIT" && (c.wrote || len(last) > 0):
-		c.signs.vitals.commit()
-	case err == nil && tag.String() == "ROLLBACK": // a statement had failed
-		err = pgx.ErrTxCommitRollback
-	case err != nil && c.Conn.Conn().PgConn().TxStatus() != 'I':
-		c.losses.note(t.ctx, c.Conn.Conn())
-		return errors.Join(err, t.Rollback())
-	}
-	c.inTx = false
-	return err
-}
-
-// finish runs the last statements and COMMIT. When one fails, the server skips the others and COMMIT.
-func (t *pgTx) finish(last []finalStatement) (pgconn.CommandTag, error) {
-	conn := t.conn.Conn.Conn()
-	if len(last) == 0 {
-		return conn.Exec(t.ctx, "commit")
-	}
-	batch := &pgx.Batch{}
-	for _, s := range last {
-		batch.Queue(s.query, s.args...)
-	}
-	batch.Queue("commit")
-	results := conn.SendBatch(t.ctx, batch)
-	for _, s := range last {
-		if _, err := results.Exec(); err != nil {
-			_ = results.Close() // tells the same
-			return pgconn.CommandTag{}, fmt.Errorf("%s: %w", s.purpose, err)
-		}
-	}
-	tag, err := results.Exec()
-	return tag, errors.Join(err, results.Close())
-}
-
-// Rollback implements driver.Tx.
-func (t *pgTx) Rollback() error {
-	c := t.conn
-	skip := c.wire.waiting() || c.unopened()
-	c.wire.recall()
-	c.inTx = false
-	if skip {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), rollbackTimeout)
-	defer cancel()
-	if _, err := c.Conn.Conn().Exec(ctx, "rollback"); err != nil {
-		return errors.Join(err, c.Close()) // a connection in a transaction is of no use to others
-	}
-	return nil
 }

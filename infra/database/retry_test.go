@@ -1,6 +1,7 @@
 package database_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -126,6 +127,7 @@ func TestConnectionsAreReplacedWhenTheyBreak(t *testing.T) {
 	require.Equal(t, 5, count(t.Context(), t, db))
 }
 
+// A commit whose answer is lost may have happened: it is not done again, and nobody is told to.
 func TestConnectionLostWhileCommitting(t *testing.T) {
 	t.Parallel()
 	db, relay := throughRelay(t, few)
@@ -133,12 +135,102 @@ func TestConnectionLostWhileCommitting(t *testing.T) {
 	err := db.InTx(t.Context(), func(ctx context.Context) error {
 		runs++
 		tx, _ := database.TxFrom(ctx)
-		tx.BeforeCommit(func(context.Context) error { relay.Cut(); return nil })
+		tx.BeforeCommit(func(context.Context) error {
+			lose := func([]byte) bool { return true }
+			relay.Lose.Store(&lose)
+			return nil
+		})
 		return add(ctx, db, "one")
 	})
-	require.Equal(t, app.Unavailable, app.CodeOf(err), "%v", err)
+	relay.Lose.Store(nil)
+	var failure *app.Error
+	require.ErrorAs(t, err, &failure)
+	require.Equal(t, app.Unavailable, failure.Code)
+	require.Zero(t, failure.RetryAfter, "%v", err)
 	require.ErrorContains(t, err, "whether the transaction was committed is unknown")
 	require.Equal(t, 1, runs, "what may have happened is not done again")
+	require.Eventually(t, func() bool { return count(t.Context(), t, db) == 1 }, 20*time.Second, 10*time.Millisecond, "here it has")
+}
+
+// A statement outside a transaction whose answer was lost was run again by database/sql, and took effect twice: the driver
+// says that such a connection is as good as never used.
+func TestAStatementWhoseAnswerIsLostIsNotRunAgain(t *testing.T) {
+	t.Parallel()
+	for name, run := range map[string]func(ctx context.Context, db *database.DB) error{
+		"without arguments": func(ctx context.Context, db *database.DB) error {
+			return db.Gorm().WithContext(ctx).Exec("UPDATE lamps SET watts = watts + 1").Error
+		},
+		"with arguments": func(ctx context.Context, db *database.DB) error {
+			return db.Gorm().WithContext(ctx).Exec("UPDATE lamps SET watts = watts + ?", 1).Error
+		},
+		"with rows": func(ctx context.Context, db *database.DB) error {
+			return db.Gorm().WithContext(ctx).Raw("UPDATE lamps SET watts = watts + 1 RETURNING watts").Row().Scan(new(int))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db, relay := throughRelay(t, few)
+			require.NoError(t, add(t.Context(), db, "a"))
+			require.NoError(t, run(t.Context(), db), "it is prepared")
+			var lost atomic.Int64
+			lose := func(p []byte) bool { // of the UPDATE alone
+				return bytes.Contains(p, []byte("UPDATE 1")) && lost.Add(1) == 1
+			}
+			relay.Lose.Store(&lose)
+			require.Error(t, run(t.Context(), db))
+			require.Equal(t, int64(1), lost.Load())
+			var watts int
+			require.NoError(t, db.Gorm().WithContext(t.Context()).Model(&Lamp{}).Pluck("watts", &watts).Error)
+			require.Equal(t, 7, watts)
+		})
+	}
+}
+
+// A transaction whose connection broke before COMMIT was sent was called one of which nobody knows whether it was
+// committed. It certainly was not, and is tried again.
+func TestConnectionLostBeforeTheCommit(t *testing.T) {
+	t.Parallel()
+	for name, lose := range map[string]func(ctx context.Context, t *testing.T, db *database.DB, relay *pgrelay.Relay){
+		"the connection breaks": func(_ context.Context, _ *testing.T, _ *database.DB, relay *pgrelay.Relay) { relay.Cut() },
+		"a statement noticed, and nobody looked": func(ctx context.Context, _ *testing.T, db *database.DB, relay *pgrelay.Relay) {
+			relay.Cut()
+			_ = add(ctx, db, "lost")
+		},
+		"the server ends the session": func(ctx context.Context, t *testing.T, db *database.DB, _ *pgrelay.Relay) {
+			t.Helper()
+			var pid int
+			require.NoError(t, db.Gorm().WithContext(ctx).Raw("SELECT pg_backend_pid()").Row().Scan(&pid))
+			onServer(t, fmt.Sprintf("SELECT pg_terminate_backend(%d, 10000)", pid))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db, relay := throughRelay(t, few)
+			for _, times := range []int{1, 100} {
+				runs := 0
+				err := db.InTx(t.Context(), func(ctx context.Context) error {
+					runs++
+					tx, _ := database.TxFrom(ctx)
+					tx.BeforeCommit(func(ctx context.Context) error {
+						if runs <= times {
+							lose(ctx, t, db, relay)
+						}
+						return nil
+					})
+					return add(ctx, db, fmt.Sprint("one of ", times))
+				})
+				if times == 1 {
+					require.NoError(t, err)
+					require.Equal(t, 2, runs)
+					continue
+				}
+				require.Equal(t, app.Unavailable, app.CodeOf(err), "%v", err)
+				require.NotContains(t, err.Error(), "unknown")
+				require.Greater(t, runs, 1)
+			}
+			require.Equal(t, []string{"one of 1"}, names(t.Context(), t, db))
+		})
+	}
 }
 
 func TestServerEndsTheSession(t *testing.T) {

@@ -19,6 +19,8 @@ type wire struct {
 	net.Conn
 	// begin is what goes out before the next write; the driver closes a broken connection in a goroutine of its own.
 	begin atomic.Pointer[[]byte]
+	// sent counts the bytes that were written.
+	sent atomic.Int64
 	// replies counts the answers to BEGIN that are still to come.
 	replies atomic.Int32
 	// simple tells that the statement after BEGIN is in the simple protocol, which brings no Sync.
@@ -54,19 +56,29 @@ func (w *wire) waiting() bool { return w.begin.Load() != nil }
 // recall takes an announced statement back.
 func (w *wire) recall() { w.begin.Store(nil) }
 
+// hungUp reports whether the server is known to have closed the connection: what is sent now would never be read. With TLS
+// that is seen later, if at all.
+func (w *wire) hungUp() bool { return hungUp(w.Conn) }
+
 // Write implements net.Conn.
 func (w *wire) Write(p []byte) (int, error) {
 	if !w.waiting() || len(p) == 0 {
-		return w.Conn.Write(p)
+		return w.write(p)
 	}
 	begin := w.begin.Swap(nil)
 	if begin == nil {
-		return w.Conn.Write(p)
+		return w.write(p)
 	}
 	w.simple.Store(p[0] == 'Q')
 	w.replies.Store(beginReplies)
-	n, err := w.Conn.Write(append(*begin, p...))
+	n, err := w.write(append(*begin, p...))
 	return max(0, n-len(*begin)), err
+}
+
+func (w *wire) write(p []byte) (int, error) {
+	n, err := w.Conn.Write(p)
+	w.sent.Add(int64(n))
+	return n, err
 }
 
 // Read implements net.Conn.
