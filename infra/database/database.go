@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 	"gorm.io/gorm"
 
+	"plugboard/app"
 	"plugboard/config"
 )
 
@@ -123,7 +124,7 @@ func (db *DB) Ping(ctx context.Context) error {
 	}
 	if conns.file != nil {
 		if err := conns.file.check(); err != nil {
-			return fmt.Errorf("ping database: %w", MapError(err))
+			return app.Errorf(app.Unavailable, "a file of the database is not in its place").Because(err)
 		}
 	}
 	var one int

@@ -29,6 +29,9 @@ func (db *DB) openSharedSQLite(ctx context.Context) (*connections, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", db.source.file, bare(err))
 	}
+	if info, err := os.Stat(file); err == nil && info.Size() == 0 {
+		return nil, fmt.Errorf("open database %s: the file is empty; the service fills it when it first starts", db.source.file)
+	}
 	conns, err := db.connectSQLite(ctx, &sqliteFile{named: db.source.file, path: file})
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", db.source.file, explainOpen(err))

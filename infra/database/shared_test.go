@@ -56,6 +56,9 @@ func TestOpenSharedTakesNothingOver(t *testing.T) {
 	require.EqualError(t, guest.OpenShared(t.Context()),
 		"open database "+file+": there is no such file; the service makes it when it first starts")
 	require.NoFileExists(t, file)
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	require.EqualError(t, guest.OpenShared(t.Context()),
+		"open database "+file+": the file is empty; the service fills it when it first starts")
 
 	opened(t, cfg)
 	require.NoError(t, guest.OpenShared(t.Context()))

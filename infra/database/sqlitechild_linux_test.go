@@ -123,7 +123,7 @@ func TestFilesThatMayNotBeWritten(t *testing.T) {
 			cfg := settings(t, database.SQLite)
 			file := filepath.Join(folder, "test.db")
 			cfg.URL = "sqlite:" + file
-			makeOne(t, cfg)
+			makeLamp(t, cfg)
 			if os.Getuid() == 0 {
 				for _, path := range []string{folder, file, file + ".lock"} {
 					require.NoError(t, os.Chown(path, nobody, nobody))

@@ -101,7 +101,7 @@ did not end in its time; 129, 130 and 143 ended at once by a second signal.`,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		c.serveCommand(), c.migrateCommand(), c.routesCommand(), c.graphCommand(), c.checkCommand(),
-		c.eventsCommand(), c.healthCommand(), c.versionCommand(), c.describeCommand(),
+		c.eventsCommand(), c.backupCommand(), c.healthCommand(), c.versionCommand(), c.describeCommand(),
 	)
 	for _, command := range c.options.commands {
 		root.AddCommand(command(c))

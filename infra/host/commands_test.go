@@ -183,7 +183,7 @@ func TestUsage(t *testing.T) {
 
 	code, stdout, _ := run(t, shop(), nil, "--help")
 	require.Equal(t, host.ExitClean, code)
-	for _, command := range []string{"serve", "migrate", "routes", "graph", "check", "events", "health", "version"} {
+	for _, command := range []string{"serve", "migrate", "routes", "graph", "check", "events", "backup", "health", "version"} {
 		require.Regexp(t, `(?m)^  `+command+` +\S`, stdout)
 	}
 	code, stdout, _ = run(t, shop(), nil, "version")

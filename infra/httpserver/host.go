@@ -66,7 +66,7 @@ type state struct {
 func (s *Server) readyz(x *exchange, _ *gin.Context) {
 	if err := s.readiness(x.request.Context()); err != nil {
 		s.logger.Debug("not ready", zap.Error(err))
-		x.write(x, failure{status: http.StatusServiceUnavailable, code: app.Unavailable, message: "not ready", retry: time.Second})
+		x.write(x, failure{status: http.StatusServiceUnavailable, code: app.Unavailable, message: notReady(err), retry: time.Second})
 		return
 	}
 	x.succeed(http.StatusOK, state{"ready"})
@@ -78,6 +78,14 @@ func (s *Server) readyGauge() float64 {
 		return 0
 	}
 	return 1
+}
+
+// notReady tells why the service is not ready, as far as that is meant for callers.
+func notReady(err error) string {
+	if known, ok := errors.AsType[*app.Error](err); ok {
+		return "not ready: " + known.Message
+	}
+	return "not ready"
 }
 
 func (s *Server) readiness(ctx context.Context) error {
