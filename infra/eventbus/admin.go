@@ -32,6 +32,8 @@ type SubscriptionInfo struct {
 	Pending int64 `json:"pending"`
 	Running int64 `json:"running"`
 	Dead    int64 `json:"dead"`
+	// RunningSince is when the delivery was claimed that has been running, or waiting in a process, for longest; zero without one.
+	RunningSince time.Time `json:"running_since,omitzero"`
 	// Parked is how many of the pending ones are parked: they cannot be read by a version that tried, and are left to others
 	// until ParkedUntil, when the first of them is dead; zero without one.
 	Parked      int64     `json:"parked"`
@@ -160,7 +162,7 @@ func (a *Admin) Subscriptions(ctx context.Context) ([]SubscriptionInfo, error) {
 			continue
 		}
 		s.Pending, s.Running, s.Dead, s.Oldest = c.Pending, c.Running, c.Dead, c.Oldest
-		s.Parked, s.ParkedUntil = c.Parked, c.ParkedUntil
+		s.Parked, s.ParkedUntil, s.RunningSince = c.Parked, c.ParkedUntil, c.RunningSince
 		all = append(all, s)
 	}
 	if len(counts) == 0 {
@@ -327,9 +329,9 @@ func (s store) counts(ctx context.Context, park time.Duration) (map[string]Subsc
 	out := make(map[string]SubscriptionInfo)
 	err := s.query(ctx, func(r *sql.Rows) error {
 		var name, state, oldest string
-		var n, parked int64
+		var n, parked, claimed int64
 		var since sql.NullInt64
-		if err := r.Scan(&name, &state, &n, &oldest, &parked, &since); err != nil {
+		if err := r.Scan(&name, &state, &n, &oldest, &parked, &since, &claimed); err != nil {
 			return err
 		}
 		i := out[name]
@@ -340,7 +342,7 @@ func (s store) counts(ctx context.Context, park time.Duration) (map[string]Subsc
 				i.ParkedUntil = time.UnixMilli(since.Int64).Add(park).UTC()
 			}
 		case "running":
-			i.Running = n
+			i.Running, i.RunningSince = n, time.UnixMilli(claimed).UTC()
 		case "dead":
 			i.Dead = n
 		}
@@ -352,7 +354,7 @@ func (s store) counts(ctx context.Context, park time.Duration) (map[string]Subsc
 		}
 		out[name] = i
 		return nil
-	}, `SELECT subscription, state, COUNT(*), MIN(event_id), COUNT(NULLIF(parked_at, 0)), MIN(NULLIF(parked_at, 0)) FROM bus_deliveries
+	}, `SELECT subscription, state, COUNT(*), MIN(event_id), COUNT(NULLIF(parked_at, 0)), MIN(NULLIF(parked_at, 0)), MIN(claimed_at) FROM bus_deliveries
 		GROUP BY subscription, state`)
 	return out, err
 }

@@ -38,11 +38,11 @@ type Bus struct {
 // New returns a bus that delivers by way of db. It opens and starts nothing.
 func New(cfg config.Events, db *database.DB, log *zap.Logger, registry prometheus.Registerer) (*Bus, error) {
 	b := &Bus{cfg: cfg, db: db, log: log.With(zap.String("component", "eventbus"))}
-	b.memory = NewMemory(cfg.Buffer, b.log, Hooks{Failed: b.failed, Dead: b.deadVolatile, Dropped: b.dropped})
-	b.outbox = NewOutbox(cfg, db, b.log, Hooks{Failed: b.failed, Dead: b.dead})
+	b.memory = NewMemory(cfg.Buffer, b.log, Hooks{Failed: b.failed, Dead: b.deadVolatile, Overdue: b.overdue, Dropped: b.dropped})
+	b.outbox = NewOutbox(cfg, db, b.log, Hooks{Failed: b.failed, Dead: b.dead, Overdue: b.overdue})
 	b.scheduler.bus = b
 	var err error
-	if b.meters, err = newMeters(registry, newGauges(b.outbox)); err != nil {
+	if b.meters, err = newMeters(registry, newGauges(b.outbox, b.memory)); err != nil {
 		return nil, fmt.Errorf("register event metrics: %w", err)
 	}
 	return b, nil

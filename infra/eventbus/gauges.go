@@ -2,6 +2,7 @@ package eventbus
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 // counting costs by the number of deliveries.
 type gauges struct {
 	o       *Outbox
+	m       *Memory
 	pending *prometheus.Desc
 	dead    *prometheus.Desc
 	oldest  *prometheus.Desc
@@ -21,6 +23,7 @@ type gauges struct {
 	found   *prometheus.Desc
 	failed  *prometheus.Desc
 	failing *prometheus.Desc
+	overdue *prometheus.Desc
 
 	mu   sync.Mutex
 	at   time.Time
@@ -32,12 +35,14 @@ const (
 	gaugesTimeout = 2 * time.Second
 )
 
-func newGauges(o *Outbox) *gauges {
+func newGauges(o *Outbox, m *Memory) *gauges {
 	desc := func(name, help string) *prometheus.Desc {
 		return prometheus.NewDesc("plugboard_events_"+name, help, []string{"subscription"}, nil)
 	}
 	return &gauges{
 		o:       o,
+		m:       m,
+		overdue: desc("overdue", "Runs of handlers that go on although their time is over, by subscription."),
 		pending: desc("pending", "Deliveries neither handled nor dead, by durable subscription."),
 		dead:    desc("dead", "Dead deliveries, by durable subscription."),
 		oldest:  desc("oldest_seconds", "Age of the oldest event neither handled nor dead, by durable subscription; 0 without one."),
@@ -60,6 +65,7 @@ func (g *gauges) Describe(out chan<- *prometheus.Desc) {
 	out <- g.found
 	out <- g.failed
 	out <- g.failing
+	out <- g.overdue
 }
 
 // Collect implements prometheus.Collector. While the database does not answer, it reports what it knew last.
@@ -73,6 +79,9 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(g.pending, prometheus.GaugeValue, float64(s.Pending+s.Running), s.Name)
 		out <- prometheus.MustNewConstMetric(g.dead, prometheus.GaugeValue, float64(s.Dead), s.Name)
 		out <- prometheus.MustNewConstMetric(g.oldest, prometheus.GaugeValue, age, s.Name)
+	}
+	for _, l := range append(slices.Clone(g.o.lanes), g.m.all...) {
+		out <- prometheus.MustNewConstMetric(g.overdue, prometheus.GaugeValue, float64(l.late.Load()+l.abandoned.Load()), l.group.Name)
 	}
 	for _, l := range g.o.lanes {
 		out <- prometheus.MustNewConstMetric(g.memory, prometheus.GaugeValue, float64(l.used.Load()), l.group.Name)

@@ -136,6 +136,13 @@ func (b *Bus) failed(d *Incoming, err error) {
 	b.log.Warn("event handler failed", fields...)
 }
 
+// overdue logs a run that goes on although its time is over.
+func (b *Bus) overdue(d *Incoming, took time.Duration) {
+	b.log.Warn("an event handler is overdue and has not returned: its subscription handles fewer events, or none, until it does",
+		zap.String("plugin", d.lane.group.Plugin), zap.String("subscription", d.Subscription()), zap.String("event", d.ID()),
+		zap.Duration("running_for", took), zap.Duration("timeout", d.lane.group.Timeout))
+}
+
 func (b *Bus) logDead(d *Incoming, err error) {
 	b.meters.dead.WithLabelValues(d.Subscription()).Inc()
 	b.log.Error("event delivery is dead", zap.String("plugin", d.lane.group.Plugin), zap.String("subscription", d.Subscription()),

@@ -28,6 +28,8 @@ type lane struct {
 	pulled bool
 	// onReady is called after a delivery has become ready in a pulled lane.
 	onReady func()
+	// late counts the runs that were overdue at the last look; abandoned, on SQLite, those that were given up and have not ended.
+	late, abandoned atomic.Int64
 	// wary is how many deliveries of a pulled lane are not to share a savepoint; the settler's alone.
 	wary int
 
@@ -470,17 +472,40 @@ func (l *lane) wait(ctx context.Context) error {
 	return nil
 }
 
-// overdue ends the contexts of the runs that have outlived the group's timeout.
-func (l *lane) overdue() {
-	now := l.clock()
+// lateRun is a run that goes on although its time is over.
+type lateRun struct {
+	d    *Incoming
+	took time.Duration
+}
+
+const (
+	// overdueGrace is how long a run may take to end after its context has ended, before somebody is told.
+	overdueGrace = time.Second
+	// overdueAgain is how long after the first word the next one comes; after that, whenever the run has taken twice as long.
+	overdueAgain = time.Minute
+)
+
+// overdue ends the contexts of the runs that have outlived the group's timeout, and returns those to tell somebody about.
+func (l *lane) overdue() (tell []lateRun) {
+	now, late := l.clock(), int64(0)
 	limit := int64(now - l.group.Timeout)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for w := range l.workers {
-		if at := w.since.Load(); at == begun {
+		switch at := w.since.Load(); {
+		case at == begun:
 			w.since.CompareAndSwap(begun, int64(now))
-		} else if at > 0 && at < limit {
+		case at > 0 && at < limit:
 			w.expire(at)
+			w.began, w.tellAt = time.Duration(at), now+overdueGrace
+		case at == expired && now >= w.tellAt:
+			late++
+			if d := w.current.Load(); d != nil && now >= w.tellNext() {
+				tell = append(tell, lateRun{d, now - w.began})
+				w.told = now
+			}
 		}
 	}
+	l.late.Store(late)
+	return tell
 }

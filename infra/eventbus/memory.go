@@ -38,8 +38,18 @@ type Hooks struct {
 	Failed func(d *Incoming, err error)
 	// Dead is called when a delivery will not be tried again.
 	Dead func(d *Incoming, err error)
+	// Overdue is called when a run goes on although its time has been over for a moment, and then rarely.
+	Overdue func(d *Incoming, took time.Duration)
 	// Dropped is called when a volatile message found no room.
 	Dropped func(group string)
+}
+
+func (h *Hooks) tell(runs []lateRun) {
+	for _, r := range runs {
+		if h.Overdue != nil {
+			h.Overdue(r.d, r.took)
+		}
+	}
 }
 
 // NewMemory returns a Memory that holds at most buffer messages for each group.
@@ -83,7 +93,7 @@ func (t *Memory) keepWatch(ctx context.Context) {
 	repeat(ctx, func() time.Duration {
 		t.watch.set()
 		for _, l := range t.all {
-			l.overdue()
+			t.hooks.tell(l.overdue())
 		}
 		return 100 * time.Millisecond
 	})

@@ -523,7 +523,7 @@ func (o *Outbox) close(ctx context.Context) error {
 // overdue ends runs that have outlived their timeouts, whether or not the database answers.
 func (o *Outbox) overdue() (wait time.Duration) {
 	for _, l := range o.lanes {
-		l.overdue()
+		o.hooks.tell(l.overdue())
 	}
 	return o.cfg.Poll
 }

@@ -203,6 +203,11 @@ func (s *settler) timed(ctx context.Context, d *Incoming) error {
 	case err := <-done:
 		return err
 	case <-timer.C:
+		d.lane.abandoned.Add(1)
+		go func() {
+			<-done
+			d.lane.abandoned.Add(-1)
+		}()
 		return &handlerError{errAbandoned}
 	}
 }

@@ -13,6 +13,11 @@ type worker struct {
 	lane *lane
 	// since is when the current run began, in nanoseconds on the lane's clock; begun, expired, or 0 between batches.
 	since atomic.Int64
+	// current is the delivery that runs; of several that run together, the first.
+	current atomic.Pointer[Incoming]
+	// began is when the run began that is overdue, tellAt when somebody is told of it, and told when that was last; the lane's
+	// lock guards them.
+	began, tellAt, told time.Duration
 	// runs is the context of the runs; see context.
 	runs atomic.Pointer[runContext]
 
@@ -79,6 +84,7 @@ func (w *worker) flush() {
 	if w.since.Swap(0) == expired {
 		w.runs.Store(nil)
 	}
+	w.current.Store(nil)
 	w.observe(nil)
 	if w.free > 0 {
 		w.lane.freed(w.free)
@@ -154,6 +160,7 @@ func (w *worker) all(batch []*Incoming) bool {
 		l.mu.Unlock()
 		w.giveBack(batch)
 	}()
+	w.current.Store(batch[0])
 	done := l.together(w.context(int64(w.start)), batch)
 	ended = true
 	if !done {
@@ -198,6 +205,7 @@ var errExited = fmt.Errorf("the handler ended its goroutine")
 
 func (w *worker) call(d *Incoming, at int64) (err error) {
 	defer recovered(&err)
+	w.current.Store(d)
 	return foreign(w.lane.group.Handle(w.context(at), d))
 }
 
@@ -236,6 +244,14 @@ const (
 	// begun marks a run for which the clock was not read. For the timeout it began when it is first looked at.
 	begun = -2
 )
+
+// tellNext returns when to tell somebody of the overdue run. The lane's lock is held.
+func (w *worker) tellNext() time.Duration {
+	if w.told < w.tellAt { // not of this run
+		return w.tellAt
+	}
+	return w.told + max(overdueAgain, w.told-w.began)
+}
 
 // expire cancels the run that began at.
 func (w *worker) expire(at int64) {

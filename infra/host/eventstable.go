@@ -55,8 +55,16 @@ func (c *Commands) printSubscriptions(subscriptions []eventbus.SubscriptionInfo,
 		if s.Orphan {
 			state += ", orphan"
 		}
-		return row(s.Name, s.Topic, s.Plugin, state, pendingOf(s), fmt.Sprint(s.Running), fmt.Sprint(s.Dead), at(s.Oldest), at(s.SeenAt))
+		return row(s.Name, s.Topic, s.Plugin, state, pendingOf(s), runningOf(s), fmt.Sprint(s.Dead), at(s.Oldest), at(s.SeenAt))
 	})
+}
+
+// runningOf prints how many deliveries a process is at work on, and since when on the one it claimed first.
+func runningOf(s eventbus.SubscriptionInfo) string {
+	if s.Running == 0 {
+		return "0"
+	}
+	return fmt.Sprintf("%d, since %s", s.Running, at(s.RunningSince))
 }
 
 func (c *Commands) printActions(actions []eventbus.Action, asJSON bool) error {
