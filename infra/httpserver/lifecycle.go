@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
 	"net"
 	"net/http"
 	"slices"
@@ -13,8 +12,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"go.uber.org/zap"
 )
 
 // headSlop is what net/http adds to the limit of the request head it is given.
@@ -33,15 +30,6 @@ func (s *Server) newHTTPServer() *http.Server {
 		DisableGeneralOptionsHandler: true,
 		ConnState:                    s.fresh.changed,
 	}
-}
-
-// errorLog passes net/http's complaints on as warnings.
-func errorLog(logger *zap.Logger) *log.Logger {
-	std, err := zap.NewStdLogAt(logger, zap.WarnLevel)
-	if err != nil { // only for levels zap does not know
-		return zap.NewStdLog(logger)
-	}
-	return std
 }
 
 // Listen binds the address. Connections are accepted from [Server.Serve] on. Listening twice is an error.
