@@ -46,6 +46,7 @@ func comparisons() []comparison {
 		{"durable-sqlite", compareDurableSQLite},
 		{"durable-postgres", compareDurablePostgres},
 		{"backlog", compareBacklog},
+		{"growth", compareGrowth},
 		{"plug", comparePlug},
 	}
 }

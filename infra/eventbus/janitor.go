@@ -19,9 +19,9 @@ const (
 )
 
 // every is how often the janitor goes through everything: hundreds of times in the retention, so that what is stored exceeds
-// what is to be kept by little, but not each minute through what is to be kept for days.
+// what is to be kept by little, but not again and again through what is to be kept for days.
 func (j *janitor) every() time.Duration {
-	return max(time.Minute, min(j.o.cfg.Retention/200, time.Hour))
+	return max(15*time.Second, min(j.o.cfg.Retention/200, time.Hour))
 }
 
 // run works until ctx ends.

@@ -19,19 +19,25 @@ func (m *member) takeOrphans(ctx context.Context, took bool) (int64, error) {
 }
 
 // orphanWatch says when to look for orphans. To look reads all deliveries: an index of those that run would cost each event two
-// writes, since deliveries are born running. So it is done at each tick only while there may well be some, which is for a lease
-// after a process has been taken over, this one's start, and its joining anew; and each hour otherwise.
+// writes, since deliveries are born running. So it is done while there may well be some, which is for a lease after a process
+// has been taken over, this one's start, and its joining anew: at once, and each time after twice as long. Otherwise it is done
+// each hour.
 type orphanWatch struct {
-	id          string
-	until, last time.Time
+	id                 string
+	begin, until, last time.Time
 }
 
 // due reports whether to look now, as the process known as id, which just took over from another or not.
 func (w *orphanWatch) due(now time.Time, id string, took bool, lease time.Duration) bool {
-	if took || id != w.id {
-		w.id, w.until = id, now.Add(lease)
+	wait := w.last.Sub(w.begin)
+	switch {
+	case took || id != w.id:
+		w.id, w.begin, w.until = id, now, now.Add(lease)
+		wait = 0
+	case now.After(w.until):
+		wait = fullLook
 	}
-	if now.After(w.until) && now.Sub(w.last) < fullLook {
+	if wait > 0 && now.Sub(w.last) < wait {
 		return false
 	}
 	w.last = now

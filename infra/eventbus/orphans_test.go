@@ -24,9 +24,9 @@ func TestOrphansAreLookedForWhileThereMayBeSome(t *testing.T) {
 		}
 		return n
 	}
-	require.Equal(t, 31, looks(31, "a", false), "after the start")
+	require.Equal(t, 6, looks(31, "a", false), "after the start")
 	require.Equal(t, 2, looks(7200, "a", false), "each hour")
-	require.Equal(t, 31, looks(31, "a", true), "after it took over")
+	require.Equal(t, 6, looks(31, "a", true), "after it took over")
 	require.Equal(t, 2, looks(7200, "a", false))
-	require.Equal(t, 31, looks(31, "b", false), "after it joined anew")
+	require.Equal(t, 6, looks(31, "b", false), "after it joined anew")
 }
