@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -94,8 +95,8 @@ func (t *Tx) undoTo(ctx context.Context, name string) error {
 func (t *Tx) findMark(name string) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for n := len(t.marks) - 1; n >= 0; n-- {
-		if strings.EqualFold(t.marks[n].name, name) {
+	for n, m := range slices.Backward(t.marks) {
+		if strings.EqualFold(m.name, name) {
 			return n
 		}
 	}
