@@ -69,14 +69,14 @@ func (c *core) Sync() error { return c.out.Sync() }
 func clipFields(fields []zapcore.Field) []zapcore.Field {
 	clipped := make([]zapcore.Field, len(fields))
 	for i, f := range fields {
-		switch {
-		case f.Type == zapcore.StringType:
+		switch f.Type {
+		case zapcore.StringType:
 			f.String = Clip(f.String, longField)
-		case f.Type == zapcore.ByteStringType:
+		case zapcore.ByteStringType:
 			if text, ok := f.Interface.([]byte); ok {
 				f.Interface = []byte(Clip(string(text), longRecord)) // a stack
 			}
-		case f.Type == zapcore.ErrorType:
+		case zapcore.ErrorType:
 			f = zapcore.Field{Key: f.Key, Type: zapcore.StringType, String: Clip(fmt.Sprint(f.Interface), longField)}
 		}
 		clipped[i] = f
