@@ -6,9 +6,10 @@ FUZZTIME ?= 10s
 TRIALS ?= 20
 DB ?= sqlite
 SEED ?= 0
+VULNDB ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint fmt tidy/check docs docs/check build fuzz fuzz/short bench crash crash/points
+.PHONY: help run test check lint fmt tidy/check docs docs/check build audit fuzz fuzz/short bench crash crash/points
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z\/]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +38,7 @@ $(LINTER): .ci/tools/go.mod .ci/tools/go.sum
 tidy/check:
 	go mod tidy -diff
 	@cd .ci/tools && go mod verify >/dev/null
+	@cd .ci/audit && go mod tidy -diff && go vet ./... && go test ./...
 
 docs: ## generate from what plugins register: their annotations, and in docs/ the API, the events, the pictures, AI_CONTEXT.md
 	@go tool plug docs
@@ -49,6 +51,9 @@ build: ## build the static binary bin/plugboard
 	CGO_ENABLED=0 go build -trimpath -tags nomsgpack -ldflags="-s -w" -o $(BIN) .
 	@go version -m $(BIN) | grep -q 'CGO_ENABLED=0' || { echo "$(BIN) is not static" >&2; exit 1; }
 	@! ldd $(BIN) >/dev/null 2>&1 || { echo "$(BIN) is linked dynamically" >&2; exit 1; }
+
+audit: build ## list the binary's modules and licences; with VULNDB=<folder>, look for known vulnerabilities
+	@.ci/audit/run $(BIN) "$(VULNDB)"
 
 fuzz/short: # what make check has of fuzzing; longer by hand
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=3s
