@@ -148,10 +148,10 @@ func closeSQLite(ctx context.Context, conns *connections) error {
 
 // leaveWAL has SQLite remove its log when it closes, unless the file that has the log's name now is not its own.
 func leaveWAL(ctx context.Context, conns *connections) error {
-	if conns.file.check() != nil {
-		return nil
+	if conns.file.check() == nil {
+		return onSQLite(ctx, conns.writer, func(conn *sqliteConn) error { return conn.keepWAL(false) })
 	}
-	return onSQLite(ctx, conns.writer, func(conn *sqliteConn) error { return conn.keepWAL(false) })
+	return nil
 }
 
 // turn waits for the running transaction, and keeps others from beginning.

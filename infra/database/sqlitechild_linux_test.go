@@ -21,7 +21,7 @@ import (
 const nobody = 65534
 
 // TestChild is no test: it is what inChild runs, since a umask and a user are the whole process's.
-func TestChild(t *testing.T) {
+func TestChild(t *testing.T) { //nolint:paralleltest // its umask is the whole process's
 	file := os.Getenv("CHILD_FILE")
 	if file == "" {
 		t.Skip("it is run by other tests")
@@ -117,7 +117,7 @@ func TestFilesThatMayNotBeWritten(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			folder, err := os.MkdirTemp("", "plugboard")
+			folder, err := os.MkdirTemp("", "plugboard") //nolint:usetesting // its folders may be entered by their owner alone
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = os.RemoveAll(folder) })
 			cfg := settings(t, database.SQLite)

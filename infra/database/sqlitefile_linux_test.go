@@ -392,7 +392,7 @@ func TestShellBesideTheService(t *testing.T) {
 		require.NoError(t, add(ctx, db, "first"))
 		go func() {
 			defer close(written)
-			onShell(t, file, "INSERT INTO lamps (name, watts, created_at) VALUES ('theirs', 1, '2026-01-01 00:00:00+00:00')")
+			onShell(t, file, "INSERT INTO lamps (name, watts, created_at) VALUES ('theirs', 1, '2026-01-01 00:00:00+00:00')") //nolint:testifylint // it waits for the test's transaction
 		}()
 		require.Equal(t, "1", onShell(t, file, "SELECT count(*) FROM lamps"), "and reads while we write")
 		return nil

@@ -20,7 +20,7 @@ type slowDisk struct {
 
 func (s slowDisk) Commit() error {
 	s.meanwhile()
-	time.Sleep(s.takes)
+	time.Sleep(s.takes) //nolint:forbidigo // in a bubble, whose clock does not wait
 	return nil
 }
 
