@@ -178,8 +178,8 @@ func Named(name string) SubscribeOption {
 	return subscribeOption(func(o *SubscribeOptions) { o.Name = name })
 }
 
-// Formerly names the subscription's earlier names: what was still to be delivered under them is delivered
-// to this one. They were of the same topic.
+// Formerly names the subscription's earlier names: it is one subscription with several names, whose events versions
+// of the service with any of them share. They were of the same topic.
 func Formerly(names ...string) SubscribeOption {
 	return subscribeOption(func(o *SubscribeOptions) { o.Formerly = append(o.Formerly, names...) })
 }

@@ -18,13 +18,16 @@ import (
 
 // SubscriptionInfo describes a durable subscription as the database knows it.
 type SubscriptionInfo struct {
-	Name   string `json:"name"`
-	Topic  string `json:"topic"`
-	Plugin string `json:"plugin"`
+	// Name is what this build calls it, else what the last process that had it did. Other names that it has or had are in
+	// Names: each of them can be given where a subscription is asked for.
+	Name   string   `json:"name"`
+	Names  []string `json:"names,omitempty"`
+	Topic  string   `json:"topic"`
+	Plugin string   `json:"plugin"`
 	// State is "active" or "retired". A retired subscription gets no new events.
 	State string `json:"state"`
-	// Orphan tells that it is active and this build does not have it: events wait for it that nobody handles, unless
-	// another version of the service runs.
+	// Orphan tells that it is active and this build has it under none of its names: events wait for it that nobody handles,
+	// unless another version of the service runs.
 	Orphan bool `json:"orphan"`
 	// SeenAt is when a process last had it.
 	SeenAt time.Time `json:"seen_at"`
@@ -41,8 +44,10 @@ type SubscriptionInfo struct {
 	// Oldest is when the oldest unfinished event was published; zero without one.
 	Oldest time.Time `json:"oldest,omitzero"`
 
-	// adoptedBy is who has taken over from it, or "".
+	// adoptedBy is the name under which what is for it is stored, or "" when that is its own. Left tells that something
+	// waits under a name that is not such a name any more.
 	adoptedBy string
+	left      bool
 }
 
 // DeliveryInfo describes a stored delivery.
@@ -65,11 +70,15 @@ type DeliveryInfo struct {
 	// ParkedUntil is until when a pending delivery, which cannot be read by a version that tried, is left to others; zero for
 	// all else.
 	ParkedUntil time.Time `json:"parked_until,omitzero"`
+
+	// stored is the name under which it is stored.
+	stored string
 }
 
 // Filter selects deliveries. Empty fields select all.
 type Filter struct {
-	EventID      string
+	EventID string
+	// Subscription is any of the names of one.
 	Subscription string
 	Topic        string
 	// State is "pending", "running" or "dead".
@@ -81,6 +90,8 @@ type Filter struct {
 	diedBefore int64
 	// afterEvent and afterSubscription leave out the deliveries listed up to that one.
 	afterEvent, afterSubscription string
+	// stored are the names under which the deliveries to Subscription are stored.
+	stored []string
 }
 
 // EventInfo describes a stored event. One that everybody has handled is kept for the retention.
@@ -126,6 +137,8 @@ type Admin struct {
 	actor string
 	// known holds the durable subscriptions of this build.
 	known map[string]bool
+	// lease is how long a process that is silent counts as alive.
+	lease time.Duration
 	// schedules are this build's durable ones.
 	schedules []*schedule
 	// park is how long a delivery is parked.
@@ -139,13 +152,15 @@ func (b *Bus) Admin(actor string) *Admin {
 		known[s.name] = !s.options.Volatile
 	}
 	durable, _ := b.wiring.schedulesByKind()
-	return &Admin{store: b.outbox.store, actor: actor, known: known, schedules: durable, park: b.cfg.Park}
+	return &Admin{
+		store: b.outbox.store, actor: actor, known: known, lease: b.cfg.Lease, schedules: durable, park: b.cfg.Park,
+	}
 }
 
-// Subscriptions lists all durable subscriptions with their counts. One that another has taken over from is listed as
-// long as something is left of it, and a name that only deliveries have, as a retired one.
+// Subscriptions lists all durable subscriptions with their counts, each once, whatever names it has had. What is left under
+// a name that stands for another is listed under it, as a retired one, and so is a name that only deliveries have.
 func (a *Admin) Subscriptions(ctx context.Context) ([]SubscriptionInfo, error) {
-	known, err := a.store.subscriptions(ctx)
+	known, err := a.store.heritage(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list subscriptions: %w", err)
 	}
@@ -154,30 +169,42 @@ func (a *Admin) Subscriptions(ctx context.Context) ([]SubscriptionInfo, error) {
 		return nil, fmt.Errorf("count deliveries: %w", err)
 	}
 	var all []SubscriptionInfo
-	for _, s := range known {
-		s.Orphan = s.State == "active" && !a.known[s.Name]
-		c, left := counts[s.Name]
-		delete(counts, s.Name)
-		if s.State == "retired" && s.adoptedBy != "" && !left {
+	for name := range known {
+		if known.storedAs(name) != name {
 			continue
 		}
-		s.Pending, s.Running, s.Dead, s.Oldest = c.Pending, c.Running, c.Dead, c.Oldest
-		s.Parked, s.ParkedUntil, s.RunningSince = c.Parked, c.ParkedUntil, c.RunningSince
+		s := a.describe(known, name)
+		s.count(counts[name])
+		delete(counts, name)
 		all = append(all, s)
-	}
-	if len(counts) == 0 {
-		return all, nil
 	}
 	topics, err := a.store.topics(ctx, slices.Collect(maps.Keys(counts)))
 	if err != nil {
 		return nil, fmt.Errorf("look for topics: %w", err)
 	}
-	for name, s := range counts {
-		s.Name, s.Topic, s.State = name, topics[name], "retired"
+	for name, c := range counts {
+		s := SubscriptionInfo{Name: name, Topic: topics[name], State: "retired", Plugin: known[name].Plugin, SeenAt: known[name].SeenAt}
+		s.count(c)
 		all = append(all, s)
 	}
 	slices.SortFunc(all, func(x, y SubscriptionInfo) int { return strings.Compare(x.Name, y.Name) })
 	return all, nil
+}
+
+// describe describes the subscription whose deliveries are stored under a name.
+func (a *Admin) describe(known heritage, stored string) SubscriptionInfo {
+	names, name := known.names(stored), known.shown(stored, a.known)
+	s := known[stored]
+	s.Name, s.Plugin, s.SeenAt = name, known[name].Plugin, known[names[0]].SeenAt
+	s.Orphan = s.State == "active" && !slices.ContainsFunc(names, func(n string) bool { return a.known[n] })
+	s.Names = slices.DeleteFunc(names, func(n string) bool { return n == name })
+	slices.Sort(s.Names)
+	return s
+}
+
+func (s *SubscriptionInfo) count(c SubscriptionInfo) {
+	s.Pending, s.Running, s.Dead, s.Oldest = c.Pending, c.Running, c.Dead, c.Oldest
+	s.Parked, s.ParkedUntil, s.RunningSince = c.Parked, c.ParkedUntil, c.RunningSince
 }
 
 // Schedules lists the durable schedules of this build.
@@ -186,10 +213,15 @@ func (a *Admin) Schedules(ctx context.Context) ([]ScheduleInfo, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list schedules: %w", err)
 	}
+	known, err := a.store.heritage(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list schedules: %w", err)
+	}
 	all := make([]ScheduleInfo, len(a.schedules))
 	for i, sc := range a.schedules {
 		all[i] = ScheduleInfo{Name: sc.name, Spec: sc.spec, Plugin: sc.Plugin.Name}
-		row, ok := rows[sc.name]
+		name := known.storedAs(sc.name)
+		row, ok := rows[name]
 		if !ok {
 			continue
 		}
@@ -197,7 +229,7 @@ func (a *Admin) Schedules(ctx context.Context) ([]ScheduleInfo, error) {
 		if all[i].Next.Before(now) {
 			all[i].Next = sc.times.Next(now).UTC()
 		}
-		if all[i].State, err = a.store.scheduleState(ctx, row.event, sc.name); err != nil {
+		if all[i].State, err = a.store.scheduleState(ctx, row.event, name); err != nil {
 			return nil, fmt.Errorf("look at the last run of %s: %w", sc.name, err)
 		}
 	}
@@ -209,14 +241,22 @@ func (a *Admin) Deliveries(ctx context.Context, f Filter) ([]DeliveryInfo, error
 	if f.Limit <= 0 {
 		f.Limit = 100
 	}
+	known, err := a.resolve(ctx, &f)
+	if err != nil {
+		return nil, fmt.Errorf("list deliveries: %w", err)
+	}
 	var out []DeliveryInfo
-	err := a.store.query(ctx, func(r *sql.Rows) error {
+	err = a.store.query(ctx, func(r *sql.Rows) error {
 		var d DeliveryInfo
 		var headers string
 		var published, due, failed, parked int64
-		if err := r.Scan(&d.EventID, &d.Topic, &d.Key, &d.Subscription, &d.State, &d.Attempts, &d.Error, &d.Emitter, &d.Parent,
+		if err := r.Scan(&d.EventID, &d.Topic, &d.Key, &d.stored, &d.State, &d.Attempts, &d.Error, &d.Emitter, &d.Parent,
 			&d.RequestID, &headers, &d.Payload, &published, &due, &failed, &parked); err != nil {
 			return err
+		}
+		d.Subscription = d.stored
+		if row, ok := known[d.stored]; ok && row.adoptedBy == "" {
+			d.Subscription = known.shown(d.stored, a.known)
 		}
 		if published > 0 {
 			d.PublishedAt = time.UnixMilli(published).UTC()
@@ -242,12 +282,22 @@ func (a *Admin) Deliveries(ctx context.Context, f Filter) ([]DeliveryInfo, error
 	return out, nil
 }
 
+// resolve finds out under which names the deliveries that f selects are stored: that of the subscription, and the given one,
+// under which something may be left.
+func (a *Admin) resolve(ctx context.Context, f *Filter) (heritage, error) {
+	known, err := a.store.heritage(ctx)
+	if f.Subscription != "" {
+		f.stored = []string{f.Subscription, known.storedAs(f.Subscription)}
+	}
+	return known, err
+}
+
 // matching is the condition of a Filter over deliveries d and events e.
-const matching = `(? = '' OR d.event_id = ?) AND (? = '' OR d.subscription = ?) AND (? = '' OR e.topic = ?) AND (? = '' OR d.state = ?)
+const matching = `(? = '' OR d.event_id = ?) AND (? = '' OR d.subscription {in list}) AND (? = '' OR e.topic = ?) AND (? = '' OR d.state = ?)
 		AND (CAST(? AS BIGINT) = 0 OR d.failed_at <= ?) AND (d.event_id, d.subscription) > (?, ?)`
 
 func (f Filter) args() []any {
-	return []any{f.EventID, f.EventID, f.Subscription, f.Subscription, f.Topic, f.Topic, f.State, f.State, f.diedBefore, f.diedBefore,
+	return []any{f.EventID, f.EventID, f.Subscription, list(f.stored), f.Topic, f.Topic, f.State, f.State, f.diedBefore, f.diedBefore,
 		f.afterEvent, f.afterSubscription}
 }
 
@@ -262,6 +312,9 @@ func readHeaders(text string) (headers map[string]string) {
 
 // Count counts the deliveries that f selects, whatever its limit.
 func (a *Admin) Count(ctx context.Context, f Filter) (n int, err error) {
+	if _, err := a.resolve(ctx, &f); err != nil {
+		return 0, fmt.Errorf("count deliveries: %w", err)
+	}
 	err = a.store.query(ctx, func(r *sql.Rows) error { return r.Scan(&n) },
 		`SELECT COUNT(*) FROM bus_deliveries d LEFT JOIN bus_events e ON e.id = d.event_id WHERE `+matching, f.args()...)
 	if err != nil {
@@ -303,11 +356,11 @@ func (s store) subscriptions(ctx context.Context) ([]SubscriptionInfo, error) {
 	err := s.query(ctx, func(r *sql.Rows) error {
 		var i SubscriptionInfo
 		var seen int64
-		err := r.Scan(&i.Name, &i.Topic, &i.Plugin, &i.State, &seen, &i.adoptedBy)
-		i.SeenAt = time.UnixMilli(seen).UTC()
+		err := r.Scan(&i.Name, &i.Topic, &i.Plugin, &i.State, &seen, &i.adoptedBy, &i.left)
+		i.SeenAt = fromMilli(seen)
 		out = append(out, i)
 		return err
-	}, `SELECT name, topic, plugin, state, seen_at, adopted_by FROM bus_subscriptions ORDER BY name`)
+	}, `SELECT name, topic, plugin, state, seen_at, adopted_by, adopted_by <> '' AND `+fmt.Sprintf(waitsUnder, "s.name")+` FROM bus_subscriptions s ORDER BY name`)
 	return out, err
 }
 

@@ -74,7 +74,7 @@ func (p *poller) condemn(ctx context.Context, l *lane, h head, failure error) er
 	dead := op{kind: opDead, d: d, err: fmt.Errorf("what is stored of this delivery is not valid: %w", failure)}
 	text, mine := cause(dead.err), false
 	err := p.o.db.InTx(ctx, func(ctx context.Context) (err error) {
-		if mine, err = p.o.store.condemn(ctx, h.id, l.group.Name, text); err != nil || !mine {
+		if mine, err = p.o.store.condemn(ctx, h.id, l.storedAs(), text); err != nil || !mine {
 			return err
 		}
 		return p.o.announce(ctx, &dead)

@@ -54,7 +54,7 @@ func (p *poller) sweep(ctx context.Context) error {
 		return err
 	}
 	for _, d := range owned {
-		l := p.o.laneOf(d.Subscription())
+		l := p.o.laneOf(d.storedAs())
 		if l == nil || l.backlog.holds(d.ID()) {
 			continue
 		}

@@ -24,6 +24,7 @@ type gauges struct {
 	failed  *prometheus.Desc
 	failing *prometheus.Desc
 	overdue *prometheus.Desc
+	orphans *prometheus.Desc
 
 	mu   sync.Mutex
 	at   time.Time
@@ -52,6 +53,8 @@ func newGauges(o *Outbox, m *Memory) *gauges {
 		failed:  desc("claim_failures_total", "Attempts to claim deliveries from the database that failed, by durable subscription."),
 		failing: desc("claims_failing_seconds", "How long all attempts to claim deliveries have failed, by durable subscription; 0 when the last one worked."),
 		found:   desc("claims_without_run_total", "Deliveries that this process had claimed and given back since nothing ran them, by durable subscription."),
+		orphans: prometheus.NewDesc("plugboard_events_orphans",
+			"Active durable subscriptions that no running process has: events are kept for them that nobody handles.", nil, nil),
 	}
 }
 
@@ -66,12 +69,16 @@ func (g *gauges) Describe(out chan<- *prometheus.Desc) {
 	out <- g.failed
 	out <- g.failing
 	out <- g.overdue
+	out <- g.orphans
 }
 
 // Collect implements prometheus.Collector. While the database does not answer, it reports what it knew last.
 func (g *gauges) Collect(out chan<- prometheus.Metric) {
-	now := time.Now()
+	now, orphans := time.Now(), 0
 	for _, s := range g.subscriptions(now) {
+		if s.Orphan && now.Sub(s.SeenAt) > g.o.cfg.Lease {
+			orphans++
+		}
 		age := 0.0
 		if !s.Oldest.IsZero() {
 			age = max(0, now.Sub(s.Oldest).Seconds())
@@ -83,6 +90,7 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	for _, l := range append(slices.Clone(g.o.lanes), g.m.all...) {
 		out <- prometheus.MustNewConstMetric(g.overdue, prometheus.GaugeValue, float64(l.late.Load()+l.abandoned.Load()), l.group.Name)
 	}
+	out <- prometheus.MustNewConstMetric(g.orphans, prometheus.GaugeValue, float64(orphans))
 	for _, l := range g.o.lanes {
 		out <- prometheus.MustNewConstMetric(g.memory, prometheus.GaugeValue, float64(l.used.Load()), l.group.Name)
 		out <- prometheus.MustNewConstMetric(g.lost, prometheus.GaugeValue, float64(l.backlog.lost.Load()), l.group.Name)
@@ -100,7 +108,7 @@ func (g *gauges) subscriptions(now time.Time) []SubscriptionInfo {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), gaugesTimeout)
 	defer cancel()
-	current, err := (&Admin{store: g.o.store}).Subscriptions(ctx)
+	current, err := (&Admin{store: g.o.store, known: g.o.known()}).Subscriptions(ctx)
 	if err != nil {
 		g.o.log.Warn("waiting events not counted", zap.Error(err))
 		return g.last

@@ -25,23 +25,70 @@ type Action struct {
 // Replay makes the dead deliveries that f selects pending again, with the same event ids and fresh attempts, and
 // returns how many. What dies again meanwhile is left alone.
 func (a *Admin) Replay(ctx context.Context, f Filter) (int, error) {
+	f.State = "dead"
 	return a.change(ctx, "replay", f, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = 0, ends = 0, alone = 0, due_at = {now}, token = `+nextToken+`,
 		parked_at = 0 WHERE event_id = ? AND subscription = ? AND state = 'dead'`)
 }
 
 // Discard deletes the dead deliveries that f selects and returns how many. What dies meanwhile is left alone.
+//
+// With State "pending" it deletes what waits for the subscription that f names: one that no version which is in use has. The
+// error for any other is app.Conflict.
 func (a *Admin) Discard(ctx context.Context, f Filter) (int, error) {
-	return a.change(ctx, "discard", f, `DELETE FROM bus_deliveries WHERE event_id = ? AND subscription = ? AND state = 'dead'`)
+	if f.State != "pending" {
+		f.State = "dead"
+		return a.change(ctx, "discard", f, `DELETE FROM bus_deliveries WHERE event_id = ? AND subscription = ? AND state = 'dead'`)
+	}
+	if err := a.CheckUnused(ctx, f.Subscription); err != nil {
+		return 0, err
+	}
+	return a.change(ctx, "discard", f, `DELETE FROM bus_deliveries WHERE event_id = ? AND subscription = ? AND state = 'pending'`)
+}
+
+// CheckUnused returns an error, app.Conflict, unless this build and all processes of the service do without the
+// subscription. It is app.NotFound when there is none of that name.
+func (a *Admin) CheckUnused(ctx context.Context, name string) error {
+	all, err := a.Subscriptions(ctx)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(all, func(s SubscriptionInfo) bool { return s.Name == name })
+	if i < 0 {
+		i = slices.IndexFunc(all, func(s SubscriptionInfo) bool { return slices.Contains(s.Names, name) })
+	}
+	switch {
+	case i < 0:
+		return noSubscription(name)
+	case slices.ContainsFunc(append(all[i].Names, all[i].Name), func(n string) bool { return a.known[n] }):
+		return inUse(name)
+	}
+	silent, err := a.store.silent(ctx, all[i].SeenAt)
+	if err != nil {
+		return fmt.Errorf("look at the time: %w", err)
+	}
+	if silent < a.lease {
+		return app.Errorf(app.Conflict, "subscription %q was in use %s ago by a process of another version; stop that one, and wait for %s", name,
+			max(0, silent.Round(time.Second)), a.lease)
+	}
+	return nil
+}
+
+// silent returns how long ago a time was, by the database's clock.
+func (s store) silent(ctx context.Context, at time.Time) (time.Duration, error) {
+	var ms int64
+	err := s.query(ctx, func(r *sql.Rows) error { return r.Scan(&ms) }, `SELECT {now} - ?`, at.UnixMilli())
+	return time.Duration(ms) * time.Millisecond, err
 }
 
 // changeBatch is how many deliveries are changed in one transaction.
 const changeBatch = 200
 
 func (a *Admin) change(ctx context.Context, action string, f Filter, statement string) (total int, err error) {
-	f.State, f.Limit = "dead", changeBatch
-	// What died may have done so later than now: the clock may have been set back.
-	err = a.store.query(ctx, func(r *sql.Rows) error { return r.Scan(&f.diedBefore) },
-		`SELECT MAX(t) FROM (SELECT {now} AS t UNION ALL SELECT MAX(failed_at) FROM bus_deliveries WHERE state = 'dead') died`)
+	f.Limit = changeBatch
+	if f.State == "dead" { // which may have been later than now: the clock may have been set back
+		err = a.store.query(ctx, func(r *sql.Rows) error { return r.Scan(&f.diedBefore) },
+			`SELECT MAX(t) FROM (SELECT {now} AS t UNION ALL SELECT MAX(failed_at) FROM bus_deliveries WHERE state = 'dead') died`)
+	}
 	for more := true; more && err == nil; {
 		var changed int
 		var last DeliveryInfo
@@ -51,7 +98,7 @@ func (a *Admin) change(ctx context.Context, action string, f Filter, statement s
 		})
 		if err == nil {
 			total += changed
-			f.afterEvent, f.afterSubscription = last.EventID, last.Subscription
+			f.afterEvent, f.afterSubscription = last.EventID, last.stored
 		}
 	}
 	if err != nil {
@@ -67,7 +114,7 @@ func (a *Admin) changeSome(ctx context.Context, action string, f Filter, stateme
 		return 0, last, false, err
 	}
 	for _, d := range deliveries {
-		n, err := a.store.exec(ctx, statement, d.EventID, d.Subscription)
+		n, err := a.store.exec(ctx, statement, d.EventID, d.stored)
 		if err != nil {
 			return 0, last, false, err
 		}
@@ -75,7 +122,7 @@ func (a *Admin) changeSome(ctx context.Context, action string, f Filter, stateme
 		if n == 0 { // another operator was faster
 			continue
 		}
-		if err := a.store.setNextReady(ctx, d.Subscription, d.Key); err != nil {
+		if err := a.store.setNextReady(ctx, d.stored, d.Key); err != nil {
 			return 0, last, false, err
 		}
 		if err := a.record(ctx, action, d.EventID, d.Subscription, d.Error); err != nil {
@@ -96,20 +143,20 @@ func (a *Admin) record(ctx context.Context, action, event, subscription, detail 
 }
 
 // Retire has a subscription that no version uses any more get no new events. What it has not handled is kept until it
-// is adopted or its subscription comes back. One that this build has is refused: it would come back at once.
+// is adopted or discarded, or its subscription comes back. One that this build has is refused: it would come back at once.
 func (a *Admin) Retire(ctx context.Context, name string) error {
-	if a.known[name] {
-		return inUse(name)
-	}
 	return a.store.db.InTx(ctx, func(ctx context.Context) error {
-		n, err := a.store.exec(ctx, `UPDATE bus_subscriptions SET state = 'retired' WHERE name = ?`, name)
+		stored, _, err := a.find(ctx, name)
 		if err != nil {
+			return err
+		}
+		if err := a.refuseKnown(ctx, name, stored); err != nil {
+			return err
+		}
+		if _, err := a.store.exec(ctx, `UPDATE bus_subscriptions SET state = 'retired' WHERE name = ?`, stored); err != nil {
 			return fmt.Errorf("retire subscription: %w", err)
 		}
-		if n == 0 {
-			return app.Errorf(app.NotFound, "there is no subscription %q", name)
-		}
-		if err := a.store.forgetSchedule(ctx, name); err != nil {
+		if err := a.store.forgetSchedule(ctx, stored); err != nil {
 			return fmt.Errorf("retire schedule: %w", err)
 		}
 		return a.record(ctx, "retire", "", name, "")
@@ -124,7 +171,11 @@ func (a *Admin) Run(ctx context.Context, name string) error {
 		return app.Errorf(app.NotFound, "there is no schedule %q in this version of the service", name)
 	}
 	return a.store.db.InTx(ctx, func(ctx context.Context) error {
-		known, err := a.store.askSchedule(ctx, name)
+		names, err := a.store.heritage(ctx)
+		if err != nil {
+			return err
+		}
+		known, err := a.store.askSchedule(ctx, names.storedAs(name))
 		if err != nil {
 			return fmt.Errorf("ask for a run: %w", err)
 		}
@@ -139,10 +190,45 @@ func inUse(name string) error {
 	return app.Errorf(app.Conflict, "subscription %q is in use by this version of the service", name)
 }
 
-// Adopt moves what subscription from has not handled, dead deliveries included, to subscription to of the same topic: also
-// what a process is at work on and gives back, and what is stored for from before all processes know. It refuses a
-// from that this build has. An event that was for both and that to has handled already reaches it again: which events it
-// has handled is not kept.
+func noSubscription(name string) error {
+	return app.Errorf(app.NotFound, "there is no subscription %q", name)
+}
+
+// find returns the name under which the deliveries of a subscription are stored, and its topic. The subscription may be one
+// that only deliveries have.
+func (a *Admin) find(ctx context.Context, name string) (stored, topic string, err error) {
+	known, err := a.store.heritage(ctx)
+	if err != nil {
+		return "", "", err
+	}
+	if row, ok := known[name]; ok {
+		return known.storedAs(name), row.Topic, nil
+	}
+	topics, err := a.store.topics(ctx, []string{name})
+	if err != nil {
+		return "", "", fmt.Errorf("look for deliveries to %s: %w", name, err)
+	}
+	if topics[name] == "" {
+		return "", "", noSubscription(name)
+	}
+	return name, topics[name], nil
+}
+
+// refuseKnown refuses a subscription that this build has, under whatever name.
+func (a *Admin) refuseKnown(ctx context.Context, name, stored string) error {
+	known, err := a.store.heritage(ctx)
+	if err == nil && (a.known[name] || slices.ContainsFunc(known.names(stored), func(n string) bool { return a.known[n] })) {
+		err = inUse(name)
+	}
+	return err
+}
+
+// Adopt has from be another name of subscription to, of the same topic: what from has not handled, dead deliveries included,
+// goes to it, also what a process is at work on and gives back, and what is stored for from before all processes know. A
+// version of the service that has from alone works for to from its next start on. Adopt refuses a from that this build has.
+//
+// Until then they were two: an event that was for both and that to has handled already reaches it again, since who has
+// handled which event is not kept. A rename that says app.Formerly does not know this.
 func (a *Admin) Adopt(ctx context.Context, from, to string) error {
 	if from == to {
 		return app.Errorf(app.Invalid, "a subscription cannot adopt itself")
@@ -150,29 +236,45 @@ func (a *Admin) Adopt(ctx context.Context, from, to string) error {
 	if a.known[from] {
 		return inUse(from)
 	}
-	known, err := a.Subscriptions(ctx)
-	if err != nil {
-		return fmt.Errorf("adopt subscription: %w", err)
-	}
-	topics := make(map[string]string, len(known))
-	for _, s := range known {
-		topics[s.Name] = s.Topic
-	}
-	for _, name := range []string{from, to} {
-		if topics[name] == "" {
-			return app.Errorf(app.NotFound, "there is no subscription %q", name)
-		}
-	}
-	if !sameTopic(topics[from], topics[to]) {
-		return app.Errorf(app.Invalid, "subscription %q takes %s and %q takes %s; one cannot adopt the other's events",
-			from, topics[from], to, topics[to])
-	}
 	return a.store.db.InTx(ctx, func(ctx context.Context) error {
-		if err := a.store.rename(ctx, from, to); err != nil {
-			return fmt.Errorf("adopt subscription: %w", err)
+		if err := a.store.lockSubscriptions(ctx); err != nil {
+			return fmt.Errorf("lock subscriptions: %w", err)
+		}
+		if err := a.adopt(ctx, from, to); err != nil {
+			return err
 		}
 		return a.record(ctx, "adopt", "", to, "from "+from)
 	})
+}
+
+func (a *Admin) adopt(ctx context.Context, from, to string) error {
+	fromStored, fromTopic, err := a.find(ctx, from)
+	if err != nil {
+		return err
+	}
+	toStored, toTopic, err := a.find(ctx, to)
+	if err != nil {
+		return err
+	}
+	if !sameTopic(fromTopic, toTopic) {
+		return app.Errorf(app.Invalid, "subscription %q takes %s and %q takes %s; one cannot adopt the other's events", from, fromTopic, to, toTopic)
+	}
+	if fromStored == toStored { // what is left under the name goes there, too
+		return a.store.move(ctx, from, toStored)
+	}
+	if err := a.refuseKnown(ctx, from, fromStored); err != nil {
+		return err
+	}
+	for _, name := range []string{fromStored, toStored} { // one that only deliveries have gets a row
+		if _, err := a.store.exec(ctx, `INSERT INTO bus_subscriptions (name, topic, plugin, state, created_at, seen_at)
+			VALUES (?, ?, '', 'retired', {now}, 0) ON CONFLICT (name) DO NOTHING`, name, toTopic); err != nil {
+			return fmt.Errorf("note subscription %s: %w", name, err)
+		}
+	}
+	if err := a.store.rename(ctx, fromStored, toStored); err != nil {
+		return fmt.Errorf("move what waits for %s: %w", from, err)
+	}
+	return nil
 }
 
 // Actions lists recorded interventions, latest first.

@@ -69,7 +69,7 @@ func (p *poller) claimKeyed(ctx context.Context, l *lane, due bool, finished []s
 	}
 	var found []ready
 	if due {
-		found, err = p.o.store.ready(ctx, l.group.Name, readyPage)
+		found, err = p.o.store.ready(ctx, l.storedAs(), readyPage)
 	}
 	if err == nil {
 		more, err = p.claimKeys(ctx, l, finished[:min(len(finished), readyPage)], found)
@@ -92,7 +92,7 @@ func (p *poller) claimKeys(ctx context.Context, l *lane, finished []string, foun
 		keys = append(keys, d.key)
 	}
 	slices.Sort(keys)
-	heads, err := p.o.store.heads(ctx, l.group.Name, slices.Compact(keys), l.group.Block)
+	heads, err := p.o.store.heads(ctx, l.storedAs(), slices.Compact(keys), l.group.Block)
 	if err != nil {
 		return false, err
 	}
@@ -118,7 +118,7 @@ func (p *poller) claimKeys(ctx context.Context, l *lane, finished []string, foun
 	}
 	hidden = slices.DeleteFunc(hidden, func(id string) bool { return taken[id] })
 	if len(hidden) > 0 {
-		if _, err := p.o.store.setReady(ctx, l.group.Name, hidden); err != nil {
+		if _, err := p.o.store.setReady(ctx, l.storedAs(), hidden); err != nil {
 			return false, err
 		}
 	}
@@ -150,7 +150,7 @@ func (p *poller) setBehind(ctx context.Context, l *lane, heads []head, found []r
 	p.mayBehind.Store(true) // before it is so
 	var n int64
 	err := p.o.db.InTx(ctx, func(ctx context.Context) (err error) {
-		n, err = p.o.store.setBehind(ctx, l.group.Name, first, behind, l.group.Block)
+		n, err = p.o.store.setBehind(ctx, l.storedAs(), first, behind, l.group.Block)
 		return err
 	})
 	return n, err
@@ -205,7 +205,7 @@ func (c *behindCheck) look(ctx context.Context, p *poller, now time.Time, all bo
 	var blocking []string
 	for _, l := range p.o.lanes {
 		if l.group.Block {
-			blocking = append(blocking, l.group.Name)
+			blocking = append(blocking, l.storedAs())
 		}
 	}
 	freed, last, more, err := p.o.store.freed(ctx, c.at, blocking, limit)

@@ -14,6 +14,8 @@ import (
 // says how the delivery's key goes on: advance, or drop.
 type lane struct {
 	group Group
+	// stored is the name under which the group's deliveries are stored, nil as long as that is its own; see heritage.go.
+	stored atomic.Pointer[string]
 	// settle decides what becomes of a delivery, and reports whether its place is free.
 	settle func(d *Incoming, err error) bool
 	// complete completes a delivery in the transaction of ctx; it may be nil.

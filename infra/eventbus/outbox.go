@@ -244,7 +244,7 @@ func (b *batch) number(ctx context.Context, entries []*entry) error {
 func (b *batch) place(e *entry) {
 	for _, l := range b.o.topics[e.m.Topic] {
 		order, taken := b.o.take(l, e)
-		e.rows = append(e.rows, deliveryRow{group: l.group.Name, claimed: taken})
+		e.rows = append(e.rows, deliveryRow{group: l.storedAs(), claimed: taken})
 		e.orders = append(e.orders, order)
 		if !taken {
 			l = nil
@@ -441,7 +441,7 @@ func (o *Outbox) quiet() bool {
 
 // Idle implements [Transport].
 func (o *Outbox) Idle(ctx context.Context) error {
-	groups := o.names()
+	groups := o.storedNames()
 	if len(groups) == 0 {
 		return nil
 	}

@@ -199,9 +199,9 @@ func (p *poller) look(ctx context.Context, lanes []*lane) {
 			l.backlog.claimFailed(err)
 			l.backlog.open.Store(true)
 		case behind:
-			p.lookAt(ctx, l, all[l.group.Name], finished[i])
+			p.lookAt(ctx, l, all[l.storedAs()], finished[i])
 		default:
-			p.lookAt(ctx, l, all[l.group.Name], nil)
+			p.lookAt(ctx, l, all[l.storedAs()], nil)
 		}
 	}
 }
@@ -253,12 +253,12 @@ func (p *poller) claimFree(ctx context.Context, l *lane) (more bool, err error) 
 		return true, nil
 	}
 	taken, err := p.take(ctx, l, places, nil, func(ctx context.Context) ([]claimed, error) {
-		return p.o.store.claim(ctx, p.o.id(), l.group.Name, places)
+		return p.o.store.claim(ctx, p.o.id(), l.storedAs(), places)
 	})
 	if err == nil {
 		return taken == places, nil
 	}
-	heads, listErr := p.o.store.dueFree(ctx, l.group.Name, places)
+	heads, listErr := p.o.store.dueFree(ctx, l.storedAs(), places)
 	if listErr != nil {
 		return false, errors.Join(err, listErr)
 	}
@@ -347,7 +347,7 @@ func (p *poller) claimThese(ctx context.Context, l *lane, heads []head, taken ma
 	}
 	keys := make(map[string]bool, len(ids))
 	_, err = p.take(ctx, l, places, orders, func(ctx context.Context) ([]claimed, error) {
-		got, err := p.o.store.claimHeads(ctx, p.o.id(), l.group.Name, ids)
+		got, err := p.o.store.claimHeads(ctx, p.o.id(), l.storedAs(), ids)
 		clear(keys)
 		clear(taken)
 		for _, c := range got {
@@ -375,7 +375,7 @@ func (p *poller) claimHead(ctx context.Context, l *lane, h head, taken map[strin
 		if order := orders[h.key]; order != nil { // of a try that did not commit
 			p.o.releaseAll(l.forget(h.key, order))
 		}
-		got, err := p.o.store.claimKey(ctx, p.o.id(), l.group.Name, h.key, h.seq, places, l.group.Block)
+		got, err := p.o.store.claimKey(ctx, p.o.id(), l.storedAs(), h.key, h.seq, places, l.group.Block)
 		if run = got; err != nil || len(got) == 0 {
 			return nil, err
 		}

@@ -7,15 +7,22 @@ import (
 	"strings"
 )
 
-// register notes the subscriptions of this version as active.
+// register notes the subscriptions of this version as active, and has each lane know where its deliveries are stored.
 func (o *Outbox) register(ctx context.Context) error {
-	wanted, err := o.store.wantedTopics(ctx)
-	if err != nil {
-		return fmt.Errorf("read subscriptions: %w", err)
-	}
-	err = o.db.InTx(ctx, func(ctx context.Context) error {
-		for _, l := range o.lanes {
-			if err := o.store.register(ctx, &l.group); err != nil {
+	var wanted map[string]bool
+	stored := make([]string, len(o.lanes))
+	err := o.db.InTx(ctx, func(ctx context.Context) error {
+		if err := o.store.lockSubscriptions(ctx); err != nil {
+			return fmt.Errorf("lock subscriptions: %w", err)
+		}
+		known, err := o.store.heritage(ctx)
+		if err != nil {
+			return err
+		}
+		wanted = known.wantedTopics()
+		r := registration{store: o.store, known: known, taken: o.known()}
+		for i, l := range o.lanes {
+			if stored[i], err = r.register(ctx, &l.group); err != nil {
 				return fmt.Errorf("register subscription %s: %w", l.group.Name, err)
 			}
 		}
@@ -23,6 +30,9 @@ func (o *Outbox) register(ctx context.Context) error {
 	})
 	if err != nil {
 		return err
+	}
+	for i, l := range o.lanes {
+		l.stored.Store(&stored[i])
 	}
 	if err := o.announceTopics(ctx, wanted); err != nil {
 		return err
@@ -51,21 +61,8 @@ func (o *Outbox) announceTopics(ctx context.Context, wanted map[string]bool) err
 	return nil
 }
 
-// seen tells other versions that these subscriptions are in use, and takes over what they still store under former
-// names.
-func (o *Outbox) seen(ctx context.Context) error {
-	for _, l := range o.lanes {
-		if len(l.group.Formerly) == 0 {
-			continue
-		}
-		err := o.db.InTx(ctx, func(ctx context.Context) error { return o.store.inheritNames(ctx, &l.group) })
-		if err != nil {
-			return err
-		}
-		o.poller.open(l, 0)
-	}
-	return o.store.seen(ctx, o.names())
-}
+// seen tells other versions that these subscriptions are in use.
+func (o *Outbox) seen(ctx context.Context) error { return o.store.seen(ctx, o.names()) }
 
 func (o *Outbox) names() []string {
 	names := make([]string, len(o.lanes))
@@ -75,35 +72,70 @@ func (o *Outbox) names() []string {
 	return names
 }
 
+// known returns the names of this version's subscriptions.
+func (o *Outbox) known() map[string]bool {
+	known := make(map[string]bool, len(o.lanes))
+	for _, l := range o.lanes {
+		known[l.group.Name] = true
+	}
+	return known
+}
+
+func (o *Outbox) storedNames() []string {
+	names := make([]string, len(o.lanes))
+	for i, l := range o.lanes {
+		names[i] = l.storedAs()
+	}
+	return names
+}
+
+// storedAs returns the name under which the deliveries of this version's subscription called name are stored.
+func (o *Outbox) storedAs(name string) string {
+	for _, l := range o.lanes {
+		if l.group.Name == name {
+			return l.storedAs()
+		}
+	}
+	return name
+}
+
+// storedAs returns the name under which the group's deliveries are stored.
+func (l *lane) storedAs() string {
+	if name := l.stored.Load(); name != nil {
+		return *name
+	}
+	return l.group.Name
+}
+
 // refresh reads which topics have subscriptions that this version does not know, and gathers what is left under names that
-// its own have taken over.
+// stand for its own.
 func (o *Outbox) refresh(ctx context.Context) error {
-	subscriptions, err := o.store.subscriptions(ctx)
+	known, err := o.store.heritage(ctx)
 	if err != nil {
-		return fmt.Errorf("read subscriptions: %w", err)
+		return err
 	}
 	others := make(map[string][]string)
-	for _, s := range subscriptions {
+	for _, s := range known {
 		if s.State == "active" && o.laneOf(s.Name) == nil {
 			others[s.Topic] = append(others[s.Topic], s.Name)
 		}
 	}
 	o.others.Store(&others)
-	for _, s := range subscriptions {
-		heir := o.laneOf(s.adoptedBy)
-		if s.State == "active" || heir == nil {
-			continue
-		}
-		if err := o.gather(ctx, s.Name, heir); err != nil {
-			return fmt.Errorf("take over from %s: %w", s.Name, err)
+	for _, s := range known {
+		heir := o.laneOf(known.storedAs(s.Name))
+		if s.left && heir != nil && heir.storedAs() != s.Name {
+			if err := o.gather(ctx, s.Name, heir); err != nil {
+				return fmt.Errorf("take over from %s: %w", s.Name, err)
+			}
 		}
 	}
 	return nil
 }
 
+// laneOf returns the lane whose deliveries are stored under name, or nil.
 func (o *Outbox) laneOf(name string) *lane {
 	for _, l := range o.lanes {
-		if l.group.Name == name {
+		if l.storedAs() == name {
 			return l
 		}
 	}

@@ -41,7 +41,7 @@ type scheduler struct {
 func (s *scheduler) start(ctx context.Context) error {
 	durable, volatile := s.bus.wiring.schedulesByKind()
 	for _, sc := range durable {
-		if err := s.bus.outbox.store.registerSchedule(ctx, sc.name, sc.spec); err != nil {
+		if err := s.bus.outbox.store.registerSchedule(ctx, s.bus.outbox.storedAs(sc.name), sc.spec); err != nil {
 			return fmt.Errorf("register schedule %s: %w", sc.name, err)
 		}
 	}
@@ -94,9 +94,9 @@ func (s *scheduler) look(ctx context.Context, schedules []*schedule) time.Durati
 		return wait
 	}
 	for _, sc := range schedules {
-		row, ok := rows[sc.name]
+		row, ok := rows[s.bus.outbox.storedAs(sc.name)]
 		if !ok { // retired by hand, by another version
-			err = s.bus.outbox.store.registerSchedule(ctx, sc.name, sc.spec)
+			err = s.bus.outbox.store.registerSchedule(ctx, s.bus.outbox.storedAs(sc.name), sc.spec)
 		} else {
 			var next time.Time
 			next, err = s.see(ctx, sc, row, now)
@@ -134,11 +134,11 @@ func (sc *schedule) due(passed, now time.Time) (at, until time.Time) {
 // publish publishes the run that is due at a time, or if that is zero the one that was asked for, unless another process
 // has done so. If the last run is not done, a time that is due is left out, and what was asked for waits.
 func (s *scheduler) publish(ctx context.Context, sc *schedule, row scheduleRow, at, passed time.Time) error {
-	store := s.bus.outbox.store
+	store, name := s.bus.outbox.store, s.bus.outbox.storedAs(sc.name)
 	var outcome prometheus.Counter
 	err := s.bus.db.InTx(ctx, func(ctx context.Context) error {
 		outcome = nil
-		state, err := store.scheduleState(ctx, row.event, sc.name)
+		state, err := store.scheduleState(ctx, row.event, name)
 		running := state == "pending" || state == "running"
 		if err != nil || running && at.IsZero() {
 			return err
@@ -146,7 +146,7 @@ func (s *scheduler) publish(ctx context.Context, sc *schedule, row scheduleRow, 
 		if running {
 			next := row
 			next.passed = passed
-			if first, err := store.advanceSchedule(ctx, sc.name, row, next); err != nil || !first {
+			if first, err := store.advanceSchedule(ctx, name, row, next); err != nil || !first {
 				return err
 			}
 			outcome = sc.skipped
@@ -160,7 +160,7 @@ func (s *scheduler) publish(ctx context.Context, sc *schedule, row scheduleRow, 
 		if err != nil {
 			return err
 		}
-		first, err := store.advanceSchedule(ctx, sc.name, row, scheduleRow{passed: passed, due: due, event: m.ID()})
+		first, err := store.advanceSchedule(ctx, name, row, scheduleRow{passed: passed, due: due, event: m.ID()})
 		if err != nil || !first {
 			return err
 		}

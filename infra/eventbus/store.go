@@ -252,7 +252,7 @@ FROM (
 // complete deletes a delivery, if it is still this holder's.
 func (s store) complete(ctx context.Context, d *Incoming) (bool, error) {
 	n, err := s.exec(ctx, `DELETE FROM bus_deliveries WHERE event_id = ? AND subscription = ? AND token = ?`,
-		d.ID(), d.Subscription(), d.token)
+		d.ID(), d.storedAs(), d.token)
 	return n == 1, err
 }
 
@@ -284,7 +284,7 @@ const completeAllPostgres = `DELETE FROM bus_deliveries d USING unnest($1::text[
 func completions(deliveries []*Incoming) []any {
 	ids, groups, tokens := make([]string, len(deliveries)), make([]string, len(deliveries)), make([]int64, len(deliveries))
 	for i, d := range deliveries {
-		ids[i], groups[i], tokens[i] = d.ID(), d.Subscription(), d.token
+		ids[i], groups[i], tokens[i] = d.ID(), d.storedAs(), d.token
 	}
 	return []any{ids, groups, tokens}
 }
@@ -306,7 +306,7 @@ func (s store) settleAll(ctx context.Context, deliveries []*Incoming) error {
 func (s store) retry(ctx context.Context, d *Incoming, attempts int, wait time.Duration, cause string) (bool, error) {
 	n, err := s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = ?, due_at = {now} + ?, failed_at = {now},
 		parked_at = 0, ends = 0, alone = 0, error = ? WHERE event_id = ? AND subscription = ? AND token = ? AND state = 'running'`,
-		attempts, wait.Milliseconds(), cause, d.ID(), d.Subscription(), d.token)
+		attempts, wait.Milliseconds(), cause, d.ID(), d.storedAs(), d.token)
 	return n == 1, err
 }
 
@@ -315,7 +315,7 @@ func (s store) release(ctx context.Context, d *Incoming, wait time.Duration) (bo
 	n, err := s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = attempts - 1, ends = 0, alone = 0,
 		due_at = CASE WHEN CAST(? AS BIGINT) = 0 THEN due_at ELSE {now} + ? END
 		WHERE event_id = ? AND subscription = ? AND token = ? AND state = 'running'`,
-		wait.Milliseconds(), wait.Milliseconds(), d.ID(), d.Subscription(), d.token)
+		wait.Milliseconds(), wait.Milliseconds(), d.ID(), d.storedAs(), d.token)
 	return n == 1, err
 }
 
@@ -328,14 +328,14 @@ func (s store) park(ctx context.Context, d *Incoming, wait, limit, began time.Du
 		due_at = {least}({now} + ?, `+since+` + ?), parked_at = `+since+`, failed_at = {now}, error = ?
 		WHERE event_id = ? AND subscription = ? AND token = ? AND state = 'running' AND `+since+` + ? > {now}`,
 		wait.Milliseconds(), began.Milliseconds(), limit.Milliseconds(), began.Milliseconds(), cause,
-		d.ID(), d.Subscription(), d.token, began.Milliseconds(), limit.Milliseconds())
+		d.ID(), d.storedAs(), d.token, began.Milliseconds(), limit.Milliseconds())
 	return n == 0, err
 }
 
 // bury makes a delivery dead.
 func (s store) bury(ctx context.Context, d *Incoming, cause string) (bool, error) {
 	n, err := s.exec(ctx, `UPDATE bus_deliveries SET state = 'dead', owner = '', failed_at = {now}, error = ?
-		WHERE event_id = ? AND subscription = ? AND token = ? AND state = 'running'`, cause, d.ID(), d.Subscription(), d.token)
+		WHERE event_id = ? AND subscription = ? AND token = ? AND state = 'running'`, cause, d.ID(), d.storedAs(), d.token)
 	return n == 1, err
 }
 
@@ -362,7 +362,7 @@ func (s store) dueFree(ctx context.Context, group string, limit int) ([]head, er
 // countBegin notes that a delivery is begun as a suspect, if it is still this holder's.
 func (s store) countBegin(ctx context.Context, d *Incoming) (bool, error) {
 	n, err := s.exec(ctx, `UPDATE bus_deliveries SET alone = alone + 1 WHERE event_id = ? AND subscription = ? AND token = ?`,
-		d.ID(), d.Subscription(), d.token)
+		d.ID(), d.storedAs(), d.token)
 	return n == 1, err
 }
 
@@ -501,9 +501,10 @@ func (s store) owned(ctx context.Context, owner string, age time.Duration) ([]*I
 	var out []*Incoming
 	err := s.query(ctx, func(r *sql.Rows) error {
 		d := &Incoming{Message: &Message{}, lane: &lane{}}
-		var id string
-		err := r.Scan(&id, &d.lane.group.Name, &d.token)
+		var id, name string
+		err := r.Scan(&id, &name, &d.token)
 		d.id.Store(&id)
+		d.lane.stored.Store(&name)
 		out = append(out, d)
 		return err
 	}, `SELECT event_id, subscription, token FROM bus_deliveries WHERE state = 'running' AND owner = ? AND claimed_at < {now} - ?`,

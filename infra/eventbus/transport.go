@@ -196,3 +196,5 @@ type Incoming struct {
 
 // Subscription is the group's name.
 func (d *Incoming) Subscription() string { return d.lane.group.Name }
+
+func (d *Incoming) storedAs() string { return d.lane.storedAs() }

@@ -54,6 +54,7 @@ func childApp(name string) fx.Option {
 			})),
 		"orders":         orders("mail"),
 		"other orders":   orders("letters"),
+		"renamed orders": orders("letters", "mail"),
 		"reports":        reports(),
 		"fails at start": fx.Invoke(onStart(func(context.Context) error { return errors.New("no route to host") })),
 		"logs by the standard library": fx.Invoke(onStart(func(context.Context) error {

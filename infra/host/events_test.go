@@ -33,6 +33,7 @@ func (OrderPlaced) Topic() string { return "order.placed" }
 type ordering struct {
 	bus          app.Bus
 	subscription string
+	formerly     []string
 	mended       atomic.Bool
 }
 
@@ -44,7 +45,7 @@ func (o *ordering) OnBoot(b *app.Boot) {
 	b.POST("/orders", app.Handle(o.place))
 	b.POST("/mend", app.Handle(o.mend))
 	b.Publishes(OrderPlaced{})
-	b.Subscribe(app.On(o.mail), app.Named(o.subscription))
+	b.Subscribe(app.On(o.mail), app.Named(o.subscription), app.Formerly(o.formerly...))
 }
 
 func (o *ordering) place(ctx context.Context, req order) (order, error) {
@@ -63,10 +64,10 @@ func (o *ordering) mail(context.Context, OrderPlaced) error {
 	return nil
 }
 
-// orders is an application with one durable subscription of the given name.
-func orders(subscription string) fx.Option {
+// orders is an application with one durable subscription of the given name, which had others.
+func orders(subscription string, formerly ...string) fx.Option {
 	return app.Domain("orders", app.Plugin[*ordering]("orders.place_order", func(bus app.Bus) *ordering {
-		return &ordering{bus: bus, subscription: subscription}
+		return &ordering{bus: bus, subscription: subscription, formerly: formerly}
 	}))
 }
 
@@ -188,6 +189,46 @@ func TestEventsOfOrphans(t *testing.T) {
 	})
 }
 
+// The old name of a renamed subscription was shown as retired while it worked again after a rollback, and what the new
+// version had published could not be adopted: there was no such subscription.
+func TestEventsOfARename(t *testing.T) {
+	t.Parallel()
+	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
+		environ := []string{"APP_DATABASE_URL=" + db.URL, "APP_EVENTS_POLL=20ms", "APP_EVENTS_LEASE=1s"}
+		old, renamed := desk{t, fx.Options(infra(), orders("mail")), environ}, desk{t, fx.Options(infra(), orders("letters", "mail")), environ}
+		strangers := desk{t, fx.Options(infra(), orders("post")), environ}
+		placed := 0
+		for _, version := range []string{"orders", "renamed orders", "orders", "renamed orders"} {
+			c := spawn(t, version, environ...)
+			placed++
+			post(t, c, soon(t, c.addr, "the start"), "/orders", fmt.Sprintf(`{"id":%d}`, placed))
+			old.await(placed, "dead")
+			require.Regexp(t, `^SUBSCRIPTION .*\nmail +order.placed +orders.place_order +active +0 +0 +`+fmt.Sprint(placed)+` +- +20\S+Z\n$`, old.run("subscriptions"))
+			if placed > 1 {
+				require.Regexp(t, `^SUBSCRIPTION .*\nletters +order.placed +orders.place_order +active +0 +0 +`+fmt.Sprint(placed)+` +- +20\S+Z\n$`, renamed.run("subscriptions"))
+			}
+			c.terminate(t)
+			require.Equal(t, host.ExitClean, c.exit(t), c.stderr.String())
+		}
+		for _, d := range []desk{old, renamed, strangers} {
+			var dead []eventbus.DeliveryInfo
+			d.read(&dead, "list", "--subscription", "mail")
+			require.Len(t, dead, placed)
+			d.read(&dead, "list", "--subscription", "letters")
+			require.Len(t, dead, placed)
+		}
+		require.Regexp(t, `(?m)^letters +order.placed +orders.place_order +active, orphan +0 +0 +4 `, strangers.run("subscriptions"), "the name that was in use last")
+		require.Equal(t, "letters adopted what waited for mail\n", renamed.run("adopt", "mail", "letters", "--yes"), "which it has already")
+		require.Contains(t, strangers.fails(host.ExitFailed, "discard", "--pending", "--yes", "--subscription", "post"), `there is no subscription "post"`)
+		require.Contains(t, renamed.fails(host.ExitFailed, "discard", "--pending", "--yes", "--subscription", "mail"), `subscription "mail" is in use by this version of the service`)
+		require.Equal(t, "replayed 4 deliveries\n", renamed.run("replay", "--yes", "--subscription", "mail"))
+		require.Eventually(t, func() bool { // once the last process has been silent for the lease
+			code, stdout, _ := run(t, strangers.modules, environ, "events", "discard", "--pending", "--yes", "--subscription", "mail")
+			return code == host.ExitClean && stdout == "discarded 4 deliveries\n"
+		}, patience, 100*time.Millisecond)
+	})
+}
+
 // What destroys, or touches many, is asked for.
 func TestEventsAsk(t *testing.T) {
 	t.Parallel()
@@ -262,6 +303,7 @@ func TestEventsErrors(t *testing.T) {
 			`--state is "done"; it must be pending, running or dead`: {"list", "--state", "done"},
 			"--limit is 0; it must be at least 1":                    {"actions", "--limit", "0"},
 			"give an event's id, --topic, --subscription, or --all":  {"replay"},
+			"--pending needs --subscription":                         {"discard", "--pending", "--all"},
 			"give an event's id or --all, not both":                  {"discard", "x", "--all"},
 			"give --all, or --topic and --subscription, not both":    {"replay", "--all", "--topic", "order.placed"},
 			"accepts at most 1 arg(s), received 2":                   {"replay", "x", "y"},

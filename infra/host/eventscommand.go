@@ -28,8 +28,10 @@ type eventsUsage struct {
 	filter eventbus.Filter
 	all    bool
 	asJSON bool
-	yes    bool
-	limit  int
+	// pending selects what waits instead of what is dead.
+	pending bool
+	yes     bool
+	limit   int
 }
 
 func (c *Commands) eventsCommand() *cobra.Command {
@@ -135,9 +137,10 @@ all that --topic and --subscription select. It asks before it replays more than 
 func (c *Commands) eventsDiscardCommand() *cobra.Command {
 	return c.eventsChangeCommand(change{
 		verb: "discard", done: "discarded", apply: (*eventbus.Admin).Discard, destroys: true,
-		short: "Delete dead deliveries",
+		short: "Delete dead deliveries, or what waits for an orphan",
 		long: `Deletes dead deliveries, which nobody will then handle: those of one event, or all that --topic and
---subscription select. It asks before it does, unless --yes is given.`,
+--subscription select. With --pending it deletes what waits for a subscription that no version in use has. It asks before
+it does, unless --yes is given.`,
 	})
 }
 
@@ -155,7 +158,12 @@ func (c *Commands) eventsChangeCommand(ch change) *cobra.Command {
 		Short: ch.short, Long: ch.long,
 		Args: u.selection,
 		RunE: c.withAdmin(func(ctx context.Context, admin *eventbus.Admin, _ []string) error {
-			u.filter.State = "dead"
+			if u.filter.State = "dead"; u.pending {
+				u.filter.State = "pending"
+				if err := admin.CheckUnused(ctx, u.filter.Subscription); err != nil {
+					return err
+				}
+			}
 			n, err := admin.Count(ctx, u.filter)
 			switch {
 			case err != nil:
@@ -164,7 +172,7 @@ func (c *Commands) eventsChangeCommand(ch change) *cobra.Command {
 				return fmt.Errorf("%s events: %s", ch.verb, u.nothing())
 			}
 			if n > 0 && (ch.destroys || u.filter.EventID == "") {
-				if err := c.confirm(ctx, u.yes, fmt.Sprintf("%s %s?", ch.verb, deliveries(n, "dead "))); err != nil {
+				if err := c.confirm(ctx, u.yes, fmt.Sprintf("%s %s?", ch.verb, deliveries(n, u.filter.State+" "))); err != nil {
 					return err
 				}
 			}
@@ -178,6 +186,9 @@ func (c *Commands) eventsChangeCommand(ch change) *cobra.Command {
 	u.filterFlags(cmd)
 	u.yesFlag(cmd)
 	cmd.Flags().BoolVar(&u.all, "all", false, "all dead deliveries")
+	if ch.destroys {
+		cmd.Flags().BoolVar(&u.pending, "pending", false, "what waits for the subscription, which no version in use has")
+	}
 	return cmd
 }
 
@@ -188,6 +199,8 @@ func (u *eventsUsage) selection(cmd *cobra.Command, args []string) error {
 	}
 	flagged := u.filter.Topic != "" || u.filter.Subscription != ""
 	switch {
+	case u.pending && u.filter.Subscription == "":
+		return errors.New("--pending needs --subscription")
 	case len(args) == 1 && u.all:
 		return errors.New("give an event's id or --all, not both")
 	case len(args) == 1:
@@ -202,7 +215,7 @@ func (u *eventsUsage) selection(cmd *cobra.Command, args []string) error {
 }
 
 func (u *eventsUsage) nothing() string {
-	text := fmt.Sprintf("there is no dead delivery of event %q", u.filter.EventID)
+	text := fmt.Sprintf("there is no %s delivery of event %q", u.filter.State, u.filter.EventID)
 	if u.filter.Subscription != "" {
 		text += fmt.Sprintf(" to subscription %q", u.filter.Subscription)
 	}
@@ -225,7 +238,8 @@ func (c *Commands) eventsSubscriptionsCommand() *cobra.Command {
 		Use:   "subscriptions",
 		Short: "List durable subscriptions and what waits for them",
 		Long: `Lists durable subscriptions. An orphan is active, so that events are kept for it, and is not in this version of the
-service: retire it, or have another adopt what waits for it.`,
+service under any name: retire it, or have another adopt what waits for it, or discard that. A subscription that was
+renamed is listed once; --json has its other names, each of which the commands take.`,
 		Args: cobra.NoArgs,
 		RunE: c.withAdmin(func(ctx context.Context, admin *eventbus.Admin, _ []string) error {
 			subscriptions, err := admin.Subscriptions(ctx)
@@ -244,8 +258,8 @@ func (c *Commands) eventsRetireCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "retire <subscription>",
 		Short: "Keep no more events for a subscription that is gone",
-		Long: `Has a subscription get no new events. What it has not handled is kept, until another subscription adopts it or it
-comes back with a version that has it. One that this version has is refused.`,
+		Long: `Has a subscription get no new events. What it has not handled is kept, until another subscription adopts it, it is
+discarded (see "events discard --pending"), or a version that has the subscription comes back. One that this version has is refused.`,
 		Args: cobra.ExactArgs(1),
 		RunE: c.withAdmin(func(ctx context.Context, admin *eventbus.Admin, args []string) error {
 			if err := c.confirm(ctx, u.yes, fmt.Sprintf("retire subscription %s?", args[0])); err != nil {
@@ -267,9 +281,10 @@ func (c *Commands) eventsAdoptCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "adopt <old-subscription> <new-subscription>",
 		Short: "Move what a subscription that is gone has not handled to another",
-		Long: `Moves the deliveries of a subscription that is gone, dead ones included, to another of the same topic, and forgets the old
-one once nothing is left of it. An event that was for both reaches the new one again. A subscription renamed in the code needs
-this only when app.Formerly was forgotten.`,
+		Long: `Moves the deliveries of a subscription that is gone, dead ones included, to another of the same topic. From then on the old
+name is another name of the new one: a version that comes back and has only the old one works for both. An event that was for
+both, and that the new one has handled, reaches it again. A subscription renamed in the code needs this only when app.Formerly
+was forgotten.`,
 		Args: cobra.ExactArgs(2),
 		RunE: c.withAdmin(func(ctx context.Context, admin *eventbus.Admin, args []string) error {
 			if err := c.confirm(ctx, u.yes, fmt.Sprintf("move what waits for %s to %s, and forget %s?", args[0], args[1], args[0])); err != nil {
