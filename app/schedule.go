@@ -26,8 +26,9 @@ type Schedule struct {
 //	b.Schedule("30 3 * * *", app.On(p.Execute))
 //
 // The spec has the five fields of cron: minute, hour, day, month, weekday. They are in UTC, or in the time
-// zone that the spec begins with, as in "CRON_TZ=Europe/Berlin 30 3 * * *" (a time that the change to summer time skips does
-// not come that day). "@hourly", "@daily", "@weekly" and "@monthly" are short for such; "@every 90s" is an interval, of
+// zone that the spec begins with, as in "CRON_TZ=Europe/Berlin 30 3 * * *"; Sunday is 0 and 7. When clocks change, a time of
+// day is due once on each day, as with cron: the first time when the hour is repeated, at the moment of the change when it
+// is skipped; a spec with a star for minutes or hours goes by what the clock shows. "@hourly", "@daily", "@weekly" and "@monthly" are short for such; "@every 90s" is an interval, of
 // whole seconds. A spec that cannot be read, or that never comes, is a start error.
 //
 // Each time is due once, however many processes there are, and is handled like an event: by any one of them, at least

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/robfig/cron/v3"
 	"go.uber.org/zap"
 
 	"plugboard/app"
@@ -21,7 +20,7 @@ type schedule struct {
 	*subscription
 
 	spec        string
-	times       cron.Schedule
+	times       timetable
 	publication *publication
 	// published and skipped count the times that came.
 	published, skipped prometheus.Counter
