@@ -93,12 +93,13 @@ defaults; "plugboard check --print-config" lists them.
 
 Exit codes: 0 done; 1 failed, or not started; 2 no such command or flag; 3 stopped, but something
 did not end in its time; 129, 130 and 143 ended at once by a second signal.`,
-		Args:          cobra.NoArgs,
+		Args:          noArguments,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE:          c.serve,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		c.serveCommand(), c.migrateCommand(), c.routesCommand(), c.graphCommand(), c.checkCommand(),
 		c.eventsCommand(), c.backupCommand(), c.healthCommand(), c.versionCommand(), c.describeCommand(),
@@ -115,7 +116,7 @@ func (c *Commands) serveCommand() *cobra.Command {
 		Short: "Start the service and run it until it is told to stop",
 		Long: `Starts the service and runs it until SIGTERM, SIGHUP or an interrupt. It then stops gracefully: it is not
 ready any more, finishes what it has accepted, and exits with 0. A second signal ends it at once.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: c.serve,
 	}
 }
@@ -127,7 +128,7 @@ func (c *Commands) checkCommand() *cobra.Command {
 		Short: "Check the settings and the wiring, and open nothing",
 		Long: `Puts the application together as serve would and reports all that is wrong with its settings, its wiring,
 its routes and its events. It opens no port, no file and no connection.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: Command(func(*cobra.Command, []string) error {
 			if show {
 				settings, _ := config.Describe(c.environ) // its problems are among those of New

@@ -175,11 +175,11 @@ func TestUsage(t *testing.T) {
 	t.Parallel()
 	code, _, stderr := run(t, shop(), nil, "sevre")
 	require.Equal(t, host.ExitUsage, code)
-	require.Equal(t, "unknown command \"sevre\" for \"plugboard\"\nrun \"plugboard --help\" for help\n", firstAndLast(stderr))
+	require.Equal(t, "there is no command \"plugboard sevre\"; \"plugboard serve\" is near\nrun \"plugboard --help\" for help\n", stderr)
 
 	code, _, stderr = run(t, shop(), nil, "serve", "--port=80")
 	require.Equal(t, host.ExitUsage, code)
-	require.Equal(t, "unknown flag: --port\nrun \"plugboard --help\" for help\n", stderr)
+	require.Equal(t, "\"plugboard serve\" has no flag --port\nrun \"plugboard serve --help\" for help\n", stderr)
 
 	code, stdout, _ := run(t, shop(), nil, "--help")
 	require.Equal(t, host.ExitClean, code)
@@ -191,10 +191,36 @@ func TestUsage(t *testing.T) {
 	require.Regexp(t, `^plugboard .*go1`, stdout)
 }
 
-// firstAndLast drops what cobra suggests in between.
-func firstAndLast(text string) string {
-	lines := strings.SplitAfter(text, "\n")
-	return lines[0] + lines[len(lines)-2]
+// The words of a library reached whoever mistyped a command: "accepts at most 1 arg(s), received 2".
+func TestMisuse(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ line, want, help string }{
+		{"sevre", `there is no command "plugboard sevre"; "plugboard serve" is near`, ""},
+		{"zzzzzz", `there is no command "plugboard zzzzzz"; there are check, describe, events, graph, health, migrate, routes, serve, version`, ""},
+		{"events delete", `there is no command "plugboard events delete"; there are actions, adopt, discard, list, replay, retire, run, schedules, show, subscriptions`, "events"},
+		{"events lst", `there is no command "plugboard events lst"; "plugboard events list" is near`, "events"},
+		{"serve now", `"plugboard serve" takes no arguments, and "now" was given`, "serve"},
+		{"migrate now", `"plugboard migrate" takes no arguments, and "now" was given`, "migrate"},
+		{"events subscriptions x", `"plugboard events subscriptions" takes no arguments, and "x" was given`, "events subscriptions"},
+		{"serve --port=80", `"plugboard serve" has no flag --port`, "serve"},
+		{"routes -x", `"plugboard routes" has no flag -x`, "routes"},
+		{"--prot", `"plugboard" has no flag --prot`, ""},
+		{"events list --limit", "--limit needs a value after it", "events list"},
+		{"events list --limit few", `--limit is "few"; it must be a whole number`, "events list"},
+		{"events list --json=perhaps", `--json is "perhaps"; it must be true or false`, "events list"},
+		{"events list ---limit", `"---limit" is no flag`, "events list"},
+		{"events show", `"plugboard events show" needs <event-id>, and got none`, "events show"},
+		{"events show a b", `"plugboard events show" needs <event-id>, and got 2`, "events show"},
+		{"events retire", `"plugboard events retire" needs <subscription>, and got none`, "events retire"},
+		{"events adopt mail", `"plugboard events adopt" needs <old-subscription> and <new-subscription>, and got one`, "events adopt"},
+		{"events run", `"plugboard events run" needs <schedule>, and got none`, "events run"},
+		{"events replay x y", `"plugboard events replay" takes one argument at most, and got 2`, "events replay"},
+		{"events replay", "give an event's id, --topic, --subscription, or --all", ""},
+	} {
+		code, _, stderr := run(t, shop(), inTemp(t), strings.Fields(c.line)...)
+		require.Equal(t, host.ExitUsage, code, c.line)
+		require.Equal(t, c.want+"\nrun \"plugboard "+strings.TrimSpace(c.help+" --help")+"\" for help\n", stderr, c.line)
+	}
 }
 
 // TestOwnCommand holds that a command from outside works like those of the host.

@@ -16,7 +16,7 @@ func (c *Commands) routesCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "routes",
 		Short: "List the routes and the plugins that serve them",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: Command(func(*cobra.Command, []string) error {
 			a, err := c.New()
 			if err != nil {
@@ -69,7 +69,7 @@ func (c *Commands) graphCommand() *cobra.Command {
 from publisher to subscriber, and the dependencies that Fx resolves.
 
   plugboard graph | dot -Tsvg > graph.svg`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: Command(func(*cobra.Command, []string) error {
 			var dot fx.DotGraph
 			o := c.options

@@ -19,7 +19,7 @@ func (c *Commands) describeCommand() *cobra.Command {
 		Short: "Print all that the service knows of itself, as JSON",
 		Long: `Prints domains, plugins, entities, routes, events, settings and commands as JSON, for the generators of documents.
 It opens no port, no file and no connection.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: Command(func(cmd *cobra.Command, _ []string) error {
 			a, err := c.New()
 			if err != nil {

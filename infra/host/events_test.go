@@ -284,7 +284,7 @@ func TestEventsErrors(t *testing.T) {
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
 		modules := fx.Options(infra(), orders("mail"))
 		d := desk{t, modules, []string{"APP_DATABASE_URL=" + db.URL}}
-		missing := map[string]string{"sqlite": "there is no such file; the service makes it when it first starts", "postgres": "the database is not migrated"}
+		missing := map[string]string{"sqlite": "there is no such file; the service makes it when it first starts", "postgres": `the database is not migrated: it has no tables of the event bus yet; run "plugboard migrate" or start the service, with the same settings as this command`}
 		require.Contains(t, d.fails(host.ExitFailed, "list"), missing[string(db.Dialect)])
 
 		code, _, stderr := run(t, modules, d.environ, "migrate")
@@ -306,9 +306,6 @@ func TestEventsErrors(t *testing.T) {
 			"--pending needs --subscription":                         {"discard", "--pending", "--all"},
 			"give an event's id or --all, not both":                  {"discard", "x", "--all"},
 			"give --all, or --topic and --subscription, not both":    {"replay", "--all", "--topic", "order.placed"},
-			"accepts at most 1 arg(s), received 2":                   {"replay", "x", "y"},
-			"accepts 2 arg(s), received 1":                           {"adopt", "mail"},
-			`unknown command "delete" for "plugboard events"`:        {"delete"},
 		} {
 			require.Equal(t, want+"\nrun \"plugboard --help\" for help\n", d.fails(host.ExitUsage, args...))
 		}

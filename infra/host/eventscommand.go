@@ -43,7 +43,7 @@ interval (APP_EVENTS_POLL). Every change is recorded with who made it: see "even
 
 A delivery is one event on its way to one subscription. It is pending (it waits for its turn, its time or its next
 attempt), running, or dead: it has failed for good and is kept until it is replayed or discarded. One that is done is gone.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
@@ -78,7 +78,7 @@ func (c *Commands) eventsListCommand() *cobra.Command {
 			default:
 				return fmt.Errorf("--state is %q; it must be pending, running or dead", u.filter.State)
 			}
-			return errors.Join(cobra.NoArgs(cmd, args), u.checkLimit())
+			return errors.Join(noArguments(cmd, args), u.checkLimit())
 		},
 		RunE: c.withAdmin(func(ctx context.Context, admin *eventbus.Admin, _ []string) error {
 			u.filter.Limit = u.limit
@@ -112,7 +112,7 @@ func (c *Commands) eventsShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show <event-id>",
 		Short: "Show an event, its deliveries that are not done, and what was done by hand",
-		Args:  cobra.ExactArgs(1),
+		Args:  allArguments,
 		RunE: c.withAdmin(func(ctx context.Context, admin *eventbus.Admin, args []string) error {
 			event, err := admin.Event(ctx, args[0])
 			if err != nil {
@@ -194,7 +194,7 @@ func (c *Commands) eventsChangeCommand(ch change) *cobra.Command {
 
 // selection takes one event's id, or flags that select.
 func (u *eventsUsage) selection(cmd *cobra.Command, args []string) error {
-	if err := cobra.MaximumNArgs(1)(cmd, args); err != nil {
+	if err := oneArgument(cmd, args); err != nil {
 		return err
 	}
 	flagged := u.filter.Topic != "" || u.filter.Subscription != ""
@@ -240,7 +240,7 @@ func (c *Commands) eventsSubscriptionsCommand() *cobra.Command {
 		Long: `Lists durable subscriptions. An orphan is active, so that events are kept for it, and is not in this version of the
 service under any name: retire it, or have another adopt what waits for it, or discard that. A subscription that was
 renamed is listed once; --json has its other names, each of which the commands take.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: c.withAdmin(func(ctx context.Context, admin *eventbus.Admin, _ []string) error {
 			subscriptions, err := admin.Subscriptions(ctx)
 			if err != nil {
@@ -260,7 +260,7 @@ func (c *Commands) eventsRetireCommand() *cobra.Command {
 		Short: "Keep no more events for a subscription that is gone",
 		Long: `Has a subscription get no new events. What it has not handled is kept, until another subscription adopts it, it is
 discarded (see "events discard --pending"), or a version that has the subscription comes back. One that this version has is refused.`,
-		Args: cobra.ExactArgs(1),
+		Args: allArguments,
 		RunE: c.withAdmin(func(ctx context.Context, admin *eventbus.Admin, args []string) error {
 			if err := c.confirm(ctx, u.yes, fmt.Sprintf("retire subscription %s?", args[0])); err != nil {
 				return err
@@ -285,7 +285,7 @@ func (c *Commands) eventsAdoptCommand() *cobra.Command {
 name is another name of the new one: a version that comes back and has only the old one works for both. An event that was for
 both, and that the new one has handled, reaches it again. A subscription renamed in the code needs this only when app.Formerly
 was forgotten.`,
-		Args: cobra.ExactArgs(2),
+		Args: allArguments,
 		RunE: c.withAdmin(func(ctx context.Context, admin *eventbus.Admin, args []string) error {
 			if err := c.confirm(ctx, u.yes, fmt.Sprintf("move what waits for %s to %s, and forget %s?", args[0], args[1], args[0])); err != nil {
 				return err
@@ -307,7 +307,7 @@ func (c *Commands) eventsActionsCommand() *cobra.Command {
 		Use:   "actions",
 		Short: "List what was done by hand, latest first",
 		Args: func(cmd *cobra.Command, args []string) error {
-			return errors.Join(cobra.NoArgs(cmd, args), u.checkLimit())
+			return errors.Join(noArguments(cmd, args), u.checkLimit())
 		},
 		RunE: c.withAdmin(func(ctx context.Context, admin *eventbus.Admin, _ []string) error {
 			actions, err := admin.Actions(ctx, u.limit)
@@ -326,12 +326,36 @@ func (c *Commands) eventsActionsCommand() *cobra.Command {
 func (c *Commands) withAdmin(run func(ctx context.Context, admin *eventbus.Admin, args []string) error) func(*cobra.Command, []string) error {
 	return Command(func(cmd *cobra.Command, args []string) error {
 		return c.BesideService(cmd.Context(), func(ctx context.Context, a *App) error {
-			if err := a.DB().CheckMigrated(ctx, []database.MigrationSet{a.Bus().Migrations()}); err != nil {
+			if err := checkEventTables(ctx, a); err != nil {
 				return fmt.Errorf("read events: %w", err)
 			}
 			return run(ctx, a.Bus().Admin(actor()), args)
 		})
 	})
+}
+
+// checkEventTables returns an error that says what to do when the database lacks tables of the event bus, as this version
+// has them.
+func checkEventTables(ctx context.Context, a *App) error {
+	states, err := a.DB().MigrationStatus(ctx, []database.MigrationSet{a.Bus().Migrations()})
+	if err != nil {
+		return err
+	}
+	missing := 0
+	for _, s := range states {
+		if !s.Applied {
+			missing++
+		}
+	}
+	switch missing {
+	case 0:
+		return nil
+	case len(states):
+		return errors.New(`the database is not migrated: it has no tables of the event bus yet; run "plugboard migrate" or start the service, with the same settings as this command`)
+	default:
+		return fmt.Errorf(`the database is not migrated: it lacks %d of %d migrations of the event bus, since an older version of the service made it; `+
+			`use that version's command, or deploy this version first`, missing, len(states))
+	}
 }
 
 // actor names who runs the command, as user@host.

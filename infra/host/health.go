@@ -24,7 +24,7 @@ func (c *Commands) healthCommand() *cobra.Command {
 		Long: `Asks the service that listens at APP_HTTP_ADDR on this machine whether it is alive, or with --ready
 whether it is ready. It exits with 0 if so, else with 1. It is meant for a container's health check,
 since it needs no shell and no other program.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: Command(func(cmd *cobra.Command, _ []string) error {
 			cfg, err := config.Load(c.environ)
 			if err != nil {
@@ -67,7 +67,7 @@ func (c *Commands) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of this binary",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: Command(func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintln(c.stdout, version())
 			return err

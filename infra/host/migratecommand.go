@@ -28,7 +28,7 @@ A file that was edited after it was run, or that is gone, is an error, and the s
 the database may not have what the files say. When the database is right as it is, --approve says so
 for one file; the database remembers who did, and when.`,
 		Example: "  plugboard migrate --approve products/00001_create_products.sql --by jo",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: Command(func(cmd *cobra.Command, _ []string) error {
 			return c.WithDatabase(cmd.Context(), func(ctx context.Context, a *App) error {
 				limited, cancel := context.WithTimeout(ctx, a.cfg.Lifecycle.MigrationTimeout)

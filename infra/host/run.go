@@ -138,7 +138,7 @@ func (c *Commands) execute(ctx context.Context, args []string) int {
 	case err == nil:
 		return ExitClean
 	case !errors.As(err, &e):
-		tell(c.stderr, fmt.Sprintf("%s\nrun \"plugboard --help\" for help\n", err), lastWord)
+		tell(c.stderr, fmt.Sprintf("%s\n%s\n", err, usageHint(root, err)), lastWord)
 		return ExitUsage
 	case e.err != nil:
 		tell(c.stderr, fmt.Sprintln(e.err), lastWord)

@@ -17,7 +17,7 @@ func (c *Commands) eventsSchedulesCommand() *cobra.Command {
 		Short: "List schedules, their next times and their last runs",
 		Long: `Lists the durable schedules of this version of the service. A run is an event on its way to the schedule: STATE is that of
 its delivery, or done. Times are in UTC.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: c.withAdmin(func(ctx context.Context, admin *eventbus.Admin, _ []string) error {
 			schedules, err := admin.Schedules(ctx)
 			if err != nil {
@@ -49,7 +49,7 @@ func (c *Commands) eventsRunCommand() *cobra.Command {
 		Short: "Have a schedule run once now",
 		Long: `Asks the service to run a schedule once, besides its times. A process of it does so within its poll interval
 (APP_EVENTS_POLL), or when the last run is done.`,
-		Args: cobra.ExactArgs(1),
+		Args: allArguments,
 		RunE: c.withAdmin(func(ctx context.Context, admin *eventbus.Admin, args []string) error {
 			if err := admin.Run(ctx, args[0]); err != nil {
 				return err

@@ -1,0 +1,112 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// misuse is the error of a command line that no command understands; usage is the command whose help is of use.
+type misuse struct {
+	usage string
+	text  string
+}
+
+// Error returns what is wrong.
+func (m *misuse) Error() string { return m.text }
+
+func misused(cmd *cobra.Command, format string, args ...any) error {
+	return &misuse{usage: cmd.CommandPath(), text: fmt.Sprintf(format, args...)}
+}
+
+// usageHint says where the help is for a command line that was refused with err.
+func usageHint(root *cobra.Command, err error) string {
+	usage := root.Name()
+	var m *misuse
+	if errors.As(err, &m) {
+		usage = m.usage
+	}
+	return fmt.Sprintf("run %q for help", usage+" --help")
+}
+
+// noArguments is the Args of a command that takes none. One that has subcommands is told a name that none of them has.
+func noArguments(cmd *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case !cmd.HasAvailableSubCommands():
+		return misused(cmd, "%q takes no arguments, and %q was given", cmd.CommandPath(), args[0])
+	}
+	cmd.SuggestionsMinimumDistance = max(cmd.SuggestionsMinimumDistance, 2)
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return misused(cmd, "there is no command %q; %q is near", cmd.CommandPath()+" "+args[0], cmd.CommandPath()+" "+near[0])
+	}
+	var names []string
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	return misused(cmd, "there is no command %q; there are %s", cmd.CommandPath()+" "+args[0], strings.Join(names, ", "))
+}
+
+var placeholder = regexp.MustCompile(`<[^>]+>`)
+
+// allArguments is the Args of a command that needs each argument that its Use names.
+func allArguments(cmd *cobra.Command, args []string) error {
+	needs := placeholder.FindAllString(cmd.Use, -1)
+	if len(args) == len(needs) {
+		return nil
+	}
+	return misused(cmd, "%q needs %s, and got %s", cmd.CommandPath(), strings.Join(needs, " and "), got(len(args)))
+}
+
+// oneArgument is the Args of a command that takes one, or none.
+func oneArgument(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return misused(cmd, "%q takes one argument at most, and got %s", cmd.CommandPath(), got(len(args)))
+	}
+	return nil
+}
+
+func got(n int) string {
+	switch n {
+	case 0:
+		return "none"
+	case 1:
+		return "one"
+	}
+	return fmt.Sprint(n)
+}
+
+// flagError puts the error of a flag into words.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	var empty *pflag.ValueRequiredError
+	var invalid *pflag.InvalidValueError
+	var malformed *pflag.InvalidSyntaxError
+	switch {
+	case errors.As(err, &unknown):
+		dashes := "--"
+		if unknown.GetSpecifiedShortnames() != "" {
+			dashes = "-"
+		}
+		return misused(cmd, "%q has no flag %s%s", cmd.CommandPath(), dashes, unknown.GetSpecifiedName())
+	case errors.As(err, &empty):
+		return misused(cmd, "--%s needs a value after it", empty.GetFlag().Name)
+	case errors.As(err, &invalid):
+		kinds := map[string]string{"int": "a whole number", "bool": "true or false", "duration": "a time such as 5s"}
+		kind, ok := kinds[invalid.GetFlag().Value.Type()]
+		if !ok {
+			kind = "a value for it"
+		}
+		return misused(cmd, "--%s is %q; it must be %s", invalid.GetFlag().Name, invalid.GetValue(), kind)
+	case errors.As(err, &malformed):
+		return misused(cmd, "%q is no flag", malformed.GetSpecifiedFlag())
+	}
+	return misused(cmd, "%s", err)
+}
