@@ -201,6 +201,7 @@ func TestMisuse(t *testing.T) {
 		{"events lst", `there is no command "plugboard events lst"; "plugboard events list" is near`, "events"},
 		{"serve now", `"plugboard serve" takes no arguments, and "now" was given`, "serve"},
 		{"migrate now", `"plugboard migrate" takes no arguments, and "now" was given`, "migrate"},
+		{"migrate --status --approve shop/00001_items.sql", "give --status or --approve, not both", "migrate"},
 		{"events subscriptions x", `"plugboard events subscriptions" takes no arguments, and "x" was given`, "events subscriptions"},
 		{"serve --port=80", `"plugboard serve" has no flag --port`, "serve"},
 		{"routes -x", `"plugboard routes" has no flag -x`, "routes"},

@@ -28,7 +28,12 @@ A file that was edited after it was run, or that is gone, is an error, and the s
 the database may not have what the files say. When the database is right as it is, --approve says so
 for one file; the database remembers who did, and when.`,
 		Example: "  plugboard migrate --approve products/00001_create_products.sql --by jo",
-		Args:    noArguments,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if status && len(approve) > 0 {
+				return misused(cmd, "give --status or --approve, not both")
+			}
+			return noArguments(cmd, args)
+		},
 		RunE: Command(func(cmd *cobra.Command, _ []string) error {
 			return c.WithDatabase(cmd.Context(), func(ctx context.Context, a *App) error {
 				limited, cancel := context.WithTimeout(ctx, a.cfg.Lifecycle.MigrationTimeout)
@@ -43,7 +48,6 @@ for one file; the database remembers who did, and when.`,
 	cmd.Flags().BoolVar(&status, "status", false, "run nothing; show what has been run and what has not")
 	cmd.Flags().StringArrayVar(&approve, "approve", nil, "run nothing; approve that the file of a migration, \"domain/file\", was edited or is gone")
 	cmd.Flags().StringVar(&by, "by", "", "who approves (default the user of the operating system)")
-	cmd.MarkFlagsMutuallyExclusive("status", "approve")
 	return cmd
 }
 
