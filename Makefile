@@ -5,6 +5,8 @@ LINTER := .cache/bin/golangci-lint
 FUZZTIME ?= 10s
 TRIALS ?= 20
 DB ?= sqlite
+REPLICAS ?=
+MINUTES ?= 1
 SEED ?= 0
 VULNDB ?=
 
@@ -67,8 +69,8 @@ fuzz: ## fuzz every fuzz target for FUZZTIME (10s)
 bench: ## measure against the alternatives; prints ratios of one run
 	@cd docs/benchmarks && { go run .; missed=$$?; go run ./workpool -only handoff,service && exit $$missed; }
 
-crash: ## kill the service TRIALS (20) times on DB (sqlite or postgres) and look for anything lost
-	@go run ./app/apptest/crash -trials $(TRIALS) -db $(DB) -seed $(SEED)
+crash: ## kill the service TRIALS (20) times on DB (sqlite or postgres), or one of REPLICAS for MINUTES, and look for anything lost
+	@go run ./app/apptest/crash $(if $(REPLICAS),-replicas $(REPLICAS) -minutes $(MINUTES),-trials $(TRIALS) -db $(DB)) -seed $(SEED)
 
 crash/points: ## let it die at every named point on both databases; cut the power, suspend replicas
 	@CRASH_ALL=1 .ci/test -count=1 ./app/apptest/crash/...

@@ -4,10 +4,12 @@
 // The released binary is killed with products written, changed and deleted, and the harness service (see the folder
 // service) with what the product's domains cannot express: transactions that are rolled back after both their row
 // and their event were written, every kind of subscriber with effects that are not idempotent, failures, dead
-// letters and their replay.
+// letters and their replay. With -replicas several of the latter share a Postgres, and one after the other is killed,
+// terminated or suspended; what is acked must be delivered while those run on that are left.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -43,6 +45,9 @@ type options struct {
 	what   string
 	pause  time.Duration
 	keep   bool
+	// replicas is how many processes share the database, or 0 for one that is killed trials times; minutes is for how long.
+	replicas int
+	minutes  float64
 	// settings are of the service, "NAME=value".
 	settings []string
 }
@@ -52,10 +57,12 @@ func parse(args []string, output io.Writer) (options, error) {
 	flags := flag.NewFlagSet("crash", flag.ContinueOnError)
 	flags.SetOutput(output)
 	flags.IntVar(&o.trials, "trials", 20, "how often each service is killed")
+	flags.IntVar(&o.replicas, "replicas", 0, "run so many replicas of the harness service on one Postgres, of which one is killed, terminated or suspended every few seconds")
+	flags.Float64Var(&o.minutes, "minutes", 1, "for how long, with -replicas")
 	flags.StringVar(&o.db, "db", "sqlite", "sqlite or postgres; Postgres is the server that TEST_DATABASE_URL names, else one of its own")
 	flags.Uint64Var(&o.seed, "seed", 0, "repeats the kills and the requests of an earlier run; 0 means new ones")
 	flags.StringVar(&o.what, "service", "both", "plugboard (the released binary), harness, or both")
-	flags.DurationVar(&o.pause, "pause", 5*time.Millisecond, "the time between two requests of one of the 8 clients")
+	flags.DurationVar(&o.pause, "pause", 0, "the time between two requests of one of the 8 clients (default 5ms, with -replicas 50ms)")
 	flags.BoolVar(&o.keep, "keep", false, "keep the folder with the databases and the logs also when nothing is violated")
 	flags.Func("setting", "a setting of the service, NAME=value; may be given several times", func(setting string) error {
 		o.settings = append(o.settings, setting)
@@ -67,7 +74,13 @@ func parse(args []string, output io.Writer) (options, error) {
 	if o.seed == 0 {
 		o.seed = uint64(rand.Uint32())
 	}
+	if o.replicas > 0 {
+		o.db, o.pause = "postgres", cmp.Or(o.pause, siegePause)
+	}
+	o.pause = cmp.Or(o.pause, 5*time.Millisecond)
 	switch {
+	case o.replicas != 0 && (o.replicas < 2 || o.minutes <= 0):
+		return o, errReplicas
 	case o.db != "sqlite" && o.db != "postgres":
 		return o, fmt.Errorf("-db is sqlite or postgres, not %q", o.db)
 	case o.what != "plugboard" && o.what != "harness" && o.what != "both":
@@ -104,6 +117,14 @@ func run(ctx context.Context, args []string, output io.Writer) (clean bool, err 
 		return false, err
 	}
 	defer func() { err = errors.Join(err, place.close(context.WithoutCancel(ctx))) }()
+	if o.replicas > 0 {
+		r, err := o.siege(ctx, b, place, output)
+		if err != nil {
+			return false, err
+		}
+		r.print(output, fmt.Sprintf("%d replicas on %s, seed %d", o.replicas, o.db, o.seed))
+		return r.clean(), nil
+	}
 	clean = true
 	for _, what := range []string{"plugboard", "harness"} {
 		if o.what != "both" && o.what != what {

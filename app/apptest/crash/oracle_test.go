@@ -143,7 +143,7 @@ func TestFlags(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, uint64(7), o.seed)
 	require.Equal(t, []string{"APP_X=1"}, o.settings)
-	for _, args := range [][]string{{"-db", "oracle"}, {"-trials", "0"}, {"-service", "x"}, {"-pause", "0s"}} {
+	for _, args := range [][]string{{"-db", "oracle"}, {"-trials", "0"}, {"-service", "x"}, {"-pause", "-1s"}, {"-replicas", "1"}, {"-replicas", "3", "-minutes", "0"}} {
 		_, err := parse(args, t.Output())
 		require.Error(t, err, "%v", args)
 	}

@@ -13,6 +13,8 @@ import (
 type probeLedger struct {
 	// holdMS is how long holdPercent of the events keep their completing subscriber.
 	holdMS, holdPercent int
+	// keys is how many keys the events have, poisonPercent how many kill a delivery.
+	keys, poisonPercent int
 
 	mu   sync.Mutex
 	sent [clients]int
@@ -35,7 +37,7 @@ const (
 )
 
 func newProbeLedger() *probeLedger {
-	return &probeLedger{acked: make(map[string]bool), undone: make(map[string]bool), late: make(map[string]bool)}
+	return &probeLedger{keys: lanes, poisonPercent: poisonPercent, acked: make(map[string]bool), undone: make(map[string]bool), late: make(map[string]bool)}
 }
 
 // probeWrite is the body of POST /writes.
@@ -67,9 +69,9 @@ func (l *probeLedger) next(rng *rand.Rand, client int) op {
 	l.sent[client]++
 	w := probeWrite{Token: fmt.Sprintf("c%d-%d", client, l.sent[client])}
 	if rng.IntN(percent) >= freePercent {
-		w.Lane = fmt.Sprintf("lane-%d", rng.IntN(lanes))
+		w.Lane = fmt.Sprintf("lane-%d", rng.IntN(l.keys))
 	}
-	w.Poison = rng.IntN(percent) < poisonPercent
+	w.Poison = rng.IntN(percent) < l.poisonPercent
 	if rng.IntN(percent) < delayPercent {
 		w.DelayMS = 1 + rng.IntN(percent)
 	}
