@@ -22,7 +22,7 @@ checked and on the disk before it gets its name; a file that is there is never o
 leaves nothing behind. Only the file's owner may read it.
 
 A Postgres database is copied by pg_dump. docs/operating.md tells how to restore either.`,
-		Args: cobra.ExactArgs(1),
+		Args: allArguments,
 		RunE: Command(func(cmd *cobra.Command, args []string) error {
 			a, err := c.New()
 			if err != nil {

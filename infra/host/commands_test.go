@@ -196,12 +196,13 @@ func TestMisuse(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ line, want, help string }{
 		{"sevre", `there is no command "plugboard sevre"; "plugboard serve" is near`, ""},
-		{"zzzzzz", `there is no command "plugboard zzzzzz"; there are check, describe, events, graph, health, migrate, routes, serve, version`, ""},
+		{"zzzzzz", `there is no command "plugboard zzzzzz"; there are backup, check, describe, events, graph, health, migrate, routes, serve, version`, ""},
 		{"events delete", `there is no command "plugboard events delete"; there are actions, adopt, discard, list, replay, retire, run, schedules, show, subscriptions`, "events"},
 		{"events lst", `there is no command "plugboard events lst"; "plugboard events list" is near`, "events"},
 		{"serve now", `"plugboard serve" takes no arguments, and "now" was given`, "serve"},
 		{"migrate now", `"plugboard migrate" takes no arguments, and "now" was given`, "migrate"},
 		{"migrate --status --approve shop/00001_items.sql", "give --status or --approve, not both", "migrate"},
+		{"backup", `"plugboard backup" needs <file>, and got none`, "backup"},
 		{"events subscriptions x", `"plugboard events subscriptions" takes no arguments, and "x" was given`, "events subscriptions"},
 		{"serve --port=80", `"plugboard serve" has no flag --port`, "serve"},
 		{"routes -x", `"plugboard routes" has no flag -x`, "routes"},
