@@ -89,6 +89,9 @@ type Events struct {
 	TxTimeout time.Duration `key:"tx_timeout" default:"1s" binding:"min=1ms,max=24h"`
 	// Buffer is how many deliveries of one subscription wait in memory; more wait in the database.
 	Buffer int `key:"buffer" default:"1024" binding:"min=1,max=1000000"`
+	// Memory is how many bytes of durable events this process holds at most, their handlers' copies included; more wait in the
+	// database. A subscription may always hold one event.
+	Memory int64 `key:"memory" default:"67108864" binding:"min=65536,max=1099511627776"`
 	// Lease is how long a replica on Postgres holds a delivery before others may take it over.
 	Lease time.Duration `key:"lease" default:"30s" binding:"min=1s,max=24h"`
 	// Poll is how often the database is asked for deliveries that nobody announced.

@@ -25,6 +25,8 @@ type gauges struct {
 	failing *prometheus.Desc
 	overdue *prometheus.Desc
 	orphans *prometheus.Desc
+	bytes   *prometheus.Desc
+	refused *prometheus.Desc
 
 	mu   sync.Mutex
 	at   time.Time
@@ -43,6 +45,8 @@ func newGauges(o *Outbox, m *Memory) *gauges {
 	return &gauges{
 		o:       o,
 		m:       m,
+		bytes:   prometheus.NewDesc("plugboard_events_memory_bytes", "About how many bytes the durable deliveries in memory hold; events.memory bounds it.", nil, nil),
+		refused: prometheus.NewDesc("plugboard_events_memory_refused_total", "Deliveries that stayed in the database since events.memory was used up.", nil, nil),
 		overdue: desc("overdue", "Runs of handlers that go on although their time is over, by subscription."),
 		pending: desc("pending", "Deliveries neither handled nor dead, by durable subscription."),
 		dead:    desc("dead", "Dead deliveries, by durable subscription."),
@@ -70,6 +74,8 @@ func (g *gauges) Describe(out chan<- *prometheus.Desc) {
 	out <- g.failing
 	out <- g.overdue
 	out <- g.orphans
+	out <- g.bytes
+	out <- g.refused
 }
 
 // Collect implements prometheus.Collector. While the database does not answer, it reports what it knew last.
@@ -87,6 +93,8 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(g.dead, prometheus.GaugeValue, float64(s.Dead), s.Name)
 		out <- prometheus.MustNewConstMetric(g.oldest, prometheus.GaugeValue, age, s.Name)
 	}
+	out <- prometheus.MustNewConstMetric(g.bytes, prometheus.GaugeValue, float64(g.o.budget.used.Load()))
+	out <- prometheus.MustNewConstMetric(g.refused, prometheus.CounterValue, float64(g.o.budget.refused.Load()))
 	for _, l := range append(slices.Clone(g.o.lanes), g.m.all...) {
 		out <- prometheus.MustNewConstMetric(g.overdue, prometheus.GaugeValue, float64(l.late.Load()+l.abandoned.Load()), l.group.Name)
 	}

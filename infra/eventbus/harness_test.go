@@ -99,7 +99,7 @@ func settings() config.Events {
 	return config.Events{
 		Concurrency: 4, Attempts: 4, BackoffMin: time.Millisecond, BackoffMax: 4 * time.Millisecond, Timeout: 10 * time.Second,
 		TxTimeout: 5 * time.Second, Buffer: 64, Lease: 30 * time.Second, Poll: 20 * time.Millisecond, Park: 50 * time.Millisecond, Retention: time.Hour,
-		Schedules: true,
+		Schedules: true, Memory: 64 << 20,
 	}
 }
 

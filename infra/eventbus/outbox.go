@@ -39,6 +39,7 @@ type Outbox struct {
 	others atomic.Pointer[map[string][]string]
 	owner  atomic.Pointer[string]
 
+	budget   budget
 	settler  *settler
 	poller   *poller
 	member   *member
@@ -66,6 +67,7 @@ func NewOutbox(cfg config.Events, db *database.DB, log *zap.Logger, hooks Hooks)
 		cfg: cfg, db: db, log: log, hooks: hooks, store: newStore(db),
 		topics: make(map[string][]*lane), closed: make(chan struct{}), waiters: make(chan struct{}),
 	}
+	o.budget.limit = cfg.Memory
 	o.settler = newSettler(o)
 	o.poller = newPoller(o)
 	o.member = newMember(o)
@@ -262,10 +264,15 @@ func (o *Outbox) take(l *lane, e *entry) (order *keyState, taken bool) {
 	if e.m.Delay > 0 || !o.running() || !o.poller.current(l) || !l.reserve() {
 		return nil, false
 	}
+	if !o.budget.take(e.m.size(), l.used.Load() == 1) {
+		l.unreserve()
+		return nil, false
+	}
 	if e.m.Key == "" {
 		return nil, true
 	}
 	if order = l.claimKey(e.m.Key, e.seq, e.first); order == nil {
+		o.budget.give(e.m.size())
 		l.unreserve()
 		return nil, false
 	}
@@ -304,6 +311,7 @@ func (b *batch) undo() {
 			if l == nil {
 				continue
 			}
+			b.o.budget.give(e.m.size())
 			l.unreserve()
 			if order := e.orders[i]; order != nil {
 				b.o.releaseAll(l.unclaimKey(e.m.Key, order, e.seq))

@@ -218,7 +218,7 @@ func (p *poller) lookAt(ctx context.Context, l *lane, w waiting, finished []stri
 	l.backlog.claimWorked()
 	if more {
 		l.backlog.open.Store(true)
-		if l.used.Load() < l.capacity {
+		if l.used.Load() < l.capacity && !p.o.budget.short.Load() {
 			p.rouse(l)
 		}
 	}
@@ -252,11 +252,11 @@ func (p *poller) claimFree(ctx context.Context, l *lane) (more bool, err error) 
 	if places == 0 {
 		return true, nil
 	}
-	taken, err := p.take(ctx, l, places, nil, func(ctx context.Context) ([]claimed, error) {
+	taken, full, err := p.take(ctx, l, places, nil, false, func(ctx context.Context) ([]claimed, error) {
 		return p.o.store.claim(ctx, p.o.id(), l.storedAs(), places)
 	})
 	if err == nil {
-		return taken == places, nil
+		return full || len(taken) == places, nil
 	}
 	heads, listErr := p.o.store.dueFree(ctx, l.storedAs(), places)
 	if listErr != nil {
@@ -273,41 +273,46 @@ func reserveUpTo(l *lane, n int) (places int) {
 }
 
 // take claims with fn in a transaction, reads the events and hands them to l, which has places reserved for them, each
-// under the order of its key. It gives back the places not used.
-func (p *poller) take(ctx context.Context, l *lane, places int, orders map[string]*keyState,
+// under the order of its key. It gives back the places not used. What does not fit the budget stays in the database, and full
+// tells that; the whole of it fails with errNoRoom.
+func (p *poller) take(ctx context.Context, l *lane, places int, orders map[string]*keyState, whole bool,
 	fn func(context.Context) ([]claimed, error),
-) (taken int, err error) {
+) (got []claimed, full bool, err error) {
+	nothingElse := l.used.Load() == int64(places)
 	defer func() {
-		for range places - taken {
+		for range places - len(got) {
 			l.unreserve()
 		}
 	}()
-	var got []claimed
 	var messages map[string]*Message
+	bytes := int64(0)
 	err = p.o.db.InTx(ctx, func(ctx context.Context) error {
+		p.o.budget.give(bytes) // of a try that did not commit
+		bytes = 0
 		if got, err = fn(ctx); err != nil || len(got) == 0 {
 			return err
 		}
-		ids := make([]string, len(got))
-		for i := range got {
-			ids[i] = got[i].id
+		messages, full, err = p.read(ctx, l, got, nothingElse, &bytes)
+		switch {
+		case err != nil || !full:
+			return err
+		case whole && len(got) > 1:
+			return errNoRoom
 		}
-		messages, err = p.o.store.events(ctx, ids)
+		got, err = p.leaveRest(ctx, l, got, messages)
 		return err
 	})
 	if err != nil {
+		p.o.budget.give(bytes)
+		got = nil
 		p.doubt.Store(true)
 		for key, order := range orders {
 			p.o.releaseAll(l.forget(key, order))
 		}
-		return 0, fmt.Errorf("claim events: %w", err)
+		return nil, full, fmt.Errorf("claim events: %w", err)
 	}
 	for _, c := range got {
-		m, ok := messages[c.id]
-		if !ok {
-			m = unknownEvent(l, c.id, c.key, errNoEvent)
-		}
-		taken++
+		m := messages[c.id]
 		d := m.incoming(l, c.attempts)
 		d.seq, d.token, d.order = c.seq, c.token, orders[c.key]
 		d.ends, d.alone = c.ends, c.alone
@@ -318,7 +323,56 @@ func (p *poller) take(ctx context.Context, l *lane, places int, orders map[strin
 		p.o.deliver(l, d)
 	}
 	p.o.progress()
-	return taken, nil
+	return got, full, nil
+}
+
+// errNoRoom gives up the claim of several deliveries that do not fit the budget together.
+var errNoRoom = errors.New("the deliveries do not fit the memory that events may use")
+
+// read reads the events of claimed deliveries, as far as they fit the budget, of which it takes bytes. The first one fits if l
+// has nothing else. Full tells that one did not fit; its message is nil.
+func (p *poller) read(ctx context.Context, l *lane, got []claimed, nothingElse bool, bytes *int64) (messages map[string]*Message, full bool, err error) {
+	ids := make([]string, len(got))
+	for i := range got {
+		ids[i] = got[i].id
+	}
+	missing := make(map[string]bool, len(got))
+	for _, id := range ids {
+		missing[id] = true
+	}
+	keep := func(m *Message) bool {
+		delete(missing, m.ID())
+		if full || !p.o.budget.take(m.size(), nothingElse && *bytes == 0) {
+			full = true
+			return false
+		}
+		*bytes += m.size()
+		return true
+	}
+	if messages, err = p.o.store.events(ctx, ids, keep); err != nil {
+		return nil, false, err
+	}
+	for _, c := range got {
+		if m := unknownEvent(l, c.id, c.key, errNoEvent); missing[c.id] {
+			p.o.budget.take(m.size(), true)
+			*bytes += m.size()
+			messages[c.id] = m
+		}
+	}
+	return messages, full, nil
+}
+
+// leaveRest gives back what was claimed and did not fit, and returns the rest.
+func (p *poller) leaveRest(ctx context.Context, l *lane, got []claimed, messages map[string]*Message) (kept []claimed, err error) {
+	var rest []string
+	for _, c := range got {
+		if messages[c.id] != nil {
+			kept = append(kept, c)
+		} else {
+			rest = append(rest, c.id)
+		}
+	}
+	return kept, p.o.store.unclaim(ctx, p.o.id(), l.storedAs(), rest)
 }
 
 // fewKeys is up to how many keys have several of their deliveries claimed at once; of more, the first of each is.
@@ -346,21 +400,18 @@ func (p *poller) claimThese(ctx context.Context, l *lane, heads []head, taken ma
 		}
 	}
 	keys := make(map[string]bool, len(ids))
-	_, err = p.take(ctx, l, places, orders, func(ctx context.Context) ([]claimed, error) {
-		got, err := p.o.store.claimHeads(ctx, p.o.id(), l.storedAs(), ids)
-		clear(keys)
-		clear(taken)
-		for _, c := range got {
-			keys[c.key], taken[c.id] = true, true
-		}
-		return got, err
+	got, short, err := p.take(ctx, l, places, orders, false, func(ctx context.Context) ([]claimed, error) {
+		return p.o.store.claimHeads(ctx, p.o.id(), l.storedAs(), ids)
 	})
+	for _, c := range got {
+		keys[c.key], taken[c.id] = true, true
+	}
 	for key, order := range orders {
 		if !keys[key] { // another process was faster
 			p.o.releaseAll(l.forget(key, order))
 		}
 	}
-	return places < len(heads), err
+	return short || places < len(heads), err
 }
 
 // claimHead claims a run of deliveries of one key, and notes in taken which. It reports whether l was full.
@@ -370,13 +421,12 @@ func (p *poller) claimHead(ctx context.Context, l *lane, h head, taken map[strin
 		return true, nil
 	}
 	orders := make(map[string]*keyState, 1)
-	var run []claimed
-	_, err = p.take(ctx, l, places, orders, func(ctx context.Context) ([]claimed, error) {
+	run, _, err := p.take(ctx, l, places, orders, true, func(ctx context.Context) ([]claimed, error) {
 		if order := orders[h.key]; order != nil { // of a try that did not commit
 			p.o.releaseAll(l.forget(h.key, order))
 		}
 		got, err := p.o.store.claimKey(ctx, p.o.id(), l.storedAs(), h.key, h.seq, places, l.group.Block)
-		if run = got; err != nil || len(got) == 0 {
+		if err != nil || len(got) == 0 {
 			return nil, err
 		}
 		order := l.adopt(h.key, h.seq, h.seq+int64(len(got))-1)
@@ -389,6 +439,8 @@ func (p *poller) claimHead(ctx context.Context, l *lane, h head, taken map[strin
 	switch {
 	case errors.Is(err, errBusyKey):
 		return false, nil
+	case errors.Is(err, errNoRoom):
+		return p.claimPage(ctx, l, []head{h}, taken)
 	case err != nil:
 		return p.claimSingly(ctx, l, []head{h}, taken, err)
 	}

@@ -22,7 +22,7 @@ func outboxOn(t *testing.T, handle func(context.Context, *Incoming) error) (*Out
 	require.NoError(t, db.Open(t.Context()))
 	t.Cleanup(func() { require.NoError(t, db.Close(context.Background())) })
 	require.NoError(t, db.Migrate(t.Context(), []database.MigrationSet{(&Bus{}).Migrations()}))
-	o := NewOutbox(config.Events{Buffer: 16, Lease: 1200 * time.Millisecond, Poll: 20 * time.Millisecond, Retention: time.Hour}, db, zap.NewNop(), Hooks{})
+	o := NewOutbox(config.Events{Buffer: 16, Lease: 1200 * time.Millisecond, Poll: 20 * time.Millisecond, Retention: time.Hour, Memory: 64 << 20}, db, zap.NewNop(), Hooks{})
 	o.Subscribe(Group{Name: "s", Topic: "t", Concurrency: 1, Attempts: 1, Timeout: time.Minute, Handle: handle})
 	require.NoError(t, o.Start(t.Context()))
 	t.Cleanup(func() { require.NoError(t, o.Close(context.Background())) })

@@ -390,6 +390,7 @@ func (o *Outbox) written(p *op) {
 	l := p.d.lane
 	o.poller.drop(p.d)
 	o.suspects.written(p.d)
+	o.budget.give(p.d.size())
 	l.unreserve()
 	switch p.kind {
 	case opDead:
@@ -399,6 +400,7 @@ func (o *Outbox) written(p *op) {
 	case opRetry, opPark, opRelease:
 		o.poller.open(l, p.wait)
 	}
+	o.poller.gave()
 	if key := p.d.Key; key != "" && (p.kind == opDone || p.kind == opFree || p.kind == opDead) && !l.working(key) {
 		o.poller.finish(l, key)
 	}

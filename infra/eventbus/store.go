@@ -463,8 +463,15 @@ func (s store) first(ctx context.Context, group, key string, block bool) (int64,
 	return seq.Int64, err
 }
 
-// events reads events by id.
-func (s store) events(ctx context.Context, ids []string) (map[string]*Message, error) {
+// unclaim gives deliveries back that the transaction has claimed itself.
+func (s store) unclaim(ctx context.Context, owner, group string, ids []string) error {
+	_, err := s.exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = attempts - 1
+		WHERE subscription = ? AND state = 'running' AND owner = ? AND event_id {in list}`, group, owner, list(ids))
+	return err
+}
+
+// events reads events by id. Those that keep refuses are left out, one by one, before the next is read.
+func (s store) events(ctx context.Context, ids []string, keep func(*Message) bool) (map[string]*Message, error) {
 	out := make(map[string]*Message, len(ids))
 	err := s.query(ctx, func(r *sql.Rows) error {
 		m := &Message{Envelope: &Envelope{}}
@@ -481,7 +488,9 @@ func (s store) events(ctx context.Context, ids []string) (map[string]*Message, e
 				m.fault = fmt.Errorf("the stored headers of the event cannot be read: %w", err)
 			}
 		}
-		out[id] = m
+		if keep(m) {
+			out[id] = m
+		}
 		return nil
 	}, `SELECT id, topic, key, emitter, parent, request_id, trace, headers, payload, published_at, principal_kind, principal_id
 		FROM bus_events WHERE id {in list}`, list(ids))
