@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"go.uber.org/zap"
 )
@@ -19,6 +20,11 @@ type Call struct {
 	RequestID string
 	// Trace is the W3C traceparent the work belongs to, or "".
 	Trace string
+	// Memory is what the call reserves from; nil is without bounds.
+	Memory Memory
+
+	held    atomic.Int64 // reserved bytes
+	keepers atomic.Int64 // those besides the request or delivery that keep them
 
 	mu     sync.Mutex
 	openTx int

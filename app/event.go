@@ -279,6 +279,13 @@ func (c *DeliveryContext) Value(key any) any {
 	}
 }
 
+// End gives back what the handler has reserved, when it has returned; for the host.
+func (c *DeliveryContext) End() {
+	if call := c.call.Load(); call != nil {
+		call.End()
+	}
+}
+
 // WithDelivery returns the context of a handler for the delivery of source; for the host.
 func WithDelivery(ctx context.Context, source DeliverySource) context.Context {
 	c := &DeliveryContext{}

@@ -16,6 +16,9 @@ type Job interface {
 	// SetStatus overrides the HTTP status of the answer, as [SetStatus] does for I/O handlers. Outside
 	// an HTTP request it does nothing.
 	SetStatus(status int)
+	// Reserve asks for n bytes before the job allocates them, as the function [Reserve] does. The bytes are
+	// given back when the job ends, also when that is after its caller has gone.
+	Reserve(n int64) error
 	// Logger returns the logger of the plugin, with the request id.
 	Logger() *zap.Logger
 }

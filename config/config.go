@@ -46,6 +46,19 @@ type HTTP struct {
 	RequestTimeout time.Duration `key:"request_timeout" default:"30s" binding:"min=1ms,max=168h"`
 	// WriteTimeout is the time beyond RequestTimeout that a client has to take the answer.
 	WriteTimeout time.Duration `key:"write_timeout" default:"30s" binding:"min=1ms,max=168h"`
+	// StallTimeout is how long a large body, or a binary answer, may stand still; then the connection is closed.
+	// 0 is without such a limit.
+	StallTimeout time.Duration `key:"stall_timeout" default:"10s" binding:"min=0,max=168h"`
+	// Memory is how much all requests together may hold: bodies, forms, files, binary answers, and the work that
+	// reserves memory. What goes beyond is refused with 503. 0 is half of the container's memory, or a quarter of
+	// the machine's where there is no container.
+	Memory Size `key:"memory" default:"0" binding:"min=0,max=1125899906842624"`
+	// MaxConnections is the most connections that are open at a time. A further one takes the place of one that
+	// is idle, or else is closed; a few more are accepted for the probes. 0 is without a limit.
+	MaxConnections int `key:"max_connections" default:"2048" binding:"min=0,max=1000000"`
+	// MaxInFlight is the most requests that are worked on at a time. Further ones are refused with 503, except
+	// for the probes. 0 is without a limit.
+	MaxInFlight int `key:"max_in_flight" default:"1024" binding:"min=0,max=1000000"`
 	// TrustedProxies are the addresses or networks whose X-Forwarded-For is believed, separated by
 	// commas. Nobody's is by default.
 	TrustedProxies []string `key:"trusted_proxies" default:"" binding:"dive,ip|cidr"`

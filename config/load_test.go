@@ -150,6 +150,14 @@ func TestProblems(t *testing.T) {
 			file: "\"\": 1\n",
 			want: []string{`"" in FILE is not a setting; "check --print-config" lists them all`},
 		},
+		"not a size": {
+			environ: []string{"APP_HTTP_MEMORY=256MB"},
+			want:    []string{`APP_HTTP_MEMORY is "256MB"; it must be a number of bytes, such as 256MiB, 1GiB or 0, from 0 to 1125899906842624; the default is 0`},
+		},
+		"a size out of range": {
+			environ: []string{"APP_HTTP_MEMORY=9000000000GiB"},
+			want:    []string{`APP_HTTP_MEMORY is "9000000000GiB"; it must be a number of bytes, such as 256MiB, 1GiB or 0, from 0 to 1125899906842624; the default is 0`},
+		},
 		"too large": {
 			environ: []string{"APP_DATABASE_MAX_CONNS=100000"},
 			want:    []string{`APP_DATABASE_MAX_CONNS is "100000"; it must be a whole number from 2 to 1000; the default is 16`},
@@ -424,5 +432,21 @@ func TestEverybodyIsNoProxy(t *testing.T) {
 		}
 		require.Equal(t, []string{"APP_HTTP_TRUSTED_PROXIES has " + network + ", which holds more than any network of one's own: whoever connects " +
 			"from there may claim any address in X-Forwarded-For; name your proxies"}, warnings)
+	}
+}
+
+func TestSizes(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]struct {
+		bytes config.Size
+		shown string
+	}{
+		"0": {0, "0"}, "1000": {1000, "1000"}, "512B": {512, "512"}, "64KiB": {64 << 10, "64KiB"}, "256MiB": {256 << 20, "256MiB"},
+		"2048 MiB": {2 << 30, "2GiB"}, "268435456": {256 << 20, "256MiB"},
+	} {
+		cfg, err := config.Load([]string{"APP_HTTP_MEMORY=" + text})
+		require.NoError(t, err, text)
+		require.Equal(t, want.bytes, cfg.HTTP.Memory)
+		require.Equal(t, want.shown, cfg.HTTP.Memory.String())
 	}
 }

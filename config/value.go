@@ -56,6 +56,8 @@ func (f field) parse(given any) (any, error) {
 		value, err = strconv.ParseInt(text, 10, 64)
 	case reflect.TypeFor[time.Duration]():
 		value, err = parseDuration(text)
+	case reflect.TypeFor[Size]():
+		value, err = parseSize(text)
 	case reflect.TypeFor[[]string]():
 		value = splitList(text)
 	default:
@@ -205,6 +207,8 @@ func (f field) noun(rules map[string]string) string {
 		return "a whole number"
 	case reflect.TypeFor[time.Duration]():
 		return "a duration with its unit, such as 500ms, 30s or 10m,"
+	case reflect.TypeFor[Size]():
+		return "a number of bytes, such as 256MiB, 1GiB or 0,"
 	case reflect.TypeFor[[]string]():
 		if _, ok := rules["ip|cidr"]; ok {
 			return "a list of addresses or networks separated by commas, such as 10.0.0.0/8,192.168.1.7"

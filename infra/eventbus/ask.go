@@ -89,8 +89,9 @@ func (r *responder) call(ctx context.Context, query any) (answer any, err error)
 	defer recovered(&err)
 	call := &app.Call{Plugin: r.Plugin.Name}
 	if asker := app.CallFrom(ctx); asker != nil {
-		call.RequestID, call.Trace = asker.RequestID, asker.Trace
+		call.RequestID, call.Trace, call.Memory = asker.RequestID, asker.Trace, asker.Memory
 	}
+	defer call.End()
 	answer, err = r.Responder.Call(app.WithCall(database.WithoutTx(ctx), call), query)
 	return answer, foreign(err)
 }

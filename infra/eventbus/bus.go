@@ -33,6 +33,8 @@ type Bus struct {
 	// scheduler publishes what schedules have due.
 	scheduler scheduler
 	tracer    trace.Tracer // nil: no spans
+	// reserves is what handlers reserve memory from; nil is without bounds.
+	reserves app.Memory
 }
 
 // New returns a bus that delivers by way of db. It opens and starts nothing.

@@ -33,6 +33,7 @@ func (b *Bus) group(s *subscription) Group {
 		Timeout:     cmp.Or(s.options.Timeout, timeout),
 		Block:       s.options.Block,
 		Tx:          s.Subscriber.Tx(),
+		Memory:      b.reserves,
 		Observe:     b.meters.observer(s.name),
 		Handle:      func(ctx context.Context, d *Incoming) error { return b.handle(ctx, s, d) },
 	}
@@ -53,6 +54,7 @@ func (b *Bus) deliver(ctx context.Context, s *subscription, d *Incoming, source 
 	}
 	d.used = true
 	run.Init(ctx, source)
+	defer run.End()
 	if s.options.Volatile && s.Subscriber.Tx() {
 		return b.db.InTx(run, func(ctx context.Context) error { return s.call(ctx, d.Message) })
 	}
@@ -109,7 +111,7 @@ func (d *Incoming) Complete(ctx context.Context) error {
 
 // NewCall implements app.DeliverySource.
 func (d *Incoming) NewCall() *app.Call {
-	return &app.Call{Plugin: d.lane.group.Plugin, RequestID: d.RequestID, Trace: d.Trace}
+	return &app.Call{Plugin: d.lane.group.Plugin, RequestID: d.RequestID, Trace: d.Trace, Memory: d.lane.group.Memory}
 }
 
 // observer records the runs of a subscription.

@@ -6,12 +6,13 @@ import (
 	"go.uber.org/fx"
 	"go.uber.org/zap"
 
+	"plugboard/app"
 	"plugboard/config"
 	"plugboard/infra/database"
 )
 
 // Module provides the *Bus. It needs config.Events, a *database.DB, a logger and a prometheus.Registerer; a
-// trace.TracerProvider is optional.
+// trace.TracerProvider, and an app.Memory that handlers reserve from, are optional.
 var Module = fx.Module("eventbus", fx.Provide(provide))
 
 type inputs struct {
@@ -22,12 +23,14 @@ type inputs struct {
 	Logger     *zap.Logger
 	Registerer prometheus.Registerer
 	Tracing    trace.TracerProvider `optional:"true"`
+	Memory     app.Memory           `optional:"true"`
 }
 
 func provide(in inputs) (*Bus, error) {
 	b, err := New(in.Events, in.DB, in.Logger, in.Registerer)
 	if err == nil {
 		b.Trace(in.Tracing)
+		b.reserves = in.Memory
 	}
 	return b, err
 }

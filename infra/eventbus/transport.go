@@ -59,6 +59,8 @@ type Group struct {
 	Block bool
 	// Tx runs the handler in the transaction that completes the delivery.
 	Tx bool
+	// Memory is what handlers reserve from; nil is without bounds.
+	Memory app.Memory
 	// Handle handles one delivery. An error has it retried, one marked with app.Permanent or the last
 	// one makes it dead, [ErrUnreadable] leaves it to other versions. It is called concurrently.
 	Handle func(ctx context.Context, d *Incoming) error

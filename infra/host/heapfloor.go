@@ -9,7 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/KimMachineGun/automemlimit/memlimit"
+	"plugboard/config"
+	"plugboard/infra/memory"
 )
 
 // A service whose heap is small would collect garbage many times a second when work makes some, which held up light
@@ -20,8 +21,10 @@ const (
 	highestFloor = 256 << 20
 	// floorShare is the part of the memory that the floor may be: of the container's, or else the machine's.
 	floorShare = 8
-	// limitShare is the part of a container's memory beyond which the heap is collected as often as it takes.
+	// limitShare is the part of a container's memory beyond which the heap is collected as often as it takes, when notGo was
+	// taken off: SQLite's caches and the contents it passes on, and the binary itself. The heap has half at least.
 	limitShare = 0.9
+	notGo      = 96 << 20
 	// calmTime is the time that is to be between two collections.
 	calmTime = 2 * time.Second
 	// floorTick is how often the floor follows the load, and floorRest how long less must do before it is lowered.
@@ -49,23 +52,10 @@ func newHeapFloor(memory uint64, hard bool) *heapFloor {
 	highest := int64(min(memory/floorShare, highestFloor))
 	f := &heapFloor{resting: min(restingFloor, highest), highest: highest, limit: math.MaxInt64}
 	if hard {
-		f.limit = int64(limitShare * float64(memory))
+		f.limit = max(int64(limitShare*float64(memory))-notGo, int64(memory/2))
 	}
 	f.set(f.resting)
 	return f
-}
-
-// availableMemory returns the memory of the container, which is a hard limit, or of the machine.
-func availableMemory() (bytes uint64, hard bool) {
-	machine, err := memlimit.FromSystem()
-	if err != nil {
-		machine = math.MaxInt64
-	}
-	container, err := memlimit.FromCgroup()
-	if err != nil || container >= machine {
-		return machine, false
-	}
-	return container, true
 }
 
 func (f *heapFloor) set(size int64) {
@@ -121,11 +111,11 @@ func allocatedBytes() uint64 {
 
 // raiseHeapFloor gives the heap a floor, and returns what takes it away. Where the operator has set GOGC or GOMEMLIMIT
 // it does nothing.
-func raiseHeapFloor() (lower func()) {
+func raiseHeapFloor(budget config.Size) (lower func()) {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return func() {}
 	}
-	f := newHeapFloor(availableMemory())
+	f := newHeapFloor(memory.OfProcess(budget))
 	debug.FreeOSMemory() // what the start has left behind
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})

@@ -18,7 +18,7 @@ func TestHeapFloor(t *testing.T) {
 	debug.FreeOSMemory()
 	const garbage = restingFloor / 2
 	without := collections(garbage)
-	lower := raiseHeapFloor()
+	lower := raiseHeapFloor(0)
 	with := collections(garbage)
 	lower()
 	require.LessOrEqual(t, with, uint32(1))
@@ -26,7 +26,7 @@ func TestHeapFloor(t *testing.T) {
 
 	debug.FreeOSMemory()
 	t.Setenv("GOGC", "50")
-	lower = raiseHeapFloor()
+	lower = raiseHeapFloor(0)
 	require.Greater(t, collections(garbage), uint32(1), "what the operator has set stands")
 	lower()
 }
@@ -68,7 +68,8 @@ func TestHeapFloorFitsIntoTheContainer(t *testing.T) {
 	f.follow(900 << 20)
 	require.EqualValues(t, memory/floorShare, f.size)
 	require.Equal(t, f.limit+f.size, debug.SetMemoryLimit(-1))
-	require.InDelta(t, limitShare*memory, f.limit, 1)
+	require.EqualValues(t, memory/2, f.limit, "a small one has room for what is not Go's")
+	require.InDelta(t, limitShare*(4<<30)-notGo, newHeapFloor(4<<30, true).limit, 1)
 }
 
 // TestHeapFloorTakesNoMemory holds that the floor is not backed by memory, also where garbage has been, which Go clears

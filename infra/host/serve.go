@@ -31,7 +31,7 @@ func (c *Commands) serve(cmd *cobra.Command, _ []string) error {
 	if err := a.Start(ctx); err != nil {
 		return c.startFailed(ctx, a, err)
 	}
-	defer raiseHeapFloor()()
+	defer raiseHeapFloor(a.cfg.HTTP.Memory)()
 	c.announce(a)
 	select {
 	case <-ctx.Done():

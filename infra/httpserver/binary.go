@@ -69,12 +69,27 @@ func (x *exchange) sendBinary(e *endpoint, b *app.Binary) {
 		return
 	}
 	x.binaryHeader(b, len(e.Options.Guards) > 0)
-	safe := x.request.Method == http.MethodGet || x.request.Method == http.MethodHead
-	switch {
-	case safe && status == http.StatusOK && b.Stream == nil:
-		x.sendContent(b)
-	case safe && status == http.StatusOK && b.ETag != "" && etagMatches(x.request.Header["If-None-Match"], b.ETag):
+	safe := status == http.StatusOK && (x.request.Method == http.MethodGet || x.request.Method == http.MethodHead)
+	if safe && b.ETag != "" && etagMatches(x.request.Header["If-None-Match"], b.ETag) {
 		x.sendEmpty(http.StatusNotModified)
+		return
+	}
+	x.sendBinaryBody(status, b, safe)
+}
+
+// sendBinaryBody sends b's content. What is sent whole stays in memory until the client has taken it, and is reserved.
+func (x *exchange) sendBinaryBody(status int, b *app.Binary, safe bool) {
+	if err := x.call.Reserve(int64(len(b.Bytes))); err != nil {
+		x.clearHeader()
+		x.fail(x, err)
+		return
+	}
+	seeker, seekable := b.Stream.(io.ReadSeeker)
+	switch {
+	case safe && b.Stream == nil:
+		x.sendContent(bytes.NewReader(b.Bytes))
+	case safe && seekable:
+		x.sendSeekable(seeker)
 	case b.Stream == nil:
 		x.sendBytes(status, b.Bytes)
 	default:
@@ -126,16 +141,68 @@ func (x *exchange) binaryHeader(b *app.Binary, guarded bool) {
 	h.Set("Cache-Control", control)
 }
 
-// sendContent answers with bytes, conditional and range requests included.
-func (x *exchange) sendContent(b *app.Binary) {
-	w := &rangeWriter{ResponseWriter: x}
-	http.ServeContent(w, x.request, "", time.Time{}, bytes.NewReader(b.Bytes))
+// sendSeekable answers with a stream of which any part can be read. Its first part is read before the head is sent, so that a
+// stream that fails at once is still answered in the envelope.
+func (x *exchange) sendSeekable(r io.ReadSeeker) {
+	source := &watchedReader{Reader: r}
+	if x.request.Method == http.MethodGet {
+		_, _ = source.Read(make([]byte, 1)) // source keeps the error
+		if _, err := r.Seek(0, io.SeekStart); source.err == nil {
+			source.err = err
+		}
+	}
+	if source.err == nil {
+		x.sendContent(struct {
+			io.Reader
+			io.Seeker
+		}{source, r})
+	}
+	switch {
+	case source.err == nil:
+	case x.status == 0:
+		x.clearHeader()
+		x.fail(x, fmt.Errorf("read stream: %w", source.err))
+	default:
+		x.breakStream(source.err)
+	}
+}
+
+// sendContent answers with content, conditional and range requests included.
+func (x *exchange) sendContent(content io.ReadSeeker) {
+	w := &rangeWriter{ResponseWriter: x.progressing()}
+	http.ServeContent(w, x.request, "", time.Time{}, content)
 	if !w.refused {
 		return
 	}
+	size, _ := content.Seek(0, io.SeekEnd) // ServeContent has done so
 	x.clearHeader()
-	x.Header().Set("Content-Range", "bytes */"+strconv.Itoa(len(b.Bytes)))
+	x.Header().Set("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
 	x.write(x, failure{status: http.StatusRequestedRangeNotSatisfiable, code: app.Malformed, message: "the range is not within the content"})
+}
+
+// progressing returns a writer to x for an answer that is sent in parts: it is not cut off as long as the client takes
+// some of it, and is when the client takes nothing for the stall timeout.
+func (x *exchange) progressing() http.ResponseWriter {
+	if x.server.config.StallTimeout <= 0 {
+		return x
+	}
+	return &pacedWriter{ResponseWriter: x, x: x}
+}
+
+// pacedWriter moves the write deadline on as it is written to.
+type pacedWriter struct {
+	http.ResponseWriter
+	x   *exchange
+	set time.Time
+}
+
+// Write implements http.ResponseWriter.
+func (w *pacedWriter) Write(p []byte) (int, error) {
+	if now := time.Now(); now.Sub(w.set) >= paceTick {
+		w.set = now
+		w.x.setWriteDeadline(now.Add(w.x.server.config.StallTimeout))
+	}
+	return w.ResponseWriter.Write(p)
 }
 
 // rangeWriter keeps back what http.ServeContent answers to a range it cannot serve, which is plain text.
@@ -202,10 +269,11 @@ func (x *exchange) sendStream(status int, r io.Reader) {
 	if x.request.Method == http.MethodHead {
 		return
 	}
-	if _, err := x.Write(first); err != nil {
+	w := x.progressing()
+	if _, err := w.Write(first); err != nil {
 		return // the client left
 	}
-	if err := x.copyStream(r, first); err != nil {
+	if err := copyStream(w, r, first); err != nil {
 		x.breakStream(err)
 	}
 }
@@ -221,9 +289,9 @@ func (x *exchange) breakStream(err error) {
 }
 
 // copyStream copies the rest of r and returns r's error; that of a client that left is of no interest.
-func (x *exchange) copyStream(r io.Reader, buf []byte) error {
+func copyStream(w io.Writer, r io.Reader, buf []byte) error {
 	source := &watchedReader{Reader: r}
-	_, _ = io.CopyBuffer(x, source, buf)
+	_, _ = io.CopyBuffer(w, source, buf)
 	return source.err
 }
 

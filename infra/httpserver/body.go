@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"plugboard/app"
 )
@@ -105,15 +106,47 @@ func errTooLarge(limit int64) error {
 	return app.Errorf(app.TooLarge, "the body is larger than %d bytes", limit)
 }
 
-// readBody reads the body of x's request into buf, at most limit bytes of it.
-func (x *exchange) readBody(buf *bytes.Buffer, limit int64) error {
-	r := x.request
-	x.limited = io.LimitedReader{R: r.Body, N: limit + 1}
-	if n := r.ContentLength; n > 0 && n <= limit {
-		if err := readAnnounced(buf, &x.limited, int(n)); err != nil {
-			return x.readError(err)
-		}
+// smallBody is the largest body that is read without looking at the clock, and without a share of the budget being kept from it.
+const smallBody = maxPooledBuffer
+
+// readBody reads the body of x's request into buf, at most limit bytes of it. Memory is reserved as the body arrives, so that a
+// client that only announces a large one takes little from others. But one for whose announced length, times the factor
+// that working on it takes, there is no room now is refused before it is read.
+func (x *exchange) readBody(buf *bytes.Buffer, limit int64, factor int64) error {
+	n := x.request.ContentLength
+	x.limited = io.LimitedReader{R: x.request.Body, N: limit + 1}
+	if n >= 0 && n <= smallBody/factor {
+		return x.readTiny(buf, limit, n*factor)
 	}
+	if n < 0 || n > limit {
+		n = limit + 1
+	} else if err := x.server.memory.Fits(n * factor); err != nil {
+		x.leaveBody()
+		return err
+	}
+	if n > smallBody {
+		x.pace()
+	}
+	if err := x.readSteps(buf, n); err != nil {
+		return err
+	}
+	if err := x.readRest(buf, limit); err != nil {
+		return err
+	}
+	return x.call.Reserve((factor - 1) * int64(buf.Len()))
+}
+
+// readTiny reads a body for which all that it takes is reserved at once, as is the case for most.
+func (x *exchange) readTiny(buf *bytes.Buffer, limit, memory int64) error {
+	if err := x.call.Reserve(memory); err != nil {
+		x.leaveBody()
+		return err
+	}
+	return x.readRest(buf, limit)
+}
+
+// readRest reads the body to its end, so that the connection can be used again.
+func (x *exchange) readRest(buf *bytes.Buffer, limit int64) error {
 	if _, err := buf.ReadFrom(&x.limited); err != nil {
 		return x.readError(err)
 	}
@@ -128,17 +161,69 @@ func (x *exchange) readBody(buf *bytes.Buffer, limit int64) error {
 // little, and one that sends it has it copied about once.
 const bodyGrowth = 8
 
-// readAnnounced reads up to n bytes, the length that the client announced.
-func readAnnounced(buf *bytes.Buffer, r io.Reader, n int) error {
-	for buf.Len() < n {
-		step := min(n-buf.Len(), max(maxPooledBuffer, (bodyGrowth-1)*buf.Len()))
-		buf.Grow(step + bytes.MinRead)
-		got, err := buf.ReadFrom(io.LimitReader(r, int64(step)))
-		if err != nil || int(got) < step {
+// readSteps reads up to n bytes, and reserves memory for each step.
+func (x *exchange) readSteps(buf *bytes.Buffer, n int64) error {
+	for have := int64(0); have < n; {
+		step := min(n-have, max(smallBody, (bodyGrowth-1)*have))
+		if err := x.call.Reserve(step); err != nil {
+			x.leaveBody()
 			return err
+		}
+		buf.Grow(int(step) + bytes.MinRead)
+		got, err := buf.ReadFrom(io.LimitReader(&x.limited, step))
+		if err != nil {
+			return x.readError(err)
+		}
+		if have += got; got < step {
+			return nil
 		}
 	}
 	return nil
+}
+
+// pace has the body, which is large, read at a pace: when nothing arrives for the stall timeout the read fails. At its end
+// net/http lifts the deadline.
+func (x *exchange) pace() {
+	stall := x.server.config.StallTimeout
+	if stall <= 0 {
+		return
+	}
+	end := x.start.Add(x.server.config.ReadTimeout)
+	x.limited.R = &pacedReader{Reader: x.limited.R, deadline: func(now time.Time) {
+		if next := now.Add(stall); next.Before(end) {
+			x.setReadDeadline(next)
+		} else {
+			x.setReadDeadline(end)
+		}
+	}}
+}
+
+// pacedReader moves a deadline on as it is read, but not with every small piece.
+type pacedReader struct {
+	io.Reader
+	deadline func(now time.Time)
+	set      time.Time
+}
+
+// paceTick is how often a deadline is moved on at most.
+const paceTick = 100 * time.Millisecond
+
+// Read implements io.Reader.
+func (p *pacedReader) Read(b []byte) (int, error) {
+	if now := time.Now(); now.Sub(p.set) >= paceTick {
+		p.set = now
+		p.deadline(now)
+	}
+	return p.Reader.Read(b)
+}
+
+// leaveBody has the answer sent at once and the connection closed after it, without waiting for a body that nobody reads.
+func (x *exchange) leaveBody() {
+	if x.request.ContentLength == 0 {
+		return
+	}
+	x.closeAfter()
+	x.setReadDeadline(x.start)
 }
 
 // readError says why a body could not be read to its end. The connection is of no further use.

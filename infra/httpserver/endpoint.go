@@ -204,7 +204,7 @@ func (e *endpoint) bindBody(x *exchange, into reflect.Value, bad *violations) (f
 	}
 	buf := e.server.buffers.get()
 	defer e.server.buffers.put(buf)
-	if err := x.readBody(buf, e.bodyLimit); err != nil {
+	if err := x.readBody(buf, e.bodyLimit, p.memoryFactor()); err != nil {
 		return false, err
 	}
 	if p.json != nil {

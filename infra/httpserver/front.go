@@ -25,7 +25,7 @@ type front struct{ server *Server }
 // ServeHTTP implements http.Handler.
 func (f front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s := f.server
-	s.active.enter()
+	active := s.active.enter()
 	x := &exchange{ResponseWriter: w, server: s, request: r, start: time.Now(), route: s.unknown}
 	returned := false
 	defer func() {
@@ -33,9 +33,13 @@ func (f front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.end(recover(), returned)
 	}()
 	x.begin()
-	if r.RequestURI == "*" {
+	x.call.Memory = s.memory
+	defer x.call.End()
+	switch {
+	case x.isTooMany(active):
+	case r.RequestURI == "*":
 		x.answerAsterisk()
-	} else {
+	default:
 		s.engine.ServeHTTP(x, x.request)
 	}
 	returned = true

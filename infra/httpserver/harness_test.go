@@ -90,6 +90,7 @@ func newInlineJob(ctx context.Context) inlineJob {
 func (j inlineJob) Done() <-chan struct{} { return j.done }
 func (j inlineJob) SetStatus(status int)  { j.setStatus(status) }
 func (j inlineJob) Logger() *zap.Logger   { return zap.NewNop() }
+func (j inlineJob) Reserve(int64) error   { return nil }
 
 func (inlinePool) Run(ctx context.Context, work func(app.Job) (any, error)) (any, error) {
 	return work(newInlineJob(ctx))

@@ -28,7 +28,8 @@ func (s *Server) newHTTPServer() *http.Server {
 		WriteTimeout:                 s.config.RequestTimeout + s.config.WriteTimeout,
 		ErrorLog:                     errorLog(s.logger),
 		DisableGeneralOptionsHandler: true,
-		ConnState:                    s.fresh.changed,
+		ConnState:                    s.conns.changed,
+		ConnContext:                  connContext,
 	}
 }
 
@@ -44,7 +45,7 @@ func (s *Server) Listen(ctx context.Context) error {
 	if err != nil {
 		return listenError(s.config.Addr, err)
 	}
-	s.listener = listener
+	s.listener = limitedListener{listener, &s.conns}
 	return nil
 }
 
@@ -126,7 +127,7 @@ func (s *Server) waitConnections(done <-chan error) error {
 		case err := <-done:
 			return err
 		case <-tick.C:
-			s.fresh.close()
+			s.conns.closeFresh()
 		}
 	}
 }
@@ -167,7 +168,8 @@ type activity struct {
 	idle  chan struct{} // holds a token when the count has come to 0
 }
 
-func (a *activity) enter() { a.count.Add(1) }
+// enter returns how many are active with this one.
+func (a *activity) enter() int64 { return a.count.Add(1) }
 
 func (a *activity) leave() {
 	if a.count.Add(-1) == 0 {
@@ -232,34 +234,6 @@ func (s *streams) end() {
 	s.mu.Unlock()
 	for _, end := range open {
 		end()
-	}
-}
-
-// freshConns are the connections on which no request has arrived in full.
-type freshConns struct {
-	mu   sync.Mutex
-	open map[net.Conn]struct{}
-}
-
-// changed is net/http's hook for the state of a connection. One becomes active with its first complete head.
-func (c *freshConns) changed(conn net.Conn, state http.ConnState) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if state != http.StateNew {
-		delete(c.open, conn)
-		return
-	}
-	if c.open == nil {
-		c.open = map[net.Conn]struct{}{}
-	}
-	c.open[conn] = struct{}{}
-}
-
-func (c *freshConns) close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for conn := range c.open {
-		_ = conn.Close() // net/http closes it once more
 	}
 }
 

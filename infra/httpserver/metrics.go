@@ -15,13 +15,17 @@ import (
 type metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
-	active   prometheus.GaugeFunc
-	ready    prometheus.GaugeFunc
+	// refused are the requests beyond the limits.
+	tooMany, spare prometheus.Counter
 }
 
 // newMetrics makes the collectors and registers them with r, which may be nil.
-func newMetrics(r prometheus.Registerer, active, ready func() float64) (*metrics, error) {
+func newMetrics(r prometheus.Registerer, s *Server) (*metrics, error) {
+	refused := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "plugboard_http_requests_refused_total", Help: "Requests refused because too many were in flight (in_flight), or their connection was one too many (connections).",
+	}, []string{"reason"})
 	m := &metrics{
+		tooMany: refused.WithLabelValues("in_flight"), spare: refused.WithLabelValues("connections"),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "plugboard_http_requests_total", Help: "Answered requests by method, route and status.",
 		}, []string{"method", "route", "status"}),
@@ -29,17 +33,33 @@ func newMetrics(r prometheus.Registerer, active, ready func() float64) (*metrics
 			Name: "plugboard_http_request_duration_seconds", Help: "Time from a request's head to the end of its answer, by method and route.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		}, []string{"method", "route"}),
-		active: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "plugboard_http_requests_in_flight", Help: "Requests being handled.",
-		}, active),
-		ready: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "plugboard_ready", Help: "1 while the service is ready as /readyz has it, else 0.",
-		}, ready),
 	}
 	if r == nil {
 		return m, nil
 	}
-	return m, errors.Join(r.Register(m.requests), r.Register(m.duration), r.Register(m.active), r.Register(m.ready))
+	var errs []error
+	for _, c := range append(s.collectors(), m.requests, m.duration, refused) {
+		errs = append(errs, r.Register(c))
+	}
+	return m, errors.Join(errs...)
+}
+
+// collectors are the metrics that are read off the server.
+func (s *Server) collectors() []prometheus.Collector {
+	return []prometheus.Collector{
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "plugboard_http_requests_in_flight", Help: "Requests being handled.",
+		}, func() float64 { return float64(s.active.count.Load()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "plugboard_ready", Help: "1 while the service is ready as /readyz has it, else 0.",
+		}, s.readyGauge),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "plugboard_http_connections", Help: "Open connections.",
+		}, func() float64 { return float64(s.conns.open.Load()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "plugboard_http_connections_refused_total", Help: "Connections closed because there were too many: new ones, and idle ones to make room.",
+		}, func() float64 { return float64(s.conns.refused.Load()) }),
+	}
 }
 
 // route is what requests are counted and logged under.

@@ -9,6 +9,7 @@ import (
 
 	"plugboard/app"
 	"plugboard/config"
+	"plugboard/infra/memory"
 )
 
 // SpecFunc returns the OpenAPI document as JSON.
@@ -19,9 +20,14 @@ func Spec(read func() string) fx.Option {
 	return fx.Supply(SpecFunc(read))
 }
 
-// Module provides the *Server. It needs config.HTTP, config.Log, a logger, a prometheus.Registerer and an app.Pool;
+// Module provides the *Server, and the budget of memory that requests and deliveries share, as *memory.Budget and as
+// app.Memory. It needs config.HTTP, config.Log, a logger, a prometheus.Registerer and an app.Pool;
 // a [SpecFunc], a prometheus.Gatherer whose metrics /metrics shows, and a trace.TracerProvider, are optional.
-var Module = fx.Module("httpserver", fx.Provide(provide))
+var Module = fx.Module("httpserver", fx.Provide(provide, provideMemory, func(b *memory.Budget) app.Memory { return b }))
+
+func provideMemory(settings config.HTTP, registerer prometheus.Registerer) (*memory.Budget, error) {
+	return memory.New(settings.Memory, registerer)
+}
 
 type inputs struct {
 	fx.In
@@ -31,6 +37,7 @@ type inputs struct {
 	Logger     *zap.Logger
 	Registerer prometheus.Registerer
 	Pool       app.Pool
+	Memory     *memory.Budget
 	Spec       SpecFunc             `optional:"true"`
 	Gatherer   prometheus.Gatherer  `optional:"true"`
 	Tracing    trace.TracerProvider `optional:"true"`
@@ -39,6 +46,7 @@ type inputs struct {
 func provide(in inputs) *Server {
 	p := Params{
 		HTTP: in.HTTP, Access: in.Log.Access, Logger: in.Logger, Registerer: in.Registerer, Pool: in.Pool, Spec: in.Spec, Tracing: in.Tracing,
+		Memory: in.Memory,
 	}
 	if in.Gatherer != nil {
 		p.Metrics = promhttp.HandlerFor(in.Gatherer, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})

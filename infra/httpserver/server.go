@@ -19,6 +19,7 @@ import (
 
 	"plugboard/app"
 	"plugboard/config"
+	"plugboard/infra/memory"
 	"plugboard/infra/telemetry"
 )
 
@@ -40,6 +41,8 @@ type Params struct {
 	Metrics http.Handler
 	// Tracing makes a span for each request; without it, or with one that records nothing, there is none.
 	Tracing trace.TracerProvider
+	// Memory is the budget that requests reserve from; nil is one of the settings' size.
+	Memory *memory.Budget
 }
 
 // Server is the HTTP server of the service. Its life is:
@@ -55,6 +58,7 @@ type Server struct {
 	access  bool
 	logger  *zap.Logger
 	pool    app.Pool
+	memory  *memory.Budget
 	tracer  trace.Tracer // nil: no spans
 	engine  *gin.Engine
 	rules   *validator.Validate
@@ -71,7 +75,7 @@ type Server struct {
 
 	active   activity
 	streams  streams
-	fresh    freshConns
+	conns    conns
 	draining atomic.Bool
 	ready    atomic.Pointer[func(context.Context) error]
 
@@ -89,16 +93,20 @@ func New(p Params) *Server {
 		p.Logger = zap.NewNop()
 	}
 	s := &Server{
-		config: p.HTTP, access: p.Access, logger: p.Logger, pool: p.Pool, tracer: telemetry.Tracer(p.Tracing, "plugboard/infra/httpserver"), engine: gin.New(), rules: newValidator(),
+		config: p.HTTP, access: p.Access, logger: p.Logger, pool: p.Pool, memory: p.Memory, tracer: telemetry.Tracer(p.Tracing, "plugboard/infra/httpserver"), engine: gin.New(), rules: newValidator(),
 		compiled: map[key]*endpoint{}, nosniff: []string{"nosniff"}, jsonType: []string{"application/json"},
 		encoding: json.JoinOptions(json.Deterministic(true), jsontext.AllowInvalidUTF8(true)),
 		failed:   make(chan error, 1),
 	}
 	s.active.idle = make(chan struct{}, 1)
-	var err error
-	s.metrics, err = newMetrics(p.Registerer, func() float64 { return float64(s.active.count.Load()) }, s.readyGauge)
+	s.conns.limit = p.HTTP.MaxConnections
+	var errs [2]error
+	if s.memory == nil {
+		s.memory, errs[0] = memory.New(p.HTTP.Memory, p.Registerer)
+	}
+	s.metrics, errs[1] = newMetrics(p.Registerer, s)
 	s.unknown = &route{path: unknownRoute, metrics: s.metrics}
-	s.invalid = errors.Join(err, s.prepareEngine())
+	s.invalid = errors.Join(errs[0], errs[1], s.prepareEngine())
 	s.http = s.newHTTPServer()
 	s.mountHost(p)
 	return s

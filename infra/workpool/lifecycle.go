@@ -119,6 +119,7 @@ func (p *Pool) abandon() (queued, running []string) {
 	p.state = stopped
 	for t := p.queue.pop(); t != nil; t = p.queue.pop() {
 		if t.end(waiting, shed) {
+			t.free()
 			queued = append(queued, t.lane.plugin)
 		}
 	}
@@ -126,6 +127,7 @@ func (p *Pool) abandon() (queued, running []string) {
 		switch t := w.current; {
 		case t == nil:
 		case t.end(waiting, shed): // on its way to the worker
+			t.free()
 			queued = append(queued, t.lane.plugin)
 		default:
 			t.end(started, shed)

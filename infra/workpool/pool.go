@@ -130,6 +130,7 @@ func (p *Pool) Run(ctx context.Context, work func(app.Job) (any, error)) (value 
 	call := app.CallFrom(ctx)
 	t := newTask(call, work)
 	if err := p.submit(t, pluginOf(call)); err != nil {
+		t.free()
 		return nil, err
 	}
 	select {
@@ -244,6 +245,7 @@ func (p *Pool) assign(w *worker, t *task, now time.Duration) {
 // leave is called when t's caller stops waiting. It reports false when the outcome was there first.
 func (p *Pool) leave(t *task) bool {
 	if t.end(waiting, dropped) {
+		t.free()
 		p.mu.Lock()
 		p.queue.remove(t)
 		p.dropped++

@@ -449,3 +449,66 @@ func TestModuleProvidesThePool(t *testing.T) {
 	require.NoError(t, err)
 	require.Same(t, own, pool)
 }
+
+// budget counts what is reserved.
+type budget struct{ reserved atomic.Int64 }
+
+func (m *budget) Reserve(n int64) error { m.reserved.Add(n); return nil }
+func (m *budget) Release(n int64)       { m.reserved.Add(-n) }
+
+// A request that is answered 504 while its job runs on leaves its body, and what the job made, in memory; so these stay
+// reserved until the job has ended.
+func TestMemoryIsReservedUntilTheJobEnds(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := startBench(t, settings())
+		memory := &budget{}
+		call := &app.Call{Memory: memory}
+		require.NoError(t, call.Reserve(1))
+		ctx, leave := context.WithCancel(app.WithCall(t.Context(), call))
+		gate := make(chan struct{})
+		left := b.submit(ctx, func(job app.Job) (any, error) { defer func() { <-gate }(); return nil, job.Reserve(10) })
+		queued := b.submit(ctx, func(app.Job) (any, error) { return nil, nil })
+		leave()
+		<-left.done
+		<-queued.done
+		call.End()
+		require.EqualValues(t, 11, memory.reserved.Load(), "the request has ended, its job has not")
+		close(gate)
+		synctest.Wait()
+		require.Zero(t, memory.reserved.Load())
+
+		other := &app.Call{Memory: memory}
+		require.NoError(t, other.Reserve(1))
+		b.submit(app.WithCall(t.Context(), other), func(job app.Job) (any, error) { return nil, job.Reserve(10) })
+		require.EqualValues(t, 1, memory.reserved.Load(), "a job's own is given back when it ends")
+		b.submit(app.WithCall(t.Context(), other), func(app.Job) (any, error) { panic("broken") })
+		other.End()
+		require.Zero(t, memory.reserved.Load())
+	})
+}
+
+// What a pool refuses, or gives up when it stops, holds nothing.
+func TestMemoryOfJobsThatNeverRan(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		cfg := settings()
+		cfg.Queue = 1
+		b := newBench(t, cfg)
+		require.NoError(t, b.Start(context.Background()))
+		memory := &budget{}
+		call := &app.Call{Memory: memory}
+		require.NoError(t, call.Reserve(1))
+		_, release := b.block(context.Background())
+		ctx := app.WithCall(t.Context(), call)
+		queued := b.submit(ctx, func(app.Job) (any, error) { return nil, nil })
+		refused := b.submit(ctx, func(app.Job) (any, error) { return nil, nil })
+		<-refused.done
+		require.Equal(t, app.Unavailable, app.CodeOf(refused.err))
+		stopping, cancel := context.WithCancel(context.Background())
+		cancel()
+		require.Error(t, b.Stop(stopping))
+		<-queued.done
+		call.End()
+		require.Zero(t, memory.reserved.Load())
+		release()
+	})
+}

@@ -28,6 +28,8 @@ const (
 type task struct {
 	work      func(app.Job) (any, error)
 	requestID string
+	call      *app.Call    // may be nil; kept while the work runs
+	reserved  atomic.Int64 // the job's own bytes
 
 	lane    *lane
 	element *list.Element // the place in the lane; nil outside
@@ -47,11 +49,36 @@ type task struct {
 var _ app.Job = (*task)(nil)
 
 func newTask(call *app.Call, work func(app.Job) (any, error)) *task {
-	t := &task{work: work, over: make(chan struct{})}
+	t := &task{work: work, over: make(chan struct{}), call: call}
 	if call != nil {
 		t.requestID = call.RequestID
+		call.Keep()
 	}
 	return t
+}
+
+// free gives back what the job has reserved, and its hold on what its caller has. It is called once, when the work has ended
+// or never will begin.
+func (t *task) free() {
+	if t.call == nil {
+		return
+	}
+	if n := t.reserved.Swap(0); n > 0 {
+		t.call.Memory.Release(n)
+	}
+	t.call.End()
+}
+
+// Reserve implements [app.Job].
+func (t *task) Reserve(n int64) error {
+	if t.call == nil || t.call.Memory == nil || n <= 0 {
+		return nil
+	}
+	if err := t.call.Memory.Reserve(n); err != nil {
+		return err
+	}
+	t.reserved.Add(n)
+	return nil
 }
 
 // Done implements [app.Job].

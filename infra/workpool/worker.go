@@ -97,6 +97,7 @@ func (w *worker) run(t *task) {
 			err = t.broken(recover())
 		}
 		w.finish(t)
+		t.free()
 		t.settle(value, err)
 	}()
 	value, err = t.work(t)

@@ -122,3 +122,4 @@ type idleJob struct{ done <-chan struct{} }
 func (j idleJob) Done() <-chan struct{} { return j.done }
 func (idleJob) SetStatus(int)           {}
 func (idleJob) Logger() *zap.Logger     { return zap.NewNop() }
+func (idleJob) Reserve(int64) error     { return nil }
