@@ -23,10 +23,12 @@ import (
 // called in one. It is safe for concurrent use. Make it with [New].
 type Store struct {
 	db *gorm.DB
+	// reads has a token for each piece of content that is being read.
+	reads chan struct{}
 }
 
 // New returns a store in db.
-func New(db *gorm.DB) *Store { return &Store{db: db} }
+func New(db *gorm.DB) *Store { return &Store{db: db, reads: make(chan struct{}, readsAtOnce)} }
 
 // Add stores a new image, whose thumbnails are pending. It must be called in [app.InTx].
 func (s *Store) Add(ctx context.Context, info imaging.Info, content []byte) (models.Image, error) {
@@ -48,13 +50,6 @@ func (s *Store) Image(ctx context.Context, id int64) (models.Image, error) {
 	var image models.Image
 	err := s.db.WithContext(ctx).Take(&image, id).Error
 	return image, found(err, id)
-}
-
-// Content returns an image's content as it was added. Without such an image the error is [app.NotFound].
-func (s *Store) Content(ctx context.Context, id int64) ([]byte, error) {
-	var content models.ImageContent
-	err := s.db.WithContext(ctx).Take(&content, "image_id = ?", id).Error
-	return content.Content, found(err, id)
 }
 
 // SetThumbnails stores an image's thumbnails, in place of what there was, and marks it ready. It must be called in

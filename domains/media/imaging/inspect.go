@@ -18,6 +18,8 @@ type Info struct {
 	Format Format
 	// Width and Height are those a viewer sees, in pixels.
 	Width, Height int
+	// Memory is what decoding the image takes, and reducing it, in bytes, at most.
+	Memory int64
 
 	orientation orientation
 	stored      image.Point // the size before the orientation
@@ -51,10 +53,11 @@ func Inspect(content []byte) (Info, error) {
 	if s.animated {
 		return Info{}, &Refusal{Reason: Unsupported, Message: "is animated, which is not supported"}
 	}
-	if err := checkCost(config, s); err != nil {
+	memory := cost(config, s)
+	if err := checkCost(config, s, memory); err != nil {
 		return Info{}, err
 	}
-	i := Info{Format: format, Width: config.Width, Height: config.Height, orientation: s.orientation}
+	i := Info{Format: format, Width: config.Width, Height: config.Height, Memory: int64(memory) + reducing(config), orientation: s.orientation}
 	i.stored = image.Pt(config.Width, config.Height)
 	if s.orientation.swaps() {
 		i.Width, i.Height = i.Height, i.Width
@@ -85,13 +88,24 @@ func readStructure(format Format, content []byte) structure {
 	}
 }
 
-// checkCost refuses what would take too much memory or time to decode.
-func checkCost(config image.Config, s structure) error {
-	pixels := config.Width * config.Height
-	memory := float64(pixels) * float64(bytesPerPixel(config.ColorModel))
+// cost returns what decoding takes, in bytes.
+func cost(config image.Config, s structure) float64 {
+	memory := float64(config.Width) * float64(config.Height) * float64(bytesPerPixel(config.ColorModel))
 	if s.spread != 0 {
 		memory *= s.spread
 	}
+	return memory
+}
+
+// reducing returns what it takes to make a smaller image of the decoded one: up to 35 MB (see resize), and less for an image of
+// fewer pixels, since the filter keeps four 64-bit numbers for a pixel.
+func reducing(config image.Config) int64 {
+	return min(35<<20, 32*int64(config.Width)*int64(config.Height))
+}
+
+// checkCost refuses what would take too much memory or time to decode.
+func checkCost(config image.Config, s structure, memory float64) error {
+	pixels := config.Width * config.Height
 	switch {
 	case config.Width < 1 || config.Height < 1:
 		return &Refusal{Reason: Damaged, Message: "has no pixels"}

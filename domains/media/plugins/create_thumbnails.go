@@ -56,7 +56,7 @@ func (p *CreateThumbnailsPlugin) OnBoot(b *app.Boot) {
 // that has committed, all of it is done again, and takes effect once. An image of which no thumbnails can be made is
 // marked as failed, and its delivery is dead.
 func (p *CreateThumbnailsPlugin) Execute(ctx context.Context, event ImageUploaded) error {
-	content, err := p.images.Content(ctx, event.ID)
+	content, err := p.load(ctx, event.ID)
 	if app.CodeOf(err) == app.NotFound {
 		return app.Permanent(fmt.Errorf("create thumbnails: %w", err))
 	}
@@ -64,6 +64,9 @@ func (p *CreateThumbnailsPlugin) Execute(ctx context.Context, event ImageUploade
 		return fmt.Errorf("create thumbnails: %w", err)
 	}
 	thumbnails, err := app.Compute(ctx, p.pool, func(job app.Job) ([]imaging.Thumbnail, error) {
+		if err := reserve(job, content); err != nil {
+			return nil, err
+		}
 		return imaging.Thumbnails(job.Done(), content)
 	})
 	if refusal, ok := errors.AsType[*imaging.Refusal](err); ok {
@@ -85,6 +88,18 @@ func (p *CreateThumbnailsPlugin) Execute(ctx context.Context, event ImageUploade
 		return fmt.Errorf("create thumbnails: %w", err)
 	}
 	return nil
+}
+
+// load returns the image's content.
+func (p *CreateThumbnailsPlugin) load(ctx context.Context, id int64) ([]byte, error) {
+	image, err := p.images.Image(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := app.Reserve(ctx, int64(image.Bytes)); err != nil {
+		return nil, err
+	}
+	return p.images.Load(ctx, id, image.Bytes)
 }
 
 // fail marks the image as failed and returns the error that ends the delivery.

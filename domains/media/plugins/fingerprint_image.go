@@ -55,6 +55,9 @@ func (p *FingerprintImagePlugin) Execute(job app.Job, req FingerprintImageReques
 	if err != nil {
 		return FingerprintImageData{}, err
 	}
+	if err := job.Reserve(info.Memory); err != nil {
+		return FingerprintImageData{}, err
+	}
 	fingerprint, _, err := imaging.FingerprintOf(job.Done(), req.Image.Content)
 	if err != nil {
 		return FingerprintImageData{}, forCaller(err)

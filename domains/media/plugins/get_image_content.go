@@ -50,10 +50,7 @@ func (p *GetImageContentPlugin) Execute(ctx context.Context, req GetImageContent
 	if err != nil {
 		return app.Binary{}, fmt.Errorf("get image: %w", err)
 	}
-	content, err := p.images.Content(ctx, req.ID)
-	if err != nil {
-		return app.Binary{}, fmt.Errorf("get image: %w", err)
-	}
+	content := p.images.Content(ctx, req.ID, image.Bytes)
 	const year = 365 * 24 * time.Hour
-	return app.Binary{ContentType: image.Format, Bytes: content, ETag: image.ETag, MaxAge: year, Immutable: true}, nil
+	return app.Binary{ContentType: image.Format, Stream: content, ETag: image.ETag, MaxAge: year, Immutable: true}, nil
 }

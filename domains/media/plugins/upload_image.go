@@ -96,6 +96,9 @@ func (p *UploadImagePlugin) Execute(ctx context.Context, req UploadImageRequest)
 		return UploadImageData{}, err
 	}
 	if _, err := app.Compute(ctx, p.pool, func(job app.Job) (app.Empty, error) {
+		if err := job.Reserve(info.Memory); err != nil {
+			return app.Empty{}, err
+		}
 		return app.Empty{}, forCaller(imaging.Check(job.Done(), content))
 	}); err != nil {
 		return UploadImageData{}, err
@@ -134,6 +137,15 @@ func inspected(file *app.File) (imaging.Info, error) {
 		err = info.Format.CheckClaims(file.Name, file.ContentType)
 	}
 	return info, forCaller(err)
+}
+
+// reserve reserves what it takes to decode content, in the job that does so. What [imaging.Inspect] refuses takes nothing.
+func reserve(job app.Job, content []byte) error {
+	info, err := imaging.Inspect(content)
+	if err != nil {
+		return nil //nolint:nilerr // whoever decodes it is told so too
+	}
+	return job.Reserve(info.Memory)
 }
 
 // forCaller turns a refusal into an error for the caller; other errors stay what they are.
