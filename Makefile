@@ -72,5 +72,6 @@ bench: ## measure against the alternatives; prints ratios of one run
 crash: ## kill the service TRIALS (20) times on DB (sqlite or postgres), or one of REPLICAS for MINUTES, and look for anything lost
 	@go run ./app/apptest/crash $(if $(REPLICAS),-replicas $(REPLICAS) -minutes $(MINUTES),-trials $(TRIALS) -db $(DB)) -seed $(SEED)
 
-crash/points: ## let it die at every named point on both databases; cut the power, suspend replicas
+crash/points: ## let it die at every named point on both databases; cut the power, suspend replicas, fill its memory
 	@CRASH_ALL=1 .ci/test -count=1 ./app/apptest/crash/...
+	@MEMORY_ALL=1 .ci/test -count=1 -run '^TestMemoryStaysWithinItsBudget$$' .
