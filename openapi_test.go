@@ -105,6 +105,9 @@ func requestFields(op *openapi3.Operation) []requestField {
 	var all []requestField
 	for _, ref := range op.Parameters {
 		p := ref.Value
+		if p.Name == "cursor" { // which strings are cursors of a list no schema can say
+			continue
+		}
 		all = append(all, requestField{p.Name, p.In, p.Required, p.Schema.Value, p.Example})
 	}
 	if op.RequestBody == nil || op.RequestBody.Value.Content.Get("application/json") == nil {

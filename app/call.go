@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"net/http"
+	"net/url"
 	"sync"
 	"sync/atomic"
 
@@ -25,6 +26,8 @@ type Call struct {
 
 	held    atomic.Int64 // reserved bytes
 	keepers atomic.Int64 // those besides the request or delivery that keep them
+	// URL is what the request asked for; nil for a delivery. It must not be changed.
+	URL *url.URL
 
 	mu     sync.Mutex
 	openTx int
@@ -54,19 +57,29 @@ func SetStatus(ctx context.Context, status int) {
 	}
 }
 
-// SetHeader sets a header of the answer, for example Location. Headers that the host owns (Content-Type,
-// Content-Length, X-Request-ID and the like) are overwritten by it. Outside a request it does nothing.
+// SetHeader sets a header of the answer, for example Location, in place of what was set or added before. Headers that the
+// host owns (Content-Type, Content-Length, X-Request-ID and the like) are overwritten by it. Outside a request it does
+// nothing.
 func SetHeader(ctx context.Context, key, value string) {
-	c := CallFrom(ctx)
-	if c == nil {
-		return
+	if c := CallFrom(ctx); c != nil {
+		c.changeHeader(func(h http.Header) { h.Set(key, value) })
 	}
+}
+
+// AddHeader adds a value to a header of the answer, beside those it has: a second Link, for example. See [SetHeader].
+func AddHeader(ctx context.Context, key, value string) {
+	if c := CallFrom(ctx); c != nil {
+		c.changeHeader(func(h http.Header) { h.Add(key, value) })
+	}
+}
+
+func (c *Call) changeHeader(change func(http.Header)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.header == nil {
 		c.header = make(http.Header, 1)
 	}
-	c.header.Set(key, value)
+	change(c.header)
 }
 
 // RequestID returns the id of the request that caused the current work, or "".

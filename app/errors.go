@@ -13,54 +13,49 @@ type Code string
 
 // The codes and their statuses.
 const (
-	Malformed        Code = "malformed"          // 400
-	Unauthorized     Code = "unauthorized"       // 401
-	Forbidden        Code = "forbidden"          // 403
-	NotFound         Code = "not_found"          // 404
-	MethodNotAllowed Code = "method_not_allowed" // 405
-	Conflict         Code = "conflict"           // 409
-	TooLarge         Code = "too_large"          // 413
-	UnsupportedType  Code = "unsupported_type"   // 415
-	Invalid          Code = "invalid"            // 422
-	TooMany          Code = "too_many"           // 429
-	Internal         Code = "internal"           // 500
-	Unavailable      Code = "unavailable"        // 503
-	TimedOut         Code = "timeout"            // 504
-	StorageFull      Code = "storage_full"       // 507
+	Malformed            Code = "malformed"             // 400
+	Unauthorized         Code = "unauthorized"          // 401
+	PaymentRequired      Code = "payment_required"      // 402
+	Forbidden            Code = "forbidden"             // 403
+	NotFound             Code = "not_found"             // 404
+	MethodNotAllowed     Code = "method_not_allowed"    // 405
+	Conflict             Code = "conflict"              // 409
+	Gone                 Code = "gone"                  // 410
+	PreconditionFailed   Code = "precondition_failed"   // 412
+	TooLarge             Code = "too_large"             // 413
+	UnsupportedType      Code = "unsupported_type"      // 415
+	RangeNotSatisfiable  Code = "range_not_satisfiable" // 416
+	Misdirected          Code = "misdirected"           // 421
+	Invalid              Code = "invalid"               // 422
+	Locked               Code = "locked"                // 423
+	PreconditionRequired Code = "precondition_required" // 428
+	TooMany              Code = "too_many"              // 429
+	Legal                Code = "legal"                 // 451
+	Internal             Code = "internal"              // 500
+	Unavailable          Code = "unavailable"           // 503
+	TimedOut             Code = "timeout"               // 504
+	StorageFull          Code = "storage_full"          // 507
 )
+
+// statuses are the HTTP statuses of the codes. It is never changed.
+var statuses = map[Code]int{
+	Malformed: http.StatusBadRequest, Unauthorized: http.StatusUnauthorized, PaymentRequired: http.StatusPaymentRequired,
+	Forbidden: http.StatusForbidden, NotFound: http.StatusNotFound, MethodNotAllowed: http.StatusMethodNotAllowed,
+	Conflict: http.StatusConflict, Gone: http.StatusGone, PreconditionFailed: http.StatusPreconditionFailed,
+	TooLarge: http.StatusRequestEntityTooLarge, UnsupportedType: http.StatusUnsupportedMediaType,
+	RangeNotSatisfiable: http.StatusRequestedRangeNotSatisfiable, Misdirected: http.StatusMisdirectedRequest,
+	Invalid: http.StatusUnprocessableEntity, Locked: http.StatusLocked, PreconditionRequired: http.StatusPreconditionRequired,
+	TooMany: http.StatusTooManyRequests, Legal: http.StatusUnavailableForLegalReasons,
+	Internal: http.StatusInternalServerError, Unavailable: http.StatusServiceUnavailable, TimedOut: http.StatusGatewayTimeout,
+	StorageFull: http.StatusInsufficientStorage,
+}
 
 // Status returns the HTTP status of c; an unknown code is 500.
 func (c Code) Status() int {
-	switch c {
-	case Malformed:
-		return http.StatusBadRequest
-	case Unauthorized:
-		return http.StatusUnauthorized
-	case Forbidden:
-		return http.StatusForbidden
-	case NotFound:
-		return http.StatusNotFound
-	case MethodNotAllowed:
-		return http.StatusMethodNotAllowed
-	case Conflict:
-		return http.StatusConflict
-	case TooLarge:
-		return http.StatusRequestEntityTooLarge
-	case UnsupportedType:
-		return http.StatusUnsupportedMediaType
-	case Invalid:
-		return http.StatusUnprocessableEntity
-	case TooMany:
-		return http.StatusTooManyRequests
-	case Unavailable:
-		return http.StatusServiceUnavailable
-	case TimedOut:
-		return http.StatusGatewayTimeout
-	case StorageFull:
-		return http.StatusInsufficientStorage
-	default:
-		return http.StatusInternalServerError
+	if status, ok := statuses[c]; ok {
+		return status
 	}
+	return http.StatusInternalServerError
 }
 
 // Error is a failure whose message is meant for the caller. Make it with [Errorf]. Any other error

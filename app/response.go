@@ -28,33 +28,3 @@ type Failure struct {
 // Empty is the result of an operation that has nothing to say: with [Status](204) the answer has no body,
 // otherwise data is {}.
 type Empty struct{}
-
-// Page is the result of a list endpoint.
-type Page[T any] struct {
-	// Items are the entries of this page.
-	Items []T `json:"items"`
-	// Total counts all entries, on every page.
-	Total int64 `json:"total" example:"1"`
-	// Limit is the page size that was used.
-	Limit int `json:"limit" example:"20"`
-	// Offset is the number of entries skipped.
-	Offset int `json:"offset" example:"0"`
-}
-
-// NewPage returns the page of items that query asked for, of total entries in all. A nil items is an
-// empty list, never null.
-func NewPage[T any](items []T, total int64, query PageQuery) Page[T] {
-	if items == nil {
-		items = []T{}
-	}
-	return Page[T]{Items: items, Total: total, Limit: query.Limit, Offset: query.Offset}
-}
-
-// PageQuery is embedded in the request of a list endpoint and gives it limit (1 to 100, default 20) and
-// offset (0 or more, default 0). Out of range is refused with 422.
-type PageQuery struct {
-	// Limit is the most entries to return.
-	Limit int `form:"limit" default:"20" binding:"min=1,max=100" example:"20"`
-	// Offset is the number of entries to skip.
-	Offset int `form:"offset" default:"0" binding:"min=0" example:"0"`
-}

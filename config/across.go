@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -19,6 +20,18 @@ func acrossRules() []acrossRule {
 		}},
 		{"http.read_timeout", func(c *Config) string {
 			return notBelow(c.HTTP.ReadTimeout, c.HTTP.HeaderTimeout, "http.header_timeout")
+		}},
+		{"http.cors_credentials", func(c *Config) string {
+			if c.HTTP.CORSCredentials && slices.Contains(c.HTTP.CORSOrigins, "*") {
+				return "is true; it does not go with * in " + envName("http.cors_origins") + ": name the origins whose pages may send cookies"
+			}
+			return ""
+		}},
+		{"http.tls_key", func(c *Config) string {
+			if (c.HTTP.TLSCert == "") != (c.HTTP.TLSKey == "") {
+				return "and " + envName("http.tls_cert") + " go together: give both, or neither"
+			}
+			return ""
 		}},
 		{"events.lease", func(c *Config) string {
 			return notBelow(c.Events.Lease, c.Events.Poll, "events.poll")

@@ -13,6 +13,7 @@ import "time"
 type Config struct {
 	App       App       `key:"app"`
 	HTTP      HTTP      `key:"http"`
+	Ops       Ops       `key:"ops"`
 	Database  Database  `key:"database"`
 	Events    Events    `key:"events"`
 	Pool      Pool      `key:"pool"`
@@ -23,8 +24,8 @@ type Config struct {
 
 // App says what runs. Its settings have no section in their names: APP_ENV.
 type App struct {
-	// Env is "production" or "development". It decides defaults of presentation alone (the log format),
-	// never behaviour.
+	// Env is "production" or "development". It decides what is shown where nothing else says it: the form of the log, and
+	// whether the documentation is served. It never decides what a request does.
 	Env string `key:"env" default:"development" binding:"oneof=production development"`
 }
 
@@ -62,8 +63,39 @@ type HTTP struct {
 	// TrustedProxies are the addresses or networks whose X-Forwarded-For is believed, separated by
 	// commas. Nobody's is by default.
 	TrustedProxies []string `key:"trusted_proxies" default:"" binding:"dive,ip|cidr"`
-	// Docs serves /docs and /openapi.json.
-	Docs bool `key:"docs" default:"true"`
+	// Hosts are the names and addresses, separated by commas, by which clients may call the service; requests for others
+	// are refused with 421. Without any, a service on a loopback address answers for the loopback's names, and one on
+	// another address for every name. "*" allows every name.
+	Hosts []string `key:"hosts" default:"" binding:"dive,host_name"`
+	// CORSOrigins are the sites, such as https://shop.example, whose pages may call the service from a browser and read its
+	// answers, separated by commas. "*" stands for all of them, for requests without cookies. Without any, pages of other
+	// sites can read nothing, and their forms and scripts change nothing (403).
+	CORSOrigins []string `key:"cors_origins" default:"" binding:"dive,web_origin"`
+	// CORSCredentials lets the pages of CORSOrigins send cookies along. It does not go with "*".
+	CORSCredentials bool `key:"cors_credentials" default:"false"`
+	// CORSMaxAge is how long a browser remembers which methods and headers a page may use.
+	CORSMaxAge time.Duration `key:"cors_max_age" default:"10m" binding:"min=0,max=24h"`
+	// TLSCert and TLSKey are the files of the certificate, with its chain, and of its key, in PEM. With them the service
+	// speaks HTTPS; they are read again when they change. Without them it speaks plain HTTP, for a proxy in front.
+	TLSCert string `key:"tls_cert" default:""`
+	// TLSKey is the file of the certificate's key.
+	TLSKey string `key:"tls_key" default:""`
+	// Docs says whether /docs and /openapi.json are served: "on", "off", or "auto", which means outside production.
+	Docs string `key:"docs" default:"auto" binding:"oneof=auto on off"`
+}
+
+// ShowsDocs reports whether the documentation is served.
+func (h HTTP) ShowsDocs(a App) bool {
+	return h.Docs == "on" || h.Docs == "auto" && a.Env != "production"
+}
+
+// Ops configures the operations listener: metrics, probes and profiles, apart from what callers reach.
+type Ops struct {
+	// Addr is the address to listen on, host:port, or "off". "auto" is 127.0.0.1:8081, or a free port with a warning when
+	// that one is in use.
+	Addr string `key:"addr" default:"auto" binding:"ops_addr"`
+	// Pprof serves Go's profiles at /debug/pprof/ of that listener.
+	Pprof bool `key:"pprof" default:"false"`
 }
 
 // Database configures the one database.
@@ -81,6 +113,9 @@ type Database struct {
 	BusyTimeout time.Duration `key:"busy_timeout" default:"5s" binding:"min=1ms,max=1h"`
 	// OpenTimeout is how long start waits for the database to answer.
 	OpenTimeout time.Duration `key:"open_timeout" default:"10s" binding:"min=1ms,max=24h"`
+	// SearchTimeout is how long a search for a part of a text, which no index helps, may take before it is
+	// answered 504. A quarter of MaxConns search at a time.
+	SearchTimeout time.Duration `key:"search_timeout" default:"2s" binding:"min=1ms,max=24h"`
 	// SlowQuery is the duration from which a statement is logged as slow; 0 logs none.
 	SlowQuery time.Duration `key:"slow_query" default:"500ms" binding:"min=0,max=24h"`
 }

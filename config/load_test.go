@@ -59,7 +59,7 @@ http:
   addr: ":9000"
   body_limit: 2048
   trusted_proxies: [10.0.0.0/8, 192.168.1.7]
-  docs: false
+  docs: off
 events: {backoff_min: 2s}
 pool:
 `)
@@ -73,7 +73,7 @@ pool:
 	require.Equal(t, "0.0.0.0:7000", cfg.HTTP.Addr)
 	require.EqualValues(t, 2048, cfg.HTTP.BodyLimit)
 	require.Equal(t, []string{"10.0.0.0/8", "192.168.1.7"}, cfg.HTTP.TrustedProxies)
-	require.False(t, cfg.HTTP.Docs)
+	require.Equal(t, "off", cfg.HTTP.Docs)
 	require.Equal(t, 2*time.Second, cfg.Events.BackoffMin)
 	require.Equal(t, 90*time.Second, cfg.Events.Lease)
 	require.Equal(t, 30*time.Second, cfg.HTTP.RequestTimeout)
@@ -167,8 +167,8 @@ func TestProblems(t *testing.T) {
 			want:    []string{`APP_LOG_LEVEL is "verbose"; it must be debug, info, warn or error; the default is info`},
 		},
 		"not a truth value": {
-			environ: []string{"APP_HTTP_DOCS=yes"},
-			want:    []string{`APP_HTTP_DOCS is "yes"; it must be true or false; the default is true`},
+			environ: []string{"APP_LOG_ACCESS=yes"},
+			want:    []string{`APP_LOG_ACCESS is "yes"; it must be true or false; the default is true`},
 		},
 		"not an address": {
 			environ: []string{"APP_HTTP_ADDR=8080"},
@@ -270,7 +270,7 @@ func TestProblems(t *testing.T) {
 				`log in FILE is a section; give its settings, such as log.level`,
 				`"logg.level" in FILE is not a setting; did you mean log.level?`,
 				`http.body_limit in FILE is empty; it must be a whole number from 1 to 1099511627776; the default is 1048576`,
-				`http.docs in FILE is a list; it must be true or false; the default is true`,
+				`http.docs in FILE is a list; it must be auto, on or off; the default is auto`,
 				`events.attempts in FILE is "0"; it must be a whole number from 1 to 100; the default is 12`,
 			},
 		},
@@ -449,4 +449,25 @@ func TestSizes(t *testing.T) {
 		require.Equal(t, want.bytes, cfg.HTTP.Memory)
 		require.Equal(t, want.shown, cfg.HTTP.Memory.String())
 	}
+}
+
+func TestTheFrontDoorsSettings(t *testing.T) {
+	t.Parallel()
+	_, err := config.Load([]string{
+		"APP_HTTP_DOCS=true", "APP_HTTP_HOSTS=https://shop.example", "APP_HTTP_CORS_ORIGINS=https://shop.example/", "APP_OPS_ADDR=8081",
+		"APP_HTTP_CORS_MAX_AGE=48h",
+	})
+	require.EqualError(t, err, `APP_HTTP_HOSTS is "https://shop.example"; it must be a list of host names or addresses separated by commas, such as shop.example,10.0.0.7, or *
+APP_HTTP_CORS_ORIGINS is "https://shop.example/"; it must be a list of origins separated by commas, such as https://shop.example, or *
+APP_HTTP_CORS_MAX_AGE is "48h"; it must be a duration with its unit, such as 500ms, 30s or 10m, from 0 to 24h; the default is 10m
+APP_HTTP_DOCS is "true"; it must be auto, on or off; the default is auto
+APP_OPS_ADDR is "8081"; it must be an address to listen on, host:port, or auto, or off; the default is auto`)
+	_, err = config.Load([]string{"APP_HTTP_CORS_ORIGINS=*", "APP_HTTP_CORS_CREDENTIALS=true", "APP_HTTP_TLS_KEY=x"})
+	require.EqualError(t, err, `APP_HTTP_CORS_CREDENTIALS is true; it does not go with * in APP_HTTP_CORS_ORIGINS: name the origins whose pages may send cookies
+APP_HTTP_TLS_KEY and APP_HTTP_TLS_CERT go together: give both, or neither`)
+	cfg, err := config.Load([]string{"APP_HTTP_HOSTS=*, Shop.example:80", "APP_HTTP_CORS_ORIGINS=http://a.example:81,https://b.example", "APP_OPS_ADDR=off"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"*", "Shop.example:80"}, cfg.HTTP.Hosts)
+	require.True(t, cfg.HTTP.ShowsDocs(cfg.App))
+	require.False(t, cfg.HTTP.ShowsDocs(config.App{Env: "production"}))
 }

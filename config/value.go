@@ -108,6 +108,7 @@ func newValidator() *validator.Validate {
 	v.SetTagName("binding")
 	for name, valid := range map[string]func(string) bool{
 		listenAddr: isListenAddr, databaseURL: isDatabaseURL, collectorURL: isCollectorURL, header: isHeader,
+		opsAddr: isOpsAddr, hostName: isHostName, webOrigin: isWebOrigin,
 	} {
 		rule := func(l validator.FieldLevel) bool { return valid(l.Field().String()) }
 		if err := v.RegisterValidation(name, rule); err != nil {
@@ -123,7 +124,24 @@ const (
 	databaseURL  = "database_url"
 	collectorURL = "collector_url"
 	header       = "header"
+	opsAddr      = "ops_addr"
+	hostName     = "host_name"
+	webOrigin    = "web_origin"
 )
+
+func isOpsAddr(s string) bool { return s == "auto" || s == "off" || isListenAddr(s) }
+
+// isHostName reports whether s can stand in a Host header, with a port or without, or is "*".
+func isHostName(s string) bool {
+	return s != "" && !strings.ContainsAny(s, " \t/@?#\\") && !strings.Contains(s, "://") && (s == "*" || !strings.Contains(s, "*"))
+}
+
+// isWebOrigin reports whether s is an origin as browsers send it, or "*".
+func isWebOrigin(s string) bool {
+	u, err := url.Parse(s)
+	return s == "*" || err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil &&
+		s == u.Scheme+"://"+u.Host && strings.ToLower(s) == s
+}
 
 func isListenAddr(s string) bool {
 	_, port, err := net.SplitHostPort(s)
@@ -192,6 +210,8 @@ func (f field) words() string {
 		return oneOf(strings.Fields(rules["oneof"]))
 	case f.rules == listenAddr:
 		return "an address to listen on, host:port"
+	case f.rules == opsAddr:
+		return "an address to listen on, host:port, or auto, or off"
 	case f.rules == databaseURL:
 		return "sqlite:<file> or postgres://user:password@host:port/name"
 	default:
@@ -212,6 +232,12 @@ func (f field) noun(rules map[string]string) string {
 	case reflect.TypeFor[[]string]():
 		if _, ok := rules["ip|cidr"]; ok {
 			return "a list of addresses or networks separated by commas, such as 10.0.0.0/8,192.168.1.7"
+		}
+		if _, ok := rules[hostName]; ok {
+			return "a list of host names or addresses separated by commas, such as shop.example,10.0.0.7, or *"
+		}
+		if _, ok := rules[webOrigin]; ok {
+			return "a list of origins separated by commas, such as https://shop.example, or *"
 		}
 		if _, ok := rules[header]; ok {
 			return "a list of name=value separated by commas"

@@ -28,7 +28,7 @@ type Answer struct {
 func answerOf(t testing.TB, r *http.Request, rec *httptest.ResponseRecorder) *Answer {
 	return &Answer{
 		t: t, request: r.Method + " " + r.URL.RequestURI(),
-		Code: rec.Code, Head: rec.Result().Header, Body: strings.TrimSuffix(rec.Body.String(), "\n"),
+		Code: rec.Code, Head: rec.Result().Header, Body: rec.Body.String(),
 	}
 }
 

@@ -66,6 +66,7 @@ func New(t testing.TB, parts ...fx.Option) *App {
 		change(&cfg)
 	}
 	cfg.HTTP.Addr = "127.0.0.1:0"
+	cfg.HTTP.Hosts, cfg.Ops.Addr = []string{"*"}, "off"
 	cfg.Database.URL = s.database.URL
 
 	a := &App{t: t, host: s.assemble(t, cfg), now: time.Now}

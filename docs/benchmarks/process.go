@@ -40,7 +40,7 @@ func startService(ctx context.Context, b *bench) (*process, error) {
 	}
 	cmd := exec.Command(binary, "serve")
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "APP_ENV=production", "APP_HTTP_ADDR="+addr, "APP_DATABASE_URL=sqlite:"+filepath.Join(dir, "service.db"))
+	cmd.Env = append(os.Environ(), "APP_ENV=production", "APP_HTTP_ADDR="+addr, "APP_OPS_ADDR=off", "APP_DATABASE_URL=sqlite:"+filepath.Join(dir, "service.db"))
 	return startProcess(ctx, cmd, addr, "/readyz")
 }
 

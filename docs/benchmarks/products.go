@@ -84,6 +84,9 @@ type productLoad struct {
 	sent    int
 	// worked holds, for each round, the nanoseconds for one request until all audit entries were stored.
 	worked measure.Series
+	// counted are the audit entries on the pages before the one that begins at cursor.
+	counted int
+	cursor  string
 }
 
 func (l *productLoad) run(ctx context.Context, n int) (time.Duration, error) {
@@ -119,19 +122,36 @@ func (l *productLoad) drain(ctx context.Context) error {
 	return nil
 }
 
+// entries counts the audit entries. It goes on from the page where the last count ended: entries are only added.
 func (l *productLoad) entries() (int, error) {
-	res, err := http.Get("http://" + l.process.addr + "/audit?limit=1")
+	for {
+		page, err := l.page()
+		if err != nil {
+			return 0, fmt.Errorf("count audit entries: %w", err)
+		}
+		if page.Next == "" {
+			return l.counted + max(len(page.Items), page.Total), nil
+		}
+		l.counted, l.cursor = l.counted+len(page.Items), page.Next
+	}
+}
+
+// auditPage is what both servers answer: ours with the entries, the peer with their number.
+type auditPage struct {
+	Items []struct{} `json:"items"`
+	Next  string     `json:"next"`
+	Total int        `json:"total"`
+}
+
+func (l *productLoad) page() (page auditPage, err error) {
+	res, err := http.Get("http://" + l.process.addr + "/audit?limit=100&cursor=" + l.cursor)
 	if err != nil {
-		return 0, fmt.Errorf("count audit entries: %w", err)
+		return page, err
 	}
 	defer res.Body.Close()
-	var page struct {
-		Data struct {
-			Total int `json:"total"`
-		} `json:"data"`
+	var answer struct {
+		Data auditPage `json:"data"`
 	}
-	if err := json.NewDecoder(res.Body).Decode(&page); err != nil {
-		return 0, fmt.Errorf("count audit entries: %w", err)
-	}
-	return page.Data.Total, nil
+	err = json.NewDecoder(res.Body).Decode(&answer)
+	return answer.Data, err
 }

@@ -103,7 +103,7 @@ func startOnce(ctx context.Context, b *bench, binary string) (time.Duration, err
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "APP_DATABASE_URL=sqlite:"+filepath.Join(dir, "start.db"), "APP_HTTP_ADDR=127.0.0.1:0", "APP_LOG_LEVEL=error")
+	cmd.Env = append(os.Environ(), "APP_DATABASE_URL=sqlite:"+filepath.Join(dir, "start.db"), "APP_HTTP_ADDR=127.0.0.1:0", "APP_OPS_ADDR=off", "APP_LOG_LEVEL=error")
 	var complaints strings.Builder
 	cmd.Stderr = &complaints
 	out, err := cmd.Output()

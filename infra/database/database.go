@@ -27,7 +27,10 @@ type DB struct {
 	pool   *pool
 	gorm   *gorm.DB
 
-	vitals  vitals
+	vitals vitals
+	// searches has a place for each search that may run; see pool.Search.
+	searches chan struct{}
+
 	opening sync.Mutex // serialises Open and Close
 	conns   atomic.Pointer[connections]
 }
@@ -54,7 +57,7 @@ func New(cfg config.Database, logger *zap.Logger) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{cfg: cfg, source: src, logger: logger}
+	db := &DB{cfg: cfg, source: src, logger: logger, searches: make(chan struct{}, max(1, cfg.MaxConns/searchShare))}
 	db.pool = &pool{db: db}
 	db.gorm, err = gorm.Open(newDialector(db), &gorm.Config{
 		SkipDefaultTransaction: true,

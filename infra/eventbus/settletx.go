@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"go.uber.org/zap"
-
 	"plugboard/infra/database"
 )
 
@@ -207,10 +205,8 @@ func (s *settler) timed(ctx context.Context, d *Incoming) error {
 	case <-timer.C:
 		d.lane.abandoned.Add(1)
 		go func() {
-			err := <-done
+			<-done
 			d.lane.abandoned.Add(-1)
-			s.o.log.Info("an event handler that had been given up has ended", zap.String("subscription", d.Subscription()),
-				zap.String("event", d.ID()), zap.NamedError("outcome", err))
 		}()
 		return &handlerError{errAbandoned}
 	}

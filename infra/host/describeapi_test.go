@@ -74,8 +74,10 @@ func TestRoutesDescribeTheAPI(t *testing.T) {
 			"package": "plugboard/app", "default": "20", "minimum": "1", "maximum": "100", "example": "20",
 		}),
 		"offset": field("query", "integer", "PageQuery", "Offset", map[string]any{
-			"package": "plugboard/app", "default": "0", "minimum": "0", "example": "0",
+			"package": "plugboard/app", "default": "0", "minimum": "0", "maximum": "10000", "example": "0",
 		}),
+		"cursor": field("query", "string", "PageQuery", "Cursor", map[string]any{"package": "plugboard/app", "max_length": "4096"}),
+		"total":  field("query", "boolean", "PageQuery", "Total", map[string]any{"package": "plugboard/app", "example": "false"}),
 		"id": field("path", "integer", "describedQuery", "ID", map[string]any{
 			"required": true, "minimum": "1", "maximum": "9", "example": "1",
 		}),

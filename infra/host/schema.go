@@ -131,7 +131,7 @@ func integerSchema(t reflect.Type) *description.Schema {
 }
 
 func (c *schemas) ofList(t reflect.Type) *description.Schema {
-	if t.Elem().Kind() == reflect.Uint8 {
+	if t.Elem() == reflect.TypeFor[byte]() { // not a named byte, of which the JSON library makes a list
 		return &description.Schema{Type: "string", Format: "byte"}
 	}
 	s := &description.Schema{Type: "array", Items: c.of(t.Elem())}

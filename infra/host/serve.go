@@ -79,7 +79,7 @@ func (c *Commands) announce(a *App) {
 func (a *App) summaryFields() []zap.Field {
 	n := a.count()
 	return []zap.Field{
-		zap.String("address", a.url("")), zap.Int("plugins", n.plugins), zap.Int("routes", n.routes),
+		zap.String("address", a.url("")), zap.String("operations", a.parts.Server.OpsAddr()), zap.Int("plugins", n.plugins), zap.Int("routes", n.routes),
 		zap.Int("events", n.topics), zap.Int("subscriptions", n.subscriptions), zap.String("pool", a.parts.Pool.Describe()),
 		zap.String("database", a.database()), zap.Duration("took", a.took.Round(time.Millisecond)),
 	}

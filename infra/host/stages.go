@@ -42,7 +42,14 @@ func (a *App) stages() []stage {
 
 func (a *App) listening() stage {
 	return stage{
-		name: "bind the port", startBudget: a.cfg.Lifecycle.HookTimeout, start: a.parts.Server.Listen,
+		name: "bind the port", startBudget: a.cfg.Lifecycle.HookTimeout,
+		start: func(ctx context.Context) error {
+			if a.cfg.App.Env == "production" && a.parts.Server.AnswersAnyHost() {
+				a.parts.Logger.Warn("the service answers for every host name; set APP_HTTP_HOSTS to the names its clients use")
+			}
+			a.leaveDescriptors()
+			return a.parts.Server.Listen(ctx)
+		},
 		stopName: "close the port", stopBudget: a.cfg.Lifecycle.StopTimeout,
 		stop: func(context.Context) error { return a.parts.Server.Close() },
 		own:  true,

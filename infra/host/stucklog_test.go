@@ -66,7 +66,8 @@ func TestNobodyReadsTheLog(t *testing.T) {
 	for _, format := range []string{"json", "console"} {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
-			cmd, url, reader := spawnStuck(t, "load", "APP_LOG_FORMAT="+format)
+			ops := freeAddr(t)
+			cmd, url, reader := spawnStuck(t, "load", "APP_LOG_FORMAT="+format, "APP_OPS_ADDR="+ops)
 			var clients sync.WaitGroup
 			const crowd = 4
 			for range crowd {
@@ -82,7 +83,7 @@ func TestNobodyReadsTheLog(t *testing.T) {
 			clients.Wait()
 			caller := client(t)
 			require.True(t, answered(t, caller, url+"/"+strings.Repeat("%01", 20_000), http.StatusNotFound))
-			require.Positive(t, droppedOf(t, caller, url))
+			require.Positive(t, droppedOf(t, caller, "http://"+ops))
 
 			if format == "json" { // somebody reads it after all
 				told := make(chan string, 1)

@@ -59,11 +59,13 @@ func (a *App) Summary() string {
 	row("database", a.database())
 	row("work pool", a.parts.Pool.Describe())
 	row("address", a.url(""))
-	if a.cfg.HTTP.Docs && a.parts.Spec != nil {
+	if a.cfg.HTTP.ShowsDocs(a.cfg.App) && a.parts.Spec != nil {
 		row("documentation", a.url("/docs"))
 	}
 	row("readiness", a.url("/readyz"))
-	row("metrics", a.url("/metrics"))
+	if ops := a.parts.Server.OpsAddr(); ops != "" {
+		row("metrics", "http://"+reachable(ops)+"/metrics")
+	}
 	_ = t.Flush()
 	return b.String()
 }
@@ -71,7 +73,14 @@ func (a *App) Summary() string {
 func (a *App) database() string { return config.Redact(a.cfg.Database.URL) }
 
 // url is the address of path as a client on this machine reaches it.
-func (a *App) url(path string) string { return "http://" + reachable(a.Addr()) + path }
+func (a *App) url(path string) string { return scheme(a.cfg.HTTP) + reachable(a.Addr()) + path }
+
+func scheme(cfg config.HTTP) string {
+	if cfg.TLSCert != "" {
+		return "https://"
+	}
+	return "http://"
+}
 
 // reachable turns a listening address into one to connect to: an unspecified host is the loopback.
 func reachable(addr string) string {

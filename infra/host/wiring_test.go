@@ -230,7 +230,7 @@ func TestWiringMistakes(t *testing.T) {
 		"untagged field": {
 			parts: []fx.Option{boots("a.one", func(b *app.Boot) { b.POST("/accounts", app.Handle(takeUntagged)) })},
 			want: []string{
-				`plugin a.one (infra/host/wiring_test.go:N): POST /accounts: request field Name has no source: add one of json:"…", uri:"…", form:"…", header:"…"`,
+				`plugin a.one (infra/host/wiring_test.go:N): POST /accounts: request field Name has no source: add one of json:"…", uri:"…", form:"…", header:"…", cookie:"…"`,
 			},
 		},
 		"OnBoot panic": {

@@ -196,7 +196,8 @@ func TestHeadersOfTheHostCannotBeOverwritten(t *testing.T) {
 	h := k.do("GET", "/x", "", "X-Request-ID: mine").Header()
 	require.Equal(t, http.Header{
 		"Content-Type": {"application/json"}, "Content-Length": {"39"}, "X-Request-Id": {"mine"},
-		"X-Content-Type-Options": {"nosniff"}, "X-Own": {"1"},
+		"X-Content-Type-Options": {"nosniff"}, "X-Own": {"1"}, "Cache-Control": {"no-store"}, "Referrer-Policy": {"no-referrer"},
+		"Content-Security-Policy": {"default-src 'none'; frame-ancestors 'none'"},
 	}, h)
 }
 

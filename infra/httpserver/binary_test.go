@@ -153,7 +153,7 @@ func TestBinaryThatIsNotThereYet(t *testing.T) {
 	require.Equal(t, `{"success":true,"data":{},"error":null}`, w.Body.String())
 	require.Equal(t, "application/json", w.Header().Get("Content-Type"))
 	require.Equal(t, "1", w.Header().Get("Retry-After"))
-	require.Empty(t, w.Header().Get("Cache-Control"))
+	require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
 
 	w = k.do("HEAD", "/x", "")
 	require.Equal(t, 202, w.Code)

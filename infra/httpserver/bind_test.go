@@ -305,12 +305,12 @@ func TestRulesAreWordedWithoutGoNames(t *testing.T) {
 		{Field: "names.0", Rule: "lowercase", Message: "must be in lower case"},
 		{Field: "labels.k", Rule: "min", Message: "must have at least 2 characters"},
 		{Field: "labels.k", Rule: "max", Message: "must have at most 1 character"},
-		{Field: "repeat", Rule: "eqfield", Message: "must equal the field it belongs to"},
+		{Field: "repeat", Rule: "eqfield", Message: "must equal password"},
 		{Field: "when", Rule: "gt", Message: "must be after now"},
 		{Field: "prefix", Rule: "startswith", Message: "must start with p-"},
 		{Field: "odd", Rule: "ne", Message: "must not be 4"},
 		{Field: "needs", Rule: "required_with", Message: "is required"},
-		{Field: "card", Rule: "fieldcontains", Message: "breaks the rule fieldcontains"},
+		{Field: "card", Rule: "fieldcontains", Message: "must contain kind"},
 	}, answer.Details)
 }
 

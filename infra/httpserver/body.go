@@ -81,6 +81,9 @@ func (p *requestPlan) accepts() []string {
 	}
 }
 
+// takesAnything reports whether p takes a body of any media type: one that nothing but its RawBody field reads.
+func (p *requestPlan) takesAnything() bool { return p.raw != nil && p.accepts() == nil }
+
 // hasBody reports whether r carries a body. Of a chunked one only reading tells; the peeked byte is put back.
 func hasBody(r *http.Request) bool {
 	if r.ContentLength >= 0 {

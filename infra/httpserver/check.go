@@ -230,6 +230,7 @@ func (s *Server) Mount(endpoints []app.Endpoint) error {
 		if err := register(s.engine, &e.Endpoint, e.serve); err != nil {
 			return err
 		}
+		s.mounted = append(s.mounted, e)
 		heads[e.Path] = heads[e.Path] || e.Method == http.MethodHead
 		s.routes = append(s.routes, describeRoute(e))
 	}

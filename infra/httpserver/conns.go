@@ -21,9 +21,11 @@ const (
 // idle the longest, or else of the one that has kept us waiting the longest for its first request.
 type conns struct {
 	limit   int // 0: none
+	spare   int // how many beyond it
 	open    atomic.Int64
 	spares  atomic.Int64
 	refused atomic.Int64 // closed, or closed to make room
+	heads   atomic.Int64 // closed on a head that never became a request
 
 	mu    sync.Mutex // guards the lists, and their members' links
 	idle  connList   // those between two requests
@@ -36,6 +38,7 @@ type conn struct {
 	set    *conns
 	spare  bool
 	closed atomic.Bool
+	head   head
 
 	list       *connList // the one it is in, or nil
 	prev, next *conn
@@ -66,7 +69,7 @@ func (l limitedListener) Accept() (net.Conn, error) {
 func (s *conns) admit(accepted net.Conn) *conn {
 	c := &conn{Conn: accepted, set: s}
 	if s.limit > 0 && s.open.Load() >= int64(s.limit) && !s.makeRoom() {
-		if s.spares.Load() >= spareConns {
+		if s.spares.Load() >= int64(s.spare) {
 			s.refused.Add(1)
 			return nil
 		}
@@ -107,7 +110,12 @@ func (s *conns) changed(of net.Conn, state http.ConnState) {
 	case http.StateNew:
 		s.fresh.add(c)
 	case http.StateIdle:
+		c.head.await()
 		s.idle.add(c)
+	case http.StateClosed:
+		if c.head.isOpen() {
+			s.heads.Add(1)
+		}
 	}
 }
 
@@ -139,15 +147,32 @@ func (c *conn) CloseWrite() error {
 	return nil
 }
 
-// spareKey marks the requests of spare connections.
-type spareKey struct{}
+// connKey is where the contexts of a connection's requests have it.
+type connKey struct{}
 
-// connContext marks the contexts of a spare connection's requests.
+// connContext puts the connection into the contexts of its requests.
 func connContext(ctx context.Context, of net.Conn) context.Context {
-	if c, ok := of.(*conn); ok && c.spare {
-		return context.WithValue(ctx, spareKey{}, true)
+	if c, ok := of.(*conn); ok {
+		return context.WithValue(ctx, connKey{}, c)
 	}
 	return ctx
+}
+
+// connOf returns the connection of a request; nil when the request did not come by one of ours.
+func connOf(r *http.Request) *conn {
+	c, _ := r.Context().Value(connKey{}).(*conn)
+	return c
+}
+
+// LimitConnections lowers the most connections that are open at a time to most, with those beyond the limit that are kept
+// for the probes. It returns how many that leaves, and 0 when the settings ask for no more. It is called before [Server.Serve].
+func (s *Server) LimitConnections(most int) (left int) {
+	if s.conns.limit > 0 && s.conns.limit+spareConns <= most {
+		return 0
+	}
+	s.conns.spare = min(spareConns, most/4)
+	s.conns.limit = most - s.conns.spare
+	return s.conns.limit
 }
 
 // connList is a list of connections, the oldest first.

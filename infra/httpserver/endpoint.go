@@ -1,6 +1,7 @@
 package httpserver
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -177,6 +178,7 @@ func (e *endpoint) bind(x *exchange, params gin.Params, request any) error {
 	}
 	p.bindURI(params, into, bad)
 	p.bindHeader(x.request.Header, into, bad)
+	p.bindCookies(x.request, into, bad)
 	fromBody, err := e.bindBody(x, into, bad)
 	if err != nil {
 		return err
@@ -207,8 +209,14 @@ func (e *endpoint) bindBody(x *exchange, into reflect.Value, bad *violations) (f
 	if err := x.readBody(buf, e.bodyLimit, p.memoryFactor()); err != nil {
 		return false, err
 	}
-	if p.json != nil {
+	if p.raw != nil {
+		into.FieldByIndex(p.raw).SetBytes(bytes.Clone(buf.Bytes()))
+	}
+	switch {
+	case p.json != nil:
 		return false, p.json.decode(buf.Bytes(), into, p.patch, p.strict, bad)
+	case !p.formBody:
+		return false, nil
 	}
 	return true, p.bindFormBody(buf.Bytes(), as, into, bad)
 }
@@ -216,14 +224,14 @@ func (e *endpoint) bindBody(x *exchange, into reflect.Value, bad *violations) (f
 // acceptedType returns the body's media type when the endpoint takes it.
 func (e *endpoint) acceptedType(r *http.Request) (mediaType, error) {
 	accepted := e.plan.accepts()
-	if accepted == nil {
+	if accepted == nil && !e.plan.takesAnything() {
 		return mediaType{}, app.Errorf(app.UnsupportedType, "this endpoint takes no body")
 	}
 	as, err := readMediaType(r)
 	if err != nil {
 		return as, err
 	}
-	if slices.Contains(accepted, as.name) {
+	if slices.Contains(accepted, as.name) || e.plan.takesAnything() {
 		return as, nil
 	}
 	return as, app.Errorf(app.UnsupportedType, "the body must be %s", strings.Join(accepted, " or "))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -113,8 +114,13 @@ func isRefusal(err error) bool {
 
 // applyHeader adds the headers the plugin set, except those that are the host's.
 func (x *exchange) applyHeader(h http.Header) {
-	id, connection := h["X-Request-Id"], h["Connection"]
+	id, connection, vary := h["X-Request-Id"], h["Connection"], h["Vary"]
 	x.call.WriteHeader(h)
+	for _, v := range vary {
+		if !slices.Contains(h["Vary"], v) {
+			h["Vary"] = append(h["Vary"], v)
+		}
+	}
 	h["X-Request-Id"], h["X-Content-Type-Options"] = id, x.server.nosniff
 	delete(h, "Connection")
 	if connection != nil {

@@ -26,6 +26,9 @@ type front struct{ server *Server }
 func (f front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s := f.server
 	active := s.active.enter()
+	if c := connOf(r); c != nil {
+		c.head.enter()
+	}
 	x := &exchange{ResponseWriter: w, server: s, request: r, start: time.Now(), route: s.unknown}
 	returned := false
 	defer func() {
@@ -35,22 +38,34 @@ func (f front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.begin()
 	x.call.Memory = s.memory
 	defer x.call.End()
-	switch {
-	case x.isTooMany(active):
-	case r.RequestURI == "*":
+	if !x.isTooMany(active) {
+		x.serve()
+	}
+	returned = true
+}
+
+// serve answers the request: what may not come in, or is a browser's question, by itself, the rest by way of the routes.
+func (x *exchange) serve() {
+	s := x.server
+	switch err := s.gate.admits(x); {
+	case err != nil:
+		x.fail(x, err)
+	case s.gate.isPreflight(x.request):
+		s.answerPreflight(x)
+	case x.request.RequestURI == "*":
 		x.answerAsterisk()
 	default:
 		s.engine.ServeHTTP(x, x.request)
 	}
-	returned = true
 }
 
 // begin identifies the request and sets the headers every answer has.
 func (x *exchange) begin() {
 	r, h := x.request, x.Header()
 	x.identify()
+	x.call.URL = r.URL
 	h["X-Request-Id"] = []string{x.call.RequestID}
-	h["X-Content-Type-Options"] = x.server.nosniff
+	x.server.setHostHeaders(h)
 	if len(r.TransferEncoding) > 0 || x.server.draining.Load() {
 		x.closeAfter()
 	}
@@ -189,10 +204,11 @@ func (x *exchange) answerGoexit() {
 func (x *exchange) clearHeader() {
 	h := x.Header()
 	for k := range h {
-		if k != "X-Request-Id" && k != "X-Content-Type-Options" && k != "Connection" {
+		if k != "X-Request-Id" && k != "Connection" && k != "Vary" && !strings.HasPrefix(k, "Access-Control-") {
 			delete(h, k)
 		}
 	}
+	x.server.setHostHeaders(h)
 }
 
 // observe counts and logs the finished exchange.

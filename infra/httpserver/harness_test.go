@@ -48,7 +48,8 @@ func serve(t testing.TB, boot func(*app.Boot), change ...func(*httpserver.Params
 	core, logs := observer.New(zap.DebugLevel)
 	p := httpserver.Params{HTTP: benchSettings(), Logger: zap.New(core), Access: true, Pool: inlinePool{}}
 	p.HTTP.Addr = "127.0.0.1:0"
-	p.HTTP.Docs = true
+	p.HTTP.Hosts = []string{"*"} // httptest calls the service example.com
+	p.Docs = true
 	for _, c := range change {
 		c(&p)
 	}
@@ -71,6 +72,14 @@ func (k kit) do(method, target, body string, headers ...string) *httptest.Respon
 	w := httptest.NewRecorder()
 	k.Handler().ServeHTTP(w, r)
 	return w
+}
+
+// metrics returns what the operations listener shows of the metrics.
+func (k kit) metrics() string {
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+	k.OpsHandler().ServeHTTP(w, r)
+	return w.Body.String()
 }
 
 const asJSON = "Content-Type: application/json"

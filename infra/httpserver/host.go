@@ -24,17 +24,14 @@ const probeTimeout = 2 * time.Second
 
 // reservedPaths are the paths the host serves itself, or would if it were set up to.
 func reservedPaths() []string {
-	return []string{"/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/*file"}
+	return []string{"/livez", "/readyz", "/openapi.json", "/docs", "/docs/*file"}
 }
 
 // mountHost puts the host's own routes on the router.
 func (s *Server) mountHost(p Params) {
-	s.mountOwn("/livez", func(x *exchange, _ *gin.Context) { x.succeed(http.StatusOK, state{"alive"}) })
-	s.mountOwn("/readyz", s.readyz)
-	if p.Metrics != nil {
-		s.mountOwn("/metrics", func(_ *exchange, c *gin.Context) { p.Metrics.ServeHTTP(c.Writer, c.Request) })
-	}
-	if !p.HTTP.Docs || p.Spec == nil {
+	s.mountOwn("/livez", func(x *exchange, _ *gin.Context) { x.livez() })
+	s.mountOwn("/readyz", func(x *exchange, _ *gin.Context) { x.readyz() })
+	if !p.Docs || p.Spec == nil {
 		return
 	}
 	s.mountOwn("/openapi.json", func(x *exchange, _ *gin.Context) { x.sendText("application/json", p.Spec()) })
@@ -62,10 +59,13 @@ type state struct {
 	Status string `json:"status"`
 }
 
+// livez answers that the process answers.
+func (x *exchange) livez() { x.succeed(http.StatusOK, state{"alive"}) }
+
 // readyz answers whether the service wants requests: it has started, its probe passes, and it is not stopping.
-func (s *Server) readyz(x *exchange, _ *gin.Context) {
-	if err := s.readiness(x.request.Context()); err != nil {
-		s.logger.Debug("not ready", zap.Error(err))
+func (x *exchange) readyz() {
+	if err := x.server.readiness(x.request.Context()); err != nil {
+		x.logger().Debug("not ready", zap.Error(err))
 		x.write(x, failure{status: http.StatusServiceUnavailable, code: app.Unavailable, message: notReady(err), retry: time.Second})
 		return
 	}

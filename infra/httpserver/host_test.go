@@ -86,7 +86,7 @@ func TestDocsAreServedFromTheBinary(t *testing.T) {
 	require.Equal(t, 404, k.do("GET", "/docs/swagger-ui.css.gz", "").Code)
 	require.Equal(t, 404, k.do("GET", "/docs/../openapi.json", "").Code)
 
-	off := serve(t, func(*app.Boot) {}, spec, func(p *httpserver.Params) { p.HTTP.Docs = false })
+	off := serve(t, func(*app.Boot) {}, spec, func(p *httpserver.Params) { p.Docs = false })
 	require.Equal(t, 404, off.do("GET", "/docs/", "").Code)
 	require.Equal(t, 404, off.do("GET", "/openapi.json", "").Code)
 }
@@ -103,7 +103,7 @@ func TestMetrics(t *testing.T) {
 	}
 	k.do("BREW", "/no", "")
 	k.do("HEAD", "/x/1", "")
-	text := k.do("GET", "/metrics", "").Body.String()
+	text := k.metrics()
 	for _, want := range []string{
 		`plugboard_http_requests_total{method="GET",route="/x/:id",status="200"} 2`,
 		`plugboard_http_requests_total{method="GET",route="/x/:id",status="422"} 1`,
@@ -111,8 +111,8 @@ func TestMetrics(t *testing.T) {
 		`plugboard_http_requests_total{method="GET",route="unknown",status="404"} 2`,
 		`plugboard_http_requests_total{method="other",route="unknown",status="404"} 1`,
 		`plugboard_http_request_duration_seconds_count{method="GET",route="/x/:id"} 3`,
-		`plugboard_http_requests_in_flight 1`,
 		`plugboard_ready 0`,
+		`plugboard_http_requests_in_flight 0`,
 	} {
 		require.Contains(t, text, want)
 	}
@@ -124,15 +124,15 @@ func TestModuleProvidesTheServer(t *testing.T) {
 	t.Parallel()
 	var s *httpserver.Server
 	cfg := benchSettings()
-	cfg.Docs = true
+	cfg.Docs = "on"
 	registry := prometheus.NewRegistry()
 	err := fx.New(fx.NopLogger, httpserver.Module, httpserver.Spec(func() string { return "{}" }),
-		fx.Supply(cfg, config.Log{Access: true}, zap.NewNop()),
+		fx.Supply(cfg, config.App{}, config.Ops{Addr: "off"}, config.Log{Access: true}, zap.NewNop()),
 		fx.Provide(func() (prometheus.Registerer, prometheus.Gatherer, app.Pool) { return registry, registry, inlinePool{} }),
 		fx.Populate(&s)).Err()
 	require.NoError(t, err)
 	k := kit{Server: s}
 	require.Equal(t, "{}", k.do("GET", "/openapi.json", "").Body.String())
-	require.Contains(t, k.do("GET", "/metrics", "").Body.String(), "plugboard_http")
+	require.Contains(t, k.metrics(), "plugboard_http")
 	require.Equal(t, http.StatusNotFound, k.do("GET", "/x", "").Code)
 }

@@ -3,9 +3,11 @@ package httpserver
 import (
 	"bytes"
 	"cmp"
+	stdjson "encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"reflect"
 	"strconv"
 	"strings"
@@ -33,9 +35,10 @@ func (j *jsonPlan) decode(body []byte, request reflect.Value, patch, strict bool
 	return j.decodeCarefully(body, request, patch, strict, bad)
 }
 
-// suspicious reports whether body may contain nulls, NUL characters or deep nesting.
+// suspicious reports whether body may contain nulls, NUL characters, numbers next to 0 or deep nesting.
 func suspicious(body []byte) bool {
 	return bytes.Contains(body, []byte("null")) || bytes.Contains(body, []byte(`\u0000`)) ||
+		bytes.Contains(body, []byte("e-")) || bytes.Contains(body, []byte("E-")) ||
 		(len(body) > maxDepth && bytes.Count(body, []byte{'{'})+bytes.Count(body, []byte{'['}) > maxDepth)
 }
 
@@ -43,7 +46,7 @@ func (j *jsonPlan) decodeCarefully(body []byte, request reflect.Value, patch, st
 	if err := checkSyntax(body); err != nil {
 		return err
 	}
-	w := walker{dec: jsontext.NewDecoder(bytes.NewReader(body)), bad: bad, patch: patch, strict: strict}
+	w := walker{dec: jsontext.NewDecoder(bytes.NewReader(body)), options: j.options, bad: bad, patch: patch, strict: strict}
 	if w.dec.PeekKind() != '{' {
 		bad.add("body", "type", j.root.expect)
 		return nil
@@ -100,6 +103,27 @@ func syntaxError(err error) error {
 	}
 }
 
+// keepNumber decodes a number of a field of the type any that no float64 equals, such as an id beyond 2^53, as a
+// json.Number, which has its digits. All other values are decoded as always.
+func keepNumber(dec *jsontext.Decoder, value *any) error {
+	if dec.PeekKind() != '0' {
+		return errors.ErrUnsupported
+	}
+	raw, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	number, err := strconv.ParseFloat(string(raw), 64)
+	if err != nil {
+		return err
+	}
+	*value = number
+	if isInteger := !bytes.ContainsAny(raw, ".eE"); isInteger && math.Abs(number) >= 1<<53 {
+		*value = stdjson.Number(raw)
+	}
+	return nil
+}
+
 func fieldPath(p jsontext.Pointer) string {
 	var parts []string
 	for token := range p.Tokens() {
@@ -124,11 +148,12 @@ func clip(text string) string {
 
 // walker fills a request from a body whose syntax is known to be right, and notes all that does not fit.
 type walker struct {
-	dec    *jsontext.Decoder
-	bad    *violations
-	path   []string
-	patch  bool
-	strict bool
+	dec     *jsontext.Decoder
+	options json.Options
+	bad     *violations
+	path    []string
+	patch   bool
+	strict  bool
 }
 
 func (w *walker) violate(rule, message string) {
@@ -279,8 +304,10 @@ func (w *walker) leaf(n *jsonNode, dst reflect.Value) error {
 		w.violate("nul", messageNUL)
 	case n.accepts != 0 && raw.Kind() != n.accepts:
 		w.violate("type", n.expect)
-	case json.Unmarshal(raw, dst.Addr().Interface()) != nil:
+	case json.Unmarshal(raw, dst.Addr().Interface(), w.options) != nil:
 		w.violate("type", cmp.Or(n.expect, messageRange))
+	case dst.CanFloat() && dst.Float() == 0 && underflows(string(raw)):
+		w.violate("type", messageTiny)
 	}
 	return nil
 }

@@ -73,6 +73,7 @@ var (
 		reflect.TypeFor[json.Marshaler](),
 		reflect.TypeFor[encoding.TextMarshaler](),
 	}
+	byteType       = reflect.TypeFor[byte]()
 	rawMessageType = reflect.TypeFor[stdjson.RawMessage]()
 	rawValueType   = reflect.TypeFor[jsontext.Value]()
 )
@@ -113,13 +114,19 @@ func (c *planner) compileJSON() {
 		b.checkOptions(f.label, f.options)
 		root.members[f.name] = jsonMember{index: f.index, node: b.node(f.typ, f.label)}
 	}
-	c.plan.json = &jsonPlan{root: root, shadow: c.shadow, options: json.JoinOptions(json.RejectUnknownMembers(c.plan.strict))}
+	options := json.RejectUnknownMembers(c.plan.strict)
+	if b.open {
+		options = json.JoinOptions(options, json.WithUnmarshalers(json.UnmarshalFromFunc(keepNumber)))
+	}
+	c.plan.json = &jsonPlan{root: root, shadow: c.shadow, options: options}
 }
 
 // nodeBuilder turns Go types into nodes, each type once.
 type nodeBuilder struct {
 	planner *planner
 	known   map[reflect.Type]*jsonNode
+	// open tells that some value can be any JSON.
+	open bool
 }
 
 func (b *nodeBuilder) checkOptions(label string, options []string) {
@@ -147,11 +154,13 @@ func (b *nodeBuilder) fill(n *jsonNode, label string) {
 		value, _ := typ.FieldByName("Value")
 		n.kind, n.elem = nodeOptional, b.node(value.Type, label)
 	case isOpen(typ):
-		n.kind = nodeOpen
+		n.kind, b.open = nodeOpen, true
 	case typ == durationType:
 		b.planner.problem("request field %s: a time.Duration has no JSON form; use a number of seconds or a string", label)
 	case typ == timeType:
 		n.expect, n.accepts = messageTime, '"'
+	case typ == dateType:
+		n.expect, n.accepts = messageDate, '"'
 	case typ.Kind() == reflect.Pointer:
 		n.kind, n.elem = nodePointer, b.node(typ.Elem(), label)
 	case hasUnmarshaler(typ):
@@ -166,7 +175,7 @@ func (b *nodeBuilder) fillKind(n *jsonNode, label string) {
 	case reflect.Struct:
 		b.fillStruct(n, label)
 	case reflect.Slice:
-		if n.typ.Elem().Kind() == reflect.Uint8 {
+		if n.typ.Elem() == byteType { // a list of a named byte type is a list of numbers, as the JSON library has it
 			n.expect, n.accepts = "must be base64 text", '"'
 			return
 		}

@@ -46,7 +46,12 @@ func (s *Server) Listen(ctx context.Context) error {
 		return listenError(s.config.Addr, err)
 	}
 	s.listener = limitedListener{listener, &s.conns}
-	return nil
+	if s.config.TLSCert != "" {
+		if s.http.TLSConfig, err = newTLSConfig(s.config.TLSCert, s.config.TLSKey, s.logger); err != nil {
+			return err
+		}
+	}
+	return s.ops.listen(ctx)
 }
 
 // listenError says what is wrong with the address.
@@ -72,13 +77,18 @@ func (s *Server) Addr() string {
 func (s *Server) Serve() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.ops.serve()
 	if s.listener == nil || s.served != nil {
 		return
 	}
 	s.served = make(chan struct{})
 	go func() {
 		defer close(s.served)
-		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		serve := s.http.Serve
+		if s.http.TLSConfig != nil {
+			serve = func(l net.Listener) error { return s.http.ServeTLS(l, "", "") }
+		}
+		if err := serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- fmt.Errorf("serve %s: %w", s.listener.Addr(), err)
 		}
 	}()
@@ -138,6 +148,7 @@ func (s *Server) Close() error {
 	s.stopListening()
 	err := s.http.Close()
 	s.waitServed()
+	s.ops.close()
 	if err != nil && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("close http server: %w", err)
 	}

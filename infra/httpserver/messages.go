@@ -2,18 +2,35 @@ package httpserver
 
 import (
 	"reflect"
+	"regexp"
 	"strings"
 	"sync"
 
 	"github.com/go-playground/validator/v10"
 )
 
-// ruleMessage words a violated rule for the caller, without the field's name and without a word about Go.
-func ruleMessage(f validator.FieldError) string {
-	if text, ok := fixedMessage(f.Tag()); ok {
+// ruleName names a violated rule for the caller's program.
+func ruleName(f validator.FieldError) string {
+	if strings.Contains(f.Tag(), "|") {
+		return "any_of"
+	}
+	return f.Tag()
+}
+
+// ruleMessage words a violated rule for the caller, without the field's name and without a word about Go. Other returns the
+// caller's name of another field of the same struct.
+func ruleMessage(f validator.FieldError, other func(name string) string) string {
+	rule := f.Tag()
+	if strings.Contains(rule, "|") {
+		return alternatives(f, other)
+	}
+	if relation, ok := relations()[rule]; ok {
+		return relation + " " + other(f.Param())
+	}
+	if text, ok := fixedMessage(rule); ok {
 		return text
 	}
-	switch f.Tag() {
+	switch rule {
 	case "min", "gte":
 		return bound(f, "at least")
 	case "max", "lte":
@@ -25,8 +42,43 @@ func ruleMessage(f validator.FieldError) string {
 	case "len":
 		return bound(f, "exactly")
 	default:
-		return parameterMessage(f.Tag(), f.Param())
+		return parameterMessage(rule, f.Param())
 	}
+}
+
+// alternatives words a rule of several, of which one must hold: "eq=a|eq=b".
+func alternatives(f validator.FieldError, other func(string) string) string {
+	all := strings.Split(f.Tag(), "|")
+	for i, rule := range all {
+		name, parameter, _ := strings.Cut(rule, "=")
+		all[i] = ruleMessage(oneRule{f, name, parameter}, other)
+	}
+	return strings.Join(all, ", or ")
+}
+
+// oneRule is one of several alternatives.
+type oneRule struct {
+	validator.FieldError
+
+	rule, parameter string
+}
+
+// Tag implements validator.FieldError.
+func (r oneRule) Tag() string { return r.rule }
+
+// Param implements validator.FieldError.
+func (r oneRule) Param() string { return r.parameter }
+
+// choice is one value of a rule such as oneof: a word, or a text in single quotes, as the validator takes it.
+var choice = regexp.MustCompile(`'[^']*'|\S+`)
+
+// Choices returns the values of the parameter of a rule such as oneof: "open 'in progress' done" are three.
+func Choices(parameter string) []string {
+	all := choice.FindAllString(parameter, -1)
+	for i := range all {
+		all[i] = strings.ReplaceAll(all[i], "'", "")
+	}
+	return all
 }
 
 // bound words a limit by what is limited: a number, the length of a text, or the items of a list.
@@ -77,9 +129,9 @@ func timeBound(relation, parameter string) string {
 func parameterMessage(rule, parameter string) string {
 	switch rule {
 	case "oneof", "oneofci":
-		return "must be one of " + strings.Join(strings.Fields(parameter), ", ")
+		return "must be one of " + strings.Join(Choices(parameter), ", ")
 	case "noneof", "noneofci":
-		return "must be none of " + strings.Join(strings.Fields(parameter), ", ")
+		return "must be none of " + strings.Join(Choices(parameter), ", ")
 	case "eq", "eq_ignore_case":
 		return "must be " + parameter
 	case "ne", "ne_ignore_case":
@@ -103,7 +155,7 @@ func parameterMessage(rule, parameter string) string {
 	case "datetime":
 		return "must be a date or time in the agreed form"
 	default:
-		return "breaks the rule " + rule
+		return "has a value that is not allowed"
 	}
 }
 
@@ -114,8 +166,6 @@ func fixedMessage(rule string) (string, bool) {
 		return "is required", true
 	case strings.HasPrefix(rule, "excluded"):
 		return "must not be given together with the others", true
-	case strings.HasSuffix(rule, "field"):
-		return relationMessage(rule), true
 	case strings.HasPrefix(rule, "uuid"):
 		return "must be a UUID", true
 	case strings.HasPrefix(rule, "isbn"):
@@ -125,23 +175,18 @@ func fixedMessage(rule string) (string, bool) {
 	return text, ok
 }
 
-// relationMessage words the rules that compare two fields; their parameter is a Go name, so it is left out.
-func relationMessage(rule string) string {
-	switch strings.TrimSuffix(strings.TrimSuffix(rule, "field"), "cs") {
-	case "eq":
-		return "must equal the field it belongs to"
-	case "ne":
-		return "must differ from the field it belongs to"
-	case "gt":
-		return "must be greater than the field it belongs to"
-	case "gte":
-		return "must not be less than the field it belongs to"
-	case "lt":
-		return "must be less than the field it belongs to"
-	default:
-		return "must not be greater than the field it belongs to"
+// relations are the messages of the rules that compare two fields, in front of the other field's name.
+var relations = sync.OnceValue(func() map[string]string {
+	return map[string]string{
+		"eqfield": "must equal", "nefield": "must differ from",
+		"gtfield": "must be greater than", "gtefield": "must not be less than",
+		"ltfield": "must be less than", "ltefield": "must not be greater than",
+		"eqcsfield": "must equal", "necsfield": "must differ from",
+		"gtcsfield": "must be greater than", "gtecsfield": "must not be less than",
+		"ltcsfield": "must be less than", "ltecsfield": "must not be greater than",
+		"fieldcontains": "must contain", "fieldexcludes": "must not contain",
 	}
-}
+})
 
 // wordings are the messages of the rules without parameters.
 var wordings = sync.OnceValue(func() map[string]string {

@@ -59,6 +59,9 @@ func (s *Server) collectors() []prometheus.Collector {
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "plugboard_http_connections_refused_total", Help: "Connections closed because there were too many: new ones, and idle ones to make room.",
 		}, func() float64 { return float64(s.conns.refused.Load()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "plugboard_http_heads_refused_total", Help: "Connections closed on a request head that was malformed, too large, incomplete or too slow.",
+		}, func() float64 { return float64(s.conns.heads.Load()) }),
 	}
 }
 

@@ -21,7 +21,7 @@ func Spec(read func() string) fx.Option {
 }
 
 // Module provides the *Server, and the budget of memory that requests and deliveries share, as *memory.Budget and as
-// app.Memory. It needs config.HTTP, config.Log, a logger, a prometheus.Registerer and an app.Pool;
+// app.Memory. It needs config.App, config.HTTP, config.Ops, config.Log, a logger, a prometheus.Registerer and an app.Pool;
 // a [SpecFunc], a prometheus.Gatherer whose metrics /metrics shows, and a trace.TracerProvider, are optional.
 var Module = fx.Module("httpserver", fx.Provide(provide, provideMemory, func(b *memory.Budget) app.Memory { return b }))
 
@@ -32,7 +32,9 @@ func provideMemory(settings config.HTTP, registerer prometheus.Registerer) (*mem
 type inputs struct {
 	fx.In
 
+	App        config.App
 	HTTP       config.HTTP
+	Ops        config.Ops
 	Log        config.Log
 	Logger     *zap.Logger
 	Registerer prometheus.Registerer
@@ -45,8 +47,8 @@ type inputs struct {
 
 func provide(in inputs) *Server {
 	p := Params{
-		HTTP: in.HTTP, Access: in.Log.Access, Logger: in.Logger, Registerer: in.Registerer, Pool: in.Pool, Spec: in.Spec, Tracing: in.Tracing,
 		Memory: in.Memory,
+		HTTP:   in.HTTP, Ops: in.Ops, Docs: in.HTTP.ShowsDocs(in.App), Access: in.Log.Access, Logger: in.Logger, Registerer: in.Registerer, Pool: in.Pool, Spec: in.Spec, Tracing: in.Tracing,
 	}
 	if in.Gatherer != nil {
 		p.Metrics = promhttp.HandlerFor(in.Gatherer, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})

@@ -31,7 +31,7 @@ func (x *exchange) isTooMany(active int64) bool {
 	switch {
 	case limit > 0 && active > limit:
 		counter = s.metrics.tooMany
-	case s.conns.spares.Load() > 0 && x.request.Context().Value(spareKey{}) != nil:
+	case s.conns.spares.Load() > 0 && x.isSpare():
 		x.closeAfter()
 		counter = s.metrics.spare
 	default:
@@ -46,4 +46,10 @@ func (x *exchange) isTooMany(active int64) bool {
 		status: http.StatusServiceUnavailable, code: app.Unavailable, message: "too many requests at once, try again later", retry: time.Second,
 	})
 	return true
+}
+
+// isSpare reports whether the request came by a connection beyond the limit.
+func (x *exchange) isSpare() bool {
+	c := connOf(x.request)
+	return c != nil && c.spare
 }

@@ -19,12 +19,14 @@ const (
 	sourceURI    source = "uri"
 	sourceForm   source = "form"
 	sourceHeader source = "header"
+	sourceCookie source = "cookie"
 	sourceJSON   source = "json"
 )
 
 // The types a request or response treats specially.
 var (
 	fileType    = reflect.TypeFor[*app.File]()
+	rawBodyType = reflect.TypeFor[app.RawBody]()
 	filesType   = reflect.TypeFor[[]*app.File]()
 	contextType = reflect.TypeFor[context.Context]()
 	jobType     = reflect.TypeFor[app.Job]()
@@ -62,9 +64,11 @@ type requestPlan struct {
 	uri      []param
 	form     []param
 	header   []param
+	cookies  []param
 	files    []fileParam
 	defaults []defaultValue
 	json     *jsonPlan // nil without JSON fields
+	raw      []int     // the index of the field that takes the body as it was sent; nil without one
 	rules    bool      // some field has validation rules
 	custom   bool      // the request implements app.Validator
 }
@@ -134,6 +138,9 @@ func (c *planner) structFields(typ reflect.Type, index []int, prefix string) (sh
 				c.problem("request field %s%s is not exported and can never be filled", prefix, f.Name)
 			}
 			changed = true
+		case f.Type == rawBodyType:
+			c.rawBody(f, at, prefix)
+			changed = true
 		case c.field(f, at, prefix):
 			as.Tag, jsonFields = f.Tag, true
 		default:
@@ -155,7 +162,7 @@ func hasSourceTag(f reflect.StructField) bool {
 
 // sourcesOf returns the sources f is tagged with and the name under the first.
 func sourcesOf(f reflect.StructField) (sources []source, name string, options []string) {
-	for _, s := range []source{sourceURI, sourceForm, sourceHeader, sourceJSON} {
+	for _, s := range []source{sourceURI, sourceForm, sourceHeader, sourceCookie, sourceJSON} {
 		tag, ok := f.Tag.Lookup(string(s))
 		if !ok || tag == "-" {
 			continue
@@ -175,7 +182,7 @@ func (c *planner) field(f reflect.StructField, at []int, prefix string) bool {
 	sources, name, options := sourcesOf(f)
 	switch {
 	case len(sources) == 0:
-		c.problem(`request field %s has no source: add one of json:"…", uri:"…", form:"…", header:"…"`, label)
+		c.problem(`request field %s has no source: add one of json:"…", uri:"…", form:"…", header:"…", cookie:"…"`, label)
 		return false
 	case len(sources) > 1:
 		c.problem("request field %s has two sources, %s and %s: keep one", label, sources[0], sources[1])
@@ -198,8 +205,7 @@ func (c *planner) field(f reflect.StructField, at []int, prefix string) bool {
 }
 
 func (c *planner) jsonField(f reflect.StructField, at []int, label, name string, options []string) bool {
-	switch c.method {
-	case http.MethodGet, http.MethodHead, http.MethodDelete, http.MethodOptions:
+	if !takesBody(c.method) {
 		c.problem("request field %s comes from a JSON body, which %s requests do not have: use form for the query", label, c.method)
 		return false
 	}
@@ -216,7 +222,7 @@ func (c *planner) textField(f reflect.StructField, at []int, label string, from 
 	}
 	element, slice := f.Type, false
 	parse := parserFor(element)
-	if parse == nil && f.Type.Kind() == reflect.Slice && from != sourceURI {
+	if parse == nil && f.Type.Kind() == reflect.Slice && from != sourceURI && from != sourceCookie {
 		element, slice = f.Type.Elem(), true
 		parse = parserFor(element)
 	}
@@ -229,6 +235,8 @@ func (c *planner) textField(f reflect.StructField, at []int, label string, from 
 	case sourceURI:
 		c.uriSeen = append(c.uriSeen, name)
 		c.plan.uri = c.addParam(c.plan.uri, p, label)
+	case sourceCookie:
+		c.plan.cookies = c.addParam(c.plan.cookies, p, label)
 	case sourceHeader:
 		p.name = textproto.CanonicalMIMEHeaderKey(name)
 		if p.name == "Host" {
@@ -239,6 +247,34 @@ func (c *planner) textField(f reflect.StructField, at []int, label string, from 
 		c.plan.form = c.addParam(c.plan.form, p, label)
 	}
 	c.addDefault(f, at, label)
+}
+
+// rawBody compiles the field that takes the body as it was sent.
+func (c *planner) rawBody(f reflect.StructField, at []int, prefix string) {
+	label := prefix + f.Name
+	if !takesBody(c.method) {
+		c.problem("request field %s takes the body, which %s requests do not have", label, c.method)
+	}
+	if c.plan.raw != nil {
+		c.problem("request field %s: another field takes the body already", label)
+	}
+	if f.Tag.Get("binding") != "" {
+		c.plan.rules = true
+	}
+	if hasSourceTag(f) {
+		c.problem(`request field %s takes the whole body; take its tag out`, label)
+	}
+	c.plan.raw = at
+}
+
+// takesBody reports whether requests of the method may have a body.
+func takesBody(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodDelete, http.MethodOptions:
+		return false
+	default:
+		return true
+	}
 }
 
 func (c *planner) addParam(list []param, p param, label string) []param {

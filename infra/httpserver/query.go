@@ -71,10 +71,37 @@ func (p *requestPlan) bindURI(params gin.Params, request reflect.Value, bad *vio
 	}
 }
 
-// bindHeader fills the fields that come from headers.
+// bindHeader fills the fields that come from headers. A list may be given in one line or in several: RFC 9110, section 5.3,
+// makes no difference between the two.
 func (p *requestPlan) bindHeader(h http.Header, request reflect.Value, bad *violations) {
 	for i := range p.header {
-		p.header[i].bind(h[p.header[i].name], request, bad)
+		values := h[p.header[i].name]
+		if p.header[i].slice {
+			values = listElements(values)
+		}
+		p.header[i].bind(values, request, bad)
+	}
+}
+
+// listElements takes the lines of a header list apart. Empty elements are none.
+func listElements(lines []string) (elements []string) {
+	for _, line := range lines {
+		for element := range strings.SplitSeq(line, ",") {
+			if element = strings.Trim(element, " \t"); element != "" {
+				elements = append(elements, element)
+			}
+		}
+	}
+	return elements
+}
+
+// bindCookies fills the fields that come from cookies. Of several of one name the first counts, which is that of the
+// longest path where it comes from a browser (RFC 6265, section 5.4).
+func (p *requestPlan) bindCookies(r *http.Request, request reflect.Value, bad *violations) {
+	for i := range p.cookies {
+		if c, err := r.Cookie(p.cookies[i].name); err == nil {
+			p.cookies[i].bind([]string{c.Value}, request, bad)
+		}
 	}
 }
 

@@ -1,10 +1,13 @@
 package httpserver
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/go-json-experiment/json"
 
 	"plugboard/app"
 )
@@ -26,6 +29,16 @@ func checkResponse(typ reflect.Type, open bool) []string {
 		c.check(typ, "the response")
 	}
 	return c.problems
+}
+
+// encode encodes a zero value of typ, a struct, and reports what the JSON library has against the type itself, such as two
+// fields of one name or an unknown option in a tag: it would have every answer fail.
+func (c *responseChecker) encode(typ reflect.Type, where string) {
+	_, err := json.Marshal(reflect.New(typ).Interface())
+	var fault *json.SemanticError
+	if errors.As(err, &fault) && fault.GoType == typ && fault.Err != nil {
+		c.problem("%s: %s cannot be sent: %s", where, typ, fault.Err)
+	}
 }
 
 // isEnvelope reports whether typ is an app.Response.
@@ -95,6 +108,9 @@ func (c *responseChecker) checkMap(typ reflect.Type, where string) {
 
 func (c *responseChecker) checkStruct(typ reflect.Type, where string) {
 	opaque := hasMarshaler(typ)
+	if !opaque {
+		c.encode(typ, where)
+	}
 	for f := range typ.Fields() {
 		at := fmt.Sprintf("response field %s.%s", typ.Name(), f.Name)
 		if _, ok := f.Tag.Lookup("gorm"); ok {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"plugboard/app"
 )
 
 // parser sets dst from text, or returns what the text should have been. Messages follow the field's name.
@@ -17,11 +19,14 @@ type parser func(dst reflect.Value, text string) (message string)
 const (
 	messageNUL  = "must not contain NUL characters"
 	messageUTF8 = "must be valid UTF-8"
+	messageTiny = "must not be closer to 0 than a 64-bit float can say"
 	messageForm = "has the wrong form"
+	messageDate = "must be a date such as 2006-01-02"
 	messageTime = "must be a time such as 2006-01-02T15:04:05Z"
 )
 
 var (
+	dateType            = reflect.TypeFor[app.Date]()
 	timeType            = reflect.TypeFor[time.Time]()
 	durationType        = reflect.TypeFor[time.Duration]()
 	textUnmarshalerType = reflect.TypeFor[encoding.TextUnmarshaler]()
@@ -36,6 +41,8 @@ func parserFor(typ reflect.Type) parser {
 		return parseDuration
 	case typ.Kind() == reflect.Pointer:
 		return pointerParser(typ)
+	case typ == dateType:
+		return parseDate
 	case reflect.PointerTo(typ).Implements(textUnmarshalerType):
 		return parseText
 	}
@@ -159,8 +166,17 @@ func parseFloat(dst reflect.Value, text string) string {
 	if err != nil || math.IsInf(n, 0) || math.IsNaN(n) {
 		return message
 	}
+	if n == 0 && underflows(text) {
+		return messageTiny
+	}
 	dst.SetFloat(n)
 	return ""
+}
+
+// underflows reports whether text, a number that parses as 0, is another one: closer to 0 than a float can be.
+func underflows(text string) bool {
+	digits, _, _ := strings.Cut(strings.ToLower(text), "e")
+	return strings.ContainsAny(digits, "123456789")
 }
 
 func parseTime(dst reflect.Value, text string) string {
@@ -169,6 +185,13 @@ func parseTime(dst reflect.Value, text string) string {
 		return messageTime
 	}
 	dst.Set(reflect.ValueOf(t))
+	return ""
+}
+
+func parseDate(dst reflect.Value, text string) string {
+	if parseText(dst, text) != "" {
+		return messageDate
+	}
 	return ""
 }
 

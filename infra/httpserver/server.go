@@ -27,6 +27,10 @@ import (
 type Params struct {
 	// HTTP are the settings.
 	HTTP config.HTTP
+	// Ops are the settings of the operations listener; the zero value is none.
+	Ops config.Ops
+	// Docs serves Spec and the page that shows it.
+	Docs bool
 	// Access logs one line per request.
 	Access bool
 	// Logger gets the access log and what goes wrong; nil is none.
@@ -35,9 +39,9 @@ type Params struct {
 	Registerer prometheus.Registerer
 	// Pool runs CPU-bound handlers. Without one, endpoints that need it are start errors.
 	Pool app.Pool
-	// Spec returns the OpenAPI document as JSON; without it there is none, and no page at /docs.
+	// Spec returns the OpenAPI document as JSON, which Docs shows.
 	Spec func() string
-	// Metrics answers /metrics; without it, the path is not served.
+	// Metrics answers /metrics on the operations listener; without it, the path is not served.
 	Metrics http.Handler
 	// Tracing makes a span for each request; without it, or with one that records nothing, there is none.
 	Tracing trace.TracerProvider
@@ -66,10 +70,15 @@ type Server struct {
 	invalid error // what New found wrong; Check reports it
 
 	compiled map[key]*endpoint
+	mounted  []*endpoint
 	routes   []Route
 	unknown  *route
-	nosniff  []string
+	gate     *gate
+	ops      *operations
 	jsonType []string
+	// Headers of every answer, ready to be set.
+	nosniff, policy, noReferrer, noStore []string
+
 	encoding json.Options
 	buffers  bufferPool
 
@@ -94,22 +103,32 @@ func New(p Params) *Server {
 	}
 	s := &Server{
 		config: p.HTTP, access: p.Access, logger: p.Logger, pool: p.Pool, memory: p.Memory, tracer: telemetry.Tracer(p.Tracing, "plugboard/infra/httpserver"), engine: gin.New(), rules: newValidator(),
-		compiled: map[key]*endpoint{}, nosniff: []string{"nosniff"}, jsonType: []string{"application/json"},
+		compiled: map[key]*endpoint{}, jsonType: []string{"application/json"},
+		nosniff: []string{"nosniff"}, policy: []string{apiPolicy}, noReferrer: []string{"no-referrer"}, noStore: []string{"no-store"},
 		encoding: json.JoinOptions(json.Deterministic(true), jsontext.AllowInvalidUTF8(true)),
 		failed:   make(chan error, 1),
 	}
 	s.active.idle = make(chan struct{}, 1)
-	s.conns.limit = p.HTTP.MaxConnections
+	s.conns.limit, s.conns.spare = p.HTTP.MaxConnections, spareConns
 	var errs [2]error
 	if s.memory == nil {
 		s.memory, errs[0] = memory.New(p.HTTP.Memory, p.Registerer)
 	}
 	s.metrics, errs[1] = newMetrics(p.Registerer, s)
 	s.unknown = &route{path: unknownRoute, metrics: s.metrics}
-	s.invalid = errors.Join(errs[0], errs[1], s.prepareEngine())
-	s.http = s.newHTTPServer()
+	s.invalid = errors.Join(errs[0], errs[1], s.prepareEngine(), s.prepareDoors(p))
 	s.mountHost(p)
 	return s
+}
+
+// prepareDoors makes what stands between the network and the routes.
+func (s *Server) prepareDoors(p Params) (err error) {
+	s.http = s.newHTTPServer()
+	if s.gate, err = newGate(p.HTTP); err != nil {
+		return fmt.Errorf("read APP_HTTP_CORS_ORIGINS: %w", err)
+	}
+	s.ops, err = newOperations(s, p.Ops, p.Metrics)
+	return err
 }
 
 // prepareEngine takes from Gin what the front door does better or not at all.

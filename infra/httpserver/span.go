@@ -14,7 +14,7 @@ import (
 )
 
 // isProbe reports whether a path is one that machines ask for all the time, which is not traced.
-func isProbe(path string) bool { return path == "/livez" || path == "/readyz" || path == "/metrics" }
+func isProbe(path string) bool { return path == "/livez" || path == "/readyz" }
 
 // beginSpan begins the span of the request, within that of its caller if traceparent was right, and makes it the one that
 // what the request causes belongs to.

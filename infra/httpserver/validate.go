@@ -71,7 +71,67 @@ func (s *Server) validate(p *requestPlan, request any, bad *violations) error {
 }
 
 func (s *Server) validateRules(request any, bad *violations) error {
-	err := s.rules.Struct(request)
+	known := violations{list: slices.Clone(bad.list)}
+	err, broken := s.judge(request, nil)
+	if broken {
+		return s.judgeEach(request, known, bad)
+	}
+	return noteViolations(request, err, known, bad)
+}
+
+// judge applies the rules to the fields that skip leaves, all of them without it. Some rules panic on values that they do not
+// know how to compare, which fields of the type any may have: broken tells of that.
+func (s *Server) judge(request any, skip validator.FilterFunc) (err error, broken bool) { //nolint:revive,staticcheck // the error is the caller's, not ours
+	defer func() {
+		if recover() != nil {
+			broken = true
+		}
+	}()
+	if skip == nil {
+		return s.rules.Struct(request), false
+	}
+	return s.rules.StructFiltered(request, skip), false
+}
+
+// judgeEach applies the rules of each of the request's own fields by themselves, after a rule has panicked. The field whose
+// rules do is refused.
+func (s *Server) judgeEach(request any, known violations, bad *violations) error {
+	var fields []string
+	_, _ = s.judge(request, func(ns []byte) bool {
+		fields = append(fields, string(ns))
+		return true
+	})
+	for _, field := range fields {
+		err, broken := s.judge(request, func(ns []byte) bool { return string(ns) != field && !within(string(ns), field) })
+		if broken {
+			bad.add(clip(s.wireField(request, field)), "type", "has a value that its rules do not fit")
+			continue
+		}
+		if err := noteViolations(request, err, known, bad); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// within reports whether a field of the validator's namespace lies within another, which may be a list or map.
+func within(field, whole string) bool {
+	rest, ok := strings.CutPrefix(field, whole)
+	return ok && rest != "" && (rest[0] == '.' || rest[0] == '[')
+}
+
+// wireField returns the caller's name of a field of the request, which the validator names "Request.Field".
+func (s *Server) wireField(request any, namespace string) string {
+	typ := reflect.TypeOf(request).Elem()
+	name := namespace[strings.LastIndexByte(namespace, '.')+1:]
+	if f, ok := typ.FieldByName(name); ok {
+		return wireName(f)
+	}
+	return name
+}
+
+// noteViolations adds what the validator found to bad, but for fields that are known to be wrong.
+func noteViolations(request any, err error, known violations, bad *violations) error {
 	if err == nil {
 		return nil
 	}
@@ -79,7 +139,6 @@ func (s *Server) validateRules(request any, bad *violations) error {
 	if !errors.As(err, &found) {
 		return fmt.Errorf("validate request: %w", err)
 	}
-	known := violations{list: slices.Clone(bad.list)}
 	for _, f := range found {
 		if bad.full() {
 			break // the validator finds as many as the body has room for
@@ -88,9 +147,37 @@ func (s *Server) validateRules(request any, bad *violations) error {
 		if notGiven(f) || known.covers(field) {
 			continue
 		}
-		bad.add(clip(field), f.Tag(), ruleMessage(f))
+		bad.add(clip(field), ruleName(f), ruleMessage(f, otherField(reflect.TypeOf(request).Elem(), f)))
 	}
 	return nil
+}
+
+// otherField returns the caller's name of the field that a rule such as eqfield compares with.
+func otherField(request reflect.Type, f validator.FieldError) func(name string) string {
+	return func(name string) string {
+		typ := request
+		path := strings.Split(f.StructNamespace(), ".")
+		for _, step := range path[1:max(1, len(path)-1)] {
+			step, _, _ = strings.Cut(step, "[")
+			inner, ok := structOf(typ).FieldByName(step)
+			if !ok {
+				return "another field"
+			}
+			typ = inner.Type
+		}
+		if other, ok := structOf(typ).FieldByName(name); ok && wireName(other) != "" && wireName(other) != embedMark {
+			return wireName(other)
+		}
+		return "another field"
+	}
+}
+
+// structOf returns the struct that typ is, points to or lists; a struct without fields when there is none.
+func structOf(typ reflect.Type) reflect.Type {
+	if typ = under(element(under(typ))); typ.Kind() == reflect.Struct {
+		return typ
+	}
+	return reflect.TypeFor[struct{}]()
 }
 
 // notGiven reports whether f complains about a value that was not given and need not be: a pointer or an
@@ -134,15 +221,22 @@ func (c *ruleChecker) structType(typ reflect.Type) {
 	if IsOptional(typ) {
 		c.rules.RegisterCustomTypeFunc(optionalValue, reflect.Zero(typ).Interface())
 	}
+	guarded := map[string]string{}
 	for f := range typ.Fields() {
 		if !f.IsExported() && !f.Anonymous {
 			continue
 		}
 		c.structType(f.Type)
 		c.elements(f)
+		if tag := withoutNil(f); tag != f.Tag.Get("binding") {
+			guarded[f.Name] = tag
+		}
 		if tag := f.Tag.Get("binding"); tag != "" && tag != "-" {
 			c.field(f, tag)
 		}
+	}
+	if len(guarded) > 0 {
+		c.rules.RegisterStructValidationMapRules(guarded, reflect.Zero(typ).Interface())
 	}
 	if len(c.problems) == 0 {
 		if why := c.panics(func() { _ = c.rules.Struct(reflect.Zero(typ).Interface()) }); why != "" {
@@ -151,9 +245,37 @@ func (c *ruleChecker) structType(typ reflect.Type) {
 	}
 }
 
+// withoutNil returns the rules of f, such that those behind a condition are not applied to a missing value: the validator
+// goes on behind "required_if=…" and its like when the condition does not hold, and panics at the next rule.
+func withoutNil(f reflect.StructField) string {
+	tag := f.Tag.Get("binding")
+	if kind := f.Type.Kind(); kind != reflect.Pointer && kind != reflect.Interface && !IsOptional(f.Type) {
+		return tag
+	}
+	rules := strings.Split(tag, ",")
+	last := -1
+	for i, rule := range rules {
+		if rule == "dive" {
+			break
+		}
+		if strings.HasPrefix(rule, "required_") || strings.HasPrefix(rule, "excluded_") || strings.HasPrefix(rule, "skip_") {
+			last = i
+		}
+	}
+	if last < 0 || last == len(rules)-1 {
+		return tag
+	}
+	return strings.Join(slices.Insert(rules, last+1, "omitnil"), ",")
+}
+
 // elements reports a list or map whose elements have rules that nobody would apply, though the description tells of them.
 func (c *ruleChecker) elements(f reflect.StructField) {
-	dives := strings.Count(","+f.Tag.Get("binding")+",", ",dive,")
+	dives := 0
+	for rule := range strings.SplitSeq(f.Tag.Get("binding"), ",") {
+		if rule == "dive" {
+			dives++
+		}
+	}
 	typ := under(f.Type)
 	for isCollection(typ) {
 		typ = under(typ.Elem())
@@ -194,6 +316,8 @@ func (c *ruleChecker) field(f reflect.StructField, tag string) {
 	for rule := range strings.SplitSeq(tag, ",") {
 		name, _, _ := strings.Cut(rule, "=")
 		switch {
+		case strings.Contains(rule, "|"):
+			c.alternatives(f.Name, rule, typ)
 		case name == "dive" && !isCollection(under(typ)), name == "keys" && under(outer).Kind() != reflect.Map:
 			c.problems = append(c.problems, fmt.Sprintf("request field %s: the rule %q does not fit a %s", f.Name, rule, typ))
 			return
@@ -210,6 +334,21 @@ func (c *ruleChecker) field(f reflect.StructField, tag string) {
 			c.rule(f.Name, rule, typ)
 		}
 	}
+}
+
+// alternatives checks a rule of several, of which one must hold, as a whole unless one of them needs the other fields.
+func (c *ruleChecker) alternatives(field, rule string, typ reflect.Type) {
+	for part := range strings.SplitSeq(rule, "|") {
+		name, _, _ := strings.Cut(part, "=")
+		if slices.Contains(ioRules, name) {
+			c.problems = append(c.problems, fmt.Sprintf("request field %s: the rule %q looks at the disk or the network, which validation must not do", field, name))
+			return
+		}
+		if isStructural(name) {
+			return
+		}
+	}
+	c.rule(field, rule, typ)
 }
 
 func isCollection(typ reflect.Type) bool {

@@ -35,7 +35,7 @@ func start(t *testing.T) string {
 	cmd := exec.Command(build(t), "serve")
 	cmd.Dir = t.TempDir()
 	cmd.Env = []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "APP_HTTP_ADDR=127.0.0.1:0", "APP_LOG_FORMAT=json",
+		"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "APP_HTTP_ADDR=127.0.0.1:0", "APP_OPS_ADDR=off", "APP_LOG_FORMAT=json",
 		"APP_DATABASE_URL=sqlite:" + filepath.Join(cmd.Dir, "service.db"),
 	}
 	output, err := cmd.StderrPipe()

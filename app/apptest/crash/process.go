@@ -30,7 +30,7 @@ type service struct {
 func (s *service) environment() []string {
 	return append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "TZ=UTC",
-		"APP_HTTP_ADDR=127.0.0.1:0", "APP_DATABASE_URL=" + s.database, "APP_LOG_FORMAT=json", "APP_LOG_ACCESS=false",
+		"APP_HTTP_ADDR=127.0.0.1:0", "APP_OPS_ADDR=off", "APP_DATABASE_URL=" + s.database, "APP_LOG_FORMAT=json", "APP_LOG_ACCESS=false",
 		"APP_EVENTS_POLL=200ms", "APP_DATABASE_SLOW_QUERY=0s",
 	}, s.settings...)
 }

@@ -61,5 +61,8 @@ func (j straightJob) Done() <-chan struct{} { return j.done }
 // SetStatus implements app.Job.
 func (straightJob) SetStatus(int) {}
 
+// Reserve implements app.Job.
+func (straightJob) Reserve(int64) error { return nil }
+
 // Logger implements app.Job.
 func (straightJob) Logger() *zap.Logger { return zap.NewNop() }

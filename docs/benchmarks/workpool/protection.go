@@ -179,7 +179,7 @@ func (r *running) watch() func() map[string]float64 {
 // gauges raises each peak to what the service says now.
 func (r *running) gauges(peak map[string]float64) {
 	client := &http.Client{Timeout: 5 * time.Second}
-	resp, err := client.Get(r.base + "/metrics")
+	resp, err := client.Get(r.ops + "/metrics")
 	if err != nil {
 		return
 	}

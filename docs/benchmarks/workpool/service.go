@@ -60,17 +60,21 @@ func (b *builds) start(name string, core int) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
+	ops, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
 	dir, err := os.MkdirTemp(b.dir, "data-")
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.Command(b.command[name][0], b.command[name][1:]...) //nolint:gosec // built above, or this binary
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "APP_ENV=production", "APP_HTTP_ADDR="+addr, "APP_DATABASE_URL=sqlite:"+filepath.Join(dir, "service.db"))
+	cmd.Env = append(os.Environ(), "APP_ENV=production", "APP_HTTP_ADDR="+addr, "APP_OPS_ADDR="+ops, "APP_DATABASE_URL=sqlite:"+filepath.Join(dir, "service.db"))
 	if err := startOn(cmd, core); err != nil {
 		return nil, fmt.Errorf("start %s service: %w", name, err)
 	}
-	r := &running{process{cmd: cmd, base: "http://" + addr}}
+	r := &running{process: process{cmd: cmd, base: "http://" + addr}, ops: "http://" + ops}
 	if err := r.prepare(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start %s service: %w", name, err), r.stop())
 	}
@@ -87,7 +91,11 @@ func freeAddr() (string, error) {
 }
 
 // running is a running service.
-type running struct{ process }
+type running struct {
+	process
+	// ops is where its operations listener is.
+	ops string
+}
 
 // prepare waits until the service is ready and stores a product.
 func (r *running) prepare() error {

@@ -27,7 +27,7 @@ func TestStoreNotification(t *testing.T) {
 		h.Settle()
 		h.GET("/notifications").JSON(`{"success":true,"data":{"items":[` +
 			`{"id":1,"topic":"product.created","product_id":7,"created_at":"2026-01-31T12:00:00Z"}` +
-			`],"total":1,"limit":20,"offset":0},"error":null}`)
+			`],"next":null},"error":null}`)
 		require.Equal(t, []plugins.NotificationStored{{ID: 1, ProductID: 7, About: "product.created"}}, stored.Events())
 		require.Equal(t, "7", stored.Events()[0].Key())
 	})

@@ -17,21 +17,21 @@ func TestListProducts(t *testing.T) {
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
 		h := apptest.New(t, db, products.Module)
 		h.GET("/products").Status(http.StatusOK).
-			JSON(`{"success":true,"data":{"items":[],"total":0,"limit":20,"offset":0},"error":null}`)
+			JSON(`{"success":true,"data":{"items":[],"next":null},"error":null}`)
 		for i, name := range []string{"Desk lamp", "LAMP 100%", "Chair", "Lampshade"} {
 			h.POST("/products", fmt.Sprintf(`{"name":%q,"price":%d}`, name, 10-i)).Status(http.StatusCreated)
 		}
 
 		for query, want := range map[string][]int64{
-			"":                         {1, 2, 3, 4},
-			"?q=lamp":                  {1, 2, 4},
-			"?q=LaMp&sort=-name":       {4, 2, 1},
-			"?q=100%25":                {2},
-			"?q=_":                     {},
-			"?sort=price&limit=2":      {4, 3},
-			"?sort=-id&limit=2":        {4, 3},
-			"?limit=2&offset=3":        {4},
-			"?sort=price&offset=99999": {},
+			"":                        {1, 2, 3, 4},
+			"?q=lamp":                 {1, 2, 4},
+			"?q=LaMp&sort=-name":      {4, 2, 1},
+			"?q=0%25":                 {2},
+			"?q=p_":                   {},
+			"?sort=price&limit=2":     {4, 3},
+			"?sort=-id&limit=2":       {4, 3},
+			"?limit=2&offset=3":       {4},
+			"?sort=price&offset=9999": {},
 		} {
 			ids := []int64{}
 			for _, item := range apptest.Data[plugins.ListProductsData](h.GET("/products" + query).Status(http.StatusOK)).Items {
@@ -43,9 +43,9 @@ func TestListProducts(t *testing.T) {
 			}
 			require.Equal(t, want, ids, query)
 		}
-		require.EqualValues(t, 3, apptest.Data[plugins.ListProductsData](h.GET("/products?q=lamp&limit=1")).Total)
+		require.EqualValues(t, 3, *apptest.Data[plugins.ListProductsData](h.GET("/products?q=lamp&limit=1&total=true")).Total)
 
-		for _, query := range []string{"?limit=0", "?limit=101", "?limit=x", "?offset=-1", "?sort=secret", "?sort=name%20desc"} {
+		for _, query := range []string{"?limit=0", "?limit=101", "?limit=x", "?offset=-1", "?offset=10001", "?q=x", "?cursor=x", "?sort=secret", "?sort=name%20desc"} {
 			h.GET("/products" + query).Status(http.StatusUnprocessableEntity)
 		}
 	})

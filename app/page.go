@@ -1,0 +1,120 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+)
+
+// Page is the result of a list endpoint.
+type Page[T any] struct {
+	// Items are the entries of this page, in the order of the list.
+	Items []T `json:"items"`
+	// Next is the cursor of the page after this one; null on the last page.
+	Next *string `json:"next" example:"m0p3yX8zQ5pbIiIsMjBd"`
+	// Total counts the entries on all pages. It is there only when the query asked for it, and counts up to 10,000.
+	Total *int64 `json:"total,omitempty" example:"1"`
+}
+
+// MaxTotal is the most that [Page].Total counts to: a list that says 10,000 has that many entries or more.
+const MaxTotal = 10_000
+
+// PageQuery is embedded in the request of a list endpoint and gives it the parameters limit, cursor, offset and total.
+// What is out of range is refused with 422.
+type PageQuery struct {
+	// Limit is the most entries to return.
+	Limit int `form:"limit" default:"20" binding:"min=1,max=100" example:"20"`
+	// Cursor is the "next" of the page before; without it the list begins.
+	Cursor string `form:"cursor" binding:"max=4096"`
+	// Offset is the number of entries to skip. It is for short lists: the database reads what is skipped. A cursor
+	// goes on from any place at the same cost.
+	Offset int `form:"offset" default:"0" binding:"min=0,max=10000" example:"0"`
+	// Total asks for the number of entries on all pages, counted up to 10,000.
+	Total bool `form:"total" example:"false"`
+}
+
+// Searcher is implemented by the connection pool behind the *gorm.DB that plugins get; for the host.
+type Searcher interface {
+	// Search runs fn, whose statements no index helps, within the bounds for such statements: only some run at a time,
+	// each ends by a deadline. The error is [Unavailable] when there is no place for it, [TimedOut] after the deadline.
+	Search(ctx context.Context, fn func(ctx context.Context) error) error
+}
+
+// FindPage returns the page that query asks for, of the rows that db selects: db has the model, its conditions and the
+// context. Sort is as for [SortBy], and each sort order needs an index: (name, id) for "name" and "-name". The column must
+// never be NULL. T is the type of the entries; it has a field for the column id and one for each column it may be sorted by
+// (tagged json:"-" when the answer does not show it), since the cursor of the next page is made of them.
+//
+// A cursor names the last row of its page by these two values. Whoever follows cursors sees every row once that stays in its
+// place meanwhile, whatever is stored or deleted between two pages. A cursor of another list (another path, other
+// parameters, another sort order) or a changed one is refused with 422.
+func FindPage[T any](db *gorm.DB, query PageQuery, sort string) (Page[T], error) {
+	db = db.Session(&gorm.Session{}) // each statement below starts from here
+	var page Page[T]
+	find := func(ctx context.Context) (err error) {
+		page, err = findPage[T](db.WithContext(ctx), query, sort)
+		return err
+	}
+	where, _ := db.Statement.Clauses["WHERE"].Expression.(clause.Where)
+	if !searches(where.Exprs) {
+		return page, find(db.Statement.Context)
+	}
+	pool, ok := db.Statement.ConnPool.(Searcher)
+	if !ok {
+		return page, errors.New("app.FindPage: this *gorm.DB is not the host's; in tests, get one from apptest")
+	}
+	err := pool.Search(db.Statement.Context, find)
+	return page, err
+}
+
+func findPage[T any](db *gorm.DB, query PageQuery, sort string) (page Page[T], err error) {
+	order, err := newListOrder[T](db, sort)
+	if err != nil {
+		return page, err
+	}
+	if query.Total {
+		if page.Total, err = countRows(db); err != nil {
+			return page, err
+		}
+	}
+	limit := min(max(query.Limit, 1), maxLimit)
+	rows := db.Order(SortBy(sort)).Limit(limit + 1).Offset(query.Offset)
+	if query.Cursor != "" {
+		if query.Offset > 0 {
+			return page, Violations{{Field: "offset", Rule: "cursor", Message: "must not be given with cursor"}}
+		}
+		after, err := order.after(query.Cursor)
+		if err != nil {
+			return page, err
+		}
+		rows = rows.Where(after)
+	}
+	if err := rows.Find(&page.Items).Error; err != nil {
+		return page, fmt.Errorf("find rows: %w", err)
+	}
+	if len(page.Items) <= limit {
+		return page, nil
+	}
+	page.Items = slices.Delete(page.Items, limit, len(page.Items))
+	next, err := order.cursor(&page.Items[limit-1])
+	page.Next = &next
+	return page, err
+}
+
+// maxLimit is the most entries of a page, also where a plugin is called without the host's checks.
+const maxLimit = 100
+
+// countRows counts the rows that db selects, up to [MaxTotal].
+func countRows(db *gorm.DB) (*int64, error) {
+	var total int64
+	some := db.Session(&gorm.Session{}).Select("1").Limit(MaxTotal)
+	err := db.Session(&gorm.Session{NewDB: true}).Table("(?) AS counted", some).Count(&total).Error
+	if err != nil {
+		return nil, fmt.Errorf("count rows: %w", err)
+	}
+	return &total, nil
+}

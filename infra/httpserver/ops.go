@@ -1,0 +1,173 @@
+package httpserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"sync"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"plugboard/app"
+	"plugboard/config"
+)
+
+const (
+	// opsAuto is the setting of the operations listener that is not given, opsOff that of none.
+	opsAuto, opsOff = "auto", "off"
+	// opsAddr is where the operations listener is by default.
+	opsAddr = "127.0.0.1:8081"
+	// opsTimeout bounds an answer of the operations listener: a CPU profile takes 30 seconds unless asked for longer.
+	opsTimeout = 2 * time.Minute
+)
+
+// operations is the second listener, for operators and monitoring: metrics, probes and profiles. It is apart from the
+// first so that what it tells is not public by mistake. It lives until the server is closed, also while requests drain.
+type operations struct {
+	server  *Server
+	setting string
+	gate    *gate
+	http    *http.Server
+
+	mu       sync.Mutex // guards the rest
+	listener net.Listener
+	serving  sync.WaitGroup
+	begun    bool
+}
+
+func newOperations(s *Server, cfg config.Ops, metrics http.Handler) (*operations, error) {
+	o := &operations{server: s, setting: cfg.Addr}
+	addr := cfg.Addr
+	if addr == opsAuto {
+		addr = opsAddr
+	}
+	var err error
+	if o.gate, err = newGate(config.HTTP{Addr: addr}); err != nil {
+		return nil, err
+	}
+	o.http = &http.Server{
+		Handler: o.handler(cfg.Pprof, metrics), ReadHeaderTimeout: s.config.HeaderTimeout, ReadTimeout: opsTimeout, WriteTimeout: opsTimeout,
+		IdleTimeout: s.config.IdleTimeout, ErrorLog: errorLog(s.logger),
+	}
+	return o, nil
+}
+
+// handler routes the requests of the operations listener.
+func (o *operations) handler(profiles bool, metrics http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	answer := func(pattern string, h func(*exchange)) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			h(&exchange{ResponseWriter: w, server: o.server, request: r, start: time.Now(), route: o.server.unknown})
+		})
+	}
+	answer("GET /livez", (*exchange).livez)
+	answer("GET /readyz", (*exchange).readyz)
+	if metrics != nil {
+		mux.Handle("GET /metrics", metrics)
+	}
+	if profiles {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	}
+	answer("/", func(x *exchange) { x.fail(x, errNotFound()) })
+	return o.guarded(mux)
+}
+
+// guarded keeps pages of other sites, and names that somebody else had lead here, from the listener.
+func (o *operations) guarded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := &exchange{ResponseWriter: w, server: o.server, request: r, start: time.Now(), route: o.server.unknown}
+		o.server.setHostHeaders(w.Header())
+		switch {
+		case !isProbe(r.URL.Path) && !o.gate.knows(r.Host):
+			x.fail(x, app.Errorf(app.Misdirected, "the operations listener does not answer for the host %q; call it by its address (APP_OPS_ADDR)", clip(r.Host)))
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			w.Header().Set("Allow", "GET, HEAD")
+			x.fail(x, app.Errorf(app.MethodNotAllowed, "this path does not take the method; see the Allow header"))
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// listen binds the address. Without a setting, a free port is taken when the usual one is not free, so that two services
+// start beside each other.
+func (o *operations) listen(ctx context.Context) error {
+	if o.setting == opsOff || o.setting == "" {
+		return nil
+	}
+	var lc net.ListenConfig
+	addr := o.setting
+	if addr == opsAuto {
+		addr = opsAddr
+	}
+	listener, err := lc.Listen(ctx, "tcp", addr)
+	if o.setting == opsAuto && errors.Is(err, syscall.EADDRINUSE) {
+		listener, err = lc.Listen(ctx, "tcp", "127.0.0.1:0")
+		if err == nil {
+			o.server.logger.Warn("the address of the operations listener is in use; it takes a free port (set APP_OPS_ADDR to choose one)",
+				zap.String("in_use", opsAddr), zap.String("address", listener.Addr().String()))
+		}
+	}
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("listen on %s: another process uses this address; stop it, or set APP_OPS_ADDR: %w", addr, err)
+	case err != nil:
+		return fmt.Errorf("listen on %s (APP_OPS_ADDR): %w", addr, err)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.listener = listener
+	return nil
+}
+
+// addr returns the address that is listened on, "" without one.
+func (o *operations) addr() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.listener == nil {
+		return ""
+	}
+	return o.listener.Addr().String()
+}
+
+func (o *operations) serve() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.listener == nil || o.begun {
+		return
+	}
+	o.begun = true
+	listener := o.listener
+	o.serving.Go(func() {
+		if err := o.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			o.server.logger.Error("the operations listener has ended", zap.Error(err))
+		}
+	})
+}
+
+// close ends the listener and its connections.
+func (o *operations) close() {
+	o.mu.Lock()
+	listener := o.listener
+	o.mu.Unlock()
+	_ = o.http.Close() // of what it serves nothing is lost
+	if listener != nil {
+		_ = listener.Close() // closed twice is closed
+	}
+	o.serving.Wait()
+}
+
+// OpsAddr returns the address of the operations listener, "" before [Server.Listen] and where there is none.
+func (s *Server) OpsAddr() string { return s.ops.addr() }
+
+// OpsHandler returns what the operations listener serves, for tests.
+func (s *Server) OpsHandler() http.Handler { return s.ops.http.Handler }
