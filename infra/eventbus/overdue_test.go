@@ -19,14 +19,14 @@ func TestARunThatNeverReturnsIsToldOnceAndThenRarely(t *testing.T) {
 		handle := func(context.Context, *Incoming) error { <-goOn; return nil }
 		l := newLane(Group{Name: "s", Concurrency: 2, Timeout: 10 * time.Second, Handle: handle}, 16, func(*Incoming, error) bool { return true })
 		l.start(ctx)
-		time.Sleep(time.Second) // what begins in the lane's first instant is not watched
+		pause(ctx, time.Second) // what begins in the lane's first instant is not watched
 		for range 3 {
 			require.True(t, l.reserve())
 			require.True(t, l.push((&Message{Envelope: &Envelope{}}).incoming(l, 1)))
 		}
 		var told []time.Duration
 		for range 10 * 60 {
-			time.Sleep(time.Second)
+			pause(ctx, time.Second)
 			for _, r := range l.overdue() {
 				require.NotNil(t, r.d)
 				told = append(told, r.took.Round(10*time.Second))

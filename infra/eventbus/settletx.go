@@ -205,7 +205,7 @@ func (s *settler) timed(ctx context.Context, d *Incoming) error {
 	case <-timer.C:
 		d.lane.abandoned.Add(1)
 		go func() {
-			<-done
+			_ = <-done
 			d.lane.abandoned.Add(-1)
 		}()
 		return &handlerError{errAbandoned}
