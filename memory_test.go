@@ -29,6 +29,8 @@ import (
 // In a container of 512 MiB, 100 connections that had sent all but the last byte of an upload of 8 MiB had the service killed for
 // memory, and so had ten PNGs of 4096×4096 at once. Where no control group can be made, a budget is set instead. With MEMORY_ALL=1
 // both are tried, and each load lasts a minute.
+//
+//nolint:tparallel // one service after the other: each load takes what the machine has
 func TestMemoryStaysWithinItsBudget(t *testing.T) {
 	t.Parallel()
 	lasting := 4 * time.Second
@@ -97,7 +99,7 @@ func startConfined(t *testing.T, group string) *confined {
 		memory = "APP_HTTP_MEMORY=0" // a share of the group's
 		script = "echo $$ > " + group + "/cgroup.procs && exec " + binary
 	}
-	s.cmd = exec.Command("sh", "-c", script) //nolint:noctx // it ends with the test
+	s.cmd = exec.Command("sh", "-c", script)
 	s.cmd.Env = append(os.Environ(), "APP_HTTP_ADDR=127.0.0.1:0", "APP_OPS_ADDR=off", "APP_LOG_FORMAT=json", "APP_LOG_ACCESS=false",
 		"APP_DATABASE_URL=sqlite:"+filepath.Join(dir, "test.db"), memory)
 	stderr, err := s.cmd.StderrPipe()

@@ -417,7 +417,7 @@ func TestSilentConnectionsMakeRoom(t *testing.T) {
 		defer conn.Close()
 		_, _ = io.WriteString(conn, jsonPost("/json", `{"name":"a"}`)) // it may be closed by now
 		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		return err == nil && res.Body.Close() == nil && res.StatusCode == 200
+		return err == nil && res.Body.Close() == nil && res.StatusCode == http.StatusOK
 	}, 15*time.Second, 50*time.Millisecond)
 	require.Positive(t, metric(t, registry, "plugboard_http_connections_refused_total", ""))
 	for _, conn := range silent {
