@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"go.uber.org/zap"
+
 	"plugboard/infra/database"
 )
 
@@ -205,8 +207,10 @@ func (s *settler) timed(ctx context.Context, d *Incoming) error {
 	case <-timer.C:
 		d.lane.abandoned.Add(1)
 		go func() {
-			_ = <-done
+			err := <-done
 			d.lane.abandoned.Add(-1)
+			s.o.log.Info("an event handler that had been given up has ended", zap.String("subscription", d.Subscription()),
+				zap.String("event", d.ID()), zap.NamedError("outcome", err))
 		}()
 		return &handlerError{errAbandoned}
 	}
