@@ -66,6 +66,7 @@ func (x *exchange) begin() {
 	x.call.URL = r.URL
 	h["X-Request-Id"] = []string{x.call.RequestID}
 	x.server.setHostHeaders(h)
+	x.server.gate.setOrigin(h, r)
 	if len(r.TransferEncoding) > 0 || x.server.draining.Load() {
 		x.closeAfter()
 	}

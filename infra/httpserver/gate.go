@@ -83,8 +83,7 @@ func (g *gate) knows(given string) bool {
 	return slices.Contains(g.hosts, host) || slices.Contains(g.hosts, strings.ToLower(given)) || g.loopback && isLoopback(host)
 }
 
-// admits decides about the request of x, and sets the headers by which a browser lets a page of another origin read the
-// answer. Probes may name any host: they come by address.
+// admits decides about the request of x. Probes may name any host: they come by address.
 func (g *gate) admits(x *exchange) error {
 	r := x.request
 	if isProbe(r.URL.Path) {
@@ -93,7 +92,6 @@ func (g *gate) admits(x *exchange) error {
 	if !g.knows(r.Host) {
 		return app.Errorf(app.Misdirected, "this service does not answer for the host %q; the setting APP_HTTP_HOSTS names those it answers for", clip(r.Host))
 	}
-	g.setOrigin(x.Header(), r)
 	if g.any && len(r.Header["Cookie"]) == 0 {
 		return nil // an open service, and a request that acts for nobody
 	}
@@ -111,7 +109,7 @@ func (g *gate) allows(origin string) bool {
 // exposed are the headers of answers that pages of other origins may read beside those that the standard lists.
 const exposed = "ETag, Link, Location, Retry-After, X-Request-Id"
 
-// setOrigin sets the CORS headers of an answer.
+// setOrigin sets the headers by which a browser lets a page of another origin read the answer, whatever that will be.
 func (g *gate) setOrigin(h http.Header, r *http.Request) {
 	if len(g.origins) == 0 {
 		return
