@@ -66,6 +66,7 @@ func one(t *testing.T, a *apptest.App, query string) (n int64) {
 	defer func() { require.NoError(t, rows.Close()) }()
 	require.True(t, rows.Next())
 	require.NoError(t, rows.Scan(&n))
+	require.NoError(t, rows.Err())
 	return n
 }
 

@@ -46,7 +46,7 @@ func SetCookie(ctx context.Context, cookie Cookie) error {
 }
 
 func (c Cookie) http() *http.Cookie {
-	h := &http.Cookie{
+	h := &http.Cookie{ //nolint:gosec // secure and for the server alone, unless the plugin says otherwise
 		Name: c.Name, Value: c.Value, Path: c.Path, Domain: c.Domain, SameSite: c.SameSite,
 		HttpOnly: !c.Readable, Secure: !c.Insecure,
 	}

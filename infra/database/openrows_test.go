@@ -134,7 +134,7 @@ func TestClosedRowsAreInNobodysWay(t *testing.T) {
 		// Rows that nobody has closed are closed with the transaction.
 		require.NoError(t, db.InTx(t.Context(), func(ctx context.Context) error {
 			require.NoError(t, add(ctx, db, "last"))
-			rows, err := db.Gorm().WithContext(ctx).Model(&Lamp{}).Rows() //nolint:sqlclosecheck // left open on purpose
+			rows, err := db.Gorm().WithContext(ctx).Model(&Lamp{}).Rows() // left open on purpose
 			require.NoError(t, err)
 			require.True(t, rows.Next())
 			return nil

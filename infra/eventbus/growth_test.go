@@ -214,7 +214,7 @@ func TestNumbersAreDeletedAtAnyRate(t *testing.T) {
 		cfg.Retention = time.Nanosecond
 		r := prepare(t, at, cfg, publishes(Made{}), subscribes(app.On(func(context.Context, Made) error { return nil })))
 		_, err := r.db.ExecContext(t.Context(), `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)
-			INSERT INTO bus_sequences (topic, key, last, used_at) SELECT CASE i % 3 WHEN 0 THEN 'a' ELSE 'thing.made' END, 'k' || i, i, 0 FROM n`)
+			INSERT INTO bus_sequences (topic, key, used_at, last) SELECT CASE i % 3 WHEN 0 THEN 'a' ELSE 'thing.made' END, 'k' || i, 0, i FROM n`)
 		require.NoError(t, err)
 		require.NoError(t, r.bus.Start(t.Context()))
 		require.Eventually(t, func() bool { return number(t, r.db, "SELECT COUNT(*) FROM bus_sequences") == 0 }, 30*time.Second, 20*time.Millisecond)
@@ -245,10 +245,10 @@ func TestNumbersOnlyGrow(t *testing.T) {
 		}
 		r.publish(Made{Group: "a"})
 		r.publish(Made{Group: "b"})
-		require.EqualValues(t, begin+fast+1, last("a"))
-		require.EqualValues(t, begin+fast+1, last("b"))
+		require.Equal(t, begin+fast+1, last("a"))
+		require.Equal(t, begin+fast+1, last("b"))
 		r.publish(Made{Group: "b"})
-		require.EqualValues(t, begin+fast+2, last("b"))
+		require.Equal(t, begin+fast+2, last("b"))
 	})
 }
 

@@ -145,23 +145,11 @@ func parseTimes(spec string) (*times, error) {
 func (f cronField) parse(text string) (set uint64, err error) {
 	for part := range strings.SplitSeq(text, ",") {
 		span, stepText, stepped := strings.Cut(part, "/")
-		lowText, highText, ranged := strings.Cut(span, "-")
-		low, high, step := f.min, f.max, 1
-		if lowText != "*" && lowText != "?" {
-			if low, err = f.value(lowText); err != nil {
-				return 0, err
-			}
-			if !stepped {
-				high = low
-			}
-		} else if ranged {
-			return 0, fmt.Errorf("%s %q is neither a number nor a range, such as 1-5", f.name, part)
+		low, high, err := f.span(part, span, stepped)
+		if err != nil {
+			return 0, err
 		}
-		if ranged {
-			if high, err = f.value(highText); err != nil {
-				return 0, err
-			}
-		}
+		step := 1
 		if stepped {
 			if step, err = strconv.Atoi(stepText); err != nil || step < 1 {
 				return 0, fmt.Errorf("%s %q: the step after / is not a number of at least 1", f.name, part)
@@ -175,6 +163,29 @@ func (f cronField) parse(text string) (set uint64, err error) {
 		}
 	}
 	return set, nil
+}
+
+// span returns the ends of the range that part says before its step. A single value with a step goes on to the last one.
+func (f cronField) span(part, text string, stepped bool) (low, high int, err error) {
+	lowText, highText, ranged := strings.Cut(text, "-")
+	if lowText == "*" || lowText == "?" {
+		if ranged {
+			return 0, 0, fmt.Errorf("%s %q is neither a number nor a range, such as 1-5", f.name, part)
+		}
+		return f.min, f.max, nil
+	}
+	if low, err = f.value(lowText); err != nil {
+		return 0, 0, err
+	}
+	switch {
+	case ranged:
+		high, err = f.value(highText)
+	case stepped:
+		high = f.max
+	default:
+		high = low
+	}
+	return low, high, err
 }
 
 func (f cronField) value(text string) (int, error) {

@@ -11,5 +11,5 @@ func openFiles() (limit int, known bool) {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r); err != nil {
 		return 0, false
 	}
-	return int(min(uint64(r.Cur), unlimited)), true
+	return int(min(uint64(r.Cur), unlimited)), true //nolint:unconvert // Cur is an int64 on FreeBSD
 }

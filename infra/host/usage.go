@@ -26,8 +26,7 @@ func misused(cmd *cobra.Command, format string, args ...any) error {
 // usageHint says where the help is for a command line that was refused with err.
 func usageHint(root *cobra.Command, err error) string {
 	usage := root.Name()
-	var m *misuse
-	if errors.As(err, &m) {
+	if m, ok := errors.AsType[*misuse](err); ok {
 		usage = m.usage
 	}
 	return fmt.Sprintf("run %q for help", usage+" --help")

@@ -143,23 +143,25 @@ const usualHeaders = "Accept, Authorization, Content-Type, If-Match, If-None-Mat
 func (s *Server) answerPreflight(x *exchange) {
 	r, h := x.request, x.Header()
 	methods := []string{}
-	headers := usualHeaders
+	headers := []string{usualHeaders}
 	for method, e := range s.endpointsAt(r.URL) {
 		methods = append(methods, method)
 		if method != r.Header.Get("Access-Control-Request-Method") {
 			continue
 		}
 		if e.plan == nil { // a raw endpoint reads what it likes
-			headers += ", " + r.Header.Get("Access-Control-Request-Headers")
+			if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
+				headers = append(headers, asked)
+			}
 			continue
 		}
 		for _, field := range e.plan.header {
-			headers += ", " + field.name
+			headers = append(headers, field.name)
 		}
 	}
 	slices.Sort(methods)
 	h.Set("Access-Control-Allow-Methods", strings.Join(methods, ", "))
-	h.Set("Access-Control-Allow-Headers", strings.TrimSuffix(headers, ", "))
+	h.Set("Access-Control-Allow-Headers", strings.Join(headers, ", "))
 	h.Set("Access-Control-Max-Age", s.gate.maxAge)
 	h.Add("Vary", "Access-Control-Request-Method, Access-Control-Request-Headers")
 	x.sendEmpty(http.StatusNoContent)

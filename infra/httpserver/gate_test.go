@@ -205,7 +205,7 @@ func TestOperationsListener(t *testing.T) {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr+path, nil)
 		require.NoError(t, err)
 		r.Host = host
-		answer, err := http.DefaultClient.Do(r)
+		answer, err := (&http.Client{Timeout: time.Minute}).Do(r)
 		require.NoError(t, err)
 		defer func() { require.NoError(t, answer.Body.Close()) }()
 		body, err := io.ReadAll(answer.Body)
@@ -279,7 +279,7 @@ func TestCertificatesAreReadAnewWhenTheyChange(t *testing.T) {
 	require.NoError(t, s.Listen(t.Context()))
 	s.Serve()
 	name := func() string {
-		conn, err := tls.Dial("tcp", s.Addr(), &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // a certificate of the test's own
+		conn, err := tls.Dial("tcp", s.Addr(), &tls.Config{InsecureSkipVerify: true})
 		require.NoError(t, err)
 		defer func() { require.NoError(t, conn.Close()) }()
 		return conn.ConnectionState().PeerCertificates[0].Subject.CommonName

@@ -81,7 +81,7 @@ func (s *Server) validateRules(request any, bad *violations) error {
 
 // judge applies the rules to the fields that skip leaves, all of them without it. Some rules panic on values that they do not
 // know how to compare, which fields of the type any may have: broken tells of that.
-func (s *Server) judge(request any, skip validator.FilterFunc) (err error, broken bool) { //nolint:revive,staticcheck // the error is the caller's, not ours
+func (s *Server) judge(request any, skip validator.FilterFunc) (err error, broken bool) { //nolint:revive // the error is the caller's, not ours
 	defer func() {
 		if recover() != nil {
 			broken = true

@@ -62,7 +62,7 @@ func (o options) siege(ctx context.Context, b *builder, place *place, output io.
 	if err != nil {
 		return nil, err
 	}
-	log, err := os.Create(filepath.Join(b.folder, "replicas.log")) //nolint:gosec // in the folder just made
+	log, err := os.Create(filepath.Join(b.folder, "replicas.log"))
 	if err != nil {
 		return nil, fmt.Errorf("make a log: %w", err)
 	}
@@ -129,7 +129,7 @@ func (s *siege) strike(ctx context.Context) error {
 			return err
 		}
 		for i, m := range s.members {
-			if m.process.ended() {
+			if m.ended() {
 				return fmt.Errorf("replica %d ended by itself: %w", i+1, orClean(m.err))
 			}
 		}
@@ -203,7 +203,7 @@ func (s *siege) judge(ctx context.Context, r *report, l *probeLedger) error {
 	acked, undone := l.known()
 	tables.judge(r, acked, undone)
 	for i, m := range s.members {
-		if m.process.ended() {
+		if m.ended() {
 			r.violate(unhealthy, "replica %d ended by itself: %v", i+1, orClean(m.err))
 		} else if err := within(ctx, stopLimit, m.stop); err != nil {
 			r.violate(unhealthy, "replica %d: %v", i+1, err)
