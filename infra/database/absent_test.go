@@ -18,7 +18,7 @@ func TestOnlyAnAbsentFullOrStoppedDatabaseIsAbsent(t *testing.T) {
 		"08000": true, "08001": true, "08003": true, "08004": true, "08006": true, "08P01": true,
 		"57P01": true, "57P02": true, "57P03": true, "57P04": true, "57P05": true,
 		"25006": true, "53100": true, "53300": true, "58000": true, "58030": true,
-		"25P03": false,                                 // the session did nothing for too long
+		"25P03": false, "25P04": false, // the transaction did nothing for too long, or took too long
 		"40001": false, "40P01": false, "55P03": false, // other transactions
 		"53000": false, "53200": false, "53400": false, // memory, temporary files: a statement may need too much
 	} {

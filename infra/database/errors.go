@@ -77,7 +77,7 @@ func mapPostgres(err error, code string) error {
 		return invalid(violation{gorm.ErrCheckConstraintViolated, err})
 	case "23502", "22001", "22003", "22007", "22008", "22021", "22P02", "22P05":
 		return invalid(err)
-	case "40001", "40P01", "55P03", "25006", "25P03", "53000", "53200", "53300", "53400", "58000", "58030":
+	case "40001", "40P01", "55P03", "25006", "25P03", "25P04", "53000", "53200", "53300", "53400", "58000", "58030":
 		return unavailable(err)
 	case "53100":
 		return full(err)

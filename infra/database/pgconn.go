@@ -190,12 +190,18 @@ func (c *pgConn) note(ctx context.Context, query string, err error) {
 }
 
 // truth keeps database/sql from running a statement again that may have taken effect. The driver asks for that, with
-// ErrBadConn, also when the answer was lost. It had sent that many bytes before.
+// ErrBadConn, also when the answer was lost. It had sent that many bytes before. In a transaction, which cannot go on with
+// another connection, it tells why the server has ended the session.
 func (c *pgConn) truth(err error, before int64) error {
-	if errors.Is(err, driver.ErrBadConn) && c.wire.sent.Load() > before {
+	sent := c.wire.sent.Load() > before
+	switch {
+	case errors.Is(err, driver.ErrBadConn) && sent:
 		return errAnswerLost
+	case err != nil && c.inTx && !sent:
+		return c.wire.because(err)
+	default:
+		return err
 	}
-	return err
 }
 
 // PrepareContext implements driver.ConnPrepareContext. The statement runs through the connection, and is kept by it.

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
 	"plugboard/app"
@@ -157,4 +160,45 @@ func TestAWholePoolOfDeadConnections(t *testing.T) {
 	}))
 	require.LessOrEqual(t, runs, 2)
 	require.Equal(t, 2*all+1, count(t.Context(), t, db))
+}
+
+// Postgres ended the session of a transaction that did nothing for too long. Over a socket of the machine the next statement
+// could not be sent, and its error was that of a lost connection: the transaction was tried again, and again was too long.
+func TestTheEndOfAnIdleSessionIsTold(t *testing.T) {
+	t.Parallel()
+	db := fresh(t, database.Postgres)
+	for name, then := range map[string]func(context.Context) error{
+		"a statement": func(ctx context.Context) error { return add(ctx, db, "late") },
+		"another one": func(ctx context.Context) error {
+			_ = add(ctx, db, "late")
+			return add(ctx, db, "later")
+		},
+		"a commit": func(context.Context) error { return nil },
+	} {
+		runs := 0
+		err := db.InTx(t.Context(), func(ctx context.Context) error {
+			runs++
+			if err := add(ctx, db, "in time"); err != nil {
+				return err
+			}
+			var pid int
+			if err := db.Gorm().WithContext(ctx).Raw("SELECT pg_backend_pid()").Row().Scan(&pid); err != nil {
+				return err
+			}
+			if err := db.Gorm().WithContext(ctx).Exec("SET LOCAL idle_in_transaction_session_timeout = '20ms'").Error; err != nil {
+				return err
+			}
+			require.Eventually(t, func() bool {
+				var left int
+				return db.Gorm().WithContext(t.Context()).Raw("SELECT COUNT(*) FROM pg_stat_activity WHERE pid = ?", pid).Scan(&left).Error == nil && left == 0
+			}, 30*time.Second, 5*time.Millisecond)
+			return then(ctx)
+		})
+		pg, ok := errors.AsType[*pgconn.PgError](err)
+		require.True(t, ok, "%s: %v", name, err)
+		require.Equal(t, "25P03", pg.Code, name)
+		require.False(t, database.Absent(err), name)
+		require.Equal(t, 1, runs, name)
+		require.Zero(t, count(t.Context(), t, db), name)
+	}
 }

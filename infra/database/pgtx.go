@@ -47,7 +47,10 @@ func (t *pgTx) Commit() error {
 	case err == nil && tag.String() == "ROLLBACK": // a statement had failed
 		err = pgx.ErrTxCommitRollback
 	case err != nil && c.Conn.Conn().PgConn().TxStatus() != 'I':
-		return t.abandon(uncommitted(err, c.wire.sent.Load() > sent))
+		if c.wire.sent.Load() > sent {
+			return t.abandon(uncommitted(err, true))
+		}
+		return t.abandon(uncommitted(c.wire.because(err), false))
 	}
 	c.inTx = false
 	return err

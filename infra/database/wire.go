@@ -3,8 +3,13 @@ package database
 import (
 	"context"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"net"
+	"sync"
 	"sync/atomic"
+	"syscall"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -27,6 +32,10 @@ type wire struct {
 	simple atomic.Bool
 	// raw was read and not looked at, as the rest of a message is missing; ready is for the reader.
 	raw, ready []byte
+	// reading is held while something is read: after a write that failed, what is left is read by the writer.
+	reading sync.Mutex
+	// farewell is why the server has ended the session.
+	farewell atomic.Pointer[pgconn.PgError]
 }
 
 // beginReplies is how many messages answer a BEGIN: ParseComplete, BindComplete and CommandComplete.
@@ -78,7 +87,34 @@ func (w *wire) Write(p []byte) (int, error) {
 func (w *wire) write(p []byte) (int, error) {
 	n, err := w.Conn.Write(p)
 	w.sent.Add(int64(n))
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+		w.hearOut()
+	}
 	return n, err
+}
+
+// hearOutLimit bounds how long the last words of a server are waited for that has closed the connection: they are here.
+const hearOutLimit = time.Second
+
+// hearOut reads what the server said before it closed the connection. The driver does not read after a write that failed.
+func (w *wire) hearOut() {
+	if w.Conn.SetReadDeadline(time.Now().Add(hearOutLimit)) != nil {
+		return
+	}
+	var p [4096]byte
+	for {
+		if _, err := w.receive(p[:]); err != nil {
+			return
+		}
+	}
+}
+
+// because adds to err why the server has ended the session, if it has said so.
+func (w *wire) because(err error) error {
+	if reason := w.farewell.Load(); reason != nil {
+		return fmt.Errorf("%w: %w", reason, err)
+	}
+	return err
 }
 
 // Read implements net.Conn.
@@ -89,7 +125,7 @@ func (w *wire) Read(p []byte) (int, error) {
 			w.ready = w.ready[n:]
 			return n, nil
 		}
-		n, err := w.Conn.Read(p)
+		n, err := w.receive(p)
 		if w.replies.Load() == 0 {
 			return n, err
 		}
@@ -101,9 +137,46 @@ func (w *wire) Read(p []byte) (int, error) {
 	}
 }
 
+// receive reads from the server, and notes when it says that it ends the session.
+func (w *wire) receive(p []byte) (int, error) {
+	w.reading.Lock()
+	defer w.reading.Unlock()
+	n, err := w.Conn.Read(p)
+	if reason := farewellIn(p[:n]); reason != nil {
+		w.farewell.Store(reason)
+	}
+	return n, err
+}
+
+// header is how long the head of a message is: a type, and a length that counts itself and the body.
+const header = 5
+
+// farewellIn looks for the fatal error with which a server ends a session at once. Nothing but notices is before it, since
+// the answer to every statement has been read.
+func farewellIn(p []byte) *pgconn.PgError {
+	for len(p) >= header {
+		size := 1 + int(binary.BigEndian.Uint32(p[1:header]))
+		if size < header || len(p) < size {
+			return nil
+		}
+		switch p[0] {
+		case 'N', 'S', 'A':
+			p = p[size:]
+		case 'E':
+			var m pgproto3.ErrorResponse
+			if m.Decode(p[header:size]) != nil || m.SeverityUnlocalized != "FATAL" {
+				return nil
+			}
+			return pgconn.ErrorResponseToPgError(&m)
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
 // sort takes the answers to BEGIN out of raw, and moves what else there is to ready.
 func (w *wire) sort() {
-	const header = 5 // a type, and a length that counts itself and the body
 	for w.replies.Load() > 0 && len(w.raw) >= header {
 		size := 1 + int(binary.BigEndian.Uint32(w.raw[1:header]))
 		if size < header || len(w.raw) < size {

@@ -5,8 +5,12 @@ import (
 	"errors"
 	"io"
 	"net"
+	"syscall"
 	"testing"
+	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/stretchr/testify/require"
 )
 
@@ -69,6 +73,52 @@ func TestTheAnswersToBeginAreTakenOut(t *testing.T) {
 		})
 	}
 }
+
+// A server ended the session while nothing was sent. The next write failed at once, the reason stayed unread, and a handler
+// that had done nothing for too long was taken for a victim of a lost connection.
+func TestTheLastWordsOfAServerAreHeard(t *testing.T) {
+	t.Parallel()
+	message := func(m pgproto3.BackendMessage) []byte {
+		text, err := m.Encode(nil)
+		require.NoError(t, err)
+		return text
+	}
+	fatal := message(&pgproto3.ErrorResponse{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: "25P03", Message: "too long"})
+	failed := message(&pgproto3.ErrorResponse{Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: "23505", Message: "twice"})
+	notice := message(&pgproto3.NoticeResponse{Severity: "LOG", Message: "by the way"})
+	for name, c := range map[string]struct {
+		in    []byte
+		known bool
+	}{
+		"fatal":                   {fatal, true},
+		"fatal after a notice":    {append(bytes.Clone(notice), fatal...), true},
+		"an error of a statement": {failed, false},
+		"nothing":                 {nil, false},
+		"cut off":                 {fatal[:len(fatal)-3], false},
+		"a length of nothing":     {[]byte("E\x00\x00\x00\x00FATAL"), false},
+		"something else":          {append([]byte("Z\x00\x00\x00\x05T"), fatal...), false},
+	} {
+		for _, broken := range []error{syscall.EPIPE, syscall.ECONNRESET} {
+			w := &wire{Conn: &closedByServer{pieces{left: c.in, sizes: []byte{255}}, broken}}
+			_, err := w.Write([]byte("Q"))
+			require.ErrorIs(t, err, broken)
+			reason, known := errors.AsType[*pgconn.PgError](w.because(err))
+			require.Equal(t, c.known, known, name)
+			if known {
+				require.Equal(t, "25P03", reason.Code)
+			}
+		}
+	}
+}
+
+// closedByServer is a connection that the server has closed: what it has sent can be read, and every write fails.
+type closedByServer struct {
+	pieces
+	broken error
+}
+
+func (c *closedByServer) Write([]byte) (int, error)       { return 0, c.broken }
+func (c *closedByServer) SetReadDeadline(time.Time) error { return nil }
 
 // FuzzWire holds that what is read does not depend on how it arrives, whatever it is.
 func FuzzWire(f *testing.F) {
