@@ -35,6 +35,9 @@ const migrationsPoll = 100 * time.Millisecond
 // first that fails; its error names the domain, the file and the statement, and what was applied before stays. A
 // database that has more than the sets is left alone.
 //
+// Replicas of the version before may go on working meanwhile. A file that Postgres ends because it and they waited for each
+// other is applied again, for half a minute at most.
+//
 // It remembers the checksum of each applied file. One that was edited since, or that is gone, is an error that matches
 // [ErrMigrationChanged]; nothing is applied then. A file that was applied before checksums were kept is taken as it is.
 //
@@ -132,7 +135,7 @@ func (db *DB) applySet(ctx context.Context, pool *sql.DB, set MigrationSet) erro
 		if err := run.prepare(ctx); err != nil {
 			return err
 		}
-		result, err := run.provider.UpByOne(ctx)
+		result, err := run.next(ctx)
 		switch failed, ok := errors.AsType[*goose.PartialError](err); {
 		case errors.Is(err, goose.ErrNoNextVersion):
 			return nil
@@ -160,7 +163,12 @@ type migrationFile struct {
 	name string
 	// checksum is of what the file says; see [checksum].
 	checksum string
+	// whole tells that its statements are one transaction.
+	whole bool
 }
+
+// noTransaction is the line by which a file says that its statements are no transaction.
+var noTransaction = regexp.MustCompile(`(?m)^-- *\+goose +NO TRANSACTION`)
 
 // migrationFiles returns the set's files for this database, by version.
 func (db *DB) migrationFiles(set MigrationSet) (map[int64]migrationFile, error) {
@@ -187,7 +195,7 @@ func (db *DB) migrationFiles(set MigrationSet) (map[int64]migrationFile, error) 
 		if err != nil {
 			return nil, err
 		}
-		files[version] = migrationFile{name: name, checksum: checksum(content)}
+		files[version] = migrationFile{name: name, checksum: checksum(content), whole: !noTransaction.Match(content)}
 	}
 	return files, nil
 }

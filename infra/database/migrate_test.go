@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 
@@ -114,4 +115,40 @@ func TestReplicasMigrateOnce(t *testing.T) {
 	}
 	all.Wait()
 	require.NoError(t, errors.Join(errs...))
+}
+
+// A replica of the new version did not start, since its migration and a transaction of the version before waited for each
+// other, and Postgres ended the migration. It is applied again.
+func TestAMigrationOutlivesADeadlock(t *testing.T) {
+	t.Parallel()
+	cfg := settings(t, database.Postgres)
+	db := opened(t, cfg)
+	ctx := t.Context()
+	before := numbered("rugs", map[string]string{"00001_rugs.sql": "CREATE TABLE rugs (id BIGINT);\nCREATE TABLE fringes (id BIGINT);"})
+	require.NoError(t, db.Migrate(ctx, []database.MigrationSet{before}))
+	after := numbered("rugs", map[string]string{
+		"00001_rugs.sql": "CREATE TABLE rugs (id BIGINT);\nCREATE TABLE fringes (id BIGINT);",
+		"00002_wool.sql": "ALTER TABLE rugs ADD COLUMN wool BIGINT;\nALTER TABLE fringes ADD COLUMN wool BIGINT;",
+	})
+	other, err := pgx.Connect(ctx, cfg.URL)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, other.Close(context.Background())) }()
+	tx, err := other.Begin(ctx)
+	require.NoError(t, err)
+	_, err = tx.Exec(ctx, "SET LOCAL deadlock_timeout = '1h'") // so that the migration is the one that is ended
+	require.NoError(t, err)
+	_, err = tx.Exec(ctx, "INSERT INTO fringes VALUES (1)")
+	require.NoError(t, err)
+
+	migrated := make(chan error, 1)
+	go func() { migrated <- db.Migrate(ctx, []database.MigrationSet{after}) }()
+	for waits := false; !waits; {
+		require.NoError(t, db.Gorm().WithContext(ctx).Raw(
+			"SELECT EXISTS (SELECT 1 FROM pg_locks WHERE relation = 'fringes'::regclass AND NOT granted)").Scan(&waits).Error)
+	}
+	_, err = tx.Exec(ctx, "INSERT INTO rugs VALUES (1)") // waits for the migration, which waits for this transaction
+	require.NoError(t, err)
+	require.NoError(t, tx.Commit(ctx))
+	require.NoError(t, <-migrated)
+	require.NoError(t, db.CheckMigrated(ctx, []database.MigrationSet{after}))
 }

@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"path"
 	"strings"
+	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/pressly/goose/v3"
 	goosedb "github.com/pressly/goose/v3/database"
 	"go.uber.org/zap"
@@ -76,6 +79,30 @@ func (r *setRun) prepare(ctx context.Context) error {
 			zap.String("domain", r.set.Domain), zap.String("rows", r.orphans.String()))
 	}
 	return nil
+}
+
+// next applies the next file. In a file that changes several tables, Postgres may find that the file and a transaction of
+// another replica wait for each other, and end the file: nothing of it is stored then, and it is applied again.
+func (r *setRun) next(ctx context.Context) (*goose.MigrationResult, error) {
+	begin := time.Now()
+	for attempt := 1; ; attempt++ {
+		result, err := r.provider.UpByOne(ctx)
+		failed, ok := errors.AsType[*goose.PartialError](err)
+		if !ok || !deadlocked(err) || !r.files[failed.Failed.Source.Version].whole || time.Since(begin) > migrationLockTimeout {
+			return result, err
+		}
+		r.db.logger.Info("a migration and another replica waited for each other; the migration is applied again",
+			zap.String("domain", r.set.Domain), zap.String("file", path.Base(failed.Failed.Source.Path)), zap.Int("attempt", attempt))
+		if !sleep(ctx, backoff(min(attempt, txAttempts))) {
+			return result, err
+		}
+	}
+}
+
+// deadlocked reports whether Postgres ended a transaction because it and another one waited for each other.
+func deadlocked(err error) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pg.Code == "40P01"
 }
 
 // Insert implements goose's store: it notes that a file was applied, in the transaction of the file if that has one.

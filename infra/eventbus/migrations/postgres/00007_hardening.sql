@@ -1,4 +1,8 @@
 -- +goose Up
+-- In the order in which publishers use them, so that those of the version before wait instead of being ended: what is below would
+-- take one after the other while it holds up the others.
+LOCK TABLE bus_sequences, bus_events, bus_deliveries, bus_processes IN ACCESS EXCLUSIVE MODE;
+
 -- Who caused an event: a kind, such as "user", and an id within it; '' when nobody is known. Never a mail address.
 ALTER TABLE bus_events ADD COLUMN principal_kind TEXT NOT NULL DEFAULT '';
 ALTER TABLE bus_events ADD COLUMN principal_id TEXT NOT NULL DEFAULT '';
