@@ -206,6 +206,45 @@ func TestAKeyGoesOnFromReplicaToReplica(t *testing.T) {
 	requireHandled(t, &handled, 0, events-1)
 }
 
+// A replica was stopped while it handled an event whose next one of the key another replica had published: it wrote the outcome,
+// looked for no next one any more, and that one waited until the check of each minute came to it.
+func TestAKeyGoesOnAfterAReplicaHasStopped(t *testing.T) {
+	t.Parallel()
+	at := newSchema(t)
+	var handled seen[int64]
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	stopping := start(t, at, settings(), publishes(Made{}), subscribes(app.On(func(_ context.Context, e Made) error {
+		if e.ID == 1 {
+			close(begun)
+			<-goOn
+			handled.add(e.ID)
+		}
+		return nil
+	})))
+	other := start(t, at, settings(), publishes(Made{}), subscribes(app.On(func(_ context.Context, e Made) error {
+		if e.ID == 2 {
+			handled.add(e.ID)
+		}
+		return nil
+	})))
+	stopping.publish(Made{ID: 1, Group: "k"})
+	<-begun
+	other.publish(Made{ID: 2, Group: "k"})
+	behind := "SELECT COUNT(*) FROM bus_deliveries WHERE behind = 1"
+	require.Eventually(t, func() bool { return number(t, other.db, behind) == 1 }, 20*time.Second, 5*time.Millisecond)
+	stopped := make(chan error, 1)
+	go func() { stopped <- stopping.bus.Stop(context.WithoutCancel(t.Context())) }()
+	for i := int64(3); ; i++ { // one that is stopping claims no new event
+		stopping.publish(Made{ID: i})
+		if number(t, other.db, "SELECT COUNT(*) FROM bus_deliveries WHERE key = '' AND owner = '' AND token = 0") > 0 {
+			break
+		}
+	}
+	close(goOn)
+	require.NoError(t, <-stopped)
+	requireHandled(t, &handled, 1, 2)
+}
+
 // Keys that came at more than 500 a minute left their numbers faster than they were deleted, and the table grew for ever.
 func TestNumbersAreDeletedAtAnyRate(t *testing.T) {
 	t.Parallel()

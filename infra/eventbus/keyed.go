@@ -172,9 +172,9 @@ func (p *poller) claimHeads(ctx context.Context, l *lane, due []head, taken map[
 	return full, nil
 }
 
-// behindCheck looks whether what is noted as behind another still is. All of it is looked at when the process starts; when it has
-// taken over from another, which may have died before it could look for the next of a key; and, again and again, as long
-// as a process of a version before this one runs, which never looks. A small page is looked at each minute besides, for whatever
+// behindCheck looks whether what is noted as behind another still is. All of it is looked at when the process starts; when another
+// has died or stopped, maybe before it could look for the next of a key; and, again and again, as long as a process of a
+// version before this one runs, which never looks. A small page is looked at each minute besides, for whatever
 // nobody thought of.
 type behindCheck struct {
 	// full tells that all is being looked at, from the place at on.

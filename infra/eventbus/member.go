@@ -25,8 +25,9 @@ type member struct {
 	beat atomic.Pointer[time.Time]
 	// joined tells that the process has been known to the others.
 	joined atomic.Bool
-	// free are the locks of other processes that were found free once.
-	free map[int64]bool
+	// free are the locks of other processes that were found free once, others the ids of those that were known at the last look.
+	free   map[int64]bool
+	others map[string]bool
 	// oldUntil is until when what is behind is looked at again and again, since a process of an older version ran.
 	oldUntil time.Time
 	// orphans says when to look for claims that nobody holds; inherit's alone.
@@ -197,6 +198,9 @@ func (m *member) inherit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if m.left(others) {
+		m.o.poller.checkAll.Store(true)
+	}
 	took := false
 	before, lost := m.free, m.lost()
 	m.free = make(map[int64]bool)
@@ -230,6 +234,19 @@ func (m *member) inherit(ctx context.Context) error {
 		m.o.poller.checkAll.Store(true)
 	}
 	return err
+}
+
+// left reports whether one of the processes that were known at the last look is not known any more. It has stopped, maybe right
+// after the end of a delivery and before it looked for the next one of the key; or another process has taken it over, which may
+// stop in its turn before it has looked at all that is behind.
+func (m *member) left(others []process) bool {
+	before := m.others
+	m.others = make(map[string]bool, len(others))
+	for _, other := range others {
+		m.others[other.id] = true
+		delete(before, other.id)
+	}
+	return len(before) > 0
 }
 
 // lost reports whether this process has no session of its own. When Postgres is restarted all lose theirs: nobody is then

@@ -11,8 +11,8 @@ import (
 // a delivery whose key has an unfinished one before it sets its column behind, so that it goes over to the third index,
 // bus_deliveries_behind, and is not read again. Whoever finishes a delivery looks afterwards for the next one of the key.
 //
-// When that process dies before it has looked, the one that takes over from it looks at all that is behind, and so does
-// each process at its start. Versions before this one never look: see behindCheck.
+// When that process dies or stops before it has looked, the others look at all that is behind, and so does each process at
+// its start. Versions before this one never look: see behindCheck.
 
 // waiting says when the next open deliveries of a subscription are due, in milliseconds from now.
 type waiting struct{ free, keyed sql.NullInt64 }
