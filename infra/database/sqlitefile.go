@@ -169,7 +169,7 @@ func (f *sqliteFile) tighten() error {
 func (f *sqliteFile) release() error {
 	var errs []error
 	if f.own != nil {
-		errs = append(errs, f.own.Close())
+		errs = append(errs, unlockDescriptor(f.own), f.own.Close())
 	}
 	if f.beside != nil {
 		errs = append(errs, f.beside.Unlock())

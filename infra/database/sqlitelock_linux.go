@@ -27,6 +27,10 @@ func lockDescriptor(f *os.File) (taken bool, err error) {
 	return err == nil, err
 }
 
+// unlockDescriptor gives the lock of f back. To close f is not enough: a process that is just being started has a copy of
+// every descriptor until its program begins, and with it the lock.
+func unlockDescriptor(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }
+
 // lockHolder returns the process that has locked the file, or "" when the kernel does not say: it may be in another
 // container.
 func lockHolder(file fs.FileInfo) string {
