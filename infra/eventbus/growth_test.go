@@ -45,8 +45,9 @@ func idleStatements(t *testing.T, subscriptions, replicas int) float64 {
 	for range replicas - 1 {
 		start(t, at, cfg, plugins...)
 	}
+	looks := openAt(t, at)
 	renewals := func() int64 { // one at each of its ticks, or fewer on a busy machine
-		return number(t, openAt(t, at), `SELECT seen_at FROM bus_processes ORDER BY id LIMIT 1`)
+		return number(t, looks, `SELECT seen_at FROM bus_processes ORDER BY id LIMIT 1`)
 	}
 	before := relay.Sent.Load()
 	ticks := 0
@@ -143,9 +144,9 @@ func TestWhatNobodyLookedForIsFound(t *testing.T) {
 				next++
 				for _, statement := range []string{
 					fmt.Sprintf(`INSERT INTO bus_events (id, topic, key, seq, emitter, parent, request_id, trace, headers, payload, published_at)
-						VALUES ('0197a000-0000-7000-8000-0000000000%02d', 'thing.made', 'k', %[1]d, 'x', '', '', '', '', '{"id":%[1]d}', 1)`, next),
+						VALUES ('%s', 'thing.made', 'k', %d, 'x', '', '', '', '', '{"id":%[2]d}', 1)`, eventID(next), next),
 					fmt.Sprintf(`INSERT INTO bus_deliveries (event_id, subscription, key, seq, state, owner, token, attempts, due_at, claimed_at, behind)
-						VALUES ('0197a000-0000-7000-8000-0000000000%02d', 'p1/thing.made', 'k', %[1]d, 'pending', '', 0, 0, 0, 0, 1)`, next),
+						VALUES ('%s', 'p1/thing.made', 'k', %d, 'pending', '', 0, 0, 0, 0, 1)`, eventID(next), next),
 				} {
 					_, err := r.db.ExecContext(t.Context(), statement)
 					require.NoError(t, err)

@@ -103,6 +103,15 @@ func settings() config.Events {
 	}
 }
 
+// began is when these tests began.
+var began = time.Now()
+
+// eventID returns the id of the nth event that a test stores by itself: of now, since the retention goes by the time in it.
+func eventID[N int | int64](n N) string {
+	ms := began.UnixMilli()
+	return fmt.Sprintf("%08x-%04x-7000-8000-%012d", ms>>16, ms&0xffff, n)
+}
+
 // boot runs the plugins' OnBoot, named p0, p1, …
 func boot(t *testing.T, bus *eventbus.Bus, onBoot ...func(b *app.Boot)) []app.BootedPlugin {
 	t.Helper()

@@ -17,7 +17,7 @@ import (
 // begun as a suspect.
 func (r *rig) leave(subscription string, e Made, seq, ends, alone int) {
 	r.t.Helper()
-	id := fmt.Sprintf("0197a000-0000-7000-8000-%012d", e.ID)
+	id := eventID(e.ID)
 	payload := fmt.Sprintf(`{"id":%d,"group":"%s"}`, e.ID, e.Group)
 	ctx := r.t.Context()
 	require.NoError(r.t, r.db.InTx(ctx, func(ctx context.Context) error {
@@ -71,7 +71,7 @@ func TestWhatEndedWithItsProcessesRunsByItself(t *testing.T) {
 						} else {
 							r.leave(subscription, Made{ID: int64(i), Group: "singly"}, (i+1)/2, 3, 1)
 						}
-						want = append(want, fmt.Sprintf("%s0197a000-0000-7000-8000-%012d%d", subscription, i, 3+i%2))
+						want = append(want, fmt.Sprint(subscription, eventID(i), 3+i%2))
 					}
 				}
 				require.NoError(t, r.bus.Start(t.Context()))
