@@ -34,6 +34,10 @@ type endpoint struct {
 func (e *endpoint) serve(c *gin.Context) {
 	x := exchangeOf(c)
 	x.enter(e.route, c)
+	if slices.ContainsFunc(c.Params, func(p gin.Param) bool { return p.Value == "" }) { // an empty segment in the middle, as in "//"
+		x.fail(x, errNotFound())
+		return
+	}
 	if e.timeout != e.server.config.RequestTimeout {
 		e.setDeadlines(x)
 	}
@@ -48,6 +52,7 @@ func (e *endpoint) serve(c *gin.Context) {
 
 // enter notes which route the request belongs to.
 func (x *exchange) enter(to *route, c *gin.Context) {
+	decodeParams(c)
 	x.route = to
 	x.call.Plugin = to.plugin
 	if len(x.server.config.TrustedProxies) > 0 {

@@ -55,7 +55,7 @@ func (x *exchange) serve() {
 	case x.request.RequestURI == "*":
 		x.answerAsterisk()
 	default:
-		s.engine.ServeHTTP(x, x.request)
+		s.engine.ServeHTTP(x, routed(x.request))
 	}
 }
 

@@ -170,7 +170,7 @@ func (s *Server) answerPreflight(x *exchange) {
 // endpointsAt returns the endpoints that serve the path of u, by method. Of several for one method the more literal one
 // counts, as for the router.
 func (s *Server) endpointsAt(u *url.URL) map[string]*endpoint {
-	given := strings.Split(u.EscapedPath(), "/")
+	given := pathSegments(u)
 	found, scores := map[string]*endpoint{}, map[string]int{}
 	for _, e := range s.mounted {
 		score, ok := matchPath(strings.Split(e.Path, "/"), given)
@@ -190,7 +190,7 @@ func matchPath(route, given []string) (literal int, ok bool) {
 		_, wild := wildcard(segment)
 		switch {
 		case wild && segment[0] == '*':
-			return literal, len(given) >= i
+			return literal, len(given) > i
 		case i >= len(given):
 			return 0, false
 		case wild:

@@ -368,7 +368,31 @@ func hostileCases() []hostileCase {
 		},
 		{
 			"encoded slash", request("GET /products/1%2F2", ""),
+			422, `{"success":false,"data":null,"error":"id must be a whole number","code":"invalid","details":[{"field":"id","rule":"type","message":"must be a whole number"}]}`,
+		},
+		{
+			"encoded slash in place of a slash", request("GET /products%2F1", ""),
 			404, `{"success":false,"data":null,"error":"there is nothing at this path","code":"not_found"}`,
+		},
+		{
+			"encoded slash at the end", request("GET /products/1%2F", ""),
+			422, `{"success":false,"data":null,"error":"id must be a whole number","code":"invalid","details":[{"field":"id","rule":"type","message":"must be a whole number"}]}`,
+		},
+		{
+			"encoded slash in a name", request("GET /names/a%2Forders", ""),
+			200, `{"success":true,"data":{},"error":null}`,
+		},
+		{
+			"slash encoded twice", request("GET /products%252F1", ""),
+			404, `{"success":false,"data":null,"error":"there is nothing at this path","code":"not_found"}`,
+		},
+		{
+			"letters encoded without need", request("GET /%70roducts/%31", ""),
+			200, `{"success":true,"data":{},"error":null}`,
+		},
+		{
+			"cut path escape", request("GET /products/%2", ""),
+			400, `400 Bad Request`,
 		},
 		{
 			"other case", request("GET /Products", ""),

@@ -137,6 +137,7 @@ func (s *Server) prepareEngine() error {
 	e.RedirectTrailingSlash = false
 	e.RedirectFixedPath = false
 	e.HandleMethodNotAllowed = true
+	e.UseRawPath, e.UnescapePathValues = true, false // Gin would decode "+" to a space
 	e.ForwardedByClientIP = len(s.config.TrustedProxies) > 0
 	e.NoRoute(func(c *gin.Context) {
 		x := exchangeOf(c)
