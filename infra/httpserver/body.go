@@ -84,14 +84,17 @@ func (p *requestPlan) accepts() []string {
 // takesAnything reports whether p takes a body of any media type: one that nothing but its RawBody field reads.
 func (p *requestPlan) takesAnything() bool { return p.raw != nil && p.accepts() == nil }
 
-// hasBody reports whether r carries a body. Of a chunked one only reading tells; the peeked byte is put back.
-func hasBody(r *http.Request) bool {
-	if r.ContentLength >= 0 {
-		return r.ContentLength > 0
+// hasBody reports whether the request carries a body. Of a chunked one only reading tells, unless the client says so by
+// waiting for "100 Continue"; the peeked byte is put back.
+func (x *exchange) hasBody() bool {
+	r := x.request
+	if r.ContentLength >= 0 || expectsContinue(r) {
+		return r.ContentLength != 0
 	}
 	first := make([]byte, 1)
 	n, err := io.ReadFull(r.Body, first)
 	if n == 0 && errors.Is(err, io.EOF) {
+		x.body.ended.Store(true)
 		return false
 	}
 	r.Body = &prefixedBody{Reader: io.MultiReader(bytes.NewReader(first[:n]), r.Body), Closer: r.Body}
@@ -112,11 +115,11 @@ func errTooLarge(limit int64) error {
 // smallBody is the largest body that is read without looking at the clock, and without a share of the budget being kept from it.
 const smallBody = maxPooledBuffer
 
-// readBody reads the body of x's request into buf, at most limit bytes of it. Memory is reserved as the body arrives, so that a
+// readBody reads the body of x's request into buf, at most as much as e takes. Memory is reserved as the body arrives, so that a
 // client that only announces a large one takes little from others. But one for whose announced length, times the factor
 // that working on it takes, there is no room now is refused before it is read.
-func (x *exchange) readBody(buf *bytes.Buffer, limit int64, factor int64) error {
-	n := x.request.ContentLength
+func (x *exchange) readBody(buf *bytes.Buffer, e *endpoint) error {
+	n, limit, factor := x.request.ContentLength, e.bodyLimit, e.plan.memoryFactor()
 	x.limited = io.LimitedReader{R: x.request.Body, N: limit + 1}
 	if n >= 0 && n <= smallBody/factor {
 		return x.readTiny(buf, limit, n*factor)
@@ -124,11 +127,10 @@ func (x *exchange) readBody(buf *bytes.Buffer, limit int64, factor int64) error 
 	if n < 0 || n > limit {
 		n = limit + 1
 	} else if err := x.server.memory.Fits(n * factor); err != nil {
-		x.leaveBody()
 		return err
 	}
 	if n > smallBody {
-		x.pace()
+		x.pace(e.readTimeout)
 	}
 	if err := x.readSteps(buf, n); err != nil {
 		return err
@@ -142,7 +144,6 @@ func (x *exchange) readBody(buf *bytes.Buffer, limit int64, factor int64) error 
 // readTiny reads a body for which all that it takes is reserved at once, as is the case for most.
 func (x *exchange) readTiny(buf *bytes.Buffer, limit, memory int64) error {
 	if err := x.call.Reserve(memory); err != nil {
-		x.leaveBody()
 		return err
 	}
 	return x.readRest(buf, limit)
@@ -157,6 +158,7 @@ func (x *exchange) readRest(buf *bytes.Buffer, limit int64) error {
 		x.closeAfter()
 		return errTooLarge(limit)
 	}
+	x.body.ended.Store(true)
 	return nil
 }
 
@@ -169,7 +171,6 @@ func (x *exchange) readSteps(buf *bytes.Buffer, n int64) error {
 	for have := int64(0); have < n; {
 		step := min(n-have, max(smallBody, (bodyGrowth-1)*have))
 		if err := x.call.Reserve(step); err != nil {
-			x.leaveBody()
 			return err
 		}
 		buf.Grow(int(step) + bytes.MinRead)
@@ -185,13 +186,13 @@ func (x *exchange) readSteps(buf *bytes.Buffer, n int64) error {
 }
 
 // pace has the body, which is large, read at a pace: when nothing arrives for the stall timeout the read fails. At its end
-// net/http lifts the deadline.
-func (x *exchange) pace() {
+// net/http lifts the deadline. The whole request has to arrive within the given time all the same.
+func (x *exchange) pace(within time.Duration) {
 	stall := x.server.config.StallTimeout
 	if stall <= 0 {
 		return
 	}
-	end := x.start.Add(x.server.config.ReadTimeout)
+	end := x.start.Add(within)
 	x.limited.R = &pacedReader{Reader: x.limited.R, deadline: func(now time.Time) {
 		if next := now.Add(stall); next.Before(end) {
 			x.setReadDeadline(next)
@@ -218,15 +219,6 @@ func (p *pacedReader) Read(b []byte) (int, error) {
 		p.deadline(now)
 	}
 	return p.Reader.Read(b)
-}
-
-// leaveBody has the answer sent at once and the connection closed after it, without waiting for a body that nobody reads.
-func (x *exchange) leaveBody() {
-	if x.request.ContentLength == 0 {
-		return
-	}
-	x.closeAfter()
-	x.setReadDeadline(x.start)
 }
 
 // readError says why a body could not be read to its end. The connection is of no further use.

@@ -55,7 +55,7 @@ func describe(e *app.Endpoint) string {
 // compile turns a registration into something that can be served, and says all that is wrong with it.
 func (s *Server) compile(e *app.Endpoint) (*endpoint, []string) {
 	c := &endpoint{
-		Endpoint: *e, server: s, timeout: s.config.RequestTimeout, bodyLimit: s.config.BodyLimit, status: http.StatusOK,
+		Endpoint: *e, server: s, timeout: s.config.RequestTimeout, readTimeout: s.config.ReadTimeout, bodyLimit: s.config.BodyLimit, status: http.StatusOK,
 		route: &route{path: e.Path, plugin: e.Plugin.Name, method: e.Method, metrics: s.metrics},
 	}
 	wrong := c.applyOptions()
@@ -101,7 +101,7 @@ const (
 func (e *endpoint) applyOptions() (wrong []string) {
 	o := e.Options
 	if o.Timeout != nil {
-		e.timeout = *o.Timeout
+		e.timeout, e.readTimeout = *o.Timeout, *o.Timeout
 		if e.timeout < 0 || (e.timeout == 0 && e.Raw == nil) {
 			wrong = append(wrong, fmt.Sprintf("the timeout %s must be greater than 0; 0, for none, is for raw endpoints alone", e.timeout))
 		}

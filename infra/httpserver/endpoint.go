@@ -21,13 +21,15 @@ var errDraining = errors.New("the service is stopping")
 // endpoint is one compiled endpoint. It is immutable.
 type endpoint struct {
 	app.Endpoint
-	server    *Server
-	plan      *requestPlan // nil for a raw endpoint
-	route     *route
-	status    int
-	timeout   time.Duration // 0: none
-	bodyLimit int64
-	binary    bool
+	server  *Server
+	plan    *requestPlan // nil for a raw endpoint
+	route   *route
+	status  int
+	timeout time.Duration // 0: none
+	// readTimeout is how long the whole request may take to arrive: an endpoint's own timeout covers that too.
+	readTimeout time.Duration
+	bodyLimit   int64
+	binary      bool
 }
 
 // serve handles one request of the endpoint; it is what Gin calls.
@@ -38,7 +40,7 @@ func (e *endpoint) serve(c *gin.Context) {
 		x.fail(x, errNotFound())
 		return
 	}
-	if e.timeout != e.server.config.RequestTimeout {
+	if e.Options.Timeout != nil {
 		e.setDeadlines(x)
 	}
 	ctx, cancel := e.context(x)
@@ -72,12 +74,16 @@ func (e *endpoint) context(x *exchange) (context.Context, context.CancelFunc) {
 	return ctx, func() { forget(); end(nil) }
 }
 
-// setDeadlines fits the connection's deadlines to an endpoint with a timeout of its own.
+// setDeadlines fits the connection's deadlines to an endpoint with a timeout of its own. Without a body, the connection is
+// being read only to learn whether the client leaves, for which there is no deadline.
 func (e *endpoint) setDeadlines(x *exchange) {
 	if e.timeout == 0 {
 		x.setReadDeadline(time.Time{})
 		x.setWriteDeadline(time.Time{})
 		return
+	}
+	if x.request.ContentLength != 0 {
+		x.setReadDeadline(x.start.Add(e.readTimeout))
 	}
 	x.setWriteDeadline(x.start.Add(e.timeout + e.server.config.WriteTimeout))
 }
@@ -125,6 +131,7 @@ func (e *endpoint) runGuards(ctx context.Context, x *exchange) (context.Context,
 // guarded runs a guard with a request of its own.
 func (x *exchange) guarded(ctx context.Context, guard app.GuardFunc) (context.Context, error) {
 	r := x.request.WithContext(ctx)
+	r.Body = x.watched()
 	defer func() { removeUploads(r) }()
 	return guard(ctx, r)
 }
@@ -184,6 +191,9 @@ func (e *endpoint) bind(x *exchange, params gin.Params, request any) error {
 	p.bindURI(params, into, bad)
 	p.bindHeader(x.request.Header, into, bad)
 	p.bindCookies(x.request, into, bad)
+	if err := bad.err(); err != nil && expectsContinue(x.request) {
+		return err // whatever the body is: the client need not send it
+	}
 	fromBody, err := e.bindBody(x, into, bad)
 	if err != nil {
 		return err
@@ -199,7 +209,7 @@ func (e *endpoint) bind(x *exchange, params gin.Params, request any) error {
 // bindBody fills what comes from the body, and reports whether that included the form fields.
 func (e *endpoint) bindBody(x *exchange, into reflect.Value, bad *violations) (form bool, err error) {
 	p := e.plan
-	if !hasBody(x.request) {
+	if !x.hasBody() {
 		if p.json != nil {
 			return false, errNoBody()
 		}
@@ -211,7 +221,7 @@ func (e *endpoint) bindBody(x *exchange, into reflect.Value, bad *violations) (f
 	}
 	buf := e.server.buffers.get()
 	defer e.server.buffers.put(buf)
-	if err := x.readBody(buf, e.bodyLimit, p.memoryFactor()); err != nil {
+	if err := x.readBody(buf, e); err != nil {
 		return false, err
 	}
 	if p.raw != nil {

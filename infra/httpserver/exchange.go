@@ -37,6 +37,9 @@ type exchange struct {
 	// bad is what is wrong with the request; limited reads its body.
 	bad     violations
 	limited io.LimitedReader
+	body    watchedBody
+	// raw says that the answer is that of a plugin's own handler.
+	raw bool
 }
 
 // exchangeOf returns the exchange behind Gin's writer.
@@ -57,10 +60,14 @@ func (x *exchange) WriteHeader(status int) {
 	if x.status != 0 || x.hijacked {
 		return
 	}
-	if status >= 200 || status == http.StatusSwitchingProtocols {
+	final := status >= 200 || status == http.StatusSwitchingProtocols
+	if final {
+		x.leaveBody(status)
+	}
+	x.ResponseWriter.WriteHeader(status) // panics when there is no such status; nothing is sent then
+	if final {
 		x.status = status
 	}
-	x.ResponseWriter.WriteHeader(status)
 }
 
 // Write sends a part of the body. The answer to a HEAD has none.
@@ -124,11 +131,10 @@ func (x *exchange) closeAfter() {
 }
 
 // setReadDeadline limits how long the rest of the request may take to arrive; the zero time lifts the limit.
-// Writers without deadlines, as in tests, have none to set.
-func (x *exchange) setReadDeadline(t time.Time) {
-	if d, ok := x.ResponseWriter.(interface{ SetReadDeadline(time.Time) error }); ok {
-		_ = d.SetReadDeadline(t) // the connection is gone; the read says so
-	}
+// Writers without deadlines, as in tests, have none to set, and it reports false.
+func (x *exchange) setReadDeadline(t time.Time) bool {
+	d, ok := x.ResponseWriter.(interface{ SetReadDeadline(time.Time) error })
+	return ok && d.SetReadDeadline(t) == nil // else the connection is gone; the read says so
 }
 
 // setWriteDeadline limits how long the client may take to receive the answer; see setReadDeadline.

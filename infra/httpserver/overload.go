@@ -41,7 +41,6 @@ func (x *exchange) isTooMany(active int64) bool {
 		return false
 	}
 	counter.Inc()
-	x.leaveBody()
 	x.write(x, failure{
 		status: http.StatusServiceUnavailable, code: app.Unavailable, message: "too many requests at once, try again later", retry: time.Second,
 	})

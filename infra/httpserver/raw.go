@@ -17,13 +17,14 @@ func (e *endpoint) serveRaw(ctx context.Context, x *exchange, c *gin.Context) {
 	}
 	r := x.request.WithContext(ctx)
 	if r.ContentLength != 0 {
-		r.Body = http.MaxBytesReader(x.ResponseWriter, r.Body, e.bodyLimit)
+		r.Body = http.MaxBytesReader(x.ResponseWriter, x.watched(), e.bodyLimit)
 	}
 	c.Request = r
 	defer func() { removeUploads(r, c.Request) }()
 	x.applyHeader(x.Header())
 	x.Header().Del("Content-Type") // these are for who writes the body to say
 	x.Header().Del("Content-Length")
+	x.raw = true
 	e.Raw(c)
 	if x.status == 0 && !c.Writer.Written() && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		x.fail(x, ctx.Err())
