@@ -43,8 +43,12 @@ func (x *exchange) fail(w http.ResponseWriter, err error) {
 		x.logger().Debug("client left", append(x.identity(), zap.Error(err))...)
 	}
 	f := x.classify(err)
-	if set := x.call.Status(); set >= http.StatusBadRequest && set < 600 {
+	switch set := x.call.Status(); {
+	case set >= http.StatusBadRequest && set < 600:
 		f.status = set
+	case set != 0 && (set < http.StatusOK || set >= 600):
+		err = fmt.Errorf("answer request: the handler set status %d, which no answer has, and failed: %v", set, err) //nolint:errorlint // it is a bug, whatever the failure was
+		f = failure{status: http.StatusInternalServerError, code: app.Internal, message: messageInternal}
 	}
 	if (f.status == http.StatusServiceUnavailable || f.status == http.StatusTooManyRequests) && f.retry <= 0 {
 		f.retry = time.Second
