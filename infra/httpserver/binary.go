@@ -3,7 +3,6 @@ package httpserver
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -70,7 +69,12 @@ func (x *exchange) sendBinary(e *endpoint, b *app.Binary) {
 	}
 	x.binaryHeader(b, len(e.Options.Guards) > 0)
 	safe := status == http.StatusOK && (x.request.Method == http.MethodGet || x.request.Method == http.MethodHead)
-	if safe && b.ETag != "" && etagMatches(x.request.Header["If-None-Match"], b.ETag) {
+	if safe && x.hasOther(b.ETag) {
+		x.clearHeader()
+		x.fail(x, app.Errorf(app.PreconditionFailed, "the content is not the one that If-Match names"))
+		return
+	}
+	if safe && b.ETag != "" && etagMatches(x.request.Header["If-None-Match"], b.ETag, true) {
 		x.sendEmpty(http.StatusNotModified)
 		return
 	}
@@ -170,14 +174,14 @@ func (x *exchange) sendSeekable(r io.ReadSeeker) {
 // sendContent answers with content, conditional and range requests included.
 func (x *exchange) sendContent(content io.ReadSeeker) {
 	w := &rangeWriter{ResponseWriter: x.progressing()}
-	http.ServeContent(w, x.request, "", time.Time{}, content)
+	http.ServeContent(w, x.rangeRequest(), "", time.Time{}, content)
 	if !w.refused {
 		return
 	}
 	size, _ := content.Seek(0, io.SeekEnd) // ServeContent has done so
 	x.clearHeader()
 	x.Header().Set("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
-	x.write(x, failure{status: http.StatusRequestedRangeNotSatisfiable, code: app.Malformed, message: "the range is not within the content"})
+	x.fail(x, app.Errorf(app.RangeNotSatisfiable, "the range is not within the content"))
 }
 
 // progressing returns a writer to x for an answer that is sent in parts: it is not cut off as long as the client takes
@@ -228,19 +232,6 @@ func (w *rangeWriter) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// etagMatches compares as RFC 9110 says for If-None-Match: weakly.
-func etagMatches(given []string, etag string) bool {
-	for _, list := range given {
-		for candidate := range strings.SplitSeq(list, ",") {
-			candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/")
-			if candidate == "*" || candidate == `"`+etag+`"` {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // sendBytes sends a whole body whose Content-Type is set.
 func (x *exchange) sendBytes(status int, body []byte) {
 	x.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
@@ -255,9 +246,9 @@ func (x *exchange) sendBytes(status int, body []byte) {
 func (x *exchange) sendStream(status int, r io.Reader) {
 	const part = 32 << 10
 	first := make([]byte, part)
-	n, err := io.ReadFull(r, first)
+	n, err := readFirst(r, first)
 	switch {
-	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+	case err == io.EOF: //nolint:errorlint // a wrapped one is a failure
 		x.sendBytes(status, first[:n])
 		return
 	case err != nil:
@@ -276,6 +267,20 @@ func (x *exchange) sendStream(status int, r io.Reader) {
 	if err := copyStream(w, r, first); err != nil {
 		x.breakStream(err)
 	}
+}
+
+// readFirst fills part from r. Its error is r's own: io.EOF at the end, and io.ErrUnexpectedEOF only where r itself was cut off,
+// which io.ReadFull does not tell from an end.
+func readFirst(r io.Reader, part []byte) (n int, err error) {
+	for n < len(part) && err == nil {
+		var got int
+		got, err = r.Read(part[n:])
+		n += got
+	}
+	if n == len(part) {
+		return n, nil // an error comes again
+	}
+	return n, err
 }
 
 // breakStream breaks the connection of an answer whose stream failed with err, perhaps because the client left.

@@ -3,6 +3,7 @@ package httpserver_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -50,7 +51,7 @@ func TestBinaryBytes(t *testing.T) {
 
 	w = k.do("GET", "/x", "", "Range: bytes=20-")
 	require.Equal(t, 416, w.Code)
-	require.Equal(t, `{"success":false,"data":null,"error":"the range is not within the content","code":"malformed"}`, w.Body.String())
+	require.Equal(t, `{"success":false,"data":null,"error":"the range is not within the content","code":"range_not_satisfiable"}`, w.Body.String())
 	require.Equal(t, "bytes */10", w.Header().Get("Content-Range"))
 	require.Empty(t, w.Header().Get("Content-Disposition"))
 
@@ -90,6 +91,8 @@ func TestBinaryFailures(t *testing.T) {
 		"no content type":  {app.Binary{Bytes: []byte("x")}, 0, nil, internal},
 		"malformed etag":   {app.Binary{ContentType: "a/b", ETag: `"`}, 0, nil, internal},
 		"error status":     {app.Binary{ContentType: "a/b"}, 404, nil, internal},
+		"stream cut off":   {app.Binary{ContentType: "a/b", Stream: io.MultiReader(strings.NewReader("half"), iotest.ErrReader(io.ErrUnexpectedEOF))}, 0, nil, internal},
+		"stream wraps EOF": {app.Binary{ContentType: "a/b", Stream: iotest.ErrReader(fmt.Errorf("read upstream: %w", io.EOF))}, 0, nil, internal},
 		"stream that dies": {app.Binary{ContentType: "a/b", Stream: iotest.ErrReader(errInternal), ETag: "x"}, 0, nil, internal},
 	} {
 		t.Run(name, func(t *testing.T) {
