@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"go.uber.org/zap"
 	"gorm.io/gorm"
@@ -91,6 +92,17 @@ func (p *CreateProductPlugin) Execute(ctx context.Context, req CreateProductRequ
 	app.Logger(ctx, p.logger).Debug("product created", zap.Int64("product_id", product.ID))
 	app.SetHeader(ctx, "Location", fmt.Sprintf("/products/%d", product.ID))
 	return CreateProductData{ID: product.ID, Name: product.Name, Price: product.Price}, nil
+}
+
+// Validate implements app.Validator.
+func (r CreateProductRequest) Validate() error { return notBlank(r.Name) }
+
+// notBlank refuses a name of blanks alone, which the database does not store.
+func notBlank(name string) error {
+	if strings.Trim(name, " ") == "" {
+		return app.Violations{{Field: "name", Rule: "not_blank", Message: "must not be blank"}}
+	}
+	return nil
 }
 
 // nameTaken says what a violated unique index means to the caller; other errors stay what they are.

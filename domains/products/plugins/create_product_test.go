@@ -36,6 +36,7 @@ func TestCreateProductRefuses(t *testing.T) {
 	h := apptest.New(t, products.Module)
 	for body, message := range map[string]string{
 		`{"price":1}`:                        "name is required",
+		`{"name":"  ","price":1}`:            "name must not be blank",
 		`{"name":"Lamp"}`:                    "price is required",
 		`{"name":"Lamp","price":-1}`:         "price must be greater than 0",
 		`{"name":"Lamp","price":1000000001}`: "price must be at most 1000000000",

@@ -91,6 +91,14 @@ func (p *UpdateProductPlugin) Execute(ctx context.Context, req UpdateProductRequ
 	return UpdateProductData{ID: product.ID, Name: product.Name, Price: product.Price}, nil
 }
 
+// Validate implements app.Validator.
+func (r UpdateProductRequest) Validate() error {
+	if r.Name == nil {
+		return nil
+	}
+	return notBlank(*r.Name)
+}
+
 // update changes the given columns, and no other, and returns the row as it is then.
 func (p *UpdateProductPlugin) update(ctx context.Context, req UpdateProductRequest) (models.Product, error) {
 	changes := map[string]any{}

@@ -33,6 +33,7 @@ func TestUpdateProduct(t *testing.T) {
 		h.PATCH("/products/9", `{"name":"Stool"}`).Fails(app.NotFound, "product 9 does not exist")
 		h.PATCH("/products/9", `{}`).Fails(app.NotFound, "product 9 does not exist")
 		h.PATCH("/products/1", `{"price":0}`).Fails(app.Invalid, "price must be greater than 0")
+		h.PATCH("/products/1", `{"name":" "}`).Fails(app.Invalid, "name must not be blank")
 		h.PATCH("/products/1", `{"name":null}`).Status(http.StatusUnprocessableEntity)
 
 		h.Settle()
