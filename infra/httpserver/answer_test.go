@@ -61,7 +61,10 @@ func TestFailuresBecomeEnvelopes(t *testing.T) {
 			500, `{"success":false,"data":null,"error":"internal error","code":"internal"}`, 1},
 		"status of no answer": {func(ctx context.Context) error { app.SetStatus(ctx, 101); return app.Errorf(app.NotFound, "gone") },
 			500, `{"success":false,"data":null,"error":"internal error","code":"internal"}`, 1},
-		"status above all": {func(ctx context.Context) error { app.SetStatus(ctx, 1000); return app.Violations{{Field: "a", Rule: "b", Message: "c"}} },
+		"status above all": {func(ctx context.Context) error {
+			app.SetStatus(ctx, 1000)
+			return app.Violations{{Field: "a", Rule: "b", Message: "c"}}
+		},
 			500, `{"success":false,"data":null,"error":"internal error","code":"internal"}`, 1},
 		"unavailable with a cause": {func(context.Context) error { return app.Errorf(app.Unavailable, "busy").Because(errInternal) },
 			503, `{"success":false,"data":null,"error":"busy","code":"unavailable"}`, 1},

@@ -65,7 +65,9 @@ func TestATimeoutThatIsTheUsualOneCoversTheBody(t *testing.T) {
 	k := serve(t, func(b *app.Boot) {
 		b.POST("/own", app.Handle(accept[jsonBody]), app.Timeout(time.Minute))
 		b.POST("/usual", app.Handle(accept[jsonBody]))
-	}, func(p *httpserver.Params) { p.HTTP.ReadTimeout, p.HTTP.RequestTimeout = 300*time.Millisecond, time.Minute })
+	}, func(p *httpserver.Params) {
+		p.HTTP.ReadTimeout, p.HTTP.RequestTimeout = 300*time.Millisecond, time.Minute
+	})
 	addr := k.listening(t)
 	conn := dial(t, addr)
 	send(t, conn, request("POST /own", `{"name":`, asJSON, "Content-Length: 12", "Connection: close"))

@@ -24,7 +24,9 @@ const longRead = 60 * time.Second
 // refusing serves an endpoint for each code that a guard may refuse with, and some that refuse by themselves.
 func refusing(b *app.Boot) {
 	for _, code := range refusals() {
-		refuse := app.Guard(func(ctx context.Context, _ *http.Request) (context.Context, error) { return ctx, app.Errorf(code, "no") })
+		refuse := app.Guard(func(ctx context.Context, _ *http.Request) (context.Context, error) {
+			return ctx, app.Errorf(code, "no")
+		})
 		b.POST("/guards/"+string(code), app.Handle(accept[jsonBody]), refuse)
 		b.Raw("POST", "/raws/"+string(code), func(c *gin.Context) { c.String(code.Status(), "no") })
 	}
