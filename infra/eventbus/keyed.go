@@ -2,6 +2,7 @@ package eventbus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -227,4 +228,79 @@ func (c *behindCheck) look(ctx context.Context, p *poller, now time.Time, all bo
 		c.full, c.at = false, place{}
 	}
 	return c.full, nil
+}
+
+// fewKeys is up to how many keys have several of their deliveries claimed at once; of more, the first of each is.
+const fewKeys = 32
+
+// claimPage claims the first delivery of each key, and notes in taken which. It reports whether l was full.
+func (p *poller) claimPage(ctx context.Context, l *lane, heads []head, taken map[string]bool) (full bool, err error) {
+	if full, err = p.claimThese(ctx, l, heads, taken); err != nil {
+		return p.claimSingly(ctx, l, heads, taken, err)
+	}
+	return full, nil
+}
+
+// claimThese claims deliveries, of each key its first one, and notes in taken which. It reports whether l was full.
+func (p *poller) claimThese(ctx context.Context, l *lane, heads []head, taken map[string]bool) (full bool, err error) {
+	places := reserveUpTo(l, len(heads))
+	orders := make(map[string]*keyState, places)
+	ids := make([]string, 0, places)
+	for _, h := range heads[:places] {
+		if h.key == "" {
+			ids = append(ids, h.id)
+		} else if order := l.adopt(h.key, h.seq, h.seq); order != nil {
+			orders[h.key] = order
+			ids = append(ids, h.id)
+		}
+	}
+	keys := make(map[string]bool, len(ids))
+	got, short, err := p.take(ctx, l, places, orders, false, func(ctx context.Context) ([]claimed, error) {
+		return p.o.store.claimHeads(ctx, p.o.id(), l.storedAs(), ids)
+	})
+	for _, c := range got {
+		keys[c.key], taken[c.id] = true, true
+	}
+	for key, order := range orders {
+		if !keys[key] { // another process was faster
+			p.o.releaseAll(l.forget(key, order))
+		}
+	}
+	return short || places < len(heads), err
+}
+
+// claimHead claims a run of deliveries of one key, and notes in taken which. It reports whether l was full.
+func (p *poller) claimHead(ctx context.Context, l *lane, h head, taken map[string]bool) (full bool, err error) {
+	places := reserveUpTo(l, chain)
+	if places == 0 {
+		return true, nil
+	}
+	orders := make(map[string]*keyState, 1)
+	run, _, err := p.take(ctx, l, places, orders, true, func(ctx context.Context) ([]claimed, error) {
+		if order := orders[h.key]; order != nil { // of a try that did not commit
+			p.o.releaseAll(l.forget(h.key, order))
+		}
+		got, err := p.o.store.claimKey(ctx, p.o.id(), l.storedAs(), h.key, h.seq, places, l.group.Block)
+		if err != nil || len(got) == 0 {
+			return nil, err
+		}
+		order := l.adopt(h.key, h.seq, h.seq+int64(len(got))-1)
+		if order == nil {
+			return nil, errBusyKey
+		}
+		orders[h.key] = order
+		return got, nil
+	})
+	switch {
+	case errors.Is(err, errBusyKey):
+		return false, nil
+	case errors.Is(err, errNoRoom):
+		return p.claimPage(ctx, l, []head{h}, taken)
+	case err != nil:
+		return p.claimSingly(ctx, l, []head{h}, taken, err)
+	}
+	for _, c := range run {
+		taken[c.id] = true
+	}
+	return false, nil
 }
