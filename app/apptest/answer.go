@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -82,6 +83,29 @@ func Data[T any](a *Answer) T {
 		a.t.Fatalf("%s: no data; status %d, body: %s", a.request, a.Code, a.Body)
 	}
 	return *envelope.Data
+}
+
+// All follows a list from the page at path to its end, and returns its entries; path may have parameters, such as
+// "/products?limit=2". It fails the test when a page is refused, or when there are more than a thousand pages.
+func All[T any](h *App, path string) (items []T) {
+	h.t.Helper()
+	next, err := url.Parse(path)
+	if err != nil {
+		h.t.Fatalf("follow %s: %v", path, err)
+	}
+	const most = 1000
+	for range most {
+		page := Data[app.Page[T]](h.GET(next.String()).Status(http.StatusOK))
+		items = append(items, page.Items...)
+		if page.Next == nil {
+			return items
+		}
+		query := next.Query()
+		query.Set("cursor", *page.Next)
+		next.RawQuery = query.Encode()
+	}
+	h.t.Fatalf("follow %s: the list does not end after %d pages", path, most)
+	return nil
 }
 
 func (a *Answer) decode(to any) {

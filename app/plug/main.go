@@ -26,7 +26,7 @@ const usage = `usage: go tool plug <command>
   docs [-check]      annotate, and write from annotations and service docs/swagger.json and .yaml, docs/openapi.json,
                      docs/asyncapi.yaml, docs/AI_CONTEXT.md and the pictures of docs/architecture.md;
                      with -check fail when any of it would change
-  new <domain>/<name> [--kind endpoint|subscriber|schedule|cpu] [--topic T] [--method M] [--path P]
+  new <domain>/<name> [--kind endpoint|list|subscriber|schedule|cpu] [--topic T] [--method M] [--path P]
                      make a plugin and its test, and the domain where there is none
   adopt <module>     rename the module throughout
 `

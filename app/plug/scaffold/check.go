@@ -12,10 +12,10 @@ import (
 // longestName keeps the names of files within what file systems take.
 const longestName = 100
 
-var kinds = []string{"endpoint", "subscriber", "schedule", "cpu"}
+var kinds = []string{"endpoint", "subscriber", "schedule", "cpu", listKind}
 
 // served reports whether plugins of the kind answer requests.
-func served(kind string) bool { return kind == "endpoint" || kind == "cpu" }
+func served(kind string) bool { return kind == "endpoint" || kind == "cpu" || kind == listKind }
 
 // check says all that is wrong with what is asked for.
 func (t *tree) check(v values) error {
@@ -31,7 +31,7 @@ func (t *tree) check(v values) error {
 	add(!pluginName.MatchString(v.Name), "the name %q must be lower-case words joined by _, as in products/archive_product", v.Name)
 	add(len(v.Name) > longestName, "the name %q is longer than %d characters; take a shorter one", v.Name, longestName)
 	add(otherSystem(v.Name), "a file %s.go would be a test, or built on some systems only; take a name with another last word", v.Name)
-	add(!slices.Contains(kinds, v.Kind), "there is no kind %q; it is endpoint, subscriber, schedule or cpu", v.Kind)
+	add(!slices.Contains(kinds, v.Kind), "there is no kind %q; it is endpoint, list, subscriber, schedule or cpu", v.Kind)
 	add(!slices.Contains([]string{"GET", "POST", "PUT", "PATCH", "DELETE"}, v.Method), "the method %q must be GET, POST, PUT, PATCH or DELETE", v.Method)
 	add(!pathForm.MatchString(v.Path), "the path %q must be like /products/:id/archive", v.Path)
 	add(v.Kind != "subscriber" && v.Topic != "", "--topic is for --kind subscriber")
@@ -42,6 +42,9 @@ func (t *tree) check(v values) error {
 	problems = append(problems, t.checkNames(v))
 	if served(v.Kind) {
 		problems = append(problems, checkParams(v), t.checkRoute(v))
+	}
+	if v.Kind == listKind {
+		problems = append(problems, t.checkList(v))
 	}
 	if domainName.MatchString(v.Domain) && !t.exists("domains/"+v.Domain) {
 		problems = append(problems, t.checkTable(v))

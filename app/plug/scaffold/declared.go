@@ -104,5 +104,5 @@ func (v values) declares(name string) bool {
 		return true
 	}
 	part, ok := strings.CutPrefix(name, v.Go)
-	return ok && slices.Contains([]string{"", "Request", "Data", "Response", "Event", "Plugin"}, part)
+	return ok && slices.Contains([]string{"", "Request", "Data", "Item", "Response", "Event", "Plugin"}, part)
 }

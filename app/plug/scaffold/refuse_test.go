@@ -33,7 +33,7 @@ func TestNewRefusesWhatWouldNotStart(t *testing.T) {
 	add(t, dir, map[string]string{
 		"helpers.go":                        "package main\n\nfunc stop() {}\n",
 		"main_test.go":                      "package main\n\nvar spare int\n",
-		"domains/things/plugins/get.go":     "package plugins\n\nfunc NewKeptPlugin() {}\n\nfunc f() { b.PUT(\"/things/:id\", app.Handle(p.Execute)) }\n\nfunc g() { b.GET(\"/files/*rest\", nil) }\n",
+		"domains/things/plugins/get.go":     "package plugins\n\ntype GoldItem struct{}\n\nfunc NewKeptPlugin() {}\n\nfunc f() { b.PUT(\"/things/:id\", app.Handle(p.Execute)) }\n\nfunc g() { b.GET(\"/files/*rest\", nil) }\n",
 		"domains/things/plugins/a_test.go":  "package plugins_test\n\nfunc TestHear() {}\n\nfunc TestMissSubscribes() {}\n",
 		"domains/shop/plugins/sell.go":      "package plugins\n\ntype (\n\tSoldData struct{}\n)\n\nfunc NewOpenPlugin() {}\n",
 		"domains/shop/migrations/x/1.sql":   "-- +goose Up\ncreate table if not exists \"parts\" (id INTEGER);\n",
@@ -78,6 +78,10 @@ func TestNewRefusesWhatWouldNotStart(t *testing.T) {
 		"a second test":           {scaffold.Plugin{Domain: "things", Name: "miss", Kind: "subscriber", Topic: "thing.made"}, "declares TestMissSubscribes already"},
 		"a schema of another":     {endpoint("sold", "/s"), "domains/shop/plugins/sell.go declares Sold already, and schemas"},
 		"two names of one word":   {endpoint("make__thing", "/s"), `the name "make__thing" must be`},
+		"a list of a parameter":   {scaffold.Plugin{Domain: "fresh", Name: "list_it", Kind: "list", Path: "/n/:id/parts"}, "a list is made for a path without parameters, not for /n/:id/parts"},
+		"a list by POST":          {scaffold.Plugin{Domain: "fresh", Name: "list_it", Kind: "list", Method: "POST"}, "a list is asked for with GET, not with POST"},
+		"a list without entity":   {scaffold.Plugin{Domain: "things", Name: "list_it", Kind: "list"}, "domains/things/models has no type Thing with a field ID int64"},
+		"an item that is there":   {scaffold.Plugin{Domain: "things", Name: "gold", Kind: "list"}, "domains/things/plugins/get.go declares GoldItem already"},
 		"a name that ends in _":   {endpoint("make_", "/s"), `the name "make_" must be`},
 	} {
 		t.Run(what, func(t *testing.T) {

@@ -30,9 +30,9 @@ var templates embed.FS
 type Plugin struct {
 	// Domain and Name give the plugin's name, "<domain>.<name>", and its file.
 	Domain, Name string
-	// Kind is "endpoint", "subscriber", "schedule" or "cpu".
+	// Kind is "endpoint", "list", "subscriber", "schedule" or "cpu".
 	Kind string
-	// Method and Path are an endpoint's; "" means GET for names such as list_x and get_x and POST for others, at
+	// Method and Path are an endpoint's; "" means GET for lists and names such as list_x and get_x and POST for others, at
 	// /<domain>/<name>. Path is in Gin's form.
 	Method, Path string
 	// Topic is what a subscriber listens to. Required for that kind.
@@ -55,6 +55,10 @@ func New(dir string, p Plugin) ([]string, error) {
 		}
 	} else if err := t.list(folder+"/"+p.Domain+".go", v.Go); err != nil {
 		return nil, err
+	} else if v.Named {
+		if err := t.addNameIndex(v); err != nil {
+			return nil, err
+		}
 	}
 	t.render(folder+"/plugins/"+p.Name+".go", p.Kind+".go.tmpl", v)
 	t.render(folder+"/plugins/"+p.Name+"_test.go", p.Kind+"_test.go.tmpl", v)
@@ -76,6 +80,7 @@ type values struct {
 	Params        []param
 	Fields        []eventField
 	Entity, Table string
+	Named         bool // of a list: the entity has a name to sort by
 }
 
 // param is a parameter of the path.
@@ -103,7 +108,7 @@ func (t *tree) values(p Plugin) (values, error) {
 		p.Path = "/" + p.Domain + "/" + strings.ReplaceAll(p.Name, "_", "-")
 	}
 	if p.Method == "" {
-		p.Method = methodOf(p.Name)
+		p.Method = methodOf(p)
 	}
 	v := values{
 		Plugin: p, Module: m[1], Go: lint.Exported(p.Name), Words: words, Sentence: "handles " + words, Tag: lint.Exported(p.Domain),
@@ -118,6 +123,7 @@ func (t *tree) values(p Plugin) (values, error) {
 	if err := t.check(v); err != nil {
 		return values{}, err
 	}
+	v.Named = p.Kind == listKind && t.hasNames(v)
 	if p.Kind == "subscriber" {
 		v.Fields, err = t.event(p.Topic)
 	}
@@ -145,10 +151,10 @@ func fieldName(name string) string {
 	return strings.Join(words, "")
 }
 
-// methodOf returns GET for names that read and POST for others.
-func methodOf(name string) string {
-	verb, _, _ := strings.Cut(name, "_")
-	if slices.Contains([]string{"get", "list", "find", "search", "count", "show"}, verb) {
+// methodOf returns GET for lists and for names that read, and POST for others.
+func methodOf(p Plugin) string {
+	verb, _, _ := strings.Cut(p.Name, "_")
+	if p.Kind == listKind || slices.Contains([]string{"get", "list", "find", "search", "count", "show"}, verb) {
 		return http.MethodGet
 	}
 	return http.MethodPost

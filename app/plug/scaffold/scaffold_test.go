@@ -1,9 +1,11 @@
 package scaffold_test
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,6 +103,41 @@ func TestNewDomain(t *testing.T) {
 	require.Contains(t, main, "\tthings.Module,\n\torders.Module,\n)\n")
 	require.Contains(t, read(t, dir, "domains/orders/plugins/hash_order.go"), "OrderID int64 `uri:\"order_id\" json:\"-\" binding:\"min=1\" example:\"1\"`")
 	require.Contains(t, read(t, dir, "domains/orders/plugins/hash_order_test.go"), `h.PUT("/orders/1", `)
+}
+
+// A list is sorted by columns that have an index: in a new domain and in one that plug made by name as well, and in others, whose
+// indexes nobody knows, by id alone.
+func TestNewList(t *testing.T) {
+	t.Parallel()
+	const byName = "_by_name ON %s (name, id);"
+	dir := module(t)
+	_, err := scaffold.New(dir, scaffold.Plugin{Domain: "shops", Name: "list_shops", Kind: "list"})
+	require.NoError(t, err)
+	require.Contains(t, read(t, dir, "domains/shops/plugins/list_shops.go"), "oneof=id -id name -name")
+	require.Contains(t, read(t, dir, "domains/shops/migrations/sqlite/00001_create_shops.sql"), fmt.Sprintf(byName, "shops"))
+
+	_, err = scaffold.New(dir, scaffold.Plugin{Domain: "orders", Name: "place_order", Kind: "endpoint"})
+	require.NoError(t, err)
+	require.NotContains(t, read(t, dir, "domains/orders/migrations/sqlite/00001_create_orders.sql"), "INDEX")
+	for _, name := range []string{"list_orders", "list_again"} {
+		files, err := scaffold.New(dir, scaffold.Plugin{Domain: "orders", Name: name, Kind: "list"})
+		require.NoError(t, err)
+		require.Contains(t, read(t, dir, "domains/orders/plugins/"+name+".go"), "oneof=id -id name -name")
+		made := slices.Contains(files, "domains/orders/migrations/postgres/00002_orders_by_name.sql")
+		require.Equal(t, name == "list_orders", made, "the index is made once: %v", files)
+	}
+	for _, dialect := range []string{"sqlite", "postgres"} {
+		require.Contains(t, read(t, dir, "domains/orders/migrations/"+dialect+"/00002_orders_by_name.sql"), fmt.Sprintf(byName, "orders"))
+	}
+
+	add(t, dir, map[string]string{
+		"domains/things/models/thing.go":         "package models\n\ntype Thing struct {\n\tID int64\n\tName string\n\tPrice float64\n}\n",
+		"domains/things/migrations/sqlite/1.sql": "CREATE TABLE things (id INTEGER, name TEXT, price REAL);\n",
+	})
+	_, err = scaffold.New(dir, scaffold.Plugin{Domain: "things", Name: "list_things", Kind: "list"})
+	require.NoError(t, err)
+	require.Contains(t, read(t, dir, "domains/things/plugins/list_things.go"), `oneof=id -id"`)
+	require.NotContains(t, read(t, dir, "domains/things/plugins/list_things_test.go"), "models")
 }
 
 // What cannot be made says why, all of it, and leaves no file behind.
