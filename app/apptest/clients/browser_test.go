@@ -36,13 +36,15 @@ type tab struct {
 	problems []string
 }
 
-// openTab starts Chromium without a window, until the test ends. Where there is none the test is skipped.
-func openTab(t *testing.T) *tab {
+// openTab starts Chromium without a window, with further options, until the test ends. Where there is none the test is
+// skipped.
+func openTab(t *testing.T, further ...chromedp.ExecAllocatorOption) *tab {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	t.Cleanup(cancel)
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
 		chromedp.ExecPath(chromium(t)), chromedp.WindowSize(1280, 1000), chromedp.UserDataDir(t.TempDir()))
+	options = append(options, further...)
 	if os.Getuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // Chromium has no sandbox for root
 	}
@@ -65,7 +67,7 @@ func chromium(t *testing.T) string {
 			return found
 		}
 	}
-	t.Skip("THE PAGE AT /docs IS NOT CHECKED: there is no Chromium; install it (Debian: apt-get install chromium)")
+	t.Skip("WHAT A BROWSER SEES IS NOT CHECKED: there is no Chromium; install it (Debian: apt-get install chromium)")
 	return ""
 }
 

@@ -18,26 +18,55 @@ import (
 // root is the folder of the service's module.
 const root = "../../.."
 
-// build builds the service and returns the binary's name.
-func build(t *testing.T) string {
+// build builds the service and returns the binary's name. Further files of package main are given by name and source.
+func build(t *testing.T, further ...string) string {
 	t.Helper()
-	name := filepath.Join(t.TempDir(), "plugboard")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-s -w", "-o", name, ".")
+	dir := t.TempDir()
+	name := filepath.Join(dir, "plugboard")
+	args := []string{"build", "-ldflags=-s -w", "-o", name}
+	if len(further) > 0 {
+		args = append(args, "-overlay", overlay(t, dir, further))
+	}
+	cmd := exec.CommandContext(t.Context(), "go", append(args, ".")...)
 	cmd.Dir = root
 	output, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(output))
 	return name
 }
 
-// start runs the service on a free port and a new database until the test ends, and returns its address.
+// overlay writes the file that has the go command see the given files of testdata, named "<name>.txt", in package main.
+func overlay(t *testing.T, dir string, files []string) string {
+	t.Helper()
+	replace := map[string]string{}
+	for _, name := range files {
+		seen, err := filepath.Abs(filepath.Join(root, name))
+		require.NoError(t, err)
+		replace[seen], err = filepath.Abs(filepath.Join("testdata", name+".txt"))
+		require.NoError(t, err)
+	}
+	text, err := json.Marshal(map[string]any{"Replace": replace})
+	require.NoError(t, err)
+	name := filepath.Join(dir, "overlay.json")
+	require.NoError(t, os.WriteFile(name, text, 0o600))
+	return name
+}
+
+// start builds the service and runs it until the test ends, and returns its address.
 func start(t *testing.T) string {
 	t.Helper()
-	cmd := exec.Command(build(t), "serve")
+	return run(t, build(t))
+}
+
+// run runs a binary of the service on a free port and a new database, with further settings, until the test ends, and
+// returns its address.
+func run(t *testing.T, binary string, settings ...string) string {
+	t.Helper()
+	cmd := exec.Command(binary, "serve")
 	cmd.Dir = t.TempDir()
-	cmd.Env = []string{
+	cmd.Env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "APP_HTTP_ADDR=127.0.0.1:0", "APP_OPS_ADDR=off", "APP_LOG_FORMAT=json",
 		"APP_DATABASE_URL=sqlite:" + filepath.Join(cmd.Dir, "service.db"),
-	}
+	}, settings...)
 	output, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	cmd.Stdout = cmd.Stderr
