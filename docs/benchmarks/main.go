@@ -41,6 +41,7 @@ func comparisons() []comparison {
 		{"json", compareJSON},
 		{"start", compareStart},
 		{"products", compareProducts},
+		{"lists", compareLists},
 		{"footprint", compareFootprint},
 		{"volatile", compareVolatile},
 		{"durable-sqlite", compareDurableSQLite},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -23,9 +24,18 @@ type process struct {
 	done chan error
 }
 
-// startService starts the service's released binary in a folder of its own, with the defaults of production
-// and its log thrown away, and waits until it is ready.
+// startService starts the service as startServiceOn does, on a new SQLite database.
 func startService(ctx context.Context, b *bench) (*process, error) {
+	dir, err := b.folder("database")
+	if err != nil {
+		return nil, err
+	}
+	return startServiceOn(ctx, b, "sqlite:"+filepath.Join(dir, "service.db"))
+}
+
+// startServiceOn starts the service's released binary in a folder of its own, with the defaults of production
+// and its log thrown away, on the database of the URL, and waits until it is ready.
+func startServiceOn(ctx context.Context, b *bench, at string) (*process, error) {
 	binary, err := b.service()
 	if err != nil {
 		return nil, err
@@ -40,7 +50,7 @@ func startService(ctx context.Context, b *bench) (*process, error) {
 	}
 	cmd := exec.Command(binary, "serve")
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "APP_ENV=production", "APP_HTTP_ADDR="+addr, "APP_OPS_ADDR=off", "APP_DATABASE_URL=sqlite:"+filepath.Join(dir, "service.db"))
+	cmd.Env = append(os.Environ(), "APP_ENV=production", "APP_HTTP_ADDR="+addr, "APP_OPS_ADDR=off", "APP_DATABASE_URL="+at)
 	return startProcess(ctx, cmd, addr, "/readyz")
 }
 
@@ -72,6 +82,23 @@ func (p *process) answers(path string) (bool, error) {
 		return false, nil //nolint:nilerr // not listening yet
 	}
 	return res.StatusCode == http.StatusOK, res.Body.Close()
+}
+
+// get reads the data of an answer into data.
+func (p *process) get(path string, data any) error {
+	res, err := http.Get("http://" + p.addr + path)
+	if err != nil {
+		return fmt.Errorf("get %s: %w", path, err)
+	}
+	defer res.Body.Close()
+	answer := struct {
+		Data  any    `json:"data"`
+		Error string `json:"error"`
+	}{Data: data}
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil || res.StatusCode != http.StatusOK {
+		return fmt.Errorf("get %s: status %d, %s: %w", path, res.StatusCode, answer.Error, err)
+	}
+	return nil
 }
 
 // stop ends the process and waits for it; after ten seconds it is killed.

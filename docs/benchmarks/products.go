@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -144,14 +143,6 @@ type auditPage struct {
 }
 
 func (l *productLoad) page() (page auditPage, err error) {
-	res, err := http.Get("http://" + l.process.addr + "/audit?limit=100&cursor=" + l.cursor)
-	if err != nil {
-		return page, err
-	}
-	defer res.Body.Close()
-	var answer struct {
-		Data auditPage `json:"data"`
-	}
-	err = json.NewDecoder(res.Body).Decode(&answer)
-	return answer.Data, err
+	err = l.process.get("/audit?limit=100&cursor="+l.cursor, &page)
+	return page, err
 }
