@@ -54,7 +54,7 @@ func (x *exchange) sendBinary(e *endpoint, b *app.Binary) {
 		status = set
 	}
 	if status == http.StatusAccepted && isZeroBinary(b) {
-		x.succeed(status, &app.Empty{})
+		x.succeed(status, &app.Empty{}, x.server.encoding)
 		return
 	}
 	if why := binaryFault(status, b); why != "" {

@@ -85,7 +85,11 @@ func (e *endpoint) compileTyped(params []string) []string {
 	if len(wrong) == 0 && (e.plan.rules || e.plan.custom) {
 		wrong = e.server.checkRules(e.Handler.RequestType())
 	}
-	wrong = append(wrong, checkResponse(e.Handler.ResponseType(), e.Options.Open)...)
+	problems, numbers := checkResponse(e.Handler.ResponseType(), e.Options.Open)
+	wrong = append(wrong, problems...)
+	if e.encoding = e.server.encoding; numbers {
+		e.encoding = withNumbers(e.encoding)
+	}
 	if e.Handler.CPU() && e.server.pool == nil {
 		wrong = append(wrong, "the endpoint needs the work pool, which the host was not given")
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/go-json-experiment/json"
 
 	"plugboard/app"
 )
@@ -30,6 +31,7 @@ type endpoint struct {
 	readTimeout time.Duration
 	bodyLimit   int64
 	binary      bool
+	encoding    json.Options // of the answer
 }
 
 // serve handles one request of the endpoint; it is what Gin calls.
@@ -161,7 +163,7 @@ func (e *endpoint) serveTyped(ctx context.Context, x *exchange, params gin.Param
 		x.sendBinary(e, call.Response().(*app.Binary)) //nolint:forcetypeassert // the response type was checked at start
 		return
 	}
-	x.succeed(e.status, call.Response())
+	x.succeed(e.status, call.Response(), e.encoding)
 }
 
 // run calls the handler: an I/O handler here, a CPU-bound one on the work pool. When a job outlives its

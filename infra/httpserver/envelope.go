@@ -175,8 +175,8 @@ func (x *exchange) send(w http.ResponseWriter, status int, body []byte) {
 	}
 }
 
-// succeed answers with data, a pointer to the result, under the endpoint's status or the one set at run time.
-func (x *exchange) succeed(status int, data any) {
+// succeed answers with data, a pointer to the result, encoded as encoding says, under the endpoint's status or the one set at run time.
+func (x *exchange) succeed(status int, data any, encoding json.Options) {
 	if set := x.call.Status(); set != 0 {
 		status = set
 	}
@@ -193,7 +193,7 @@ func (x *exchange) succeed(status int, data any) {
 	buf := x.server.buffers.get()
 	defer x.server.buffers.put(buf)
 	buf.WriteString(`{"success":true,"data":`)
-	if err := json.MarshalWrite(buf, data, x.server.encoding); err != nil {
+	if err := json.MarshalWrite(buf, data, encoding); err != nil {
 		x.call.SetStatus(http.StatusInternalServerError)
 		x.fail(x, fmt.Errorf("encode answer: %w", err))
 		return

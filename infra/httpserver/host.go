@@ -60,7 +60,7 @@ type state struct {
 }
 
 // livez answers that the process answers.
-func (x *exchange) livez() { x.succeed(http.StatusOK, state{"alive"}) }
+func (x *exchange) livez() { x.succeed(http.StatusOK, state{"alive"}, x.server.encoding) }
 
 // readyz answers whether the service wants requests: it has started, its probe passes, and it is not stopping.
 func (x *exchange) readyz() {
@@ -69,7 +69,7 @@ func (x *exchange) readyz() {
 		x.write(x, failure{status: http.StatusServiceUnavailable, code: app.Unavailable, message: notReady(err), retry: time.Second})
 		return
 	}
-	x.succeed(http.StatusOK, state{"ready"})
+	x.succeed(http.StatusOK, state{"ready"}, x.server.encoding)
 }
 
 // readyGauge is what metrics tell of the readiness.

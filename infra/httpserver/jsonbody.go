@@ -3,11 +3,9 @@ package httpserver
 import (
 	"bytes"
 	"cmp"
-	stdjson "encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"reflect"
 	"strconv"
 	"strings"
@@ -101,27 +99,6 @@ func syntaxError(err error) error {
 	default:
 		return app.Errorf(app.Malformed, "the body is not valid JSON%s", at)
 	}
-}
-
-// keepNumber decodes a number of a field of the type any that no float64 equals, such as an id beyond 2^53, as a
-// json.Number, which has its digits. All other values are decoded as always.
-func keepNumber(dec *jsontext.Decoder, value *any) error {
-	if dec.PeekKind() != '0' {
-		return errors.ErrUnsupported
-	}
-	raw, err := dec.ReadValue()
-	if err != nil {
-		return err
-	}
-	number, err := strconv.ParseFloat(string(raw), 64)
-	if err != nil {
-		return err
-	}
-	*value = number
-	if isInteger := !bytes.ContainsAny(raw, ".eE"); isInteger && math.Abs(number) >= 1<<53 {
-		*value = stdjson.Number(raw)
-	}
-	return nil
 }
 
 func fieldPath(p jsontext.Pointer) string {

@@ -115,8 +115,9 @@ func (c *planner) compileJSON() {
 		root.members[f.name] = jsonMember{index: f.index, node: b.node(f.typ, f.label)}
 	}
 	options := json.RejectUnknownMembers(c.plan.strict)
-	if b.open {
-		options = json.JoinOptions(options, json.WithUnmarshalers(json.UnmarshalFromFunc(keepNumber)))
+	if b.open || b.numbers {
+		options = json.JoinOptions(options, json.WithUnmarshalers(json.JoinUnmarshalers(
+			json.UnmarshalFromFunc(keepNumber), json.UnmarshalFromFunc(readNumber))))
 	}
 	c.plan.json = &jsonPlan{root: root, shadow: c.shadow, options: options}
 }
@@ -127,6 +128,8 @@ type nodeBuilder struct {
 	known   map[reflect.Type]*jsonNode
 	// open tells that some value can be any JSON.
 	open bool
+	// numbers tells that some value is a json.Number.
+	numbers bool
 }
 
 func (b *nodeBuilder) checkOptions(label string, options []string) {
@@ -157,6 +160,8 @@ func (b *nodeBuilder) fill(n *jsonNode, label string) {
 		n.kind, b.open = nodeOpen, true
 	case typ == durationType:
 		b.planner.problem("request field %s: a time.Duration has no JSON form; use a number of seconds or a string", label)
+	case typ == numberType:
+		n.expect, n.accepts, b.numbers = messageNumber, '0', true
 	case typ == timeType:
 		n.expect, n.accepts = messageTime, '"'
 	case typ == dateType:
@@ -190,7 +195,7 @@ func (b *nodeBuilder) fillKind(n *jsonNode, label string) {
 	case reflect.Bool:
 		n.expect = "must be true or false"
 	case reflect.Float32, reflect.Float64:
-		n.expect, n.accepts = "must be a number", '0'
+		n.expect, n.accepts = messageNumber, '0'
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
 		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		n.expect, n.accepts = integerMessage(n.typ), '0'

@@ -14,10 +14,10 @@ import (
 
 var binaryType = reflect.TypeFor[app.Binary]()
 
-// checkResponse says everything about typ that must not, or cannot, leave the service.
-func checkResponse(typ reflect.Type, open bool) []string {
+// checkResponse says everything about typ that must not, or cannot, leave the service, and whether a json.Number may be in it.
+func checkResponse(typ reflect.Type, open bool) (problems []string, numbers bool) {
 	if typ == binaryType {
-		return nil
+		return nil, false
 	}
 	c := responseChecker{open: open, seen: map[reflect.Type]bool{}}
 	switch {
@@ -28,7 +28,7 @@ func checkResponse(typ reflect.Type, open bool) []string {
 	default:
 		c.check(typ, "the response")
 	}
-	return c.problems
+	return c.problems, c.numbers
 }
 
 // encode encodes a zero value of typ, a struct, and reports what the JSON library has against the type itself, such as two
@@ -50,6 +50,7 @@ type responseChecker struct {
 	open     bool
 	seen     map[reflect.Type]bool
 	problems []string
+	numbers  bool // a json.Number may be in the response
 }
 
 func (c *responseChecker) problem(format string, args ...any) {
@@ -64,6 +65,7 @@ func (c *responseChecker) check(typ reflect.Type, where string) {
 		c.problem("%s holds the database entity %s; copy the fields it needs into a type of its own", where, typ)
 		return
 	}
+	c.numbers = c.numbers || isOpen(typ) || typ == numberType
 	if isOpen(typ) {
 		if !c.open {
 			c.problem("%s holds %s, which can be anything; name the fields, or say app.Open()", where, typ)

@@ -2,6 +2,7 @@ package httpserver
 
 import (
 	"encoding"
+	"encoding/json"
 	"fmt"
 	"math"
 	"reflect"
@@ -17,15 +18,17 @@ import (
 type parser func(dst reflect.Value, text string) (message string)
 
 const (
-	messageNUL  = "must not contain NUL characters"
-	messageUTF8 = "must be valid UTF-8"
-	messageTiny = "must not be closer to 0 than a 64-bit float can say"
-	messageForm = "has the wrong form"
-	messageDate = "must be a date such as 2006-01-02"
-	messageTime = "must be a time such as 2006-01-02T15:04:05Z"
+	messageNUL    = "must not contain NUL characters"
+	messageUTF8   = "must be valid UTF-8"
+	messageTiny   = "must not be closer to 0 than a 64-bit float can say"
+	messageNumber = "must be a number"
+	messageForm   = "has the wrong form"
+	messageDate   = "must be a date such as 2006-01-02"
+	messageTime   = "must be a time such as 2006-01-02T15:04:05Z"
 )
 
 var (
+	numberType          = reflect.TypeFor[json.Number]()
 	dateType            = reflect.TypeFor[app.Date]()
 	timeType            = reflect.TypeFor[time.Time]()
 	durationType        = reflect.TypeFor[time.Duration]()
@@ -35,6 +38,8 @@ var (
 // parserFor returns the parser for values of typ, or nil when text cannot become one.
 func parserFor(typ reflect.Type) parser {
 	switch {
+	case typ == numberType:
+		return parseNumber
 	case typ == timeType:
 		return parseTime
 	case typ == durationType:
@@ -158,18 +163,26 @@ func integerMessage(typ reflect.Type) string {
 }
 
 func parseFloat(dst reflect.Value, text string) string {
-	const message = "must be a number"
 	if strings.Trim(text, "0123456789.eE+-") != "" || strings.HasPrefix(text, "+") {
-		return message
+		return messageNumber
 	}
 	n, err := strconv.ParseFloat(text, dst.Type().Bits())
 	if err != nil || math.IsInf(n, 0) || math.IsNaN(n) {
-		return message
+		return messageNumber
 	}
 	if n == 0 && underflows(text) {
 		return messageTiny
 	}
 	dst.SetFloat(n)
+	return ""
+}
+
+// parseNumber takes a number as JSON writes one, of any size and precision.
+func parseNumber(dst reflect.Value, text string) string {
+	if !isNumber([]byte(text)) {
+		return messageNumber
+	}
+	dst.SetString(text)
 	return ""
 }
 
