@@ -1,0 +1,26 @@
+package httpserver
+
+import (
+	"net/http"
+	"reflect"
+)
+
+// BodyOf returns the way from a JSON body to a checked request of a type that a test makes at run time, or what is wrong with
+// the type. [app.Handle] takes only types that the compiler knows.
+func (s *Server) BodyOf(typ reflect.Type) (take func(body []byte) error, problems []string) {
+	plan, problems := compileRequest(http.MethodPost, nil, typ, false)
+	if len(problems) == 0 {
+		problems = s.checkRules(typ)
+	}
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return func(body []byte) error {
+		var bad violations
+		request := reflect.New(typ)
+		if err := plan.json.decode(body, request.Elem(), plan.patch, plan.strict, &bad); err != nil {
+			return err
+		}
+		return s.validate(plan, request.Interface(), &bad)
+	}, nil
+}
