@@ -355,12 +355,13 @@ func (o *Outbox) applyAll(ctx context.Context, ops []op) error {
 // taken the delivery over, is none.
 func (o *Outbox) apply(ctx context.Context, p *op) error {
 	var err error
+	mine := true
 	switch p.kind {
 	case opFree, opDone: // written with the others
 	case opRetry:
-		_, err = o.store.retry(ctx, p.d, p.d.Attempt, p.wait, cause(p.err))
+		mine, err = o.store.retry(ctx, p.d, p.d.Attempt, p.wait, cause(p.err))
 	case opRelease:
-		_, err = o.store.release(ctx, p.d, p.wait)
+		mine, err = o.store.release(ctx, p.d, p.wait)
 	case opPark:
 		var expired bool
 		if expired, err = o.store.park(ctx, p.d, p.wait, o.cfg.Park, time.Since(o.began), cause(p.err)); err == nil && expired {
@@ -371,6 +372,9 @@ func (o *Outbox) apply(ctx context.Context, p *op) error {
 	}
 	if err != nil {
 		return fmt.Errorf("settle delivery of %s: %w", p.d.Subscription(), err)
+	}
+	if !mine { // it is not there any more, perhaps since a commit whose answer was lost completed it: its key may go on
+		p.kind = opFree
 	}
 	return nil
 }
