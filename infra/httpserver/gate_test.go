@@ -288,9 +288,10 @@ func TestCertificatesAreReadAnewWhenTheyChange(t *testing.T) {
 	selfSigned(t, certFile, keyFile, "second")
 	require.Eventually(t, func() bool { return name() == "second" }, 20*time.Second, 100*time.Millisecond)
 	require.NoError(t, os.WriteFile(certFile, []byte("nonsense"), 0o600))
-	tick := time.Tick(100 * time.Millisecond)
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
 	for range 15 { // in this goroutine: one that require.Never left behind would end the process
-		<-tick
+		<-tick.C
 		require.Equal(t, "second", name())
 	}
 }
