@@ -338,12 +338,10 @@ func (g *growth) fill(ctx context.Context, r *replica, kind string) error {
 	if err != nil {
 		return fmt.Errorf("fill: %w", err)
 	}
-	if g.pg != nil { // as autovacuum does within a minute
-		if _, err := g.pg.conn.Exec(ctx, "VACUUM ANALYZE "+g.schema+".bus_deliveries"); err != nil {
-			return fmt.Errorf("vacuum: %w", err)
-		}
+	if g.pg == nil {
+		return nil
 	}
-	return nil
+	return g.pg.tidy(ctx, g.schema+".bus_events, "+g.schema+".bus_deliveries")
 }
 
 // keys measures how long the numbers of keys stay that are not used again.

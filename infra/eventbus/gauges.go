@@ -10,8 +10,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// gauges reports what waits in the database, asked for when metrics are collected and at most once in gaugesAge:
-// counting costs by the number of deliveries.
+// gauges reports what waits in the database. It is counted when metrics are collected. Counting costs by the number of
+// deliveries, so gauges count less often the longer it takes: see rest.
 type gauges struct {
 	o       *Outbox
 	m       *Memory
@@ -28,15 +28,25 @@ type gauges struct {
 	bytes   *prometheus.Desc
 	refused *prometheus.Desc
 
-	mu   sync.Mutex
-	at   time.Time
+	mu sync.Mutex
+	// next is when to count again, last what was counted.
+	next time.Time
 	last []SubscriptionInfo
 }
 
 const (
+	// gaugesAge and gaugesOldest are how long a count is reported: at least, and at most.
 	gaugesAge     = 5 * time.Second
+	gaugesOldest  = time.Minute
 	gaugesTimeout = 2 * time.Second
+	// gaugesRest is how many times as long as a count took nothing is counted after it: counting takes half a percent of the time.
+	gaugesRest = 200
 )
+
+// rest returns how long nothing is counted after a count that took some time.
+func (*gauges) rest(took time.Duration) time.Duration {
+	return min(max(gaugesAge, gaugesRest*took), gaugesOldest)
+}
 
 func newGauges(o *Outbox, m *Memory) *gauges {
 	desc := func(name, help string) *prometheus.Desc {
@@ -111,16 +121,17 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 func (g *gauges) subscriptions(now time.Time) []SubscriptionInfo {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if now.Sub(g.at) < gaugesAge || !g.o.running() {
+	if now.Before(g.next) || !g.o.running() {
 		return g.last
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), gaugesTimeout)
 	defer cancel()
 	current, err := (&Admin{store: g.o.store, known: g.o.known()}).Subscriptions(ctx)
+	g.next = now.Add(g.rest(time.Since(now))) // after a failure too: a count that is given up has cost the most
 	if err != nil {
 		g.o.log.Warn("waiting events not counted", zap.Error(err))
 		return g.last
 	}
-	g.at, g.last = now, current
+	g.last = current
 	return current
 }

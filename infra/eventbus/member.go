@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -47,8 +48,16 @@ func (m *member) alive() bool {
 	if !m.o.store.postgres {
 		return true
 	}
+	return m.sinceBeat() < m.o.cfg.Lease
+}
+
+// sinceBeat returns how long ago the lease was last renewed.
+func (m *member) sinceBeat() time.Duration {
 	now, beat := time.Now(), m.beat.Load()
-	return beat != nil && now.Sub(*beat) < m.o.cfg.Lease && now.Round(0).Sub(beat.Round(0)) < m.o.cfg.Lease
+	if beat == nil {
+		return math.MaxInt64
+	}
+	return max(now.Sub(*beat), now.Round(0).Sub(beat.Round(0)))
 }
 
 // join makes the process known and takes over what dead ones left.
@@ -167,7 +176,7 @@ func (m *member) try(ctx context.Context, failure string, fn func(context.Contex
 	}
 }
 
-// renew renews the lease, with another session if this one is lost. When another process has taken this one for dead, it
+// renew keeps the lease, with another session if this one is lost. When another process has taken this one for dead, it
 // joins anew.
 func (m *member) renew(ctx context.Context) error {
 	renewed, err := m.extend(ctx)
@@ -183,13 +192,25 @@ func (m *member) renew(ctx context.Context) error {
 	return m.enter(ctx)
 }
 
+// extend renews a lease that is a sixth over, and asks otherwise. Each renewal is a commit that waits for the disk of the
+// database: six in a lease are enough to keep it. Both report whether the process's row is there.
 func (m *member) extend(ctx context.Context) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.conn == nil {
 		return false, errors.New("no session")
 	}
+	if m.sinceBeat() < m.o.cfg.Lease/6 {
+		return m.known(ctx)
+	}
 	return m.prolong(ctx, "")
+}
+
+// known reports whether the process's row is there. It asks on the process's session, so that the loss of that is noticed
+// at each tick, and writes nothing.
+func (m *member) known(ctx context.Context) (known bool, err error) {
+	err = m.conn.QueryRowContext(ctx, m.o.store.sql(`SELECT EXISTS (SELECT 1 FROM bus_processes WHERE id = ?)`), m.o.id()).Scan(&known)
+	return known, err
 }
 
 // inherit takes over what processes left that are dead or hang.

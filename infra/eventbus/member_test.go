@@ -103,3 +103,60 @@ func TestATimeoutNeedsNoConnection(t *testing.T) {
 		require.NoError(t, receive(t, done))
 	}
 }
+
+// A process renewed its lease at each poll: a commit that waits for the disk, each second in each replica, while nothing
+// happens. It asks at each poll whether it is still known, and writes six times in a lease.
+func TestALeaseIsNotRenewedAtEachPoll(t *testing.T) {
+	t.Parallel()
+	at := newSchema(t)
+	cfg := settings()
+	start(t, at, cfg, publishes(Note{}))
+	begin, db := time.Now(), openAt(t, at)
+	looks, renewals, lastLook, lastRenewal := 0, 0, int64(0), int64(0)
+	for looks < 40 {
+		rows, err := db.QueryContext(t.Context(), `SELECT (extract(epoch FROM a.query_start) * 1000000)::bigint, p.lease_until FROM bus_processes p
+			JOIN pg_locks l ON l.locktype = 'advisory' AND ((l.classid::bigint << 32) | l.objid::bigint) = p.lock_key
+			JOIN pg_stat_activity a ON a.pid = l.pid`)
+		require.NoError(t, err)
+		var look, renewal int64
+		require.True(t, rows.Next())
+		require.NoError(t, rows.Scan(&look, &renewal))
+		require.NoError(t, rows.Close())
+		if look != lastLook {
+			lastLook = look
+			looks++
+		}
+		if renewal != lastRenewal {
+			lastRenewal = renewal
+			renewals++
+		}
+	}
+	require.LessOrEqual(t, renewals, 2+int(time.Since(begin)/(cfg.Lease/6)))
+}
+
+// A lease that is kept by fewer renewals is still kept: nobody takes over from a process that lives.
+func TestALeaseIsKeptByItsRenewals(t *testing.T) {
+	t.Parallel()
+	at := newSchema(t)
+	cfg := settings()
+	cfg.Lease = 6 * time.Second
+	start(t, at, cfg, publishes(Note{}))
+	start(t, at, cfg, publishes(Note{}))
+	db := openAt(t, at)
+	process := func() (id string, until int64) {
+		rows, err := db.QueryContext(t.Context(), `SELECT id, lease_until FROM bus_processes ORDER BY id LIMIT 1`)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, rows.Close()) }()
+		require.True(t, rows.Next())
+		require.NoError(t, rows.Scan(&id, &until))
+		return id, until
+	}
+	before, first := process()
+	require.Eventually(t, func() bool {
+		_, until := process()
+		return until > first+cfg.Lease.Milliseconds()
+	}, time.Minute, 50*time.Millisecond)
+	after, _ := process()
+	require.Equal(t, before, after)
+	require.EqualValues(t, 2, number(t, db, `SELECT COUNT(*) FROM bus_processes`))
+}
