@@ -193,16 +193,17 @@ func (p *poller) look(ctx context.Context, lanes []*lane) {
 		p.mayBehind.Store(behind)
 	}
 	for i, l := range lanes {
-		switch {
-		case err != nil:
+		if err != nil {
 			l.backlog.putBackFinished(finished[i])
 			l.backlog.claimFailed(err)
 			l.backlog.open.Store(true)
-		case behind:
-			p.lookAt(ctx, l, all[l.storedAs()], finished[i])
-		default:
-			p.lookAt(ctx, l, all[l.storedAs()], nil)
+			continue
 		}
+		w := all[l.storedAs()]
+		if !w.behind {
+			finished[i] = nil
+		}
+		p.lookAt(ctx, l, w, finished[i])
 	}
 }
 

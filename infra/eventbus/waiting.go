@@ -14,10 +14,14 @@ import (
 // When that process dies or stops before it has looked, the others look at all that is behind, and so does each process at
 // its start. Versions before this one never look: see behindCheck.
 
-// waiting says when the next open deliveries of a subscription are due, in milliseconds from now.
-type waiting struct{ free, keyed sql.NullInt64 }
+// waiting says when the next open deliveries of a subscription are due, in milliseconds from now, and whether it has a
+// delivery behind another.
+type waiting struct {
+	free, keyed sql.NullInt64
+	behind      bool
+}
 
-// waiting tells of each subscription what waits, in one query, and whether there is any delivery behind another. The query
+// waiting tells of each subscription what waits, in one query, and whether any has a delivery behind another. The query
 // steps from one subscription that has something open to the next: it costs nothing for those that have not. Each
 // part asks for the least of something, which only an index tells cheaply: Postgres looked for any row in the table itself.
 func (s store) waiting(ctx context.Context) (all map[string]waiting, behind bool, err error) {
@@ -31,8 +35,7 @@ func (s store) waiting(ctx context.Context) (all map[string]waiting, behind bool
 		w := all[name]
 		switch kind {
 		case "behind":
-			behind = true
-			return nil
+			w.behind, behind = true, true
 		case "free":
 			w.free = wait
 		default:
@@ -48,6 +51,10 @@ func (s store) waiting(ctx context.Context) (all map[string]waiting, behind bool
 			SELECT MIN(subscription) FROM bus_deliveries WHERE state = 'pending' AND key <> '' AND behind = 0
 			UNION ALL SELECT (SELECT MIN(subscription) FROM bus_deliveries WHERE state = 'pending' AND key <> '' AND behind = 0 AND subscription > keyed.name)
 			FROM keyed WHERE name IS NOT NULL
+		), behind(name) AS (
+			SELECT MIN(subscription) FROM bus_deliveries WHERE behind = 1
+			UNION ALL SELECT (SELECT MIN(subscription) FROM bus_deliveries WHERE behind = 1 AND subscription > behind.name)
+			FROM behind WHERE name IS NOT NULL
 		)
 		SELECT name, 'free', {greatest}(0, (SELECT MIN(due_at) FROM bus_deliveries WHERE subscription = name AND state = 'pending' AND key = '')) - {now}
 		FROM free WHERE name IS NOT NULL
@@ -55,7 +62,7 @@ func (s store) waiting(ctx context.Context) (all map[string]waiting, behind bool
 		SELECT name, 'keyed', {greatest}(0, (SELECT MIN(due_at) FROM bus_deliveries WHERE subscription = name AND state = 'pending' AND key <> '' AND behind = 0)) - {now}
 		FROM keyed WHERE name IS NOT NULL
 		UNION ALL
-		SELECT '', 'behind', 0 WHERE (SELECT MIN(subscription) FROM bus_deliveries WHERE behind = 1) IS NOT NULL`)
+		SELECT name, 'behind', 0 FROM behind WHERE name IS NOT NULL`)
 	return all, behind, err
 }
 
