@@ -98,7 +98,7 @@ const hearOutLimit = time.Second
 
 // hearOut reads what the server said before it closed the connection. The driver does not read after a write that failed.
 func (w *wire) hearOut() {
-	if w.Conn.SetReadDeadline(time.Now().Add(hearOutLimit)) != nil {
+	if w.SetReadDeadline(time.Now().Add(hearOutLimit)) != nil {
 		return
 	}
 	var p [4096]byte
@@ -164,10 +164,10 @@ func farewellIn(p []byte) *pgconn.PgError {
 			p = p[size:]
 		case 'E':
 			var m pgproto3.ErrorResponse
-			if m.Decode(p[header:size]) != nil || m.SeverityUnlocalized != "FATAL" {
-				return nil
+			if err := m.Decode(p[header:size]); err == nil && m.SeverityUnlocalized == "FATAL" {
+				return pgconn.ErrorResponseToPgError(&m)
 			}
-			return pgconn.ErrorResponseToPgError(&m)
+			return nil
 		default:
 			return nil
 		}
