@@ -173,7 +173,7 @@ func (x *exchange) sendSeekable(r io.ReadSeeker) {
 
 // sendContent answers with content, conditional and range requests included.
 func (x *exchange) sendContent(content io.ReadSeeker) {
-	w := &rangeWriter{ResponseWriter: x.progressing()}
+	w := &rangeWriter{ResponseWriter: x}
 	http.ServeContent(w, x.rangeRequest(), "", time.Time{}, content)
 	if !w.refused {
 		return
@@ -182,31 +182,6 @@ func (x *exchange) sendContent(content io.ReadSeeker) {
 	x.clearHeader()
 	x.Header().Set("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
 	x.fail(x, app.Errorf(app.RangeNotSatisfiable, "the range is not within the content"))
-}
-
-// progressing returns a writer to x for an answer that is sent in parts: it is not cut off as long as the client takes
-// some of it, and is when the client takes nothing for the stall timeout.
-func (x *exchange) progressing() http.ResponseWriter {
-	if x.server.config.StallTimeout <= 0 {
-		return x
-	}
-	return &pacedWriter{ResponseWriter: x, x: x}
-}
-
-// pacedWriter moves the write deadline on as it is written to.
-type pacedWriter struct {
-	http.ResponseWriter
-	x   *exchange
-	set time.Time
-}
-
-// Write implements http.ResponseWriter.
-func (w *pacedWriter) Write(p []byte) (int, error) {
-	if now := time.Now(); now.Sub(w.set) >= paceTick {
-		w.set = now
-		w.x.setWriteDeadline(now.Add(w.x.server.config.StallTimeout))
-	}
-	return w.ResponseWriter.Write(p)
 }
 
 // rangeWriter keeps back what http.ServeContent answers to a range it cannot serve, which is plain text.
@@ -260,11 +235,10 @@ func (x *exchange) sendStream(status int, r io.Reader) {
 	if x.request.Method == http.MethodHead {
 		return
 	}
-	w := x.progressing()
-	if _, err := w.Write(first); err != nil {
-		return // the client left
+	if _, err := x.Write(first); err != nil {
+		return // the client left, or does not take it
 	}
-	if err := copyStream(w, r, first); err != nil {
+	if err := copyStream(x, r, first); err != nil {
 		x.breakStream(err)
 	}
 }

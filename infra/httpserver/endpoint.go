@@ -80,6 +80,7 @@ func (e *endpoint) context(x *exchange) (context.Context, context.CancelFunc) {
 // being read only to learn whether the client leaves, for which there is no deadline.
 func (e *endpoint) setDeadlines(x *exchange) {
 	if e.timeout == 0 {
+		x.endless = true
 		x.setReadDeadline(time.Time{})
 		x.setWriteDeadline(time.Time{})
 		return

@@ -2,9 +2,11 @@ package httpserver
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -30,6 +32,11 @@ type exchange struct {
 	status   int
 	bytes    int64
 	hijacked bool
+	// paced is when the write deadline was last moved on; ownPace, that the handler sets it; endless, that there is none.
+	paced            time.Time
+	ownPace, endless bool
+	// cut says that the client took nothing of the answer in its time.
+	cut bool
 	// gone says that the client left before it had the answer; broken, that the answer broke off.
 	gone, broken bool
 	// span is the request's; nil without tracing.
@@ -78,16 +85,61 @@ func (x *exchange) Write(p []byte) (int, error) {
 	if x.request.Method == http.MethodHead {
 		return len(p), nil
 	}
-	n, err := x.ResponseWriter.Write(p)
-	x.bytes += int64(n)
-	if err != nil {
-		x.noteClient()
+	for written := 0; ; {
+		part := p[written:]
+		if x.paces() {
+			x.paceWrite(len(part))
+			part = part[:min(len(part), writePart)]
+		}
+		n, err := x.ResponseWriter.Write(part)
+		x.bytes += int64(n)
+		written += n
+		if err != nil {
+			x.noteUnwritten(err)
+		}
+		if err != nil || written == len(p) {
+			return written, err
+		}
 	}
-	return n, err
+}
+
+// writePart is how much of an answer is written at a time, and how much of it is within the usual deadline of answers.
+const writePart = 32 << 10
+
+// paces reports whether the host moves the write deadline on, as an answer is taken.
+func (x *exchange) paces() bool { return x.server.config.StallTimeout > 0 && !x.ownPace }
+
+// paceWrite gives the client the stall timeout to take something of the next n bytes. What is longer than a part, and a
+// stream without a deadline, is thus not cut off as long as the client takes some of it, and is when it takes nothing.
+func (x *exchange) paceWrite(n int) {
+	if x.bytes+int64(n) <= writePart && !x.endless {
+		return
+	}
+	if now := time.Now(); now.Sub(x.paced) >= paceTick {
+		x.paced = now
+		x.setWriteDeadline(now.Add(x.server.config.StallTimeout))
+	}
+}
+
+// SetWriteDeadline lets a handler decide by itself, with an [http.ResponseController], how long the client has for the
+// answer. The host does not move that deadline.
+func (x *exchange) SetWriteDeadline(t time.Time) error {
+	x.ownPace = true
+	return http.NewResponseController(x.ResponseWriter).SetWriteDeadline(t)
+}
+
+// noteUnwritten notes why a part of the answer could not be written: the client took nothing of it in its time, or has left.
+// Net/http ends the request's context in both cases.
+func (x *exchange) noteUnwritten(err error) {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		x.cut = true
+		return
+	}
+	x.noteClient()
 }
 
 // noteClient notes whether the client has left; net/http ends the request's context then.
-func (x *exchange) noteClient() { x.gone = x.gone || x.request.Context().Err() != nil }
+func (x *exchange) noteClient() { x.gone = x.gone || !x.cut && x.request.Context().Err() != nil }
 
 // Flush sends what was written so far.
 func (x *exchange) Flush() {
@@ -95,6 +147,9 @@ func (x *exchange) Flush() {
 		x.WriteHeader(http.StatusOK)
 	}
 	if f, ok := x.ResponseWriter.(http.Flusher); ok {
+		if x.paces() {
+			x.paceWrite(0)
+		}
 		f.Flush()
 	}
 }

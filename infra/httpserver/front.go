@@ -231,9 +231,11 @@ func (x *exchange) observe() {
 }
 
 // outcome returns the status that the exchange is counted and logged as. That of an answer which broke off is 500, whatever
-// its head said, unless it broke off because the client left.
+// its head said, unless it broke off because the client left, or took nothing of it in its time, which is 408.
 func (x *exchange) outcome() int {
 	switch {
+	case x.cut:
+		return http.StatusRequestTimeout
 	case x.gone:
 		return statusClientGone
 	case x.broken:
