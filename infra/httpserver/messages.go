@@ -221,7 +221,7 @@ var wordings = sync.OnceValue(func() map[string]string {
 		"iso3166_1_alpha_numeric": "must be a numeric country code", "iso3166_2": "must be a subdivision code",
 		"country_code": "must be a country code", "iso4217": "must be a currency code", "iso4217_numeric": "must be a numeric currency code",
 		"bcp47_language_tag": "must be a language tag", "postcode_iso3166_alpha2": "must be a postcode",
-		"unique": "must not have duplicates", "isdefault": "must not be given",
+		"unique": "must not have duplicates", "notblank": "must not be blank", "isdefault": "must not be given",
 		"eth_addr": "must be an Ethereum address", "btc_addr": "must be a Bitcoin address", "spicedb": "must be a SpiceDB id",
 	}
 })

@@ -26,7 +26,18 @@ func newValidator() *validator.Validate {
 	v := validator.New(validator.WithRequiredStructEnabled())
 	v.SetTagName("binding")
 	v.RegisterTagNameFunc(wireName)
+	if err := v.RegisterValidation("notblank", notBlank); err != nil {
+		panic(err) // the name and the function are given above
+	}
 	return v
+}
+
+// notBlank is the rule "notblank": a text has something besides spaces. It fits nothing but texts.
+func notBlank(f validator.FieldLevel) bool {
+	if f.Field().Kind() != reflect.String {
+		panic(fmt.Sprintf("notblank does not fit a %s", f.Field().Type()))
+	}
+	return strings.TrimSpace(f.Field().String()) != ""
 }
 
 // wireName returns the name a caller knows f by.

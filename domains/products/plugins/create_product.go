@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"go.uber.org/zap"
 	"gorm.io/gorm"
@@ -16,7 +15,7 @@ import (
 
 // CreateProductRequest is the body of POST /products.
 type CreateProductRequest struct {
-	Name  string  `json:"name" binding:"required,min=1,max=200" example:"Desk lamp"`
+	Name  string  `json:"name" binding:"required,min=1,max=200,notblank" example:"Desk lamp"`
 	Price float64 `json:"price" binding:"required,gt=0,lte=1000000000" example:"49.9"`
 }
 
@@ -92,17 +91,6 @@ func (p *CreateProductPlugin) Execute(ctx context.Context, req CreateProductRequ
 	app.Logger(ctx, p.logger).Debug("product created", zap.Int64("product_id", product.ID))
 	app.SetHeader(ctx, "Location", fmt.Sprintf("/products/%d", product.ID))
 	return CreateProductData{ID: product.ID, Name: product.Name, Price: product.Price}, nil
-}
-
-// Validate implements app.Validator.
-func (r CreateProductRequest) Validate() error { return notBlank(r.Name) }
-
-// notBlank refuses a name of blanks alone, which the database does not store.
-func notBlank(name string) error {
-	if strings.Trim(name, " ") == "" {
-		return app.Violations{{Field: "name", Rule: "not_blank", Message: "must not be blank"}}
-	}
-	return nil
 }
 
 // nameTaken says what a violated unique index means to the caller; other errors stay what they are.

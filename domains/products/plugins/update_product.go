@@ -15,7 +15,7 @@ import (
 // UpdateProductRequest is the body of PATCH /products/{id}: what is omitted stays as it is.
 type UpdateProductRequest struct {
 	ID    int64    `uri:"id" json:"-" binding:"min=1" example:"1"`
-	Name  *string  `json:"name" binding:"omitempty,min=1,max=200" example:"Desk lamp"`
+	Name  *string  `json:"name" binding:"omitempty,min=1,max=200,notblank" example:"Desk lamp"`
 	Price *float64 `json:"price" binding:"omitempty,gt=0,lte=1000000000" example:"39.9"`
 }
 
@@ -89,14 +89,6 @@ func (p *UpdateProductPlugin) Execute(ctx context.Context, req UpdateProductRequ
 		return UpdateProductData{}, fmt.Errorf("update product: %w", err)
 	}
 	return UpdateProductData{ID: product.ID, Name: product.Name, Price: product.Price}, nil
-}
-
-// Validate implements app.Validator.
-func (r UpdateProductRequest) Validate() error {
-	if r.Name == nil {
-		return nil
-	}
-	return notBlank(*r.Name)
 }
 
 // update changes the given columns, and no other, and returns the row as it is then.
