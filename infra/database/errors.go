@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -75,7 +76,9 @@ func mapPostgres(err error, code string) error {
 		return app.Errorf(app.Conflict, "conflicts with what is stored").Because(err)
 	case "23514":
 		return invalid(violation{gorm.ErrCheckConstraintViolated, err})
-	case "23502", "22001", "22003", "22007", "22008", "22021", "22P02", "22P05":
+	case "23502":
+		return missing(err)
+	case "22001", "22003", "22007", "22008", "22021", "22P02", "22P05":
 		return invalid(err)
 	case "40001", "40P01", "55P03", "25006", "25P03", "25P04", "53000", "53200", "53300", "53400", "58000", "58030":
 		return unavailable(err)
@@ -100,7 +103,9 @@ func mapSQLite(err error, code int) error {
 		return dangling(err)
 	case sqlite3.SQLITE_CONSTRAINT_CHECK:
 		return invalid(violation{gorm.ErrCheckConstraintViolated, err})
-	case sqlite3.SQLITE_CONSTRAINT_NOTNULL, sqlite3.SQLITE_CONSTRAINT_DATATYPE:
+	case sqlite3.SQLITE_CONSTRAINT_NOTNULL:
+		return missing(err)
+	case sqlite3.SQLITE_CONSTRAINT_DATATYPE:
 		return invalid(err)
 	case sqlite3.SQLITE_READONLY_DBMOVED:
 		return unavailable(err)
@@ -119,7 +124,51 @@ func mapSQLite(err error, code int) error {
 }
 
 func duplicate(err error) error {
-	return app.Errorf(app.Conflict, "already exists").Because(violation{gorm.ErrDuplicatedKey, err})
+	known := app.Errorf(app.Conflict, "already exists")
+	if columns := columnsOf(err); columns != nil {
+		known = app.Errorf(app.Conflict, "there is one with the same %s already", strings.Join(columns, " and "))
+	}
+	return known.Because(violation{gorm.ErrDuplicatedKey, err})
+}
+
+// missing is for a column that must have a value and was given none.
+func missing(err error) error {
+	columns := columnsOf(err)
+	if columns == nil {
+		return invalid(err)
+	}
+	known := app.Errorf(app.Invalid, "%s is required", columns[0])
+	known.Details = []app.Violation{{Field: columns[0], Rule: "required", Message: "is required"}}
+	return known.Because(err)
+}
+
+// The columns in the drivers' errors: "UNIQUE constraint failed: products.name, products.size" on SQLite, and in the detail of
+// a unique violation "Key (name, size)=(…) already exists." on Postgres, in the server's language. Expressions are none.
+var (
+	sqliteViolated   = regexp.MustCompile(`constraint failed: (\w+\.\w+(?:, \w+\.\w+)*)`)
+	postgresViolated = regexp.MustCompile(`\((\w+(?:, \w+)*)\)=\(`)
+)
+
+// columnsOf names the columns that a violated constraint is about, where the driver knows them. The name of the table is
+// nobody's business.
+func columnsOf(err error) (columns []string) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		if pg.ColumnName != "" {
+			return []string{pg.ColumnName}
+		}
+		if found := postgresViolated.FindStringSubmatch(pg.Detail); found != nil {
+			return strings.Split(found[1], ", ")
+		}
+		return nil
+	}
+	found := sqliteViolated.FindStringSubmatch(err.Error())
+	if found == nil {
+		return nil
+	}
+	for name := range strings.SplitSeq(found[1], ", ") {
+		columns = append(columns, name[strings.IndexByte(name, '.')+1:])
+	}
+	return columns
 }
 
 func dangling(err error) error {

@@ -72,6 +72,35 @@ func TestSameCodesOnBoth(t *testing.T) {
 	})
 }
 
+// "already exists" and "has a value that cannot be stored" named no field, though the databases do.
+func TestViolatedConstraintsNameTheirFields(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, dialect database.Dialect) {
+		db := fresh(t, dialect).Gorm().WithContext(t.Context())
+		require.NoError(t, db.Create(&Lamp{Name: "one", Watts: 1}).Error)
+		require.NoError(t, db.Exec("CREATE UNIQUE INDEX lamps_watts ON lamps (watts, room_id)").Error)
+		told := func(err error) (string, []app.Violation) {
+			var known *app.Error
+			require.ErrorAs(t, err, &known)
+			return known.Message, known.Details
+		}
+		message, details := told(db.Create(&Lamp{Name: "one", Watts: 2}).Error)
+		require.Equal(t, "there is one with the same name already", message)
+		require.Empty(t, details)
+		require.NoError(t, db.Exec("INSERT INTO rooms (id) VALUES (7)").Error)
+		seven := int64(7)
+		require.NoError(t, db.Create(&Lamp{Name: "two", Watts: 2, RoomID: &seven}).Error)
+		message, _ = told(db.Create(&Lamp{Name: "three", Watts: 2, RoomID: &seven}).Error)
+		require.Equal(t, "there is one with the same watts and room_id already", message)
+		require.NoError(t, db.Exec("CREATE UNIQUE INDEX lamps_lower ON lamps (lower(name))").Error)
+		message, _ = told(db.Create(&Lamp{Name: "ONE", Watts: 3}).Error)
+		require.Equal(t, "already exists", message, "an expression is no field")
+		message, details = told(db.Exec("UPDATE lamps SET name = NULL").Error)
+		require.Equal(t, "name is required", message)
+		require.Equal(t, []app.Violation{{Field: "name", Rule: "required", Message: "is required"}}, details)
+	})
+}
+
 // A caught failure fails its transaction on both databases, so that what works on SQLite works on Postgres.
 func TestCaughtFailureFailsTheTransaction(t *testing.T) {
 	t.Parallel()
