@@ -23,7 +23,7 @@ type Large struct {
 func (Large) Topic() string { return "large.made" }
 func (l Large) Key() string { return l.Group }
 
-// A hundred and fifty stuck events of 1 MB held 310 MB: places were counted and not bytes. Here more than the budget is
+// A hundred and fifty stuck events of 1 MB held 310 MB: places were counted and not bytes. Here more than a small budget is
 // published while the handlers are stuck, in events of which one alone is larger than the budget.
 func TestEventsInMemoryKeepToTheirBudget(t *testing.T) {
 	t.Parallel()
@@ -31,7 +31,7 @@ func TestEventsInMemoryKeepToTheirBudget(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			eachSite(t, func(t *testing.T, at site) {
-				const limit, each, events = 8 << 20, 1 << 20, 30
+				const limit, each, events = 512 << 10, 64 << 10, 30
 				db := openAt(t, at)
 				registry := prometheus.NewPedanticRegistry()
 				cfg := settings()
