@@ -200,7 +200,7 @@ func TestTLS(t *testing.T) {
 		given, err := url.ParseQuery(options)
 		require.NoError(t, err)
 		again := cfg
-		again.URL, again.OpenTimeout = p.TCP(given), 2*time.Second
+		again.URL, again.OpenTimeout = p.TCP(given), 5*time.Second
 		if want == "" {
 			again.OpenTimeout = cfg.OpenTimeout
 			opened(t, again)

@@ -82,15 +82,20 @@ func (s source) name() string {
 	return fmt.Sprintf("%q on %s:%d as %q", s.config.Database, s.config.Host, s.config.Port, s.config.User)
 }
 
-// untilAnswer asks the server until it answers, ctx is done, or the answer is a refusal that time does not mend.
+// untilAnswer asks the server until it answers, ctx is done, or the answer is a refusal that time does not mend. An attempt that
+// is cut off since the time is over does not say what is wrong; the one before it does.
 func untilAnswer(ctx context.Context, ask func(context.Context) error) error {
+	var reason error
 	for attempt := 1; ; attempt++ {
 		err := ask(ctx)
 		if err == nil || refused(err) {
 			return err
 		}
+		if ctx.Err() == nil || reason == nil {
+			reason = err
+		}
 		if !sleep(ctx, min(backoff(attempt), 500*time.Millisecond)) {
-			return err
+			return reason
 		}
 	}
 }
