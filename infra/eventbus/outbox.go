@@ -505,7 +505,7 @@ func (o *Outbox) close(ctx context.Context) error {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	o.poller.stop()
+	o.poller.stop(ctx)
 	var errs []error
 	for _, l := range o.lanes {
 		for _, d := range l.close() {

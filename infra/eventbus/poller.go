@@ -18,6 +18,8 @@ type poller struct {
 	o     *Outbox
 	wake  chan struct{}
 	ended atomic.Bool
+	// busy holds a token during a turn.
+	busy chan struct{}
 
 	// doubt tells that a transaction with claims has failed, which may have been committed all the same. The claims of this process
 	// are then compared with what it knows, until sweepUntil.
@@ -65,7 +67,7 @@ const (
 )
 
 func newPoller(o *Outbox) *poller {
-	p := &poller{o: o, wake: make(chan struct{}, 1)}
+	p := &poller{o: o, wake: make(chan struct{}, 1), busy: make(chan struct{}, 1)}
 	p.mayBehind.Store(true)
 	p.checkAll.Store(true)
 	return p
@@ -123,7 +125,18 @@ func (b *backlog) takeDue(now time.Time) (bool, time.Time) {
 	return true, time.Time{}
 }
 
-func (p *poller) stop() { p.ended.Store(true) }
+// stop has the poller claim nothing more, and waits for the turn in which it is, up to a second and until ctx is done: what that
+// claims would come after what this process gives back, and nobody would be left to give it back too.
+func (p *poller) stop(ctx context.Context) {
+	p.ended.Store(true)
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	select {
+	case p.busy <- struct{}{}:
+		<-p.busy
+	case <-ctx.Done():
+	}
+}
 
 func (p *poller) run(ctx context.Context) {
 	timer := time.NewTimer(0)
@@ -136,10 +149,11 @@ func (p *poller) run(ctx context.Context) {
 		case <-p.wake:
 		case <-timer.C:
 		}
-		if p.ended.Load() {
-			continue
+		p.busy <- struct{}{}
+		if !p.ended.Load() {
+			timer.Reset(max(0, time.Until(p.turn(ctx, &lastTick))))
 		}
-		timer.Reset(max(0, time.Until(p.turn(ctx, &lastTick))))
+		<-p.busy
 	}
 }
 
