@@ -36,8 +36,31 @@ func (j *jsonPlan) decode(body []byte, request reflect.Value, patch, strict bool
 // suspicious reports whether body may contain nulls, NUL characters, numbers next to 0 or deep nesting.
 func suspicious(body []byte) bool {
 	return bytes.Contains(body, []byte("null")) || bytes.Contains(body, []byte(`\u0000`)) ||
-		bytes.Contains(body, []byte("e-")) || bytes.Contains(body, []byte("E-")) ||
+		mayUnderflow(body) ||
 		(len(body) > maxDepth && bytes.Count(body, []byte{'{'})+bytes.Count(body, []byte{'['}) > maxDepth)
+}
+
+// zeros are so many that a number with as many behind its point may be next to 0.
+var zeros = bytes.Repeat([]byte{'0'}, 300)
+
+// mayUnderflow reports whether body may contain a number next to 0: one with an exponent of -100 or less, or with very many
+// zeros. Texts have "e-" too, ids for example, but hardly ever with a whole number behind it that ends as numbers in JSON do.
+func mayUnderflow(body []byte) bool {
+	for rest := body; ; {
+		i := bytes.IndexByte(rest, '-')
+		if i < 0 {
+			return len(body) > len(zeros) && bytes.Contains(body, zeros)
+		}
+		exponent := i > 0 && rest[i-1]|0x20 == 'e'
+		rest = rest[i+1:]
+		if !exponent {
+			continue
+		}
+		digits := len(rest) - len(bytes.TrimLeft(rest, "0123456789"))
+		if digits > 2 && (digits == len(rest) || bytes.IndexByte([]byte(",]} \t\r\n"), rest[digits]) >= 0) {
+			return true
+		}
+	}
 }
 
 func (j *jsonPlan) decodeCarefully(body []byte, request reflect.Value, patch, strict bool, bad *violations) error {
