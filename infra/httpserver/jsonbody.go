@@ -40,8 +40,11 @@ func suspicious(body []byte) bool {
 		(len(body) > maxDepth && bytes.Count(body, []byte{'{'})+bytes.Count(body, []byte{'['}) > maxDepth)
 }
 
-// zeros are so many that a number with as many behind its point may be next to 0.
-var zeros = bytes.Repeat([]byte{'0'}, 300)
+// zeros are so many as hardly any body has in a row, and a number with its point so far left of its digits that it is next to
+// 0 has: one that is longer than leastTiny.
+var zeros = bytes.Repeat([]byte{'0'}, 32)
+
+const leastTiny = 300
 
 // mayUnderflow reports whether body may contain a number next to 0: one with an exponent of -100 or less, or with very many
 // zeros. Texts have "e-" too, ids for example, but hardly ever with a whole number behind it that ends as numbers in JSON do.
@@ -49,7 +52,7 @@ func mayUnderflow(body []byte) bool {
 	for rest := body; ; {
 		i := bytes.IndexByte(rest, '-')
 		if i < 0 {
-			return len(body) > len(zeros) && bytes.Contains(body, zeros)
+			return len(body) > leastTiny && bytes.Contains(body, zeros)
 		}
 		exponent := i > 0 && rest[i-1]|0x20 == 'e'
 		rest = rest[i+1:]
