@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"plugboard/app/apptest"
-	"plugboard/app/plug/describe"
+	"plugboard/app/plug/docs"
 	"plugboard/domains/notifications"
 	"plugboard/domains/products"
 )

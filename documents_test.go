@@ -12,7 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"plugboard/app"
-	"plugboard/app/plug/describe"
+	"plugboard/app/plug/docs"
 )
 
 // asyncOperation is what the events' description says about a publication, a subscription or an answer.

@@ -3,6 +3,9 @@ package app
 import (
 	"context"
 	"reflect"
+	"regexp"
+	"runtime"
+	"strings"
 )
 
 // Handler is a typed endpoint handler. Make it with [Handle] or [HandleCPU].
@@ -10,6 +13,7 @@ type Handler struct {
 	request  reflect.Type
 	response reflect.Type
 	cpu      bool
+	function uintptr // where the function begins, to tell its name
 	newCall  func() Invocation
 }
 
@@ -32,6 +36,7 @@ func Handle[Req, Res any](fn func(context.Context, Req) (Res, error)) Handler {
 	return Handler{
 		request:  reflect.TypeFor[Req](),
 		response: reflect.TypeFor[Res](),
+		function: reflect.ValueOf(fn).Pointer(),
 		newCall:  func() Invocation { return &ioInvocation[Req, Res]{fn: fn} },
 	}
 }
@@ -43,6 +48,7 @@ func HandleCPU[Req, Res any](fn func(Job, Req) (Res, error)) Handler {
 	return Handler{
 		request:  reflect.TypeFor[Req](),
 		response: reflect.TypeFor[Res](),
+		function: reflect.ValueOf(fn).Pointer(),
 		cpu:      true,
 		newCall:  func() Invocation { return &cpuInvocation[Req, Res]{fn: fn} },
 	}
@@ -59,6 +65,29 @@ func (h Handler) ResponseType() reflect.Type { return h.response }
 
 // CPU reports whether h runs on the work pool; for the host.
 func (h Handler) CPU() bool { return h.cpu }
+
+// Name returns the name of the handler's function or method: "Execute". It is "" for a function literal; for the host.
+func (h Handler) Name() string { return functionName(h.function) }
+
+// FunctionName returns the name of a function or method value, without its package and receiver; "" for a function literal. It
+// is for the host.
+func FunctionName(fn any) string { return functionName(reflect.ValueOf(fn).Pointer()) }
+
+func functionName(pc uintptr) string {
+	f := runtime.FuncForPC(pc)
+	if f == nil {
+		return ""
+	}
+	name := strings.TrimSuffix(f.Name(), "-fm") // the mark of a method value
+	name = name[strings.LastIndexByte(name, '.')+1:]
+	if literal.MatchString(name) {
+		return ""
+	}
+	return name
+}
+
+// literal matches the names that the compiler gives to function literals.
+var literal = regexp.MustCompile(`^(func)?\d+$`)
 
 // NewCall starts one invocation; for the host.
 func (h Handler) NewCall() Invocation { return h.newCall() }

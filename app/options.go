@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"net/http"
+	"reflect"
 	"time"
 )
 
@@ -10,6 +11,13 @@ import (
 type EndpointOptions struct {
 	Tags      []string
 	Summary   string
+	Produces  []string
+	Accepts   []string
+	Takes     reflect.Type
+	Answers   reflect.Type
+	Hidden    bool
+	Since     Date
+	Sunset    Date
 	Statuses  []int
 	Fails     []Code
 	Timeout   *time.Duration
@@ -38,6 +46,48 @@ func endpointOptions(opts []EndpointOption) EndpointOptions {
 // Tags groups the endpoint in the documentation.
 func Tags(tags ...string) EndpointOption {
 	return endpointOption(func(o *EndpointOptions) { o.Tags = append(o.Tags, tags...) })
+}
+
+// Summary is the endpoint's line in lists of the documentation. Without it, that is the first sentence of the comment above the
+// handler; raw endpoints have no other.
+func Summary(text string) EndpointOption {
+	return endpointOption(func(o *EndpointOptions) { o.Summary = text })
+}
+
+// Produces declares the media types of success, of an endpoint that answers with [Binary] or is raw: "image/png". Others answer
+// with JSON, and declaring another type is a start error.
+func Produces(mediaTypes ...string) EndpointOption {
+	return endpointOption(func(o *EndpointOptions) { o.Produces = append(o.Produces, mediaTypes...) })
+}
+
+// Accepts declares the media types of the bodies that a raw endpoint takes, or one that reads its body by [RawBody] alone. Of
+// others the request type tells, and declaring them is a start error. It documents; it refuses no body.
+func Accepts(mediaTypes ...string) EndpointOption {
+	return endpointOption(func(o *EndpointOptions) { o.Accepts = append(o.Accepts, mediaTypes...) })
+}
+
+// Takes declares the request of a raw endpoint, for the documentation: a struct with the tags of a request type. Nothing binds or
+// validates it.
+func Takes[Req any]() EndpointOption {
+	return endpointOption(func(o *EndpointOptions) { o.Takes = reflect.TypeFor[Req]() })
+}
+
+// Answers declares what a raw endpoint answers with as JSON, for the documentation. Unlike that of a typed handler it is the whole
+// answer: with the envelope it is [Response] of the data.
+func Answers[Res any]() EndpointOption {
+	return endpointOption(func(o *EndpointOptions) { o.Answers = reflect.TypeFor[Res]() })
+}
+
+// Deprecated tells callers that the endpoint is to go: in the documentation, and in each answer's headers Deprecation (RFC 9745) and
+// Sunset (RFC 8594). Since is the day from which on it is not to be used in new programs, sunset the day on which it may
+// be gone; the zero [Date] stands for none that is known.
+func Deprecated(since, sunset Date) EndpointOption {
+	return endpointOption(func(o *EndpointOptions) { o.Since, o.Sunset = since, sunset })
+}
+
+// Hidden keeps the endpoint out of the documentation. It is served like any other.
+func Hidden() EndpointOption {
+	return endpointOption(func(o *EndpointOptions) { o.Hidden = true })
 }
 
 // Status declares the statuses of success. The first is the default, which is 200 without this option;

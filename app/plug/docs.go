@@ -13,9 +13,8 @@ import (
 	"strings"
 
 	"plugboard/app/plug/annotate"
-	"plugboard/app/plug/describe"
-	"plugboard/app/plug/openapi"
-	"plugboard/infra/host/description"
+	"plugboard/app/plug/docs"
+	"plugboard/infra/host/manifest"
 )
 
 // The documents of the API, from the module's root. The first two are swag's.
@@ -29,7 +28,7 @@ const (
 type generation struct {
 	dir     string // the module's root
 	check   bool   // say what is stale, write nothing
-	service description.Service
+	service manifest.Service
 	stdout  io.Writer
 }
 
@@ -43,7 +42,7 @@ func newGeneration(ctx context.Context, command string, args []string, stdout io
 	if g.dir, err = moduleRoot(ctx); err != nil {
 		return nil, err
 	}
-	g.service, err = describe.Ask(ctx, g.dir)
+	g.service, err = docs.Ask(ctx, g.dir)
 	return g, err
 }
 
@@ -58,9 +57,9 @@ func runAnnotate(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	swagger, err := os.ReadFile(filepath.Join(g.dir, filepath.FromSlash(swaggerFile)))
 	if err != nil {
-		return fmt.Errorf("read description: %w", err)
+		return fmt.Errorf("read swag's document: %w", err)
 	}
-	return annotate.CheckNames(swagger)
+	return docs.CheckSwagger(swagger, g.service)
 }
 
 // runDocs writes the annotations and all documents, or says which are stale. The service is asked once, before: of what
@@ -73,25 +72,25 @@ func runDocs(ctx context.Context, args []string, stdout io.Writer) error {
 	if err := g.annotate(); err != nil {
 		return err
 	}
-	files, err := describe.Files(ctx, g.dir, g.service)
+	files, err := docs.Files(ctx, g.dir, g.service)
 	if err != nil {
 		return err
 	}
 	if err := g.describeAPI(ctx, files); err != nil {
 		return err
 	}
-	if files, err = describe.Changed(g.dir, files); err != nil {
+	if files, err = docs.Changed(g.dir, files); err != nil {
 		return err
 	}
 	if len(files) > 0 && g.check {
 		return fmt.Errorf("%s are stale: run make docs and commit them", strings.Join(sorted(files), ", "))
 	}
 	g.print(files)
-	return describe.Write(g.dir, files)
+	return docs.Write(g.dir, files)
 }
 
 func (g *generation) annotate() error {
-	files, err := annotate.Files(g.dir, g.service.Routes)
+	files, err := annotate.Files(g.dir, g.service.Endpoints)
 	if err != nil {
 		return err
 	}
@@ -99,17 +98,21 @@ func (g *generation) annotate() error {
 		return fmt.Errorf("the annotations of %s are stale: run make docs and commit them", strings.Join(sorted(files), ", "))
 	}
 	g.print(files)
-	return describe.Write(g.dir, files)
+	return docs.Write(g.dir, files)
 }
 
-// describeAPI adds the documents of the API to files: what swag makes of the annotations, and OpenAPI 3.0 of that.
+// describeAPI adds the documents of the API to files: OpenAPI 3.1 from the manifest, and what swag makes of the annotations.
 func (g *generation) describeAPI(ctx context.Context, files map[string][]byte) (err error) {
 	scratch, err := os.MkdirTemp("", "plug-docs-")
 	if err != nil {
 		return fmt.Errorf("make scratch folder: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
-	args := "tool swag init --quiet --dir docs,domains,app --generalInfo docs.go --outputTypes json,yaml --output"
+	overrides := filepath.Join(scratch, "overrides")
+	if err := os.WriteFile(overrides, docs.SwagOverrides(g.service), 0o600); err != nil {
+		return fmt.Errorf("write overrides for swag: %w", err)
+	}
+	args := "tool swag init --quiet --dir docs,domains,app --generalInfo docs.go --outputTypes json,yaml --overridesFile " + overrides + " --output"
 	swag := exec.CommandContext(ctx, "go", append(strings.Fields(args), scratch)...) //nolint:gosec // a folder of ours
 	swag.Dir = g.dir
 	if output, err := swag.CombinedOutput(); err != nil {
@@ -117,13 +120,13 @@ func (g *generation) describeAPI(ctx context.Context, files map[string][]byte) (
 	}
 	for _, name := range []string{swaggerFile, swaggerYAMLFile} {
 		if files[name], err = os.ReadFile(filepath.Join(scratch, filepath.Base(name))); err != nil { //nolint:gosec // just written
-			return fmt.Errorf("read description: %w", err)
+			return fmt.Errorf("read swag's document: %w", err)
 		}
 	}
-	if err := annotate.CheckNames(files[swaggerFile]); err != nil {
+	if err := docs.CheckSwagger(files[swaggerFile], g.service); err != nil {
 		return err
 	}
-	files[openapiFile], err = openapi.Generate(ctx, files[swaggerFile], g.service.Routes)
+	files[openapiFile], err = docs.OpenAPI(g.dir, files[swaggerFile], g.service)
 	return err
 }
 

@@ -275,13 +275,33 @@ type Route struct {
 	BodyLimit int64
 	// Accepts are the media types of the bodies taken; none when the endpoint takes no body.
 	Accepts []string
+	// Produces are the media types of success.
+	Produces []string
+	// FormBody tells that fields tagged form come from the body.
+	FormBody bool
 	// Binary tells that success is answered without the envelope.
 	Binary bool
+	// Handler is the name of the handler's function, "" for a function literal.
+	Handler string
 	// Options are the options as the plugin gave them.
 	Options app.EndpointOptions
 	// Request and Response are the types of the typed handler, nil for a raw one.
 	Request  reflect.Type
 	Response reflect.Type
+}
+
+// produces returns the media types of success.
+func (e *endpoint) produces() []string {
+	switch {
+	case len(e.Options.Produces) > 0:
+		return e.Options.Produces
+	case e.binary:
+		return []string{"application/octet-stream"}
+	case e.Raw != nil && e.Options.Answers == nil:
+		return nil
+	default:
+		return []string{"application/json"}
+	}
 }
 
 func describeRoute(e *endpoint) Route {
@@ -292,10 +312,17 @@ func describeRoute(e *endpoint) Route {
 	if len(r.Statuses) == 0 {
 		r.Statuses = []int{e.status}
 	}
+	r.Produces = e.produces()
 	if e.Raw != nil {
+		r.Request, r.Response, r.Accepts = e.Options.Takes, e.Options.Answers, e.Options.Accepts
+		r.Handler = app.FunctionName(e.Raw)
 		return r
 	}
 	r.Kind, r.Request, r.Response, r.Accepts = "io", e.Handler.RequestType(), e.Handler.ResponseType(), e.plan.accepts()
+	r.FormBody, r.Handler = e.plan.formBody, e.Handler.Name()
+	if e.plan.takesAnything() {
+		r.Accepts = e.Options.Accepts
+	}
 	if e.Handler.CPU() {
 		r.Kind = "cpu"
 	}

@@ -10,17 +10,17 @@ import (
 	"regexp"
 	"strings"
 
-	"plugboard/infra/host/description"
+	"plugboard/infra/host/manifest"
 )
 
 // Files returns the plugin files of dir, the module's root, with the annotations that fit routes, by their path from
 // dir; those that would not change are left out. Hand-written summaries, descriptions, headers and further lines stay.
-func Files(dir string, routes []description.Route) (map[string][]byte, error) {
+func Files(dir string, routes []manifest.Endpoint) (map[string][]byte, error) {
 	changed := map[string][]byte{}
-	byFile := map[string][]description.Route{}
+	byFile := map[string][]manifest.Endpoint{}
 	var problems []error
 	for _, r := range routes {
-		if file, _, ok := strings.Cut(r.Source, ":"); ok && r.Kind != "raw" {
+		if file, _, ok := strings.Cut(r.Source, ":"); ok && !r.Hidden {
 			byFile[file] = append(byFile[file], r)
 		}
 	}

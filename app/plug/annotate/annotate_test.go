@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"plugboard/app/plug/annotate"
-	"plugboard/app/plug/describe"
-	"plugboard/infra/host/description"
+	"plugboard/app/plug/docs"
+	"plugboard/infra/host/manifest"
 )
 
 const plugin = `package plugins
@@ -42,19 +42,19 @@ func (p *SellThingPlugin) picture(ctx context.Context, req PictureRequest) (app.
 }
 `
 
-func routes() []description.Route {
-	id := description.Field{
+func routes() []manifest.Endpoint {
+	id := manifest.Field{
 		Name: "id", In: "path", Type: "integer", Required: true, Minimum: "1", Example: "7",
 		Package: "example.org/m/domains/shop/plugins", Struct: "SellThingRequest", Field: "ID",
 	}
-	list := description.Field{Name: "tag", In: "query", Type: "string", Array: true, Enum: []string{"new", "old"}}
-	price := description.Field{Name: "price", In: "body", Type: "number"}
+	list := manifest.Field{Name: "tag", In: "query", Type: "string", Array: true, Enum: []string{"new", "old"}}
+	price := manifest.Field{Name: "price", In: "body", Type: "number"}
 	price.Package = id.Package
-	return []description.Route{
+	return []manifest.Endpoint{
 		{
 			Method: "POST", Path: "/things/:id", Plugin: "shop.sell_thing", Source: "domains/shop/plugins/sell_thing.go:13", Kind: "io",
 			Statuses: []int{201, 202}, Failures: []int{400, 404}, Accepts: []string{"application/json", "text/x"}, Tags: []string{"Things", "All"},
-			Fields: []description.Field{id, list, price},
+			Fields: []manifest.Field{id, list, price},
 		},
 		{
 			Method: "GET", Path: "/things/:id/picture", Plugin: "shop.sell_thing", Source: "domains/shop/plugins/sell_thing.go:15", Kind: "io",
@@ -115,7 +115,7 @@ func (p *SellThingPlugin) Execute(`)
 func (p *SellThingPlugin) picture(`)
 	require.Equal(t, plugin, strings.Replace(withoutAnnotations(text), "// picture serves GET /things/{id}/picture.\n", "", 1), "nothing else is touched")
 
-	require.NoError(t, describe.Write(dir, changed))
+	require.NoError(t, docs.Write(dir, changed))
 	again, err := annotate.Files(dir, routes())
 	require.NoError(t, err)
 	require.Empty(t, again, "a second run changes nothing")
@@ -184,7 +184,7 @@ func again(t *testing.T, text string) string {
 	if after, ok := changed[file]; ok {
 		text = string(after)
 	}
-	require.NoError(t, describe.Write(dir, changed))
+	require.NoError(t, docs.Write(dir, changed))
 	changed, err = annotate.Files(dir, routes())
 	require.NoError(t, err)
 	require.Empty(t, changed)

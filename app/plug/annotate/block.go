@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
@@ -11,7 +12,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"plugboard/infra/host/description"
+	"plugboard/infra/host/manifest"
 )
 
 // kept is what stays of an earlier block.
@@ -77,12 +78,13 @@ func headerRow(line, text string) []string {
 
 // block is the annotations of one handler.
 type block struct {
-	description.Route
+	manifest.Endpoint
 
 	old               kept
 	mark              string // what was derived when the block was written, or ""
 	docs              *fieldDocs
 	handler, prose    string
+	pkg               string // of the handler
 	response, request string
 }
 
@@ -103,10 +105,7 @@ func (b block) lines() []string {
 
 func (b block) rows() [][]string {
 	said := b.said()
-	rows := append([][]string{{"@ID", b.Plugin}}, said.rows()...)
-	if b.handler != "Execute" {
-		rows[0][1] += "." + strings.ToLower(b.handler)
-	}
+	rows := append([][]string{{"@ID", b.ID}}, said.rows()...)
 	if len(b.Tags) > 0 {
 		rows = append(rows, []string{"@Tags", strings.Join(b.Tags, ",")})
 	}
@@ -183,11 +182,16 @@ func (b block) security() [][]string {
 	return rows
 }
 
+// produce names the media types of all answers; failures are JSON. Binary endpoints may have those that were written by hand.
 func (b block) produce() string {
-	if b.Binary {
-		return cmp.Or(b.old.produce, "octet-stream,json")
+	types := b.Produces
+	if b.Binary && slices.Equal(types, []string{"application/octet-stream"}) && b.old.produce != "" {
+		return b.old.produce
 	}
-	return "json"
+	if !slices.Contains(types, "application/json") {
+		types = append(slices.Clone(types), "application/json")
+	}
+	return strings.Join(mediaTypes(types), ",")
 }
 
 // mediaTypes shortens the media types that swag has names for.
@@ -201,6 +205,8 @@ func mediaTypes(types []string) []string {
 			t = "mpfd"
 		case "application/x-www-form-urlencoded":
 			t = "x-www-form-urlencoded"
+		case "application/octet-stream":
+			t = "octet-stream"
 		}
 		short[i] = t
 	}
@@ -214,57 +220,100 @@ func (b block) router() string { return Template(b.Path) }
 // Template returns a path of Gin's as the documents write it: "/products/:id" is "/products/{id}".
 func Template(path string) string { return wildcard.ReplaceAllString(path, "{$1}") }
 
-// params describes what the request is filled from; the members of a JSON body are described by its schema.
+// params describes what the request is filled from; the members of a JSON body are described by its schema. Swagger 2.0 has no
+// word for cookies.
 func (b block) params() [][]string {
 	var rows [][]string
-	body := false
-	for _, f := range b.Fields {
-		if f.In == "body" {
-			body = true
+	for _, p := range b.Parameters {
+		if p.In == "cookie" {
 			continue
 		}
-		typ := f.Type
-		if f.Array {
-			typ = "[]" + typ
+		one, typ := p.Schema, ""
+		if p.Schema.Is("array") {
+			one, typ = p.Schema.Items, "[]"
 		}
-		row := []string{"@Param", f.Name, f.In, typ, strconv.FormatBool(f.Required), quote(b.describe(f))}
-		rows = append(rows, append(row, attributes(f)...))
+		row := []string{"@Param", p.Name, p.In, typ + typeOf(one), strconv.FormatBool(p.Required), quote(cmp.Or(b.old.params[p.Name], b.describe(p)))}
+		rows = append(rows, append(row, attributes(p)...))
 	}
-	if body {
-		first, _ := sentence(b.docs.of(b.Fields[0].Package, b.request), b.request)
-		rows = append(rows, []string{"@Param", "body", "body", b.request, "true", quote(cmp.Or(b.old.params["body"], first, "The request"))})
+	switch {
+	case b.Body != nil:
+		rows = append(rows, []string{"@Param", "body", "body", b.request, "true", quote(cmp.Or(b.old.params["body"], b.describeBody()))})
+	case len(b.Accepts) == 0 && b.BodyRequired:
+		rows = append(rows, []string{"@Param", "body", "body", "string", "true", quote(cmp.Or(b.old.params["body"], "The body as it is sent"))})
 	}
 	return rows
 }
 
-func (b block) describe(f description.Field) string {
-	first, _ := sentence(b.docs.of(f.Package, f.Struct+"."+f.Field), f.Field)
-	return cmp.Or(b.old.params[f.Name], first, "The "+strings.ReplaceAll(f.Name, "_", " "))
+// typeOf names a type of a parameter as swag does.
+func typeOf(s *manifest.Schema) string {
+	switch {
+	case s.Format == "binary":
+		return "file"
+	default:
+		return cmp.Or(s.Type.Main(), "string")
+	}
+}
+
+// describe returns what the comment on a parameter's field says.
+func (b block) describe(p manifest.Parameter) string {
+	pkg, name := Declared(p.Schema.Comment)
+	first, _ := sentence(b.docs.of(pkg, name), name[strings.LastIndex(name, ".")+1:])
+	return cmp.Or(first, "The "+strings.ReplaceAll(p.Name, "_", " "))
+}
+
+// describeBody returns what the comment on the request's type says.
+func (b block) describeBody() string {
+	first, _ := sentence(b.docs.of(b.pkg, b.request), b.request)
+	return cmp.Or(first, "The request")
 }
 
 func quote(text string) string { return `"` + strings.ReplaceAll(text, `"`, "'") + `"` }
 
-func attributes(f description.Field) []string {
+// attributes are what swag takes behind a parameter. Swagger 2.0 has no word for limits that are refused themselves, and none for
+// an example of a parameter.
+func attributes(p manifest.Parameter) []string {
 	var all []string
 	add := func(name, value string) {
 		if value != "" && !strings.ContainsAny(value, "()\"") {
 			all = append(all, name+"("+value+")")
 		}
 	}
-	add("Enums", strings.Join(f.Enum, ", "))
-	add("default", f.Default)
-	add("minimum", f.Minimum)
-	add("maximum", f.Maximum)
-	add("minlength", f.MinLength)
-	add("maxlength", f.MaxLength)
-	add("format", f.Format)
-	if f.Type != "file" && !f.Array {
-		add("example", f.Example)
+	list, one := p.Schema.Is("array"), p.Schema
+	if list {
+		one = p.Schema.Items
 	}
-	if f.Array {
+	add("Enums", joined(one.Enum))
+	add("default", defaultOf(p.Schema))
+	add("minimum", one.Minimum.String())
+	add("maximum", one.Maximum.String())
+	add("minlength", one.MinLength.String())
+	add("maxlength", one.MaxLength.String())
+	if one.Is("string") && one.Format != "binary" {
+		add("format", one.Format)
+	}
+	if list && (p.In == "query" || p.In == "formData") {
 		add("collectionFormat", "multi")
 	}
 	return all
+}
+
+func joined(values []any) string {
+	texts := make([]string, len(values))
+	for i, value := range values {
+		texts[i] = fmt.Sprint(value)
+	}
+	return strings.Join(texts, ", ")
+}
+
+func defaultOf(s *manifest.Schema) string {
+	switch value := s.Default.(type) {
+	case nil:
+		return ""
+	case []any:
+		return strings.ReplaceAll(joined(value), ", ", ",")
+	default:
+		return fmt.Sprint(value)
+	}
 }
 
 // successes are the declared statuses. What a status other than the first answers is known only by hand.
@@ -340,7 +389,7 @@ func described(old []string, otherwise string) string {
 func (b block) failures() []string {
 	texts := make([]string, len(b.Failures))
 	for i, n := range b.Failures {
-		texts[i] = strconv.Itoa(n)
+		texts[i] = strconv.Itoa(n.Status)
 	}
 	return []string{"@Failure", strings.Join(texts, ","), "{object}", "app.Failure"}
 }

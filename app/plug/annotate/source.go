@@ -16,7 +16,7 @@ import (
 	"strconv"
 	"strings"
 
-	"plugboard/infra/host/description"
+	"plugboard/infra/host/manifest"
 )
 
 // source is a plugin file.
@@ -31,13 +31,13 @@ type edit struct {
 	text     string
 }
 
-func annotateFile(name string, text []byte, routes []description.Route, docs *fieldDocs) ([]byte, error) {
+func annotateFile(name string, text []byte, routes []manifest.Endpoint, docs *fieldDocs) ([]byte, error) {
 	s := source{fset: token.NewFileSet()}
 	var err error
 	if s.file, err = parser.ParseFile(s.fset, name, text, parser.ParseComments|parser.SkipObjectResolution); err != nil {
 		return nil, fmt.Errorf("parse: %w", err)
 	}
-	taken := map[*ast.FuncDecl]description.Route{}
+	taken := map[*ast.FuncDecl]manifest.Endpoint{}
 	var edits []edit
 	for _, r := range routes {
 		handler, err := s.handler(r)
@@ -88,7 +88,7 @@ func apply(text []byte, edits []edit) []byte {
 }
 
 // handler finds the method that the route's registration names: app.Handle(p.Execute) on the line it was registered on.
-func (s source) handler(r description.Route) (*ast.FuncDecl, error) {
+func (s source) handler(r manifest.Endpoint) (*ast.FuncDecl, error) {
 	_, text, _ := strings.Cut(r.Source, ":")
 	line, err := strconv.Atoi(text)
 	if err != nil {
@@ -99,6 +99,9 @@ func (s source) handler(r description.Route) (*ast.FuncDecl, error) {
 		call, ok := n.(*ast.CallExpr)
 		if !ok || len(call.Args) < 2 || s.fset.Position(call.Pos()).Line > line || s.fset.Position(call.End()).Line < line {
 			return true
+		}
+		if sel, ok := call.Args[min(2, len(call.Args)-1)].(*ast.SelectorExpr); ok && r.Kind == "raw" {
+			name = sel.Sel.Name
 		}
 		if handle, ok := call.Args[1].(*ast.CallExpr); ok && len(handle.Args) == 1 {
 			if sel, ok := handle.Args[0].(*ast.SelectorExpr); ok {
@@ -112,20 +115,23 @@ func (s source) handler(r description.Route) (*ast.FuncDecl, error) {
 			return d, nil
 		}
 	}
+	if r.Kind == "raw" {
+		return nil, fmt.Errorf("%s %s: the handler on line %d cannot be annotated; register it as b.Raw(%[1]q, %[2]q, p.Serve) with a method of this file, or say app.Hidden()",
+			r.Method, r.Path, line)
+	}
 	return nil, fmt.Errorf("%s %s: no handler is found on line %d; register it as b.%s(%q, app.Handle(p.Execute)) with a method of this file",
 		r.Method, r.Path, line, r.Method, r.Path)
 }
 
 // editDoc replaces the doc comment of handler by its prose, the annotations, and its lines for tools.
-func (s source) editDoc(handler *ast.FuncDecl, r description.Route, docs *fieldDocs) edit {
+func (s source) editDoc(handler *ast.FuncDecl, r manifest.Endpoint, docs *fieldDocs) edit {
 	e := edit{from: s.fset.Position(handler.Pos()).Offset}
 	e.to = e.from
 	if handler.Doc != nil {
 		e.from, e.to = s.fset.Position(handler.Doc.Pos()).Offset, s.fset.Position(handler.Doc.End()).Offset
 	}
+	b := s.block(handler, r, docs)
 	c := parseComment(handler.Doc)
-	b := block{Route: r, old: parseOld(c.annotations), docs: docs, handler: handler.Name.Name, prose: plain(c.prose), mark: c.mark}
-	b.response, b.request = s.types(handler)
 	if len(c.prose) == 0 {
 		c.prose = []string{"// " + b.placeholder()}
 	}
@@ -141,6 +147,16 @@ func (s source) editDoc(handler *ast.FuncDecl, r description.Route, docs *fieldD
 		e.text += "\n"
 	}
 	return e
+}
+
+// block reads what stands above the handler of an endpoint.
+func (s source) block(handler *ast.FuncDecl, e manifest.Endpoint, docs *fieldDocs) block {
+	c := parseComment(handler.Doc)
+	b := block{Endpoint: e, old: parseOld(c.annotations), docs: docs, handler: handler.Name.Name, prose: plain(c.prose), mark: c.mark, pkg: packageOf(e)}
+	if b.response, b.request = s.types(handler); e.Kind == "raw" {
+		b.response, b.request = s.local(e.Response), s.local(e.Request)
+	}
+	return b
 }
 
 // types returns what the handler answers with, and its request, as the file writes them. An alias of the envelope is
@@ -168,6 +184,15 @@ func (s source) types(handler *ast.FuncDecl) (response, request string) {
 	return response, request
 }
 
+// packageOf is the package of an endpoint's handler, as far as [Comments] looks for it.
+func packageOf(e manifest.Endpoint) string {
+	file, _, _ := strings.Cut(e.Source, ":")
+	return "m/" + path.Dir(file)
+}
+
+// local is the name of a type, as reflection has it, as the file writes it.
+func (s source) local(name string) string { return strings.TrimPrefix(name, s.file.Name.Name+".") }
+
 func (s source) print(e ast.Expr) string {
 	var b strings.Builder
 	if err := printer.Fprint(&b, s.fset, e); err != nil {
@@ -188,6 +213,22 @@ func NewComments(dir string) Comments {
 // domains, app or config, without the name it begins with and without a full stop; "" when there is none.
 func (c Comments) Sentence(pkg, name string) string {
 	first, _ := sentence(c.docs.of(pkg, name), name[strings.LastIndex(name, ".")+1:])
+	return first
+}
+
+// Declared takes the name of a declaration apart, as schemas have it: "a/b.Type.Field" is the package "a/b" and "Type.Field".
+func Declared(name string) (pkg, declaration string) {
+	folder := strings.LastIndexByte(name, '/') + 1
+	last, declaration, _ := strings.Cut(name[folder:], ".")
+	return name[:folder] + last, declaration
+}
+
+// Text returns the whole comment on a declaration, without the name it begins with; "" when there is none.
+func (c Comments) Text(pkg, name string) string {
+	first, rest := sentence(c.docs.of(pkg, name), name[strings.LastIndex(name, ".")+1:])
+	if rest != "" {
+		first += ". " + rest
+	}
 	return first
 }
 
@@ -271,6 +312,23 @@ func receiver(f *ast.FuncDecl) string {
 	}
 	if name, ok := t.(*ast.Ident); ok {
 		return name.Name + "."
+	}
+	return ""
+}
+
+// Package returns the first sentence of the comment on a package of the module, by its folder, without "Package name" before it.
+func (c Comments) Package(folder string) string {
+	names, err := filepath.Glob(filepath.Join(c.docs.dir, filepath.FromSlash(folder), "*.go"))
+	if err != nil {
+		return ""
+	}
+	for _, name := range names {
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments|parser.PackageClauseOnly)
+		if err != nil || f.Doc == nil || strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		first, _ := sentence(f.Doc.Text(), "Package "+f.Name.Name)
+		return first
 	}
 	return ""
 }

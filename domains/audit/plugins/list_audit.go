@@ -65,14 +65,14 @@ func (p *ListAuditPlugin) OnBoot(b *app.Boot) {
 //	@Description	Entries in the order in which they were recorded. What is caused by an event has that event's id as parent_event_id, and all that a request led to has its request_id.
 //	@Tags			Audit
 //	@Produce		json
-//	@Param			limit				query		integer	false	"The most entries to return"										default(20)	minimum(1)	maximum(100)	example(20)
-//	@Param			cursor				query		string	false	"The 'next' of the page before; without it the list begins"			maxlength(4096)
-//	@Param			offset				query		integer	false	"The number of entries to skip"										default(0)	minimum(0)	maximum(10000)	example(0)
-//	@Param			total				query		boolean	false	"Asks for the number of entries on all pages, counted up to 10,000"	example(false)
-//	@Param			product_id			query		integer	false	"Only those about this product"										minimum(1)		example(1)
-//	@Param			topic				query		string	false	"Only those of events of this topic"								maxlength(200)	example(product.created)
-//	@Success		200					{object}	ListAuditResponse
-//	@Failure		400,422,500,503,504	{object}	app.Failure
+//	@Param			limit					query		integer	false	"The most entries to return"								default(20)	minimum(1)	maximum(100)
+//	@Param			cursor					query		string	false	"The 'next' of the page before; without it the list begins"	maxlength(4096)
+//	@Param			offset					query		integer	false	"The number of entries to skip"								default(0)	minimum(0)	maximum(10000)
+//	@Param			total					query		boolean	false	"Asks for the number of entries on all pages, counted up to 10,000"
+//	@Param			product_id				query		integer	false	"Only those about this product"			minimum(1)
+//	@Param			topic					query		string	false	"Only those of events of this topic"	maxlength(200)
+//	@Success		200						{object}	ListAuditResponse
+//	@Failure		400,421,422,500,503,504	{object}	app.Failure
 //	@Router			/audit [get]
 func (p *ListAuditPlugin) Execute(ctx context.Context, req ListAuditRequest) (ListAuditData, error) {
 	query := p.db.WithContext(ctx).Model(&models.Entry{})

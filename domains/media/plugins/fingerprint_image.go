@@ -46,9 +46,9 @@ func (p *FingerprintImagePlugin) OnBoot(b *app.Boot) {
 //	@Tags			Images
 //	@Accept			mpfd
 //	@Produce		json
-//	@Param			image							formData	file	true	"The image"
-//	@Success		200								{object}	FingerprintImageResponse
-//	@Failure		400,408,413,415,422,500,503,504	{object}	app.Failure
+//	@Param			image									formData	file	true	"The image"
+//	@Success		200										{object}	FingerprintImageResponse
+//	@Failure		400,403,408,413,415,421,422,500,503,504	{object}	app.Failure
 //	@Router			/images/fingerprint [post]
 func (p *FingerprintImagePlugin) Execute(job app.Job, req FingerprintImageRequest) (FingerprintImageData, error) {
 	info, err := inspected(req.Image)

@@ -68,9 +68,9 @@ func (p *GetImagePlugin) OnBoot(b *app.Boot) {
 //	@Description	The status says how far the thumbnails are: pending, ready, or failed with the reason.
 //	@Tags			Images
 //	@Produce		json
-//	@Param			id						path		integer	true	"The image's id"	minimum(1)	example(1)
-//	@Success		200						{object}	GetImageResponse
-//	@Failure		400,404,422,500,503,504	{object}	app.Failure
+//	@Param			id							path		integer	true	"The image's id"	minimum(1)
+//	@Success		200							{object}	GetImageResponse
+//	@Failure		400,404,421,422,500,503,504	{object}	app.Failure
 //	@Router			/images/{id} [get]
 func (p *GetImagePlugin) Execute(ctx context.Context, req GetImageRequest) (GetImageData, error) {
 	image, err := p.images.Image(ctx, req.ID)

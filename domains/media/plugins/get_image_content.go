@@ -39,11 +39,11 @@ func (p *GetImageContentPlugin) OnBoot(b *app.Boot) {
 //	@Summary	Get an image
 //	@Tags		Images
 //	@Produce	image/png,image/jpeg,image/webp,json
-//	@Param		id							path		integer			true	"The image's id"	minimum(1)	example(1)
-//	@Success	200							{file}		binary			"The image; not in the envelope"
-//	@Header		200							{string}	ETag			"A hash of the image"
-//	@Header		200							{string}	Cache-Control	"How long it may be kept"
-//	@Failure	400,404,416,422,500,503,504	{object}	app.Failure
+//	@Param		id									path		integer			true	"The image's id"	minimum(1)
+//	@Success	200									{file}		binary			"The image; not in the envelope"
+//	@Header		200									{string}	ETag			"A hash of the image"
+//	@Header		200									{string}	Cache-Control	"How long it may be kept"
+//	@Failure	400,404,412,416,421,422,500,503,504	{object}	app.Failure
 //	@Router		/images/{id}/content [get]
 func (p *GetImageContentPlugin) Execute(ctx context.Context, req GetImageContentRequest) (app.Binary, error) {
 	image, err := p.images.Image(ctx, req.ID)

@@ -49,14 +49,14 @@ func (p *GetThumbnailPlugin) OnBoot(b *app.Boot) {
 //	@Description	A JPEG, or a PNG where the image is transparent. Thumbnails are made in the background; until then the answer is 202.
 //	@Tags			Images
 //	@Produce		image/jpeg,image/png,json
-//	@Param			id							path		integer				true	"The image's id"													minimum(1)					example(1)
-//	@Param			size						query		string				false	"The longest side: 96, 256 or 512 pixels; images are not enlarged"	Enums(small, medium, large)	default(medium)	example(medium)
-//	@Success		200							{file}		binary				"The thumbnail; not in the envelope"
-//	@Header			200							{string}	ETag				"A hash of the thumbnail"
-//	@Header			200							{string}	Cache-Control		"How long it may be kept"
-//	@Success		202							{object}	GetThumbnailPending	"There is no thumbnail yet"
-//	@Header			202							{integer}	Retry-After			"When to ask again, in seconds"
-//	@Failure		400,404,416,422,500,503,504	{object}	app.Failure
+//	@Param			id									path		integer				true	"The image's id"													minimum(1)
+//	@Param			size								query		string				false	"The longest side: 96, 256 or 512 pixels; images are not enlarged"	Enums(small, medium, large)	default(medium)
+//	@Success		200									{file}		binary				"The thumbnail; not in the envelope"
+//	@Header			200									{string}	ETag				"A hash of the thumbnail"
+//	@Header			200									{string}	Cache-Control		"How long it may be kept"
+//	@Success		202									{object}	GetThumbnailPending	"There is no thumbnail yet"
+//	@Header			202									{integer}	Retry-After			"When to ask again, in seconds"
+//	@Failure		400,404,412,416,421,422,500,503,504	{object}	app.Failure
 //	@Router			/images/{id}/thumbnail [get]
 func (p *GetThumbnailPlugin) Execute(ctx context.Context, req GetThumbnailRequest) (app.Binary, error) {
 	image, err := p.images.Image(ctx, req.ID)

@@ -84,10 +84,10 @@ func (p *UploadImagePlugin) OnBoot(b *app.Boot) {
 //	@Tags			Images
 //	@Accept			mpfd
 //	@Produce		json
-//	@Param			image								formData	file	true	"The image"
-//	@Success		201									{object}	UploadImageResponse
-//	@Header			201									{string}	Location	"The path of the new image"
-//	@Failure		400,408,413,415,422,500,503,504,507	{object}	app.Failure
+//	@Param			image										formData	file	true	"The image"
+//	@Success		201											{object}	UploadImageResponse
+//	@Header			201											{string}	Location	"The path of the new image"
+//	@Failure		400,403,408,413,415,421,422,500,503,504,507	{object}	app.Failure
 //	@Router			/images [post]
 func (p *UploadImagePlugin) Execute(ctx context.Context, req UploadImageRequest) (UploadImageData, error) {
 	content := req.Image.Content

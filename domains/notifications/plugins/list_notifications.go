@@ -56,13 +56,13 @@ func (p *ListNotificationsPlugin) OnBoot(b *app.Boot) {
 //	@Summary	List notifications
 //	@Tags		Notifications
 //	@Produce	json
-//	@Param		limit				query		integer	false	"The most notifications to return"									default(20)	minimum(1)	maximum(100)	example(20)
-//	@Param		cursor				query		string	false	"The 'next' of the page before; without it the list begins"			maxlength(4096)
-//	@Param		offset				query		integer	false	"The number of notifications to skip"								default(0)	minimum(0)	maximum(10000)	example(0)
-//	@Param		total				query		boolean	false	"Asks for the number of entries on all pages, counted up to 10,000"	example(false)
-//	@Param		product_id			query		integer	false	"Only those about this product"										minimum(1)	example(1)
-//	@Success	200					{object}	ListNotificationsResponse
-//	@Failure	400,422,500,503,504	{object}	app.Failure
+//	@Param		limit					query		integer	false	"The most notifications to return"							default(20)	minimum(1)	maximum(100)
+//	@Param		cursor					query		string	false	"The 'next' of the page before; without it the list begins"	maxlength(4096)
+//	@Param		offset					query		integer	false	"The number of notifications to skip"						default(0)	minimum(0)	maximum(10000)
+//	@Param		total					query		boolean	false	"Asks for the number of entries on all pages, counted up to 10,000"
+//	@Param		product_id				query		integer	false	"Only those about this product"	minimum(1)
+//	@Success	200						{object}	ListNotificationsResponse
+//	@Failure	400,421,422,500,503,504	{object}	app.Failure
 //	@Router		/notifications [get]
 func (p *ListNotificationsPlugin) Execute(ctx context.Context, req ListNotificationsRequest) (ListNotificationsData, error) {
 	query := p.db.WithContext(ctx).Model(&models.Notification{})

@@ -71,10 +71,10 @@ func (p *CreateProductPlugin) OnBoot(b *app.Boot) {
 //	@Tags			Products
 //	@Accept			json
 //	@Produce		json
-//	@Param			body									body		CreateProductRequest	true	"The product"
-//	@Success		201										{object}	CreateProductResponse
-//	@Header			201										{string}	Location	"The path of the new product"
-//	@Failure		400,408,409,413,415,422,500,503,504,507	{object}	app.Failure
+//	@Param			body											body		CreateProductRequest	true	"The product"
+//	@Success		201												{object}	CreateProductResponse
+//	@Header			201												{string}	Location	"The path of the new product"
+//	@Failure		400,403,408,409,413,415,421,422,500,503,504,507	{object}	app.Failure
 //	@Router			/products [post]
 func (p *CreateProductPlugin) Execute(ctx context.Context, req CreateProductRequest) (CreateProductData, error) {
 	var product models.Product

@@ -65,9 +65,9 @@ func (p *DeleteProductPlugin) OnBoot(b *app.Boot) {
 //	@Description	Removes the product and announces product.deleted, both or neither.
 //	@Tags			Products
 //	@Produce		json
-//	@Param			id							path		integer	true	"The product's id"	minimum(1)	example(1)
-//	@Success		200							{object}	DeleteProductResponse
-//	@Failure		400,404,422,500,503,504,507	{object}	app.Failure
+//	@Param			id									path		integer	true	"The product's id"	minimum(1)
+//	@Success		200									{object}	DeleteProductResponse
+//	@Failure		400,403,404,421,422,500,503,504,507	{object}	app.Failure
 //	@Router			/products/{id} [delete]
 func (p *DeleteProductPlugin) Execute(ctx context.Context, req DeleteProductRequest) (DeleteProductData, error) {
 	err := app.InTx(ctx, p.db, func(ctx context.Context) error {

@@ -50,9 +50,9 @@ func (p *GetProductPlugin) OnBoot(b *app.Boot) {
 //	@Summary	Get a product
 //	@Tags		Products
 //	@Produce	json
-//	@Param		id						path		integer	true	"The product's id"	minimum(1)	example(1)
-//	@Success	200						{object}	GetProductResponse
-//	@Failure	400,404,422,500,503,504	{object}	app.Failure
+//	@Param		id							path		integer	true	"The product's id"	minimum(1)
+//	@Success	200							{object}	GetProductResponse
+//	@Failure	400,404,421,422,500,503,504	{object}	app.Failure
 //	@Router		/products/{id} [get]
 func (p *GetProductPlugin) Execute(ctx context.Context, req GetProductRequest) (GetProductData, error) {
 	var product models.Product

@@ -56,14 +56,14 @@ func (p *ListProductsPlugin) OnBoot(b *app.Boot) {
 //	@Summary	List products
 //	@Tags		Products
 //	@Produce	json
-//	@Param		limit				query		integer	false	"The most products to return"										default(20)	minimum(1)	maximum(100)	example(20)
-//	@Param		cursor				query		string	false	"The 'next' of the page before; without it the list begins"			maxlength(4096)
-//	@Param		offset				query		integer	false	"The number of products to skip"									default(0)	minimum(0)	maximum(10000)	example(0)
-//	@Param		total				query		boolean	false	"Asks for the number of entries on all pages, counted up to 10,000"	example(false)
-//	@Param		q					query		string	false	"A part of the name, in any case"									minlength(2)								maxlength(100)	example(lamp)
-//	@Param		sort				query		string	false	"A column; with a minus, descending"								Enums(id, -id, name, -name, price, -price)	example(-price)
-//	@Success	200					{object}	ListProductsResponse
-//	@Failure	400,422,500,503,504	{object}	app.Failure
+//	@Param		limit					query		integer	false	"The most products to return"								default(20)	minimum(1)	maximum(100)
+//	@Param		cursor					query		string	false	"The 'next' of the page before; without it the list begins"	maxlength(4096)
+//	@Param		offset					query		integer	false	"The number of products to skip"							default(0)	minimum(0)	maximum(10000)
+//	@Param		total					query		boolean	false	"Asks for the number of entries on all pages, counted up to 10,000"
+//	@Param		q						query		string	false	"A part of the name, in any case"		minlength(2)	maxlength(100)
+//	@Param		sort					query		string	false	"A column; with a minus, descending"	Enums(id, -id, name, -name, price, -price)
+//	@Success	200						{object}	ListProductsResponse
+//	@Failure	400,421,422,500,503,504	{object}	app.Failure
 //	@Router		/products [get]
 func (p *ListProductsPlugin) Execute(ctx context.Context, req ListProductsRequest) (ListProductsData, error) {
 	query := p.db.WithContext(ctx).Model(&models.Product{})

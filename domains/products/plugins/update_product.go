@@ -71,10 +71,10 @@ func (p *UpdateProductPlugin) OnBoot(b *app.Boot) {
 //	@Tags			Products
 //	@Accept			json,application/merge-patch+json
 //	@Produce		json
-//	@Param			id											path		integer					true	"The product's id"	minimum(1)	example(1)
-//	@Param			body										body		UpdateProductRequest	true	"What to change"
-//	@Success		200											{object}	UpdateProductResponse
-//	@Failure		400,404,408,409,413,415,422,500,503,504,507	{object}	app.Failure
+//	@Param			id													path		integer					true	"The product's id"	minimum(1)
+//	@Param			body												body		UpdateProductRequest	true	"What to change"
+//	@Success		200													{object}	UpdateProductResponse
+//	@Failure		400,403,404,408,409,413,415,421,422,500,503,504,507	{object}	app.Failure
 //	@Router			/products/{id} [patch]
 func (p *UpdateProductPlugin) Execute(ctx context.Context, req UpdateProductRequest) (UpdateProductData, error) {
 	var product models.Product

@@ -1,0 +1,99 @@
+package docs
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"plugboard/app/plug/annotate"
+	"plugboard/infra/host/manifest"
+	"plugboard/infra/host/openapi"
+)
+
+// OpenAPI returns docs/openapi.json of the module in dir: the service's manifest with the words of the sources. Of what swag has
+// written, it takes title, version, license and security schemes, which stand in docs/docs.go.
+func OpenAPI(dir string, swagger []byte, service manifest.Service) ([]byte, error) {
+	about, err := aboutOf(swagger)
+	if err != nil {
+		return nil, err
+	}
+	words, err := annotate.Words(dir, service.Endpoints)
+	if err != nil {
+		return nil, err
+	}
+	return openapi.Write(service, about, sources{comments: annotate.NewComments(dir), words: words, service: service})
+}
+
+// sources are the words that the sources have.
+type sources struct {
+	comments annotate.Comments
+	words    map[string]openapi.Words
+	service  manifest.Service
+}
+
+// Operation implements openapi.Texts.
+func (s sources) Operation(e manifest.Endpoint) openapi.Words { return s.words[e.ID] }
+
+// Declaration implements openapi.Texts.
+func (s sources) Declaration(name string) string { return s.comments.Text(annotate.Declared(name)) }
+
+// Tag implements openapi.Texts: what the package of the domain says of itself whose endpoints have the tag.
+func (s sources) Tag(name string) string {
+	for _, e := range s.service.Endpoints {
+		for _, tag := range e.Tags {
+			if tag == name {
+				domain, _, _ := strings.Cut(e.Plugin, ".")
+				return s.comments.Package("domains/" + domain)
+			}
+		}
+	}
+	return ""
+}
+
+// aboutOf reads what docs/docs.go says of the service as a whole.
+func aboutOf(swagger []byte) (openapi.About, error) {
+	var old struct {
+		Info    openapi.Info              `json:"info"`
+		Schemes map[string]map[string]any `json:"securityDefinitions"`
+	}
+	if err := json.Unmarshal(swagger, &old); err != nil {
+		return openapi.About{}, fmt.Errorf("read swag's document: %w", err)
+	}
+	about := openapi.About{Info: old.Info, SecuritySchemes: map[string]any{}}
+	if l := about.Info.License; l != nil && l.URL == "" {
+		l.Identifier = l.Name // an SPDX expression, such as MIT
+	}
+	for name, scheme := range old.Schemes {
+		about.SecuritySchemes[name] = schemeOf(name, scheme)
+	}
+	return about, nil
+}
+
+// schemeOf turns a security scheme of Swagger 2.0 into one of OpenAPI 3. Swagger 2.0 has no word for a bearer token: it is a
+// key called bearer, in the header Authorization.
+func schemeOf(name string, old map[string]any) map[string]any {
+	scheme := map[string]any{}
+	for _, key := range []string{"type", "name", "in", "description"} {
+		if value, ok := old[key]; ok {
+			scheme[key] = value
+		}
+	}
+	switch {
+	case old["type"] == "basic":
+		scheme["type"], scheme["scheme"] = "http", "basic"
+	case name == "bearer" && old["name"] == "Authorization":
+		delete(scheme, "name")
+		delete(scheme, "in")
+		scheme["type"], scheme["scheme"] = "http", "bearer"
+	case old["type"] == "oauth2":
+		flow := map[string]any{"scopes": map[string]any{}}
+		for _, key := range []string{"authorizationUrl", "tokenUrl", "scopes"} {
+			if value, ok := old[key]; ok {
+				flow[key] = value
+			}
+		}
+		names := map[any]string{"application": "clientCredentials", "accessCode": "authorizationCode", "implicit": "implicit", "password": "password"}
+		scheme["flows"] = map[string]any{names[old["flow"]]: flow}
+	}
+	return scheme
+}

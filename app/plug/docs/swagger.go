@@ -1,0 +1,166 @@
+package docs
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"plugboard/app/plug/annotate"
+	"plugboard/infra/host/manifest"
+	"plugboard/infra/host/openapi"
+)
+
+// SwagOverrides returns swag's file of overrides: types with a JSON form of their own, which swag cannot see, with the type of
+// that form.
+func SwagOverrides(service manifest.Service) []byte {
+	var text bytes.Buffer
+	words := map[string]string{"string": "string", "integer": "int64", "number": "float64", "boolean": "bool"}
+	for _, name := range slices.Sorted(maps.Keys(service.Components.Forms)) {
+		word, ok := words[service.Components.Forms[name]]
+		if !ok {
+			word = "object"
+		}
+		fmt.Fprintf(&text, "replace %s %s\n", name, word)
+	}
+	return text.Bytes()
+}
+
+// CheckSwagger holds what swag has written against the service's manifest. Swag reads sources and guesses the JSON form of types;
+// where it is wrong the problem names plugin, file and member, and what to write beside the member. It also finds schemas
+// that swag has named in full, see [annotate.CheckNames].
+func CheckSwagger(document []byte, service manifest.Service) error {
+	c := swaggerCheck{components: service.Components.Schemas}
+	if err := json.Unmarshal(document, &c.document); err != nil {
+		return fmt.Errorf("read swag's document: %w", err)
+	}
+	for _, e := range service.Endpoints {
+		if !e.Hidden {
+			c.endpoint(e)
+		}
+	}
+	return errors.Join(append(c.problems, annotate.CheckNames(document))...)
+}
+
+// swaggerSchema is a schema of Swagger 2.0, as far as it is compared.
+type swaggerSchema struct {
+	Ref                  string                    `json:"$ref"`
+	Type                 string                    `json:"type"`
+	Items                *swaggerSchema            `json:"items"`
+	Properties           map[string]*swaggerSchema `json:"properties"`
+	AdditionalProperties json.RawMessage           `json:"additionalProperties"`
+	AllOf                []*swaggerSchema          `json:"allOf"`
+}
+
+type swaggerDocument struct {
+	Paths map[string]map[string]struct {
+		Parameters []struct {
+			In     string         `json:"in"`
+			Schema *swaggerSchema `json:"schema"`
+		} `json:"parameters"`
+		Responses map[string]struct {
+			Schema *swaggerSchema `json:"schema"`
+		} `json:"responses"`
+	} `json:"paths"`
+	Definitions map[string]*swaggerSchema `json:"definitions"`
+}
+
+type swaggerCheck struct {
+	document   swaggerDocument
+	components map[string]*manifest.Schema
+	problems   []error
+}
+
+func (c *swaggerCheck) endpoint(e manifest.Endpoint) {
+	path := openapi.Template(e.Path)
+	operation, ok := c.document.Paths[path][strings.ToLower(e.Method)]
+	if !ok {
+		c.problems = append(c.problems, fmt.Errorf("plugin %s (%s): %s %s is registered and not described in docs/swagger.json: run make docs", e.Plugin, e.Source, e.Method, path))
+		return
+	}
+	fail := func(what, problem string) {
+		c.problems = append(c.problems, fmt.Errorf("plugin %s (%s): %s %s: docs/swagger.json is wrong about %s: %s", e.Plugin, e.Source, e.Method, path, what, problem))
+	}
+	for _, p := range operation.Parameters {
+		if p.In == "body" && e.Body != nil {
+			c.compare(p.Schema, e.Body, "the body", nil, fail)
+		}
+	}
+	if len(e.Statuses) == 0 || e.Data == nil || e.Kind == "raw" {
+		return
+	}
+	answer := c.resolve(operation.Responses[strconv.Itoa(e.Statuses[0])].Schema)
+	if answer != nil {
+		c.compare(answer.Properties["data"], e.Data, "the answer's data", nil, fail)
+	}
+}
+
+// resolve follows references, also those that swag wraps to describe them.
+func (c *swaggerCheck) resolve(s *swaggerSchema) *swaggerSchema {
+	for s != nil {
+		switch {
+		case s.Ref != "":
+			s = c.document.Definitions[strings.TrimPrefix(s.Ref, "#/definitions/")]
+		case len(s.AllOf) == 1:
+			s = s.AllOf[0]
+		default:
+			return s
+		}
+	}
+	return nil
+}
+
+// compare looks for what swag's schema says otherwise than ours.
+func (c *swaggerCheck) compare(theirs *swaggerSchema, ours *manifest.Schema, what string, within []string, fail func(what, problem string)) {
+	if len(ours.AnyOf) > 0 {
+		ours = ours.AnyOf[0] // the rest is null
+	}
+	if name := ours.RefName(); name != "" {
+		if slices.Contains(within, name) {
+			return
+		}
+		within, ours = append(slices.Clone(within), name), c.components[name]
+	}
+	main := ours.Type.Main()
+	if main == "" {
+		return // it can be anything, which Swagger 2.0 calls an object
+	}
+	theirs = c.resolve(theirs)
+	if theirs == nil || theirs.Type == "" && theirs.Properties == nil {
+		fail(what, "it is not described; give its field a tag such as swaggertype:\""+main+"\"")
+		return
+	}
+	if theirs.Type != main && (theirs.Type != "integer" || main != "number") && (theirs.Type != "" || main != "object") {
+		if main == "string" && ours.ContentEncoding != "" && theirs.Type == "array" {
+			return // swag writes bytes as a list of integers
+		}
+		fail(what, fmt.Sprintf("it is %s, not %s; give its field the tag swaggertype:%q", main, theirs.Type, main))
+		return
+	}
+	if ours.Items != nil {
+		c.compare(theirs.Items, ours.Items, "an element of "+what, within, fail)
+	}
+	if len(ours.Properties) > 0 {
+		c.members(theirs, ours, what, within, fail)
+	}
+}
+
+func (c *swaggerCheck) members(theirs *swaggerSchema, ours *manifest.Schema, what string, within []string, fail func(what, problem string)) {
+	for _, name := range slices.Sorted(maps.Keys(ours.Properties)) {
+		where := "the member " + name + " of " + what
+		if theirs.Properties[name] == nil {
+			fail(where, "it is missing; an embedded pointer to a struct is sent flat, and described so when it is embedded without a pointer")
+			continue
+		}
+		c.compare(theirs.Properties[name], ours.Properties[name], where, within, fail)
+	}
+	for _, name := range slices.Sorted(maps.Keys(theirs.Properties)) {
+		if ours.Properties[name] == nil && len(within) > 1 { // the outermost struct may have parameters too
+			fail("the member "+name+" of "+what, `there is none; give its field the tag swaggerignore:"true"`)
+		}
+	}
+}

@@ -1,0 +1,196 @@
+package host
+
+import (
+	"maps"
+	"net/http"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"plugboard/app"
+	"plugboard/infra/host/manifest"
+	"plugboard/infra/host/schema"
+	"plugboard/infra/httpserver"
+)
+
+// endpoints describes the endpoints and the types that they name.
+func (a *App) endpoints() ([]manifest.Endpoint, manifest.Components, error) {
+	routes, err := a.Routes()
+	if err != nil {
+		return nil, manifest.Components{}, err
+	}
+	set := schema.NewSet()
+	all := make([]manifest.Endpoint, len(routes))
+	for i, r := range routes {
+		all[i] = describeEndpoint(set, r)
+	}
+	nameOperations(all, routes)
+	var schemas []*manifest.Schema
+	for _, e := range all {
+		schemas = append(schemas, schemasOf(e)...)
+	}
+	components, conflicts := set.Components(schemas...)
+	for i := range all {
+		all[i].Rules = append(all[i].Rules, rulesOf(all[i], components)...)
+	}
+	return all, manifest.Components{Schemas: components, Forms: set.Forms(), Conflicts: conflicts}, nil
+}
+
+// schemasOf are the outermost schemas of an endpoint.
+func schemasOf(e manifest.Endpoint) []*manifest.Schema {
+	var all []*manifest.Schema
+	for _, p := range e.Parameters {
+		all = append(all, p.Schema)
+	}
+	for _, s := range []*manifest.Schema{e.Body, e.Data} {
+		if s != nil {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// describeEndpoint describes a route but for its operation's ID, which is told by all together.
+func describeEndpoint(set *schema.Set, r httpserver.Route) manifest.Endpoint {
+	o := r.Options
+	e := manifest.Endpoint{
+		Method: r.Method, Path: r.Path, Plugin: r.Plugin, Source: fromRoot(r.Source), Kind: r.Kind, Summary: o.Summary,
+		Statuses: r.Statuses, Fails: []string{}, Failures: failuresOf(r), Timeout: r.Timeout.String(), BodyLimit: r.BodyLimit,
+		Accepts: r.Accepts, Produces: r.Produces, Binary: r.Binary, Tags: o.Tags, Guards: len(o.Guards), Security: o.Security,
+		Strict: o.Strict, Hidden: o.Hidden, Deprecated: deprecationOf(o),
+	}
+	for _, code := range r.Fails {
+		e.Fails = append(e.Fails, string(code))
+	}
+	if r.Request != nil {
+		e.Request = r.Request.String()
+		request := set.Request(r.Request, r.Method, r.FormBody, o.Strict)
+		e.Parameters, e.Body, e.BodyRequired = request.Parameters, request.Body, request.BodyRequired
+		if request.Checks {
+			e.Rules = append(e.Rules, manifest.Rule{Rule: "validate", Says: "rules across fields"})
+		}
+	}
+	e.Parameters = withPath(e.Parameters, r.Path)
+	if r.Response != nil && !r.Binary {
+		e.Response = r.Response.String()
+		e.Data = set.Of(r.Response, schema.Use{Answer: true})
+	}
+	return e
+}
+
+func deprecationOf(o app.EndpointOptions) *manifest.Deprecation {
+	if o.Since.IsZero() {
+		return nil
+	}
+	d := &manifest.Deprecation{Since: o.Since.String()}
+	if !o.Sunset.IsZero() {
+		d.Sunset = o.Sunset.String()
+	}
+	return d
+}
+
+var pathParameter = regexp.MustCompile(`[:*](\w+)`)
+
+// withPath adds the parameters of the path that nothing describes: a raw endpoint reads them by itself.
+func withPath(parameters []manifest.Parameter, path string) []manifest.Parameter {
+	for _, m := range pathParameter.FindAllStringSubmatch(path, -1) {
+		known := func(p manifest.Parameter) bool { return p.In == "path" && p.Name == m[1] }
+		if !slices.ContainsFunc(parameters, known) {
+			parameters = append(parameters, manifest.Parameter{
+				Name: m[1], In: "path", Required: true, Schema: &manifest.Schema{Type: manifest.Types{"string"}},
+			})
+		}
+	}
+	return parameters
+}
+
+// nameOperations gives each endpoint the ID of its operation: the plugin's name, with the handler's behind it unless that is Execute,
+// and with method and path behind that where two would be the same.
+func nameOperations(all []manifest.Endpoint, routes []httpserver.Route) {
+	taken := map[string]bool{}
+	for i := range all {
+		id := all[i].Plugin
+		if name := routes[i].Handler; name != "" && name != "Execute" {
+			id += "." + strings.ToLower(name)
+		}
+		if taken[id] {
+			id += "." + strings.ToLower(all[i].Method) + strings.Trim(noWord.ReplaceAllString(all[i].Path, "_"), "_")
+		}
+		taken[id] = true
+		all[i].ID = id
+	}
+}
+
+var noWord = regexp.MustCompile(`\W+`)
+
+// failuresOf returns all failures that a route can answer with: those the plugin declared and those the host adds. That of a
+// body sent to an endpoint which takes none is left out: no caller who reads the documents sends one.
+func failuresOf(r httpserver.Route) []manifest.Failure {
+	codes := []app.Code{app.Malformed, app.Misdirected, app.Internal, app.Unavailable}
+	add := func(when bool, more ...app.Code) {
+		if when {
+			codes = append(codes, more...)
+		}
+	}
+	safe := r.Method == http.MethodGet || r.Method == http.MethodHead
+	add(true, r.Fails...)
+	add(len(r.Options.Guards) > 0, app.Unauthorized, app.Forbidden)
+	add(!safe, app.Forbidden) // a page of another site made the request
+	add(len(r.Accepts) > 0, app.TooLarge, app.UnsupportedType)
+	add(r.Kind != "raw" && r.Request != nil && (r.Request.NumField() > 0 || reflect.PointerTo(r.Request).Implements(reflect.TypeFor[app.Validator]())),
+		app.Invalid)
+	add(r.Binary && safe, app.PreconditionFailed, app.RangeNotSatisfiable)
+	add(r.Timeout > 0, app.TimedOut)
+	add(r.Kind == "io" && !safe, app.StorageFull)
+	byStatus := map[int][]string{}
+	for _, code := range codes {
+		if s := code.Status(); !slices.Contains(byStatus[s], string(code)) {
+			byStatus[s] = append(byStatus[s], string(code))
+		}
+	}
+	if len(r.Accepts) > 0 {
+		byStatus[http.StatusRequestTimeout] = []string{string(app.TimedOut)} // the body did not arrive in time
+	}
+	var all []manifest.Failure
+	for status, codes := range byStatus {
+		all = append(all, manifest.Failure{Status: status, Codes: codes})
+	}
+	slices.SortFunc(all, func(x, y manifest.Failure) int { return x.Status - y.Status })
+	return all
+}
+
+// rulesOf collects the rules of an endpoint that no schema says, each with the field that it is about.
+func rulesOf(e manifest.Endpoint, components map[string]*manifest.Schema) []manifest.Rule {
+	var all []manifest.Rule
+	within := map[string]bool{}
+	var walk func(s *manifest.Schema, field string)
+	walk = func(s *manifest.Schema, field string) {
+		if s == nil || s.Never {
+			return
+		}
+		for _, rule := range s.Rules {
+			rule.Field = field
+			all = append(all, rule)
+		}
+		if name := s.RefName(); name != "" && !within[name] {
+			within[name] = true
+			walk(components[name], field)
+			delete(within, name)
+		}
+		for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
+			walk(s.Properties[name], strings.TrimPrefix(field+"."+name, "."))
+		}
+		for _, part := range []*manifest.Schema{s.Items, s.AdditionalProperties, s.PropertyNames} {
+			walk(part, field+".*")
+		}
+		for _, part := range append(slices.Clone(s.AnyOf), s.AllOf...) {
+			walk(part, field)
+		}
+	}
+	for _, p := range e.Parameters {
+		walk(p.Schema, p.Name)
+	}
+	walk(e.Body, "")
+	return slices.Compact(all)
+}

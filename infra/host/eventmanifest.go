@@ -1,0 +1,118 @@
+package host
+
+import (
+	"reflect"
+	"strconv"
+	"time"
+
+	"plugboard/app"
+	"plugboard/infra/eventbus"
+	"plugboard/infra/host/manifest"
+)
+
+func (a *App) describeEvents() manifest.Events {
+	e := manifest.Events{
+		Publications: []manifest.Publication{}, Subscriptions: []manifest.Subscription{}, Answers: []manifest.Answer{},
+		Schedules: []manifest.Schedule{}, DeadLetter: deadLetter(),
+	}
+	for _, p := range a.booted {
+		for _, pub := range p.Boot.Publications() {
+			e.Publications = append(e.Publications, describePublication(pub))
+		}
+		for _, answer := range p.Boot.Answers() {
+			e.Answers = append(e.Answers, manifest.Answer{
+				Topic: answer.Responder.Topic(), Plugin: answer.Plugin.Name, Source: fromRoot(answer.Source),
+				Query: payloadOf(answer.Responder.QueryType()), Answer: payloadOf(answer.Responder.AnswerType()),
+			})
+		}
+	}
+	for _, s := range a.parts.Bus.Subscriptions() {
+		e.Subscriptions = append(e.Subscriptions, a.describeSubscription(s))
+	}
+	for _, s := range a.parts.Bus.Schedules() {
+		e.Schedules = append(e.Schedules, manifest.Schedule{Spec: s.Spec, Subscription: a.describeSubscription(eventbus.Subscribed{
+			Subscription: app.Subscription{Plugin: s.Plugin, Source: s.Source, Subscriber: s.Subscriber, Options: s.Options}, Group: s.Group,
+		})})
+	}
+	return e
+}
+
+func (a *App) describeSubscription(s eventbus.Subscribed) manifest.Subscription {
+	j := manifest.Subscription{
+		Name: s.Group.Name, Topic: s.Group.Topic, Plugin: s.Plugin.Name, Source: fromRoot(s.Source),
+		Durable: !s.Options.Volatile, Tx: s.Group.Tx, Block: s.Group.Block, Formerly: s.Group.Formerly,
+		Concurrency: s.Group.Concurrency, Attempts: s.Group.Attempts,
+		BackoffMin: s.Group.BackoffMin.String(), BackoffMax: s.Group.BackoffMax.String(), Timeout: s.Group.Timeout.String(),
+		Payload: payloadOf(s.Subscriber.EventType()),
+	}
+	if s.Group.Tx && s.Options.Timeout == 0 {
+		j.Timeout, j.OnSQLite = a.cfg.Events.Timeout.String(), a.cfg.Events.TxTimeout.String()
+	}
+	return j
+}
+
+func describePublication(p app.Publication) manifest.Publication {
+	t := reflect.TypeOf(p.Event)
+	_, keyed := p.Event.(app.Keyed)
+	return manifest.Publication{
+		Topic: p.Event.Topic(), Plugin: p.Plugin.Name, Source: fromRoot(p.Source),
+		Ordered: keyed, KeyFields: keyFields(t), Payload: payloadOf(t),
+	}
+}
+
+// keyFields returns the JSON names of the fields that an event's key is made of: those that change the key when they
+// change alone. Nothing is returned when the key cannot be made of a value that is empty otherwise.
+func keyFields(t reflect.Type) []string {
+	zero, ok := keyOf(reflect.New(t).Elem())
+	if !ok {
+		return nil
+	}
+	var names []string
+	for _, m := range membersOf(t) {
+		v := reflect.New(t).Elem()
+		f := v.FieldByName(m.Field)
+		if !f.IsValid() || !probe(f) {
+			continue
+		}
+		if key, ok := keyOf(v); ok && key != zero {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// keyOf returns the key of an event; a key that cannot be made is none.
+func keyOf(event reflect.Value) (key string, ok bool) {
+	defer func() {
+		if recover() != nil {
+			key, ok = "", false
+		}
+	}()
+	keyed, ok := reflect.TypeAssert[app.Keyed](event)
+	if !ok {
+		return "", false
+	}
+	return keyed.Key(), true
+}
+
+// probe gives a field a value that is not zero, and tells whether it could.
+func probe(f reflect.Value) bool {
+	const number = 7
+	switch {
+	case f.Kind() == reflect.String:
+		f.SetString(strconv.Itoa(number))
+	case f.Kind() == reflect.Bool:
+		f.SetBool(true)
+	case f.CanInt():
+		f.SetInt(number)
+	case f.CanUint():
+		f.SetUint(number)
+	case f.CanFloat():
+		f.SetFloat(number)
+	case f.Type() == reflect.TypeFor[time.Time]():
+		f.Set(reflect.ValueOf(time.Unix(number, 0).UTC()))
+	default:
+		return false
+	}
+	return true
+}

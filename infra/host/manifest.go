@@ -1,0 +1,145 @@
+package host
+
+import (
+	"cmp"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"plugboard/app"
+	"plugboard/config"
+	"plugboard/infra/host/manifest"
+	"plugboard/infra/host/schema"
+)
+
+func (c *Commands) describeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "describe",
+		Short: "Print all that the service knows of itself, as JSON",
+		Long: `Prints domains, plugins, entities, routes, events, settings and commands as JSON, for the generators of documents.
+It opens no port, no file and no connection.`,
+		Args: noArguments,
+		RunE: Command(func(cmd *cobra.Command, _ []string) error {
+			a, err := c.New()
+			if err != nil {
+				return err
+			}
+			d, err := a.manifest()
+			if err != nil {
+				return err
+			}
+			settings, err := config.Describe(c.environ)
+			if err != nil {
+				return fmt.Errorf("describe settings: %w", err)
+			}
+			for _, s := range settings {
+				d.Settings = append(d.Settings, manifest.Setting{Key: s.Key, Env: s.Env, Default: s.Default, Wanted: s.Wanted})
+			}
+			d.Commands = commandsOf(cmd.Root())
+			return c.printJSON(d)
+		}),
+	}
+}
+
+// commandsOf lists the commands that do something, with those below them.
+func commandsOf(cmd *cobra.Command) []manifest.Command {
+	var all []manifest.Command
+	for _, sub := range cmd.Commands() {
+		switch {
+		case sub.Hidden || sub.Name() == "help" || sub.Name() == "completion":
+		case sub.HasSubCommands():
+			all = append(all, commandsOf(sub)...)
+		default:
+			all = append(all, manifest.Command{Use: strings.TrimSuffix(sub.UseLine(), " [flags]"), Short: sub.Short})
+		}
+	}
+	return all
+}
+
+// manifest tells all that is known of the application before it starts, but for settings and commands.
+func (a *App) manifest() (manifest.Service, error) {
+	endpoints, components, err := a.endpoints()
+	if err != nil {
+		return manifest.Service{}, err
+	}
+	d := manifest.Service{Endpoints: endpoints, Components: components, Events: a.describeEvents(), Domains: []manifest.Domain{}}
+	for _, domain := range a.inv.domains {
+		tables, err := a.describeTables(domain.models)
+		if err != nil {
+			return manifest.Service{}, err
+		}
+		d.Domains = append(d.Domains, manifest.Domain{
+			Name: domain.Name, Source: fromRoot(domain.Source), Plugins: pluginsForJSON(domain.plugins), Tables: tables,
+		})
+	}
+	var strays []*plugin
+	for _, p := range a.inv.plugins {
+		if p.domain == nil {
+			strays = append(strays, p)
+		}
+	}
+	if len(strays) > 0 {
+		d.Domains = append(d.Domains, manifest.Domain{Plugins: pluginsForJSON(strays), Tables: []manifest.Table{}})
+	}
+	return d, nil
+}
+
+func pluginsForJSON(plugins []*plugin) []manifest.Plugin {
+	all := make([]manifest.Plugin, len(plugins))
+	for i, p := range plugins {
+		pkg, name := typeName(p.Info.Type)
+		all[i] = manifest.Plugin{Name: p.Info.Name, Source: fromRoot(p.Info.Source), Package: pkg, Struct: name, Needs: []string{}}
+		for _, need := range constructorNeeds(p.Info) {
+			all[i].Needs = append(all[i].Needs, need.String())
+		}
+	}
+	return all
+}
+
+// typeName returns the package and the name of t, or of what t points to.
+func typeName(t reflect.Type) (pkg, name string) {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t.PkgPath(), t.Name()
+}
+
+func (a *App) describeTables(models []any) ([]manifest.Table, error) {
+	all := make([]manifest.Table, len(models))
+	for i, model := range models {
+		t, err := a.DB().DescribeModel(model)
+		if err != nil {
+			return nil, fmt.Errorf("describe tables: %w", err)
+		}
+		pkg, name := typeName(reflect.TypeOf(model))
+		all[i] = manifest.Table{Name: t.Name, Package: pkg, Struct: name, Uniques: listed(t.Uniques)}
+		for _, c := range t.Columns {
+			all[i].Columns = append(all[i].Columns, manifest.Column{Name: c.Name, Field: c.Field, Type: c.Type, Key: c.Key, Null: c.Null})
+		}
+	}
+	return all, nil
+}
+
+func payloadOf(t reflect.Type) manifest.Payload {
+	return manifest.Payload{Package: t.PkgPath(), Struct: t.Name(), Schema: schema.Inline(t), Fields: membersOf(t)}
+}
+
+func membersOf(t reflect.Type) []manifest.Member {
+	all := []manifest.Member{}
+	for f := range t.Fields() {
+		tag, tagged := f.Tag.Lookup("json")
+		name, _, _ := strings.Cut(tag, ",")
+		switch {
+		case f.Anonymous && !tagged && f.Type.Kind() == reflect.Struct:
+			all = append(all, membersOf(f.Type)...)
+		case f.IsExported() && tag != "-":
+			all = append(all, manifest.Member{Name: cmp.Or(name, f.Name), Struct: t.Name(), Field: f.Name})
+		}
+	}
+	return all
+}
+
+// deadLetter is what the host itself publishes.
+func deadLetter() manifest.Payload { return payloadOf(reflect.TypeFor[app.DeadLetter]()) }

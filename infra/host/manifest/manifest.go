@@ -1,0 +1,91 @@
+// Package manifest has the types of the service's manifest: what it consists of, takes and answers, known before it starts. The
+// commands "describe" and "routes --json" print it, and all documents are written from it.
+package manifest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+)
+
+// Service is all that the service knows of itself before it starts.
+type Service struct {
+	Domains   []Domain   `json:"domains"`
+	Endpoints []Endpoint `json:"endpoints"`
+	// Components has the schemas that others refer to.
+	Components Components `json:"components"`
+	Events     Events     `json:"events"`
+	Settings   []Setting  `json:"settings"`
+	Commands   []Command  `json:"commands"`
+}
+
+// Parse reads what "describe" has printed.
+func Parse(text []byte) (Service, error) {
+	var s Service
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber() // numbers stay as they are written
+	if err := decoder.Decode(&s); err != nil {
+		return s, fmt.Errorf("read manifest of the service: %w", err)
+	}
+	return s, nil
+}
+
+// Components are the schemas of named types, by name.
+type Components struct {
+	Schemas map[string]*Schema `json:"schemas"`
+	// Forms are the JSON types of Go types with a JSON form of their own, by the types' full names.
+	Forms map[string]string `json:"forms,omitempty"`
+	// Conflicts tell of types that would have one name.
+	Conflicts []string `json:"conflicts,omitempty"`
+}
+
+// Domain is a listed domain. Plugins outside of a domain belong to one without a name.
+type Domain struct {
+	Name    string   `json:"name"`
+	Source  string   `json:"source"`
+	Plugins []Plugin `json:"plugins"`
+	Tables  []Table  `json:"tables"`
+}
+
+// Plugin is a listed plugin.
+type Plugin struct {
+	Name string `json:"name"`
+	// Source is where it is declared, as "file:line" from the module's root; so are all other sources.
+	Source  string `json:"source"`
+	Package string `json:"package"`
+	Struct  string `json:"struct"`
+	// Needs are the types of what the constructor asks for.
+	Needs []string `json:"needs"`
+}
+
+// Table is the table of an entity.
+type Table struct {
+	Name    string   `json:"name"`
+	Package string   `json:"package"`
+	Struct  string   `json:"struct"`
+	Columns []Column `json:"columns"`
+	Uniques []string `json:"uniques"`
+}
+
+// Column is a column of a table.
+type Column struct {
+	Name  string `json:"name"`
+	Field string `json:"field"`
+	Type  string `json:"type"`
+	Key   bool   `json:"key,omitzero"`
+	Null  bool   `json:"null,omitzero"`
+}
+
+// Setting is a setting of the service.
+type Setting struct {
+	Key     string `json:"key"`
+	Env     string `json:"env"`
+	Default string `json:"default"`
+	Wanted  string `json:"wanted"`
+}
+
+// Command is a command of the binary.
+type Command struct {
+	Use   string `json:"use"`
+	Short string `json:"short"`
+}

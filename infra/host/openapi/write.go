@@ -1,0 +1,347 @@
+package openapi
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"plugboard/infra/host/manifest"
+)
+
+const jsonType = "application/json"
+
+// Texts are the words of a document, which the sources have in comments.
+type Texts interface {
+	// Operation returns what is said of an endpoint.
+	Operation(e manifest.Endpoint) Words
+	// Declaration returns what is said of a declaration, by the name that [manifest.Schema.Comment] has; "" for nothing.
+	Declaration(name string) string
+	// Tag returns what is said of a tag; "" for nothing.
+	Tag(name string) string
+}
+
+// Words are what is said of an endpoint.
+type Words struct {
+	Summary, Description string
+	// Parameters are the descriptions of parameters by name, Answers those of successes by status.
+	Parameters map[string]string
+	Answers    map[int]string
+	Headers    []HeaderWords
+}
+
+// HeaderWords describe a header of an answer.
+type HeaderWords struct {
+	// Statuses are those of the answers that have it; none stands for all successes.
+	Statuses          []int
+	Name, Type, About string
+}
+
+// Write returns the document of the service, OpenAPI 3.1 as indented JSON. The same input gives the same bytes. It takes the
+// schemas of the service over. The error names all types that would have one name in the document.
+func Write(service manifest.Service, about About, texts Texts) ([]byte, error) {
+	w := writer{texts: texts, codes: map[string]manifest.Failure{}, doc: Document{
+		OpenAPI: "3.1.0", Info: about.Info, Servers: []Server{{URL: ".", Description: "Where this document is"}}, Security: []map[string][]string{},
+		Paths: map[string]map[string]Operation{},
+		Components: Components{
+			Schemas: map[string]any{"Failure": failureSchema(), "Violation": violationSchema()}, Responses: map[string]Response{},
+			SecuritySchemes: about.SecuritySchemes,
+		},
+	}}
+	var problems []error
+	for _, conflict := range service.Components.Conflicts {
+		problems = append(problems, errors.New(conflict))
+	}
+	used := map[string]bool{}
+	for _, e := range service.Endpoints {
+		if !e.Hidden {
+			w.endpoint(e, about)
+			markUsed(used, service.Components.Schemas, e)
+		}
+	}
+	for name, s := range service.Components.Schemas {
+		switch {
+		case !used[name]:
+		case w.doc.Components.Schemas[name] != nil:
+			problems = append(problems, fmt.Errorf("a type is called %s, as a part of the envelope is in the documents; give it the name of its feature", name))
+		default:
+			w.describe(s)
+			w.doc.Components.Schemas[name] = s
+		}
+	}
+	w.tags()
+	if err := errors.Join(append(problems, w.problems...)...); err != nil {
+		return nil, err
+	}
+	return encode(w.doc)
+}
+
+// About is what a document says besides endpoints.
+type About struct {
+	Info Info
+	// SecuritySchemes are those that endpoints name with app.Secured.
+	SecuritySchemes map[string]any
+}
+
+func encode(doc any) ([]byte, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "    ")
+	if err := encoder.Encode(doc); err != nil {
+		return nil, fmt.Errorf("write openapi: %w", err)
+	}
+	return text.Bytes(), nil
+}
+
+// markUsed notes the named schemas that an endpoint refers to.
+func markUsed(used map[string]bool, schemas map[string]*manifest.Schema, e manifest.Endpoint) {
+	var walk func(s *manifest.Schema)
+	walk = func(s *manifest.Schema) {
+		if s == nil {
+			return
+		}
+		if name := s.RefName(); name != "" && !used[name] {
+			used[name] = true
+			walk(schemas[name])
+		}
+		for _, part := range s.Parts() {
+			walk(part)
+		}
+	}
+	for _, p := range e.Parameters {
+		walk(p.Schema)
+	}
+	walk(e.Body)
+	walk(e.Data)
+}
+
+type writer struct {
+	doc      Document
+	texts    Texts
+	codes    map[string]manifest.Failure // by the name of the shared response
+	problems []error
+}
+
+var wildcard = regexp.MustCompile(`[:*](\w+)`)
+
+// Template returns a path of Gin's as documents write it: "/products/:id" is "/products/{id}".
+func Template(path string) string { return wildcard.ReplaceAllString(path, "{$1}") }
+
+func (w *writer) endpoint(e manifest.Endpoint, about About) {
+	words := w.texts.Operation(e)
+	o := Operation{
+		Tags: e.Tags, OperationID: e.ID, Deprecated: e.Deprecated != nil, Responses: map[string]Response{},
+		Summary: cmp.Or(e.Summary, words.Summary, e.Method+" "+Template(e.Path)), Description: describeOperation(e, words),
+	}
+	if e.Deprecated != nil {
+		o.Sunset = e.Deprecated.Sunset
+	}
+	for _, name := range e.Security {
+		o.Security = append(o.Security, map[string][]string{name: {}})
+		if about.SecuritySchemes[name] == nil {
+			w.problems = append(w.problems, fmt.Errorf("plugin %s (%s): the security scheme %s is not defined: say in docs/docs.go what it is, as in "+
+				"@securityDefinitions.apikey %[3]s, @in header, @name Authorization", e.Plugin, e.Source, name))
+		}
+	}
+	if len(e.Rules) > 0 {
+		o.Rules = e.Rules
+	}
+	o.Parameters = w.parameters(e, words)
+	o.Body = w.body(e, words)
+	w.successes(&o, e, words)
+	w.failures(&o, e)
+	path := Template(e.Path)
+	if w.doc.Paths[path] == nil {
+		w.doc.Paths[path] = map[string]Operation{}
+	}
+	w.doc.Paths[path][strings.ToLower(e.Method)] = o
+}
+
+// describeOperation returns the description: the words, and below them the rules that no schema can say.
+func describeOperation(e manifest.Endpoint, words Words) string {
+	paragraphs := []string{}
+	if text := cmp.Or(words.Description, words.Summary); text != "" {
+		paragraphs = append(paragraphs, text)
+	}
+	if e.Deprecated != nil {
+		text := "Deprecated since " + e.Deprecated.Since
+		if e.Deprecated.Sunset != "" {
+			text += "; it may be gone from " + e.Deprecated.Sunset + " on"
+		}
+		paragraphs = append(paragraphs, text+".")
+	}
+	if len(e.Rules) > 0 {
+		lines := []string{"Checked besides what the schemas say:", ""}
+		for _, rule := range e.Rules {
+			lines = append(lines, "- "+strings.TrimSpace(quoted(rule.Field)+" "+cmp.Or(rule.Says, rule.Rule)))
+		}
+		paragraphs = append(paragraphs, strings.Join(lines, "\n"))
+	}
+	return strings.Join(paragraphs, "\n\n")
+}
+
+func quoted(name string) string {
+	if name == "" {
+		return ""
+	}
+	return "`" + name + "`:"
+}
+
+// describe puts the words of the sources into a schema, and takes the names of Go out of it.
+func (w *writer) describe(s *manifest.Schema) {
+	if s == nil {
+		return
+	}
+	if s.Comment != "" {
+		s.Description, s.Comment = w.texts.Declaration(s.Comment), ""
+	}
+	for _, part := range s.Parts() {
+		w.describe(part)
+	}
+}
+
+// ignored are headers that OpenAPI has other places for.
+var ignored = []string{"Accept", "Content-Type", "Authorization"}
+
+func (w *writer) parameters(e manifest.Endpoint, words Words) []Parameter {
+	var all []Parameter
+	for _, p := range e.Parameters {
+		if p.In == "formData" || p.In == "header" && slices.Contains(ignored, p.Name) {
+			continue
+		}
+		w.describe(p.Schema)
+		parameter := Parameter{Name: p.Name, In: p.In, Required: p.Required, Schema: p.Schema}
+		parameter.Description = cmp.Or(words.Parameters[p.Name], p.Schema.Description)
+		p.Schema.Description = ""
+		if len(p.Schema.Examples) > 0 {
+			parameter.Example, p.Schema.Examples = p.Schema.Examples[0], nil
+		}
+		all = append(all, parameter)
+	}
+	return all
+}
+
+// body describes the body of a request: JSON, a form, or any that the endpoint reads by itself.
+func (w *writer) body(e manifest.Endpoint, words Words) *Body {
+	if len(e.Accepts) == 0 && !e.BodyRequired {
+		return nil
+	}
+	body := &Body{Required: e.BodyRequired, Description: words.Parameters["body"], Content: map[string]Media{}}
+	var content any
+	switch form := w.form(e, words); {
+	case e.Body != nil:
+		w.describe(e.Body)
+		content = e.Body
+	case form != nil:
+		content, body.Required = form, len(form.Required) > 0
+	}
+	for _, name := range e.Accepts {
+		body.Content[name] = Media{Schema: content}
+	}
+	if len(e.Accepts) == 0 {
+		body.Content["*/*"] = Media{Schema: &manifest.Schema{}}
+	}
+	return body
+}
+
+// form is the schema of a form, nil when the endpoint takes none.
+func (w *writer) form(e manifest.Endpoint, words Words) *manifest.Schema {
+	form := &manifest.Schema{Type: manifest.Types{"object"}, Properties: map[string]*manifest.Schema{}}
+	for _, p := range e.Parameters {
+		if p.In != "formData" {
+			continue
+		}
+		w.describe(p.Schema)
+		p.Schema.Description = cmp.Or(words.Parameters[p.Name], p.Schema.Description)
+		form.Properties[p.Name] = p.Schema
+		if p.Required {
+			form.Required = append(form.Required, p.Name)
+		}
+	}
+	if len(form.Properties) == 0 {
+		return nil
+	}
+	if e.Strict {
+		form.AdditionalProperties = &manifest.Schema{Never: true}
+	}
+	return form
+}
+
+// successes describes the answers of success, with those that the host gives to conditions and ranges.
+func (w *writer) successes(o *Operation, e manifest.Endpoint, words Words) {
+	w.describe(e.Data)
+	statuses := slices.Clone(e.Statuses)
+	if e.Binary && e.Method == http.MethodGet {
+		statuses = append(statuses, http.StatusPartialContent, http.StatusNotModified)
+	}
+	for _, status := range statuses {
+		r := Response{Description: cmp.Or(words.Answers[status], http.StatusText(status)), Headers: headersOf(words, status)}
+		r.Content = contentOf(e, status)
+		o.Responses[strconv.Itoa(status)] = r
+	}
+}
+
+// contentOf is what an endpoint answers with under a status of success.
+func contentOf(e manifest.Endpoint, status int) map[string]Media {
+	switch {
+	case status == http.StatusNoContent || status == http.StatusNotModified || status >= http.StatusMultipleChoices:
+		return nil
+	case e.Binary && status == http.StatusAccepted:
+		return map[string]Media{jsonType: {Schema: envelope(&manifest.Schema{Type: manifest.Types{"object"}})}}
+	case e.Kind == "raw" && e.Data != nil:
+		return map[string]Media{jsonType: {Schema: e.Data}}
+	case e.Binary || e.Kind == "raw":
+		content := map[string]Media{}
+		for _, name := range e.Produces {
+			content[name] = Media{Schema: &manifest.Schema{Type: manifest.Types{"string"}, Format: "binary"}}
+		}
+		return content
+	default:
+		return map[string]Media{jsonType: {Schema: envelope(e.Data)}}
+	}
+}
+
+// envelope is the schema of a success with data.
+func envelope(data *manifest.Schema) *manifest.Schema {
+	return &manifest.Schema{
+		Type: manifest.Types{"object"}, Required: []string{"success", "data", "error"},
+		Properties: map[string]*manifest.Schema{
+			"success": {Type: manifest.Types{"boolean"}, Enum: []any{true}},
+			"data":    data,
+			"error":   {Type: manifest.Types{"null"}},
+		},
+	}
+}
+
+func headersOf(words Words, status int) map[string]Header {
+	all := map[string]Header{}
+	for _, h := range words.Headers {
+		if len(h.Statuses) == 0 && status < http.StatusMultipleChoices || slices.Contains(h.Statuses, status) {
+			all[h.Name] = Header{Description: h.About, Schema: &manifest.Schema{Type: manifest.Types{h.Type}}}
+		}
+	}
+	return all
+}
+
+// tags lists the tags that operations have.
+func (w *writer) tags() {
+	names := map[string]bool{}
+	for _, path := range w.doc.Paths {
+		for _, o := range path {
+			for _, name := range o.Tags {
+				names[name] = true
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		w.doc.Tags = append(w.doc.Tags, Tag{Name: name, Description: cmp.Or(w.texts.Tag(name), name)})
+	}
+}

@@ -1,0 +1,186 @@
+package schema
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"path"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"plugboard/infra/host/manifest"
+)
+
+// placeholder is a reference to the n-th named schema, until its name is known.
+func placeholder(n int) string { return "\x00" + strconv.Itoa(n) }
+
+// Components resolves the references in all schemas that the set has returned, and returns those that are referred to, by
+// name. It is called once, when nothing more is added.
+//
+// A struct has the name of its type. Where it is described in several ways, since requests and answers differ, that of answers has
+// the plain name, and the others have "Input", "Patch" or "Strict" behind it. Two structs of one name in different packages get
+// their package's, or their domain's, name before it; conflicts names them.
+func (s *Set) Components(schemas ...*manifest.Schema) (components map[string]*manifest.Schema, conflicts []string) {
+	classes := s.classes()
+	names, conflicts := s.names(classes)
+	components = map[string]*manifest.Schema{}
+	for i, n := range s.named {
+		resolve(n.schema, names)
+		components[names[i]] = n.schema
+	}
+	for _, schema := range schemas {
+		resolve(schema, names)
+	}
+	return components, conflicts
+}
+
+// classes tells which of the named schemas say the same: equal numbers, equal schemas. It begins with what each says by
+// itself, references to the same type being equal, and divides until references agree as well.
+func (s *Set) classes() []string {
+	classes := make([]string, len(s.named))
+	for i, n := range s.named {
+		classes[i] = n.typ.String()
+	}
+	for before := 0; ; {
+		next := make([]string, len(s.named))
+		for i, n := range s.named {
+			text := canonical(n.schema, classes)
+			sum := sha256.Sum256([]byte(n.typ.PkgPath() + n.typ.String() + text))
+			next[i] = string(sum[:])
+		}
+		classes = next
+		count := len(slices.Compact(slices.Sorted(slices.Values(classes))))
+		if count == before {
+			return classes
+		}
+		before = count
+	}
+}
+
+// canonical is a schema as text, with the classes in the place of references.
+func canonical(s *manifest.Schema, classes []string) string {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err.Error() // a schema of ours can be written
+	}
+	return reference.ReplaceAllStringFunc(string(text), func(found string) string {
+		n, _ := strconv.Atoi(reference.FindStringSubmatch(found)[1]) // the pattern has digits alone
+		return fmt.Sprintf("%x", classes[n])
+	})
+}
+
+var reference = regexp.MustCompile(`\\u0000(\d+)`)
+
+// names gives each schema its name; equal ones share it.
+func (s *Set) names(classes []string) (names, conflicts []string) {
+	names = make([]string, len(s.named))
+	owner := map[string]reflect.Type{}
+	for i, n := range s.named {
+		name := typeName(n.typ)
+		if other, taken := owner[name]; taken && other != n.typ {
+			conflicts = append(conflicts, fmt.Sprintf("%s and %s would both be called %s in the documents; give one the name of its feature", other, n.typ, name))
+			name = qualified(n.typ)
+		} else {
+			owner[name] = n.typ
+		}
+		names[i] = name
+	}
+	for i := range s.named {
+		names[i] += s.suffix(i, classes)
+	}
+	return names, conflicts
+}
+
+// suffix tells schemas of one type apart. The first way in which a type is described, in the order of ways, has none.
+func (s *Set) suffix(i int, classes []string) string {
+	found := false
+	for _, way := range ways {
+		at, ok := s.known[key{s.named[i].typ, way.use}]
+		if !ok {
+			continue
+		}
+		if classes[at] == classes[i] {
+			if !found {
+				return ""
+			}
+			return way.suffix
+		}
+		found = true
+	}
+	return ""
+}
+
+// ways are the uses of a type in the order in which they have a claim to its plain name.
+var ways = []struct {
+	use    Use
+	suffix string
+}{
+	{Use{Answer: true}, ""},
+	{Use{}, "Input"},
+	{Use{Patch: true}, "Patch"},
+	{Use{Strict: true}, "Strict"},
+	{Use{Patch: true, Strict: true}, "StrictPatch"},
+}
+
+// resolve puts names into the references of s.
+func resolve(s *manifest.Schema, names []string) {
+	if s == nil {
+		return
+	}
+	if number, ok := strings.CutPrefix(s.Ref, "\x00"); ok {
+		n, _ := strconv.Atoi(number) // it is a placeholder
+		s.Ref = manifest.RefPrefix + names[n]
+	}
+	for _, part := range s.Parts() {
+		resolve(part, names)
+	}
+}
+
+// typeName is the name of a struct in the documents: that of its type, with the package's before it unless the package is one
+// of plugins or a room of the contract.
+func typeName(typ reflect.Type) string {
+	name := plainName(typ)
+	if _, arguments, ok := strings.Cut(typ.Name(), "["); ok {
+		name += "Of" + argumentNames(strings.TrimSuffix(arguments, "]"))
+	}
+	if base := path.Base(typ.PkgPath()); base != "plugins" && base != "app" {
+		name = base + "." + name
+	}
+	return name
+}
+
+// qualified is a name that tells structs of one name in several packages apart: the domain's name, or the package's, is
+// before it.
+func qualified(typ reflect.Type) string {
+	_, after, ok := strings.Cut(typ.PkgPath(), "/domains/")
+	domain, _, _ := strings.Cut(after, "/")
+	if !ok {
+		domain = strings.ReplaceAll(typ.PkgPath(), "/", "_")
+	}
+	return domain + "." + typeName(typ)
+}
+
+// plainName is the name of a type without its arguments.
+func plainName(typ reflect.Type) string {
+	name, _, _ := strings.Cut(typ.Name(), "[")
+	return noLetter.ReplaceAllString(name, "_")
+}
+
+var (
+	noLetter    = regexp.MustCompile(`[^A-Za-z0-9_]+`)
+	packagePath = regexp.MustCompile(`(?:[\w.-]+/)*[\w-]+\.`)
+)
+
+// argumentNames turns the arguments of a generic type into a part of a name: "int,*a/b.Item" is "IntAndItem".
+func argumentNames(arguments string) string {
+	arguments = packagePath.ReplaceAllString(arguments, "")
+	arguments = strings.NewReplacer("[]", "ListOf ", "map[string]", "MapOf ", "*", "", ",", " And ", "[", " Of ").Replace(arguments)
+	var name strings.Builder
+	for word := range strings.FieldsSeq(noLetter.ReplaceAllString(arguments, " ")) {
+		name.WriteString(strings.ToUpper(word[:1]) + word[1:])
+	}
+	return name.String()
+}

@@ -1,0 +1,380 @@
+package schema
+
+import (
+	"encoding/json"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"plugboard/infra/host/manifest"
+	"plugboard/infra/httpserver"
+)
+
+// addRules adds the binding rules of a field to its schema, and tells whether a request must give the field. Rules that
+// a schema cannot say are listed in [manifest.Schema.Rules].
+func addRules(s *manifest.Schema, f reflect.StructField, owner reflect.Type) (required bool) {
+	return ruler{owner}.add(s, f.Tag.Get("binding"), f.Type)
+}
+
+// ruler adds the rules of a field of a struct.
+type ruler struct{ owner reflect.Type }
+
+// add adds rules about values of typ, down to those of its elements.
+func (r ruler) add(s *manifest.Schema, rules string, typ reflect.Type) (required bool) {
+	if rules == "-" {
+		return false
+	}
+	own, elements, dives := cutRule(rules, "dive")
+	for rule := range strings.SplitSeq(own, ",") {
+		if rule == "required" {
+			required = true
+			notNull(s)
+			notEmpty(s, typ)
+			continue
+		}
+		r.rule(s, rule, typ)
+	}
+	if dives {
+		r.elements(s, elements, typ)
+	}
+	return required
+}
+
+// notEmpty adds that "required" refuses empty texts.
+func notEmpty(s *manifest.Schema, typ reflect.Type) {
+	if typ.Kind() == reflect.String && s.Is("string") && s.MinLength == "" && len(s.Enum) == 0 {
+		s.MinLength = "1"
+	}
+}
+
+// elements adds rules about the elements of a list, or the keys and values of a map.
+func (r ruler) elements(s *manifest.Schema, rules string, typ reflect.Type) {
+	typ = under(typ)
+	switch typ.Kind() {
+	case reflect.Slice, reflect.Array:
+		if s.Items != nil {
+			r.add(s.Items, rules, typ.Elem())
+		}
+	case reflect.Map:
+		if rest, ok := strings.CutPrefix(rules, "keys,"); ok {
+			keys, values, _ := cutRule(rest, "endkeys")
+			if s.PropertyNames == nil {
+				s.PropertyNames = scalarSchema(typ.Key())
+			}
+			r.add(s.PropertyNames, keys, typ.Key())
+			rules = values
+		}
+		if s.AdditionalProperties != nil {
+			r.add(s.AdditionalProperties, rules, typ.Elem())
+		}
+	}
+}
+
+// under is typ without pointers and app.Optional, which is what rules are about.
+func under(typ reflect.Type) reflect.Type {
+	for {
+		switch {
+		case typ.Kind() == reflect.Pointer:
+			typ = typ.Elem()
+		case httpserver.IsOptional(typ):
+			value, _ := typ.FieldByName("Value")
+			typ = value.Type
+		default:
+			return typ
+		}
+	}
+}
+
+// cutRule cuts rules around the first rule of the given name.
+func cutRule(rules, name string) (before, after string, found bool) {
+	all := strings.Split(rules, ",")
+	if i := slices.Index(all, name); i >= 0 {
+		return strings.Join(all[:i], ","), strings.Join(all[i+1:], ","), true
+	}
+	return rules, "", false
+}
+
+// rule adds one rule, or lists it when the schema cannot say it.
+func (r ruler) rule(s *manifest.Schema, rule string, typ reflect.Type) {
+	name, value, _ := strings.Cut(rule, "=")
+	switch {
+	case rule == "" || name == "omitempty" || name == "omitnil" || name == "omitzero" || name == "structonly" || name == "nostructlevel":
+		return
+	case strings.Contains(rule, "|"):
+		if !addAlternatives(s, rule, under(typ)) {
+			s.Rules = append(s.Rules, manifest.Rule{Rule: "any_of", Says: strings.ReplaceAll(r.said(rule), "|", " or ")})
+		}
+	case !addRule(s, name, value, under(typ)):
+		s.Rules = append(s.Rules, manifest.Rule{Rule: name, Says: r.said(rule)})
+	}
+}
+
+// said is a rule in which other fields have the names that callers know.
+func (r ruler) said(rule string) string {
+	words := strings.FieldsFunc(rule, func(c rune) bool { return c == '=' || c == ' ' || c == ':' })
+	for i, word := range words {
+		if f, ok := r.owner.FieldByName(word); ok && i > 0 {
+			if _, name := placeOf(f.Tag, "form"); name != "" {
+				words[i] = name
+			}
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// addRule adds a rule to the schema of values of typ, and tells whether the schema says all of it.
+func addRule(s *manifest.Schema, name, value string, typ reflect.Type) bool {
+	switch name {
+	case "oneof", "eq":
+		return addEnum(s, name, value, typ)
+	case "ne":
+		values, ok := valuesOf(s, []string{value}, typ)
+		if ok && s.Not == nil {
+			s.Not = &manifest.Schema{Enum: values}
+		}
+		return ok && s.Not != nil && len(s.Not.Enum) == 1
+	case "unique":
+		s.UniqueItems = s.Is("array") && value == "" && isScalar(typ.Elem())
+		return s.UniqueItems
+	case "min", "gte":
+		return addBound(s, typ, value, "", false)
+	case "max", "lte":
+		return addBound(s, typ, "", value, false)
+	case "gt":
+		return addBound(s, typ, value, "", true)
+	case "lt":
+		return addBound(s, typ, "", value, true)
+	case "len":
+		return addBound(s, typ, value, value, false)
+	default:
+		return typ.Kind() == reflect.String && s.Is("string") && addText(s, name, value)
+	}
+}
+
+func isScalar(typ reflect.Type) bool {
+	return typ.Kind() == reflect.String || typ.Kind() == reflect.Bool || isInteger(typ) || isFloat(typ)
+}
+
+func isInteger(typ reflect.Type) bool {
+	return typ.Kind() >= reflect.Int && typ.Kind() <= reflect.Uint64
+}
+func isFloat(typ reflect.Type) bool {
+	return typ.Kind() == reflect.Float32 || typ.Kind() == reflect.Float64
+}
+
+// addEnum adds the values of oneof or eq.
+func addEnum(s *manifest.Schema, rule, value string, typ reflect.Type) bool {
+	texts := []string{value}
+	if rule == "oneof" {
+		texts = httpserver.Choices(value)
+	}
+	switch typ.Kind() { // eq compares the length of these
+	case reflect.Slice, reflect.Map, reflect.Array:
+		return rule == "eq" && addBound(s, typ, value, value, false)
+	}
+	values, ok := valuesOf(s, texts, typ)
+	if !ok || len(s.Enum) > 0 {
+		return false
+	}
+	if slices.Contains(s.Type, "null") {
+		values = append(values, nil)
+	}
+	s.Enum = values
+	return true
+}
+
+// valuesOf are texts as values of the schema's type.
+func valuesOf(s *manifest.Schema, texts []string, typ reflect.Type) (values []any, ok bool) {
+	if !isScalar(typ) || s.Type.Main() == "" {
+		return nil, false
+	}
+	for _, text := range texts {
+		values = append(values, valueOf(s, text))
+	}
+	return values, true
+}
+
+// addAlternatives adds a rule such as "eq=a|eq=b", of which one part must hold; only values can be said.
+func addAlternatives(s *manifest.Schema, rule string, typ reflect.Type) bool {
+	var texts []string
+	for part := range strings.SplitSeq(rule, "|") {
+		name, value, _ := strings.Cut(part, "=")
+		switch name {
+		case "eq":
+			texts = append(texts, value)
+		case "oneof":
+			texts = append(texts, httpserver.Choices(value)...)
+		default:
+			return false
+		}
+	}
+	values, ok := valuesOf(s, texts, typ)
+	if !ok || len(s.Enum) > 0 {
+		return false
+	}
+	if s.Enum = values; slices.Contains(s.Type, "null") {
+		s.Enum = append(s.Enum, nil)
+	}
+	return true
+}
+
+// addBound adds limits of a number, or of the length of a text, a list or a map. An empty one is none; "outside" tells that the
+// limits themselves are refused.
+func addBound(s *manifest.Schema, typ reflect.Type, least, most string, outside bool) bool {
+	if isFloat(typ) && (s.Is("number")) {
+		low, high := &s.Minimum, &s.Maximum
+		if outside {
+			low, high = &s.ExclusiveMinimum, &s.ExclusiveMaximum
+		}
+		return set(low, least) && set(high, most)
+	}
+	if outside {
+		least, most = step(least, 1), step(most, -1)
+	}
+	switch {
+	case isInteger(typ) && s.Is("integer"):
+		return set(&s.Minimum, least) && set(&s.Maximum, most)
+	case s.Is("array"):
+		return set(&s.MinItems, least) && set(&s.MaxItems, most)
+	case s.Is("object") && typ.Kind() == reflect.Map:
+		return set(&s.MinProperties, least) && set(&s.MaxProperties, most)
+	case typ.Kind() == reflect.String && s.Is("string") && s.Format != "binary":
+		return set(&s.MinLength, least) && set(&s.MaxLength, most)
+	default:
+		return false
+	}
+}
+
+// set sets a limit, and tells whether text is a number, or no limit at all.
+func set(limit *json.Number, text string) bool {
+	if text == "" {
+		return true
+	}
+	if _, err := strconv.ParseFloat(text, 64); err != nil {
+		return false
+	}
+	*limit = json.Number(text)
+	return true
+}
+
+// step returns the whole number beside the one that text is; what is none stays as it is.
+func step(text string, by int64) string {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return text
+	}
+	return strconv.FormatInt(n+by, 10)
+}
+
+// addText adds a rule about a text. A format says only what kind of text is asked for, so its rule is listed as well.
+func addText(s *manifest.Schema, rule, value string) bool {
+	if format := formatOf(rule, value); format != "" && s.Format == "" {
+		s.Format = format
+		return false
+	}
+	pattern := patternOf(rule, value)
+	switch {
+	case pattern == "":
+		return false
+	case s.Pattern == "":
+		s.Pattern = pattern
+	default:
+		s.AllOf = append(s.AllOf, &manifest.Schema{Pattern: pattern})
+	}
+	return true
+}
+
+// formatOf names the format that a rule of the validator asks for.
+func formatOf(rule, value string) string {
+	switch rule {
+	case "email", "ipv4", "ipv6", "hostname":
+		return rule
+	case "uuid", "uuid3", "uuid4", "uuid5", "uuid_rfc4122", "uuid3_rfc4122", "uuid4_rfc4122", "uuid5_rfc4122":
+		return "uuid"
+	case "url", "uri", "http_url":
+		return "uri"
+	case "hostname_rfc1123", "fqdn":
+		return "hostname"
+	case "datetime":
+		switch value {
+		case time.RFC3339, time.RFC3339Nano:
+			return "date-time"
+		case time.DateOnly:
+			return "date"
+		}
+	}
+	return ""
+}
+
+// patternOf is the regular expression that the validator holds a text against for a rule, or one that says the same.
+func patternOf(rule, value string) string {
+	switch rule {
+	case "alpha":
+		return `^[a-zA-Z]+$`
+	case "alphanum":
+		return `^[a-zA-Z0-9]+$`
+	case "numeric":
+		return `^[-+]?[0-9]+(?:\.[0-9]+)?$`
+	case "number":
+		return `^[0-9]+$`
+	case "hexadecimal":
+		return `^(0[xX])?[0-9a-fA-F]+$`
+	case "hexcolor":
+		return `^#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{4}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8})$`
+	case "e164":
+		return `^\+?[1-9]\d{7,14}$`
+	case "printascii":
+		return `^[ -~]*$`
+	case "notblank":
+		return `\S`
+	case "startswith":
+		return "^" + regexp.QuoteMeta(value)
+	case "endswith":
+		return regexp.QuoteMeta(value) + "$"
+	case "contains":
+		return regexp.QuoteMeta(value)
+	default:
+		return ""
+	}
+}
+
+// setDefault tells the value that a field has when it is not given.
+func setDefault(s *manifest.Schema, f reflect.StructField) {
+	if text, ok := f.Tag.Lookup("default"); ok {
+		s.Default = valueOf(s, text)
+	}
+}
+
+// setExample tells the example of a field. One of a list or an object cannot be said in a tag.
+func setExample(s *manifest.Schema, f reflect.StructField) {
+	text, ok := f.Tag.Lookup("example")
+	if main := s.Type.Main(); ok && main != "array" && main != "object" && s.Ref == "" {
+		s.Examples = []any{valueOf(s, text)}
+	}
+}
+
+// valueOf is text as a value of the schema's type; the parts of a list have commas between them.
+func valueOf(s *manifest.Schema, text string) any {
+	switch s.Type.Main() {
+	case "array":
+		all := []any{}
+		for part := range strings.SplitSeq(text, ",") {
+			if text != "" {
+				all = append(all, valueOf(s.Items, part))
+			}
+		}
+		return all
+	case "integer", "number":
+		if _, err := strconv.ParseFloat(text, 64); err == nil {
+			return json.Number(text)
+		}
+	case "boolean":
+		if b, err := strconv.ParseBool(text); err == nil {
+			return b
+		}
+	}
+	return text
+}

@@ -1,0 +1,226 @@
+// Package schema writes JSON Schemas (draft 2020-12) of Go types, as the service reads requests and writes answers.
+//
+// What is written follows the JSON library (github.com/go-json-experiment/json) and the binding of infra/httpserver, not the
+// Go types: embedded structs are flat, bytes are base64 text, a nil list is [], a type with a form of its own is what it is
+// written as. ADR 28 says why this is no library's work.
+package schema
+
+import (
+	"reflect"
+
+	"plugboard/app"
+	"plugboard/infra/host/manifest"
+	"plugboard/infra/httpserver"
+)
+
+// Use says what values of a type are used for, which decides about members, null and limits.
+type Use struct {
+	// Answer tells that values are sent. They are received otherwise.
+	Answer bool
+	// Patch tells that values are part of the body of a PATCH, in which a pointer means "may be left out".
+	Patch bool
+	// Strict tells that unknown members are refused.
+	Strict bool
+}
+
+// Set writes schemas and collects those of named structs, which others refer to. It is for one goroutine.
+type Set struct {
+	inline bool
+	within map[reflect.Type]bool // when inline: what is being described
+	known  map[key]int
+	named  []named
+	forms  map[string]string
+}
+
+type key struct {
+	typ reflect.Type
+	use Use
+}
+
+// named is the schema of a named struct in one use. References in it are not resolved: see [Set.Components].
+type named struct {
+	key
+	schema *manifest.Schema
+}
+
+// NewSet returns an empty set.
+func NewSet() *Set { return &Set{known: map[key]int{}, forms: map[string]string{}} }
+
+// Forms returns the JSON types of the Go types with a JSON form of their own that were met, by the types' full names; "" stands for
+// one that can be anything.
+func (s *Set) Forms() map[string]string { return s.forms }
+
+// Inline returns the schema of typ, as it is sent, without references. A struct that contains itself is described once.
+func Inline(typ reflect.Type) *manifest.Schema {
+	s := &Set{inline: true, within: map[reflect.Type]bool{}}
+	return s.Of(typ, Use{Answer: true})
+}
+
+var fileType = reflect.TypeFor[*app.File]()
+
+// Of returns the schema of typ.
+func (s *Set) Of(typ reflect.Type, use Use) *manifest.Schema {
+	switch {
+	case typ == fileType:
+		return &manifest.Schema{Type: manifest.Types{"string"}, Format: "binary"}
+	case typ.Kind() == reflect.Pointer:
+		schema := s.Of(typ.Elem(), use)
+		if use.Patch {
+			return schema
+		}
+		return orNull(schema)
+	case httpserver.IsOptional(typ):
+		value, _ := typ.FieldByName("Value")
+		return orNull(s.Of(value.Type, use))
+	}
+	if form, ok := ownForm(typ, use); ok {
+		if s.forms != nil && typ.PkgPath() != "" {
+			s.forms[comment(typ, "")] = form.Type.Main()
+		}
+		return form
+	}
+	return s.ofKind(typ, use)
+}
+
+func (s *Set) ofKind(typ reflect.Type, use Use) *manifest.Schema {
+	switch typ.Kind() {
+	case reflect.Slice, reflect.Array:
+		return s.ofList(typ, use)
+	case reflect.Map:
+		return &manifest.Schema{
+			Type: manifest.Types{"object"}, AdditionalProperties: s.Of(typ.Elem(), use), PropertyNames: keySchema(typ.Key()),
+		}
+	case reflect.Struct:
+		return s.ofStruct(typ, use)
+	case reflect.Interface:
+		return &manifest.Schema{}
+	default:
+		return scalarSchema(typ)
+	}
+}
+
+func (s *Set) ofList(typ reflect.Type, use Use) *manifest.Schema {
+	if typ.Elem() == reflect.TypeFor[byte]() { // not a named byte, of which the JSON library makes a list
+		return &manifest.Schema{Type: manifest.Types{"string"}, ContentEncoding: "base64"}
+	}
+	list := &manifest.Schema{Type: manifest.Types{"array"}, Items: s.Of(typ.Elem(), use)}
+	if typ.Kind() == reflect.Array {
+		list.MinItems = number(typ.Len())
+		list.MaxItems = list.MinItems
+	}
+	return list
+}
+
+// ofStruct returns a reference to the schema of a named struct, and the schema of one without a name.
+func (s *Set) ofStruct(typ reflect.Type, use Use) *manifest.Schema {
+	if s.inline {
+		if s.within[typ] {
+			return &manifest.Schema{Type: manifest.Types{"object"}}
+		}
+		s.within[typ] = true
+		defer delete(s.within, typ)
+		return s.object(members(typ, use), use)
+	}
+	if typ.Name() == "" {
+		return s.object(members(typ, use), use)
+	}
+	return s.reference(typ, use, func() *manifest.Schema { return s.object(members(typ, use), use) })
+}
+
+// reference returns a reference to the schema of typ, which write writes unless it is known.
+func (s *Set) reference(typ reflect.Type, use Use, write func() *manifest.Schema) *manifest.Schema {
+	k := key{typ, use}
+	at, ok := s.known[k]
+	if !ok {
+		at = len(s.named)
+		s.known[k] = at
+		s.named = append(s.named, named{key: k}) // before it is written: it may contain itself
+		schema := write()
+		schema.Comment = comment(typ, "")
+		s.named[at].schema = schema
+	}
+	return &manifest.Schema{Ref: placeholder(at)}
+}
+
+// object describes a struct by its members.
+func (s *Set) object(all []member, use Use) *manifest.Schema {
+	object := &manifest.Schema{Type: manifest.Types{"object"}, Properties: map[string]*manifest.Schema{}}
+	for _, m := range all {
+		property, required := s.member(m, use)
+		object.Properties[m.name] = property
+		if required {
+			object.Required = append(object.Required, m.name)
+		}
+	}
+	if use.Strict {
+		object.AdditionalProperties = &manifest.Schema{Never: true}
+	}
+	return object
+}
+
+// member describes a member with its rules, default and example, and tells whether it must be, or always is, there.
+func (s *Set) member(m member, use Use) (schema *manifest.Schema, required bool) {
+	typ := m.field.Type
+	if use.Answer && m.omits && typ.Kind() == reflect.Pointer {
+		typ = typ.Elem() // what is nil is left out
+	}
+	schema = s.Of(typ, use)
+	if m.text {
+		schema = asText(schema)
+	}
+	if use.Answer {
+		required = !m.omits && !m.maybe
+	} else {
+		required = addRules(schema, m.field, m.owner)
+		setDefault(schema, m.field)
+	}
+	setExample(schema, m.field)
+	schema.Comment = comment(m.owner, m.field.Name)
+	return schema, required
+}
+
+// orNull returns a schema that allows null as well.
+func orNull(s *manifest.Schema) *manifest.Schema {
+	switch {
+	case s.Ref != "":
+		return &manifest.Schema{AnyOf: []*manifest.Schema{s, {Type: manifest.Types{"null"}}}}
+	case len(s.Type) == 0 || s.Nullable():
+		return s
+	}
+	s.Type = append(s.Type, "null")
+	if s.Enum != nil {
+		s.Enum = append(s.Enum, nil)
+	}
+	return s
+}
+
+// notNull takes null out of what a schema allows.
+func notNull(s *manifest.Schema) {
+	if len(s.AnyOf) == 2 && s.AnyOf[1].Is("") && s.AnyOf[1].Nullable() {
+		inner := *s.AnyOf[0]
+		*s = inner
+		return
+	}
+	if len(s.Type) == 0 && s.Ref == "" && s.AnyOf == nil {
+		s.Type = manifest.Types{"array", "boolean", "number", "object", "string"}
+		return
+	}
+	for i, name := range s.Type {
+		if name == "null" {
+			s.Type = append(s.Type[:i:i], s.Type[i+1:]...)
+			break
+		}
+	}
+}
+
+// comment names a declaration in Go.
+func comment(typ reflect.Type, field string) string {
+	if typ.Name() == "" {
+		return ""
+	}
+	name := typ.PkgPath() + "." + plainName(typ)
+	if field != "" {
+		name += "." + field
+	}
+	return name
+}
