@@ -12,7 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"plugboard/app"
-	"plugboard/app/plug/docs"
+	plugdocs "plugboard/app/plug/docs"
 )
 
 // asyncOperation is what the events' description says about a publication, a subscription or an answer.
@@ -93,8 +93,8 @@ func checkEvents(t *testing.T, plugins []app.BootedPlugin, document string) []st
 func TestEventsDescriptionEqualsRegistrations(t *testing.T) {
 	t.Parallel()
 	plugins := application(t, "sqlite:"+t.TempDir()+"/never.db").Registrar().Plugins()
-	text := read(t, repository(), describe.AsyncAPIFile)
-	require.Empty(t, describe.CheckAsyncAPI([]byte(text)))
+	text := read(t, repository(), plugdocs.AsyncAPIFile)
+	require.Empty(t, plugdocs.CheckAsyncAPI([]byte(text)))
 	require.Empty(t, checkEvents(t, plugins, text))
 
 	for old, wrong := range map[string]string{

@@ -69,6 +69,9 @@ func described(t *testing.T, spec string) map[string]operation {
 		for method, op := range item.Operations() {
 			o := operation{id: op.OperationID, tags: op.Tags, parameters: describedParameters(op)}
 			for status := range op.Responses.Map() {
+				if status == "default" {
+					continue
+				}
 				n, err := strconv.Atoi(status)
 				require.NoError(t, err)
 				o.statuses = append(o.statuses, n)
@@ -142,6 +145,9 @@ func compareOperation(e app.Endpoint, op operation) []string {
 	statuses := e.Options.Statuses
 	if len(statuses) == 0 {
 		statuses = []int{http.StatusOK}
+	}
+	if e.Method == http.MethodGet && e.Handler.ResponseType() == reflect.TypeFor[app.Binary]() { // what the host answers to ranges and conditions
+		statuses = append(slices.Clone(statuses), http.StatusPartialContent, http.StatusNotModified)
 	}
 	differ("statuses", slices.Sorted(slices.Values(statuses)), op.statuses[:failures])
 	for _, code := range e.Options.Fails {

@@ -109,7 +109,7 @@ func (g *generation) describeAPI(ctx context.Context, files map[string][]byte) (
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
 	overrides := filepath.Join(scratch, "overrides")
-	if err := os.WriteFile(overrides, docs.SwagOverrides(g.service), 0o600); err != nil {
+	if err := os.WriteFile(overrides, docs.SwagOverrides(g.service), 0o600); err != nil { //nolint:gosec // a folder of ours
 		return fmt.Errorf("write overrides for swag: %w", err)
 	}
 	args := "tool swag init --quiet --dir docs,domains,app --generalInfo docs.go --outputTypes json,yaml --overridesFile " + overrides + " --output"

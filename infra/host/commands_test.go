@@ -92,8 +92,11 @@ GET     /count  shop.count_items  infra/host/commands_test.go:N
 
 	code, stdout, stderr = run(t, shop(), inTemp(t), "routes", "--json")
 	require.Equal(t, host.ExitClean, code, stderr)
-	var routes []map[string]any
-	require.NoError(t, json.Unmarshal([]byte(stdout), &routes))
+	var printed struct {
+		Endpoints []map[string]any `json:"endpoints"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(stdout), &printed))
+	routes := printed.Endpoints
 	require.Len(t, routes, 2)
 	require.Equal(t, "/items", routes[0]["path"])
 	require.Equal(t, "host_test.newItem", routes[0]["request"])

@@ -115,7 +115,7 @@ func nameOperations(all []manifest.Endpoint, routes []httpserver.Route) {
 			id += "." + strings.ToLower(name)
 		}
 		if taken[id] {
-			id += "." + strings.ToLower(all[i].Method) + strings.Trim(noWord.ReplaceAllString(all[i].Path, "_"), "_")
+			id += "." + strings.ToLower(all[i].Method) + "_" + strings.Trim(noWord.ReplaceAllString(all[i].Path, "_"), "_")
 		}
 		taken[id] = true
 		all[i].ID = id

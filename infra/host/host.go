@@ -128,6 +128,7 @@ func newApp(cfg config.Config, modules fx.Option, o options, earlier error) (*Ap
 	if err := joinProblems(problems...); err != nil {
 		return nil, err
 	}
+	a.serveDocuments()
 	return a, nil
 }
 

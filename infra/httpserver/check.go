@@ -90,8 +90,24 @@ func (e *endpoint) compileTyped(params []string) []string {
 	if e.encoding = e.server.encoding; numbers {
 		e.encoding = withNumbers(e.encoding)
 	}
+	wrong = append(wrong, e.checkDeclared()...)
 	if e.Handler.CPU() && e.server.pool == nil {
 		wrong = append(wrong, "the endpoint needs the work pool, which the host was not given")
+	}
+	return wrong
+}
+
+// checkDeclared finds options for the documentation that a typed endpoint tells by its types.
+func (e *endpoint) checkDeclared() (wrong []string) {
+	o := e.Options
+	if len(o.Produces) > 0 && !e.binary {
+		wrong = append(wrong, "app.Produces is for app.Binary and raw endpoints; this one answers with JSON")
+	}
+	if len(o.Accepts) > 0 && (e.plan == nil || !e.plan.takesAnything()) {
+		wrong = append(wrong, "app.Accepts is for raw endpoints and for those that read their body by app.RawBody alone; the request type tells what this one accepts")
+	}
+	if o.Takes != nil || o.Answers != nil {
+		wrong = append(wrong, "app.Takes and app.Answers are for raw endpoints; the handler's types tell what this one takes and answers")
 	}
 	return wrong
 }
@@ -131,6 +147,10 @@ func (e *endpoint) applyOptions() (wrong []string) {
 	}
 	if slices.ContainsFunc(o.Guards, func(g app.GuardFunc) bool { return g == nil }) {
 		wrong = append(wrong, "a guard is nil")
+	}
+	e.deprecation = newDeprecation(o)
+	if !o.Sunset.IsZero() && (o.Since.IsZero() || o.Sunset.Before(o.Since)) {
+		wrong = append(wrong, "app.Deprecated needs the day from which on the endpoint is deprecated, and a sunset that is not before it")
 	}
 	if len(o.Security) > 0 && len(o.Guards) == 0 {
 		wrong = append(wrong, "app.Secured documents what a guard asks for, and there is none: add app.Guard")

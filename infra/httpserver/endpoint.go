@@ -32,12 +32,15 @@ type endpoint struct {
 	bodyLimit   int64
 	binary      bool
 	encoding    json.Options // of the answer
+	deprecation *deprecation // nil unless the endpoint is deprecated
 }
 
 // serve handles one request of the endpoint; it is what Gin calls.
 func (e *endpoint) serve(c *gin.Context) {
 	x := exchangeOf(c)
 	x.enter(e.route, c)
+	x.deprecation = e.deprecation
+	x.setDeprecation(x.Header())
 	if slices.ContainsFunc(c.Params, func(p gin.Param) bool { return p.Value == "" }) { // an empty segment in the middle, as in "//"
 		x.fail(x, errNotFound())
 		return

@@ -47,6 +47,8 @@ type exchange struct {
 	body    watchedBody
 	// raw says that the answer is that of a plugin's own handler.
 	raw bool
+	// deprecation is the endpoint's; nil where it is not deprecated.
+	deprecation *deprecation
 }
 
 // exchangeOf returns the exchange behind Gin's writer.

@@ -210,6 +210,7 @@ func (x *exchange) clearHeader() {
 		}
 	}
 	x.server.setHostHeaders(h)
+	x.setDeprecation(h)
 }
 
 // observe counts and logs the finished exchange.

@@ -24,7 +24,7 @@ const probeTimeout = 2 * time.Second
 
 // reservedPaths are the paths the host serves itself, or would if it were set up to.
 func reservedPaths() []string {
-	return []string{"/livez", "/readyz", "/openapi.json", "/docs", "/docs/*file"}
+	return []string{"/livez", "/readyz", "/openapi.json", "/openapi-3.0.json", "/docs", "/docs/*file"}
 }
 
 // mountHost puts the host's own routes on the router.
@@ -34,13 +34,31 @@ func (s *Server) mountHost(p Params) {
 	if !p.Docs || p.Spec == nil {
 		return
 	}
-	s.mountOwn("/openapi.json", func(x *exchange, _ *gin.Context) { x.sendText("application/json", p.Spec()) })
+	s.documents = func() Documents { return Documents{OpenAPI: p.Spec()} }
+	s.mountOwn("/openapi.json", func(x *exchange, _ *gin.Context) { x.sendText("application/json", s.documents().OpenAPI) })
+	s.mountOwn("/openapi-3.0.json", func(x *exchange, _ *gin.Context) {
+		if text := s.documents().OpenAPI30; text != "" {
+			x.sendText("application/json", text)
+			return
+		}
+		x.fail(x, errNotFound())
+	})
 	s.mountOwn("/docs", func(x *exchange, _ *gin.Context) {
-		x.Header().Set("Location", "/docs/")
+		x.Header().Set("Location", "docs/") // relative: a proxy may put a prefix before it
 		x.sendEmpty(http.StatusMovedPermanently)
 	})
 	s.mountOwn("/docs/*file", s.docs)
 }
+
+// Documents are the descriptions of the API that the server shows.
+type Documents struct {
+	// OpenAPI is the document in version 3.1; OpenAPI30 says the same in version 3.0, and is not served when it is "".
+	OpenAPI, OpenAPI30 string
+}
+
+// ServeDocuments has the server show what read returns, instead of the document that it was made with. Read is called for each
+// request and concurrently. Call it before serving; it does nothing where no documents are served.
+func (s *Server) ServeDocuments(read func() Documents) { s.documents = read }
 
 // mountOwn serves GET and HEAD at path.
 func (s *Server) mountOwn(at string, h func(*exchange, *gin.Context)) {
@@ -122,7 +140,7 @@ const (
 `
 	docsScript = `window.addEventListener("load", function () {
   window.ui = SwaggerUIBundle({
-    url: "/openapi.json",
+    url: "../openapi.json",
     dom_id: "#swagger-ui",
     deepLinking: true,
     validatorUrl: null,

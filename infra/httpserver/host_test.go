@@ -53,7 +53,7 @@ func TestDocsAreServedFromTheBinary(t *testing.T) {
 
 	w = k.do("GET", "/docs", "")
 	require.Equal(t, 301, w.Code)
-	require.Equal(t, "/docs/", w.Header().Get("Location"))
+	require.Equal(t, "docs/", w.Header().Get("Location"))
 
 	page := k.do("GET", "/docs/", "")
 	require.Equal(t, 200, page.Code)

@@ -72,10 +72,12 @@ type Server struct {
 	compiled map[key]*endpoint
 	mounted  []*endpoint
 	routes   []Route
-	unknown  *route
-	gate     *gate
-	ops      *operations
-	jsonType []string
+	// documents returns what is shown at /openapi.json; nil where nothing is.
+	documents func() Documents
+	unknown   *route
+	gate      *gate
+	ops       *operations
+	jsonType  []string
 	// Headers of every answer, ready to be set.
 	nosniff, policy, noReferrer, noStore []string
 

@@ -19,7 +19,7 @@ import (
 func TestGeneratedClient(t *testing.T) {
 	t.Parallel()
 	address := start(t)
-	answer, err := http.Get(address + "/openapi.json")
+	answer, err := http.Get(address + "/openapi-3.0.json")
 	require.NoError(t, err)
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)

@@ -30,6 +30,7 @@ func (p *SellThingPlugin) OnBoot(b *app.Boot) {
 	b.POST("/things/:id", app.Handle(p.Execute),
 		app.Tags("Things"))
 	b.GET("/things/:id/picture", app.Handle(p.picture), app.Tags("Things"))
+	b.Raw(http.MethodGet, "/feed", p.feed, app.Produces("text/event-stream"))
 }
 
 // Execute sells a thing. It is gone then.
@@ -40,27 +41,37 @@ func (p *SellThingPlugin) Execute(ctx context.Context, req SellThingRequest) (Se
 func (p *SellThingPlugin) picture(ctx context.Context, req PictureRequest) (app.Binary, error) {
 	return app.Binary{}, nil
 }
+
+func (p *SellThingPlugin) feed(c *gin.Context) {}
 `
 
 func routes() []manifest.Endpoint {
-	id := manifest.Field{
-		Name: "id", In: "path", Type: "integer", Required: true, Minimum: "1", Example: "7",
-		Package: "example.org/m/domains/shop/plugins", Struct: "SellThingRequest", Field: "ID",
+	id := manifest.Parameter{
+		Name: "id", In: "path", Required: true, Schema: &manifest.Schema{
+			Type: manifest.Types{"integer"}, Format: "int64", Minimum: "1", Comment: "example.org/m/domains/shop/plugins.SellThingRequest.ID",
+		},
 	}
-	list := manifest.Field{Name: "tag", In: "query", Type: "string", Array: true, Enum: []string{"new", "old"}}
-	price := manifest.Field{Name: "price", In: "body", Type: "number"}
-	price.Package = id.Package
+	list := manifest.Parameter{Name: "tag", In: "query", Schema: &manifest.Schema{
+		Type: manifest.Types{"array"}, Items: &manifest.Schema{Type: manifest.Types{"string"}, Enum: []any{"new", "old"}},
+	}}
+	session := manifest.Parameter{Name: "session", In: "cookie", Schema: &manifest.Schema{Type: manifest.Types{"string"}}}
+	failures := []manifest.Failure{{Status: 400, Codes: []string{"malformed"}}, {Status: 404, Codes: []string{"not_found"}}}
 	return []manifest.Endpoint{
 		{
-			Method: "POST", Path: "/things/:id", Plugin: "shop.sell_thing", Source: "domains/shop/plugins/sell_thing.go:13", Kind: "io",
-			Statuses: []int{201, 202}, Failures: []int{400, 404}, Accepts: []string{"application/json", "text/x"}, Tags: []string{"Things", "All"},
-			Fields: []manifest.Field{id, list, price},
+			ID: "shop.sell_thing", Method: "POST", Path: "/things/:id", Plugin: "shop.sell_thing", Source: "domains/shop/plugins/sell_thing.go:13", Kind: "io",
+			Statuses: []int{201, 202}, Failures: failures, Accepts: []string{"application/json", "text/x"},
+			Produces: []string{"application/json"}, Tags: []string{"Things", "All"}, Parameters: []manifest.Parameter{id, list, session},
+			Body: &manifest.Schema{Ref: manifest.RefPrefix + "SellThingRequest"}, BodyRequired: true,
 		},
 		{
-			Method: "GET", Path: "/things/:id/picture", Plugin: "shop.sell_thing", Source: "domains/shop/plugins/sell_thing.go:15", Kind: "io",
-			Statuses: []int{200, 304}, Failures: []int{400}, Binary: true,
+			ID: "shop.sell_thing.picture", Method: "GET", Path: "/things/:id/picture", Plugin: "shop.sell_thing", Source: "domains/shop/plugins/sell_thing.go:15",
+			Kind: "io", Statuses: []int{200, 304}, Failures: failures[:1], Binary: true, Produces: []string{"application/octet-stream"},
 		},
-		{Method: "GET", Path: "/raw", Plugin: "shop.sell_thing", Source: "domains/shop/plugins/sell_thing.go:99", Kind: "raw"},
+		{
+			ID: "shop.sell_thing.feed", Method: "GET", Path: "/feed", Plugin: "shop.sell_thing", Source: "domains/shop/plugins/sell_thing.go:16",
+			Kind: "raw", Statuses: []int{200}, Failures: failures[:1], Produces: []string{"text/event-stream"},
+		},
+		{Method: "GET", Path: "/raw", Plugin: "shop.sell_thing", Source: "domains/shop/plugins/sell_thing.go:99", Kind: "raw", Hidden: true},
 	}
 }
 
@@ -90,7 +101,7 @@ func TestFilesAnnotates(t *testing.T) {
 //	@Tags			Things,All
 //	@Accept			json,text/x
 //	@Produce		json
-//	@Param			id		path		integer				true	"The thing to sell"	minimum(1)		example(7)
+//	@Param			id		path		integer				true	"The thing to sell"	minimum(1)
 //	@Param			tag		query		[]string			false	"The tag"			Enums(new, old)	collectionFormat(multi)
 //	@Param			body	body		SellThingRequest	true	"The body of POST /things/{id}"
 //	@Success		201		{object}	SellThingResponse
@@ -113,7 +124,19 @@ func (p *SellThingPlugin) Execute(`)
 //
 //plug:derived 44b5b3c1
 func (p *SellThingPlugin) picture(`)
-	require.Equal(t, plugin, strings.Replace(withoutAnnotations(text), "// picture serves GET /things/{id}/picture.\n", "", 1), "nothing else is touched")
+	require.Contains(t, text, `
+// feed serves GET /feed.
+//
+//	@ID			shop.sell_thing.feed
+//	@Summary	GET /feed
+//	@Produce	text/event-stream,json
+//	@Success	200	{file}		binary
+//	@Failure	400	{object}	app.Failure
+//	@Router		/feed [get]
+//
+//plug:derived`)
+	bare := strings.NewReplacer("// picture serves GET /things/{id}/picture.\n", "", "// feed serves GET /feed.\n", "").Replace(withoutAnnotations(text))
+	require.Equal(t, plugin, bare, "nothing else is touched")
 
 	require.NoError(t, docs.Write(dir, changed))
 	again, err := annotate.Files(dir, routes())
@@ -163,7 +186,7 @@ func TestFilesKeepsWhatIsWrittenByHand(t *testing.T) {
 //	@Tags			Things,All
 //	@Accept			json,text/x
 //	@Produce		json
-//	@Param			id		path		integer				true	"Which"		minimum(1)		example(7)
+//	@Param			id		path		integer				true	"Which"		minimum(1)
 //	@Param			tag		query		[]string			false	"The tag"	Enums(new, old)	collectionFormat(multi)
 //	@Param			body	body		SellThingRequest	true	"What"
 //	@Success		201		{object}	SellThingResponse	"Sold"
@@ -205,7 +228,7 @@ func TestFilesFollowsTheDocComment(t *testing.T) {
 
 	byHand := again(t, strings.Replace(first, "Sells a thing\n", "Sell\n", 1))
 	require.Contains(t, byHand, "@Summary\t\tSell\n//\t@Description\tIt is gone then.\n")
-	require.Equal(t, 1, strings.Count(byHand, "//plug:derived "), "the other handler's")
+	require.Equal(t, 2, strings.Count(byHand, "//plug:derived "), "the other handlers'")
 	kept := again(t, strings.Replace(byHand, "Execute sells a thing. It is gone then.", "Execute sells one thing.", 1))
 	require.Contains(t, kept, "@Summary\t\tSell\n//\t@Description\tIt is gone then.\n")
 
@@ -228,6 +251,9 @@ func TestFilesThatCannotBeAnnotated(t *testing.T) {
 
 	_, err = annotate.Files(write(t, strings.ReplaceAll(plugin, "app.Handle(p.Execute)", "handler")), all)
 	require.ErrorContains(t, err, "no handler is found on line 13")
+
+	_, err = annotate.Files(write(t, strings.ReplaceAll(plugin, "p.feed", "func(c *gin.Context) {}")), all)
+	require.ErrorContains(t, err, "the handler on line 16 cannot be annotated")
 
 	_, err = annotate.Files(write(t, plugin+"}"), all)
 	require.ErrorContains(t, err, "parse")

@@ -246,12 +246,10 @@ func (b block) params() [][]string {
 
 // typeOf names a type of a parameter as swag does.
 func typeOf(s *manifest.Schema) string {
-	switch {
-	case s.Format == "binary":
+	if s.Format == "binary" {
 		return "file"
-	default:
-		return cmp.Or(s.Type.Main(), "string")
 	}
+	return cmp.Or(s.Type.Main(), "string")
 }
 
 // describe returns what the comment on a parameter's field says.
@@ -331,7 +329,7 @@ func (b block) successes() [][]string {
 			if old[2] != "" {
 				row = append(row, old[2])
 			}
-		case b.Binary:
+		case b.Binary || b.response == "":
 			row = append(row, "{file}", "binary")
 		default:
 			row = append(row, "{object}", b.response)

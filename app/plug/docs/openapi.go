@@ -3,6 +3,7 @@ package docs
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"plugboard/app/plug/annotate"
@@ -40,11 +41,9 @@ func (s sources) Declaration(name string) string { return s.comments.Text(annota
 // Tag implements openapi.Texts: what the package of the domain says of itself whose endpoints have the tag.
 func (s sources) Tag(name string) string {
 	for _, e := range s.service.Endpoints {
-		for _, tag := range e.Tags {
-			if tag == name {
-				domain, _, _ := strings.Cut(e.Plugin, ".")
-				return s.comments.Package("domains/" + domain)
-			}
+		if slices.Contains(e.Tags, name) {
+			domain, _, _ := strings.Cut(e.Plugin, ".")
+			return s.comments.Package("domains/" + domain)
 		}
 	}
 	return ""

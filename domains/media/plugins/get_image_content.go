@@ -29,7 +29,8 @@ func NewGetImageContentPlugin(images *imagestore.Store) *GetImageContentPlugin {
 
 // OnBoot registers what the plugin serves.
 func (p *GetImageContentPlugin) OnBoot(b *app.Boot) {
-	b.GET("/images/:id/content", app.Handle(p.Execute), app.Tags("Images"), app.Fails(app.NotFound))
+	b.GET("/images/:id/content", app.Handle(p.Execute), app.Tags("Images"), app.Fails(app.NotFound),
+		app.Produces("image/png", "image/jpeg", "image/webp"))
 }
 
 // Execute returns the image with the id asked for, byte for byte as it was sent. It never changes, so caches may keep

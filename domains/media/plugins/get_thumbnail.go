@@ -38,7 +38,7 @@ func NewGetThumbnailPlugin(images *imagestore.Store) *GetThumbnailPlugin {
 // OnBoot registers what the plugin serves.
 func (p *GetThumbnailPlugin) OnBoot(b *app.Boot) {
 	b.GET("/images/:id/thumbnail", app.Handle(p.Execute), app.Tags("Images"),
-		app.Status(http.StatusOK, http.StatusAccepted), app.Fails(app.NotFound))
+		app.Status(http.StatusOK, http.StatusAccepted), app.Fails(app.NotFound), app.Produces("image/jpeg", "image/png"))
 }
 
 // Execute returns a thumbnail of the image with the id asked for. Caches may keep it for an hour: another release may

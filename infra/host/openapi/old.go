@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"plugboard/infra/host/manifest"
 )
@@ -142,7 +143,7 @@ func oldParts(m map[string]any, s *manifest.Schema) {
 		m["properties"] = properties
 	}
 	var all []any
-	for _, part := range append(s.AllOf[:len(s.AllOf):len(s.AllOf)], s.AnyOf...) {
+	for _, part := range slices.Concat(s.AllOf, s.AnyOf) {
 		if part.Type.Main() != "" || len(part.Type) == 0 { // what is null was said
 			all = append(all, oldSchema(part))
 		}

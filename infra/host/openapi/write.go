@@ -165,6 +165,12 @@ func (w *writer) endpoint(e manifest.Endpoint, about About) {
 	w.doc.Paths[path][strings.ToLower(e.Method)] = o
 }
 
+// How paragraphs begin that are written from the registrations.
+const (
+	checked    = "Checked besides what the schemas say:"
+	deprecated = "Deprecated since "
+)
+
 // describeOperation returns the description: the words, and below them the rules that no schema can say.
 func describeOperation(e manifest.Endpoint, words Words) string {
 	paragraphs := []string{}
@@ -172,14 +178,14 @@ func describeOperation(e manifest.Endpoint, words Words) string {
 		paragraphs = append(paragraphs, text)
 	}
 	if e.Deprecated != nil {
-		text := "Deprecated since " + e.Deprecated.Since
+		text := deprecated + e.Deprecated.Since
 		if e.Deprecated.Sunset != "" {
 			text += "; it may be gone from " + e.Deprecated.Sunset + " on"
 		}
 		paragraphs = append(paragraphs, text+".")
 	}
 	if len(e.Rules) > 0 {
-		lines := []string{"Checked besides what the schemas say:", ""}
+		lines := []string{checked, ""}
 		for _, rule := range e.Rules {
 			lines = append(lines, "- "+strings.TrimSpace(quoted(rule.Field)+" "+cmp.Or(rule.Says, rule.Rule)))
 		}

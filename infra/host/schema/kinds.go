@@ -64,7 +64,7 @@ const (
 
 // asText describes a number that is written as text.
 func asText(s *manifest.Schema) *manifest.Schema {
-	pattern := ""
+	var pattern string
 	switch s.Type.Main() {
 	case "integer":
 		if pattern = wholePattern; s.Minimum == "0" {
@@ -143,8 +143,10 @@ func ownForm(typ reflect.Type, use Use) (*manifest.Schema, bool) {
 		ownJSON, ownText = implements(typ, jsonUnmarshalers...), implements(typ, textUnmarshaler)
 	}
 	switch {
-	case ownJSON:
+	case ownJSON && implements(typ, append(jsonMarshalers, textMarshaler)...):
 		return withFormRule(probe(typ), use), true
+	case ownJSON: // what it reads is not what it is written as
+		return withFormRule(&manifest.Schema{}, use), true
 	case ownText && typ.Name() == "UUID":
 		return text("uuid")
 	case ownText:
@@ -163,7 +165,7 @@ func withFormRule(s *manifest.Schema, use Use) *manifest.Schema {
 
 // declaredForm is the schema that a type tells of itself, nil when it tells none that can be read.
 func declaredForm(typ reflect.Type) *manifest.Schema {
-	teller, ok := reflect.New(typ).Interface().(app.SchemaTeller)
+	teller, ok := reflect.TypeAssert[app.SchemaTeller](reflect.New(typ))
 	if !ok {
 		return nil
 	}

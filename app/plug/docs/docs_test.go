@@ -41,7 +41,7 @@ func golden(t *testing.T, name, got string) {
 func asyncAPI(t *testing.T, s manifest.Service) string {
 	t.Helper()
 	comment := func(pkg, name string) string { return pkg[strings.LastIndex(pkg, "m/")+2:] + " " + name }
-	text, err := describe.AsyncAPI(s, describe.Info{Title: "Shop", Version: "1.2.3", Description: "Planted."}, comment)
+	text, err := docs.AsyncAPI(s, docs.Info{Title: "Shop", Version: "1.2.3", Description: "Planted."}, comment)
 	require.NoError(t, err)
 	return string(text)
 }
@@ -81,7 +81,7 @@ func TestAsyncAPI(t *testing.T) {
 func TestCheckAsyncAPI(t *testing.T) {
 	t.Parallel()
 	text := asyncAPI(t, planted(t))
-	require.Empty(t, describe.CheckAsyncAPI([]byte(text)))
+	require.Empty(t, docs.CheckAsyncAPI([]byte(text)))
 	for old, c := range map[string]struct{ with, want string }{
 		"asyncapi: 3.0.0": {"asyncapi: 2.6.0", "is not 3.0.0"},
 		"title: Shop":     {`title: ""`, "info: has no title"},
@@ -95,7 +95,7 @@ func TestCheckAsyncAPI(t *testing.T) {
 		"$ref: '#/channels/_reply.price.of/messages/shop.Price": {"$ref: '#/channels/price.of/messages/shop.Price", "reply of operation shop.price_of.answer.price.of"},
 	} {
 		require.Contains(t, text, old)
-		problems := describe.CheckAsyncAPI([]byte(strings.Replace(text, old, c.with, 1)))
+		problems := docs.CheckAsyncAPI([]byte(strings.Replace(text, old, c.with, 1)))
 		require.NotEmpty(t, problems, c.with)
 		var all []string
 		for _, p := range problems {
@@ -103,8 +103,8 @@ func TestCheckAsyncAPI(t *testing.T) {
 		}
 		require.Contains(t, strings.Join(all, "\n"), c.want)
 	}
-	require.NotEmpty(t, describe.CheckAsyncAPI([]byte("\t")))
-	require.NotEmpty(t, describe.CheckAsyncAPI([]byte("channels: {a: {messages: {}}}\noperations: {b: {action: send, channel: {$ref: '#/channels/a'}}}")))
+	require.NotEmpty(t, docs.CheckAsyncAPI([]byte("\t")))
+	require.NotEmpty(t, docs.CheckAsyncAPI([]byte("channels: {a: {messages: {}}}\noperations: {b: {action: send, channel: {$ref: '#/channels/a'}}}")))
 }
 
 // packages are what go list prints of a small module.
@@ -121,15 +121,15 @@ const packages = `
 
 func TestPictures(t *testing.T) {
 	t.Parallel()
-	all, err := describe.ParsePackages([]byte(packages))
+	all, err := docs.ParsePackages([]byte(packages))
 	require.NoError(t, err)
 	for name, picture := range map[string]string{
-		"rooms": describe.Rooms(all), "request": describe.RequestPath(planted(t)), "events": describe.EventFlow(planted(t)),
+		"rooms": docs.Rooms(all), "request": docs.RequestPath(planted(t)), "events": docs.EventFlow(planted(t)),
 	} {
 		require.Empty(t, checkPicture(picture), name)
 		golden(t, name+".mmd", picture)
 	}
-	require.Contains(t, describe.Rooms(all), "room_domains_a__b --> room_domains_c\n", "imports are drawn as they are")
+	require.Contains(t, docs.Rooms(all), "room_domains_a__b --> room_domains_c\n", "imports are drawn as they are")
 
 	for wrong, want := range map[string]string{
 		"graph TD\n":                                     "first line",
@@ -190,12 +190,16 @@ func checkPicture(picture string) (problems []string) {
 func TestShapes(t *testing.T) {
 	t.Parallel()
 	schema := planted(t).Events.Publications[0].Payload.Schema
-	require.Equal(t, "{id: integer, note?: string ..20 or null, price: number >0 <=1000000000, raw?: base64, tags?: {*: [string] 1..}}", describe.Shape(schema))
-	require.Equal(t, "a|b = a", describe.Shape(&manifest.Schema{Type: "string", Enum: []any{"a", "b"}, Default: "a"}))
-	require.Equal(t, "date-time", describe.Shape(&manifest.Schema{Type: "string", Format: "date-time"}))
-	require.Equal(t, "any", describe.Shape(&manifest.Schema{}))
-	require.Equal(t, "{}", describe.Shape(&manifest.Schema{Type: "object"}))
+	of := docs.Shapes{"Tree": {Type: types("object"), Properties: map[string]*manifest.Schema{"left": {Ref: manifest.RefPrefix + "Tree"}}}}.Of
+	require.Equal(t, "{id: integer, note?: string ..20 or null, price: number >0 <=1000000000, raw?: base64, tags?: {*: [string] 1..}}", of(schema))
+	require.Equal(t, "a|b = a", of(&manifest.Schema{Type: types("string"), Enum: []any{"a", "b"}, Default: "a"}))
+	require.Equal(t, "date-time", of(&manifest.Schema{Type: types("string"), Format: "date-time"}))
+	require.Equal(t, "any", of(&manifest.Schema{}))
+	require.Equal(t, "{}", of(&manifest.Schema{Type: types("object")}))
+	require.Equal(t, "{left?: Tree} or null", of(&manifest.Schema{AnyOf: []*manifest.Schema{{Ref: manifest.RefPrefix + "Tree"}, {Type: types("null")}}}))
 }
+
+func types(names ...string) manifest.Types { return names }
 
 // A document is written when it is not as it should be, and not otherwise.
 func TestChanged(t *testing.T) {
@@ -203,11 +207,11 @@ func TestChanged(t *testing.T) {
 	dir := t.TempDir()
 	files := map[string][]byte{"a.md": []byte("a"), "b.md": []byte("b")}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.md"), []byte("a"), 0o600))
-	changed, err := describe.Changed(dir, files)
+	changed, err := docs.Changed(dir, files)
 	require.NoError(t, err)
 	require.Equal(t, map[string][]byte{"b.md": []byte("b")}, changed)
-	require.NoError(t, describe.Write(dir, changed))
-	changed, err = describe.Changed(dir, files)
+	require.NoError(t, docs.Write(dir, changed))
+	changed, err = docs.Changed(dir, files)
 	require.NoError(t, err)
 	require.Empty(t, changed)
 }
@@ -216,11 +220,11 @@ func TestChanged(t *testing.T) {
 func TestReplacePart(t *testing.T) {
 	t.Parallel()
 	const document = "a\n<!-- rooms: generated by make docs -->\nold\n<!-- end of rooms -->\nb\n"
-	text, err := describe.ReplacePart(document, "rooms", "new\n")
+	text, err := docs.ReplacePart(document, "rooms", "new\n")
 	require.NoError(t, err)
 	require.Equal(t, strings.Replace(document, "old", "new", 1), text)
 	for _, gone := range []string{"<!-- rooms: generated by make docs -->", "<!-- end of rooms -->"} {
-		_, err = describe.ReplacePart(strings.Replace(document, gone, "", 1), "rooms", "new\n")
+		_, err = docs.ReplacePart(strings.Replace(document, gone, "", 1), "rooms", "new\n")
 		require.ErrorContains(t, err, `find generated part "rooms"`)
 	}
 }

@@ -1,5 +1,5 @@
-// Package describe writes what people and tools read of the project, from what the service says of itself and from the
-// sources: docs/asyncapi.yaml, docs/AI_CONTEXT.md, and the generated parts of docs/architecture.md.
+// Package docs writes the documents of a service from its manifest and the comments in its sources: docs/openapi.json,
+// docs/asyncapi.yaml, docs/AI_CONTEXT.md, and the generated parts of docs/architecture.md.
 package docs
 
 import (

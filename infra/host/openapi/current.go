@@ -1,0 +1,107 @@
+package openapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"plugboard/infra/host/manifest"
+)
+
+// Current holds the document that a service was built with against what is registered. When they say the same, it returns the
+// document as it is. Otherwise, the document is stale, and it returns the one that is right, with those words of the old one
+// that belong to operations which are still there.
+func Current(built []byte, service manifest.Service) (document []byte, stale bool, err error) {
+	var old Document
+	if err := json.Unmarshal(built, &old); err != nil {
+		old = Document{Info: Info{Title: "API", Version: "0.0.0"}}
+	}
+	about := About{Info: old.Info, SecuritySchemes: old.Components.SecuritySchemes}
+	document, err = Write(service, about, wordsOf(old))
+	if err != nil {
+		return built, false, err
+	}
+	before, err := withoutWords(built)
+	if err != nil {
+		return document, true, nil //nolint:nilerr // what cannot be read says nothing
+	}
+	now, err := withoutWords(document)
+	if err != nil || bytes.Equal(before, now) {
+		return built, false, err
+	}
+	return document, true, nil
+}
+
+// withoutWords leaves of a document what does not come from comments.
+func withoutWords(document []byte) ([]byte, error) {
+	decoder := json.NewDecoder(bytes.NewReader(document))
+	decoder.UseNumber()
+	var m map[string]any
+	if err := decoder.Decode(&m); err != nil {
+		return nil, fmt.Errorf("read openapi: %w", err)
+	}
+	delete(m, "info")
+	silence(m)
+	return json.Marshal(m)
+}
+
+// silence takes the words out of an object of a document, and the headers that only comments tell of.
+func silence(value any) {
+	switch value := value.(type) {
+	case map[string]any:
+		for _, name := range []string{"summary", "description"} {
+			if _, isText := value[name].(string); isText {
+				delete(value, name)
+			}
+		}
+		if _, isObject := value["headers"].(map[string]any); isObject && value["content"] != nil {
+			delete(value, "headers")
+		}
+		for _, part := range value {
+			silence(part)
+		}
+	case []any:
+		for _, part := range value {
+			silence(part)
+		}
+	}
+}
+
+// oldWords are the words of a document, by the IDs of operations.
+type oldWords map[string]Words
+
+// wordsOf collects the words of a document.
+func wordsOf(doc Document) oldWords {
+	all := oldWords{}
+	for _, path := range doc.Paths {
+		for _, o := range path {
+			w := Words{Summary: o.Summary, Parameters: map[string]string{}, Answers: map[int]string{}}
+			// Below the first paragraph stands what is written from the registrations.
+			if w.Description, _, _ = strings.Cut(o.Description, "\n\n"); strings.HasPrefix(w.Description, checked) || strings.HasPrefix(w.Description, deprecated) {
+				w.Description = ""
+			}
+			for _, p := range o.Parameters {
+				w.Parameters[p.Name] = p.Description
+			}
+			for status, r := range o.Responses {
+				if n, err := strconv.Atoi(status); err == nil && n < http.StatusBadRequest {
+					w.Answers[n] = r.Description
+				}
+			}
+			all[o.OperationID] = w
+		}
+	}
+	return all
+}
+
+// Operation implements Texts.
+func (w oldWords) Operation(e manifest.Endpoint) Words { return w[e.ID] }
+
+// Declaration implements Texts: which declaration a text was from is not known any more.
+func (oldWords) Declaration(string) string { return "" }
+
+// Tag implements Texts.
+func (oldWords) Tag(string) string { return "" }
