@@ -452,15 +452,9 @@ func (s store) claimKey(ctx context.Context, owner, group, key string, seq int64
 }
 
 // first returns the number of the first unfinished delivery of key, or 0.
-func (s store) first(ctx context.Context, group, key string, block bool) (int64, error) {
-	alive := "AND state <> 'dead'"
-	if block {
-		alive = ""
-	}
-	var seq sql.NullInt64
-	err := s.query(ctx, func(r *sql.Rows) error { return r.Scan(&seq) },
-		`SELECT MIN(seq) FROM bus_deliveries WHERE subscription = ? AND key = ? AND key <> '' `+alive, group, key)
-	return seq.Int64, err
+func (s store) first(ctx context.Context, group, key string, block bool) (seq int64, err error) {
+	err = s.query(ctx, func(r *sql.Rows) error { return r.Scan(&seq) }, firstOf("m.seq", "?", block), group, key)
+	return seq, err
 }
 
 // unclaim gives deliveries back that the transaction has claimed itself.

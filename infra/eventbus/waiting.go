@@ -22,8 +22,11 @@ type waiting struct {
 }
 
 // waiting tells of each subscription what waits, in one query, and whether any has a delivery behind another. The query
-// steps from one subscription that has something open to the next: it costs nothing for those that have not. Each
-// part asks for the least of something, which only an index tells cheaply: Postgres looked for any row in the table itself.
+// steps from one subscription that has something open to the next: it costs nothing for those that have not.
+//
+// Each part asks for the first row in the order of all columns of its index. Only that index gives this order, so Postgres
+// takes it and stops after one row, whatever it believes to know about the table. With MIN, and with statistics from before
+// many deliveries were noted as behind, it read all of these at each poll.
 func (s store) waiting(ctx context.Context) (all map[string]waiting, behind bool, err error) {
 	all = make(map[string]waiting)
 	err = s.query(ctx, func(r *sql.Rows) error {
@@ -44,22 +47,27 @@ func (s store) waiting(ctx context.Context) (all map[string]waiting, behind bool
 		all[name] = w
 		return nil
 	}, `WITH RECURSIVE free(name) AS (
-			SELECT MIN(subscription) FROM bus_deliveries WHERE state = 'pending' AND key = ''
-			UNION ALL SELECT (SELECT MIN(subscription) FROM bus_deliveries WHERE state = 'pending' AND key = '' AND subscription > free.name)
+			SELECT (SELECT subscription FROM bus_deliveries WHERE state = 'pending' AND key = '' ORDER BY subscription, due_at LIMIT 1)
+			UNION ALL SELECT (SELECT subscription FROM bus_deliveries WHERE state = 'pending' AND key = '' AND subscription > free.name
+				ORDER BY subscription, due_at LIMIT 1)
 			FROM free WHERE name IS NOT NULL
 		), keyed(name) AS (
-			SELECT MIN(subscription) FROM bus_deliveries WHERE state = 'pending' AND key <> '' AND behind = 0
-			UNION ALL SELECT (SELECT MIN(subscription) FROM bus_deliveries WHERE state = 'pending' AND key <> '' AND behind = 0 AND subscription > keyed.name)
+			SELECT (SELECT subscription FROM bus_deliveries WHERE state = 'pending' AND key <> '' AND behind = 0 ORDER BY subscription, due_at LIMIT 1)
+			UNION ALL SELECT (SELECT subscription FROM bus_deliveries WHERE state = 'pending' AND key <> '' AND behind = 0 AND subscription > keyed.name
+				ORDER BY subscription, due_at LIMIT 1)
 			FROM keyed WHERE name IS NOT NULL
 		), behind(name) AS (
-			SELECT MIN(subscription) FROM bus_deliveries WHERE behind = 1
-			UNION ALL SELECT (SELECT MIN(subscription) FROM bus_deliveries WHERE behind = 1 AND subscription > behind.name)
+			SELECT (SELECT subscription FROM bus_deliveries WHERE behind = 1 ORDER BY subscription, key, seq LIMIT 1)
+			UNION ALL SELECT (SELECT subscription FROM bus_deliveries WHERE behind = 1 AND subscription > behind.name
+				ORDER BY subscription, key, seq LIMIT 1)
 			FROM behind WHERE name IS NOT NULL
 		)
-		SELECT name, 'free', {greatest}(0, (SELECT MIN(due_at) FROM bus_deliveries WHERE subscription = name AND state = 'pending' AND key = '')) - {now}
+		SELECT name, 'free', {greatest}(0, (SELECT due_at FROM bus_deliveries WHERE subscription = name AND state = 'pending' AND key = ''
+			ORDER BY subscription, due_at LIMIT 1)) - {now}
 		FROM free WHERE name IS NOT NULL
 		UNION ALL
-		SELECT name, 'keyed', {greatest}(0, (SELECT MIN(due_at) FROM bus_deliveries WHERE subscription = name AND state = 'pending' AND key <> '' AND behind = 0)) - {now}
+		SELECT name, 'keyed', {greatest}(0, (SELECT due_at FROM bus_deliveries WHERE subscription = name AND state = 'pending' AND key <> '' AND behind = 0
+			ORDER BY subscription, due_at LIMIT 1)) - {now}
 		FROM keyed WHERE name IS NOT NULL
 		UNION ALL
 		SELECT name, 'behind', 0 FROM behind WHERE name IS NOT NULL`)
@@ -92,12 +100,24 @@ type head struct {
 	behind bool
 }
 
-// heads lists the first unfinished delivery of each of the keys. A dead one counts as finished unless block. That the keys
-// come first is said by CROSS JOIN, whose order SQLite keeps.
-func (s store) heads(ctx context.Context, group string, keys []string, block bool) ([]head, error) {
+// firstOf selects what of the first unfinished delivery of a key of a subscription, both of which are put in. A dead one counts
+// as finished unless block. Only the index of keys gives the order, see waiting.
+func firstOf(what, key string, block bool) string {
 	alive := "AND m.state <> 'dead'"
 	if block {
 		alive = ""
+	}
+	return `SELECT ` + what + ` FROM bus_deliveries m WHERE m.subscription = ? AND m.key = ` + key + ` AND m.key <> '' ` + alive + `
+		ORDER BY m.subscription, m.key, m.seq LIMIT 1`
+}
+
+// heads lists the first unfinished delivery of each of the keys. On both databases it steps from key to key: SQLite keeps the
+// order of a CROSS JOIN, Postgres that of a LATERAL one with a LIMIT.
+func (s store) heads(ctx context.Context, group string, keys []string, block bool) ([]head, error) {
+	first, args := `CROSS JOIN LATERAL (`+firstOf("m.*", "k.value", block)+`) d`, []any{list(keys), group}
+	if !s.postgres {
+		first = `CROSS JOIN bus_deliveries d WHERE d.event_id = (` + firstOf("m.event_id", "k.value", block) + `) AND d.subscription = ?`
+		args = append(args, group)
 	}
 	var out []head
 	err := s.query(ctx, func(r *sql.Rows) error {
@@ -105,11 +125,7 @@ func (s store) heads(ctx context.Context, group string, keys []string, block boo
 		err := r.Scan(&h.id, &h.key, &h.seq, &h.state, &h.wait, &h.behind)
 		out = append(out, h)
 		return err
-	}, `SELECT d.event_id, d.key, d.seq, d.state, {greatest}(d.due_at, 0) - {now}, d.behind = 1 FROM (
-			SELECT k.value AS key, (SELECT MIN(seq) FROM bus_deliveries m WHERE m.subscription = ? AND m.key = k.value AND m.key <> '' `+alive+`) AS seq
-			FROM {each}) h
-		CROSS JOIN bus_deliveries d WHERE d.subscription = ? AND d.key = h.key AND d.key <> '' AND d.seq = h.seq`,
-		group, list(keys), group)
+	}, `SELECT d.event_id, d.key, d.seq, d.state, {greatest}(d.due_at, 0) - {now}, d.behind = 1 FROM {each} `+first, args...)
 	return out, err
 }
 
