@@ -43,7 +43,11 @@ func (s sources) Tag(name string) string {
 	for _, e := range s.service.Endpoints {
 		if slices.Contains(e.Tags, name) {
 			domain, _, _ := strings.Cut(e.Plugin, ".")
-			return s.comments.Package("domains/" + domain)
+			text := s.comments.Package("domains/" + domain)
+			if _, about, ok := strings.Cut(text, "domain: "); ok { // "The products domain: what it is"
+				text = strings.ToUpper(about[:1]) + about[1:]
+			}
+			return text
 		}
 	}
 	return ""

@@ -70,12 +70,18 @@ func silence(value any) {
 	}
 }
 
-// oldWords are the words of a document, by the IDs of operations.
-type oldWords map[string]Words
+// oldWords are the words of a document, by the IDs of operations and the names of tags.
+type oldWords struct {
+	operations map[string]Words
+	tags       map[string]string
+}
 
 // wordsOf collects the words of a document.
 func wordsOf(doc Document) oldWords {
-	all := oldWords{}
+	all := oldWords{operations: map[string]Words{}, tags: map[string]string{}}
+	for _, tag := range doc.Tags {
+		all.tags[tag.Name] = tag.Description
+	}
 	for _, path := range doc.Paths {
 		for _, o := range path {
 			w := Words{Summary: o.Summary, Parameters: map[string]string{}, Answers: map[int]string{}}
@@ -91,17 +97,17 @@ func wordsOf(doc Document) oldWords {
 					w.Answers[n] = r.Description
 				}
 			}
-			all[o.OperationID] = w
+			all.operations[o.OperationID] = w
 		}
 	}
 	return all
 }
 
 // Operation implements Texts.
-func (w oldWords) Operation(e manifest.Endpoint) Words { return w[e.ID] }
+func (w oldWords) Operation(e manifest.Endpoint) Words { return w.operations[e.ID] }
 
 // Declaration implements Texts: which declaration a text was from is not known any more.
 func (oldWords) Declaration(string) string { return "" }
 
 // Tag implements Texts.
-func (oldWords) Tag(string) string { return "" }
+func (w oldWords) Tag(name string) string { return w.tags[name] }
