@@ -239,7 +239,7 @@ func TestBothPathsAgree(t *testing.T) {
 }
 
 type booking struct {
-	From int `json:"from" binding:"min=1"`
+	From int `json:"from" binding:"required,min=1"`
 	To   int `json:"to"`
 }
 
@@ -273,17 +273,17 @@ func TestOwnValidateRunsOnceTheRulesHold(t *testing.T) {
 func TestRulesAreWordedWithoutGoNames(t *testing.T) {
 	t.Parallel()
 	type body struct {
-		Mail     string            `json:"mail" binding:"email"`
-		Kind     string            `json:"kind" binding:"oneof=a b"`
-		Code     string            `json:"code" binding:"len=3"`
-		ID       string            `json:"id" binding:"uuid4"`
-		Site     string            `json:"site" binding:"url"`
-		Names    []string          `json:"names" binding:"min=1,unique,dive,lowercase"`
+		Mail     string            `json:"mail" binding:"required,email"`
+		Kind     string            `json:"kind" binding:"required,oneof=a b"`
+		Code     string            `json:"code" binding:"required,len=3"`
+		ID       string            `json:"id" binding:"required,uuid4"`
+		Site     string            `json:"site" binding:"required,url"`
+		Names    []string          `json:"names" binding:"required,min=1,unique,dive,lowercase"`
 		Labels   map[string]string `json:"labels" binding:"dive,keys,min=2,endkeys,max=1"`
 		Password string            `json:"password"`
 		Repeat   string            `json:"repeat" binding:"eqfield=Password"`
-		When     time.Time         `json:"when" binding:"gt"`
-		Prefix   string            `json:"prefix" binding:"startswith=p-"`
+		When     time.Time         `json:"when" binding:"required,gt"`
+		Prefix   string            `json:"prefix" binding:"required,startswith=p-"`
 		Odd      int               `json:"odd" binding:"lt=10,ne=4"`
 		Needs    string            `json:"needs" binding:"required_with=Kind"`
 		Card     string            `json:"card" binding:"fieldcontains=Kind"`

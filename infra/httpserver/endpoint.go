@@ -235,7 +235,7 @@ func (e *endpoint) bindBody(x *exchange, into reflect.Value, bad *violations) (f
 	}
 	switch {
 	case p.json != nil:
-		return false, p.json.decode(buf.Bytes(), into, p.patch, p.strict, bad)
+		return false, p.json.decode(buf.Bytes(), into, e.server, bad)
 	case !p.formBody:
 		return false, nil
 	}

@@ -18,7 +18,7 @@ func (s *Server) BodyOf(typ reflect.Type) (take func(body []byte) error, problem
 	return func(body []byte) error {
 		var bad violations
 		request := reflect.New(typ)
-		if err := plan.json.decode(body, request.Elem(), plan.patch, plan.strict, &bad); err != nil {
+		if err := plan.json.decode(body, request.Elem(), s, &bad); err != nil {
 			return err
 		}
 		return s.validate(plan, request.Interface(), &bad)

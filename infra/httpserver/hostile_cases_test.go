@@ -132,7 +132,7 @@ func hostileCases() []hostileCase {
 		},
 		{
 			"all rules together", jsonPost("/products", `{"name":"","price":-1}`),
-			422, `{"success":false,"data":null,"error":"name is required; price must be greater than 0","code":"invalid","details":[{"field":"name","rule":"required","message":"is required"},{"field":"price","rule":"gt","message":"must be greater than 0"}]}`,
+			422, `{"success":false,"data":null,"error":"name must not be empty; price must be greater than 0","code":"invalid","details":[{"field":"name","rule":"required","message":"must not be empty"},{"field":"price","rule":"gt","message":"must be greater than 0"}]}`,
 		},
 		{
 			"type and rule together", jsonPost("/products", `{"name":5,"price":-1}`),

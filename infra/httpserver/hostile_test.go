@@ -39,7 +39,7 @@ type hostileList struct {
 type hostileTree struct {
 	Note  *string `json:"note"`
 	Items []struct {
-		Price int8           `json:"price" binding:"gt=0"`
+		Price int8           `json:"price" binding:"required,gt=0"`
 		Tags  map[string]int `json:"tags"`
 	} `json:"items" binding:"required,max=3,dive"`
 }

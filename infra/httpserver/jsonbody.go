@@ -20,39 +20,47 @@ import (
 // decode fills the JSON fields of request, an addressable struct, from body.
 //
 // There are two ways. The fast one is a single call of the JSON library, which stops at the first problem
-// and knows neither which nulls are welcome nor NUL characters. Where it fails, or where the body could
-// contain what it does not see, the careful one walks the members one by one and reports every problem.
+// and knows neither which nulls are welcome nor NUL characters nor whether a member was given. Where it fails, or where the
+// body could contain what it does not see, the careful one walks the members one by one and reports every problem.
 // Where both succeed they agree.
-func (j *jsonPlan) decode(body []byte, request reflect.Value, patch, strict bool, bad *violations) error {
-	if !suspicious(body) {
+func (j *jsonPlan) decode(body []byte, request reflect.Value, s *Server, bad *violations) error {
+	if !suspicious(body, j.single) {
 		target := reflect.NewAt(j.shadow, request.Addr().UnsafePointer()).Interface()
-		if json.Unmarshal(body, target, j.options) == nil {
+		if json.Unmarshal(body, target, j.options) == nil && !j.doubtful(body, request) {
 			return nil
 		}
 	}
-	return j.decodeCarefully(body, request, patch, strict, bad)
+	return j.decodeCarefully(body, request, s, bad)
 }
 
 // suspicious reports whether body may contain nulls, NUL characters, numbers next to 0 or deep nesting.
-func suspicious(body []byte) bool {
+func suspicious(body []byte, single bool) bool {
 	return bytes.Contains(body, []byte("null")) || bytes.Contains(body, []byte(`\u0000`)) ||
-		mayUnderflow(body) ||
+		mayUnderflow(body, single) ||
 		(len(body) > maxDepth && bytes.Count(body, []byte{'{'})+bytes.Count(body, []byte{'['}) > maxDepth)
 }
 
 // zeros are so many as hardly any body has in a row, and a number with its point so far left of its digits that it is next to
-// 0 has: one that is longer than leastTiny.
+// 0 has: one that is longer than leastTiny, or leastTinySingle for a float of 32 bits.
 var zeros = bytes.Repeat([]byte{'0'}, 32)
 
-const leastTiny = 300
+const (
+	leastTiny       = 300
+	leastTinySingle = 40
+)
 
-// mayUnderflow reports whether body may contain a number next to 0: one with an exponent of -100 or less, or with very many
-// zeros. Texts have "e-" too, ids for example, but hardly ever with a whole number behind it that ends as numbers in JSON do.
-func mayUnderflow(body []byte) bool {
+// mayUnderflow reports whether body may contain a number next to 0: one with an exponent of -100 or less, of -10 or less where
+// single says that there are floats of 32 bits, or with very many zeros. Texts have "e-" too, ids for example, but hardly ever
+// with a whole number behind it that ends as numbers in JSON do.
+func mayUnderflow(body []byte, single bool) bool {
+	length, most := leastTiny, 2
+	if single {
+		length, most = leastTinySingle, 1
+	}
 	for rest := body; ; {
 		i := bytes.IndexByte(rest, '-')
 		if i < 0 {
-			return len(body) > leastTiny && bytes.Contains(body, zeros)
+			return len(body) > length && bytes.Contains(body, zeros)
 		}
 		exponent := i > 0 && rest[i-1]|0x20 == 'e'
 		rest = rest[i+1:]
@@ -60,17 +68,17 @@ func mayUnderflow(body []byte) bool {
 			continue
 		}
 		digits := len(rest) - len(bytes.TrimLeft(rest, "0123456789"))
-		if digits > 2 && (digits == len(rest) || bytes.IndexByte([]byte(",]} \t\r\n"), rest[digits]) >= 0) {
+		if digits > most && (digits == len(rest) || bytes.IndexByte([]byte(",]} \t\r\n"), rest[digits]) >= 0) {
 			return true
 		}
 	}
 }
 
-func (j *jsonPlan) decodeCarefully(body []byte, request reflect.Value, patch, strict bool, bad *violations) error {
+func (j *jsonPlan) decodeCarefully(body []byte, request reflect.Value, s *Server, bad *violations) error {
 	if err := checkSyntax(body); err != nil {
 		return err
 	}
-	w := walker{dec: jsontext.NewDecoder(bytes.NewReader(body)), options: j.options, bad: bad, patch: patch, strict: strict}
+	w := walker{dec: jsontext.NewDecoder(bytes.NewReader(body)), options: j.options, bad: bad, patch: j.patch, strict: j.strict, server: s}
 	if w.dec.PeekKind() != '{' {
 		bad.add("body", "type", j.root.expect)
 		return nil
@@ -157,6 +165,7 @@ type walker struct {
 	path    []string
 	patch   bool
 	strict  bool
+	server  *Server
 }
 
 func (w *walker) violate(rule, message string) {
@@ -207,13 +216,27 @@ func (w *walker) object(n *jsonNode, dst reflect.Value) error {
 	if ok, err := w.open(n, '{'); !ok || err != nil {
 		return err
 	}
-	return w.eachMember(func(name string) error {
+	seen := make([]memberState, len(n.asks))
+	err := w.eachMember(func(name string) error {
 		m, known := n.members[name]
 		if !known {
 			return w.unknown(name)
 		}
-		return w.value(m.node, dst.FieldByIndex(m.index))
+		wrong := len(w.bad.list)
+		err := w.value(m.node, dst.FieldByIndex(m.index))
+		switch {
+		case m.ask == 0:
+		case len(w.bad.list) > wrong:
+			seen[m.ask-1] = memberWrong
+		default:
+			seen[m.ask-1] = memberGiven
+		}
+		return err
 	})
+	for i := range n.asks {
+		err = errors.Join(err, w.presence(&n.asks[i], dst, seen[i]))
+	}
+	return err
 }
 
 // eachMember calls fn for each member, with the decoder before its value, and reads the closing brace.

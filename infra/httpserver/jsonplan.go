@@ -3,6 +3,7 @@ package httpserver
 import (
 	"encoding"
 	stdjson "encoding/json"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -21,6 +22,10 @@ type jsonPlan struct {
 	root    *jsonNode
 	shadow  reflect.Type // the request's type with all but the JSON fields hidden
 	options json.Options
+	asked   int // how many members there are whose presence is asked for
+	patch   bool
+	strict  bool
+	single  bool // some value is a float of 32 bits
 }
 
 // jsonField is a request field that is filled from the body, as the planner found it.
@@ -30,6 +35,7 @@ type jsonField struct {
 	typ     reflect.Type
 	label   string
 	options []string
+	asked   *presence
 }
 
 // nodeKind says how the values of a type are walked.
@@ -53,12 +59,39 @@ type jsonNode struct {
 	accepts jsontext.Kind // the JSON kind of a leaf; 0 when its type decides
 	elem    *jsonNode
 	members map[string]jsonMember
+	asks    []asked      // the members whose presence is asked for, in order
+	within  []jsonMember // the members within whose values there are such
+	asking  bool         // there are such, here or within
 }
 
 // jsonMember is a member of an object.
 type jsonMember struct {
 	index []int
 	node  *jsonNode
+	ask   int // its place among those whose presence is asked for, from 1; 0 for none
+}
+
+// add adds a member. The presence is nil when nobody asks for it.
+func (n *jsonNode) add(b *nodeBuilder, name string, m jsonMember, p *presence) {
+	if p != nil {
+		n.asks = append(n.asks, newAsked(p, name, m.index, b.asked))
+		m.ask, n.asking = len(n.asks), true
+		b.asked++
+	}
+	n.members[name] = m
+}
+
+// leadsToAsked reports whether the presence of a member within n is asked for, as far as the nodes below know yet.
+func (n *jsonNode) leadsToAsked() bool {
+	if n.asking || n.elem != nil && n.elem.asking {
+		return true
+	}
+	for _, m := range n.members {
+		if m.node.asking {
+			return true
+		}
+	}
+	return false
 }
 
 // The interfaces and types with a JSON form of their own.
@@ -112,14 +145,15 @@ func (c *planner) compileJSON() {
 			c.problem("request field %s: another field is already filled from %q", f.label, f.name)
 		}
 		b.checkOptions(f.label, f.options)
-		root.members[f.name] = jsonMember{index: f.index, node: b.node(f.typ, f.label)}
+		root.add(&b, f.name, jsonMember{index: f.index, node: b.node(f.typ, f.label)}, f.asked)
 	}
+	b.settle(root)
 	options := json.RejectUnknownMembers(c.plan.strict)
 	if b.open || b.numbers {
 		options = json.JoinOptions(options, json.WithUnmarshalers(json.JoinUnmarshalers(
 			json.UnmarshalFromFunc(keepNumber), json.UnmarshalFromFunc(readNumber))))
 	}
-	c.plan.json = &jsonPlan{root: root, shadow: c.shadow, options: options}
+	c.plan.json = &jsonPlan{root: root, shadow: c.shadow, options: options, asked: b.asked, patch: c.plan.patch, strict: c.plan.strict, single: b.single}
 }
 
 // nodeBuilder turns Go types into nodes, each type once.
@@ -130,6 +164,33 @@ type nodeBuilder struct {
 	open bool
 	// numbers tells that some value is a json.Number.
 	numbers bool
+	// single tells that some value is a float of 32 bits.
+	single bool
+	// asked is how many members there are so far whose presence is asked for.
+	asked int
+}
+
+// settle finds the nodes within which the presence of members is asked for, root among them. They may form cycles.
+func (b *nodeBuilder) settle(root *jsonNode) {
+	if b.asked == 0 {
+		return
+	}
+	nodes := append(slices.Collect(maps.Values(b.known)), root)
+	for changed := true; changed; {
+		changed = false
+		for _, n := range nodes {
+			if !n.asking && n.leadsToAsked() {
+				n.asking, changed = true, true
+			}
+		}
+	}
+	for _, n := range nodes {
+		for _, m := range n.members {
+			if m.node.asking {
+				n.within = append(n.within, m)
+			}
+		}
+	}
 }
 
 func (b *nodeBuilder) checkOptions(label string, options []string) {
@@ -195,7 +256,7 @@ func (b *nodeBuilder) fillKind(n *jsonNode, label string) {
 	case reflect.Bool:
 		n.expect = "must be true or false"
 	case reflect.Float32, reflect.Float64:
-		n.expect, n.accepts = messageNumber, '0'
+		n.expect, n.accepts, b.single = messageNumber, '0', b.single || n.typ.Kind() == reflect.Float32
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
 		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		n.expect, n.accepts = integerMessage(n.typ), '0'
@@ -231,7 +292,10 @@ func (b *nodeBuilder) members(n *jsonNode, typ reflect.Type, index []int, label 
 			if f.Tag.Get("binding") != "" {
 				b.planner.plan.rules = true
 			}
-			n.members[parts[0]] = jsonMember{index: at, node: b.node(f.Type, name)}
+			if f.Tag.Get("default") != "" {
+				b.planner.problem("request field %s: only the request's own fields can have a default", name)
+			}
+			n.add(b, parts[0], jsonMember{index: at, node: b.node(f.Type, name)}, presenceOf(f))
 		}
 	}
 }

@@ -27,6 +27,9 @@ func ruleMessage(f validator.FieldError, other func(name string) string) string 
 	if relation, ok := relations()[rule]; ok {
 		return relation + " " + other(f.Param())
 	}
+	if rule == "required" && f.Kind() == reflect.String { // an element, which is always given
+		return messageEmpty
+	}
 	if text, ok := fixedMessage(rule); ok {
 		return text
 	}
@@ -163,7 +166,7 @@ func parameterMessage(rule, parameter string) string {
 func fixedMessage(rule string) (string, bool) {
 	switch {
 	case strings.HasPrefix(rule, "required"):
-		return "is required", true
+		return messageRequired, true
 	case strings.HasPrefix(rule, "excluded"):
 		return "must not be given together with the others", true
 	case strings.HasPrefix(rule, "uuid"):

@@ -38,6 +38,7 @@ type param struct {
 	index []int
 	parse parser
 	slice bool
+	asked *presence // nil when nobody asks whether it is given
 }
 
 // fileParam is a request field that is filled from an uploaded file.
@@ -209,7 +210,7 @@ func (c *planner) jsonField(f reflect.StructField, at []int, label, name string,
 		c.problem("request field %s comes from a JSON body, which %s requests do not have: use form for the query", label, c.method)
 		return false
 	}
-	c.fields = append(c.fields, jsonField{name: name, index: at, typ: f.Type, label: label, options: options})
+	c.fields = append(c.fields, jsonField{name: name, index: at, typ: f.Type, label: label, options: options, asked: presenceOf(f)})
 	c.addDefault(f, at, label)
 	return true
 }
@@ -230,7 +231,7 @@ func (c *planner) textField(f reflect.StructField, at []int, label string, from 
 		c.problem("request field %s: a %s value cannot be a %s", label, from, f.Type)
 		return
 	}
-	p := param{name: name, index: at, parse: parse, slice: slice}
+	p := param{name: name, index: at, parse: parse, slice: slice, asked: presenceOf(f)}
 	switch from {
 	case sourceURI:
 		c.uriSeen = append(c.uriSeen, name)
@@ -298,14 +299,8 @@ func (c *planner) addDefault(f reflect.StructField, at []int, label string) {
 	if !ok {
 		return
 	}
-	d := defaultValue{index: at, texts: []string{text}, parse: parserFor(f.Type)}
-	if d.parse == nil && f.Type.Kind() == reflect.Slice {
-		d.slice, d.texts, d.parse = true, strings.Split(text, ","), parserFor(f.Type.Elem())
-		if text == "" {
-			d.texts = nil
-		}
-	}
-	if d.parse == nil {
+	d, ok := newDefault(f, at, text)
+	if !ok {
 		c.problem("request field %s: a %s cannot have a default", label, f.Type)
 		return
 	}
@@ -315,6 +310,18 @@ func (c *planner) addDefault(f reflect.StructField, at []int, label string) {
 		return
 	}
 	c.plan.defaults = append(c.plan.defaults, d)
+}
+
+// newDefault compiles the default of f, and reports whether a field of its type can have one.
+func newDefault(f reflect.StructField, at []int, text string) (d defaultValue, ok bool) {
+	d = defaultValue{index: at, texts: []string{text}, parse: parserFor(f.Type)}
+	if d.parse == nil && f.Type.Kind() == reflect.Slice {
+		d.slice, d.texts, d.parse = true, strings.Split(text, ","), parserFor(f.Type.Elem())
+		if text == "" {
+			d.texts = nil
+		}
+	}
+	return d, d.parse != nil
 }
 
 // apply sets field to the default and returns what is wrong with it, if anything.

@@ -99,9 +99,11 @@ func listElements(lines []string) (elements []string) {
 // longest path where it comes from a browser (RFC 6265, section 5.4).
 func (p *requestPlan) bindCookies(r *http.Request, request reflect.Value, bad *violations) {
 	for i := range p.cookies {
+		var values []string
 		if c, err := r.Cookie(p.cookies[i].name); err == nil {
-			p.cookies[i].bind([]string{c.Value}, request, bad)
+			values = []string{c.Value}
 		}
+		p.cookies[i].bind(values, request, bad)
 	}
 }
 
@@ -136,9 +138,12 @@ func (p *requestPlan) checkUnknown(what string, pairs []pair, bad *violations) e
 	return nil
 }
 
-// bind fills the field from the values given for it. Without any it keeps its default.
+// bind fills the field from the values given for it. Without any it keeps its default, unless it is required.
 func (f *param) bind(values []string, request reflect.Value, bad *violations) {
 	if len(values) == 0 {
+		if f.asked != nil && f.asked.required && !bad.covers(f.name) {
+			bad.add(f.name, "required", messageRequired)
+		}
 		return
 	}
 	field := request.FieldByIndex(f.index)
@@ -152,6 +157,14 @@ func (f *param) bind(values []string, request reflect.Value, bad *violations) {
 	}
 	if message := f.parse(field, values[0]); message != "" {
 		bad.add(f.name, ruleOf(message), message)
+		return
+	}
+	switch {
+	case f.asked == nil || !field.IsZero():
+	case f.asked.isEmptyText():
+		bad.add(f.name, "required", messageEmpty)
+	case f.asked.optional:
+		bad.zeros = append(bad.zeros, zeroAt(request, f.index, ""))
 	}
 }
 

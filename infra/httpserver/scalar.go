@@ -18,13 +18,16 @@ import (
 type parser func(dst reflect.Value, text string) (message string)
 
 const (
-	messageNUL    = "must not contain NUL characters"
-	messageUTF8   = "must be valid UTF-8"
-	messageTiny   = "must not be closer to 0 than a 64-bit float can say"
-	messageNumber = "must be a number"
-	messageForm   = "has the wrong form"
-	messageDate   = "must be a date such as 2006-01-02"
-	messageTime   = "must be a time such as 2006-01-02T15:04:05Z"
+	messageRequired = "is required"
+	messageNUL      = "must not contain NUL characters"
+	messageUTF8     = "must be valid UTF-8"
+	messageTiny     = "must not be closer to 0 than a 64-bit float can say"
+	messageNumber   = "must be a number"
+	messageForm     = "has the wrong form"
+	messageEmpty    = "must not be empty"
+	messageUnfit    = "has a value that its rules do not fit"
+	messageDate     = "must be a date such as 2006-01-02"
+	messageTime     = "must be a time such as 2006-01-02T15:04:05Z"
 )
 
 var (

@@ -66,6 +66,7 @@ type Server struct {
 	tracer  trace.Tracer // nil: no spans
 	engine  *gin.Engine
 	rules   *validator.Validate
+	given   *validator.Validate // judges fields that were given with their zero value
 	metrics *metrics
 	invalid error // what New found wrong; Check reports it
 
@@ -104,7 +105,7 @@ func New(p Params) *Server {
 		p.Logger = zap.NewNop()
 	}
 	s := &Server{
-		config: p.HTTP, access: p.Access, logger: p.Logger, pool: p.Pool, memory: p.Memory, tracer: telemetry.Tracer(p.Tracing, "plugboard/infra/httpserver"), engine: gin.New(), rules: newValidator(),
+		config: p.HTTP, access: p.Access, logger: p.Logger, pool: p.Pool, memory: p.Memory, tracer: telemetry.Tracer(p.Tracing, "plugboard/infra/httpserver"), engine: gin.New(), rules: newValidator(), given: newValidator(),
 		compiled: map[key]*endpoint{}, jsonType: []string{"application/json"},
 		nosniff: []string{"nosniff"}, policy: []string{apiPolicy}, noReferrer: []string{"no-referrer"}, noStore: []string{"no-store"},
 		encoding: json.JoinOptions(json.Deterministic(true), jsontext.AllowInvalidUTF8(true)),

@@ -37,7 +37,7 @@ type filtered struct {
 }
 
 type generic[F any] struct {
-	Filter F   `json:"filter"`
+	Filter F   `json:"filter" binding:"required"`
 	Name   int `json:"name" binding:"required"`
 }
 
@@ -55,8 +55,8 @@ func TestFailuresNameTheCallersFields(t *testing.T) {
 		}]))
 	})
 	for _, tc := range []struct{ method, target, body, want string }{
-		{"POST", "/generic", `{"filter":{"q":""}}`, "filter.q is required; name is required"},
-		{"POST", "/nameless", `{"name":"","list":[{"q":"x"},{}]}`, "name is required; list.1.q is required"},
+		{"POST", "/generic", `{"filter":{"q":""}}`, "filter.q must not be empty; name is required"},
+		{"POST", "/nameless", `{"name":"","list":[{"q":"x"},{}]}`, "list.1.q is required; name must not be empty"},
 		{"GET", "/brackets?ids[]=1&ids[]=-2", "", "ids[].1 must be greater than 0"},
 		{"GET", "/brackets?ids[]=1&ids[]=2&ids[]=3", "", "ids[] must have at most 2 items"},
 	} {

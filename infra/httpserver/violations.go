@@ -12,6 +12,8 @@ const maxViolations = 100
 // violations collects what is wrong with one request, the first maxViolations of it.
 type violations struct {
 	list []app.Violation
+	// zeros are fields of the request itself whose rules are still to be applied, since they were given.
+	zeros []givenZero
 }
 
 func (v *violations) add(field, rule, message string) {
@@ -23,15 +25,25 @@ func (v *violations) add(field, rule, message string) {
 // full reports whether more would not be listed.
 func (v *violations) full() bool { return len(v.list) >= maxViolations }
 
-// covers reports whether field, or something around or within it, is already known to be wrong, so that
-// another complaint would only repeat it.
+// covers reports whether field is already known to be wrong, as a whole or as part of another, or could not be read in full, so
+// that another complaint would only repeat it.
 func (v *violations) covers(field string) bool {
 	for _, x := range v.list {
-		if x.Field == field || x.Field == "body" || isWithin(field, x.Field) || isWithin(x.Field, field) {
+		if x.Field == field || x.Field == "body" || isWithin(field, x.Field) || isWithin(x.Field, field) && isUnread(x.Rule) {
 			return true
 		}
 	}
 	return false
+}
+
+// isUnread reports whether rule is one of those that a value breaks which is not taken over into the request.
+func isUnread(rule string) bool {
+	switch rule {
+	case "type", "null", "nul", "single", "unknown":
+		return true
+	default:
+		return false
+	}
 }
 
 // isWithin reports whether field is a part of whole.

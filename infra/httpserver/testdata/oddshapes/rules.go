@@ -28,7 +28,7 @@ type diving struct {
 }
 
 type limited struct {
-	X int `json:"x" binding:"gte=1"`
+	X int `json:"x" binding:"required,gte=1"`
 }
 
 type enums struct {
