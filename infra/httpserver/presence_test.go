@@ -1,6 +1,7 @@
 package httpserver_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -133,6 +134,8 @@ type mayGive struct {
 	Time  time.Time            `json:"time" binding:"omitempty,gt"`
 	Ptr   *int                 `json:"ptr" binding:"omitzero,gte=1"`
 	Opt   app.Optional[string] `json:"opt" binding:"omitempty,min=1"`
+	Any   any                  `json:"any" binding:"min=1"`
+	Free  *int                 `json:"free" binding:"gte=1"`
 	Def   int                  `json:"def" default:"5" binding:"omitempty,gte=1"`
 	Late  time.Time            `json:"late" binding:"omitempty,gtfield=Time"`
 	Slash string               `json:"a/b" binding:"omitempty,min=1"`
@@ -173,6 +176,9 @@ func TestWhatIsGivenIsJudged(t *testing.T) {
 		{`{"ptr":null}`, ""},
 		{`{"opt":""}`, "opt min must have at least 1 character"},
 		{`{"opt":null}`, ""},
+		{`{"any":0}`, "any min must be at least 1"},
+		{`{"any":null,"free":null}`, ""},
+		{`{"free":0}`, "free gte must be at least 1"},
 		{`{"def":0}`, "def gte must be at least 1"},
 		{`{"text":1}`, "text type must be a string"},
 		{`{"items":[{"kind":"a"},{},{"kind":""}]}`, "items.2.kind oneof must be one of a, b"},
@@ -474,4 +480,49 @@ func TestDefaultsKeepTheRulesOfTheirFields(t *testing.T) {
 			D  time.Time `form:"d"`
 		}]))
 	})
+}
+
+type emptied struct {
+	Bool  bool           `json:"bool,omitempty"`
+	Int   int            `json:"int,omitempty"`
+	Text  string         `json:"text,omitempty"`
+	List  []int          `json:"list,omitempty"`
+	Map   map[string]int `json:"map,omitempty"`
+	Ptr   *int           `json:"ptr,omitempty"`
+	Point struct{}       `json:"point,omitempty"`
+	Full  []int          `json:"full,omitempty"`
+}
+
+type zeroed struct {
+	Bool bool      `json:"bool,omitzero"`
+	Int  int       `json:"int,omitzero"`
+	Text string    `json:"text,omitzero"`
+	List []int     `json:"list,omitzero"`
+	Time time.Time `json:"time,omitzero"`
+	Full []int     `json:"full,omitzero"`
+}
+
+type whole struct {
+	Bool bool           `json:"bool"`
+	Text string         `json:"text"`
+	List []int          `json:"list"`
+	Map  map[string]int `json:"map"`
+	Ptr  *int           `json:"ptr"`
+}
+
+// What "omitempty" and "omitzero" mean in answers is what the guide says of them.
+func TestWhatAnswersLeaveOut(t *testing.T) {
+	t.Parallel()
+	type answer struct {
+		Emptied emptied `json:"emptied"`
+		Zeroed  zeroed  `json:"zeroed"`
+		Whole   whole   `json:"whole"`
+	}
+	k := serve(t, func(b *app.Boot) {
+		b.GET("/x", app.Handle(func(context.Context, app.Empty) (answer, error) {
+			return answer{Emptied: emptied{Full: []int{0}}, Zeroed: zeroed{Full: []int{}}}, nil
+		}))
+	})
+	require.Equal(t, `{"success":true,"data":{"emptied":{"bool":false,"int":0,"full":[0]},"zeroed":{"full":[]},`+
+		`"whole":{"bool":false,"text":"","list":[],"map":{},"ptr":null}},"error":null}`, k.do("GET", "/x", "").Body.String())
 }

@@ -202,10 +202,11 @@ func structOf(typ reflect.Type) reflect.Type {
 	return reflect.TypeFor[struct{}]()
 }
 
-// notGiven reports whether f complains about a value that was not given and need not be: a pointer or an
+// notGiven reports whether f complains about a value that was not given and need not be: a pointer, an any or an
 // app.Optional without a value breaks no rule but the required ones.
 func notGiven(f validator.FieldError) bool {
-	return (f.Kind() == reflect.Pointer || f.Kind() == reflect.Invalid) && !strings.HasPrefix(f.Tag(), "required")
+	nothing := f.Kind() == reflect.Pointer || f.Kind() == reflect.Interface || f.Kind() == reflect.Invalid
+	return nothing && !strings.HasPrefix(f.Tag(), "required")
 }
 
 // fieldNames turns the brackets of indices into dots, and leaves alone those that end a name, as in the form field "ids[]".
