@@ -483,14 +483,13 @@ func TestDefaultsKeepTheRulesOfTheirFields(t *testing.T) {
 }
 
 type emptied struct {
-	Bool  bool           `json:"bool,omitempty"`
-	Int   int            `json:"int,omitempty"`
-	Text  string         `json:"text,omitempty"`
-	List  []int          `json:"list,omitempty"`
-	Map   map[string]int `json:"map,omitempty"`
-	Ptr   *int           `json:"ptr,omitempty"`
-	Point struct{}       `json:"point,omitempty"`
-	Full  []int          `json:"full,omitempty"`
+	Bool bool           `json:"bool,omitempty"`
+	Int  int            `json:"int,omitempty"`
+	Text string         `json:"text,omitempty"`
+	List []int          `json:"list,omitempty"`
+	Map  map[string]int `json:"map,omitempty"`
+	Ptr  *int           `json:"ptr,omitempty"`
+	Full []int          `json:"full,omitempty"`
 }
 
 type zeroed struct {
