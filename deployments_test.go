@@ -19,7 +19,7 @@ var settingName = regexp.MustCompile(`\bAPP_[A-Z_]+[A-Z]\b`)
 func checkSettings(t *testing.T, tree fs.FS) []string {
 	t.Helper()
 	known := map[string]bool{"APP_CONFIG": true}
-	settings, err := config.Describe(nil)
+	settings, err := config.List(nil)
 	require.NoError(t, err)
 	for _, s := range settings {
 		known[s.Env] = true

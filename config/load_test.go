@@ -29,7 +29,7 @@ func TestDefaultsAreThoseOnThePage(t *testing.T) {
 // environment name of its own.
 func TestPage(t *testing.T) {
 	t.Parallel()
-	settings, err := config.Describe(nil)
+	settings, err := config.List(nil)
 	require.NoError(t, err)
 	seen := map[string]bool{}
 	count := 0
@@ -78,7 +78,7 @@ pool:
 	require.Equal(t, 90*time.Second, cfg.Events.Lease)
 	require.Equal(t, 30*time.Second, cfg.HTTP.RequestTimeout)
 
-	settings, err := config.Describe(environ)
+	settings, err := config.List(environ)
 	require.NoError(t, err)
 	require.Equal(t, []string{"0.0.0.0:7000", "env"}, valueAndSource(settings, "http.addr"))
 	require.Equal(t, []string{"2048", "file"}, valueAndSource(settings, "http.body_limit"))
@@ -329,7 +329,7 @@ func TestRedact(t *testing.T) {
 
 func TestPrintShowsNoSecret(t *testing.T) {
 	t.Parallel()
-	settings, err := config.Describe([]string{"APP_DATABASE_URL=postgres://user:hunter2@db/shop"})
+	settings, err := config.List([]string{"APP_DATABASE_URL=postgres://user:hunter2@db/shop"})
 	require.NoError(t, err)
 	var out strings.Builder
 	require.NoError(t, config.Print(&out, settings))

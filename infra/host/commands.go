@@ -131,7 +131,7 @@ its routes and its events. It opens no port, no file and no connection.`,
 		Args: noArguments,
 		RunE: Command(func(*cobra.Command, []string) error {
 			if show {
-				settings, _ := config.Describe(c.environ) // its problems are among those of New
+				settings, _ := config.List(c.environ) // its problems are among those of New
 				if err := config.Print(c.stdout, settings); err != nil {
 					return fmt.Errorf("print settings: %w", err)
 				}

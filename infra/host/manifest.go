@@ -30,7 +30,7 @@ It opens no port, no file and no connection.`,
 			if err != nil {
 				return err
 			}
-			settings, err := config.Describe(c.environ)
+			settings, err := config.List(c.environ)
 			if err != nil {
 				return fmt.Errorf("describe settings: %w", err)
 			}
@@ -109,7 +109,7 @@ func typeName(t reflect.Type) (pkg, name string) {
 func (a *App) describeTables(models []any) ([]manifest.Table, error) {
 	all := make([]manifest.Table, len(models))
 	for i, model := range models {
-		t, err := a.DB().DescribeModel(model)
+		t, err := a.DB().TableOf(model)
 		if err != nil {
 			return nil, fmt.Errorf("describe tables: %w", err)
 		}

@@ -47,6 +47,7 @@ type HeaderWords struct {
 // Write returns the document of the service, OpenAPI 3.1 as indented JSON. The same input gives the same bytes. It takes the
 // schemas of the service over. The error names all types that would have one name in the document.
 func Write(service manifest.Service, about About, texts Texts) ([]byte, error) {
+	about.Info.Description = strings.TrimSpace(strings.ReplaceAll(about.Info.Description, conventions, "") + "\n\n" + conventions)
 	w := writer{texts: texts, codes: map[string]manifest.Failure{}, doc: Document{
 		OpenAPI: "3.1.0", Info: about.Info, Servers: []Server{{URL: ".", Description: "Where this document is"}}, Security: []map[string][]string{},
 		Paths: map[string]map[string]Operation{},
@@ -82,6 +83,11 @@ func Write(service manifest.Service, about About, texts Texts) ([]byte, error) {
 	}
 	return encode(w.doc)
 }
+
+// conventions is what holds for all endpoints and no schema can say.
+const conventions = "Beyond what the schemas say: JSON is taken as RFC 8259 has it, in UTF-8, without a name twice in one object and at most 100 levels deep; " +
+	"texts have no NUL character, whole numbers neither fraction nor exponent, and no number is closer to 0 than a 64-bit float can say. " +
+	"Other failures than those listed have the same form."
 
 // About is what a document says besides endpoints.
 type About struct {

@@ -25,8 +25,8 @@ type Setting struct {
 	Source string
 }
 
-// Describe returns all settings as [Load] reads them, in the order of the page. The error is that of Load.
-func Describe(environ []string) ([]Setting, error) {
+// List returns all settings as [Load] reads them, in the order of the page. The error is that of Load.
+func List(environ []string) ([]Setting, error) {
 	r := read(environ)
 	all := make([]Setting, len(r.fields))
 	for i, f := range r.fields {

@@ -25,8 +25,8 @@ type Column struct {
 	Key, Null bool
 }
 
-// DescribeModel returns the table that a model, a struct or a pointer to one, mirrors. It asks no database.
-func (db *DB) DescribeModel(model any) (Table, error) {
+// TableOf returns the table that a model, a struct or a pointer to one, mirrors. It asks no database.
+func (db *DB) TableOf(model any) (Table, error) {
 	parsed, err := schema.Parse(model, &sync.Map{}, db.gorm.NamingStrategy)
 	if err != nil {
 		return Table{}, fmt.Errorf("parse model %T: %w", model, err)
