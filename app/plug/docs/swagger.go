@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,19 +17,32 @@ import (
 )
 
 // SwagOverrides returns swag's file of overrides: types with a JSON form of their own, which swag cannot see, with the type of
-// that form.
+// that form. Swag looks for a type as the source writes it, in Go's words, before it guesses by the name, and for its full name, in
+// Swagger's words, when it knows the declaration.
 func SwagOverrides(service manifest.Service) []byte {
-	var text bytes.Buffer
-	words := map[string]string{"string": "string", "integer": "int64", "number": "float64", "boolean": "bool"}
-	for _, name := range slices.Sorted(maps.Keys(service.Components.Forms)) {
-		word, ok := words[service.Components.Forms[name]]
+	goWords := map[string]string{"string": "string", "integer": "int64", "number": "float64", "boolean": "bool"}
+	lines := map[string]string{}
+	for name, form := range service.Components.Forms {
+		word, ok := goWords[form]
 		if !ok {
-			word = "object"
+			form, word = "object", "object"
 		}
-		fmt.Fprintf(&text, "replace %s %s\n", name, word)
+		lines[name] = form
+		written := path.Base(name) // "json.Number"
+		lines[written] = word
+		if _, plain, _ := strings.Cut(written, "."); slices.Contains(guessed, plain) {
+			lines[plain] = word
+		}
+	}
+	var text bytes.Buffer
+	for _, name := range slices.Sorted(maps.Keys(lines)) {
+		fmt.Fprintf(&text, "replace %s %s\n", name, lines[name])
 	}
 	return text.Bytes()
 }
+
+// guessed are names by which swag guesses what a type is, whatever its package.
+var guessed = []string{"Time", "UUID", "Decimal"}
 
 // CheckSwagger holds what swag has written against the service's manifest. Swag reads sources and guesses the JSON form of types;
 // where it is wrong the problem names plugin, file and member, and what to write beside the member. It also finds schemas
@@ -76,14 +90,14 @@ type swaggerCheck struct {
 }
 
 func (c *swaggerCheck) endpoint(e manifest.Endpoint) {
-	path := openapi.Template(e.Path)
-	operation, ok := c.document.Paths[path][strings.ToLower(e.Method)]
+	route := openapi.Template(e.Path)
+	operation, ok := c.document.Paths[route][strings.ToLower(e.Method)]
 	if !ok {
-		c.problems = append(c.problems, fmt.Errorf("plugin %s (%s): %s %s is registered and not described in docs/swagger.json: run make docs", e.Plugin, e.Source, e.Method, path))
+		c.problems = append(c.problems, fmt.Errorf("plugin %s (%s): %s %s is registered and not described in docs/swagger.json: run make docs", e.Plugin, e.Source, e.Method, route))
 		return
 	}
 	fail := func(what, problem string) {
-		c.problems = append(c.problems, fmt.Errorf("plugin %s (%s): %s %s: docs/swagger.json is wrong about %s: %s", e.Plugin, e.Source, e.Method, path, what, problem))
+		c.problems = append(c.problems, fmt.Errorf("plugin %s (%s): %s %s: docs/swagger.json is wrong about %s: %s", e.Plugin, e.Source, e.Method, route, what, problem))
 	}
 	for _, p := range operation.Parameters {
 		if p.In == "body" && e.Body != nil {
@@ -135,9 +149,6 @@ func (c *swaggerCheck) compare(theirs *swaggerSchema, ours *manifest.Schema, wha
 		return
 	}
 	if theirs.Type != main && (theirs.Type != "integer" || main != "number") && (theirs.Type != "" || main != "object") {
-		if main == "string" && ours.ContentEncoding != "" && theirs.Type == "array" {
-			return // swag writes bytes as a list of integers
-		}
 		fail(what, fmt.Sprintf("it is %s, not %s; give its field the tag swaggertype:%q", main, theirs.Type, main))
 		return
 	}
@@ -153,7 +164,7 @@ func (c *swaggerCheck) members(theirs *swaggerSchema, ours *manifest.Schema, wha
 	for _, name := range slices.Sorted(maps.Keys(ours.Properties)) {
 		where := "the member " + name + " of " + what
 		if theirs.Properties[name] == nil {
-			fail(where, "it is missing; an embedded pointer to a struct is sent flat, and described so when it is embedded without a pointer")
+			fail(where, "it is missing, which happens where swag does not find a type; say what that is by swaggertype on its field")
 			continue
 		}
 		c.compare(theirs.Properties[name], ours.Properties[name], where, within, fail)

@@ -34,7 +34,7 @@ func sold() (manifest.Service, string) {
 			"responses": {"201": {"schema": {"type": "object", "properties": {"data": {"description": "it", "allOf": [{"$ref": "#/definitions/Item"}]}}}}}
 		}}},
 		"definitions": {"Item": {"type": "object", "properties": {
-			"id": {"type": "string"}, "any": {"type": "object"}, "bytes": {"type": "array", "items": {"type": "integer"}},
+			"id": {"type": "string"}, "any": {"type": "object"}, "bytes": {"type": "string"},
 			"again": {"$ref": "#/definitions/Item"}, "price": {"type": "integer"}}}}
 	}`
 }
@@ -46,6 +46,7 @@ func TestCheckSwagger(t *testing.T) {
 	require.NoError(t, docs.CheckSwagger([]byte(document), service))
 	for want, change := range map[string][2]string{
 		`the member id of the answer's data: it is string, not integer; give its field the tag swaggertype:"string"`: {`"id": {"type": "string"}`, `"id": {"type": "integer"}`},
+		`the member bytes of the answer's data: it is string, not array`:                                             {`"bytes": {"type": "string"}`, `"bytes": {"type": "array", "items": {"type": "integer"}}`},
 		`an element of the member items of the body: it is not described`:                                            {`"items": {"$ref": "#/definitions/Item"}`, `"items": {}`},
 		`the member price of the answer's data: it is missing`:                                                       {`, "price": {"type": "integer"}`, ``},
 		`the answer's data: it is not described`:                                                                     {`"data"`, `"result"`},
@@ -65,10 +66,16 @@ func TestCheckSwagger(t *testing.T) {
 func TestSwagOverrides(t *testing.T) {
 	t.Parallel()
 	service, _ := sold()
-	require.Equal(t, `replace encoding/json.Number float64
+	require.Equal(t, `replace Decimal string
+replace app.Big int64
+replace app.Decimal string
+replace app.On bool
+replace encoding/json.Number number
 replace encoding/json.RawMessage object
-replace m/app.Big int64
+replace json.Number float64
+replace json.RawMessage object
+replace m/app.Big integer
 replace m/app.Decimal string
-replace m/app.On bool
+replace m/app.On boolean
 `, string(docs.SwagOverrides(service)))
 }
