@@ -83,7 +83,7 @@ func (e *endpoint) compileTyped(params []string) []string {
 	e.plan, wrong = compileRequest(e.Method, params, e.Handler.RequestType(), e.Options.Strict)
 	e.binary = e.Handler.ResponseType() == binaryType
 	if len(wrong) == 0 && (e.plan.rules || e.plan.custom) {
-		wrong = e.server.checkRules(e.Handler.RequestType())
+		wrong = e.server.checkRules(e.plan)
 	}
 	problems, numbers := checkResponse(e.Handler.ResponseType(), e.Options.Open)
 	wrong = append(wrong, problems...)

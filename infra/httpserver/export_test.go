@@ -10,7 +10,7 @@ import (
 func (s *Server) BodyOf(typ reflect.Type) (take func(body []byte) error, problems []string) {
 	plan, problems := compileRequest(http.MethodPost, nil, typ, false)
 	if len(problems) == 0 {
-		problems = s.checkRules(typ)
+		problems = s.checkRules(plan)
 	}
 	if len(problems) > 0 {
 		return nil, problems

@@ -72,6 +72,7 @@ type requestPlan struct {
 	raw      []int     // the index of the field that takes the body as it was sent; nil without one
 	rules    bool      // some field has validation rules
 	custom   bool      // the request implements app.Validator
+	judges   judges    // apply the rules of the fields, once these have been checked
 }
 
 // planner collects what is wrong with one request type while it is compiled.

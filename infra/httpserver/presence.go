@@ -107,7 +107,7 @@ func (s *Server) judgeZero(z givenZero, bad *violations) error {
 	if typ.Name() != "" {
 		only = typ.Name() + "." + only
 	}
-	err, broken := judge(s.given, pointerTo(z.holder), func(ns []byte) bool { return string(ns) != only })
+	err, broken := judge(s.rules.of[typ].given, pointerTo(z.holder), func(ns []byte) bool { return string(ns) != only })
 	if broken {
 		bad.add(clip(z.prefix+wireName(f)), "type", messageUnfit)
 		return nil
@@ -116,7 +116,7 @@ func (s *Server) judgeZero(z givenZero, bad *violations) error {
 		return err
 	}
 	inner := z.holder.Field(z.field)
-	err, _ = judge(s.rules, pointerTo(inner), nil)
+	err, _ = judge(s.rules.of[f.Type].rules, pointerTo(inner), nil)
 	return noteViolations(f.Type, z.prefix+wireName(f)+".", err, known, bad)
 }
 

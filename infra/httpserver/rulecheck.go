@@ -5,23 +5,25 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-
-	"github.com/go-playground/validator/v10"
 )
 
-// checkRules applies every rule of typ's fields to a sample value, so that an unknown rule, a rule that does not
+// checkRules applies every rule of a request's fields to a sample value, so that an unknown rule, a rule that does not
 // fit its field or a bad parameter shows at start and not in the first request.
-func (s *Server) checkRules(typ reflect.Type) []string {
-	c := ruleChecker{rules: s.rules, given: s.given, seen: map[reflect.Type]bool{}}
-	c.register(typ)
-	c.seen = map[reflect.Type]bool{}
-	c.structType(typ)
+func (s *Server) checkRules(p *requestPlan) []string {
+	p.judges = s.rules.next()
+	c := ruleChecker{judges: p.judges, seen: map[reflect.Type]bool{}}
+	c.register(p.typ)
+	for typ := range c.seen {
+		s.rules.of[typ] = p.judges
+	}
+	clear(c.seen)
+	c.structType(p.typ)
 	return c.problems
 }
 
 type ruleChecker struct {
-	rules    *validator.Validate
-	given    *validator.Validate
+	judges
+
 	prefix   string // of the fields of the struct that is being looked at, "" for those of the request
 	seen     map[reflect.Type]bool
 	problems []string

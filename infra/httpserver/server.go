@@ -12,7 +12,6 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/go-playground/validator/v10"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
@@ -65,8 +64,7 @@ type Server struct {
 	memory  *memory.Budget
 	tracer  trace.Tracer // nil: no spans
 	engine  *gin.Engine
-	rules   *validator.Validate
-	given   *validator.Validate // judges fields that were given with their zero value
+	rules   validators
 	metrics *metrics
 	invalid error // what New found wrong; Check reports it
 
@@ -105,7 +103,7 @@ func New(p Params) *Server {
 		p.Logger = zap.NewNop()
 	}
 	s := &Server{
-		config: p.HTTP, access: p.Access, logger: p.Logger, pool: p.Pool, memory: p.Memory, tracer: telemetry.Tracer(p.Tracing, "plugboard/infra/httpserver"), engine: gin.New(), rules: newValidator(), given: newValidator(),
+		config: p.HTTP, access: p.Access, logger: p.Logger, pool: p.Pool, memory: p.Memory, tracer: telemetry.Tracer(p.Tracing, "plugboard/infra/httpserver"), engine: gin.New(), rules: validators{of: typeJudges{}},
 		compiled: map[key]*endpoint{}, jsonType: []string{"application/json"},
 		nosniff: []string{"nosniff"}, policy: []string{apiPolicy}, noReferrer: []string{"no-referrer"}, noStore: []string{"no-store"},
 		encoding: json.JoinOptions(json.Deterministic(true), jsontext.AllowInvalidUTF8(true)),

@@ -68,7 +68,7 @@ func optionalValue(field reflect.Value) any {
 // validate applies the rules of request's fields, then its own Validate method once they all hold.
 func (s *Server) validate(p *requestPlan, request any, bad *violations) error {
 	if p.rules {
-		if err := s.validateRules(request, bad); err != nil {
+		if err := s.validateRules(p, request, bad); err != nil {
 			return err
 		}
 	}
@@ -86,11 +86,11 @@ func (s *Server) validate(p *requestPlan, request any, bad *violations) error {
 	return err
 }
 
-func (s *Server) validateRules(request any, bad *violations) error {
+func (s *Server) validateRules(p *requestPlan, request any, bad *violations) error {
 	known := violations{list: slices.Clone(bad.list)}
-	err, broken := judge(s.rules, request, nil)
+	err, broken := judge(p.judges.rules, request, nil)
 	if broken {
-		err = s.judgeEach(request, known, bad)
+		err = p.judgeEach(request, known, bad)
 	} else {
 		err = noteViolations(reflect.TypeOf(request).Elem(), "", err, known, bad)
 	}
@@ -116,16 +116,16 @@ func judge(rules *validator.Validate, request any, skip validator.FilterFunc) (e
 
 // judgeEach applies the rules of each of the request's own fields by themselves, after a rule has panicked. The field whose
 // rules do is refused.
-func (s *Server) judgeEach(request any, known violations, bad *violations) error {
+func (p *requestPlan) judgeEach(request any, known violations, bad *violations) error {
 	var fields []string
-	_, _ = judge(s.rules, request, func(ns []byte) bool {
+	_, _ = judge(p.judges.rules, request, func(ns []byte) bool {
 		fields = append(fields, string(ns))
 		return true
 	})
 	for _, field := range fields {
-		err, broken := judge(s.rules, request, func(ns []byte) bool { return string(ns) != field && !within(string(ns), field) })
+		err, broken := judge(p.judges.rules, request, func(ns []byte) bool { return string(ns) != field && !within(string(ns), field) })
 		if broken {
-			bad.add(clip(s.wireField(request, field)), "type", messageUnfit)
+			bad.add(clip(wireField(request, field)), "type", messageUnfit)
 			continue
 		}
 		if err := noteViolations(reflect.TypeOf(request).Elem(), "", err, known, bad); err != nil {
@@ -142,7 +142,7 @@ func within(field, whole string) bool {
 }
 
 // wireField returns the caller's name of a field of the request, which the validator names "Request.Field".
-func (s *Server) wireField(request any, namespace string) string {
+func wireField(request any, namespace string) string {
 	typ := reflect.TypeOf(request).Elem()
 	name := namespace[strings.LastIndexByte(namespace, '.')+1:]
 	if f, ok := typ.FieldByName(name); ok {
