@@ -55,8 +55,8 @@ func Plugin[P Booter](name string, constructor any) PluginModule {
 		Option: fx.Module(name,
 			fx.Provide(fx.Private,
 				constructor,
-				func(r *Registrar) Bus { return r.busFor(name) },
-				func(r *Registrar) *zap.Logger { return r.loggerFor(name) },
+				// One function for both: to Fx, what provides costs more than what is provided.
+				func(r *Registrar) (Bus, *zap.Logger) { return r.busFor(name), r.loggerFor(name) },
 			),
 			fx.Invoke(func(p P, r *Registrar) { r.boot(info, p) }),
 		),

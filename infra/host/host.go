@@ -290,7 +290,7 @@ func (a *App) mountEndpoints() error {
 }
 
 func endpointsOf(plugins []app.BootedPlugin) []app.Endpoint {
-	var all []app.Endpoint
+	all := make([]app.Endpoint, 0, len(plugins)) // many have one
 	for _, p := range plugins {
 		all = append(all, p.Boot.Endpoints()...)
 	}
