@@ -29,10 +29,10 @@ type PageQuery struct {
 	// Limit is the most entries to return.
 	Limit int `form:"limit" default:"20" binding:"min=1,max=100" example:"20"`
 	// Cursor is the "next" of the page before; without it the list begins.
-	Cursor string `form:"cursor" binding:"max=4096"`
+	Cursor string `form:"cursor" binding:"max=4096" checks:"cursor=is of a page of this list"`
 	// Offset is the number of entries to skip. It is for short lists: the database reads what is skipped. A cursor
 	// goes on from any place at the same cost.
-	Offset int `form:"offset" default:"0" binding:"min=0,max=10000" example:"0"`
+	Offset int `form:"offset" default:"0" binding:"min=0,max=10000" checks:"cursor=is not given with cursor" example:"0"`
 	// Total asks for the number of entries on all pages, counted up to 10,000.
 	Total bool `form:"total" example:"false"`
 }

@@ -101,8 +101,8 @@ func TestRoutesDescribeTheAPI(t *testing.T) {
 
 	want := map[string]string{
 		"query limit":   `{"type":"integer","format":"int64","default":20,"minimum":1,"maximum":100,"examples":[20]}`,
-		"query offset":  `{"type":"integer","format":"int64","default":0,"minimum":0,"maximum":10000,"examples":[0]}`,
-		"query cursor":  `{"type":"string","maxLength":4096}`,
+		"query offset":  `{"type":"integer","format":"int64","default":0,"minimum":0,"maximum":10000,"examples":[0],"x-rules":[{"rule":"cursor","says":"is not given with cursor"}]}`,
+		"query cursor":  `{"type":"string","maxLength":4096,"x-rules":[{"rule":"cursor","says":"is of a page of this list"}]}`,
 		"query total":   `{"type":"boolean","examples":[false]}`,
 		"path id":       `{"type":"integer","format":"int64","minimum":1,"maximum":9,"examples":[1]}`,
 		"query sort":    `{"type":"string","enum":["id","name"],"examples":["name"]}`,

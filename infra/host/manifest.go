@@ -26,7 +26,7 @@ It opens no port, no file and no connection.`,
 			if err != nil {
 				return err
 			}
-			d, err := a.manifest()
+			d, err := a.Manifest()
 			if err != nil {
 				return err
 			}
@@ -58,8 +58,8 @@ func commandsOf(cmd *cobra.Command) []manifest.Command {
 	return all
 }
 
-// manifest tells all that is known of the application before it starts, but for settings and commands.
-func (a *App) manifest() (manifest.Service, error) {
+// Manifest tells all that is known of the application before it starts, but for settings and commands.
+func (a *App) Manifest() (manifest.Service, error) {
 	endpoints, components, err := a.endpoints()
 	if err != nil {
 		return manifest.Service{}, err

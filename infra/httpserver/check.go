@@ -295,7 +295,7 @@ type Route struct {
 	BodyLimit int64
 	// Accepts are the media types of the bodies taken; none when the endpoint takes no body.
 	Accepts []string
-	// Produces are the media types of success.
+	// Produces are the media types of success; none where those may be any, since the plugin does not declare them.
 	Produces []string
 	// FormBody tells that fields tagged form come from the body.
 	FormBody bool
@@ -310,14 +310,12 @@ type Route struct {
 	Response reflect.Type
 }
 
-// produces returns the media types of success.
+// produces returns the media types of success, none where they are not known.
 func (e *endpoint) produces() []string {
 	switch {
 	case len(e.Options.Produces) > 0:
 		return e.Options.Produces
-	case e.binary:
-		return []string{"application/octet-stream"}
-	case e.Raw != nil && e.Options.Answers == nil:
+	case e.binary, e.Raw != nil && e.Options.Answers == nil:
 		return nil
 	default:
 		return []string{"application/json"}

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/go-playground/validator/v10"
 
@@ -38,8 +39,12 @@ func notBlank(f validator.FieldLevel) bool {
 	if f.Field().Kind() != reflect.String {
 		panic(fmt.Sprintf("notblank does not fit a %s", f.Field().Type()))
 	}
-	return strings.TrimSpace(f.Field().String()) != ""
+	return strings.TrimFunc(f.Field().String(), isBlank) != ""
 }
+
+// isBlank reports whether a character is a space, of which the documents say the same: those of Unicode, and the byte order mark, which is one
+// in JavaScript.
+func isBlank(c rune) bool { return unicode.IsSpace(c) || c == '\ufeff' }
 
 // wireName returns the name a caller knows f by.
 func wireName(f reflect.StructField) string {

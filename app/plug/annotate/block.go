@@ -185,8 +185,11 @@ func (b block) security() [][]string {
 // produce names the media types of all answers; failures are JSON. Binary endpoints may have those that were written by hand.
 func (b block) produce() string {
 	types := b.Produces
-	if b.Binary && slices.Equal(types, []string{"application/octet-stream"}) && b.old.produce != "" {
-		return b.old.produce
+	if b.Binary && len(types) == 0 {
+		if b.old.produce != "" {
+			return b.old.produce
+		}
+		types = []string{"application/octet-stream"}
 	}
 	if !slices.Contains(types, "application/json") {
 		types = append(slices.Clone(types), "application/json")

@@ -8,7 +8,7 @@ import (
 // FingerprintImageRequest is the form of POST /images/fingerprint.
 type FingerprintImageRequest struct {
 	// Image is a PNG, JPEG or WebP of at most 8 MiB.
-	Image *app.File `form:"image" json:"-" binding:"required"`
+	Image *app.File `form:"image" json:"-" binding:"required" checks:"claim=is what its name and media type say; pixels=is not too large to be decoded; damaged=is whole"`
 }
 
 // FingerprintImageData is what the image looks like.

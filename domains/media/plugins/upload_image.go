@@ -18,7 +18,7 @@ import (
 // UploadImageRequest is the form of POST /images.
 type UploadImageRequest struct {
 	// Image is a PNG, JPEG or WebP of at most 8 MiB.
-	Image *app.File `form:"image" json:"-" binding:"required"`
+	Image *app.File `form:"image" json:"-" binding:"required" checks:"claim=is what its name and media type say; pixels=is not too large to be decoded; damaged=is whole"`
 }
 
 // UploadImageData is what the caller learns about the new image.

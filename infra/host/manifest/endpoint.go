@@ -23,7 +23,7 @@ type Endpoint struct {
 	BodyLimit int64  `json:"body_limit"`
 	// Accepts are the media types of the bodies taken; none when the endpoint takes no body.
 	Accepts []string `json:"accepts,omitempty"`
-	// Produces are the media types of success.
+	// Produces are the media types of success; none of a raw or binary endpoint that does not declare them.
 	Produces []string `json:"produces,omitempty"`
 	// Binary tells that success is answered without the envelope.
 	Binary bool     `json:"binary,omitzero"`

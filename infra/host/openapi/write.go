@@ -315,6 +315,9 @@ func contentOf(e manifest.Endpoint, status int) map[string]Media {
 		for _, name := range e.Produces {
 			content[name] = Media{Schema: &manifest.Schema{Type: manifest.Types{"string"}, Format: "binary"}}
 		}
+		if len(content) == 0 { // which it answers with nobody has said
+			content["*/*"] = Media{Schema: &manifest.Schema{}}
+		}
 		return content
 	default:
 		return map[string]Media{jsonType: {Schema: envelope(e.Data)}}

@@ -156,8 +156,18 @@ func ownForm(typ reflect.Type, use Use) (*manifest.Schema, bool) {
 	}
 }
 
+// openSchema describes values of an interface type, which are any JSON; numbers in them become floats.
+func openSchema(use Use) *manifest.Schema {
+	if use.Answer {
+		return &manifest.Schema{}
+	}
+	return &manifest.Schema{Rules: []manifest.Rule{{Rule: "type", Says: "has no number beyond the range of 64-bit floats"}}}
+}
+
+// withFormRule lists the rule for what is received, of which null is not passed on to the type.
 func withFormRule(s *manifest.Schema, use Use) *manifest.Schema {
 	if !use.Answer {
+		notNull(s)
 		s.Rules = []manifest.Rule{formRule}
 	}
 	return s

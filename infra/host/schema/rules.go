@@ -16,7 +16,18 @@ import (
 // addRules adds the binding rules of a field to its schema, and tells whether a request must give the field. Rules that
 // a schema cannot say are listed in [manifest.Schema.Rules].
 func addRules(s *manifest.Schema, f reflect.StructField, owner reflect.Type) (required bool) {
-	return ruler{owner}.add(s, f.Tag.Get("binding"), f.Type)
+	required = ruler{owner}.add(s, f.Tag.Get("binding"), f.Type)
+	addChecks(s, f)
+	return required
+}
+
+// addChecks lists the rules that a plugin checks by itself, which its tag checks names: "claim=is of the type it says; damaged".
+func addChecks(s *manifest.Schema, f reflect.StructField) {
+	for check := range strings.SplitSeq(f.Tag.Get("checks"), ";") {
+		if name, says, _ := strings.Cut(strings.TrimSpace(check), "="); name != "" {
+			s.Rules = append(s.Rules, manifest.Rule{Rule: name, Says: says})
+		}
+	}
 }
 
 // ruler adds the rules of a field of a struct.
@@ -109,7 +120,20 @@ func (r ruler) rule(s *manifest.Schema, rule string, typ reflect.Type) {
 		}
 	case !addRule(s, name, value, under(typ)):
 		s.Rules = append(s.Rules, manifest.Rule{Rule: name, Says: r.said(rule)})
+		if mayNotFit(name, under(typ)) {
+			s.Rules = append(s.Rules, manifest.Rule{Rule: "type", Says: "is a value that its rules fit"})
+		}
 	}
+}
+
+// mayNotFit reports whether there are values that a rule cannot be asked of, which the host refuses: those of an interface type, and
+// lists that cannot be compared.
+func mayNotFit(rule string, typ reflect.Type) bool {
+	if rule == "unique" {
+		typ = typ.Elem()
+		return typ.Kind() == reflect.Interface || !typ.Comparable()
+	}
+	return typ.Kind() == reflect.Interface
 }
 
 // said is a rule in which other fields have the names that callers know.
@@ -329,7 +353,7 @@ func patternOf(rule, value string) string {
 	case "printascii":
 		return `^[ -~]*$`
 	case "notblank":
-		return `\S`
+		return `[^\s\x85]` // the spaces of JavaScript, and one more of Unicode
 	case "startswith":
 		return "^" + regexp.QuoteMeta(value)
 	case "endswith":

@@ -93,7 +93,7 @@ func (s *Set) ofKind(typ reflect.Type, use Use) *manifest.Schema {
 	case reflect.Struct:
 		return s.ofStruct(typ, use)
 	case reflect.Interface:
-		return &manifest.Schema{}
+		return openSchema(use)
 	default:
 		return scalarSchema(typ)
 	}

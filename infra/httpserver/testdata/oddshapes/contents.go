@@ -27,7 +27,7 @@ func contents() []Shape {
 			Exchange{Target: "/odd/picture", Status: 200, Answer: "0123456789", Answered: map[string][]string{"Etag": {`"v1"`}, "Content-Type": {"image/png"}}},
 			Exchange{Target: "/odd/picture", Headers: []string{"Range: bytes=2-3"}, Status: 206, Answer: "23", Answered: map[string][]string{"Content-Range": {"bytes 2-3/10"}}},
 			Exchange{Target: "/odd/picture", Headers: []string{"Range: lines=1-2"}, Status: 200, Answer: "0123456789"},
-			Exchange{Target: "/odd/picture", Headers: []string{`If-None-Match: "v1"`}, Status: 304})),
+			Exchange{Target: "/odd/picture", Headers: []string{`If-None-Match: "v1"`}, Status: 304}), app.Produces("image/png")),
 		endpoint("stream", "GET", "/odd/stream", stream, list(
 			Exchange{Target: "/odd/stream", Status: 200, Answer: "a,b\n", Answered: map[string][]string{"Content-Type": {"text/csv"}}})),
 		endpoint("not_yet", "GET", "/odd/not_yet", func(ctx context.Context, _ none) (app.Binary, error) {
