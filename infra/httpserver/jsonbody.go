@@ -20,13 +20,17 @@ import (
 // decode fills the JSON fields of request, an addressable struct, from body.
 //
 // There are two ways. The fast one is a single call of the JSON library, which stops at the first problem
-// and knows neither which nulls are welcome nor NUL characters nor whether a member was given. Where it fails, or where the
-// body could contain what it does not see, the careful one walks the members one by one and reports every problem.
-// Where both succeed they agree.
+// and knows neither which nulls are welcome nor NUL characters. Where it fails, or where the body could contain what it does not
+// see, the careful one walks the members one by one and reports every problem. Where both succeed they agree. Nor does the fast
+// one know which members were given: where that matters, they are walked once more, without being read.
 func (j *jsonPlan) decode(body []byte, request reflect.Value, s *Server, bad *violations) error {
 	if !suspicious(body, j.single) {
 		target := reflect.NewAt(j.shadow, request.Addr().UnsafePointer()).Interface()
-		if json.Unmarshal(body, target, j.options) == nil && !j.doubtful(body, request) {
+		switch {
+		case json.Unmarshal(body, target, j.options) != nil:
+		case j.doubtful(body, request):
+			return j.settlePresence(body, request, s, bad)
+		default:
 			return nil
 		}
 	}
@@ -166,6 +170,8 @@ type walker struct {
 	patch   bool
 	strict  bool
 	server  *Server
+	// filled says that the values are there already and only the presence of members is asked for; nil when they are to be read.
+	filled *doubt
 }
 
 func (w *walker) violate(rule, message string) {
@@ -182,6 +188,9 @@ func (w *walker) within(name string, fn func() error) error {
 
 // value reads one value into dst. An error is a fault of ours, not of the caller.
 func (w *walker) value(n *jsonNode, dst reflect.Value) error {
+	if w.filled != nil && !w.filled.about(n, dst) {
+		return w.dec.SkipValue()
+	}
 	if w.dec.PeekKind() == 'n' && !n.mayBeNull(w.patch) {
 		w.violate("null", "must not be null")
 		return w.dec.SkipValue()
@@ -259,6 +268,9 @@ func (w *walker) unknown(name string) error {
 	if w.strict {
 		w.violate("unknown", "is not a known field")
 	}
+	if w.filled != nil {
+		return w.dec.SkipValue()
+	}
 	if strings.IndexByte(name, 0) >= 0 {
 		w.violate("nul", messageNUL)
 	}
@@ -273,14 +285,17 @@ func (w *walker) list(n *jsonNode, dst reflect.Value) error {
 	if ok, err := w.open(n, '['); !ok || err != nil {
 		return err
 	}
-	dst.Set(reflect.MakeSlice(n.typ, 0, 0))
+	if w.filled == nil {
+		dst.Set(reflect.MakeSlice(n.typ, 0, 0))
+	}
 	for i := 0; w.dec.PeekKind() != ']'; i++ {
-		item := reflect.New(n.typ.Elem()).Elem()
-		err := w.within(strconv.Itoa(i), func() error { return w.value(n.elem, item) })
+		if w.filled == nil {
+			dst.Set(reflect.Append(dst, reflect.Zero(n.typ.Elem())))
+		}
+		err := w.within(strconv.Itoa(i), func() error { return w.value(n.elem, dst.Index(i)) })
 		if err != nil {
 			return err
 		}
-		dst.Set(reflect.Append(dst, item))
 	}
 	_, err := w.dec.ReadToken()
 	return err
@@ -290,14 +305,20 @@ func (w *walker) mapping(n *jsonNode, dst reflect.Value) error {
 	if ok, err := w.open(n, '{'); !ok || err != nil {
 		return err
 	}
-	dst.Set(reflect.MakeMap(n.typ))
+	if w.filled == nil {
+		dst.Set(reflect.MakeMap(n.typ))
+	}
 	return w.eachMember(func(name string) error {
 		if strings.IndexByte(name, 0) >= 0 {
 			w.violate("nul", messageNUL)
 		}
-		item := reflect.New(n.typ.Elem()).Elem()
+		key, item := reflect.ValueOf(name).Convert(n.typ.Key()), reflect.New(n.typ.Elem()).Elem()
+		if w.filled != nil {
+			item.Set(dst.MapIndex(key))
+			return w.value(n.elem, item)
+		}
 		err := w.value(n.elem, item)
-		dst.SetMapIndex(reflect.ValueOf(name).Convert(n.typ.Key()), item)
+		dst.SetMapIndex(key, item)
 		return err
 	})
 }
@@ -307,7 +328,9 @@ func (w *walker) pointer(n *jsonNode, dst reflect.Value) error {
 		dst.SetZero()
 		return w.dec.SkipValue()
 	}
-	dst.Set(reflect.New(n.typ.Elem()))
+	if w.filled == nil {
+		dst.Set(reflect.New(n.typ.Elem()))
+	}
 	return w.value(n.elem, dst.Elem())
 }
 

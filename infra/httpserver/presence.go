@@ -2,9 +2,12 @@ package httpserver
 
 import (
 	"bytes"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // presence is what the rules of a field say about whether it is given, for a field whose value does not tell: a bool, a number,
@@ -179,17 +182,27 @@ type doubt struct {
 	absent []bool // the asked members that are known not to be named anywhere in the body
 }
 
-// doubtful reports whether only a walk through body tells which members were given, of those that request's rules ask for.
+// doubtful reports whether only a walk through body tells which members of request were given, of those that its rules ask for.
 func (j *jsonPlan) doubtful(body []byte, request reflect.Value) bool {
 	if !j.root.asking {
 		return false
 	}
-	var room [64]bool
+	var room [64]bool // most plans ask for fewer, and it costs no allocation
 	d := doubt{body: body, absent: room[:]}
 	if j.asked > len(room) {
 		d.absent = make([]bool, j.asked)
 	}
 	return d.about(j.root, request)
+}
+
+// settlePresence applies the rules of presence to request, which was read from body, by a walk through body.
+func (j *jsonPlan) settlePresence(body []byte, request reflect.Value, s *Server, bad *violations) error {
+	dec := jsontext.NewDecoder(bytes.NewReader(body), jsontext.AllowDuplicateNames(true)) // there are none
+	w := walker{dec: dec, bad: bad, server: s, filled: &doubt{body: body, absent: make([]bool, j.asked)}}
+	if err := w.object(j.root, request); err != nil {
+		return fmt.Errorf("walk body: %w", err)
+	}
+	return nil
 }
 
 // about reports whether there is a doubt about v, which is a value of n.
