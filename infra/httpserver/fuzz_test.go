@@ -109,10 +109,13 @@ type fuzzTree struct {
 	P *string                 `json:"p"`
 	X app.Optional[fuzzInner] `json:"x"`
 	Y []byte                  `json:"y"`
+	Q string                  `json:"q" binding:"omitempty,min=2"`
+	Z int                     `json:"z" binding:"omitempty,ne=0"`
 }
 
 type fuzzInner struct {
-	N int `json:"n"`
+	N int    `json:"n" binding:"required"`
+	Q string `json:"q" binding:"omitempty,min=2"`
 }
 
 // FuzzBothPathsAgree sends each body as it is and once more with a member that has no meaning and is null, which
@@ -122,6 +125,7 @@ func FuzzBothPathsAgree(f *testing.F) {
 	for _, body := range []string{
 		`"s":"a","i":1,"u":2,"f":3,"b":true`, `"l":[{"s":"b"},{"l":[{}]}],"m":{"k":{"i":-128}}`, `"o":[1,2],"a":{"b":[1,"c",1.5]},"p":"d"`,
 		`"s":"\ud83d\ude00","x":{"n":1},"y":"aGk="`, `"i":128,"u":-1,"f":1e39,"b":"x"`,
+		`"q":"","l":[{"z":0},{"q":"a"}],"x":{"q":""}`, `"m":{"k":{"z":0},"q":{}},"x":{"n":0},"\u0071":""`, `"f":1e-46,"l":[{"f":0.` + strings.Repeat("0", 50) + `1}]`,
 	} {
 		f.Add(body)
 	}

@@ -138,6 +138,7 @@ type mayGive struct {
 	Free  *int                 `json:"free" binding:"gte=1"`
 	Def   int                  `json:"def" default:"5" binding:"omitempty,gte=1"`
 	Late  time.Time            `json:"late" binding:"omitempty,gtfield=Time"`
+	Pair  mayGivePair          `json:"pair" binding:"omitempty"`
 	Slash string               `json:"a/b" binding:"omitempty,min=1"`
 	Items []mayGiveN           `json:"items" binding:"dive"`
 	ByKey map[string]mayGiveN  `json:"by_key" binding:"dive"`
@@ -149,6 +150,11 @@ type mayGive struct {
 type mayGiveN struct {
 	Kind string `json:"kind" binding:"omitempty,oneof=a b"`
 	Same string `json:"same" binding:"omitempty,eqfield=Kind"`
+}
+
+type mayGivePair struct {
+	A string `json:"a"`
+	B string `json:"b" binding:"required_without=A"`
 }
 
 // A rule behind "omitempty" did not see "" and 0 that were given: {"kind":""} passed oneof. What is given is judged.
@@ -170,6 +176,8 @@ func TestWhatIsGivenIsJudged(t *testing.T) {
 		{`{"map":{}}`, "map min must have at least 1 item"},
 		{`{"point":{}}`, "point.x required is required"},
 		{`{"point":{"x":0}}`, ""},
+		{`{"pair":{}}`, "pair.b required_without is required"},
+		{`{"pair":{"a":"x"}}`, ""},
 		{`{"time":"0001-01-01T00:00:00Z"}`, "time gt must be after now"},
 		{`{"late":"0001-01-01T00:00:00Z"}`, "late gtfield must be greater than time"},
 		{`{"ptr":0}`, "ptr gte must be at least 1"},

@@ -56,12 +56,21 @@ func (c *ruleChecker) register(typ reflect.Type) {
 			continue
 		}
 		c.register(f.Type)
-		if tag := f.Tag.Get("binding"); tag != "" && tag != "-" {
-			applied[f.Name], given[f.Name] = withoutNil(f, appliedRules(f, false)), withoutNil(f, appliedRules(f, true))
+		tag := f.Tag.Get("binding")
+		if tag == "" || tag == "-" {
+			continue
+		}
+		if rules := withoutNil(f, appliedRules(f, false)); rules != tag {
+			applied[f.Name] = rules
+		}
+		if p := presenceOf(f); p != nil && p.optional {
+			given[f.Name] = appliedRules(f, true)
 		}
 	}
 	if len(applied) > 0 {
 		c.rules.RegisterStructValidationMapRules(applied, reflect.Zero(typ).Interface())
+	}
+	if len(given) > 0 {
 		c.given.RegisterStructValidationMapRules(given, reflect.Zero(typ).Interface())
 	}
 }

@@ -78,6 +78,15 @@ func Refused() []Refusal {
 		asks[struct {
 			A []limited `json:"a"`
 		}]("rules without dive", `add "dive" to its binding`),
+		asks[struct {
+			A int `json:"a" binding:"oneof=1 2"`
+		}]("a rule that zero breaks", `add "required" if it must be given, or "omitempty" if it may be left out`),
+		asks[struct {
+			A limited `json:"a"`
+		}]("a struct with a required field", `A may be left out, but its field X is "required"`),
+		asks[struct {
+			A int `json:"a" default:"3" binding:"oneof=1 2"`
+		}]("a default that breaks a rule", `its default "3" breaks its rule "oneof=1 2"`),
 		tells[struct {
 			A app.Optional[int] `json:"a"`
 		}]("optional answer", "holds app.Optional"),

@@ -31,6 +31,27 @@ type limited struct {
 	X int `json:"x" binding:"required,gte=1"`
 }
 
+// present has members whose zero values are given as well as missing.
+type present struct {
+	On     bool               `json:"on" binding:"required"`
+	Count  int                `json:"count" binding:"required,lte=9"`
+	Name   string             `json:"name" binding:"required,max=5"`
+	Tags   []string           `json:"tags" binding:"required,max=2,dive,required"`
+	At     *time.Time         `json:"at" binding:"required"`
+	Limit  limited            `json:"limit" binding:"omitempty"`
+	Kind   string             `json:"kind" binding:"omitempty,oneof=a b"`
+	Grade  uint8              `json:"grade" default:"2" binding:"oneof=1 2 3"`
+	Rate   float64            `json:"rate" binding:"omitempty,gt=0"`
+	Words  []word             `json:"words" binding:"omitempty,min=1,dive,omitempty,min=2"`
+	Inner  []presentInner     `json:"inner" binding:"dive"`
+	ByName map[string]limited `json:"by_name" binding:"omitempty,min=1,dive"`
+}
+
+type presentInner struct {
+	Sure bool   `json:"sure" binding:"required"`
+	Code string `json:"code" binding:"omitempty,len=2"`
+}
+
 type enums struct {
 	One  string            `json:"one" binding:"omitempty,oneof=a b"`
 	Ptr  *word             `json:"ptr" binding:"omitempty,oneof=a b"`
@@ -95,6 +116,25 @@ func rules() []Shape {
 			refused(`{"points":{"p":null}}`, "points.p", "required", "is required"),
 			refused(`{"points":{"p":{"x":0}}}`, "points.p.x", "gte", "must be at least 1"),
 			refused(`{"deep":[{},{"a":[1,0]}]}`, "deep.1.a.1", "ne", "must not be 0"))),
+		echo[present]("present", list(
+			back(`{"on":false,"count":0,"name":"a","tags":[],"at":"0001-01-01T00:00:00Z","limit":{"x":1},"kind":"a","grade":1,"rate":0.5,"words":["ab"],"inner":[{"sure":false,"code":"ab"}],"by_name":{"a":{"x":1}}}`),
+			given(`{"on":false,"count":0,"name":"a","tags":["a"],"at":"2026-01-31T00:00:00Z"}`,
+				`{"on":false,"count":0,"name":"a","tags":["a"],"at":"2026-01-31T00:00:00Z","limit":{"x":0},"kind":"","grade":2,"rate":0,"words":[],"inner":[],"by_name":{}}`),
+			refused(`{"count":0,"name":"a","tags":[],"at":"2026-01-31T00:00:00Z"}`, "on", "required", "is required"),
+			refused(`{"on":true,"name":"a","tags":[],"at":"2026-01-31T00:00:00Z"}`, "count", "required", "is required"),
+			refused(`{"on":true,"count":1,"name":"","tags":[],"at":"2026-01-31T00:00:00Z"}`, "name", "required", "must not be empty"),
+			refused(`{"on":true,"count":1,"name":"a","at":"2026-01-31T00:00:00Z"}`, "tags", "required", "is required"),
+			refused(`{"on":true,"count":1,"name":"a","tags":[""],"at":"2026-01-31T00:00:00Z"}`, "tags.0", "required", "must not be empty"),
+			refused(`{"on":true,"count":1,"name":"a","tags":[],"at":null}`, "at", "required", "is required"),
+			refused(`{"on":true,"count":1,"name":"a","tags":[],"at":"2026-01-31T00:00:00Z","limit":{}}`, "limit.x", "required", "is required"),
+			refused(`{"on":true,"count":1,"name":"a","tags":[],"at":"2026-01-31T00:00:00Z","kind":""}`, "kind", "oneof", "must be one of a, b"),
+			refused(`{"on":true,"count":1,"name":"a","tags":[],"at":"2026-01-31T00:00:00Z","grade":0}`, "grade", "oneof", "must be one of 1, 2, 3"),
+			refused(`{"on":true,"count":1,"name":"a","tags":[],"at":"2026-01-31T00:00:00Z","rate":0}`, "rate", "gt", "must be greater than 0"),
+			refused(`{"on":true,"count":1,"name":"a","tags":[],"at":"2026-01-31T00:00:00Z","words":[]}`, "words", "min", "must have at least 1 item"),
+			refused(`{"on":true,"count":1,"name":"a","tags":[],"at":"2026-01-31T00:00:00Z","words":[""]}`, "words.0", "min", "must have at least 2 characters"),
+			refused(`{"on":true,"count":1,"name":"a","tags":[],"at":"2026-01-31T00:00:00Z","inner":[{"sure":true,"code":""}]}`, "inner.0.code", "len", "must have exactly 2 characters"),
+			refused(`{"on":true,"count":1,"name":"a","tags":[],"at":"2026-01-31T00:00:00Z","inner":[{}]}`, "inner.0.sure", "required", "is required"),
+			refused(`{"on":true,"count":1,"name":"a","tags":[],"at":"2026-01-31T00:00:00Z","by_name":{}}`, "by_name", "min", "must have at least 1 item"))),
 		echo[enums]("enums", list(
 			back(`{"one":"a","ptr":"b","list":["a","b"],"map":{"x":2,"y":null},"int":5}`),
 			refused(`{"list":["a","c"]}`, "list.1", "oneof", "must be one of a, b"),
