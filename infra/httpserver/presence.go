@@ -237,7 +237,11 @@ func (d *doubt) aboutMembers(n *jsonNode, v reflect.Value) bool {
 		}
 	}
 	for _, m := range n.within {
-		if d.about(m.node, v.FieldByIndex(m.index)) {
+		value := v.FieldByIndex(m.index)
+		if m.ask > 0 && value.IsZero() {
+			continue // it was not given, or there would be a doubt by now
+		}
+		if d.about(m.node, value) {
 			return true
 		}
 	}
