@@ -55,7 +55,7 @@ func nilTells(typ reflect.Type) bool {
 	case reflect.Pointer, reflect.Interface:
 		return true
 	case reflect.Slice, reflect.Map:
-		return !hasUnmarshaler(typ) || isOpen(typ)
+		return !hasUnmarshaler(typ)
 	default:
 		return IsOptional(typ)
 	}
@@ -158,7 +158,7 @@ const (
 func (w *walker) presence(a *asked, dst reflect.Value, state memberState) error {
 	switch {
 	case w.bad.full():
-	case state == memberMissing && a.required:
+	case a.required && (state == memberMissing || isRawNull(dst.FieldByIndex(a.index))):
 		w.require(a.name, messageRequired)
 	case state != memberGiven || !dst.FieldByIndex(a.index).IsZero():
 	case a.isEmptyText():
@@ -169,6 +169,11 @@ func (w *walker) presence(a *asked, dst reflect.Value, state memberState) error 
 		return w.server.judgeZero(zeroAt(dst, a.index, strings.Join(w.path, ".")+"."), w.bad)
 	}
 	return nil
+}
+
+// isRawNull reports whether v is JSON as it was sent, and null, which is no value where one is required.
+func isRawNull(v reflect.Value) bool {
+	return v.Kind() == reflect.Slice && isOpen(v.Type()) && string(v.Bytes()) == "null"
 }
 
 // require notes that the member of the given name breaks the rule "required".

@@ -47,6 +47,7 @@ type mustGive struct {
 	Ptr   *int                  `json:"ptr" binding:"required"`
 	Opt   app.Optional[string]  `json:"opt" binding:"required"`
 	Any   any                   `json:"any" binding:"required"`
+	Raw   json.RawMessage       `json:"raw" binding:"required"`
 	Items []presentPoint        `json:"items" binding:"required,dive"`
 	ByKey map[string]*mustGiveN `json:"by_key" binding:"required,dive"`
 }
@@ -61,7 +62,7 @@ type mustGiveN struct {
 var givenZeros = map[string]string{
 	"bool": `false`, "int": `0`, "float": `1`, "text": `"a"`, "word": `"a"`, "list": `[]`, "map": `{}`, "bytes": `""`, "point": `{"x":0}`,
 	"time": `"0001-01-01T00:00:00Z"`, "day": `"0001-01-01"`, "id": `"00000000-0000-0000-0000-000000000000"`,
-	"ptr": `0`, "opt": `""`, "any": `false`, "items": `[{"x":0}]`, "by_key": `{"a":{"deep":{"on":false}}}`,
+	"ptr": `0`, "opt": `""`, "any": `false`, "raw": `0`, "items": `[{"x":0}]`, "by_key": `{"a":{"deep":{"on":false}}}`,
 }
 
 // bodyWith writes givenZeros as a body, with one member changed, or left out for "".
@@ -112,6 +113,7 @@ func TestRequiredMeansGiven(t *testing.T) {
 		{"ptr", `null`, "ptr required is required"},
 		{"opt", `null`, "opt required is required"},
 		{"any", `null`, "any required is required"},
+		{"raw", `null`, "raw required is required"},
 		{"items", `[{"x":1},{}]`, "items.1.x required is required"},
 		{"by_key", `{"a":{}}`, "by_key.a.deep required is required"},
 		{"by_key", `{"a":{"deep":{}}}`, "by_key.a.deep.on required is required"},
