@@ -73,6 +73,7 @@ type requestPlan struct {
 	rules    bool      // some field has validation rules
 	custom   bool      // the request implements app.Validator
 	judges   judges    // apply the rules of the fields, once these have been checked
+	sure     sureRules
 }
 
 // planner collects what is wrong with one request type while it is compiled.

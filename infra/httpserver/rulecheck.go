@@ -18,6 +18,7 @@ func (s *Server) checkRules(p *requestPlan) []string {
 	}
 	clear(c.seen)
 	c.structType(p.typ)
+	p.sure = sureRulesOf(p.typ)
 	return c.problems
 }
 

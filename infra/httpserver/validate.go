@@ -93,7 +93,7 @@ func (s *Server) validate(p *requestPlan, request any, bad *violations) error {
 
 func (s *Server) validateRules(p *requestPlan, request any, bad *violations) error {
 	known := violations{list: slices.Clone(bad.list)}
-	err, broken := judge(p.judges.rules, request, nil)
+	err, broken := p.judge(request)
 	if broken {
 		err = p.judgeEach(request, known, bad)
 	} else {
