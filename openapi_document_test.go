@@ -318,16 +318,15 @@ func (o *endpoint) lists(field, rule string) bool {
 	})
 }
 
-// matches reports whether the parts of a field's name are those of a listed one, in which "*" stands for any name; a name
-// may have dots.
+// matches reports whether the parts of a field's name are those of a listed one, in which "*" stands for one part and "**" for any number.
 func matches(listed, field []string) bool {
 	switch {
-	case len(listed) == 0 || len(field) == 0:
-		return len(listed) == len(field)
-	case listed[0] == "*":
-		return matches(listed[1:], field[1:]) || len(field) > 1 && matches(listed, field[1:])
+	case len(listed) == 0:
+		return len(field) == 0
+	case listed[0] == "**":
+		return matches(listed[1:], field) || len(field) > 0 && matches(listed, field[1:])
 	default:
-		return listed[0] == field[0] && matches(listed[1:], field[1:])
+		return len(field) > 0 && (listed[0] == "*" || listed[0] == field[0]) && matches(listed[1:], field[1:])
 	}
 }
 

@@ -185,7 +185,7 @@ func agree(t *testing.T, start func(*testing.T) *apptest.App, doc *document, sam
 			rapid.Check(t, func(t *rapid.T) {
 				r := o.drawn(t, good)
 				try(t, r)
-				if r.allowed() && rapid.IntRange(0, 9).Draw(t, "steps") == 0 {
+				if r.allowed() && rapid.IntRange(0, 49).Draw(t, "steps") == 0 {
 					for _, step := range r.steps(t) {
 						try(t, step)
 					}

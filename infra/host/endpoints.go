@@ -163,7 +163,7 @@ func failuresOf(r httpserver.Route) []manifest.Failure {
 // rulesOf collects the rules of an endpoint that no schema says, each with the field that it is about.
 func rulesOf(e manifest.Endpoint, components map[string]*manifest.Schema) []manifest.Rule {
 	var all []manifest.Rule
-	within := map[string]bool{}
+	within := map[string]*bool{} // the named schemas around, and whether they contain themselves
 	var walk func(s *manifest.Schema, field string)
 	walk = func(s *manifest.Schema, field string) {
 		if s == nil || s.Never {
@@ -173,10 +173,16 @@ func rulesOf(e manifest.Endpoint, components map[string]*manifest.Schema) []mani
 			rule.Field = field
 			all = append(all, rule)
 		}
-		if name := s.RefName(); name != "" && !within[name] {
-			within[name] = true
+		if name := s.RefName(); within[name] != nil {
+			*within[name] = true
+		} else if name != "" {
+			first, again := len(all), false
+			within[name] = &again
 			walk(components[name], field)
 			delete(within, name)
+			if again {
+				atAnyDepth(all[first:], field)
+			}
 		}
 		for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
 			walk(s.Properties[name], strings.TrimPrefix(field+"."+name, "."))
@@ -193,4 +199,12 @@ func rulesOf(e manifest.Endpoint, components map[string]*manifest.Schema) []mani
 	}
 	walk(e.Body, "")
 	return slices.Compact(all)
+}
+
+// atAnyDepth says of rules within a field that they hold at any depth of it.
+func atAnyDepth(rules []manifest.Rule, field string) {
+	for i := range rules {
+		rest := strings.TrimPrefix(strings.TrimPrefix(rules[i].Field, field), ".")
+		rules[i].Field = strings.Trim(field+".**."+rest, ".")
+	}
 }

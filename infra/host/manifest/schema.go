@@ -58,8 +58,9 @@ type Schema struct {
 
 // Rule is a rule on a request that no schema can say.
 type Rule struct {
-	// Field is the field's name as callers know it, with "*" for the elements of a list or map: "items.*.price". It is ""
-	// for a rule on the whole request, and not given in a Schema, whose place says it.
+	// Field is the field's name as callers know it, with "*" for the elements of a list or map: "items.*.price"; in a type that
+	// contains itself, "**" stands for any way down to the field, or for none. It is "" for a rule on the whole request, and
+	// not given in a Schema, whose place says it.
 	Field string `json:"field,omitzero"`
 	// Rule is the name by which a refusal tells of it.
 	Rule string `json:"rule"`
