@@ -26,6 +26,15 @@ import (
 
 type presentWord string
 
+// presentOwn is a text with a form of its own, of which the empty one may be a value.
+type presentOwn string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (w *presentOwn) UnmarshalText(text []byte) error {
+	*w = presentOwn(text)
+	return nil
+}
+
 type presentPoint struct {
 	X int `json:"x" binding:"required,gte=-5"`
 }
@@ -48,6 +57,7 @@ type mustGive struct {
 	Opt   app.Optional[string]  `json:"opt" binding:"required"`
 	Any   any                   `json:"any" binding:"required"`
 	Raw   json.RawMessage       `json:"raw" binding:"required"`
+	Own   presentOwn            `json:"own" binding:"required"`
 	Items []presentPoint        `json:"items" binding:"required,dive"`
 	ByKey map[string]*mustGiveN `json:"by_key" binding:"required,dive"`
 }
@@ -62,7 +72,7 @@ type mustGiveN struct {
 var givenZeros = map[string]string{
 	"bool": `false`, "int": `0`, "float": `1`, "text": `"a"`, "word": `"a"`, "list": `[]`, "map": `{}`, "bytes": `""`, "point": `{"x":0}`,
 	"time": `"0001-01-01T00:00:00Z"`, "day": `"0001-01-01"`, "id": `"00000000-0000-0000-0000-000000000000"`,
-	"ptr": `0`, "opt": `""`, "any": `false`, "raw": `0`, "items": `[{"x":0}]`, "by_key": `{"a":{"deep":{"on":false}}}`,
+	"ptr": `0`, "opt": `""`, "any": `false`, "raw": `0`, "own": `""`, "items": `[{"x":0}]`, "by_key": `{"a":{"deep":{"on":false}}}`,
 }
 
 // bodyWith writes givenZeros as a body, with one member changed, or left out for "".
@@ -429,6 +439,9 @@ func TestRulesThatZeroBreaksAreRefusedAtStart(t *testing.T) {
 		}](`A: the rule "required" behind "dive" does nothing: an element is always given; say ne=0 or gt=0 if 0 is refused`),
 		badPresence[struct {
 			A []presentPoint `json:"a" binding:"dive,required"`
+		}](`A: the rule "required" behind "dive" does nothing`),
+		badPresence[struct {
+			A []presentOwn `json:"a" binding:"dive,required"`
 		}](`A: the rule "required" behind "dive" does nothing`),
 		badPresence[struct {
 			A [][]int `json:"a" binding:"dive,required"`

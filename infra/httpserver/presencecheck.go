@@ -115,7 +115,7 @@ func (c *ruleChecker) inside(f reflect.StructField, rule, name string, typ refle
 	switch kind := typ.Kind(); {
 	case strings.HasPrefix(name, "required_"), strings.HasPrefix(name, "excluded_"), name == "skip_unless":
 		c.problem(given, c.prefix+f.Name, rule, "depends on another field", `put it in front of "dive"`)
-	case name != "required" || kind == reflect.String || kind == reflect.Pointer || kind == reflect.Interface || IsOptional(typ):
+	case name != "required" || kind == reflect.String && !hasUnmarshaler(typ) || kind == reflect.Pointer || kind == reflect.Interface || IsOptional(typ):
 		return false
 	case isCollection(typ):
 		c.problem(given, c.prefix+f.Name, rule, "does nothing", "say min=1 if an empty one is refused")

@@ -54,8 +54,11 @@ func (r ruler) add(s *manifest.Schema, rules string, typ reflect.Type) (required
 	return required
 }
 
-// notEmpty adds that "required" refuses empty texts.
+// notEmpty adds that "required" refuses empty texts. Of a type with a form of its own whatever is given counts.
 func notEmpty(s *manifest.Schema, typ reflect.Type) {
+	if implements(typ, jsonUnmarshalers...) || implements(typ, textUnmarshaler) {
+		return
+	}
 	if typ.Kind() == reflect.String && s.Is("string") && s.MinLength == "" && len(s.Enum) == 0 {
 		s.MinLength = "1"
 	}

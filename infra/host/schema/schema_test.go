@@ -165,6 +165,15 @@ func TestStructsAreComponents(t *testing.T) {
 	}, found)
 }
 
+// ownText is a text with a form of its own, of which the empty one may be a value.
+type ownText string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (o *ownText) UnmarshalText(text []byte) error {
+	*o = ownText(text)
+	return nil
+}
+
 // Of every rule, what the schema says of it. What it cannot say is listed.
 func TestSchemaOfEveryRule(t *testing.T) {
 	t.Parallel()
@@ -194,6 +203,7 @@ func TestSchemaOfEveryRule(t *testing.T) {
 		{text, "datetime=2006-01-02", `{"type":"string","format":"date","x-rules":[{"rule":"datetime","says":"datetime 2006-01-02"}]}`, false},
 		{text, "startswith=a.,alpha", `{"type":"string","pattern":"^a\\.","allOf":[{"pattern":"^[a-zA-Z]+$"}]}`, false},
 		{text, "iso4217", `{"type":"string","x-rules":[{"rule":"iso4217","says":"iso4217"}]}`, false},
+		{reflect.TypeFor[ownText](), "required", `{"type":"string","x-rules":[{"rule":"type","says":"has a form of its own"}]}`, true},
 		{reflect.TypeFor[*string](), "required", `{"type":"string"}`, true},
 		{reflect.TypeFor[*string](), "omitempty,oneof=a", `{"type":["string","null"],"enum":["a",null]}`, false},
 		{integer, "required", `{"type":"integer","format":"int64"}`, true},
