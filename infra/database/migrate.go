@@ -82,8 +82,7 @@ func (db *DB) withMigrations(ctx context.Context, fn func(pool *sql.DB) error) e
 func (db *DB) migrationPool(ctx context.Context, conns *connections) (pool *sql.DB, unlock func() error, err error) {
 	if db.Dialect() == SQLite {
 		pool := sql.OpenDB(newSQLiteConnector(conns.file, migrating, db.cfg.BusyTimeout))
-		pool.SetMaxOpenConns(1)
-		pool.SetMaxIdleConns(0) // each file gets a new connection, whatever the one before has set with PRAGMA
+		pool.SetMaxOpenConns(1) // it is kept until a file has been applied, see renew
 		return pool, pool.Close, nil
 	}
 	pool = db.newPostgresPool(map[string]string{
@@ -136,6 +135,7 @@ func (db *DB) applySet(ctx context.Context, pool *sql.DB, set MigrationSet) erro
 			return err
 		}
 		result, err := run.next(ctx)
+		db.renew(pool)
 		switch failed, ok := errors.AsType[*goose.PartialError](err); {
 		case errors.Is(err, goose.ErrNoNextVersion):
 			return nil
@@ -150,6 +150,15 @@ func (db *DB) applySet(ctx context.Context, pool *sql.DB, set MigrationSet) erro
 		}
 		db.logger.Info("migration applied", zap.String("domain", set.Domain),
 			zap.String("file", file), zap.Duration("took", result.Duration))
+	}
+}
+
+// renew has the next migration of SQLite run on a new connection, whatever the one before has set with PRAGMA. Each new
+// connection reads the whole schema, so those that only look at what was applied share one.
+func (db *DB) renew(pool *sql.DB) {
+	if db.Dialect() == SQLite {
+		pool.SetMaxIdleConns(0) // ends the idle one
+		pool.SetMaxIdleConns(1)
 	}
 }
 
