@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 
 	"plugboard/infra/host/manifest"
@@ -19,9 +20,13 @@ func Old(document []byte) ([]byte, error) {
 		return nil, fmt.Errorf("read openapi: %w", err)
 	}
 	doc.OpenAPI = "3.0.3"
-	if doc.Info.License != nil {
-		doc.Info.License.Identifier = ""
+	if l := doc.Info.License; l != nil {
+		if oneLicense.MatchString(l.Identifier) {
+			l.URL = "https://spdx.org/licenses/" + l.Identifier + ".html"
+		}
+		l.Identifier = ""
 	}
+	w := oldWriter{named: doc.Components.Schemas}
 	var problem error
 	doc.eachSchema(func(s any) any {
 		text, err := json.Marshal(s)
@@ -33,7 +38,7 @@ func Old(document []byte) ([]byte, error) {
 			problem = fmt.Errorf("write openapi 3.0: %w", err)
 			return s
 		}
-		return oldSchema(schema)
+		return w.schema(schema)
 	})
 	if problem != nil {
 		return nil, problem
@@ -41,8 +46,15 @@ func Old(document []byte) ([]byte, error) {
 	return encode(doc)
 }
 
-// oldSchema writes a schema in the words of version 3.0.
-func oldSchema(s *manifest.Schema) any {
+// oneLicense is the SPDX identifier of one license, which has a page of its own; there are expressions of several.
+var oneLicense = regexp.MustCompile(`^[A-Za-z0-9.-]+$`)
+
+// oldWriter writes schemas in the words of version 3.0.
+type oldWriter struct {
+	named map[string]any // those that others refer to, in the words of 3.1 or already of 3.0
+}
+
+func (w oldWriter) schema(s *manifest.Schema) any {
 	if s.Never {
 		return false
 	}
@@ -68,9 +80,9 @@ func oldSchema(s *manifest.Schema) any {
 	}
 	oldType(m, s)
 	put("pattern", s.Pattern, s.Pattern != "")
-	put("enum", s.Enum, len(s.Enum) > 0)
+	oldEnum(m, s)
 	oldLimits(m, s)
-	oldParts(m, s)
+	w.parts(m, s)
 	return m
 }
 
@@ -82,23 +94,34 @@ func oldType(m map[string]any, s *manifest.Schema) {
 	if s.ContentEncoding == "base64" {
 		m["format"] = "byte"
 	}
-	main := s.Type.Main()
-	if s.Nullable() {
-		m["nullable"] = true
+	typed := func(m map[string]any, name string) map[string]any {
+		m["type"] = name
+		if slices.Contains(s.Type, "null") { // to be said beside a type alone
+			m["nullable"] = true
+		}
+		return m
 	}
-	switch {
+	switch main := s.Type.Main(); {
 	case main != "":
-		m["type"] = main
+		typed(m, main)
 	case len(s.Type) == 1: // null
-		m["type"] = "string"
+		typed(m, "string")
 	case len(s.Type) > 1:
 		var all []any
 		for _, name := range s.Type {
 			if name != "null" {
-				all = append(all, map[string]any{"type": name})
+				all = append(all, typed(map[string]any{}, name))
 			}
 		}
 		m["anyOf"] = all
+	}
+}
+
+// oldEnum writes an enumeration without null: nullable says it, and generators make a constant of every value.
+func oldEnum(m map[string]any, s *manifest.Schema) {
+	values := slices.DeleteFunc(slices.Clone(s.Enum), func(value any) bool { return value == nil })
+	if len(values) > 0 {
+		m["enum"] = values
 	}
 }
 
@@ -122,15 +145,15 @@ func oldLimits(m map[string]any, s *manifest.Schema) {
 	}
 }
 
-func oldParts(m map[string]any, s *manifest.Schema) {
+func (w oldWriter) parts(m map[string]any, s *manifest.Schema) {
 	if s.Items != nil {
-		m["items"] = oldSchema(s.Items)
+		m["items"] = w.schema(s.Items)
 	}
 	if s.AdditionalProperties != nil {
-		m["additionalProperties"] = oldSchema(s.AdditionalProperties)
+		m["additionalProperties"] = w.schema(s.AdditionalProperties)
 	}
 	if s.Not != nil {
-		m["not"] = oldSchema(s.Not)
+		m["not"] = w.schema(s.Not)
 	}
 	if len(s.Required) > 0 {
 		m["required"] = s.Required
@@ -138,14 +161,14 @@ func oldParts(m map[string]any, s *manifest.Schema) {
 	if len(s.Properties) > 0 {
 		properties := map[string]any{}
 		for name, p := range s.Properties {
-			properties[name] = oldSchema(p)
+			properties[name] = w.schema(p)
 		}
 		m["properties"] = properties
 	}
 	var all []any
 	for _, part := range slices.Concat(s.AllOf, s.AnyOf) {
 		if part.Type.Main() != "" || len(part.Type) == 0 { // what is null was said
-			all = append(all, oldSchema(part))
+			all = append(all, w.schema(part))
 		}
 	}
 	switch {
@@ -154,5 +177,22 @@ func oldParts(m map[string]any, s *manifest.Schema) {
 		m["anyOf"] = all
 	default:
 		m["allOf"] = all
+		if name := w.typeOf(s.AnyOf); name != "" {
+			m["type"], m["nullable"] = name, true
+		}
 	}
+}
+
+// typeOf returns the type of what is referred to, where null is the other alternative.
+func (w oldWriter) typeOf(alternatives []*manifest.Schema) string {
+	if !slices.ContainsFunc(alternatives, (*manifest.Schema).Nullable) {
+		return ""
+	}
+	for _, part := range alternatives {
+		if named, ok := w.named[part.RefName()].(map[string]any); ok {
+			name, _ := named["type"].(string)
+			return name
+		}
+	}
+	return ""
 }
