@@ -24,10 +24,11 @@ test: ## run all tests on SQLite and Postgres, with the race detector
 
 check: tidy/check docs/check lint test fuzz/short build ## everything that continuous integration runs
 
-lint: $(LINTER) ## vet, the project's own rules, and the linters of .golangci.yml
+lint: $(LINTER) ## vet, the project's own rules, the linters of .golangci.yml, and those of OpenAPI documents
 	go vet ./...
 	go tool plug lint ./...
 	$(LINTER) run --allow-parallel-runners
+	.ci/npm/lint docs/openapi.json
 
 fmt: $(LINTER) ## format the Go files
 	$(LINTER) fmt

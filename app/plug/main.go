@@ -16,6 +16,7 @@ import (
 
 	"plugboard/app/plug/lint"
 	"plugboard/app/plug/scaffold"
+	"plugboard/infra/host/openapi"
 )
 
 const usage = `usage: go tool plug <command>
@@ -26,6 +27,7 @@ const usage = `usage: go tool plug <command>
   docs [-check]      annotate, and write from annotations and service docs/swagger.json and .yaml, docs/openapi.json,
                      docs/asyncapi.yaml, docs/AI_CONTEXT.md and the pictures of docs/architecture.md;
                      with -check fail when any of it would change
+  docs -old <file>   print an OpenAPI document of version 3.1 in version 3.0
   new <domain>/<name> [--kind endpoint|list|subscriber|schedule|cpu] [--topic T] [--method M] [--path P]
                      make a plugin and its test, and the domain where there is none
   adopt <module>     rename the module throughout
@@ -56,6 +58,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	case "annotate":
 		return runAnnotate(ctx, args[1:], stdout)
 	case "docs":
+		if len(args) == 3 && args[1] == "-old" {
+			return runOld(args[2], stdout)
+		}
 		return runDocs(ctx, args[1:], stdout)
 	case "new":
 		return runNew(ctx, args[1:], stdout)
@@ -89,6 +94,20 @@ func runLint(ctx context.Context, patterns []string, stdout io.Writer) error {
 		return fmt.Errorf("lint: the project's rules are broken in %d places", len(found))
 	}
 	return nil
+}
+
+// runOld prints a document in the words of the version before.
+func runOld(file string, stdout io.Writer) error {
+	document, err := os.ReadFile(file) //nolint:gosec // the caller's
+	if err != nil {
+		return fmt.Errorf("read document: %w", err)
+	}
+	old, err := openapi.Old(document)
+	if err != nil {
+		return err
+	}
+	_, err = stdout.Write(old)
+	return err
 }
 
 // runNew makes a plugin.
