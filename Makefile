@@ -11,7 +11,7 @@ SEED ?= 0
 VULNDB ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint fmt tidy/check docs docs/check build audit fuzz fuzz/short bench crash crash/points
+.PHONY: help run test check check/full lint fmt tidy/check docs docs/check build audit fuzz fuzz/short bench crash crash/points
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z\/]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test: ## run all tests on SQLite and Postgres, with the race detector
 	@.ci/test
 
 check: tidy/check docs/check lint test fuzz/short build ## everything that continuous integration runs
+
+check/full: ## what takes longer than check may: generated clients speak to a service of odd shapes
+	@cd app/apptest/clients && CLIENTS_ALL=1 go test -count=1 -timeout 20m -run '^TestAClientOf' ./...
 
 lint: $(LINTER) ## vet, the project's own rules, the linters of .golangci.yml, and those of OpenAPI documents
 	go vet ./...

@@ -3,12 +3,9 @@ package clients_test
 import (
 	"bytes"
 	"encoding/json"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -93,97 +90,15 @@ func callOf(t *testing.T, s oddShape, x exchange, op operation) codegenCall {
 	t.Helper()
 	target, err := url.Parse(x.Target)
 	require.NoError(t, err)
-	c := codegenCall{Operation: op.OperationID, Path: pathValues(t, s, target), Headers: map[string]string{}, ContentType: x.header("Content-Type")}
-	query := target.Query()
-	form, _ := url.ParseQuery(string(x.Body))
-	switch c.Given = given(op, x, query); {
+	c := codegenCall{Operation: op.OperationID, Path: pathValues(t, s, target), Headers: x.unsaid(), ContentType: x.header("Content-Type")}
+	c.Given = given(op, x, target.Query(), "query", "header", "cookie")
+	switch {
 	case c.ContentType == "application/json":
 		c.JSON = x.Body
 	case strings.Contains(c.ContentType, "urlencoded"):
-		c.JSON, err = json.Marshal(map[string]any{"name": form.Get("name"), "tag": form["tag"]})
-		require.NoError(t, err)
+		c.JSON = json.RawMessage(asJSON(t, urlForm(t, x)))
 	default:
 		c.Raw = x.Body
 	}
-	for _, name := range []string{"Accept", "Authorization", "If-None-Match"} {
-		if value := x.header(name); value != "" {
-			c.Headers[name] = value
-		}
-	}
 	return c
-}
-
-// pathValues returns the values of the path's parameters, in their order.
-func pathValues(t *testing.T, s oddShape, target *url.URL) []string {
-	t.Helper()
-	pattern := regexp.MustCompile(`:\w+`).ReplaceAllString(s.Path, `([^/]*)`)
-	found := regexp.MustCompile("^" + regexp.MustCompile(`/\*\w+`).ReplaceAllString(pattern, `/(.*)`) + "$").FindStringSubmatch(target.EscapedPath())
-	require.NotEmpty(t, found, s.Name)
-	var values []string
-	for _, escaped := range found[1:] {
-		value, err := url.PathUnescape(escaped)
-		require.NoError(t, err)
-		values = append(values, value)
-	}
-	return values
-}
-
-// given returns the values of all parameters but the path's, as JSON has them.
-func given(op operation, x exchange, query url.Values) map[string]any {
-	values := map[string]any{}
-	for _, p := range op.Parameters {
-		var texts []string
-		switch p.In {
-		case "query":
-			texts = query[p.Name]
-		case "header":
-			texts = x.list(p.Name)
-		case "cookie":
-			texts = x.cookie(p.Name)
-		}
-		if len(texts) == 0 {
-			continue
-		}
-		if p.Schema.Type != "array" {
-			values[p.Name] = scalar(p.Schema.Type, texts[0])
-			continue
-		}
-		list := []any{}
-		for _, text := range texts {
-			list = append(list, scalar(p.Schema.Items.Type, text))
-		}
-		values[p.Name] = list
-	}
-	return values
-}
-
-// scalar is a text as JSON has it in a parameter of the type.
-func scalar(typ any, text string) any {
-	if slices.Contains([]any{"integer", "number", "boolean"}, typ) && json.Valid([]byte(text)) {
-		return json.RawMessage(text)
-	}
-	return text
-}
-
-// list returns what headers of the name have, which is lists.
-func (x exchange) list(name string) []string {
-	var all []string
-	for _, h := range x.Headers {
-		if value, ok := strings.CutPrefix(h, http.CanonicalHeaderKey(name)+": "); ok {
-			for _, part := range strings.Split(value, ",") {
-				all = append(all, strings.TrimSpace(part))
-			}
-		}
-	}
-	return all
-}
-
-func (x exchange) cookie(name string) []string {
-	cookies, _ := http.ParseCookie(x.header("Cookie"))
-	for _, c := range cookies {
-		if c.Name == name {
-			return []string{c.Value}
-		}
-	}
-	return nil
 }

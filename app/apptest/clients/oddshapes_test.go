@@ -132,6 +132,7 @@ func (odd oddService) document(t *testing.T, file string, keep func(shape string
 type operation struct {
 	OperationID string `json:"operationId"`
 	Parameters  []parameter
+	Responses   map[string]any
 }
 
 type parameter struct {
