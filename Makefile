@@ -9,9 +9,10 @@ REPLICAS ?=
 MINUTES ?= 1
 SEED ?= 0
 VULNDB ?=
+BASE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check check/full lint fmt tidy/check docs docs/check build audit fuzz fuzz/short bench crash crash/points
+.PHONY: help run test check check/full lint fmt tidy/check docs docs/check docs/diff build audit fuzz fuzz/short bench crash crash/points
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z\/]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,7 +32,7 @@ lint: $(LINTER) ## vet, the project's own rules, the linters of .golangci.yml, a
 	go vet ./...
 	go tool plug lint ./...
 	$(LINTER) run --allow-parallel-runners
-	.ci/npm/lint docs/openapi.json
+	.ci/api/lint docs/openapi.json
 
 fmt: $(LINTER) ## format the Go files
 	$(LINTER) fmt
@@ -51,6 +52,9 @@ docs: ## generate from what plugins register: their annotations, and in docs/ th
 
 docs/check: ## fail when the annotations or docs/ are not what make docs generates
 	@go tool plug docs -check
+
+docs/diff: ## name the changes of the API since BASE (a commit, or a file) that break programs which call it
+	@.ci/api/diff "$(BASE)"
 
 # nomsgpack leaves out Gin's MessagePack binding, which nothing here uses: 6 MB.
 build: ## build the static binary bin/plugboard

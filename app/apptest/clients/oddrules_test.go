@@ -12,7 +12,7 @@ import (
 // lint holds a document, and what becomes of it in version 3.0, against the recommended rules of redocly and spectral.
 func lint(t *testing.T, document string) error {
 	t.Helper()
-	script, err := filepath.Abs(filepath.Join(root, ".ci/npm/lint"))
+	script, err := filepath.Abs(filepath.Join(root, ".ci/api/lint"))
 	require.NoError(t, err)
 	_, err = try(t, root, nil, script, document)
 	return err

@@ -383,6 +383,23 @@ func setExample(s *manifest.Schema, f reflect.StructField) {
 	}
 }
 
+// setEnum tells the values that a field of an answer has, which the tag enums lists. Of a request the rule oneof tells it.
+func setEnum(s *manifest.Schema, f reflect.StructField) {
+	text, ok := f.Tag.Lookup("enums")
+	if s.Is("array") {
+		s = s.Items
+	}
+	if !ok || s.Ref != "" {
+		return
+	}
+	for part := range strings.SplitSeq(text, ",") {
+		s.Enum = append(s.Enum, valueOf(s, part))
+	}
+	if s.Nullable() {
+		s.Enum = append(s.Enum, nil)
+	}
+}
+
 // valueOf is text as a value of the schema's type; the parts of a list have commas between them.
 func valueOf(s *manifest.Schema, text string) any {
 	switch s.Type.Main() {

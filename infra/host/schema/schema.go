@@ -170,6 +170,7 @@ func (s *Set) member(m member, use Use) (schema *manifest.Schema, required bool)
 	}
 	if use.Answer {
 		required = !m.omits && !m.maybe
+		setEnum(schema, m.field)
 	} else {
 		required = addRules(schema, m.field, m.owner)
 		setDefault(schema, m.field)

@@ -36,3 +36,25 @@ func TestATypeThatOnlyReadsItselfCanBeAnything(t *testing.T) {
 	got = schema.NewSet().Of(reflect.TypeFor[app.Date](), schema.Use{})
 	require.Equal(t, "date", got.Format)
 }
+
+// An answer's values that the tag enums lists were lost, while Swagger 2.0 had them.
+func TestTheTagEnumsTellsTheValuesOfAnAnswer(t *testing.T) {
+	t.Parallel()
+	type answer struct {
+		State  string   `json:"state" enums:"open,closed"`
+		Level  *int     `json:"level" enums:"1,2"`
+		States []string `json:"states" enums:"open,closed"`
+	}
+	got, err := json.Marshal(schema.Inline(reflect.TypeFor[answer]()))
+	require.NoError(t, err)
+	var told struct {
+		Properties map[string]struct {
+			Enum  []any
+			Items struct{ Enum []any }
+		}
+	}
+	require.NoError(t, json.Unmarshal(got, &told))
+	require.Equal(t, []any{"open", "closed"}, told.Properties["state"].Enum)
+	require.Equal(t, []any{1.0, 2.0, nil}, told.Properties["level"].Enum)
+	require.Equal(t, []any{"open", "closed"}, told.Properties["states"].Items.Enum)
+}
