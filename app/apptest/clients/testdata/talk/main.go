@@ -83,7 +83,7 @@ func invalid(ctx context.Context, client *ClientWithResponses) error {
 		same("code", answer.JSON422.Code, "invalid"),
 		same("success", answer.JSON422.Success, false),
 		same("details", *answer.JSON422.Details, []Violation{
-			{Field: "name", Rule: "required", Message: "is required"},
+			{Field: "name", Rule: "required", Message: "must not be empty"},
 			{Field: "price", Rule: "gt", Message: "must be greater than 0"},
 		}),
 	)
