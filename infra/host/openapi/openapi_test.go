@@ -136,10 +136,10 @@ func TestOld(t *testing.T) {
 	require.Contains(t, string(text), `"maximum": 18446744073709551615`)
 	d := read(t, text)
 	d.holds(t, "openapi", `"3.0.3"`)
-	d.holds(t, "info license", `{"name":"MIT"}`)
+	d.holds(t, "info license", `{"name":"MIT","url":"https://spdx.org/licenses/MIT.html"}`)
 	d.holds(t, "components schemas Sale", `{"type":"object","description":"About m.Sale","required":["price"],"additionalProperties":false,"properties":{
 		"price":{"type":"number","description":"About m.Sale.Price","minimum":0,"exclusiveMinimum":true,"maximum":18446744073709551615},
-		"again":{"nullable":true,"allOf":[{"$ref":"#/components/schemas/Sale"}]},
+		"again":{"type":"object","nullable":true,"allOf":[{"$ref":"#/components/schemas/Sale"}]},
 		"bytes":{"type":"string","format":"byte","nullable":true},
 		"any":{},
 		"other":{"anyOf":[{"type":"number"},{"type":"string"}],"not":{"enum":["x"]}}}}`)
@@ -152,7 +152,7 @@ func TestWriteRefuses(t *testing.T) {
 	t.Parallel()
 	for want, change := range map[string]func(*manifest.Service){
 		"plugin shop.sell (sell.go:7): the security scheme key is not defined": func(s *manifest.Service) { s.Endpoints[0].Security = []string{"key"} },
-		"a.X and b.X would both be called X":                                  func(s *manifest.Service) { s.Components.Conflicts = []string{"a.X and b.X would both be called X"} },
+		"a.X and b.X would both be called X":                                   func(s *manifest.Service) { s.Components.Conflicts = []string{"a.X and b.X would both be called X"} },
 		"a type is called Failure, as a part of the envelope is": func(s *manifest.Service) {
 			s.Components.Schemas["Failure"], s.Endpoints[0].Data = &manifest.Schema{}, ref("Failure")
 		},
@@ -174,7 +174,9 @@ func TestCurrent(t *testing.T) {
 	require.Equal(t, string(built), string(document))
 
 	for name, change := range map[string]func(*manifest.Service){
-		"limit":  func(s *manifest.Service) { s.Components.Schemas["Sale"].Properties["price"].Maximum = "18446744073709551614" },
+		"limit": func(s *manifest.Service) {
+			s.Components.Schemas["Sale"].Properties["price"].Maximum = "18446744073709551614"
+		},
 		"status": func(s *manifest.Service) { s.Endpoints[0].Statuses = []int{201} },
 		"gone":   func(s *manifest.Service) { s.Endpoints = s.Endpoints[1:] },
 		"hidden": func(s *manifest.Service) { s.Endpoints[2].Hidden, s.Endpoints[2].Data = false, &manifest.Schema{} },
