@@ -29,7 +29,7 @@ func contents() []Shape {
 			Exchange{Target: "/odd/picture", Headers: []string{"Range: lines=1-2"}, Status: 200, Answer: "0123456789"},
 			Exchange{Target: "/odd/picture", Headers: []string{`If-None-Match: "v1"`}, Status: 304}), app.Produces("image/png")),
 		endpoint("stream", "GET", "/odd/stream", stream, list(
-			Exchange{Target: "/odd/stream", Status: 200, Answer: "a,b\n", Answered: map[string][]string{"Content-Type": {"text/csv"}}}), app.Produces("text/csv")),
+			Exchange{Target: "/odd/stream", Status: 200, Answer: "a,b\n", Answered: map[string][]string{"Content-Type": {"text/csv"}}})),
 		endpoint("not_yet", "GET", "/odd/not_yet", func(ctx context.Context, _ none) (app.Binary, error) {
 			app.SetStatus(ctx, http.StatusAccepted)
 			return app.Binary{}, nil
