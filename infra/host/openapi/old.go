@@ -96,6 +96,9 @@ func oldType(m map[string]any, s *manifest.Schema) {
 	}
 	typed := func(m map[string]any, name string) map[string]any {
 		m["type"] = name
+		if name == "array" { // version 3.0 wants to know of what
+			m["items"] = map[string]any{}
+		}
 		if slices.Contains(s.Type, "null") { // to be said beside a type alone
 			m["nullable"] = true
 		}

@@ -27,13 +27,15 @@ func old(t *testing.T, schema string) string {
 func TestNullInVersion30(t *testing.T) {
 	t.Parallel()
 	for schema, want := range map[string]string{
-		`{"type":["string","null"]}`:                                    `{"type":"string","nullable":true}`,
-		`{"type":"null"}`:                                               `{"type":"string","nullable":true}`,
-		`{"type":["integer","null"],"enum":[1,2,null]}`:                 `{"type":"integer","nullable":true,"enum":[1,2]}`,
-		`{"type":["integer","string","null"]}`:                          `{"anyOf":[{"type":"integer","nullable":true},{"type":"string","nullable":true}]}`,
-		`{"anyOf":[{"$ref":"#/components/schemas/T"},{"type":"null"}]}`: `{"type":"object","nullable":true,"allOf":[{"$ref":"#/components/schemas/T"}]}`,
-		`{"$ref":"#/components/schemas/T","description":"d"}`:           `{"description":"d","allOf":[{"$ref":"#/components/schemas/T"}]}`,
-		`{}`: `{}`,
+		`{"type":["string","null"]}`:                                       `{"type":"string","nullable":true}`,
+		`{"type":"null"}`:                                                  `{"type":"string","nullable":true}`,
+		`{"type":["integer","null"],"enum":[1,2,null]}`:                    `{"type":"integer","nullable":true,"enum":[1,2]}`,
+		`{"type":["integer","string","null"]}`:                             `{"anyOf":[{"type":"integer","nullable":true},{"type":"string","nullable":true}]}`,
+		`{"anyOf":[{"$ref":"#/components/schemas/T"},{"type":"null"}]}`:    `{"type":"object","nullable":true,"allOf":[{"$ref":"#/components/schemas/T"}]}`,
+		`{"$ref":"#/components/schemas/T","description":"d"}`:              `{"description":"d","allOf":[{"$ref":"#/components/schemas/T"}]}`,
+		`{"type":"array"}`:                                                 `{"type":"array","items":{}}`,
+		`{"type":["array","boolean"]}`:                                     `{"anyOf":[{"type":"array","items":{}},{"type":"boolean"}]}`,
+		`{}`:                                                               `{}`,
 		`{"type":"number","exclusiveMinimum":12345678901234567890.5}`:      `{"type":"number","minimum":12345678901234567890.5,"exclusiveMinimum":true}`,
 		`{"type":"object","propertyNames":{"pattern":"^a$"},"items":{}}`:   `{"type":"object","items":{}}`,
 		`{"type":"string","contentEncoding":"base64","examples":["AQ=="]}`: `{"type":"string","format":"byte","example":"AQ=="}`,

@@ -40,6 +40,7 @@ func service() manifest.Service {
 					"again": {AnyOf: []*manifest.Schema{ref("Sale"), {Type: types("null")}}},
 					"bytes": {Type: types("string", "null"), ContentEncoding: "base64"},
 					"any":   {},
+					"open":  {Type: types("array", "object")},
 					"other": {Type: types("number", "string"), Not: &manifest.Schema{Enum: []any{"x"}}},
 				},
 			},
@@ -122,6 +123,7 @@ func TestWrite(t *testing.T) {
 		{"type":"object","properties":{"code":{"type":"string","enum":["invalid","odd"]}}}]}`)
 	d.holds(t, "components schemas Unused", `null`)
 	d.holds(t, "components schemas Sale properties price", `{"type":"number","description":"About m.Sale.Price","exclusiveMinimum":0,"maximum":18446744073709551615}`)
+	d.holds(t, "components schemas Sale properties open", `{"type":["array","object"],"items":{}}`)
 	d.holds(t, look+"responses 206 content", `{"image/png":{"schema":{"type":"string","format":"binary"}}}`)
 	d.holds(t, look+"responses 304", `{"description":"Not Modified"}`)
 	d.holds(t, look+"responses 202 content application/json schema properties data", `{"type":"object"}`)
@@ -142,6 +144,7 @@ func TestOld(t *testing.T) {
 		"again":{"type":"object","nullable":true,"allOf":[{"$ref":"#/components/schemas/Sale"}]},
 		"bytes":{"type":"string","format":"byte","nullable":true},
 		"any":{},
+		"open":{"items":{},"anyOf":[{"type":"array","items":{}},{"type":"object"}]},
 		"other":{"anyOf":[{"type":"number"},{"type":"string"}],"not":{"enum":["x"]}}}}`)
 	d.holds(t, "components schemas Failure properties data", `{"type":"string","nullable":true}`)
 	_, err = openapi.Old([]byte("{"))

@@ -215,6 +215,9 @@ func (w *writer) describe(s *manifest.Schema) {
 	if s.Comment != "" {
 		s.Description, s.Comment = w.texts.Declaration(s.Comment), ""
 	}
+	if slices.Contains(s.Type, "array") && s.Items == nil { // linters ask for it, and it can be anything
+		s.Items = &manifest.Schema{}
+	}
 	for _, part := range s.Parts() {
 		w.describe(part)
 	}

@@ -30,7 +30,7 @@ func (l *link) UnmarshalJSON(text []byte) error {
 func TestATypeThatOnlyReadsItselfCanBeAnything(t *testing.T) {
 	t.Parallel()
 	got := schema.NewSet().Of(reflect.TypeFor[link](), schema.Use{})
-	require.Empty(t, got.Type)
+	require.Subset(t, got.Type, []string{"object", "string"})
 	require.NotEmpty(t, got.Rules, "that it has a form of its own is told")
 
 	got = schema.NewSet().Of(reflect.TypeFor[app.Date](), schema.Use{})
