@@ -40,6 +40,7 @@ func typescriptFolder(t *testing.T, folder, document string) string {
 	}
 	packages := strings.TrimSpace(string(output(t, ".", nil, npm(t), "folder")))
 	require.NoError(t, os.Symlink(filepath.Join(packages, "node_modules"), filepath.Join(dir, "node_modules")))
-	output(t, dir, nil, npm(t), "openapi-typescript", document, "--output", filepath.Join(dir, "schema.d.ts"))
+	// Without the option, what has a default must be sent.
+	output(t, dir, nil, npm(t), "openapi-typescript", document, "--default-non-nullable=false", "--output", filepath.Join(dir, "schema.d.ts"))
 	return dir
 }
