@@ -85,7 +85,7 @@ func (r renaming) rename(name string, text []byte) []byte {
 		return r.modFile.ReplaceAll(text, []byte("${1}"+r.to+"${2}"))
 	case base == ".golangci.yml":
 		text = r.settings.ReplaceAll(text, []byte("${1}"+r.to+"]"))
-	case !slices.Contains([]string{".go", ".md", ".tmpl", ".yml", ".yaml", ".json", ""}, path.Ext(base)) && base != "Makefile":
+	case !slices.Contains([]string{".go", ".txt", ".md", ".tmpl", ".yml", ".yaml", ".json", ""}, path.Ext(base)) && base != "Makefile":
 		return text
 	}
 	changed := r.packages.ReplaceAll(text, []byte("${1}"+r.to+"/${2}"))

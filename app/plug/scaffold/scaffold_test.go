@@ -191,9 +191,13 @@ func TestNewWhereTheListIsNotUnderstood(t *testing.T) {
 func TestAdopt(t *testing.T) {
 	t.Parallel()
 	dir := module(t)
+	// Sources that tests put into builds by an overlay were left as they were, and did not compile.
+	overlaid := filepath.Join(dir, "overlaid.go.txt")
+	require.NoError(t, os.WriteFile(overlaid, []byte("package main\n\nimport \"example.org/m/app\"\n"), 0o600))
 	files, err := scaffold.Adopt(dir, "acme.test/shop")
 	require.NoError(t, err)
-	require.Len(t, files, 7)
+	require.Len(t, files, 8)
+	require.Contains(t, read(t, dir, "overlaid.go.txt"), `"acme.test/shop/app"`)
 	require.Equal(t, "module acme.test/shop\n\ntool acme.test/shop/app/plug\n\nrequire example.org/more v1.0.0\n", read(t, dir, "go.mod"))
 	require.Equal(t, "module acme.test/shop/docs/more\n\nreplace acme.test/shop => ../..\n\nrequire (\n\tacme.test/shop v0.0.0\n\texample.org/more v1.0.0\n)\n",
 		read(t, dir, "docs/more/go.mod"))
