@@ -151,9 +151,14 @@ func controlGroup(t *testing.T) string {
 	return ""
 }
 
-// patience is how long the service may take to be as before. It takes some seconds, but its workers have the lowest priority,
-// and beside other tests they wait for a core.
-const patience = time.Minute
+// patience is how long the service may take to be as before: some seconds, which the long form holds. Its workers have the lowest
+// priority, and beside other tests they wait for a core.
+func patience() time.Duration {
+	if os.Getenv("MEMORY_ALL") != "" {
+		return 10 * time.Second
+	}
+	return time.Minute
+}
 
 // under runs a load while it asks for a product and the state of the process all the time, and looks whether everything is as
 // before soon after its end.
@@ -184,7 +189,7 @@ func (s *confined) under(name string, lasting time.Duration, load func(context.C
 	ended := time.Now()
 	for _, upload := range uploads {
 		require.Eventually(s.t, func() bool { return s.upload(s.t.Context(), upload) == http.StatusCreated },
-			patience, 50*time.Millisecond, "%s: it is not back to normal", name)
+			patience(), 50*time.Millisecond, "%s: it is not back to normal", name)
 	}
 	require.Less(s.t, most, 450<<20, "%s: the process held too much", name)
 	s.t.Logf("%s: %d answers in between, the slowest after %s; %d MiB at most; back after %s; so far 201: %d, 503: %d, others: %s",
