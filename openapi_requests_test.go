@@ -175,10 +175,7 @@ func (r request) steps(t *rapid.T) []request {
 		if given, ok := r.texts[p]; ok {
 			value = p.value(given)
 		}
-		for _, near := range append(r.op.doc.near(t, p.schema.node, value), "x", "1.5", "+1", "01", "TRUE", "99999999999999999999", []any{"1", "1"}) {
-			if near == "01" && p.is("number") { // it is one, though JSON would not write it so
-				continue
-			}
+		for _, near := range append(r.op.doc.near(t, p.schema.node, value), "x", "1.5", ".5", "+1", "01", "TRUE", "99999999999999999999", []any{"1", "1"}) {
 			if texts, ok := p.texts(near); ok && !p.isFile() && (len(texts) == 1 || p.in == "query" || p.in == "form" || p.is("array")) {
 				other(texts)
 			}

@@ -174,6 +174,7 @@ func (x *exchange) sendSeekable(r io.ReadSeeker) {
 // sendContent answers with content, conditional and range requests included.
 func (x *exchange) sendContent(content io.ReadSeeker) {
 	w := &rangeWriter{ResponseWriter: x}
+	x.paceWrite(writePart + 1) // what comes before may have taken longer than answers have
 	http.ServeContent(w, x.rangeRequest(), "", time.Time{}, content)
 	if !w.refused {
 		return
@@ -235,6 +236,7 @@ func (x *exchange) sendStream(status int, r io.Reader) {
 	if x.request.Method == http.MethodHead {
 		return
 	}
+	x.paceWrite(writePart + 1) // reading the first part may have taken longer than answers have
 	if _, err := x.Write(first); err != nil {
 		return // the client left, or does not take it
 	}

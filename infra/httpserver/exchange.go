@@ -114,7 +114,7 @@ func (x *exchange) paces() bool { return x.server.config.StallTimeout > 0 && !x.
 // paceWrite gives the client the stall timeout to take something of the next n bytes. What is longer than a part, and a
 // stream without a deadline, is thus not cut off as long as the client takes some of it, and is when it takes nothing.
 func (x *exchange) paceWrite(n int) {
-	if x.bytes+int64(n) <= writePart && !x.endless {
+	if !x.paces() || x.bytes+int64(n) <= writePart && !x.endless {
 		return
 	}
 	if now := time.Now(); now.Sub(x.paced) >= paceTick {

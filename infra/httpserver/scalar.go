@@ -166,11 +166,11 @@ func integerMessage(typ reflect.Type) string {
 }
 
 func parseFloat(dst reflect.Value, text string) string {
-	if strings.Trim(text, "0123456789.eE+-") != "" || strings.HasPrefix(text, "+") {
+	if !isNumber([]byte(text)) { // written as in JSON: neither .5 nor 01
 		return messageNumber
 	}
 	n, err := strconv.ParseFloat(text, dst.Type().Bits())
-	if err != nil || math.IsInf(n, 0) || math.IsNaN(n) {
+	if err != nil {
 		return messageNumber
 	}
 	if n == 0 && underflows(text) {

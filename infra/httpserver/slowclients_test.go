@@ -94,3 +94,45 @@ func TestAnswersThatAreTakenSlowlyAreSentWhole(t *testing.T) {
 		require.NoError(t, answer.Body.Close())
 	}
 }
+
+// slowStart is a stream whose first byte takes longer than answers have.
+type slowStart struct {
+	io.Reader
+	wait time.Duration
+}
+
+// Read implements io.Reader.
+func (s *slowStart) Read(p []byte) (int, error) {
+	<-time.After(s.wait)
+	s.wait = 0
+	return s.Reader.Read(p)
+}
+
+// A stream whose first part took longer to read than the deadlines of answers was cut off before its first byte.
+func TestAStreamThatBeginsLateIsSentWhole(t *testing.T) {
+	t.Parallel()
+	const late = 300 * time.Millisecond
+	k := serve(t, func(b *app.Boot) {
+		b.GET("/stream", app.Handle(func(context.Context, nothing) (app.Binary, error) {
+			return app.Binary{ContentType: "text/plain", Stream: &slowStart{io.LimitReader(zeros{}, large), late}}, nil
+		}))
+		b.GET("/bytes", app.Handle(func(context.Context, nothing) (app.Binary, error) {
+			<-time.After(late)
+			return app.Binary{ContentType: "text/plain", Bytes: make([]byte, large)}, nil
+		}))
+	}, func(p *httpserver.Params) {
+		p.HTTP.StallTimeout, p.HTTP.RequestTimeout, p.HTTP.WriteTimeout = time.Minute, late/6, late/6
+		p.HTTP.Memory = 1 << 30
+	})
+	addr := k.listening(t)
+	for _, path := range []string{"/stream", "/bytes"} {
+		conn := dial(t, addr)
+		send(t, conn, request("GET "+path, ""))
+		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		require.NoError(t, err, path)
+		n, err := io.Copy(io.Discard, answer.Body)
+		require.NoError(t, err, path)
+		require.EqualValues(t, large, n, path)
+		require.NoError(t, answer.Body.Close())
+	}
+}

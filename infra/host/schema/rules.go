@@ -42,11 +42,13 @@ func (r ruler) add(s *manifest.Schema, rules string, typ reflect.Type) (required
 	for rule := range strings.SplitSeq(own, ",") {
 		if rule == "required" {
 			required = true
-			notNull(s)
-			notEmpty(s, typ)
 			continue
 		}
 		r.rule(s, rule, typ)
+	}
+	if required {
+		notNull(s)
+		notEmpty(s, typ)
 	}
 	if dives {
 		r.elements(s, elements, typ)
@@ -59,7 +61,7 @@ func notEmpty(s *manifest.Schema, typ reflect.Type) {
 	if implements(typ, jsonUnmarshalers...) || implements(typ, textUnmarshaler) {
 		return
 	}
-	if typ.Kind() == reflect.String && s.Is("string") && s.MinLength == "" && len(s.Enum) == 0 {
+	if typ.Kind() == reflect.String && s.Is("string") && (s.MinLength == "" || s.MinLength == "0") && len(s.Enum) == 0 {
 		s.MinLength = "1"
 	}
 }
