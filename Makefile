@@ -33,6 +33,7 @@ lint: $(LINTER) ## vet, the project's own rules, the linters of .golangci.yml, a
 	go tool plug lint ./...
 	$(LINTER) run --allow-parallel-runners
 	.ci/api/lint docs/openapi.json
+	.ci/npm/run spectral lint --quiet --ruleset .ci/api/swagger.yaml docs/swagger.json docs/swagger.yaml
 
 fmt: $(LINTER) ## format the Go files
 	$(LINTER) fmt
