@@ -26,9 +26,17 @@ type Action struct {
 // returns how many. What dies again meanwhile is left alone.
 func (a *Admin) Replay(ctx context.Context, f Filter) (int, error) {
 	f.State = "dead"
-	return a.change(ctx, "replay", f, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = 0, ends = 0, alone = 0, due_at = {now}, token = `+nextToken+`,
-		parked_at = 0 WHERE event_id = ? AND subscription = ? AND state = 'dead'`)
+	return a.change(ctx, "replay", f, replayDead)
 }
+
+const (
+	replayDead = `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = 0, ends = 0, alone = 0, due_at = {now}, token = ` + nextToken + `,
+		parked_at = 0 WHERE event_id = ? AND subscription = ? AND ` + stillDead
+	discardDead = `DELETE FROM bus_deliveries WHERE event_id = ? AND subscription = ? AND ` + stillDead
+	// stillDead is that state is 'dead', said such that Postgres does not look for one delivery in the index of all dead ones,
+	// which it may read to the end.
+	stillDead = `state NOT IN ('pending', 'running')`
+)
 
 // Discard deletes the dead deliveries that f selects and returns how many. What dies meanwhile is left alone.
 //
@@ -37,7 +45,7 @@ func (a *Admin) Replay(ctx context.Context, f Filter) (int, error) {
 func (a *Admin) Discard(ctx context.Context, f Filter) (int, error) {
 	if f.State != "pending" {
 		f.State = "dead"
-		return a.change(ctx, "discard", f, `DELETE FROM bus_deliveries WHERE event_id = ? AND subscription = ? AND state = 'dead'`)
+		return a.change(ctx, "discard", f, discardDead)
 	}
 	if err := a.CheckUnused(ctx, f.Subscription); err != nil {
 		return 0, err

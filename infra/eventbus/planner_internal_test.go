@@ -25,6 +25,7 @@ var waitingRows = map[string]string{
 	"behind in backoff":  "'pending', CASE WHEN seq = 1 THEN 9000000000000 ELSE 0 END, CASE WHEN seq = 1 THEN 0 ELSE 1 END",
 	"behind a dead one":  "CASE WHEN seq = 1 THEN 'dead' ELSE 'pending' END, 0, CASE WHEN seq = 1 THEN 0 ELSE 1 END",
 	"all in backoff":     "'pending', 9000000000000, 0",
+	"all dead":           "'dead', 0, 0",
 	"all at work":        "'running', 0, 0",
 	"behind one at work": "CASE WHEN seq = 1 THEN 'running' ELSE 'pending' END, 0, CASE WHEN seq = 1 THEN 0 ELSE 1 END",
 	"without key":        "'pending', 0, 0",
@@ -56,7 +57,7 @@ func TestAPollReadsFewRowsWhateverPostgresKnows(t *testing.T) {
 	}
 }
 
-// polling is what polls read, and whoever has finished a delivery with a key.
+// polling is what polls read and write, and whoever has finished a delivery with a key.
 var polling = map[string]func(ctx context.Context, s store) error{
 	"what waits":      func(ctx context.Context, s store) error { _, _, err := s.waiting(ctx); return err },
 	"what is due":     func(ctx context.Context, s store) error { _, err := s.ready(ctx, "sub1", 10); return err },
@@ -70,8 +71,31 @@ var polling = map[string]func(ctx context.Context, s store) error{
 		_, err := s.claimKey(ctx, "nobody", "sub1", "long", 1, 10, true)
 		return err
 	},
+	"a claim without key": func(ctx context.Context, s store) error { _, err := s.claim(ctx, "nobody", "sub1", 5); return err },
+	"a claim of heads": func(ctx context.Context, s store) error {
+		_, err := s.claimHeads(ctx, "nobody", "sub1", some)
+		return err
+	},
+	"a claim given back": func(ctx context.Context, s store) error { return s.unclaim(ctx, "", "sub1", some) },
+	"a note of what is behind": func(ctx context.Context, s store) error {
+		_, err := s.setBehind(ctx, "sub1", some[:1], some[1:], true)
+		return err
+	},
+	"a note of what is ready":     func(ctx context.Context, s store) error { _, err := s.setReady(ctx, "sub1", some); return err },
+	"a note of the next of a key": func(ctx context.Context, s store) error { return s.setNextReady(ctx, "sub1", "long") },
+	"a replay": func(ctx context.Context, s store) error {
+		_, err := s.exec(ctx, replayDead, some[1], "sub1")
+		return err
+	},
+	"a discard": func(ctx context.Context, s store) error {
+		_, err := s.exec(ctx, discardDead, some[1], "sub1")
+		return err
+	},
 	"the subscriptions": func(ctx context.Context, s store) error { _, err := s.subscriptions(ctx); return err },
 }
+
+// some are a few of the deliveries, the first of a key before others of it.
+var some = []string{"000000000000", "000000000001", "000000000777"}
 
 // planned is a store in a schema of its own whose statistics only the test changes.
 type planned struct {

@@ -150,15 +150,16 @@ func (s store) setBehind(ctx context.Context, group string, heads, ids []string,
 		group, list(heads), group, list(ids), group)
 }
 
-// setReady notes of open deliveries that nothing is known to be before them, and returns of how many.
+// setReady notes of open deliveries that nothing is known to be before them, and returns of how many. Here, <> 0 keeps Postgres
+// from looking for them in the index of all that is behind, where it would read all of it: they are found by their ids.
 func (s store) setReady(ctx context.Context, group string, ids []string) (int64, error) {
-	return s.exec(ctx, `UPDATE bus_deliveries SET behind = 0 WHERE subscription = ? AND event_id {in list} AND behind = 1`, group, list(ids))
+	return s.exec(ctx, `UPDATE bus_deliveries SET behind = 0 WHERE subscription = ? AND event_id {in list} AND behind <> 0`, group, list(ids))
 }
 
 // setNextReady has polls look at the next delivery of key that is behind, if there is one.
 func (s store) setNextReady(ctx context.Context, group, key string) error {
-	_, err := s.exec(ctx, `UPDATE bus_deliveries SET behind = 0 WHERE subscription = ? AND behind = 1 AND event_id =
-		(SELECT event_id FROM bus_deliveries WHERE subscription = ? AND key = ? AND behind = 1 ORDER BY seq LIMIT 1)`, group, group, key)
+	_, err := s.exec(ctx, `UPDATE bus_deliveries SET behind = 0 WHERE subscription = ? AND behind <> 0 AND event_id =
+		(SELECT event_id FROM bus_deliveries WHERE subscription = ? AND key = ? AND behind = 1 ORDER BY subscription, key, seq LIMIT 1)`, group, group, key)
 	return err
 }
 
