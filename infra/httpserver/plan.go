@@ -360,6 +360,26 @@ func (c *planner) checkFiles() {
 	}
 }
 
+const holdsItself = "which holds itself and no struct on the way: put it into a struct, as in struct { Children []Node }"
+
+// isEndless reports whether typ is a list, map or pointer that holds itself, with no struct on the way.
+func isEndless(typ reflect.Type) bool {
+	seen := map[reflect.Type]bool{}
+	for !seen[typ] {
+		seen[typ] = true
+		switch {
+		case isCollection(typ), typ.Kind() == reflect.Pointer:
+			typ = typ.Elem()
+		case IsOptional(typ):
+			value, _ := typ.FieldByName("Value")
+			typ = value.Type
+		default:
+			return false
+		}
+	}
+	return true
+}
+
 // forbidden returns why a request type cannot be filled from a request at all, or "". A context or a job in
 // a request would smuggle I/O into a CPU-bound handler, or outlive its request.
 func forbidden(typ reflect.Type, seen []reflect.Type) string {
@@ -377,6 +397,9 @@ func forbidden(typ reflect.Type, seen []reflect.Type) string {
 	case reflect.Chan, reflect.Func, reflect.UnsafePointer, reflect.Complex64, reflect.Complex128:
 		return fmt.Sprintf("contains a %s, which no request can carry", typ.Kind())
 	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
+		if isEndless(typ) {
+			return fmt.Sprintf("contains %s, %s", typ, holdsItself)
+		}
 		return forbidden(typ.Elem(), seen)
 	case reflect.Struct:
 		if isOpaque(typ) {

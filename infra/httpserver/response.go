@@ -32,8 +32,10 @@ func checkResponse(typ reflect.Type, open bool) (problems []string, numbers bool
 }
 
 // encode encodes a zero value of typ, a struct, and reports what the JSON library has against the type itself, such as two
-// fields of one name or an unknown option in a tag: it would have every answer fail.
+// fields of one name or an unknown option in a tag: it would have every answer fail. A panic of an encoding that a member's type has
+// of its own says nothing of other values.
 func (c *responseChecker) encode(typ reflect.Type, where string) {
+	defer func() { _ = recover() }()
 	_, err := json.Marshal(reflect.New(typ).Interface())
 	var fault *json.SemanticError
 	if errors.As(err, &fault) && fault.GoType == typ && fault.Err != nil {
@@ -80,6 +82,10 @@ func (c *responseChecker) check(typ reflect.Type, where string) {
 		return
 	}
 	c.seen[typ] = true
+	if isEndless(typ) {
+		c.problem("%s holds %s, %s", where, typ, holdsItself)
+		return
+	}
 	switch typ.Kind() {
 	case reflect.Pointer, reflect.Slice, reflect.Array:
 		c.check(typ.Elem(), where)

@@ -158,8 +158,11 @@ func hasRules(typ reflect.Type, seen map[reflect.Type]bool) bool {
 	return false
 }
 
-// element returns what typ holds in the end, through pointers, lists and maps.
+// element returns what typ holds in the end, through pointers, lists and maps; typ itself where there is no end.
 func element(typ reflect.Type) reflect.Type {
+	if isEndless(typ) {
+		return typ
+	}
 	for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice || typ.Kind() == reflect.Map || typ.Kind() == reflect.Array {
 		typ = typ.Elem()
 	}
