@@ -174,7 +174,8 @@ func withFormRule(s *manifest.Schema, use Use) *manifest.Schema {
 }
 
 // declaredForm is the schema that a type tells of itself, nil when it tells none that can be read.
-func declaredForm(typ reflect.Type) *manifest.Schema {
+func declaredForm(typ reflect.Type) (form *manifest.Schema) {
+	defer func() { _ = recover() }() // a method that an embedded pointer brings cannot be called on the zero value
 	teller, ok := reflect.TypeAssert[app.SchemaTeller](reflect.New(typ))
 	if !ok {
 		return nil

@@ -2,6 +2,8 @@ package schema
 
 import (
 	"encoding/json"
+	"math"
+	"math/big"
 	"reflect"
 	"regexp"
 	"slices"
@@ -113,9 +115,13 @@ func cutRule(rules, name string) (before, after string, found bool) {
 	return rules, "", false
 }
 
+// written is how the validator reads parameters: in tags, commas and bars have other meanings.
+var written = strings.NewReplacer("0x2C", ",", "0x7C", "|")
+
 // rule adds one rule, or lists it when the schema cannot say it.
 func (r ruler) rule(s *manifest.Schema, rule string, typ reflect.Type) {
 	name, value, _ := strings.Cut(rule, "=")
+	value = written.Replace(value)
 	switch {
 	case rule == "" || name == "omitempty" || name == "omitnil" || name == "omitzero" || name == "structonly" || name == "nostructlevel":
 		return
@@ -231,6 +237,7 @@ func addAlternatives(s *manifest.Schema, rule string, typ reflect.Type) bool {
 	var texts []string
 	for part := range strings.SplitSeq(rule, "|") {
 		name, value, _ := strings.Cut(part, "=")
+		value = written.Replace(value)
 		switch name {
 		case "eq":
 			texts = append(texts, value)
@@ -260,9 +267,11 @@ func addBound(s *manifest.Schema, typ reflect.Type, least, most string, outside 
 		}
 		return set(low, least) && set(high, most)
 	}
+	beside := int64(0)
 	if outside {
-		least, most = step(least, 1), step(most, -1)
+		beside = 1
 	}
+	least, most = whole(least, beside), whole(most, -beside)
 	switch {
 	case isInteger(typ) && s.Is("integer"):
 		return set(&s.Minimum, least) && set(&s.Maximum, most)
@@ -282,20 +291,35 @@ func set(limit *json.Number, text string) bool {
 	if text == "" {
 		return true
 	}
-	if _, err := strconv.ParseFloat(text, 64); err != nil {
-		return false
+	n, ok := numeral(text)
+	if ok {
+		*limit = n
 	}
-	*limit = json.Number(text)
-	return true
+	return ok
 }
 
-// step returns the whole number beside the one that text is; what is none stays as it is.
-func step(text string, by int64) string {
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
+// numeral returns the number that text is in Go, as JSON writes it: ".5" and "+1" are numbers in Go alone. JSON has no word for
+// what is not finite.
+func numeral(text string) (json.Number, bool) {
+	f, err := strconv.ParseFloat(text, 64)
+	switch {
+	case err != nil || math.IsInf(f, 0) || math.IsNaN(f):
+		return "", false
+	case json.Valid([]byte(text)):
+		return json.Number(text), true
+	default:
+		return json.Number(strconv.FormatFloat(f, 'g', -1, 64)), true
+	}
+}
+
+// whole returns the whole number that lies beside the one that text is, which the validator reads as Go does: "0x10" is 16, and
+// "010" is 8. What is none stays as it is.
+func whole(text string, beside int64) string {
+	n, ok := new(big.Int).SetString(text, 0)
+	if !ok {
 		return text
 	}
-	return strconv.FormatInt(n+by, 10)
+	return n.Add(n, big.NewInt(beside)).String()
 }
 
 // addText adds a rule about a text. A format says only what kind of text is asked for, so its rule is listed as well.
@@ -391,7 +415,7 @@ func setEnum(s *manifest.Schema, f reflect.StructField) {
 	if s.Is("array") {
 		s = s.Items
 	}
-	if !ok || s.Ref != "" {
+	if !ok || s == nil || s.Ref != "" {
 		return
 	}
 	for part := range strings.SplitSeq(text, ",") {
@@ -408,14 +432,18 @@ func valueOf(s *manifest.Schema, text string) any {
 	case "array":
 		all := []any{}
 		for part := range strings.SplitSeq(text, ",") {
-			if text != "" {
+			switch {
+			case text == "":
+			case s.Items == nil: // a form of its own tells nothing of its elements
+				all = append(all, part)
+			default:
 				all = append(all, valueOf(s.Items, part))
 			}
 		}
 		return all
 	case "integer", "number":
-		if _, err := strconv.ParseFloat(text, 64); err == nil {
-			return json.Number(text)
+		if n, ok := numeral(text); ok {
+			return n
 		}
 	case "boolean":
 		if b, err := strconv.ParseBool(text); err == nil {

@@ -50,7 +50,7 @@ func NewSet() *Set { return &Set{known: map[key]int{}, forms: map[string]string{
 // one that can be anything.
 func (s *Set) Forms() map[string]string { return s.forms }
 
-// Inline returns the schema of typ, as it is sent, without references. A struct that contains itself is described once.
+// Inline returns the schema of typ, as it is sent, without references. A type that contains itself is described once.
 func Inline(typ reflect.Type) *manifest.Schema {
 	s := &Set{inline: true, within: map[reflect.Type]bool{}}
 	return s.Of(typ, Use{Answer: true})
@@ -83,6 +83,13 @@ func (s *Set) Of(typ reflect.Type, use Use) *manifest.Schema {
 }
 
 func (s *Set) ofKind(typ reflect.Type, use Use) *manifest.Schema {
+	if s.inline && typ.Name() != "" {
+		if s.within[typ] {
+			return &manifest.Schema{Type: manifest.Types{kindName(typ)}}
+		}
+		s.within[typ] = true
+		defer delete(s.within, typ)
+	}
 	switch typ.Kind() {
 	case reflect.Slice, reflect.Array:
 		return s.ofList(typ, use)
@@ -99,6 +106,14 @@ func (s *Set) ofKind(typ reflect.Type, use Use) *manifest.Schema {
 	}
 }
 
+// kindName is the JSON type of a type that can contain itself.
+func kindName(typ reflect.Type) string {
+	if typ.Kind() == reflect.Struct || typ.Kind() == reflect.Map {
+		return "object"
+	}
+	return "array"
+}
+
 func (s *Set) ofList(typ reflect.Type, use Use) *manifest.Schema {
 	if typ.Elem() == reflect.TypeFor[byte]() { // not a named byte, of which the JSON library makes a list
 		return &manifest.Schema{Type: manifest.Types{"string"}, ContentEncoding: "base64"}
@@ -113,15 +128,7 @@ func (s *Set) ofList(typ reflect.Type, use Use) *manifest.Schema {
 
 // ofStruct returns a reference to the schema of a named struct, and the schema of one without a name.
 func (s *Set) ofStruct(typ reflect.Type, use Use) *manifest.Schema {
-	if s.inline {
-		if s.within[typ] {
-			return &manifest.Schema{Type: manifest.Types{"object"}}
-		}
-		s.within[typ] = true
-		defer delete(s.within, typ)
-		return s.object(members(typ, use), use)
-	}
-	if typ.Name() == "" {
+	if s.inline || typ.Name() == "" {
 		return s.object(members(typ, use), use)
 	}
 	return s.reference(typ, use, func() *manifest.Schema { return s.object(members(typ, use), use) })
@@ -182,11 +189,12 @@ func (s *Set) member(m member, use Use) (schema *manifest.Schema, required bool)
 
 // orNull returns a schema that allows null as well.
 func orNull(s *manifest.Schema) *manifest.Schema {
+	limited := s.Ref != "" || s.Enum != nil || len(s.AnyOf)+len(s.AllOf) > 0 || s.Not != nil
 	switch {
-	case s.Ref != "":
-		return &manifest.Schema{AnyOf: []*manifest.Schema{s, {Type: manifest.Types{"null"}}}}
-	case len(s.Type) == 0 || s.Nullable():
+	case s.Nullable(), len(s.Type) == 0 && !limited:
 		return s
+	case len(s.Type) == 0:
+		return &manifest.Schema{AnyOf: []*manifest.Schema{s, {Type: manifest.Types{"null"}}}}
 	}
 	s.Type = append(s.Type, "null")
 	if s.Enum != nil {
