@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"plugboard/app"
@@ -106,7 +107,7 @@ func withPath(parameters []manifest.Parameter, path string) []manifest.Parameter
 }
 
 // nameOperations gives each endpoint the ID of its operation: the plugin's name, with the handler's behind it unless that is Execute,
-// and with method and path behind that where two would be the same.
+// and with method and path behind that where two would be the same, and a number where that is the same too.
 func nameOperations(all []manifest.Endpoint, routes []httpserver.Route) {
 	taken := map[string]bool{}
 	for i := range all {
@@ -116,6 +117,9 @@ func nameOperations(all []manifest.Endpoint, routes []httpserver.Route) {
 		}
 		if taken[id] {
 			id += "." + strings.ToLower(all[i].Method) + "_" + strings.Trim(noWord.ReplaceAllString(all[i].Path, "_"), "_")
+		}
+		for plain, n := id, 2; taken[id]; n++ {
+			id = plain + "_" + strconv.Itoa(n)
 		}
 		taken[id] = true
 		all[i].ID = id

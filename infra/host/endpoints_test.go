@@ -188,3 +188,20 @@ func TestRoutesHaveSchemas(t *testing.T) {
 		"parent":{"anyOf":[{"$ref":"#/components/schemas/host_test.schemaItem"},{"type":"null"}]},
 		"tree":{"anyOf":[{"$ref":"#/components/schemas/host_test.schemaAnswer"},{"type":"null"}]}}}`, schemas["host_test.schemaAnswer"], "answer")
 }
+
+// Paths that differ by a sign alone gave several operations of one plugin one ID, which no reader of documents takes.
+func TestOperationsHaveIDsOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	all, _ := endpointsOf(t, func(b *app.Boot) {
+		serve := app.Handle(func(context.Context, describedEmpty) (item, error) { return item{}, nil })
+		for _, path := range []string{"/z", "/a-b", "/a_b", "/a.b"} {
+			b.GET(path, serve)
+		}
+	})
+	ids := map[string]string{}
+	for _, e := range all {
+		require.Empty(t, ids[e.ID], "%s and %s are both %s", ids[e.ID], e.Path, e.ID)
+		ids[e.ID] = e.Path
+	}
+	require.Len(t, ids, 4)
+}

@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -17,8 +18,9 @@ import (
 func Current(built []byte, service manifest.Service) (document []byte, stale bool, err error) {
 	var old Document
 	if err := json.Unmarshal(built, &old); err != nil {
-		old = Document{Info: Info{Title: "API", Version: "0.0.0"}}
+		old = Document{}
 	}
+	old.Info.Title, old.Info.Version = cmp.Or(old.Info.Title, "API"), cmp.Or(old.Info.Version, "0.0.0")
 	about := About{Info: old.Info, SecuritySchemes: old.Components.SecuritySchemes}
 	document, err = Write(service, about, wordsOf(old))
 	if err != nil {
@@ -57,7 +59,7 @@ func silence(value any) {
 				delete(value, name)
 			}
 		}
-		if _, isObject := value["headers"].(map[string]any); isObject && value["content"] != nil {
+		if isAnswer(value) {
 			delete(value, "headers")
 		}
 		for _, part := range value {
@@ -68,6 +70,18 @@ func silence(value any) {
 			silence(part)
 		}
 	}
+}
+
+// isAnswer reports whether an object of a document is an answer with a body, and not the members of a type that are called headers
+// and content.
+func isAnswer(object map[string]any) bool {
+	content, _ := object["content"].(map[string]any)
+	for name := range content {
+		if !strings.Contains(name, "/") {
+			return false
+		}
+	}
+	return len(content) > 0
 }
 
 // oldWords are the words of a document, by the IDs of operations and the names of tags.
