@@ -111,6 +111,9 @@ func checkDescription(endpoints []app.Endpoint, operations map[string]operation)
 	var problems []string
 	registered := map[string]bool{}
 	for _, e := range endpoints {
+		if e.Options.Hidden {
+			continue
+		}
 		route := e.Method + " " + pathParameter.ReplaceAllString(e.Path, "{$1}")
 		registered[route] = true
 		op, ok := operations[route]
@@ -137,16 +140,20 @@ func compareOperation(e app.Endpoint, op operation) []string {
 			problems = append(problems, fmt.Sprintf("%s: registered %v, described %v", what, registered, described))
 		}
 	}
-	differ("id", e.Plugin.Name, op.id)
+	if name := e.Handler.Name(); name == "Execute" {
+		differ("id", e.Plugin.Name, op.id)
+	}
 	differ("tags", e.Options.Tags, op.tags)
-	differ("parameters", requestParameters(e.Handler.RequestType()), op.parameters)
+	if e.Raw == nil { // a raw endpoint declares its request for the documents alone
+		differ("parameters", requestParameters(e.Handler.RequestType()), op.parameters)
+	}
 
 	failures := slices.IndexFunc(op.statuses, func(status int) bool { return status >= http.StatusBadRequest })
 	statuses := e.Options.Statuses
 	if len(statuses) == 0 {
 		statuses = []int{http.StatusOK}
 	}
-	if e.Method == http.MethodGet && e.Handler.ResponseType() == reflect.TypeFor[app.Binary]() { // what the host answers to ranges and conditions
+	if e.Method == http.MethodGet && e.Raw == nil && e.Handler.ResponseType() == reflect.TypeFor[app.Binary]() { // what the host answers to ranges and conditions
 		statuses = append(slices.Clone(statuses), http.StatusPartialContent, http.StatusNotModified)
 	}
 	differ("statuses", slices.Sorted(slices.Values(statuses)), op.statuses[:failures])

@@ -5,6 +5,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -14,12 +15,9 @@ import (
 	"go.uber.org/zap"
 	"pgregory.net/rapid"
 
+	"plugboard/app"
 	"plugboard/app/apptest"
 	"plugboard/docs"
-	"plugboard/domains/audit"
-	"plugboard/domains/media"
-	"plugboard/domains/notifications"
-	"plugboard/domains/products"
 	"plugboard/infra/host/manifest"
 	"plugboard/infra/host/openapi"
 	"plugboard/infra/httpserver/testdata/oddshapes"
@@ -119,10 +117,20 @@ func (o *endpoint) differs(h *apptest.App) bool {
 	return false
 }
 
+// domainModules are the domains of main.go's list.
+func domainModules() (domains []fx.Option) {
+	for _, option := range reflect.ValueOf(modules).Seq2() { // a group of Fx's is a list
+		if domain, ok := reflect.TypeAssert[app.DomainModule](option); ok {
+			domains = append(domains, domain)
+		}
+	}
+	return domains
+}
+
 // example is the service with something in it.
 func example(t *testing.T) *apptest.App {
 	t.Helper()
-	h := apptest.New(t, products.Module, notifications.Module, audit.Module, media.Module, quiet)
+	h := apptest.New(t, append(domainModules(), quiet)...)
 	h.POST("/products", `{"name":"Lamp","price":1}`).Status(http.StatusCreated)
 	upload := readDocument(t, []byte(docs.Spec()), nil).operation(t, http.MethodPost, "/images")
 	r := request{op: upload, media: "multipart/form-data", texts: map[*parameter][]string{upload.parameters[0]: {picture()}}}

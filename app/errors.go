@@ -50,6 +50,12 @@ var statuses = map[Code]int{
 	StorageFull: http.StatusInsufficientStorage,
 }
 
+// Known reports whether c is one of the codes of this package.
+func (c Code) Known() bool {
+	_, ok := statuses[c]
+	return ok
+}
+
 // Status returns the HTTP status of c; an unknown code is 500.
 func (c Code) Status() int {
 	if status, ok := statuses[c]; ok {

@@ -9,23 +9,25 @@ import (
 
 // EndpointOptions are the collected options of an endpoint, for the host. Zero means "not given".
 type EndpointOptions struct {
-	Tags      []string
-	Summary   string
-	Produces  []string
-	Accepts   []string
-	Takes     reflect.Type
-	Answers   reflect.Type
-	Hidden    bool
-	Since     Date
-	Sunset    Date
-	Statuses  []int
-	Fails     []Code
-	Timeout   *time.Duration
-	BodyLimit int64
-	Guards    []GuardFunc
-	Security  []string
-	Strict    bool
-	Open      bool
+	Tags     []string
+	Summary  string
+	Produces []string
+	Accepts  []string
+	Takes    reflect.Type
+	Answers  reflect.Type
+	Hidden   bool
+	// Deprecated tells that the endpoint is to go: Since which day, and at which Sunset, if that is known.
+	Deprecated bool
+	Since      Date
+	Sunset     Date
+	Statuses   []int
+	Fails      []Code
+	Timeout    *time.Duration
+	BodyLimit  int64
+	Guards     []GuardFunc
+	Security   []string
+	Strict     bool
+	Open       bool
 }
 
 // EndpointOption changes how an endpoint is served or documented.
@@ -82,7 +84,7 @@ func Answers[Res any]() EndpointOption {
 // Sunset (RFC 8594). Since is the day from which on it is not to be used in new programs, sunset the day on which it may
 // be gone; the zero [Date] stands for none that is known.
 func Deprecated(since, sunset Date) EndpointOption {
-	return endpointOption(func(o *EndpointOptions) { o.Since, o.Sunset = since, sunset })
+	return endpointOption(func(o *EndpointOptions) { o.Deprecated, o.Since, o.Sunset = true, since, sunset })
 }
 
 // Hidden keeps the endpoint out of the documentation. It is served like any other.

@@ -103,6 +103,9 @@ func (g *generation) annotate() error {
 
 // describeAPI adds the documents of the API to files: OpenAPI 3.1 from the manifest, and what swag makes of the annotations.
 func (g *generation) describeAPI(ctx context.Context, files map[string][]byte) (err error) {
+	if err := docs.CheckManifest(g.service); err != nil {
+		return err
+	}
 	scratch, err := os.MkdirTemp("", "plug-docs-")
 	if err != nil {
 		return fmt.Errorf("make scratch folder: %w", err)

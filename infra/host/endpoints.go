@@ -141,8 +141,10 @@ func failuresOf(r httpserver.Route) []manifest.Failure {
 	add(true, r.Fails...)
 	add(len(r.Options.Guards) > 0, app.Unauthorized, app.Forbidden)
 	add(!safe, app.Forbidden) // a page of another site made the request
-	add(len(r.Accepts) > 0, app.TooLarge, app.UnsupportedType)
-	add(r.Kind != "raw" && r.Request != nil && (r.Request.NumField() > 0 || reflect.PointerTo(r.Request).Implements(reflect.TypeFor[app.Validator]())),
+	typed := r.Kind != "raw"
+	add(len(r.Accepts) > 0, app.TooLarge)
+	add(len(r.Accepts) > 0 && typed, app.UnsupportedType)
+	add(typed && r.Request != nil && (r.Request.NumField() > 0 || reflect.PointerTo(r.Request).Implements(reflect.TypeFor[app.Validator]())),
 		app.Invalid)
 	add(r.Binary && safe, app.PreconditionFailed, app.RangeNotSatisfiable)
 	add(r.Timeout > 0, app.TimedOut)
@@ -153,7 +155,7 @@ func failuresOf(r httpserver.Route) []manifest.Failure {
 			byStatus[s] = append(byStatus[s], string(code))
 		}
 	}
-	if len(r.Accepts) > 0 {
+	if len(r.Accepts) > 0 && typed {
 		byStatus[http.StatusRequestTimeout] = []string{string(app.TimedOut)} // the body did not arrive in time
 	}
 	var all []manifest.Failure

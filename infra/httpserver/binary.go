@@ -74,7 +74,7 @@ func (x *exchange) sendBinary(e *endpoint, b *app.Binary) {
 		x.fail(x, app.Errorf(app.PreconditionFailed, "the content is not the one that If-Match names"))
 		return
 	}
-	if safe && b.ETag != "" && etagMatches(x.request.Header["If-None-Match"], b.ETag, true) {
+	if safe && etagMatches(x.request.Header["If-None-Match"], b.ETag, true) {
 		x.sendEmpty(http.StatusNotModified)
 		return
 	}

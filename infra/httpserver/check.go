@@ -3,6 +3,7 @@ package httpserver
 import (
 	"errors"
 	"fmt"
+	"mime"
 	"net/http"
 	"reflect"
 	"slices"
@@ -145,15 +146,31 @@ func (e *endpoint) applyOptions() (wrong []string) {
 	if len(o.Statuses) > 0 {
 		e.status = o.Statuses[0]
 	}
+	wrong = append(wrong, checkWords(o)...)
 	if slices.ContainsFunc(o.Guards, func(g app.GuardFunc) bool { return g == nil }) {
 		wrong = append(wrong, "a guard is nil")
 	}
 	e.deprecation = newDeprecation(o)
-	if !o.Sunset.IsZero() && (o.Since.IsZero() || o.Sunset.Before(o.Since)) {
+	if o.Deprecated && o.Since.IsZero() || !o.Sunset.IsZero() && o.Sunset.Before(o.Since) {
 		wrong = append(wrong, "app.Deprecated needs the day from which on the endpoint is deprecated, and a sunset that is not before it")
 	}
 	if len(o.Security) > 0 && len(o.Guards) == 0 {
 		wrong = append(wrong, "app.Secured documents what a guard asks for, and there is none: add app.Guard")
+	}
+	return wrong
+}
+
+// checkWords finds codes and media types that are none.
+func checkWords(o app.EndpointOptions) (wrong []string) {
+	for _, code := range o.Fails {
+		if !code.Known() {
+			wrong = append(wrong, fmt.Sprintf("app.Fails has the code %q, which is none of package app's", code))
+		}
+	}
+	for _, name := range slices.Concat(o.Produces, o.Accepts) {
+		if kind, _, err := mime.ParseMediaType(name); err != nil || !strings.Contains(kind, "/") {
+			wrong = append(wrong, fmt.Sprintf("%q is no media type; one is \"text/csv\"", name))
+		}
 	}
 	return wrong
 }
@@ -310,6 +327,20 @@ type Route struct {
 	Response reflect.Type
 }
 
+// hasJSON reports whether a declared request has members of a JSON body.
+func hasJSON(typ reflect.Type) bool {
+	if typ == nil || typ.Kind() != reflect.Struct {
+		return false
+	}
+	for f := range typ.Fields() {
+		sources, _, _ := sourcesOf(f)
+		if slices.Contains(sources, sourceJSON) || f.Anonymous && hasJSON(f.Type) {
+			return true
+		}
+	}
+	return false
+}
+
 // produces returns the media types of success, none where they are not known.
 func (e *endpoint) produces() []string {
 	switch {
@@ -333,6 +364,9 @@ func describeRoute(e *endpoint) Route {
 	r.Produces = e.produces()
 	if e.Raw != nil {
 		r.Request, r.Response, r.Accepts = e.Options.Takes, e.Options.Answers, e.Options.Accepts
+		if r.Accepts == nil && hasJSON(r.Request) {
+			r.Accepts = []string{"application/json"}
+		}
 		r.Handler = app.FunctionName(e.Raw)
 		return r
 	}

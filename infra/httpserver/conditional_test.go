@@ -37,6 +37,7 @@ func TestConditionsAndRangesOfBinaryAnswers(t *testing.T) {
 		{"GET", []string{`If-Match: "x"`, `If-None-Match: "v,1"`, "Range: bytes=1-2"}, 412, other, true},
 		{"HEAD", []string{`If-Match: "x"`}, 412, "", true},
 		{"GET", []string{`If-None-Match: W/"v,1"`}, 304, "", true},
+		{"GET", []string{`If-None-Match: *`}, 304, "", true},
 		{"GET", []string{`If-Match: "v,1"`, `If-None-Match: "v,1"`}, 304, "", true},
 		{"GET", []string{"Range: lines=1-2"}, 200, content, true},
 		{"GET", []string{"Range: bytes"}, 200, content, true},
@@ -70,6 +71,13 @@ func TestConditionsAndRangesOfBinaryAnswers(t *testing.T) {
 			b.POST(path, h)
 		}
 	})
+	tagless := serve(t, func(b *app.Boot) {
+		b.GET("/tagless", app.Handle(func(context.Context, nothing) (app.Binary, error) {
+			return app.Binary{ContentType: "text/plain", Bytes: []byte(content)}, nil
+		}))
+	})
+	require.Equal(t, 304, tagless.do("GET", "/tagless", "", `If-None-Match: *`).Code, "there is some content")
+	require.Equal(t, 200, tagless.do("GET", "/tagless", "", `If-None-Match: "v,1"`).Code)
 	for _, path := range []string{"/bytes", "/seekable", "/stream"} {
 		for _, c := range cases {
 			if path == "/stream" && !c.whole {

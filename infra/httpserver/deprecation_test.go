@@ -48,6 +48,9 @@ func TestDeclarationsThatDoNotFit(t *testing.T) {
 		"app.Takes and app.Answers are ": {app.Answers[app.Empty]()},
 		"a sunset that is not before it": {app.Deprecated(app.NewDate(2026, 1, 31), app.NewDate(2026, 1, 30))},
 		"needs the day from which on":    {app.Deprecated(app.Date{}, app.NewDate(2026, 1, 30))},
+		"needs the day from which ":      {app.Deprecated(app.Date{}, app.Date{})},
+		`the code "oops", which is none`: {app.Fails("oops")},
+		`"csv" is no media type`:         {app.Produces("csv")},
 	} {
 		s := httpserver.New(httpserver.Params{HTTP: benchSettings()})
 		problems := s.Check(endpointsOf(t, "odd.declared", func(b *app.Boot) { b.GET("/a", app.Handle(answerNothing), options...) }))

@@ -69,7 +69,8 @@ func routes() []manifest.Endpoint {
 		},
 		{
 			ID: "shop.sell_thing.feed", Method: "GET", Path: "/feed", Plugin: "shop.sell_thing", Source: "domains/shop/plugins/sell_thing.go:16",
-			Kind: "raw", Statuses: []int{200}, Failures: failures[:1], Produces: []string{"text/event-stream"},
+			Kind: "raw", Statuses: []int{200}, Failures: failures[:1], Produces: []string{"text/event-stream"}, Response: "app.Response[example.org/m/domains/shop/plugins.FeedData]",
+			Deprecated: &manifest.Deprecation{Since: "2026-01-31"},
 		},
 		{Method: "GET", Path: "/raw", Plugin: "shop.sell_thing", Source: "domains/shop/plugins/sell_thing.go:99", Kind: "raw", Hidden: true},
 	}
@@ -130,8 +131,9 @@ func (p *SellThingPlugin) picture(`)
 //	@ID			shop.sell_thing.feed
 //	@Summary	GET /feed
 //	@Produce	text/event-stream,json
-//	@Success	200	{file}		binary
+//	@Success	200	{object}	app.Response[FeedData]
 //	@Failure	400	{object}	app.Failure
+//	@Deprecated
 //	@Router		/feed [get]
 //
 //plug:derived`)

@@ -118,6 +118,9 @@ func (b block) rows() [][]string {
 	rows = append(rows, b.failures())
 	rows = append(rows, b.headers(ofAll)...)
 	rows = append(rows, b.security()...)
+	if b.Deprecated != nil && !slices.ContainsFunc(b.old.others, func(row []string) bool { return strings.EqualFold(row[0], "@Deprecated") }) {
+		rows = append(rows, []string{"@Deprecated", ""})
+	}
 	return append(rows, []string{"@Router", b.router() + " [" + strings.ToLower(b.Method) + "]"})
 }
 

@@ -81,12 +81,18 @@ func plain(comments []string) string {
 	return strings.TrimSpace(strings.Join(all, " "))
 }
 
+// question matches what "says" is left out before: "says which products there are".
+var question = regexp.MustCompile(`^(which|whether|how|what|where|when|who) `)
+
 // sentence turns a doc comment into a description: its first sentence without the name it begins with.
 func sentence(doc, name string) (first, rest string) {
 	doc = strings.Join(strings.Fields(doc), " ")
 	doc = strings.TrimPrefix(doc, name+" ")
-	for _, verb := range []string{"is ", "are ", "says ", "names "} {
+	for _, verb := range []string{"is ", "are "} {
 		doc = strings.TrimPrefix(doc, verb)
+	}
+	if next := strings.TrimPrefix(doc, "says "); question.MatchString(next) {
+		doc = next
 	}
 	first, rest = cutSentence(doc)
 	first = strings.TrimSuffix(first, ".")

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -191,7 +192,12 @@ func packageOf(e manifest.Endpoint) string {
 }
 
 // local is the name of a type, as reflection has it, as the file writes it.
-func (s source) local(name string) string { return strings.TrimPrefix(name, s.file.Name.Name+".") }
+func (s source) local(name string) string {
+	name = folders.ReplaceAllString(name, "") // of arguments, which reflection names in full
+	return strings.ReplaceAll(name, s.file.Name.Name+".", "")
+}
+
+var folders = regexp.MustCompile(`(?:[\w.~-]+/)+`)
 
 func (s source) print(e ast.Expr) string {
 	var b strings.Builder

@@ -235,6 +235,12 @@ func (p *project) describeRoute(r manifest.Endpoint) string {
 	for i, f := range r.Failures {
 		failures[i] = f.Status
 	}
+	if r.Hidden {
+		line += "; hidden from the documents of the API"
+	}
+	if r.Deprecated != nil {
+		line += "; deprecated since " + r.Deprecated.Since
+	}
 	return line + "; failures " + numbers(failures)
 }
 

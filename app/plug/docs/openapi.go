@@ -2,7 +2,9 @@ package docs
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -23,6 +25,56 @@ func OpenAPI(dir string, swagger []byte, service manifest.Service) ([]byte, erro
 		return nil, err
 	}
 	return openapi.Write(service, about, sources{comments: annotate.NewComments(dir), words: words, service: service})
+}
+
+// CheckManifest finds what no document could say, before swag is asked, whose messages would hide it: examples that are of another
+// type than their field, or none of its choices, and types of one name.
+func CheckManifest(service manifest.Service) error {
+	var problems []error
+	for _, conflict := range service.Components.Conflicts {
+		problems = append(problems, errors.New(conflict))
+	}
+	var walk func(s *manifest.Schema)
+	walk = func(s *manifest.Schema) {
+		for _, example := range s.Examples {
+			if !fits(example, s) {
+				problems = append(problems, fmt.Errorf("the example %q of %s is no %s that the field can have", fmt.Sprint(example), s.Comment, s.Type.Main()))
+			}
+		}
+		for _, part := range s.Parts() {
+			walk(part)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(service.Components.Schemas)) {
+		walk(service.Components.Schemas[name])
+	}
+	for _, e := range service.Endpoints {
+		for _, p := range e.Parameters {
+			walk(p.Schema)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// fits reports whether an example is of the type of its schema and, where there are some, one of its choices.
+func fits(example any, s *manifest.Schema) bool {
+	text := fmt.Sprint(example)
+	if len(s.Enum) > 0 && !slices.ContainsFunc(s.Enum, func(value any) bool { return fmt.Sprint(value) == text }) {
+		return false
+	}
+	switch s.Type.Main() {
+	case "integer":
+		_, isNumber := example.(json.Number)
+		return isNumber && !strings.ContainsAny(text, ".eE")
+	case "number":
+		_, isNumber := example.(json.Number)
+		return isNumber
+	case "boolean":
+		_, isBool := example.(bool)
+		return isBool
+	default:
+		return true
+	}
 }
 
 // sources are the words that the sources have.

@@ -1,6 +1,7 @@
 package docs_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -78,4 +79,25 @@ replace m/app.Big integer
 replace m/app.Decimal string
 replace m/app.On boolean
 `, string(docs.SwagOverrides(service)))
+}
+
+// An example that its field cannot have is named by the field, before swag is asked, which would say nothing of it.
+func TestCheckManifest(t *testing.T) {
+	t.Parallel()
+	service, _ := sold()
+	require.NoError(t, docs.CheckManifest(service))
+	price := service.Components.Schemas["Item"].Properties["price"]
+	price.Comment, price.Examples = "m/domains/shop/plugins.Item.Price", []any{"three"}
+	service.Endpoints[0].Parameters = []manifest.Parameter{
+		{Name: "sort", Schema: &manifest.Schema{Comment: "p.Sort", Type: types("string"), Enum: []any{"id"}, Examples: []any{"name"}}},
+		{Name: "on", Schema: &manifest.Schema{Comment: "p.On", Type: types("boolean"), Examples: []any{"yes"}}},
+		{Name: "n", Schema: &manifest.Schema{Comment: "p.N", Type: types("integer"), Examples: []any{json.Number("1.5")}}},
+		{Name: "ok", Schema: &manifest.Schema{Comment: "p.OK", Type: types("integer"), Examples: []any{json.Number("1")}}},
+	}
+	service.Components.Conflicts = []string{"two of one name"}
+	require.EqualError(t, docs.CheckManifest(service), `two of one name
+the example "three" of m/domains/shop/plugins.Item.Price is no number that the field can have
+the example "name" of p.Sort is no string that the field can have
+the example "yes" of p.On is no boolean that the field can have
+the example "1.5" of p.N is no integer that the field can have`)
 }

@@ -113,10 +113,13 @@ func TestWrite(t *testing.T) {
 	d.holds(t, sell+"x-codes", `["conflict","invalid","odd"]`)
 	d.holds(t, sell+"security", `[{"bearer":[]}]`)
 	d.holds(t, sell+"requestBody", `{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/Sale"}}}}`)
-	d.holds(t, sell+"responses 201", `{"description":"Sold","headers":{"Location":{"description":"Where","schema":{"type":"string"}}},
+	d.holds(t, sell+"responses 201", `{"description":"Sold","headers":{"Location":{"description":"Where","schema":{"type":"string"}},
+			"Deprecation":{"description":"The moment from which on the endpoint is deprecated (RFC 9745)","schema":{"type":"string"}},
+			"Sunset":{"description":"The moment from which on it may be gone (RFC 8594)","schema":{"type":"string"}}},
 		"content":{"application/json":{"schema":{"type":"object","required":["success","data","error"],"properties":{
 			"success":{"type":"boolean","enum":[true]},"error":{"type":"null"},"data":{"type":"array","items":{"$ref":"#/components/schemas/Sale"}}}}}}}`)
-	d.holds(t, sell+"responses 204", `{"description":"No Content"}`)
+	d.holds(t, sell+"responses 204 description", `"No Content"`)
+	d.holds(t, sell+"responses 204 content", `null`)
 	d.holds(t, sell+"responses 422", `{"$ref":"#/components/responses/UnprocessableEntity"}`)
 	d.holds(t, sell+"responses default", `{"$ref":"#/components/responses/Failure"}`)
 	d.holds(t, "components responses UnprocessableEntity content application/json schema", `{"allOf":[{"$ref":"#/components/schemas/Failure"},

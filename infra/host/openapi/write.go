@@ -300,7 +300,20 @@ func (w *writer) successes(o *Operation, e manifest.Endpoint, words Words) {
 	for _, status := range statuses {
 		r := Response{Description: cmp.Or(words.Answers[status], http.StatusText(status)), Headers: headersOf(words, status)}
 		r.Content = contentOf(e, status)
+		addDeprecation(r.Headers, e.Deprecated)
 		o.Responses[strconv.Itoa(status)] = r
+	}
+}
+
+// addDeprecation adds the headers of a deprecated endpoint.
+func addDeprecation(headers map[string]Header, d *manifest.Deprecation) {
+	if d == nil {
+		return
+	}
+	text := &manifest.Schema{Type: manifest.Types{"string"}}
+	headers["Deprecation"] = Header{Description: "The moment from which on the endpoint is deprecated (RFC 9745)", Schema: text}
+	if d.Sunset != "" {
+		headers["Sunset"] = Header{Description: "The moment from which on it may be gone (RFC 8594)", Schema: text}
 	}
 }
 

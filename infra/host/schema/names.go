@@ -81,7 +81,7 @@ func (s *Set) names(classes []string) (names, conflicts []string) {
 	for i, n := range s.named {
 		name := typeName(n.typ)
 		if other, taken := owner[name]; taken && other != n.typ {
-			conflicts = append(conflicts, fmt.Sprintf("%s and %s would both be called %s in the documents; give one the name of its feature", other, n.typ, name))
+			conflicts = append(conflicts, fmt.Sprintf("%s and %s would both be called %s in the documents; give one the name of its feature", comment(other, ""), comment(n.typ, ""), name))
 			name = qualified(n.typ)
 		} else {
 			owner[name] = n.typ

@@ -98,7 +98,9 @@ func shapes() []shape {
 type texts struct{}
 
 // Operation implements openapi.Texts.
-func (texts) Operation(manifest.Endpoint) openapi.Words { return openapi.Words{Description: "An odd shape."} }
+func (texts) Operation(manifest.Endpoint) openapi.Words {
+	return openapi.Words{Description: "An odd shape."}
+}
 
 // Declaration implements openapi.Texts.
 func (texts) Declaration(string) string { return "" }
