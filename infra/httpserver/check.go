@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -37,6 +38,7 @@ func (s *Server) Check(endpoints []app.Endpoint) []error {
 		}
 	}
 	problems = append(problems, trees.addHeads(endpoints)...)
+	problems = append(problems, differingNames(endpoints)...)
 	if len(problems) == 0 {
 		problems = s.rehearse(endpoints)
 	}
@@ -226,6 +228,29 @@ func (t routeTrees) addHeads(endpoints []app.Endpoint) (problems []error) {
 			if err := t.add(&e); err != nil {
 				problems = append(problems, err)
 			}
+		}
+	}
+	return problems
+}
+
+var wildcardName = regexp.MustCompile(`[:*](\w+)`)
+
+// differingNames finds routes of several methods that are one path with other names in it, of which a document can say one alone.
+func differingNames(endpoints []app.Endpoint) (problems []error) {
+	first := map[string]*app.Endpoint{}
+	for i := range endpoints {
+		e := &endpoints[i]
+		if e.Method == http.MethodHead || e.Options.Hidden {
+			continue
+		}
+		path := wildcardName.ReplaceAllString(e.Path, ":")
+		other := first[path]
+		switch {
+		case other == nil:
+			first[path] = e
+		case other.Method != e.Method && wildcardName.ReplaceAllString(other.Path, ":$1") != wildcardName.ReplaceAllString(e.Path, ":$1"):
+			problems = append(problems, fmt.Errorf("%s: it is the path of %s with other names in it; the documents have one for both: use the same names",
+				describe(e), describe(other)))
 		}
 	}
 	return problems

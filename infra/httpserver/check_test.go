@@ -50,6 +50,12 @@ type (
 	unknownRule struct {
 		Name string `json:"name" binding:"required,nosuchrule"`
 	}
+	textAsText struct {
+		All   []int64 `json:"all,string"` //nolint:staticcheck // it is the mistake under test
+		Fine  int     `json:"fine,string"`
+		Also  *uint8  `json:"also,string"`
+		Ratio float32 `json:"ratio,string"`
+	}
 	badParameter struct {
 		Name string `json:"name" binding:"required,min=abc"`
 	}
@@ -216,6 +222,8 @@ func TestCheckNamesEveryMistake(t *testing.T) {
 		"binary by pointer":    {func(b *app.Boot) { b.GET("/a", handle[nothing, *app.Binary]()) }, "the response must be app.Binary itself"},
 		"duplicate route":      {func(b *app.Boot) { b.GET("/a", ok); b.GET("/a", ok) }, "the route conflicts with that of GET /a of plugin shop.feature"},
 		"differing names":      {func(b *app.Boot) { b.Raw("GET", "/u/:id", raw); b.Raw("GET", "/u/:user/x", raw) }, `they call the same segment ":user" and ":id"; use one name`},
+		"names of two methods": {func(b *app.Boot) { b.Raw("GET", "/u/:id", raw); b.Raw("DELETE", "/u/:user", raw) }, `it is the path of plugin shop.feature`},
+		"text as text":         {func(b *app.Boot) { b.GET("/a", handle[nothing, textAsText]()) }, "response field textAsText.All has the json option string, which is for numbers alone"},
 		"rest beside static":   {func(b *app.Boot) { b.Raw("GET", "/f/x", raw); b.Raw("GET", "/f/*rest", raw) }, `"*rest" takes every path there`},
 		"static beside rest":   {func(b *app.Boot) { b.Raw("GET", "/f/*rest", raw); b.Raw("GET", "/f/x", raw) }, `"*rest" already takes every path there`},
 		"rest twice":           {func(b *app.Boot) { b.Raw("GET", "/f/*rest", raw); b.Raw("GET", "/f/*rest", raw) }, "they are the same route"},

@@ -128,7 +128,7 @@ func (c *responseChecker) checkStruct(typ reflect.Type, where string) {
 			c.problem("%s is secret and must not be in a response", at)
 		}
 		tag, tagged := f.Tag.Lookup("json")
-		name, _, _ := strings.Cut(tag, ",")
+		name, options, _ := strings.Cut(tag, ",")
 		switch {
 		case opaque || (!f.IsExported() && !f.Anonymous) || tag == "-":
 			continue
@@ -136,8 +136,16 @@ func (c *responseChecker) checkStruct(typ reflect.Type, where string) {
 			c.check(f.Type, at)
 		case name == "" && f.IsExported():
 			c.problem(`%s has no name: add json:"…", or json:"-" to keep it back`, at)
+		case slices.Contains(strings.Split(options, ","), "string") && !isPlainNumber(f.Type):
+			c.problem("%s has the json option string, which is for numbers alone", at)
 		default:
 			c.check(f.Type, at)
 		}
 	}
+}
+
+// isPlainNumber reports whether typ is a number, or a pointer to one, that is written as its kind.
+func isPlainNumber(typ reflect.Type) bool {
+	typ = under(typ)
+	return !hasMarshaler(typ) && typ.Kind() >= reflect.Int && typ.Kind() <= reflect.Float64
 }
