@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -170,6 +171,7 @@ func TestTheStandardLoggerIsOurs(t *testing.T) {
 // A closed terminal, a reload by habit: SIGHUP killed the service within 8 ms, and requests with it.
 func TestHangUpStopsLikeATermination(t *testing.T) {
 	t.Parallel()
+	hearHangups()
 	c := spawn(t, "load")
 	url := soon(t, c.addr, "the start")
 	done := make(chan int, 1)
@@ -190,9 +192,18 @@ func TestHangUpStopsLikeATermination(t *testing.T) {
 	require.Contains(t, c.stderr.String(), `"message":"stopping","cause":"hangup"`)
 }
 
+// hearHangups has child processes get SIGHUP although the tests were started with nohup(1): they inherit that it is ignored, and
+// not that it is handled.
+func hearHangups() {
+	if signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	}
+}
+
 // SIGHUP ends a command as SIGTERM does, and a second one at once.
 func TestHangUpTwice(t *testing.T) {
 	t.Parallel()
+	hearHangups()
 	c := spawn(t, "hangs at stop", "APP_LIFECYCLE_STOP_TIMEOUT=10m")
 	soon(t, c.addr, "the start")
 	require.NoError(t, c.cmd.Process.Signal(syscall.SIGHUP))
