@@ -32,8 +32,9 @@ func (a *App) endpoints() ([]manifest.Endpoint, manifest.Components, error) {
 		schemas = append(schemas, schemasOf(e)...)
 	}
 	components, conflicts := set.Components(schemas...)
+	ruled := withRules(components)
 	for i := range all {
-		all[i].Rules = append(all[i].Rules, rulesOf(all[i], components)...)
+		all[i].Rules = append(all[i].Rules, rulesOf(all[i], ruled)...)
 	}
 	return all, manifest.Components{Schemas: components, Forms: set.Forms(), Conflicts: conflicts}, nil
 }
@@ -164,6 +165,25 @@ func failuresOf(r httpserver.Route) []manifest.Failure {
 	}
 	slices.SortFunc(all, func(x, y manifest.Failure) int { return x.Status - y.Status })
 	return all
+}
+
+// withRules returns those of the named schemas that have rules, or refer to one that has. The ways through many types that hold each
+// other are too many to look for rules where there are none.
+func withRules(components map[string]*manifest.Schema) map[string]*manifest.Schema {
+	ruled := map[string]*manifest.Schema{}
+	var has func(s *manifest.Schema) bool
+	has = func(s *manifest.Schema) bool {
+		return len(s.Rules) > 0 || ruled[s.RefName()] != nil || slices.ContainsFunc(s.Parts(), has)
+	}
+	for before := -1; before < len(ruled); {
+		before = len(ruled)
+		for name, s := range components {
+			if ruled[name] == nil && has(s) {
+				ruled[name] = s
+			}
+		}
+	}
+	return ruled
 }
 
 // rulesOf collects the rules of an endpoint that no schema says, each with the field that it is about.

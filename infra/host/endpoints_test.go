@@ -205,3 +205,49 @@ func TestOperationsHaveIDsOfTheirOwn(t *testing.T) {
 	}
 	require.Len(t, ids, 4)
 }
+
+// kin is one of many types that hold each other.
+type (
+	kin struct {
+		A *kin  `json:"a"`
+		B *kinB `json:"b"`
+		C *kinC `json:"c"`
+		D *kinD `json:"d"`
+		E *kinE `json:"e"`
+		F *kinF `json:"f"`
+		G *kinG `json:"g"`
+		H *kinH `json:"h"`
+		I *kinI `json:"i"`
+		J *kinJ `json:"j"`
+		K *kinK `json:"k"`
+		L *kinL `json:"l"`
+	}
+	kinB kin
+	kinC kin
+	kinD kin
+	kinE kin
+	kinF kin
+	kinG kin
+	kinH kin
+	kinI kin
+	kinJ kin
+	kinK kin
+	kinL kin
+)
+
+// Each way through types that hold each other was looked at for rules, of which there are millions: the first look at the document
+// never ended. Where no type has a rule that is listed, none is looked for.
+func TestManyTypesThatHoldEachOtherAreDescribed(t *testing.T) {
+	t.Parallel()
+	all, components := endpointsOf(t, func(b *app.Boot) {
+		b.POST("/a", app.Handle(func(context.Context, struct {
+			Kin  *kin   `json:"kin"`
+			Mail string `json:"mail" binding:"required,email"`
+		},
+		) (describedEmpty, error) {
+			return describedEmpty{}, nil
+		}))
+	})
+	require.Len(t, components.Schemas, 13)
+	require.Equal(t, []manifest.Rule{{Field: "mail", Rule: "email", Says: "email"}}, all[0].Rules)
+}

@@ -69,3 +69,41 @@ func TestAnEncodingThatPanicsOnNothingIsNoProblem(t *testing.T) {
 		require.Empty(t, problems)
 	})
 }
+
+// family is one of many types that hold each other.
+type (
+	family struct {
+		A *family  `json:"a"`
+		B *familyB `json:"b"`
+		C *familyC `json:"c"`
+		D *familyD `json:"d"`
+		E *familyE `json:"e"`
+		F *familyF `json:"f"`
+		G *familyG `json:"g"`
+		H *familyH `json:"h"`
+		I *familyI `json:"i"`
+		J *familyJ `json:"j"`
+		K *familyK `json:"k"`
+		L *familyL `json:"l"`
+	}
+	familyB family
+	familyC family
+	familyD family
+	familyE family
+	familyF family
+	familyG family
+	familyH family
+	familyI family
+	familyJ family
+	familyK family
+	familyL family
+)
+
+// Each way through types that hold each other was looked at, of which there are millions: the start took minutes.
+func TestManyTypesThatHoldEachOther(t *testing.T) {
+	t.Parallel()
+	problems := httpserver.New(httpserver.Params{HTTP: benchSettings()}).Check(endpointsOf(t, "shop.feature", func(b *app.Boot) {
+		b.POST("/a", handle[family, family]())
+	}))
+	require.Empty(t, problems)
+}

@@ -97,7 +97,7 @@ func compileRequest(method string, pathParams []string, typ reflect.Type, strict
 		c.problem("the request must be a struct, not %s", typ)
 		return nil, c.problems
 	}
-	if why := forbidden(typ, nil); why != "" {
+	if why := forbidden(typ, map[reflect.Type]bool{}); why != "" {
 		c.problem("the request %s", why)
 		return nil, c.problems
 	}
@@ -360,33 +360,13 @@ func (c *planner) checkFiles() {
 	}
 }
 
-const holdsItself = "which holds itself and no struct on the way: put it into a struct, as in struct { Children []Node }"
-
-// isEndless reports whether typ is a list, map or pointer that holds itself, with no struct on the way.
-func isEndless(typ reflect.Type) bool {
-	seen := map[reflect.Type]bool{}
-	for !seen[typ] {
-		seen[typ] = true
-		switch {
-		case isCollection(typ), typ.Kind() == reflect.Pointer:
-			typ = typ.Elem()
-		case IsOptional(typ):
-			value, _ := typ.FieldByName("Value")
-			typ = value.Type
-		default:
-			return false
-		}
-	}
-	return true
-}
-
 // forbidden returns why a request type cannot be filled from a request at all, or "". A context or a job in
 // a request would smuggle I/O into a CPU-bound handler, or outlive its request.
-func forbidden(typ reflect.Type, seen []reflect.Type) string {
-	if slices.Contains(seen, typ) {
+func forbidden(typ reflect.Type, seen map[reflect.Type]bool) string {
+	if seen[typ] {
 		return ""
 	}
-	seen = append(seen, typ)
+	seen[typ] = true
 	switch {
 	case typ == jobType || typ.Implements(jobType):
 		return "contains an app.Job: the host gives it to the handler, a request cannot carry it"

@@ -169,6 +169,26 @@ func element(typ reflect.Type) reflect.Type {
 	return typ
 }
 
+const holdsItself = "which holds itself and no struct on the way: put it into a struct, as in struct { Children []Node }"
+
+// isEndless reports whether typ is a list, map or pointer that holds itself, with no struct on the way.
+func isEndless(typ reflect.Type) bool {
+	seen := map[reflect.Type]bool{}
+	for !seen[typ] {
+		seen[typ] = true
+		switch {
+		case isCollection(typ), typ.Kind() == reflect.Pointer:
+			typ = typ.Elem()
+		case IsOptional(typ):
+			value, _ := typ.FieldByName("Value")
+			typ = value.Type
+		default:
+			return false
+		}
+	}
+	return true
+}
+
 // field checks the rules of one field, each by itself.
 func (c *ruleChecker) field(f reflect.StructField, tag string) {
 	typ, outer, inside := f.Type, f.Type, false

@@ -18,6 +18,30 @@ import (
 
 func number(n int) stdjson.Number { return stdjson.Number(strconv.Itoa(n)) }
 
+// numeral returns the number that text is in Go, as JSON writes it: ".5" and "+1" are numbers in Go alone. JSON has no word for
+// what is not finite.
+func numeral(text string) (stdjson.Number, bool) {
+	f, err := strconv.ParseFloat(text, 64)
+	switch {
+	case err != nil || math.IsInf(f, 0) || math.IsNaN(f):
+		return "", false
+	case stdjson.Valid([]byte(text)):
+		return stdjson.Number(text), true
+	default:
+		return stdjson.Number(strconv.FormatFloat(f, 'g', -1, 64)), true
+	}
+}
+
+// whole returns the whole number that lies beside the one that text is, which the validator reads as Go does: "0x10" is 16, and
+// "010" is 8. What is none stays as it is.
+func whole(text string, beside int64) string {
+	n, ok := new(big.Int).SetString(text, 0)
+	if !ok {
+		return text
+	}
+	return n.Add(n, big.NewInt(beside)).String()
+}
+
 // scalarSchema describes a text, a truth value or a number.
 func scalarSchema(typ reflect.Type) *manifest.Schema {
 	switch typ.Kind() {

@@ -2,8 +2,6 @@ package schema
 
 import (
 	"encoding/json"
-	"math"
-	"math/big"
 	"reflect"
 	"regexp"
 	"slices"
@@ -296,30 +294,6 @@ func set(limit *json.Number, text string) bool {
 		*limit = n
 	}
 	return ok
-}
-
-// numeral returns the number that text is in Go, as JSON writes it: ".5" and "+1" are numbers in Go alone. JSON has no word for
-// what is not finite.
-func numeral(text string) (json.Number, bool) {
-	f, err := strconv.ParseFloat(text, 64)
-	switch {
-	case err != nil || math.IsInf(f, 0) || math.IsNaN(f):
-		return "", false
-	case json.Valid([]byte(text)):
-		return json.Number(text), true
-	default:
-		return json.Number(strconv.FormatFloat(f, 'g', -1, 64)), true
-	}
-}
-
-// whole returns the whole number that lies beside the one that text is, which the validator reads as Go does: "0x10" is 16, and
-// "010" is 8. What is none stays as it is.
-func whole(text string, beside int64) string {
-	n, ok := new(big.Int).SetString(text, 0)
-	if !ok {
-		return text
-	}
-	return n.Add(n, big.NewInt(beside)).String()
 }
 
 // addText adds a rule about a text. A format says only what kind of text is asked for, so its rule is listed as well.
