@@ -174,17 +174,23 @@ func (w oldWriter) parts(m map[string]any, s *manifest.Schema) {
 			all = append(all, w.schema(part))
 		}
 	}
+	name := w.typeOf(s.AnyOf)
 	switch {
 	case len(all) == 0:
+	case slices.ContainsFunc(s.AnyOf, isNull) && (len(all) > 1 || name == ""): // of what has no one type, null is an alternative
+		m["anyOf"] = append(all, map[string]any{"type": "string", "nullable": true})
 	case len(s.AnyOf) > 0 && len(all) > 1:
 		m["anyOf"] = all
 	default:
 		m["allOf"] = all
-		if name := w.typeOf(s.AnyOf); name != "" {
+		if name != "" {
 			m["type"], m["nullable"] = name, true
 		}
 	}
 }
+
+// isNull reports whether s allows null alone.
+func isNull(s *manifest.Schema) bool { return len(s.Type) == 1 && s.Type[0] == "null" }
 
 // typeOf returns the type of what is referred to, where null is the other alternative.
 func (w oldWriter) typeOf(alternatives []*manifest.Schema) string {
