@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,6 +23,9 @@ func Current(built []byte, service manifest.Service) (document []byte, stale boo
 	}
 	old.Info.Title, old.Info.Version = cmp.Or(old.Info.Title, "API"), cmp.Or(old.Info.Version, "0.0.0")
 	about := About{Info: old.Info, SecuritySchemes: old.Components.SecuritySchemes}
+	// What keeps make docs from writing a document, there is somebody to mend; a running service shows the nearest.
+	service.Components.Conflicts = nil
+	service.Endpoints = withKnownSecurity(service.Endpoints, about.SecuritySchemes)
 	document, err = Write(service, about, wordsOf(old))
 	if err != nil {
 		return built, false, err
@@ -35,6 +39,15 @@ func Current(built []byte, service manifest.Service) (document []byte, stale boo
 		return built, false, err
 	}
 	return document, true, nil
+}
+
+// withKnownSecurity leaves security schemes out that nobody has defined.
+func withKnownSecurity(endpoints []manifest.Endpoint, schemes map[string]any) []manifest.Endpoint {
+	endpoints = slices.Clone(endpoints)
+	for i := range endpoints {
+		endpoints[i].Security = slices.DeleteFunc(slices.Clone(endpoints[i].Security), func(name string) bool { return schemes[name] == nil })
+	}
+	return endpoints
 }
 
 // withoutWords leaves of a document what does not come from comments.

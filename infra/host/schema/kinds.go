@@ -197,20 +197,6 @@ func withFormRule(s *manifest.Schema, use Use) *manifest.Schema {
 	return s
 }
 
-// declaredForm is the schema that a type tells of itself, nil when it tells none that can be read.
-func declaredForm(typ reflect.Type) (form *manifest.Schema) {
-	defer func() { _ = recover() }() // a method that an embedded pointer brings cannot be called on the zero value
-	teller, ok := reflect.TypeAssert[app.SchemaTeller](reflect.New(typ))
-	if !ok {
-		return nil
-	}
-	s := new(manifest.Schema)
-	if err := stdjson.Unmarshal([]byte(teller.JSONSchema()), s); err != nil {
-		return nil
-	}
-	return s
-}
-
 // probe tells the JSON types of what values of typ are written as, by writing some.
 func probe(typ reflect.Type) *manifest.Schema {
 	kinds := map[string]bool{}

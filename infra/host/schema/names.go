@@ -26,6 +26,7 @@ func placeholder(n int) string { return "\x00" + strconv.Itoa(n) }
 func (s *Set) Components(schemas ...*manifest.Schema) (components map[string]*manifest.Schema, conflicts []string) {
 	classes := s.classes()
 	names, conflicts := s.names(classes)
+	conflicts = append(conflicts, s.faults...)
 	components = map[string]*manifest.Schema{}
 	for i, n := range s.named {
 		resolve(n.schema, names)

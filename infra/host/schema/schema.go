@@ -7,6 +7,7 @@ package schema
 
 import (
 	"reflect"
+	"slices"
 
 	"plugboard/app"
 	"plugboard/infra/host/manifest"
@@ -30,6 +31,7 @@ type Set struct {
 	known  map[key]int
 	named  []named
 	forms  map[string]string
+	faults []string // of what types tell of themselves
 }
 
 type key struct {
@@ -72,6 +74,9 @@ func (s *Set) Of(typ reflect.Type, use Use) *manifest.Schema {
 	case httpserver.IsOptional(typ):
 		value, _ := typ.FieldByName("Value")
 		return orNull(s.Of(value.Type, use))
+	}
+	if why := declaredFault(typ); why != "" && !slices.Contains(s.faults, why) {
+		s.faults = append(s.faults, why)
 	}
 	if form, ok := ownForm(typ, use); ok {
 		if s.forms != nil && typ.PkgPath() != "" {
