@@ -191,6 +191,7 @@ func (s *confined) under(name string, lasting time.Duration, load func(context.C
 		require.Eventually(s.t, func() bool { return s.upload(s.t.Context(), upload) == http.StatusCreated },
 			patience(), 50*time.Millisecond, "%s: it is not back to normal", name)
 	}
+	require.Zero(s.t, s.answered[http.StatusMisdirectedRequest].Load(), "%s: a load that is not let in is none", name)
 	require.Less(s.t, most, 450<<20, "%s: the process held too much", name)
 	s.t.Logf("%s: %d answers in between, the slowest after %s; %d MiB at most; back after %s; so far 201: %d, 503: %d, others: %s",
 		name, asked, slowest.Round(time.Millisecond), most>>20, time.Since(ended).Round(time.Millisecond),
@@ -242,7 +243,7 @@ func (s *confined) stallUpload(ctx context.Context, form formBody) {
 	if conn == nil {
 		return
 	}
-	_, _ = fmt.Fprintf(conn, "POST /images HTTP/1.1\r\nHost: a\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", form.contentType, len(form.body))
+	_, _ = fmt.Fprintf(conn, "POST /images HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", form.contentType, len(form.body))
 	go func() { _, _ = conn.Write(form.body[:len(form.body)-1]) }() // it may be refused before all is sent
 	if answer, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
 		s.note(answer)
@@ -257,7 +258,7 @@ func (s *confined) leaveImage(ctx context.Context) {
 		return
 	}
 	_ = conn.(*net.TCPConn).SetReadBuffer(4096) //nolint:forcetypeassert // dialed as such
-	_, _ = io.WriteString(conn, "GET /images/1/content HTTP/1.1\r\nHost: a\r\n\r\n")
+	_, _ = io.WriteString(conn, "GET /images/1/content HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	select {
 	case <-ctx.Done():
 	case <-time.After(15 * time.Second): // the service gives up before
