@@ -40,7 +40,7 @@ func TestDescriptionAndServiceAgreeOnOddShapes(t *testing.T) {
 	doc := readDocument(t, documentOf(t, odd(t)), nil)
 	samples := map[string][]request{}
 	for _, s := range oddshapes.Shapes() {
-		o := doc.operation(t, s.Method, openapi.Template(s.Path))
+		o := doc.operation(t, s.Method, manifest.Endpoint{Path: s.Path}.Template())
 		for _, x := range s.Exchanges {
 			samples[o.id] = append(samples[o.id], o.sample(t, x))
 		}

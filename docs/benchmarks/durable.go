@@ -68,15 +68,11 @@ func compareDurableSQLite(ctx context.Context, b *bench) (measure.Section, error
 // compareDurablePostgres measures durable events on Postgres.
 func compareDurablePostgres(ctx context.Context, b *bench) (measure.Section, error) {
 	section := measure.Section{Title: "Durable events on Postgres"}
-	pg, err := openPostgres(ctx, b)
-	if err != nil {
-		section.Skipped = "there is no Postgres: " + err.Error()
-		b.say("NOT MEASURED: %s: %s", section.Title, section.Skipped)
-		return section, nil
-	}
-	section.Config = durableConfig(pg.describe, riverPostgresConfig)
-	section.Findings, err = racePostgres(ctx, b, pg)
-	return section, errors.Join(err, pg.close())
+	err := b.onPostgres(ctx, &section, "there is no Postgres: ", func(pg *postgres) ([]measure.Finding, error) {
+		section.Config = durableConfig(pg.describe, riverPostgresConfig)
+		return racePostgres(ctx, b, pg)
+	})
+	return section, err
 }
 
 func racePostgres(ctx context.Context, b *bench, pg *postgres) ([]measure.Finding, error) {

@@ -129,15 +129,8 @@ func compareGrowth(ctx context.Context, b *bench) (measure.Section, error) {
 	if err != nil {
 		return section, err
 	}
-	pg, err := openPostgres(ctx, b)
-	if err != nil {
-		section.Skipped = "on Postgres: there is none: " + err.Error()
-		b.say("NOT MEASURED: %s: %s", section.Title, section.Skipped)
-		return section, nil
-	}
-	findings, err = newGrowth(b, pg).run(ctx)
-	section.Findings = append(section.Findings, findings...)
-	return section, errors.Join(err, pg.close())
+	err = b.onPostgres(ctx, &section, "on Postgres: there is none: ", func(pg *postgres) ([]measure.Finding, error) { return newGrowth(b, pg).run(ctx) })
+	return section, err
 }
 
 func (g *growth) run(ctx context.Context) ([]measure.Finding, error) {

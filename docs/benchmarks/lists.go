@@ -46,15 +46,10 @@ func compareLists(ctx context.Context, b *bench) (measure.Section, error) {
 	if err != nil {
 		return section, err
 	}
-	pg, err := openPostgres(ctx, b)
-	if err != nil {
-		section.Skipped = "on Postgres: there is none: " + err.Error()
-		b.say("NOT MEASURED: %s: %s", section.Title, section.Skipped)
-		return section, nil
-	}
-	findings, err = b.compareListsOn(ctx, plan, "Postgres", pg.list)
-	section.Findings = append(section.Findings, findings...)
-	return section, errors.Join(err, pg.close())
+	err = b.onPostgres(ctx, &section, "on Postgres: there is none: ", func(pg *postgres) ([]measure.Finding, error) {
+		return b.compareListsOn(ctx, plan, "Postgres", pg.list)
+	})
+	return section, err
 }
 
 // makeList makes a database whose tables migrate makes, fills it, and returns its URL.

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"plugboard/docs/benchmarks/measure"
 )
 
 // postgres is the server the comparisons on Postgres use. Everything is made in schemas of their own, which
@@ -49,6 +51,20 @@ func locatePostgres(ctx context.Context, b *bench) (at string, end func() error,
 		return nil
 	}
 	return strings.TrimSpace(string(out)), end, nil
+}
+
+// onPostgres adds to a section what race finds on Postgres. Where there is none, the section says so, with the given words before
+// the reason, and so does the progress.
+func (b *bench) onPostgres(ctx context.Context, section *measure.Section, words string, race func(*postgres) ([]measure.Finding, error)) error {
+	pg, err := openPostgres(ctx, b)
+	if err != nil {
+		section.Skipped = words + err.Error()
+		b.say("NOT MEASURED: %s: %s", section.Title, section.Skipped)
+		return nil
+	}
+	findings, err := race(pg)
+	section.Findings = append(section.Findings, findings...)
+	return errors.Join(err, pg.close())
 }
 
 // openPostgres connects to the server. A server that does not sync its commits is refused, since nothing is to be

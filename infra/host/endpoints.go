@@ -29,7 +29,7 @@ func (a *App) endpoints() ([]manifest.Endpoint, manifest.Components, error) {
 	nameOperations(all, routes)
 	var schemas []*manifest.Schema
 	for _, e := range all {
-		schemas = append(schemas, schemasOf(e)...)
+		schemas = append(schemas, e.Schemas()...)
 	}
 	components, conflicts := set.Components(schemas...)
 	ruled := withRules(components)
@@ -37,20 +37,6 @@ func (a *App) endpoints() ([]manifest.Endpoint, manifest.Components, error) {
 		all[i].Rules = append(all[i].Rules, rulesOf(all[i], ruled)...)
 	}
 	return all, manifest.Components{Schemas: components, Forms: set.Forms(), Conflicts: conflicts}, nil
-}
-
-// schemasOf are the outermost schemas of an endpoint.
-func schemasOf(e manifest.Endpoint) []*manifest.Schema {
-	var all []*manifest.Schema
-	for _, p := range e.Parameters {
-		all = append(all, p.Schema)
-	}
-	for _, s := range []*manifest.Schema{e.Body, e.Data} {
-		if s != nil {
-			all = append(all, s)
-		}
-	}
-	return all
 }
 
 // describeEndpoint describes a route but for its operation's ID, which is told by all together.
@@ -73,7 +59,7 @@ func describeEndpoint(set *schema.Set, r httpserver.Route) manifest.Endpoint {
 			e.Rules = append(e.Rules, manifest.Rule{Rule: "validate", Says: "rules across fields"})
 		}
 	}
-	e.Parameters = withPath(e.Parameters, r.Path)
+	e.Parameters = withPath(e)
 	if r.Response != nil && !r.Binary {
 		e.Response = r.Response.String()
 		e.Data = set.Of(r.Response, schema.Use{Answer: true})
@@ -92,15 +78,14 @@ func deprecationOf(o app.EndpointOptions) *manifest.Deprecation {
 	return d
 }
 
-var pathParameter = regexp.MustCompile(`[:*](\w+)`)
-
-// withPath adds the parameters of the path that nothing describes: a raw endpoint reads them by itself.
-func withPath(parameters []manifest.Parameter, path string) []manifest.Parameter {
-	for _, m := range pathParameter.FindAllStringSubmatch(path, -1) {
-		known := func(p manifest.Parameter) bool { return p.In == "path" && p.Name == m[1] }
+// withPath returns the parameters of an endpoint with those of its path that nothing describes: a raw endpoint reads them by itself.
+func withPath(e manifest.Endpoint) []manifest.Parameter {
+	parameters := e.Parameters
+	for _, name := range e.PathParameters() {
+		known := func(p manifest.Parameter) bool { return p.In == "path" && p.Name == name }
 		if !slices.ContainsFunc(parameters, known) {
 			parameters = append(parameters, manifest.Parameter{
-				Name: m[1], In: "path", Required: true, Schema: &manifest.Schema{Type: manifest.Types{"string"}},
+				Name: name, In: "path", Required: true, Schema: &manifest.Schema{Type: manifest.Types{"string"}},
 			})
 		}
 	}

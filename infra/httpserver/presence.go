@@ -70,12 +70,12 @@ func appliedRules(f reflect.StructField, givenZero bool) string {
 	var applied []string
 	for rule := range strings.SplitSeq(f.Tag.Get("binding"), ",") {
 		switch {
-		case rule == "dive" && isCollection(under(typ)):
-			outer, typ, inside = typ, under(typ).Elem(), true
-		case rule == "keys" && under(outer).Kind() == reflect.Map:
-			typ = under(outer).Key()
-		case rule == "endkeys" && isCollection(under(outer)):
-			typ = under(outer).Elem()
+		case rule == "dive" && isCollection(Ruled(typ)):
+			outer, typ, inside = typ, Ruled(typ).Elem(), true
+		case rule == "keys" && Ruled(outer).Kind() == reflect.Map:
+			typ = Ruled(outer).Key()
+		case rule == "endkeys" && isCollection(Ruled(outer)):
+			typ = Ruled(outer).Elem()
 		case rule == "required" && !inside && !nilTells(typ):
 			continue
 		case isOmit(rule) && !nilTells(typ) && (inside || given):

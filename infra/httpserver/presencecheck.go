@@ -127,7 +127,7 @@ func (c *ruleChecker) inside(f reflect.StructField, rule, name string, typ refle
 
 // uniqueBy reports a rule "unique=Field" on a list whose elements have no such field.
 func (c *ruleChecker) uniqueBy(f reflect.StructField, field string, typ reflect.Type) bool {
-	typ = under(typ)
+	typ = Ruled(typ)
 	if field == "" || typ.Kind() != reflect.Slice {
 		return false
 	}

@@ -146,6 +146,6 @@ func (c *responseChecker) checkStruct(typ reflect.Type, where string) {
 
 // isPlainNumber reports whether typ is a number, or a pointer to one, that is written as its kind.
 func isPlainNumber(typ reflect.Type) bool {
-	typ = under(typ)
+	typ = Ruled(typ)
 	return !hasMarshaler(typ) && typ.Kind() >= reflect.Int && typ.Kind() <= reflect.Float64
 }

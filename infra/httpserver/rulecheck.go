@@ -133,9 +133,9 @@ func (c *ruleChecker) elements(f reflect.StructField) {
 			dives++
 		}
 	}
-	typ := under(f.Type)
+	typ := Ruled(f.Type)
 	for isCollection(typ) {
-		typ = under(typ.Elem())
+		typ = Ruled(typ.Elem())
 		dives--
 	}
 	if dives < 0 && hasRules(typ, map[reflect.Type]bool{}) {
@@ -145,7 +145,7 @@ func (c *ruleChecker) elements(f reflect.StructField) {
 
 // hasRules reports whether a field of typ, or of what it holds, has a rule.
 func hasRules(typ reflect.Type, seen map[reflect.Type]bool) bool {
-	typ = under(element(typ))
+	typ = Ruled(element(typ))
 	if typ.Kind() != reflect.Struct || seen[typ] || typ == timeType || typ == fileType.Elem() {
 		return false
 	}
@@ -197,15 +197,15 @@ func (c *ruleChecker) field(f reflect.StructField, tag string) {
 		switch {
 		case strings.Contains(rule, "|"):
 			c.alternatives(c.prefix+f.Name, rule, typ)
-		case name == "dive" && !isCollection(under(typ)), name == "keys" && under(outer).Kind() != reflect.Map:
+		case name == "dive" && !isCollection(Ruled(typ)), name == "keys" && Ruled(outer).Kind() != reflect.Map:
 			c.problem("request field %s: the rule %q does not fit a %s", c.prefix+f.Name, rule, typ)
 			return
 		case name == "dive":
-			outer, typ, inside = typ, under(typ).Elem(), true
+			outer, typ, inside = typ, Ruled(typ).Elem(), true
 		case name == "keys":
-			typ = under(outer).Key()
+			typ = Ruled(outer).Key()
 		case name == "endkeys":
-			typ = under(outer).Elem()
+			typ = Ruled(outer).Elem()
 		case slices.Contains(ioRules, name):
 			c.problem("request field %s: the rule %q looks at the disk or the network, which validation must not do", c.prefix+f.Name, name)
 		case inside && c.inside(f, rule, name, typ), name == "unique" && c.uniqueBy(f, parameter, typ):
@@ -235,8 +235,8 @@ func isCollection(typ reflect.Type) bool {
 	return typ.Kind() == reflect.Slice || typ.Kind() == reflect.Array || typ.Kind() == reflect.Map
 }
 
-// under returns what the rules of a field of typ are about: typ without pointers and app.Optional.
-func under(typ reflect.Type) reflect.Type {
+// Ruled returns what the rules of a field of typ are about: typ without pointers and app.Optional.
+func Ruled(typ reflect.Type) reflect.Type {
 	for typ.Kind() == reflect.Pointer {
 		typ = typ.Elem()
 	}
@@ -244,7 +244,7 @@ func under(typ reflect.Type) reflect.Type {
 		return typ
 	}
 	value, _ := typ.FieldByName("Value")
-	return under(value.Type)
+	return Ruled(value.Type)
 }
 
 // isStructural reports whether a rule needs the other fields or only steers validation, so that it cannot be
@@ -259,7 +259,7 @@ func isStructural(name string) bool {
 }
 
 func (c *ruleChecker) rule(field, rule string, typ reflect.Type) {
-	typ = under(typ)
+	typ = Ruled(typ)
 	sample := sampleOf(typ)
 	if why := c.panics(func() { _ = c.rules.VarWithKey("value", sample.Interface(), rule) }); why != "" {
 		c.problem("request field %s: the rule %q is unknown or does not fit a %s", field, rule, typ)

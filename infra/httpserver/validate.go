@@ -201,7 +201,7 @@ func otherField(request reflect.Type, f validator.FieldError) func(name string) 
 
 // structOf returns the struct that typ is, points to or lists; a struct without fields when there is none.
 func structOf(typ reflect.Type) reflect.Type {
-	if typ = under(element(under(typ))); typ.Kind() == reflect.Struct {
+	if typ = Ruled(element(Ruled(typ))); typ.Kind() == reflect.Struct {
 		return typ
 	}
 	return reflect.TypeFor[struct{}]()

@@ -121,7 +121,7 @@ func (b block) rows() [][]string {
 	if b.Deprecated != nil && !slices.ContainsFunc(b.old.others, func(row []string) bool { return strings.EqualFold(row[0], "@Deprecated") }) {
 		rows = append(rows, []string{"@Deprecated", ""})
 	}
-	return append(rows, []string{"@Router", b.router() + " [" + strings.ToLower(b.Method) + "]"})
+	return append(rows, []string{"@Router", b.Template() + " [" + strings.ToLower(b.Method) + "]"})
 }
 
 // words are a summary and its descriptions.
@@ -147,7 +147,7 @@ func (w words) mark() string {
 // derived returns what the doc comment says.
 func (b block) derived() words {
 	if b.prose == "" || b.prose == b.placeholder() {
-		return words{summary: b.Method + " " + b.router()}
+		return words{summary: b.Method + " " + b.Template()}
 	}
 	first, rest := sentence(b.prose, b.handler)
 	w := words{summary: first}
@@ -159,7 +159,7 @@ func (b block) derived() words {
 
 // placeholder is the doc comment that a handler without one is given: gofmt wants a sentence above indented lines.
 func (b block) placeholder() string {
-	return b.handler + " serves " + b.Method + " " + b.router() + "."
+	return b.handler + " serves " + b.Method + " " + b.Template() + "."
 }
 
 // said returns the summary and the descriptions: those written by hand, else what the doc comment says now.
@@ -218,13 +218,6 @@ func mediaTypes(types []string) []string {
 	}
 	return short
 }
-
-var wildcard = regexp.MustCompile(`[:*](\w+)`)
-
-func (b block) router() string { return Template(b.Path) }
-
-// Template returns a path of Gin's as the documents write it: "/products/:id" is "/products/{id}".
-func Template(path string) string { return wildcard.ReplaceAllString(path, "{$1}") }
 
 // params describes what the request is filled from; the members of a JSON body are described by its schema. Swagger 2.0 has no
 // word for cookies.

@@ -34,23 +34,19 @@ func CheckManifest(service manifest.Service) error {
 	for _, conflict := range service.Components.Conflicts {
 		problems = append(problems, errors.New(conflict))
 	}
-	var walk func(s *manifest.Schema)
-	walk = func(s *manifest.Schema) {
+	check := func(s *manifest.Schema) {
 		for _, example := range s.Examples {
 			if !fits(example, s) {
 				problems = append(problems, fmt.Errorf("the example %q of %s is no %s that the field can have", fmt.Sprint(example), s.Comment, s.Type.Main()))
 			}
 		}
-		for _, part := range s.Parts() {
-			walk(part)
-		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(service.Components.Schemas)) {
-		walk(service.Components.Schemas[name])
+		service.Components.Schemas[name].Walk(check)
 	}
 	for _, e := range service.Endpoints {
 		for _, p := range e.Parameters {
-			walk(p.Schema)
+			p.Schema.Walk(check)
 		}
 	}
 	return errors.Join(problems...)

@@ -13,7 +13,6 @@ import (
 
 	"plugboard/app/plug/annotate"
 	"plugboard/infra/host/manifest"
-	"plugboard/infra/host/openapi"
 )
 
 // SwagOverrides returns swag's file of overrides: types with a JSON form of their own, which swag cannot see, with the type of
@@ -90,7 +89,7 @@ type swaggerCheck struct {
 }
 
 func (c *swaggerCheck) endpoint(e manifest.Endpoint) {
-	route := openapi.Template(e.Path)
+	route := e.Template()
 	operation, ok := c.document.Paths[route][strings.ToLower(e.Method)]
 	if !ok {
 		c.problems = append(c.problems, fmt.Errorf("plugin %s (%s): %s %s is registered and not described in docs/swagger.json: run make docs", e.Plugin, e.Source, e.Method, route))

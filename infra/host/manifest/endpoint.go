@@ -1,5 +1,7 @@
 package manifest
 
+import "regexp"
+
 // Endpoint is an HTTP endpoint as it is served.
 type Endpoint struct {
 	// ID is the operation's: the plugin's name, and the handler's behind it where that is not Execute.
@@ -50,6 +52,35 @@ type Endpoint struct {
 	Data *Schema `json:"data,omitempty"`
 	// Rules are those on the request that no schema can say.
 	Rules []Rule `json:"rules,omitempty"`
+}
+
+// pathParameter is a parameter in a path of Gin's.
+var pathParameter = regexp.MustCompile(`[:*](\w+)`)
+
+// Template returns the path as documents write it: "/products/:id" is "/products/{id}".
+func (e Endpoint) Template() string { return pathParameter.ReplaceAllString(e.Path, "{$1}") }
+
+// PathParameters returns the names of the parameters in the path, in their order.
+func (e Endpoint) PathParameters() []string {
+	var names []string
+	for _, m := range pathParameter.FindAllStringSubmatch(e.Path, -1) {
+		names = append(names, m[1])
+	}
+	return names
+}
+
+// Schemas returns the outermost schemas of the endpoint: those of its parameters, its body and its data.
+func (e Endpoint) Schemas() []*Schema {
+	var all []*Schema
+	for _, p := range e.Parameters {
+		all = append(all, p.Schema)
+	}
+	for _, s := range []*Schema{e.Body, e.Data} {
+		if s != nil {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // Deprecation tells that an endpoint is to go.

@@ -164,6 +164,14 @@ func (s *Schema) Parts() []*Schema {
 	return append(append(all, s.AllOf...), s.AnyOf...)
 }
 
+// Walk calls visit with s and with every schema within it, the outer before the inner. What s refers to is not within it.
+func (s *Schema) Walk(visit func(*Schema)) {
+	visit(s)
+	for _, part := range s.Parts() {
+		part.Walk(visit)
+	}
+}
+
 // RefPrefix begins every reference.
 const RefPrefix = "#/components/schemas/"
 

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,9 +84,9 @@ func Write(service manifest.Service, about About, texts Texts) ([]byte, error) {
 }
 
 // conventions is what holds for all endpoints and no schema can say.
-const conventions = "Beyond what the schemas say: JSON is taken as RFC 8259 has it, in UTF-8, without a name twice in one object and at most 100 levels deep; " +
-	"texts have no NUL character, whole numbers neither fraction nor exponent, and no number is closer to 0 than a 64-bit float can say. " +
-	"Other failures than those listed have the same form."
+const conventions = "What no schema says holds for all requests: JSON is that of RFC 8259, in UTF-8, without a name twice in one object and at most 100 levels deep; " +
+	"a text has no NUL character; a whole number has no point and no exponent; a number is not closer to 0 than a float can say; a body is no larger than the endpoint takes. " +
+	"Rules of one endpoint that no schema says are listed with it, in x-rules. Other failures than those that are listed have the same form."
 
 // About is what a document says besides endpoints.
 type About struct {
@@ -109,24 +108,18 @@ func encode(doc any) ([]byte, error) {
 
 // markUsed notes the named schemas that an endpoint refers to.
 func markUsed(used map[string]bool, schemas map[string]*manifest.Schema, e manifest.Endpoint) {
-	var walk func(s *manifest.Schema)
-	walk = func(s *manifest.Schema) {
-		if s == nil {
-			return
-		}
+	var mark func(s *manifest.Schema)
+	mark = func(s *manifest.Schema) {
 		if name := s.RefName(); name != "" && !used[name] {
 			used[name] = true
-			walk(schemas[name])
-		}
-		for _, part := range s.Parts() {
-			walk(part)
+			if named := schemas[name]; named != nil {
+				named.Walk(mark)
+			}
 		}
 	}
-	for _, p := range e.Parameters {
-		walk(p.Schema)
+	for _, s := range e.Schemas() {
+		s.Walk(mark)
 	}
-	walk(e.Body)
-	walk(e.Data)
 }
 
 type writer struct {
@@ -136,16 +129,11 @@ type writer struct {
 	problems []error
 }
 
-var wildcard = regexp.MustCompile(`[:*](\w+)`)
-
-// Template returns a path of Gin's as documents write it: "/products/:id" is "/products/{id}".
-func Template(path string) string { return wildcard.ReplaceAllString(path, "{$1}") }
-
 func (w *writer) endpoint(e manifest.Endpoint, about About) {
 	words := w.texts.Operation(e)
 	o := Operation{
 		Tags: e.Tags, OperationID: e.ID, Deprecated: e.Deprecated != nil, Responses: map[string]Response{},
-		Summary: cmp.Or(e.Summary, words.Summary, e.Method+" "+Template(e.Path)), Description: describeOperation(e, words),
+		Summary: cmp.Or(e.Summary, words.Summary, e.Method+" "+e.Template()), Description: describeOperation(e, words),
 	}
 	if e.Deprecated != nil {
 		o.Sunset = e.Deprecated.Sunset
@@ -164,7 +152,7 @@ func (w *writer) endpoint(e manifest.Endpoint, about About) {
 	o.Body = w.body(e, words)
 	w.successes(&o, e, words)
 	w.failures(&o, e)
-	path := Template(e.Path)
+	path := e.Template()
 	if w.doc.Paths[path] == nil {
 		w.doc.Paths[path] = map[string]Operation{}
 	}
@@ -212,15 +200,14 @@ func (w *writer) describe(s *manifest.Schema) {
 	if s == nil {
 		return
 	}
-	if s.Comment != "" {
-		s.Description, s.Comment = w.texts.Declaration(s.Comment), ""
-	}
-	if slices.Contains(s.Type, "array") && s.Items == nil { // linters ask for it, and it can be anything
-		s.Items = &manifest.Schema{}
-	}
-	for _, part := range s.Parts() {
-		w.describe(part)
-	}
+	s.Walk(func(s *manifest.Schema) {
+		if s.Comment != "" {
+			s.Description, s.Comment = w.texts.Declaration(s.Comment), ""
+		}
+		if slices.Contains(s.Type, "array") && s.Items == nil { // linters ask for it, and it can be anything
+			s.Items = &manifest.Schema{}
+		}
+	})
 }
 
 // ignored are headers that OpenAPI has other places for.

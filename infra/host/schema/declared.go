@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"plugboard/app"
 	"plugboard/infra/host/manifest"
@@ -52,7 +53,7 @@ func declaredFault(typ reflect.Type) string {
 }
 
 // keywords are those of JSON Schema that a type may tell: those that [manifest.Schema] has, but for references.
-func keywords() (names []string) {
+var keywords = sync.OnceValue(func() (names []string) {
 	for f := range reflect.TypeFor[manifest.Schema]().Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if name != "-" && !strings.HasPrefix(name, "$") {
@@ -60,7 +61,7 @@ func keywords() (names []string) {
 		}
 	}
 	return names
-}
+})
 
 // unknownPart finds what of a schema the documents cannot pass on.
 func unknownPart(told any) string {

@@ -68,7 +68,7 @@ func notEmpty(s *manifest.Schema, typ reflect.Type) {
 
 // elements adds rules about the elements of a list, or the keys and values of a map.
 func (r ruler) elements(s *manifest.Schema, rules string, typ reflect.Type) {
-	typ = under(typ)
+	typ = httpserver.Ruled(typ)
 	switch typ.Kind() {
 	case reflect.Slice, reflect.Array:
 		if s.Items != nil {
@@ -85,21 +85,6 @@ func (r ruler) elements(s *manifest.Schema, rules string, typ reflect.Type) {
 		}
 		if s.AdditionalProperties != nil {
 			r.add(s.AdditionalProperties, rules, typ.Elem())
-		}
-	}
-}
-
-// under is typ without pointers and app.Optional, which is what rules are about.
-func under(typ reflect.Type) reflect.Type {
-	for {
-		switch {
-		case typ.Kind() == reflect.Pointer:
-			typ = typ.Elem()
-		case httpserver.IsOptional(typ):
-			value, _ := typ.FieldByName("Value")
-			typ = value.Type
-		default:
-			return typ
 		}
 	}
 }
@@ -124,12 +109,12 @@ func (r ruler) rule(s *manifest.Schema, rule string, typ reflect.Type) {
 	case rule == "" || name == "omitempty" || name == "omitnil" || name == "omitzero" || name == "structonly" || name == "nostructlevel":
 		return
 	case strings.Contains(rule, "|"):
-		if !addAlternatives(s, rule, under(typ)) {
+		if !addAlternatives(s, rule, httpserver.Ruled(typ)) {
 			s.Rules = append(s.Rules, manifest.Rule{Rule: "any_of", Says: strings.ReplaceAll(r.said(rule), "|", " or ")})
 		}
-	case !addRule(s, name, value, under(typ)):
+	case !addRule(s, name, value, httpserver.Ruled(typ)):
 		s.Rules = append(s.Rules, manifest.Rule{Rule: name, Says: r.said(rule)})
-		if mayNotFit(name, under(typ)) {
+		if mayNotFit(name, httpserver.Ruled(typ)) {
 			s.Rules = append(s.Rules, manifest.Rule{Rule: "type", Says: "is a value that its rules fit"})
 		}
 	}
@@ -208,14 +193,18 @@ func addEnum(s *manifest.Schema, rule, value string, typ reflect.Type) bool {
 	case reflect.Slice, reflect.Map, reflect.Array:
 		return rule == "eq" && addBound(s, typ, value, value, false)
 	}
+	return addValues(s, texts, typ)
+}
+
+// addValues adds that a value is one of several, given as texts; null stays allowed where it was.
+func addValues(s *manifest.Schema, texts []string, typ reflect.Type) bool {
 	values, ok := valuesOf(s, texts, typ)
 	if !ok || len(s.Enum) > 0 {
 		return false
 	}
-	if slices.Contains(s.Type, "null") {
-		values = append(values, nil)
+	if s.Enum = values; slices.Contains(s.Type, "null") {
+		s.Enum = append(s.Enum, nil)
 	}
-	s.Enum = values
 	return true
 }
 
@@ -245,20 +234,13 @@ func addAlternatives(s *manifest.Schema, rule string, typ reflect.Type) bool {
 			return false
 		}
 	}
-	values, ok := valuesOf(s, texts, typ)
-	if !ok || len(s.Enum) > 0 {
-		return false
-	}
-	if s.Enum = values; slices.Contains(s.Type, "null") {
-		s.Enum = append(s.Enum, nil)
-	}
-	return true
+	return addValues(s, texts, typ)
 }
 
 // addBound adds limits of a number, or of the length of a text, a list or a map. An empty one is none; "outside" tells that the
 // limits themselves are refused.
 func addBound(s *manifest.Schema, typ reflect.Type, least, most string, outside bool) bool {
-	if isFloat(typ) && (s.Is("number")) {
+	if isFloat(typ) && s.Is("number") {
 		low, high := &s.Minimum, &s.Maximum
 		if outside {
 			low, high = &s.ExclusiveMinimum, &s.ExclusiveMaximum
