@@ -26,6 +26,7 @@ func TestDeprecatedEndpointsSaySo(t *testing.T) {
 	k := serve(t, func(b *app.Boot) {
 		b.GET("/old", app.Handle(answerNothing), app.Deprecated(day(2026), day(2027)))
 		b.GET("/older", app.Handle(fails), app.Deprecated(day(2025), app.Date{}))
+		b.GET("/oldest", app.Handle(func(context.Context, nothingAsked) (app.Empty, error) { panic("planted") }), app.Deprecated(day(2024), app.Date{}))
 		b.GET("/new", app.Handle(answerNothing))
 	})
 	old := k.do("GET", "/old", "").Header()
@@ -35,6 +36,9 @@ func TestDeprecatedEndpointsSaySo(t *testing.T) {
 	require.Equal(t, 410, older.Code)
 	require.Equal(t, []string{"@1738281600"}, older.Header()["Deprecation"])
 	require.NotContains(t, older.Header(), "Sunset")
+	oldest := k.do("GET", "/oldest", "")
+	require.Equal(t, 500, oldest.Code)
+	require.Equal(t, []string{"@1706659200"}, oldest.Header()["Deprecation"], "after a panic too, which clears the headers")
 	require.NotContains(t, k.do("GET", "/new", "").Header(), "Deprecation")
 }
 

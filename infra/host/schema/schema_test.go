@@ -192,6 +192,7 @@ func TestSchemaOfEveryRule(t *testing.T) {
 		{text, "", `{"type":"string"}`, false},
 		{text, "required", `{"type":"string","minLength":1}`, true},
 		{text, "required,min=3", `{"type":"string","minLength":3}`, true},
+		{text, "min=0,required", `{"type":"string","minLength":1}`, true},
 		{text, "required,max=3", `{"type":"string","minLength":1,"maxLength":3}`, true},
 		{text, "gt=3,lt=5", `{"type":"string","minLength":4,"maxLength":4}`, false},
 		{text, "len=3", `{"type":"string","minLength":3,"maxLength":3}`, false},
