@@ -201,7 +201,7 @@ func (p *poller) look(ctx context.Context, lanes []*lane) {
 	}
 	all, behind, err := p.o.store.waiting(ctx)
 	if err != nil && ctx.Err() == nil {
-		p.o.log.Warn("look for waiting events failed, the next poll tries again", zap.Error(err))
+		p.o.log.Warn("search for waiting events failed, the next poll tries again", zap.Error(err))
 	}
 	if err == nil {
 		p.mayBehind.Store(behind)

@@ -10,8 +10,8 @@ import (
 	"plugboard/infra/httpserver"
 )
 
-// serveDocuments has the server show the documents of what is registered. They are made when the first is asked for, since a
-// start has better to do.
+// serveDocuments has the server show the documents of what is registered. They are made when the first is asked for, so
+// that the start does not wait for them.
 func (a *App) serveDocuments() {
 	if a.parts.Spec == nil {
 		return

@@ -23,7 +23,7 @@ func Current(built []byte, service manifest.Service) (document []byte, stale boo
 	}
 	old.Info.Title, old.Info.Version = cmp.Or(old.Info.Title, "API"), cmp.Or(old.Info.Version, "0.0.0")
 	about := About{Info: old.Info, SecuritySchemes: old.Components.SecuritySchemes}
-	// What keeps make docs from writing a document, there is somebody to mend; a running service shows the nearest.
+	// For these make docs refuses to write a document, and a developer mends the cause. A running service shows the closest it can.
 	service.Components.Conflicts = nil
 	service.Endpoints = withKnownSecurity(service.Endpoints, about.SecuritySchemes)
 	document, err = Write(service, about, wordsOf(old))

@@ -22,7 +22,7 @@ func declaredForm(typ reflect.Type) *manifest.Schema {
 	return s
 }
 
-// toldForm calls JSONSchema of a zero value. One that an embedded pointer brings cannot be called on it.
+// toldForm calls JSONSchema on a zero value of typ. A method that comes from a nil embedded pointer panics there; ok is false then.
 func toldForm(typ reflect.Type) (text string, ok bool) {
 	defer func() {
 		if recover() != nil {
@@ -36,7 +36,7 @@ func toldForm(typ reflect.Type) (text string, ok bool) {
 	return teller.JSONSchema(), true
 }
 
-// declaredFault says why what a type tells of itself is not, or not wholly, told on; "" when it is, or when nothing is told.
+// declaredFault returns what is wrong with the JSONSchema of a type; "" when nothing is, and when the type has none.
 func declaredFault(typ reflect.Type) string {
 	text, ok := toldForm(typ)
 	if !ok {

@@ -18,8 +18,9 @@ type member struct {
 	named bool // by its tag, and not after the field
 }
 
-// members returns the members of the JSON object that values of typ are, in the order of their fields. Of several of one name
-// the outermost is meant, among those one that has the name from its tag; where none is, none of them is a member.
+// members returns the members of the JSON object that a value of typ is written as, in the order of the fields. When several fields
+// have the same JSON name, the least deeply embedded one is the member. At the same depth, a field with the name in its tag goes
+// before one without. When two remain, the JSON library writes neither.
 func members(typ reflect.Type, use Use) []member {
 	all := collect(typ, use, 0, false, nil)
 	return slices.DeleteFunc(slices.Clone(all), func(m member) bool {
