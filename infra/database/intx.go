@@ -30,6 +30,7 @@ const (
 // On SQLite transactions that wait for each other share a commit; each is acknowledged after it. One whose commit would
 // have been shared with one that could not be undone by itself is run again, alone.
 func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
+	//crash:point ack before commit: ctx fn db.InTx
 	outer, _, err := db.route(ctx)
 	if err != nil {
 		return err

@@ -100,6 +100,7 @@ func (c *sqliteConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err := c.verify(ctx, conn); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
+	//crash:point synchronous off: ctx conn.rawConn
 	return conn, nil
 }
 

@@ -133,6 +133,7 @@ func (a *Admin) changeSome(ctx context.Context, action string, f Filter, stateme
 		if err := a.store.setNextReady(ctx, d.stored, d.Key); err != nil {
 			return 0, last, false, err
 		}
+		//crash:point during replay
 		if err := a.record(ctx, action, d.EventID, d.Subscription, d.Error); err != nil {
 			return 0, last, false, err
 		}

@@ -136,6 +136,7 @@ func (o *Outbox) othersWant(topic string) bool {
 
 // Publish implements [Transport].
 func (o *Outbox) Publish(ctx context.Context, m *Message) error {
+	//crash:point publish after commit: ctx o.Publish m
 	if !utf8.ValidString(m.Key) || containsNUL(m.Key) {
 		return errors.New("the key is not valid text")
 	}
@@ -214,6 +215,7 @@ func (b *batch) write(ctx context.Context) error {
 		if err := b.o.store.insert(ctx, b.owner, e); err != nil {
 			return fmt.Errorf("store event %s: %w", e.m.Topic, err)
 		}
+		//crash:point after outbox row
 	}
 	return nil
 }
@@ -281,6 +283,7 @@ func (o *Outbox) take(l *lane, e *entry) (order *keyState, taken bool) {
 
 // hand gives the lanes what was committed.
 func (b *batch) hand() {
+	//crash:point after commit
 	for _, e := range b.entries {
 		for i, l := range e.lanes {
 			if l == nil {
@@ -372,6 +375,7 @@ func (o *Outbox) perform(ctx context.Context, d *Incoming, handle func(context.C
 		_, err = o.store.complete(ctx, d)
 		return err
 	}
+	//crash:point after transactional effect
 	return o.complete(ctx, d)
 }
 
@@ -397,6 +401,7 @@ func (o *Outbox) together(handle func(context.Context, *Incoming) error) func(co
 					open = append(open, d)
 				}
 			}
+			//crash:point after transactional effect
 			n, err := o.store.completeAll(ctx, open)
 			if err == nil && int(n) < len(open) {
 				err = errTaken

@@ -326,6 +326,7 @@ func (p *poller) take(ctx context.Context, l *lane, places int, orders map[strin
 		}
 		return nil, full, fmt.Errorf("claim events: %w", err)
 	}
+	//crash:point after claim: len(got)>0
 	for _, c := range got {
 		m := messages[c.id]
 		d := m.incoming(l, c.attempts)

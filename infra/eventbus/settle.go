@@ -184,6 +184,7 @@ func (s *settler) cycle(ctx context.Context) error {
 	ops := s.takeOps()
 	var ran []*txRun
 	err := s.o.db.InTx(ctx, func(ctx context.Context) error {
+		//crash:point before completion: len(ops)>0
 		if err := s.relax(ctx, ops); err != nil {
 			return err
 		}
@@ -194,6 +195,7 @@ func (s *settler) cycle(ctx context.Context) error {
 		ran, err = s.runTx(ctx, ran)
 		return err
 	})
+	//crash:point after completion: len(ops)+len(ran)>0
 	s.settleTx(ctx, ran, err)
 	if err != nil {
 		s.putBack(ops)
@@ -386,6 +388,7 @@ func (o *Outbox) bury(ctx context.Context, p *op) error {
 		return err
 	}
 	p.kind = opDead
+	//crash:point during dead-lettering
 	return o.announce(ctx, p)
 }
 

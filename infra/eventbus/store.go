@@ -251,6 +251,7 @@ FROM (
 
 // complete deletes a delivery, if it is still this holder's.
 func (s store) complete(ctx context.Context, d *Incoming) (bool, error) {
+	//crash:point no fencing: ctx s.exec d.ID() d.storedAs()
 	n, err := s.exec(ctx, `DELETE FROM bus_deliveries WHERE event_id = ? AND subscription = ? AND token = ?`,
 		d.ID(), d.storedAs(), d.token)
 	return n == 1, err
@@ -259,6 +260,7 @@ func (s store) complete(ctx context.Context, d *Incoming) (bool, error) {
 // completeAll deletes deliveries that are still this holder's, and returns how many were. On Postgres it is one round
 // trip; on SQLite there are none to save.
 func (s store) completeAll(ctx context.Context, deliveries []*Incoming) (n int64, err error) {
+	//crash:point no fencing of many: ctx s.complete deliveries
 	if !s.postgres {
 		for _, d := range deliveries {
 			mine, err := s.complete(ctx, d)

@@ -162,6 +162,7 @@ func (w *worker) all(batch []*Incoming) bool {
 	}()
 	w.current.Store(batch[0])
 	done := l.together(w.context(int64(w.start)), batch)
+	//crash:point after effect
 	ended = true
 	if !done {
 		w.start = l.clock()
@@ -189,6 +190,7 @@ func (w *worker) one(d *Incoming, at int64, rest []*Incoming) {
 		w.settle(d, err)
 	}()
 	err = w.call(d, at)
+	//crash:point after effect
 }
 
 // giveBack makes what the worker has taken and not begun ready again. A lane that has closed meanwhile does not take it.

@@ -6,128 +6,65 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+
+	"golang.org/x/mod/modfile"
 )
 
-// patch replaces a text that occurs exactly once in the sources of the package in folder.
-type patch struct{ folder, old, new string }
-
-// sabotageSource is the package that patched code calls.
+// sabotageSource is the package that the code of the points calls.
 //
 //go:embed overlay/sabotage.go.txt
 var sabotageSource string
 
-// patches put the crash points and the mistakes into the sources. Each names what it stands for; without the
-// environment variable that asks for it, the patched code does what the original does.
-func patches() []patch { //nolint:funlen // a list
-	const bus, database = "infra/eventbus", "infra/database"
-	return []patch{
-		{"app/apptest/crash/service/probe",
-			"\tevent := Written{",
-			"\tsabotage.Point(\"after row\")\n\tevent := Written{"},
-		{"app/apptest/crash/service/probe",
-			"\t\treturn app.Permanent(errors.New(\"poisoned on purpose\"))\n",
-			"\t\tif sabotage.Mutant(\"poison ends the process\") {\n\t\t\tsabotage.Die()\n\t\t}\n\t\treturn app.Permanent(errors.New(\"poisoned on purpose\"))\n"},
-		{bus,
-			"\t\t\treturn fmt.Errorf(\"store event %s: %w\", e.m.Topic, err)\n\t\t}\n",
-			"\t\t\treturn fmt.Errorf(\"store event %s: %w\", e.m.Topic, err)\n\t\t}\n\t\tsabotage.Point(\"after outbox row\")\n"},
-		{bus,
-			"func (b *batch) hand() {\n",
-			"func (b *batch) hand() {\n\tsabotage.Point(\"after commit\")\n"},
-		{bus,
-			"\t\treturn nil, full, fmt.Errorf(\"claim events: %w\", err)\n\t}\n",
-			"\t\treturn nil, full, fmt.Errorf(\"claim events: %w\", err)\n\t}\n\tif len(got) > 0 {\n\t\tsabotage.Point(\"after claim\")\n\t}\n"},
-		{bus,
-			"\terr = w.call(d, at)\n",
-			"\terr = w.call(d, at)\n\tsabotage.Point(\"after effect\")\n"},
-		{bus,
-			"\tdone := l.together(w.context(int64(w.start)), batch)\n",
-			"\tdone := l.together(w.context(int64(w.start)), batch)\n\tsabotage.Point(\"after effect\")\n"},
-		{bus,
-			"\t\t\tn, err := o.store.completeAll(ctx, open)\n",
-			"\t\t\tsabotage.Point(\"after transactional effect\")\n\t\t\tn, err := o.store.completeAll(ctx, open)\n"},
-		{bus,
-			"\treturn o.complete(ctx, d)\n",
-			"\tsabotage.Point(\"after transactional effect\")\n\treturn o.complete(ctx, d)\n"},
-		{bus,
-			"\t\tif err := s.relax(ctx, ops); err != nil {\n",
-			"\t\tif len(ops) > 0 {\n\t\t\tsabotage.Point(\"before completion\")\n\t\t}\n\t\tif err := s.relax(ctx, ops); err != nil {\n"},
-		{bus,
-			"\ts.settleTx(ctx, ran, err)\n",
-			"\tif len(ops)+len(ran) > 0 {\n\t\tsabotage.Point(\"after completion\")\n\t}\n\ts.settleTx(ctx, ran, err)\n"},
-		{bus,
-			"\treturn o.announce(ctx, p)\n",
-			"\tsabotage.Point(\"during dead-lettering\")\n\treturn o.announce(ctx, p)\n"},
-		{bus,
-			"if err := a.record(ctx, action, d.EventID",
-			"sabotage.Point(\"during replay\")\n\t\tif err := a.record(ctx, action, d.EventID"},
+// point is what stands, in a build with crash points, in the place of the lines "//crash:point <name>" of the sources.
+//
+// Such a line may end with ": " and arguments, Go expressions without spaces. The name of a place where the process may
+// die takes one at most, a condition: it dies there only when that holds. The code of a mistake says $1, $2, … for its
+// arguments, and otherwise names nothing of the file it is put into but the types of Go and the package sabotage.
+// Code stays on the one line, so that a stack names the lines of the sources.
+type point struct {
+	name string
+	// lines is how many lines of the sources have the name.
+	lines int
+	// mistake is the code; "" for a place where the process may die.
+	mistake string
+}
 
-		{bus,
-			"\ttx.BeforeCommit(func(ctx context.Context) error { return o.collect(ctx, m) })\n",
-			`	if sabotage.Mutant("publish after commit") && ctx.Value(late{}) == nil {
-		tx.AfterCommit(func() {
-			go func() {
-				ctx, cancel := context.WithCancel(context.WithValue(context.Background(), late{}, true))
-				defer cancel()
-				sabotage.Point("before late publish")
-				_ = o.Publish(ctx, m)
-			}()
-		})
-		return nil
-	}
-	tx.BeforeCommit(func(ctx context.Context) error { return o.collect(ctx, m) })
-`},
-		{bus,
-			"func containsNUL(",
-			"type late struct{}\n\nfunc containsNUL("},
-		{bus,
-			"\tn, err := s.exec(ctx, `DELETE FROM bus_deliveries WHERE event_id = ? AND subscription = ? AND token = ?`,\n",
-			"\tif sabotage.Mutant(\"no fencing\") {\n\t\t_, err := s.exec(ctx, `DELETE FROM bus_deliveries WHERE event_id = ? AND subscription = ?`, d.ID(), d.Subscription())\n\t\treturn true, err\n\t}\n" +
-				"\tn, err := s.exec(ctx, `DELETE FROM bus_deliveries WHERE event_id = ? AND subscription = ? AND token = ?`,\n"},
-		{bus,
-			"(n int64, err error) {\n\tif !s.postgres {\n\t\tfor _, d := range deliveries {\n",
-			`(n int64, err error) {
-	if sabotage.Mutant("no fencing") {
-		for _, d := range deliveries {
-			if _, err := s.complete(ctx, d); err != nil {
-				return 0, err
-			}
-		}
-		return int64(len(deliveries)), nil
-	}
-	if !s.postgres {
-		for _, d := range deliveries {
-`},
-		{database,
-			"\treturn tx.commit()\n",
-			`	if early {
-		handed = true
-		go func() {
-			time.Sleep(100 * time.Millisecond) // time for the answer to reach the client
-			sabotage.Point("before late commit")
-			_ = tx.commit()
-		}()
-		return nil
-	}
-	return tx.commit()
-`},
-		{database,
-			"\ttx, err := db.beginShared(ctx, alone)\n",
-			`	early, handed := sabotage.Mutant("ack before commit") && app.PluginName(ctx) == "probe.store_write", false
-	if early {
-		ctx, alone = context.WithoutCancel(ctx), true
-	}
-	tx, err := db.beginShared(ctx, alone)
-`},
-		{database,
-			"\tdefer func() { _ = tx.rollback() }() //",
-			"\tdefer func() {\n\t\tif !handed {\n\t\t\t_ = tx.rollback()\n\t\t}\n\t}() //"},
-		{database, `"synchronous(full)",`, `"synchronous(" + sabotage.Pick("synchronous off", "off", "full") + ")",`},
-		{database, `"synchronous":  "2",`, `"synchronous":  sabotage.Pick("synchronous off", "0", "2"),`},
+// points are all that there are. Without the variable of the environment that asks for one, a build with points does what
+// the released one does; see the package sabotage.
+func points() []point {
+	return []point{
+		{"after row", 1, ""},
+		{"after outbox row", 1, ""},
+		{"after commit", 1, ""},
+		{"after claim", 1, ""},
+		{"after effect", 2, ""},
+		{"after transactional effect", 2, ""},
+		{"before completion", 1, ""},
+		{"after completion", 1, ""},
+		{"during dead-lettering", 1, ""},
+		{"during replay", 1, ""},
+		// A handler ends its process.
+		{"poison ends the process", 1, `if sabotage.Mutant("poison ends the process") { sabotage.Die() }`},
+		// Publish(ctx, m) lets the transaction end without its event: context, Publish, event.
+		{"publish after commit", 1, `if sabotage.PublishLate($1, $2, $3) { return nil }`},
+		// InTx(ctx, fn) returns before the commit: context, fn, InTx.
+		{"ack before commit", 1, `if sabotage.AcksEarly($1) { return sabotage.AckEarly($1, $2, $3) }`},
+		// A delivery is completed by whoever does not hold it any more: context, a function that runs a statement, the
+		// event's id, the subscription's name; and for many deliveries: context, what completes one, deliveries.
+		{"no fencing", 1, `if sabotage.Mutant("no fencing") { _, err := $2($1, sabotage.Unfenced, $3, $4); return true, err }`},
+		{"no fencing of many", 1, `if sabotage.Mutant("no fencing") { return sabotage.CompleteEach($1, $2, $3) }`},
+		// SQLite does not wait for the disk: context, a connection that was just opened.
+		{"synchronous off", 1, `if sabotage.Mutant("synchronous off") { sabotage.Unsynced($1, $2) }`},
 	}
 }
 
@@ -159,7 +96,7 @@ func (b *builder) service(ctx context.Context) (string, error) {
 }
 
 func (b *builder) sabotaged(ctx context.Context) (string, error) {
-	file, err := b.overlay(patches())
+	file, err := b.overlay(points())
 	if err != nil {
 		return "", err
 	}
@@ -177,72 +114,133 @@ func (b *builder) build(ctx context.Context, name, pkg, overlay string) (string,
 	return binary, nil
 }
 
-// overlay writes patched copies of the sources, and the file that has a build use them.
-func (b *builder) overlay(patches []patch) (string, error) {
-	module, err := b.module()
+// pointLine is a line of the sources that a point replaces.
+var pointLine = regexp.MustCompile(`(?m)^[ \t]*//crash:point (.+)$`)
+
+// folders are those whose sources have points.
+func folders() []string { return []string{"infra", "app/apptest/crash/service"} }
+
+// overlay writes copies of the sources with the code of the points in them, and the file that has a build use them.
+func (b *builder) overlay(points []point) (string, error) {
+	mod, err := os.ReadFile(filepath.Join(b.root, "go.mod"))
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("read go.mod: %w", err)
 	}
-	sources, patched := make(map[string]string), make(map[string]string)
-	var problems []error
-	for _, p := range patches {
-		if err := b.read(p.folder, sources); err != nil {
+	w := weaver{left: make(map[string]int), points: make(map[string]point)}
+	for _, p := range points {
+		w.points[p.name], w.left[p.name] = p, p.lines
+	}
+	woven := make(map[string]string)
+	for _, folder := range folders() {
+		if err := b.weave(folder, &w, woven); err != nil {
 			return "", err
 		}
-		file, err := p.find(sources)
-		if err != nil {
-			problems = append(problems, err)
-			continue
-		}
-		sources[file] = strings.Replace(sources[file], p.old, p.new, 1)
-		patched[file] = sources[file]
 	}
-	if err := errors.Join(problems...); err != nil {
+	if err := w.err(); err != nil {
 		return "", err
 	}
-	for file, text := range patched {
-		if strings.Contains(text, "sabotage.") {
-			patched[file] = strings.Replace(text, "import (\n", "import (\n\t\""+module+"/infra/sabotage\"\n", 1)
-		}
+	imported := `; import "` + path.Join(modfile.ModulePath(mod), sabotagePackage) + `"`
+	for name, text := range woven {
+		woven[name] = packageLine.ReplaceAllString(text, "$0"+imported)
 	}
-	patched["infra/sabotage/sabotage.go"] = sabotageSource
-	return b.write(patched)
+	woven[sabotagePackage+"/sabotage.go"] = sabotageSource
+	return b.write(woven)
 }
 
-// read adds the sources of the package in folder, unless they are there.
-func (b *builder) read(folder string, sources map[string]string) error {
-	names, err := filepath.Glob(filepath.Join(b.root, folder, "*.go"))
-	if err != nil {
-		return fmt.Errorf("list sources: %w", err)
-	}
-	for _, name := range names {
-		key := folder + "/" + filepath.Base(name)
-		if _, ok := sources[key]; ok || strings.HasSuffix(name, "_test.go") {
-			continue
+const sabotagePackage = "infra/sabotage"
+
+// packageLine is followed by the import on the same line.
+var packageLine = regexp.MustCompile(`(?m)^package \w+`)
+
+// weave adds to woven the sources in folder that have points, with the points' code in them.
+func (b *builder) weave(folder string, w *weaver, woven map[string]string) error {
+	return filepath.WalkDir(filepath.Join(b.root, folder), func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return fmt.Errorf("list sources: %w", err)
+		case entry.IsDir() && entry.Name() == "testdata":
+			return fs.SkipDir
+		case entry.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go"):
+			return nil
 		}
 		text, err := os.ReadFile(name) //nolint:gosec // of the repository
 		if err != nil {
 			return fmt.Errorf("read source: %w", err)
 		}
-		sources[key] = string(text)
-	}
-	return nil
+		if !pointLine.Match(text) {
+			return nil
+		}
+		short, err := filepath.Rel(b.root, name)
+		if err != nil {
+			return fmt.Errorf("list sources: %w", err)
+		}
+		woven[filepath.ToSlash(short)] = w.weave(short, string(text))
+		return nil
+	})
 }
 
-// find returns the file that has the text.
-func (p patch) find(sources map[string]string) (file string, err error) {
-	n := 0
-	for name, text := range sources {
-		if found := strings.Count(text, p.old); path.Dir(name) == p.folder && found > 0 {
-			n += found
-			file = name
+// weaver puts the code of the points in the place of their lines.
+type weaver struct {
+	points map[string]point
+	// left is how many lines of each name are yet to be found; below zero there are too many.
+	left     map[string]int
+	problems []error
+}
+
+func (w *weaver) weave(file, text string) string {
+	return pointLine.ReplaceAllStringFunc(text, func(line string) string {
+		name, given, _ := strings.Cut(pointLine.FindStringSubmatch(line)[1], ": ")
+		p, ok := w.points[name]
+		if !ok {
+			w.problems = append(w.problems, fmt.Errorf("%s: there is no crash point %q; see points in app/apptest/crash/overlay.go", file, name))
+			return line
+		}
+		w.left[name]--
+		code, err := p.code(strings.Fields(given))
+		if err != nil {
+			w.problems = append(w.problems, fmt.Errorf("%s: %w", file, err))
+		}
+		return code
+	})
+}
+
+// err joins what was wrong with the lines that were found, and with those that were not.
+func (w *weaver) err() error {
+	for _, name := range slices.Sorted(maps.Keys(w.left)) {
+		if n := w.left[name]; n != 0 {
+			want := w.points[name].lines
+			w.problems = append(w.problems, fmt.Errorf(`the sources below %s have %d lines "//crash:point %s" instead of %d`,
+				strings.Join(folders(), " and "), want-n, name, want))
 		}
 	}
-	if n != 1 {
-		return "", fmt.Errorf("%s has this %d times, and a crash point needs it once; mend the patches: %s", p.folder, n, p.old)
-	}
-	return file, nil
+	return errors.Join(w.problems...)
 }
+
+// code is what replaces a line with these arguments.
+func (p point) code(args []string) (string, error) {
+	if p.mistake == "" {
+		if len(args) > 1 {
+			return "", fmt.Errorf("the crash point %q takes one condition at most, not %d", p.name, len(args))
+		}
+		return fmt.Sprintf("sabotage.Point(%s)", strings.Join(append([]string{strconv.Quote(p.name)}, args...), ", ")), nil
+	}
+	takes := 0
+	code := placeholder.ReplaceAllStringFunc(p.mistake, func(s string) string {
+		n := int(s[1] - '0')
+		takes = max(takes, n)
+		if n > len(args) {
+			return s
+		}
+		return args[n-1]
+	})
+	if takes != len(args) {
+		return "", fmt.Errorf("the crash point %q takes %d arguments, not %d", p.name, takes, len(args))
+	}
+	return code, nil
+}
+
+// placeholder stands for an argument.
+var placeholder = regexp.MustCompile(`\$[1-9]`)
 
 // write writes sources under the folder and returns the name of the overlay file.
 func (b *builder) write(sources map[string]string) (string, error) {
@@ -266,14 +264,4 @@ func (b *builder) write(sources map[string]string) (string, error) {
 		return "", fmt.Errorf("write overlay: %w", err)
 	}
 	return file, nil
-}
-
-// module reads the module's path from go.mod.
-func (b *builder) module() (string, error) {
-	text, err := os.ReadFile(filepath.Join(b.root, "go.mod"))
-	if err != nil {
-		return "", fmt.Errorf("read go.mod: %w", err)
-	}
-	first, _, _ := strings.Cut(string(text), "\n")
-	return strings.TrimSpace(strings.TrimPrefix(first, "module ")), nil
 }

@@ -1,6 +1,6 @@
 // Command service is what the crash harness kills where the released binary cannot express the case: it is the
-// same host, database and event bus, with the probe domain instead of the product's. It carries no switches of
-// its own; those of the crash points are put in by the harness, in a build of its own.
+// same host, database and event bus, with the probe domain instead of the product's. It has no switches: the
+// harness makes a build of its own with crash points, in the place of the lines "//crash:point <name>" of the sources.
 package main
 
 import (

@@ -123,6 +123,7 @@ func (p *RecordEffectsPlugin) doomed(ctx context.Context, e Written) error {
 		return fmt.Errorf("look for a remedy: %w", err)
 	}
 	if remedies == 0 {
+		//crash:point poison ends the process
 		return app.Permanent(errors.New("poisoned on purpose"))
 	}
 	return nil

@@ -112,6 +112,7 @@ func (p *StoreWritePlugin) write(ctx context.Context, req StoreWriteRequest, tok
 	if err := p.db.WithContext(ctx).Create(&row).Error; err != nil {
 		return fmt.Errorf("insert write: %w", err)
 	}
+	//crash:point after row
 	event := Written{Token: token, Lane: req.Lane, Number: number, Poison: req.Poison, HoldMS: req.HoldMS}
 	return p.bus.Publish(ctx, event, app.Delay(time.Duration(req.DelayMS)*time.Millisecond))
 }
