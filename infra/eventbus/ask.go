@@ -9,6 +9,7 @@ import (
 
 	"plugboard/app"
 	"plugboard/infra/database"
+	"plugboard/infra/eventbus/internal/codec"
 )
 
 // responder answers the queries of one topic.
@@ -22,7 +23,7 @@ type queryTypes struct{ query, answer reflect.Type }
 
 // queryPlans copy a query to the responder's type and its answer back.
 type queryPlans struct {
-	query, answer plan
+	query, answer codec.Codec
 	err           error
 }
 
@@ -41,7 +42,7 @@ func (c *checker) answer(a app.Answer) {
 		return
 	}
 	for _, t := range []reflect.Type{r.QueryType(), r.AnswerType()} {
-		_, bad := compilePlan(t, t)
+		_, bad := codec.Compile(t, t)
 		for _, m := range bad {
 			c.fail(a.Plugin, a.Source, "query %s: %s", r.Topic(), m)
 		}
@@ -75,12 +76,12 @@ func (p *pluginBus) Ask(ctx context.Context, query app.Event, answer any) error 
 	whole := reflect.New(from.Type())
 	whole.Elem().Set(from)
 	asked := r.Responder.New()
-	plans.query.copy(reflect.ValueOf(asked).UnsafePointer(), whole.UnsafePointer())
+	plans.query.Copy(reflect.ValueOf(asked).UnsafePointer(), whole.UnsafePointer())
 	replied, err := r.call(ctx, asked)
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", topic, err)
 	}
-	plans.answer.copy(to.UnsafePointer(), reflect.ValueOf(replied).UnsafePointer())
+	plans.answer.Copy(to.UnsafePointer(), reflect.ValueOf(replied).UnsafePointer())
 	return nil
 }
 
@@ -103,24 +104,24 @@ func (r *responder) plansFor(query, answer reflect.Type) *queryPlans {
 	}
 	p := &queryPlans{}
 	var errs []error
-	var bad []mismatch
-	p.query, bad = compilePlan(r.Responder.QueryType(), query)
+	var bad []codec.Misfit
+	p.query, bad = codec.Compile(r.Responder.QueryType(), query)
 	errs = append(errs, mismatchErrors("the query's", bad)...)
-	p.answer, bad = compilePlan(answer, r.Responder.AnswerType())
+	p.answer, bad = codec.Compile(answer, r.Responder.AnswerType())
 	errs = append(errs, mismatchErrors("the answer's", bad)...)
 	p.err = errors.Join(errs...)
 	kept, _ := r.plans.LoadOrStore(types, p)
 	return kept.(*queryPlans)
 }
 
-func mismatchErrors(whose string, bad []mismatch) []error {
+func mismatchErrors(whose string, bad []codec.Misfit) []error {
 	var errs []error
 	for _, m := range bad {
-		text := m.text
-		if m.missing {
+		text := m.Text
+		if m.Missing {
 			text = "is not sent"
 		}
-		errs = append(errs, fmt.Errorf("%s field %s %s", whose, m.field, text))
+		errs = append(errs, fmt.Errorf("%s field %s %s", whose, m.Field, text))
 	}
 	return errs
 }

@@ -284,16 +284,16 @@ func (p *publication) snapshot(event app.Event) unsafe.Pointer {
 	v := reflect.ValueOf(event)
 	if v.Kind() == reflect.Pointer {
 		v = v.Elem()
-	} else if p.self.flat {
+	} else if p.self.Flat {
 		return dataOf(event)
 	}
 	whole := reflect.New(p.event)
 	whole.Elem().Set(v)
-	if p.self.flat {
+	if p.self.Flat {
 		return whole.UnsafePointer()
 	}
 	snapshot := reflect.New(p.event)
-	p.self.copy(snapshot.UnsafePointer(), whole.UnsafePointer())
+	p.self.Copy(snapshot.UnsafePointer(), whole.UnsafePointer())
 	return snapshot.UnsafePointer()
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"plugboard/app"
+	"plugboard/infra/eventbus/internal/codec"
 )
 
 // wiring is what the plugins registered, checked and compiled.
@@ -54,7 +55,7 @@ type publication struct {
 	topic string
 	event reflect.Type
 	keyed bool
-	self  plan
+	self  codec.Codec
 	// envelope is that of volatile messages published outside a call, without options.
 	envelope          Envelope
 	volatile, durable bool
@@ -70,11 +71,11 @@ type subscription struct {
 	topic   string
 	options app.SubscribeOptions
 	// plans copy from each publisher's type, self from the subscriber's own.
-	plans map[reflect.Type]plan
-	self  plan
+	plans map[reflect.Type]codec.Codec
+	self  codec.Codec
 	// first is the type of the first publisher, and firstPlan its plan: mostly there is only one.
 	first     reflect.Type
-	firstPlan plan
+	firstPlan codec.Codec
 }
 
 const (
@@ -144,7 +145,7 @@ func (c *checker) publication(p app.Publication) {
 		c.fail(p.Plugin, p.Source, "event %s is announced twice", topic)
 		return
 	}
-	self, bad := compilePlan(t, t)
+	self, bad := codec.Compile(t, t)
 	for _, m := range bad {
 		c.fail(p.Plugin, p.Source, "event %s: %s", topic, m)
 	}
@@ -205,11 +206,11 @@ func (c *checker) subscription(s app.Subscription) {
 		c.fail(s.Plugin, s.Source, "event %s: %s", t.Name(), msg)
 		return
 	}
-	sub := &subscription{Subscription: s, topic: topic, options: s.Options, plans: make(map[reflect.Type]plan)}
+	sub := &subscription{Subscription: s, topic: topic, options: s.Options, plans: make(map[reflect.Type]codec.Codec)}
 	sub.name = cmp.Or(s.Options.Name, s.Plugin.Name+"/"+topic)
 	c.options(sub)
-	var bad []mismatch
-	sub.self, bad = compilePlan(t, t)
+	var bad []codec.Misfit
+	sub.self, bad = codec.Compile(t, t)
 	for _, m := range bad {
 		c.fail(s.Plugin, s.Source, "event %s: %s", topic, m)
 	}
@@ -236,7 +237,7 @@ func (c *checker) schedule(s app.Schedule) {
 	if s.Options.Block {
 		c.fail(s.Plugin, s.Source, "app.Block needs events with a key, which schedules have not")
 	}
-	self, _ := compilePlan(dueType, dueType)
+	self, _ := codec.Compile(dueType, dueType)
 	sub := &subscription{
 		Subscription: app.Subscription{Plugin: s.Plugin, Source: s.Source, Subscriber: s.Subscriber, Options: s.Options},
 		name:         cmp.Or(s.Options.Name, s.Plugin.Name+"/schedule"), options: s.Options,
@@ -301,14 +302,14 @@ func (c *checker) match(s *subscription) {
 	}
 	missing := make(map[string]int)
 	for _, from := range sources {
-		p, bad := compileDelivery(s.Subscriber.EventType(), from.event)
+		p, bad := codec.CompileOmitting(s.Subscriber.EventType(), from.event)
 		s.plans[from.event] = p
 		if s.first == nil {
 			s.first, s.firstPlan = from.event, p
 		}
 		for _, m := range bad {
-			if m.missing {
-				missing[m.field]++
+			if m.Missing {
+				missing[m.Field]++
 				continue
 			}
 			c.fail(s.Plugin, s.Source, "event %s: %s, by plugin %s (%s)", s.topic, m, from.plugin.Name, from.source)
@@ -370,6 +371,13 @@ func (c *checker) route() {
 			p.durable = p.durable || !s.options.Volatile
 		}
 	}
+}
+
+// Misfits returns what does not fit when an event of struct type src is read as struct type dst: what the start says of
+// a subscription, and with src and dst alike of an event by itself. It is for tools that check without starting.
+func Misfits(dst, src reflect.Type) []codec.Misfit {
+	_, bad := codec.Compile(dst, src)
+	return bad
 }
 
 // editDistance is the Levenshtein distance between a and b.

@@ -75,11 +75,11 @@ func (s *subscription) event(m *Message) (any, error) {
 	event := s.Subscriber.New()
 	to := reflect.ValueOf(event).UnsafePointer()
 	if m.local != nil && m.localType == s.first {
-		s.firstPlan.copy(to, m.local)
+		s.firstPlan.Copy(to, m.local)
 		return event, nil
 	}
 	if p, ok := s.plans[m.localType]; ok && m.local != nil {
-		p.copy(to, m.local)
+		p.Copy(to, m.local)
 		return event, nil
 	}
 	if !sameTopic(m.Topic, s.topic) { // of a version in which the name stands for another topic
@@ -89,7 +89,7 @@ func (s *subscription) event(m *Message) (any, error) {
 	if err := json.Unmarshal(m.Payload, stored.Interface()); err != nil {
 		return nil, fmt.Errorf("event %s of %s: %w: %w", m.ID(), m.Topic, ErrUnreadable, err)
 	}
-	s.self.copy(to, stored.UnsafePointer())
+	s.self.Copy(to, stored.UnsafePointer())
 	return event, nil
 }
 

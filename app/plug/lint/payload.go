@@ -249,7 +249,7 @@ func (m misfit) String() string {
 	return "field " + m.field + " " + m.text
 }
 
-// compare returns what does not fit when an event of the form src is read as dst: the rules of infra/eventbus/plan.go.
+// compare returns what does not fit when an event of the form src is read as dst: the rules of infra/eventbus/internal/codec.
 func compare(dst, src Payload) []misfit {
 	var c comparison
 	if dst.Own {

@@ -1,4 +1,5 @@
-package eventbus
+// Package codec copies events from one struct type to another as JSON would.
+package codec
 
 import (
 	"encoding"
@@ -14,45 +15,41 @@ import (
 // copier copies one value. Both pointers are to whole, properly typed values; dst is zero.
 type copier func(dst, src unsafe.Pointer)
 
-// plan copies an event from the publisher's struct to the subscriber's, field by field by JSON name. It is
+// Codec copies an event from the publisher's struct to the subscriber's, field by field by JSON name. It is
 // compiled once, when the application starts. What it yields is what encoding the source and decoding it
 // into the destination would yield, with two things made equal on both ways: times are in UTC without
 // monotonic reading, and empty slices and maps are nil.
-type plan struct {
+type Codec struct {
 	copy copier
-	// flat tells that the source holds nothing that could be changed through another reference: no
+	// Flat tells that the source holds nothing that could be changed through another reference: no
 	// slices, maps or pointers.
-	flat bool
-}
-
-// mismatch says why a destination field cannot be filled.
-type mismatch struct {
-	field   string
-	missing bool
-	text    string
+	Flat bool
 }
 
 // String reads "field id has …", or "has …" when it is of the event itself.
-func (m mismatch) String() string {
-	if m.field == "" {
-		return m.text
+func (m Misfit) String() string {
+	if m.Field == "" {
+		return m.Text
 	}
-	return "field " + m.field + " " + m.text
+	return "field " + m.Field + " " + m.Text
 }
 
-// compilePlan returns the plan from struct type src to struct type dst and everything that does not fit.
-func compilePlan(dst, src reflect.Type) (plan, []mismatch) {
+// Copy copies what src points to into what dst points to.
+func (c Codec) Copy(dst, src unsafe.Pointer) { c.copy(dst, src) }
+
+// Compile returns the codec from struct type src to struct type dst and everything that does not fit.
+func Compile(dst, src reflect.Type) (Codec, []Misfit) {
 	return compile(compiler{}, dst, src)
 }
 
-func compile(c compiler, dst, src reflect.Type) (plan, []mismatch) {
+func compile(c compiler, dst, src reflect.Type) (Codec, []Misfit) {
 	c.stack = []reflect.Type{dst}
 	if hasOwnFormat(dst) {
 		c.fail("", "is of a type with a JSON form of its own (%s), which events do not support", describe(dst))
-		return plan{}, c.mismatches
+		return Codec{}, c.misfits
 	}
 	fn := c.structs(dst, src, "")
-	return plan{copy: fn, flat: !c.refs}, c.mismatches
+	return Codec{copy: fn, Flat: !c.refs}, c.misfits
 }
 
 // Misfit is a member of an event that cannot be read as its subscriber declares it.
@@ -65,19 +62,8 @@ type Misfit struct {
 	Text string
 }
 
-// Misfits returns what does not fit when an event of struct type src is read as struct type dst: what the start says of
-// a subscription, and with src and dst alike of an event by itself. It is for tools that check without starting.
-func Misfits(dst, src reflect.Type) []Misfit {
-	_, bad := compilePlan(dst, src)
-	found := make([]Misfit, len(bad))
-	for i, m := range bad {
-		found[i] = Misfit{Field: m.field, Missing: m.missing, Text: m.text}
-	}
-	return found
-}
-
 type compiler struct {
-	mismatches []mismatch
+	misfits []Misfit
 	// omits tells that what JSON leaves out is not copied.
 	omits bool
 	refs  bool
@@ -85,7 +71,7 @@ type compiler struct {
 }
 
 func (c *compiler) fail(path, format string, args ...any) copier {
-	c.mismatches = append(c.mismatches, mismatch{field: path, text: fmt.Sprintf(format, args...)})
+	c.misfits = append(c.misfits, Misfit{Field: path, Text: fmt.Sprintf(format, args...)})
 	return nil
 }
 
@@ -103,7 +89,7 @@ func (c *compiler) structs(dst, src reflect.Type, path string) copier {
 		p := join(path, d.name)
 		s, ok := sources[d.name]
 		if !ok {
-			c.mismatches = append(c.mismatches, mismatch{field: p, missing: true})
+			c.misfits = append(c.misfits, Misfit{Field: p, Missing: true})
 			continue
 		}
 		if fn := c.value(d.typ, s.typ, p); fn != nil {

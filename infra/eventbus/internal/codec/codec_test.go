@@ -1,4 +1,4 @@
-package eventbus
+package codec
 
 import (
 	"math"
@@ -185,19 +185,19 @@ func genSource() *rapid.Generator[source] {
 
 func TestThePlanAndTheStoredJSONAgree(t *testing.T) {
 	t.Parallel()
-	direct, bad := compileDelivery(reflect.TypeFor[target](), reflect.TypeFor[source]())
+	direct, bad := CompileOmitting(reflect.TypeFor[target](), reflect.TypeFor[source]())
 	require.Empty(t, bad)
-	self, bad := compilePlan(reflect.TypeFor[target](), reflect.TypeFor[target]())
+	self, bad := Compile(reflect.TypeFor[target](), reflect.TypeFor[target]())
 	require.Empty(t, bad)
-	snapshot, bad := compilePlan(reflect.TypeFor[source](), reflect.TypeFor[source]())
+	snapshot, bad := Compile(reflect.TypeFor[source](), reflect.TypeFor[source]())
 	require.Empty(t, bad)
-	require.False(t, direct.flat)
+	require.False(t, direct.Flat)
 	rapid.Check(t, func(t *rapid.T) {
 		published := genSource().Draw(t, "event")
 		var kept source
-		snapshot.copy(reflect.ValueOf(&kept).UnsafePointer(), reflect.ValueOf(&published).UnsafePointer())
+		snapshot.Copy(reflect.ValueOf(&kept).UnsafePointer(), reflect.ValueOf(&published).UnsafePointer())
 		var viaPlan, stored, viaJSON target
-		direct.copy(reflect.ValueOf(&viaPlan).UnsafePointer(), reflect.ValueOf(&kept).UnsafePointer())
+		direct.Copy(reflect.ValueOf(&viaPlan).UnsafePointer(), reflect.ValueOf(&kept).UnsafePointer())
 
 		payload, err := json.Marshal(&kept)
 		if err != nil {
@@ -206,7 +206,7 @@ func TestThePlanAndTheStoredJSONAgree(t *testing.T) {
 		if err := json.Unmarshal(payload, &stored); err != nil {
 			t.Fatal(err)
 		}
-		self.copy(reflect.ValueOf(&viaJSON).UnsafePointer(), reflect.ValueOf(&stored).UnsafePointer())
+		self.Copy(reflect.ValueOf(&viaJSON).UnsafePointer(), reflect.ValueOf(&stored).UnsafePointer())
 		if !reflect.DeepEqual(viaPlan, viaJSON) {
 			t.Fatalf("the plan gives %+v, the JSON %s gives %+v", viaPlan, payload, viaJSON)
 		}
@@ -215,7 +215,7 @@ func TestThePlanAndTheStoredJSONAgree(t *testing.T) {
 
 func TestACopySharesNothing(t *testing.T) {
 	t.Parallel()
-	p, bad := compilePlan(reflect.TypeFor[target](), reflect.TypeFor[source]())
+	p, bad := Compile(reflect.TypeFor[target](), reflect.TypeFor[source]())
 	require.Empty(t, bad)
 	n := 1.5
 	published := source{
@@ -223,7 +223,7 @@ func TestACopySharesNothing(t *testing.T) {
 		Names: map[level]int32{"n": 1}, Ptr: &inner{Name: "p"}, Ptrs: []*float64{&n},
 	}
 	var got target
-	p.copy(reflect.ValueOf(&got).UnsafePointer(), reflect.ValueOf(&published).UnsafePointer())
+	p.Copy(reflect.ValueOf(&got).UnsafePointer(), reflect.ValueOf(&published).UnsafePointer())
 	published.Bytes[0], published.List[0].Name, published.Nested[0][0], published.Ptr.Name, n = 'z', "z", "z", "z", 9
 	published.Map["k"] = inner{Name: "z"}
 	published.Names["n"] = 9
@@ -242,8 +242,8 @@ func TestFlatEventsAreNotCopiedTwice(t *testing.T) {
 		reflect.TypeFor[embedded](): true, reflect.TypeFor[inner](): false,
 		reflect.TypeFor[struct{ P *int64 }](): false, reflect.TypeFor[struct{ A [2]string }](): true,
 	} {
-		p, bad := compilePlan(typ, typ)
+		p, bad := Compile(typ, typ)
 		require.Empty(t, bad)
-		require.Equal(t, flat, p.flat, typ)
+		require.Equal(t, flat, p.Flat, typ)
 	}
 }

@@ -1,13 +1,13 @@
-package eventbus
+package codec
 
 import (
 	"reflect"
 	"unsafe"
 )
 
-// compileDelivery is compilePlan for what may also go through storage: what JSON leaves out of the publisher's struct is
+// CompileOmitting is Compile for what may also go through storage: what JSON leaves out of the publisher's struct is
 // left out of the copy, so that the subscriber finds nil on both ways.
-func compileDelivery(dst, src reflect.Type) (plan, []mismatch) {
+func CompileOmitting(dst, src reflect.Type) (Codec, []Misfit) {
 	return compile(compiler{omits: true}, dst, src)
 }
 
