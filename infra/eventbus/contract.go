@@ -13,6 +13,7 @@ import (
 
 	"plugboard/app"
 	"plugboard/infra/eventbus/internal/codec"
+	cron "plugboard/infra/eventbus/internal/schedule"
 )
 
 // wiring is what the plugins registered, checked and compiled.
@@ -229,7 +230,7 @@ func (c *checker) schedule(s app.Schedule) {
 		c.fail(s.Plugin, s.Source, "the handler of a schedule takes an app.Due, not %s", t.Name())
 		return
 	}
-	times, err := parseSchedule(s.Spec)
+	times, err := cron.Parse(s.Spec)
 	if err != nil {
 		c.fail(s.Plugin, s.Source, "schedule %q: %s", s.Spec, err)
 		return

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"plugboard/app"
+	cron "plugboard/infra/eventbus/internal/schedule"
 )
 
 var dueType = reflect.TypeFor[app.Due]()
@@ -20,7 +21,7 @@ type schedule struct {
 	*subscription
 
 	spec        string
-	times       timetable
+	times       cron.Timetable
 	publication *publication
 	// published and skipped count the times that came.
 	published, skipped prometheus.Counter

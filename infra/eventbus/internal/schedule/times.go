@@ -1,4 +1,4 @@
-package eventbus
+package schedule
 
 import "time"
 
@@ -23,7 +23,7 @@ type times struct {
 // correction is the longest change of clocks that is not one.
 const correction = 3 * time.Hour
 
-// Next implements timetable.
+// Next implements Timetable.
 func (s *times) Next(t time.Time) time.Time {
 	if s.wild {
 		return s.nextShown(t)

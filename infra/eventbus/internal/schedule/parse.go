@@ -1,4 +1,5 @@
-package eventbus
+// Package schedule reads the specs of schedules.
+package schedule
 
 import (
 	"errors"
@@ -9,14 +10,14 @@ import (
 	_ "time/tzdata" // for schedules in a time zone, on machines without the files
 )
 
-// timetable says when a schedule is due.
-type timetable interface {
+// Timetable says when a schedule is due.
+type Timetable interface {
 	// Next returns the first time after t, in UTC, or the zero time when there is none.
 	Next(t time.Time) time.Time
 }
 
-// parseSchedule reads the spec of a schedule, as app.Boot.Schedule describes it.
-func parseSchedule(spec string) (timetable, error) {
+// Parse reads the spec of a schedule, as app.Boot.Schedule describes it.
+func Parse(spec string) (Timetable, error) {
 	zone, rest, err := cutZone(spec)
 	if err != nil {
 		return nil, err
@@ -64,12 +65,12 @@ func cutZone(spec string) (*time.Location, string, error) {
 // interval is due again and again, on whole seconds.
 type interval time.Duration
 
-// Next implements timetable.
+// Next implements Timetable.
 func (i interval) Next(t time.Time) time.Time {
 	return t.UTC().Truncate(time.Second).Add(time.Duration(i))
 }
 
-func parseInterval(text string) (timetable, error) {
+func parseInterval(text string) (Timetable, error) {
 	d, err := time.ParseDuration(text)
 	if err != nil {
 		return nil, fmt.Errorf("%q is no interval, such as 90s or 1h30m", text)

@@ -1,4 +1,4 @@
-package eventbus
+package schedule
 
 import (
 	"fmt"
@@ -14,7 +14,7 @@ import (
 // dueBetween lists when a spec is due after one time and up to another.
 func dueBetween(t *testing.T, spec string, from, to time.Time) (all []time.Time) {
 	t.Helper()
-	s, err := parseSchedule(spec)
+	s, err := Parse(spec)
 	require.NoError(t, err)
 	for at := s.Next(from); !at.IsZero() && !at.After(to); at = s.Next(at) {
 		if len(all) > 0 {
@@ -150,7 +150,7 @@ func randomSpec(rng *rand.Rand, near time.Time) string {
 	return strings.Join([]string{pick(minute), pick(hour), pick(day), pick(month), pick(weekday)}, " ")
 }
 
-// What parseSchedule says is what the author of a plugin reads: in our words, and about the field.
+// What Parse says is what the author of a plugin reads: in our words, and about the field.
 func TestSpecs(t *testing.T) {
 	t.Parallel()
 	for spec, want := range map[string]string{
@@ -174,7 +174,7 @@ func TestSpecs(t *testing.T) {
 		"CRON_TZ=../etc/x @daily": `there is no time zone "../etc/x"; names are like Europe/Berlin`,
 		"0 0 30 2 *":              "it never comes",
 	} {
-		_, err := parseSchedule(spec)
+		_, err := Parse(spec)
 		if want == "" {
 			require.NoError(t, err, spec)
 			continue
