@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 	"gorm.io/gorm"
 
@@ -26,6 +27,7 @@ type DB struct {
 	logger *zap.Logger
 	pool   *pool
 	gorm   *gorm.DB
+	tracer trace.Tracer // nil: no spans
 
 	vitals vitals
 	// searches has a place for each search that may run; see pool.Search.

@@ -15,20 +15,26 @@ import (
 	"modernc.org/sqlite"
 
 	"plugboard/app"
+	"plugboard/infra/telemetry"
 )
+
+// Trace has each statement and transaction get a span of p where its caller has one that is recorded. Call it before [DB.Open];
+// without it, or with a p that records nothing, there are no spans.
+func (db *DB) Trace(p trace.TracerProvider) {
+	db.tracer = telemetry.Tracer(p, "plugboard/infra/database")
+}
 
 // span begins a span within the one of ctx, if that is recorded, and returns the function that ends it. Without a name it has
 // the statement's first word. It is described as the semantic conventions for databases have it; statement has no values
 // in it, and of an error only its kind is told, since its text may have some.
 func (db *DB) span(ctx context.Context, name, statement string) (context.Context, func(error)) {
-	around := trace.SpanFromContext(ctx)
-	if !around.IsRecording() {
+	if db.tracer == nil || !trace.SpanFromContext(ctx).IsRecording() {
 		return ctx, func(error) {}
 	}
 	if name == "" {
 		name = cmp.Or(firstWord(statement), "statement")
 	}
-	ctx, span := around.TracerProvider().Tracer("plugboard/infra/database").Start(ctx, name, trace.WithSpanKind(trace.SpanKindClient))
+	ctx, span := db.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindClient))
 	span.SetAttributes(attribute.String("db.system.name", systemName(db.Dialect())))
 	if statement != "" {
 		const most = 2048

@@ -20,7 +20,9 @@ func TestStatementsHaveSpansWithoutTheirValues(t *testing.T) {
 	onBoth(t, func(t *testing.T, dialect database.Dialect) {
 		db := fresh(t, dialect)
 		spans := tracetest.NewInMemoryExporter()
-		tracer := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans)).Tracer("test")
+		provider := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))
+		db.Trace(provider)
+		tracer := provider.Tracer("test")
 		require.NoError(t, add(t.Context(), db, "nobody's"))
 		require.Empty(t, spans.GetSpans())
 
@@ -57,7 +59,9 @@ func TestSpansTellTheKindOfAFailureWithoutItsText(t *testing.T) {
 	onBoth(t, func(t *testing.T, dialect database.Dialect) {
 		db := fresh(t, dialect)
 		spans := tracetest.NewInMemoryExporter()
-		tracer := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans)).Tracer("test")
+		provider := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))
+		db.Trace(provider)
+		tracer := provider.Tracer("test")
 		ctx, around := tracer.Start(t.Context(), "around")
 		defer around.End()
 		unique := map[database.Dialect]string{database.Postgres: "SQLSTATE 23505", database.SQLite: "SQLite 2067"}[dialect]

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/fx"
 	"go.uber.org/zap"
 
@@ -26,9 +27,25 @@ import (
 	"plugboard/config"
 )
 
-// Module provides *[Pool], also as [app.Pool]. It starts nothing: whoever runs the application calls
-// [Pool.Start] and [Pool.Stop] in their turn.
-var Module = fx.Module("workpool", fx.Provide(New, func(p *Pool) app.Pool { return p }))
+// Module provides *[Pool], also as [app.Pool]. It needs config.Pool, a logger and a prometheus.Registerer; a
+// trace.TracerProvider is optional. It starts nothing: whoever runs the application calls [Pool.Start] and [Pool.Stop] in
+// their turn.
+var Module = fx.Module("workpool", fx.Provide(provide, func(p *Pool) app.Pool { return p }))
+
+type inputs struct {
+	fx.In
+
+	Config     config.Pool
+	Logger     *zap.Logger
+	Registerer prometheus.Registerer
+	Tracing    trace.TracerProvider `optional:"true"`
+}
+
+func provide(in inputs) *Pool {
+	p := New(in.Config, in.Logger, in.Registerer)
+	p.Trace(in.Tracing)
+	return p
+}
 
 // Pool is a bounded set of workers with a bounded queue. It is safe for concurrent use. Make it with [New].
 type Pool struct {
@@ -39,7 +56,8 @@ type Pool struct {
 	nice     int           // by how much threads are lowered
 	logger   *zap.Logger
 	registry prometheus.Registerer
-	epoch    time.Time // times are kept as durations since then, and 0 is none
+	tracer   trace.Tracer // nil: no spans
+	epoch    time.Time    // times are kept as durations since then, and 0 is none
 
 	drained chan struct{} // closed when the last worker has ended
 	closing sync.Once     // runs release
@@ -125,7 +143,7 @@ func (p *Pool) Run(ctx context.Context, work func(app.Job) (any, error)) (value 
 	if err := ctx.Err(); err != nil {
 		return nil, leftError(err)
 	}
-	work, end := traced(ctx, work)
+	work, end := p.traced(ctx, work)
 	defer func() { end(err) }()
 	call := app.CallFrom(ctx)
 	t := newTask(call, work)

@@ -9,17 +9,23 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"plugboard/app"
+	"plugboard/infra/telemetry"
 )
+
+// Trace has each job get a span of provider where its caller has one that is recorded. Call it before [Pool.Start]; without it,
+// or with a provider that records nothing, there are no spans.
+func (p *Pool) Trace(provider trace.TracerProvider) {
+	p.tracer = telemetry.Tracer(provider, "plugboard/infra/workpool")
+}
 
 // traced has the job get a span within the one of ctx, if that is recorded: from its submission until its caller goes on,
 // with an event when it begins to run. It returns the work to submit and what ends the span. The text of an error stays out of
 // it, since it may hold what a user sent; the caller has it.
-func traced(ctx context.Context, work func(app.Job) (any, error)) (func(app.Job) (any, error), func(error)) {
-	around := trace.SpanFromContext(ctx)
-	if !around.IsRecording() {
+func (p *Pool) traced(ctx context.Context, work func(app.Job) (any, error)) (func(app.Job) (any, error), func(error)) {
+	if p.tracer == nil || !trace.SpanFromContext(ctx).IsRecording() {
 		return work, func(error) {}
 	}
-	_, span := around.TracerProvider().Tracer("plugboard/infra/workpool").Start(ctx, "compute")
+	_, span := p.tracer.Start(ctx, "compute")
 	begin := func(j app.Job) (any, error) {
 		span.AddEvent("begun")
 		return work(j)

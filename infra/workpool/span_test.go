@@ -16,8 +16,10 @@ import (
 func TestAJobHasASpanWithinItsCallers(t *testing.T) {
 	t.Parallel()
 	spans := tracetest.NewInMemoryExporter()
-	tracer := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans)).Tracer("test")
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))
+	tracer := provider.Tracer("test")
 	b := startBench(t, settings())
+	b.Trace(provider)
 	broken, refused := errors.New("broken by secret-name-42"), app.Errorf(app.Invalid, "secret-name-42 is no image")
 	for _, want := range []error{nil, broken, refused} {
 		spans.Reset()
