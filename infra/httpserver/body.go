@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"mime"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -34,59 +32,9 @@ func (p *bufferPool) put(b *bytes.Buffer) {
 	}
 }
 
-// mediaType is the Content-Type of a request, taken apart.
-type mediaType struct {
-	name     string
-	boundary string
-}
-
-// readMediaType returns the media type of the body r has. A body must say what it is, in UTF-8 where that
-// matters, and must not be compressed.
-func readMediaType(r *http.Request) (mediaType, error) {
-	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		return mediaType{}, app.Errorf(app.UnsupportedType, "the body must not have a content encoding")
-	}
-	given := r.Header["Content-Type"]
-	switch {
-	case len(given) == 0 || given[0] == "":
-		return mediaType{}, app.Errorf(app.UnsupportedType, "the body needs a Content-Type")
-	case len(given) > 1:
-		return mediaType{}, app.Errorf(app.UnsupportedType, "the body has more than one Content-Type")
-	case given[0] == "application/json":
-		return mediaType{name: given[0]}, nil
-	}
-	name, params, err := mime.ParseMediaType(given[0])
-	if err != nil {
-		return mediaType{}, app.Errorf(app.UnsupportedType, "the Content-Type is malformed")
-	}
-	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
-		return mediaType{}, app.Errorf(app.UnsupportedType, "the charset must be utf-8")
-	}
-	return mediaType{name: name, boundary: params["boundary"]}, nil
-}
-
-// accepts returns the media types of the bodies p takes.
-func (p *requestPlan) accepts() []string {
-	switch {
-	case p.json != nil && p.patch:
-		return []string{"application/json", "application/merge-patch+json"}
-	case p.json != nil:
-		return []string{"application/json"}
-	case len(p.files) > 0:
-		return []string{"multipart/form-data"}
-	case p.formBody:
-		return []string{"application/x-www-form-urlencoded", "multipart/form-data"}
-	default:
-		return nil
-	}
-}
-
-// takesAnything reports whether p takes a body of any media type: one that nothing but its RawBody field reads.
-func (p *requestPlan) takesAnything() bool { return p.raw != nil && p.accepts() == nil }
-
-// hasBody reports whether the request carries a body. Of a chunked one only reading tells, unless the client says so by
+// HasBody implements bodySource. Of a chunked one only reading tells, unless the client says so by
 // waiting for "100 Continue"; the peeked byte is put back.
-func (x *exchange) hasBody() bool {
+func (x *exchange) HasBody() bool {
 	r := x.request
 	if r.ContentLength >= 0 || expectsContinue(r) {
 		return r.ContentLength != 0
@@ -115,11 +63,28 @@ func errTooLarge(limit int64) error {
 // smallBody is the largest body that is read without looking at the clock, and without a share of the budget being kept from it.
 const smallBody = maxPooledBuffer
 
+// Param implements bodySource.
+func (x *exchange) Param(name string) string { return x.params.ByName(name) }
+
+// ReadBody implements bodySource.
+func (x *exchange) ReadBody() ([]byte, error) {
+	x.buffer = x.server.buffers.get()
+	err := x.readBody(x.buffer, x.endpoint)
+	return x.buffer.Bytes(), err
+}
+
+// dropBody gives back the buffer that the body was read into, if it was.
+func (x *exchange) dropBody() {
+	if x.buffer != nil {
+		x.server.buffers.put(x.buffer)
+	}
+}
+
 // readBody reads the body of x's request into buf, at most as much as e takes. Memory is reserved as the body arrives, so that a
 // client that only announces a large one takes little from others. But one for whose announced length, times the factor
 // that working on it takes, there is no room now is refused before it is read.
 func (x *exchange) readBody(buf *bytes.Buffer, e *endpoint) error {
-	n, limit, factor := x.request.ContentLength, e.bodyLimit, e.plan.memoryFactor()
+	n, limit, factor := x.request.ContentLength, e.bodyLimit, e.binder.memoryFactor()
 	x.limited = io.LimitedReader{R: x.request.Body, N: limit + 1}
 	if n >= 0 && n <= smallBody/factor {
 		return x.readTiny(buf, limit, n*factor)

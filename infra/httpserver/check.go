@@ -83,11 +83,8 @@ func (s *Server) compile(e *app.Endpoint) (*endpoint, []string) {
 // compileTyped compiles what only a typed endpoint has.
 func (e *endpoint) compileTyped(params []string) []string {
 	var wrong []string
-	e.plan, wrong = compileRequest(e.Method, params, e.Handler.RequestType(), e.Options.Strict)
+	e.binder, wrong = e.server.compiler.compile(e.Method, params, e.Handler.RequestType(), e.Options.Strict)
 	e.binary = e.Handler.ResponseType() == binaryType
-	if len(wrong) == 0 && (e.plan.rules || e.plan.custom) {
-		wrong = e.server.checkRules(e.plan)
-	}
 	problems, numbers := checkResponse(e.Handler.ResponseType(), e.Options.Open)
 	wrong = append(wrong, problems...)
 	if e.encoding = e.server.encoding; numbers {
@@ -106,7 +103,7 @@ func (e *endpoint) checkDeclared() (wrong []string) {
 	if len(o.Produces) > 0 && !e.binary {
 		wrong = append(wrong, "app.Produces is for app.Binary and raw endpoints; this one answers with JSON")
 	}
-	if len(o.Accepts) > 0 && (e.plan == nil || !e.plan.takesAnything()) {
+	if len(o.Accepts) > 0 && (e.binder == nil || !e.binder.takesAnything()) {
 		wrong = append(wrong, "app.Accepts is for raw endpoints and for those that read their body by app.RawBody alone; the request type tells what this one accepts")
 	}
 	if o.Takes != nil || o.Answers != nil {
@@ -395,9 +392,9 @@ func describeRoute(e *endpoint) Route {
 		r.Handler = app.FunctionName(e.Raw)
 		return r
 	}
-	r.Kind, r.Request, r.Response, r.Accepts = "io", e.Handler.RequestType(), e.Handler.ResponseType(), e.plan.accepts()
-	r.FormBody, r.Handler = e.plan.formBody, e.Handler.Name()
-	if e.plan.takesAnything() {
+	r.Kind, r.Request, r.Response, r.Accepts = "io", e.Handler.RequestType(), e.Handler.ResponseType(), e.binder.accepts()
+	r.FormBody, r.Handler = e.binder.formBody, e.Handler.Name()
+	if e.binder.takesAnything() {
 		r.Accepts = e.Options.Accepts
 	}
 	if e.Handler.CPU() {

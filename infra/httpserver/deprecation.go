@@ -25,11 +25,11 @@ func newDeprecation(o app.EndpointOptions) *deprecation {
 
 // setDeprecation sets the headers of a deprecated endpoint.
 func (x *exchange) setDeprecation(h http.Header) {
-	if x.deprecation == nil {
+	if x.endpoint == nil || x.endpoint.deprecation == nil {
 		return
 	}
-	h["Deprecation"] = x.deprecation.since
-	if x.deprecation.sunset != nil {
-		h["Sunset"] = x.deprecation.sunset
+	h["Deprecation"] = x.endpoint.deprecation.since
+	if sunset := x.endpoint.deprecation.sunset; sunset != nil {
+		h["Sunset"] = sunset
 	}
 }

@@ -1,13 +1,9 @@
 package httpserver
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"net/http"
-	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -23,7 +19,7 @@ var errDraining = errors.New("the service is stopping")
 type endpoint struct {
 	app.Endpoint
 	server  *Server
-	plan    *requestPlan // nil for a raw endpoint
+	binder  *binder // nil for a raw endpoint
 	route   *route
 	status  int
 	timeout time.Duration // 0: none
@@ -39,7 +35,7 @@ type endpoint struct {
 func (e *endpoint) serve(c *gin.Context) {
 	x := exchangeOf(c)
 	x.enter(e.route, c)
-	x.deprecation = e.deprecation
+	x.endpoint, x.params = e, c.Params
 	x.setDeprecation(x.Header())
 	if slices.ContainsFunc(c.Params, func(p gin.Param) bool { return p.Value == "" }) { // an empty segment in the middle, as in "//"
 		x.fail(x, errNotFound())
@@ -54,7 +50,7 @@ func (e *endpoint) serve(c *gin.Context) {
 		e.serveRaw(ctx, x, c)
 		return
 	}
-	e.serveTyped(ctx, x, c.Params)
+	e.serveTyped(ctx, x)
 }
 
 // enter notes which route the request belongs to.
@@ -148,14 +144,14 @@ type refuser interface {
 	Refuses(ctx context.Context) error
 }
 
-func (e *endpoint) serveTyped(ctx context.Context, x *exchange, params gin.Params) {
+func (e *endpoint) serveTyped(ctx context.Context, x *exchange) {
 	ctx, err := e.admit(ctx, x)
 	if err != nil {
 		x.fail(x, err)
 		return
 	}
 	call := e.Handler.NewCall()
-	if err := e.bind(x, params, call.Request()); err != nil {
+	if err := e.bind(x, call.Request()); err != nil {
 		x.fail(x, err)
 		return
 	}
@@ -184,76 +180,7 @@ func (e *endpoint) run(ctx context.Context, call app.Invocation) error {
 }
 
 // bind fills request, a pointer to the zero request, and validates it.
-func (e *endpoint) bind(x *exchange, params gin.Params, request any) error {
-	bad := &x.bad
-	p, into := e.plan, reflect.ValueOf(request).Elem()
-	for i := range p.defaults {
-		p.defaults[i].apply(into.FieldByIndex(p.defaults[i].index))
-	}
-	pairs, err := parsePairs("query", x.request.URL.RawQuery)
-	if err != nil {
-		return err
-	}
-	p.bindURI(params, into, bad)
-	p.bindHeader(x.request.Header, into, bad)
-	p.bindCookies(x.request, into, bad)
-	if err := bad.err(); err != nil && expectsContinue(x.request) {
-		return err // whatever the body is: the client need not send it
-	}
-	fromBody, err := e.bindBody(x, into, bad)
-	if err != nil {
-		return err
-	}
-	if !fromBody {
-		if err := p.bindForm("query", pairs, into, bad); err != nil {
-			return err
-		}
-	}
-	return e.server.validate(p, request, bad)
-}
-
-// bindBody fills what comes from the body, and reports whether that included the form fields.
-func (e *endpoint) bindBody(x *exchange, into reflect.Value, bad *violations) (form bool, err error) {
-	p := e.plan
-	if !x.hasBody() {
-		if p.json != nil {
-			return false, errNoBody()
-		}
-		return false, nil
-	}
-	as, err := e.acceptedType(x.request)
-	if err != nil {
-		return false, err
-	}
-	buf := e.server.buffers.get()
-	defer e.server.buffers.put(buf)
-	if err := x.readBody(buf, e); err != nil {
-		return false, err
-	}
-	if p.raw != nil {
-		into.FieldByIndex(p.raw).SetBytes(bytes.Clone(buf.Bytes()))
-	}
-	switch {
-	case p.json != nil:
-		return false, p.json.decode(buf.Bytes(), into, e.server, bad)
-	case !p.formBody:
-		return false, nil
-	}
-	return true, p.bindFormBody(buf.Bytes(), as, into, bad)
-}
-
-// acceptedType returns the body's media type when the endpoint takes it.
-func (e *endpoint) acceptedType(r *http.Request) (mediaType, error) {
-	accepted := e.plan.accepts()
-	if accepted == nil && !e.plan.takesAnything() {
-		return mediaType{}, app.Errorf(app.UnsupportedType, "this endpoint takes no body")
-	}
-	as, err := readMediaType(r)
-	if err != nil {
-		return as, err
-	}
-	if slices.Contains(accepted, as.name) || e.plan.takesAnything() {
-		return as, nil
-	}
-	return as, app.Errorf(app.UnsupportedType, "the body must be %s", strings.Join(accepted, " or "))
+func (e *endpoint) bind(x *exchange, request any) error {
+	defer x.dropBody()
+	return e.binder.bind(x.request, x, request, &x.bad)
 }

@@ -2,6 +2,7 @@ package httpserver
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -44,11 +45,13 @@ type exchange struct {
 	// bad is what is wrong with the request; limited reads its body.
 	bad     violations
 	limited io.LimitedReader
+	buffer  *bytes.Buffer // of the body; nil before it is read
 	body    watchedBody
 	// raw says that the answer is that of a plugin's own handler.
 	raw bool
-	// deprecation is the endpoint's; nil where it is not deprecated.
-	deprecation *deprecation
+	// endpoint is the plugin's that was asked for, with the parameters of its path; nil for the host's own routes.
+	endpoint *endpoint
+	params   gin.Params
 }
 
 // exchangeOf returns the exchange behind Gin's writer.

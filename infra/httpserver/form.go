@@ -12,7 +12,7 @@ import (
 )
 
 // bindFormBody fills form fields and files from body, which is of the given media type.
-func (p *requestPlan) bindFormBody(body []byte, as mediaType, request reflect.Value, bad *violations) error {
+func (p *binder) bindFormBody(body []byte, as mediaType, request reflect.Value, bad *violations) error {
 	if as.name == "application/x-www-form-urlencoded" {
 		pairs, err := parsePairs("form", string(body))
 		if err != nil {
@@ -33,7 +33,7 @@ func (p *requestPlan) bindFormBody(body []byte, as mediaType, request reflect.Va
 // multipartForm collects the parts of one multipart body. Everything is copied out of the body, so that the
 // request owns its memory.
 type multipartForm struct {
-	plan    *requestPlan
+	plan    *binder
 	body    *bytes.Reader
 	request reflect.Value
 	bad     *violations

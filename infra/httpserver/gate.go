@@ -149,13 +149,13 @@ func (s *Server) answerPreflight(x *exchange) {
 		if method != r.Header.Get("Access-Control-Request-Method") {
 			continue
 		}
-		if e.plan == nil { // a raw endpoint reads what it likes
+		if e.binder == nil { // a raw endpoint reads what it likes
 			if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
 				headers = append(headers, asked)
 			}
 			continue
 		}
-		for _, field := range e.plan.header {
+		for _, field := range e.binder.header {
 			headers = append(headers, field.name)
 		}
 	}

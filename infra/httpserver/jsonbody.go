@@ -23,18 +23,18 @@ import (
 // and knows neither which nulls are welcome nor NUL characters. Where it fails, or where the body could contain what it does not
 // see, the careful one walks the members one by one and reports every problem. Where both succeed they agree. Nor does the fast
 // one know which members were given: where that matters, they are walked once more, without being read.
-func (j *jsonPlan) decode(body []byte, request reflect.Value, s *Server, bad *violations) error {
+func (j *jsonPlan) decode(body []byte, request reflect.Value, bad *violations) error {
 	if !suspicious(body, j.single) {
 		target := reflect.NewAt(j.shadow, request.Addr().UnsafePointer()).Interface()
 		switch {
 		case json.Unmarshal(body, target, j.options) != nil:
 		case j.doubtful(body, request):
-			return j.settlePresence(body, request, s, bad)
+			return j.settlePresence(body, request, bad)
 		default:
 			return nil
 		}
 	}
-	return j.decodeCarefully(body, request, s, bad)
+	return j.decodeCarefully(body, request, bad)
 }
 
 // suspicious reports whether body may contain nulls, NUL characters, numbers next to 0 or deep nesting.
@@ -78,11 +78,11 @@ func mayUnderflow(body []byte, single bool) bool {
 	}
 }
 
-func (j *jsonPlan) decodeCarefully(body []byte, request reflect.Value, s *Server, bad *violations) error {
+func (j *jsonPlan) decodeCarefully(body []byte, request reflect.Value, bad *violations) error {
 	if err := checkSyntax(body); err != nil {
 		return err
 	}
-	w := walker{dec: jsontext.NewDecoder(bytes.NewReader(body)), options: j.options, bad: bad, patch: j.patch, strict: j.strict, server: s}
+	w := walker{dec: jsontext.NewDecoder(bytes.NewReader(body)), options: j.options, bad: bad, patch: j.patch, strict: j.strict, rules: j.rules}
 	if w.dec.PeekKind() != '{' {
 		bad.add("body", "type", j.root.expect)
 		return nil
@@ -169,7 +169,7 @@ type walker struct {
 	path    []string
 	patch   bool
 	strict  bool
-	server  *Server
+	rules   *ruleSet
 	// filled says that the values are there already and only the presence of members is asked for; nil when they are to be read.
 	filled *doubt
 }

@@ -22,7 +22,8 @@ type jsonPlan struct {
 	root    *jsonNode
 	shadow  reflect.Type // the request's type with all but the JSON fields hidden
 	options json.Options
-	asked   int // how many members there are whose presence is asked for
+	rules   *ruleSet // nil where no field has a rule
+	asked   int      // how many members there are whose presence is asked for
 	patch   bool
 	strict  bool
 	single  bool // some value is a float of 32 bits
@@ -290,7 +291,7 @@ func (b *nodeBuilder) members(n *jsonNode, typ reflect.Type, index []int, label 
 				b.planner.problem("request field %s: another field is already filled from %q", name, parts[0])
 			}
 			if f.Tag.Get("binding") != "" {
-				b.planner.plan.rules = true
+				b.planner.rules = true
 			}
 			if f.Tag.Get("default") != "" {
 				b.planner.problem("request field %s: only the request's own fields can have a default", name)

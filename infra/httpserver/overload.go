@@ -16,7 +16,7 @@ const (
 )
 
 // memoryFactor returns how many times its body a request of the plan takes.
-func (p *requestPlan) memoryFactor() int64 {
+func (p *binder) memoryFactor() int64 {
 	if p.json != nil {
 		return jsonFactor
 	}

@@ -56,8 +56,8 @@ type defaultValue struct {
 	slice bool
 }
 
-// requestPlan is how a request of one endpoint becomes its request struct. It is immutable once compiled.
-type requestPlan struct {
+// binder is how a request of one endpoint becomes its request struct. It is immutable once compiled.
+type binder struct {
 	typ      reflect.Type
 	patch    bool
 	strict   bool
@@ -70,36 +70,50 @@ type requestPlan struct {
 	defaults []defaultValue
 	json     *jsonPlan // nil without JSON fields
 	raw      []int     // the index of the field that takes the body as it was sent; nil without one
-	rules    bool      // some field has validation rules
+	rules    *ruleSet  // nil where no field has a rule
 	custom   bool      // the request implements app.Validator
-	judges   judges    // apply the rules of the fields, once these have been checked
-	sure     sureRules
 }
 
 // planner collects what is wrong with one request type while it is compiled.
 type planner struct {
-	plan     *requestPlan
+	plan     *binder
 	method   string
 	problems []string
 	uriSeen  []string
 	fields   []jsonField
 	shadow   reflect.Type
+	rules    bool // some field has rules
 }
 
 func (c *planner) problem(format string, args ...any) {
 	c.problems = append(c.problems, fmt.Sprintf(format, args...))
 }
 
-// compileRequest makes the plan for requests of typ, and says everything that is wrong with the type.
-func compileRequest(method string, pathParams []string, typ reflect.Type, strict bool) (*requestPlan, []string) {
-	c := &planner{method: method, plan: &requestPlan{typ: typ, patch: method == http.MethodPatch, strict: strict}}
+// compiler compiles request types into binders. It is not safe for concurrent use.
+type compiler struct{ validators validators }
+
+// compile makes the binder for requests of typ, or says everything that is wrong with the type.
+func (c *compiler) compile(method string, pathParams []string, typ reflect.Type, strict bool) (*binder, []string) {
+	p := planner{method: method, plan: &binder{typ: typ, patch: method == http.MethodPatch, strict: strict}}
+	p.compile(pathParams, typ)
+	if len(p.problems) == 0 && p.rules {
+		p.plan.rules, p.problems = c.validators.compile(typ)
+		if p.plan.json != nil {
+			p.plan.json.rules = p.plan.rules
+		}
+	}
+	return p.plan, p.problems
+}
+
+// compile makes the plan for requests of typ, but for its rules.
+func (c *planner) compile(pathParams []string, typ reflect.Type) {
 	if typ.Kind() != reflect.Struct || typ == reflect.TypeFor[app.File]() {
 		c.problem("the request must be a struct, not %s", typ)
-		return nil, c.problems
+		return
 	}
 	if why := forbidden(typ, map[reflect.Type]bool{}); why != "" {
 		c.problem("the request %s", why)
-		return nil, c.problems
+		return
 	}
 	if len(c.problems) == 0 && hasUnmarshaler(typ) {
 		c.problem("the request %s must not decode itself (it has an Unmarshal method); put the method on a field's type", typ)
@@ -111,10 +125,9 @@ func compileRequest(method string, pathParams []string, typ reflect.Type, strict
 		c.compileJSON()
 	}
 	c.plan.formBody = c.plan.json == nil && len(c.plan.form)+len(c.plan.files) > 0 &&
-		(method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch)
+		(c.method == http.MethodPost || c.method == http.MethodPut || c.method == http.MethodPatch)
 	c.checkFiles()
 	c.plan.custom = reflect.PointerTo(typ).Implements(reflect.TypeFor[app.Validator]())
-	return c.plan, c.problems
 }
 
 // structFields compiles the fields of typ, which sits at index within the request, and returns the type
@@ -129,7 +142,7 @@ func (c *planner) structFields(typ reflect.Type, index []int, prefix string) (sh
 		switch {
 		case f.Anonymous && f.Type.Kind() == reflect.Struct && !hasSourceTag(f):
 			if f.Tag.Get("binding") != "" {
-				c.plan.rules = true
+				c.rules = true
 			}
 			inner, has := c.structFields(f.Type, at, prefix+f.Name+".")
 			if has {
@@ -195,7 +208,7 @@ func (c *planner) field(f reflect.StructField, at []int, prefix string) bool {
 		return false
 	}
 	if f.Tag.Get("binding") != "" {
-		c.plan.rules = true
+		c.rules = true
 	}
 	if sources[0] == sourceJSON {
 		return c.jsonField(f, at, label, name, options)
@@ -262,7 +275,7 @@ func (c *planner) rawBody(f reflect.StructField, at []int, prefix string) {
 		c.problem("request field %s: another field takes the body already", label)
 	}
 	if f.Tag.Get("binding") != "" {
-		c.plan.rules = true
+		c.rules = true
 	}
 	if hasSourceTag(f) {
 		c.problem(`request field %s takes the whole body; take its tag out`, label)

@@ -103,14 +103,14 @@ func zeroAt(v reflect.Value, index []int, prefix string) givenZero {
 
 // judgeZero applies all rules of a field that was given with its zero value. Those of the validator for all requests would take
 // it for one that was not.
-func (s *Server) judgeZero(z givenZero, bad *violations) error {
+func (r *ruleSet) judgeZero(z givenZero, bad *violations) error {
 	typ, known := z.holder.Type(), violations{list: slices.Clone(bad.list)}
 	f := typ.Field(z.field)
 	only := f.Name
 	if typ.Name() != "" {
 		only = typ.Name() + "." + only
 	}
-	err, broken := judge(s.rules.of[typ].given, pointerTo(z.holder), func(ns []byte) bool { return string(ns) != only })
+	err, broken := judge(r.judges.given, pointerTo(z.holder), func(ns []byte) bool { return string(ns) != only })
 	if broken {
 		bad.add(clip(z.prefix+wireName(f)), "type", messageUnfit)
 		return nil
@@ -119,7 +119,7 @@ func (s *Server) judgeZero(z givenZero, bad *violations) error {
 		return err
 	}
 	inner := z.holder.Field(z.field)
-	err, _ = judge(s.rules.of[f.Type].rules, pointerTo(inner), nil)
+	err, _ = judge(r.judges.rules, pointerTo(inner), nil)
 	return noteViolations(f.Type, z.prefix+wireName(f)+".", err, known, bad)
 }
 
@@ -166,7 +166,7 @@ func (w *walker) presence(a *asked, dst reflect.Value, state memberState) error 
 	case a.optional && len(w.path) == 0:
 		w.bad.zeros = append(w.bad.zeros, zeroAt(dst, a.index, ""))
 	case a.optional:
-		return w.server.judgeZero(zeroAt(dst, a.index, strings.Join(w.path, ".")+"."), w.bad)
+		return w.rules.judgeZero(zeroAt(dst, a.index, strings.Join(w.path, ".")+"."), w.bad)
 	}
 	return nil
 }
@@ -201,9 +201,9 @@ func (j *jsonPlan) doubtful(body []byte, request reflect.Value) bool {
 }
 
 // settlePresence applies the rules of presence to request, which was read from body, by a walk through body.
-func (j *jsonPlan) settlePresence(body []byte, request reflect.Value, s *Server, bad *violations) error {
+func (j *jsonPlan) settlePresence(body []byte, request reflect.Value, bad *violations) error {
 	dec := jsontext.NewDecoder(bytes.NewReader(body), jsontext.AllowDuplicateNames(true)) // there are none
-	w := walker{dec: dec, bad: bad, server: s, filled: &doubt{body: body, absent: make([]bool, j.asked)}}
+	w := walker{dec: dec, bad: bad, rules: j.rules, filled: &doubt{body: body, absent: make([]bool, j.asked)}}
 	if err := w.object(j.root, request); err != nil {
 		return fmt.Errorf("walk body: %w", err)
 	}

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/gin-gonic/gin"
-
 	"plugboard/app"
 )
 
@@ -62,10 +60,10 @@ func unescapePair(name, value string) (pair, bool) {
 }
 
 // bindURI fills the fields that come from the path.
-func (p *requestPlan) bindURI(params gin.Params, request reflect.Value, bad *violations) {
+func (p *binder) bindURI(from bodySource, request reflect.Value, bad *violations) {
 	for i := range p.uri {
 		f := &p.uri[i]
-		if message := f.parse(request.FieldByIndex(f.index), params.ByName(f.name)); message != "" {
+		if message := f.parse(request.FieldByIndex(f.index), from.Param(f.name)); message != "" {
 			bad.add(f.name, ruleOf(message), message)
 		}
 	}
@@ -73,7 +71,7 @@ func (p *requestPlan) bindURI(params gin.Params, request reflect.Value, bad *vio
 
 // bindHeader fills the fields that come from headers. A list may be given in one line or in several: RFC 9110, section 5.3,
 // makes no difference between the two.
-func (p *requestPlan) bindHeader(h http.Header, request reflect.Value, bad *violations) {
+func (p *binder) bindHeader(h http.Header, request reflect.Value, bad *violations) {
 	for i := range p.header {
 		values := h[p.header[i].name]
 		if p.header[i].slice {
@@ -97,7 +95,7 @@ func listElements(lines []string) (elements []string) {
 
 // bindCookies fills the fields that come from cookies. Of several of one name the first counts, which is that of the
 // longest path where it comes from a browser (RFC 6265, section 5.4).
-func (p *requestPlan) bindCookies(r *http.Request, request reflect.Value, bad *violations) {
+func (p *binder) bindCookies(r *http.Request, request reflect.Value, bad *violations) {
 	for i := range p.cookies {
 		var values []string
 		if c, err := r.Cookie(p.cookies[i].name); err == nil {
@@ -108,7 +106,7 @@ func (p *requestPlan) bindCookies(r *http.Request, request reflect.Value, bad *v
 }
 
 // bindForm fills the fields that come from the query or the form.
-func (p *requestPlan) bindForm(what string, pairs []pair, request reflect.Value, bad *violations) error {
+func (p *binder) bindForm(what string, pairs []pair, request reflect.Value, bad *violations) error {
 	values := make([]string, 0, 4)
 	for i := range p.form {
 		values = values[:0]
@@ -123,7 +121,7 @@ func (p *requestPlan) bindForm(what string, pairs []pair, request reflect.Value,
 }
 
 // checkUnknown looks at the parameters no field asks for.
-func (p *requestPlan) checkUnknown(what string, pairs []pair, bad *violations) error {
+func (p *binder) checkUnknown(what string, pairs []pair, bad *violations) error {
 	for _, x := range pairs {
 		if slices.ContainsFunc(p.form, func(f param) bool { return f.name == x.name }) {
 			continue

@@ -7,19 +7,23 @@ import (
 	"strings"
 )
 
-// checkRules applies every rule of a request's fields to a sample value, so that an unknown rule, a rule that does not
+// ruleSet are the rules of the fields of one request type.
+type ruleSet struct {
+	typ    reflect.Type
+	judges judges
+	sure   sureRules
+}
+
+// compile returns the rules of typ. It applies every rule to a sample value, so that an unknown rule, a rule that does not
 // fit its field or a bad parameter shows at start and not in the first request.
-func (s *Server) checkRules(p *requestPlan) []string {
-	p.judges = s.rules.next()
-	c := ruleChecker{judges: p.judges, seen: map[reflect.Type]bool{}}
-	c.register(p.typ)
-	for typ := range c.seen {
-		s.rules.of[typ] = p.judges
-	}
+func (v *validators) compile(typ reflect.Type) (*ruleSet, []string) {
+	r := &ruleSet{typ: typ, judges: v.next()}
+	c := ruleChecker{judges: r.judges, seen: map[reflect.Type]bool{}}
+	c.register(typ)
 	clear(c.seen)
-	c.structType(p.typ)
-	p.sure = sureRulesOf(p.typ)
-	return c.problems
+	c.structType(typ)
+	r.sure = sureRulesOf(typ)
+	return r, c.problems
 }
 
 type ruleChecker struct {

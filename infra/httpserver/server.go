@@ -57,16 +57,16 @@ type Params struct {
 // whose handler was entered; Close ends what is left. The last three may be called at any time, in any order,
 // any number of times. [Server.Handler] works without Listen.
 type Server struct {
-	config  config.HTTP
-	access  bool
-	logger  *zap.Logger
-	pool    app.Pool
-	memory  *memory.Budget
-	tracer  trace.Tracer // nil: no spans
-	engine  *gin.Engine
-	rules   validators
-	metrics *metrics
-	invalid error // what New found wrong; Check reports it
+	config   config.HTTP
+	access   bool
+	logger   *zap.Logger
+	pool     app.Pool
+	memory   *memory.Budget
+	tracer   trace.Tracer // nil: no spans
+	engine   *gin.Engine
+	compiler compiler
+	metrics  *metrics
+	invalid  error // what New found wrong; Check reports it
 
 	compiled map[key]*endpoint
 	mounted  []*endpoint
@@ -103,7 +103,7 @@ func New(p Params) *Server {
 		p.Logger = zap.NewNop()
 	}
 	s := &Server{
-		config: p.HTTP, access: p.Access, logger: p.Logger, pool: p.Pool, memory: p.Memory, tracer: telemetry.Tracer(p.Tracing, "plugboard/infra/httpserver"), engine: gin.New(), rules: validators{of: typeJudges{}},
+		config: p.HTTP, access: p.Access, logger: p.Logger, pool: p.Pool, memory: p.Memory, tracer: telemetry.Tracer(p.Tracing, "plugboard/infra/httpserver"), engine: gin.New(),
 		compiled: map[key]*endpoint{}, jsonType: []string{"application/json"},
 		nosniff: []string{"nosniff"}, policy: []string{apiPolicy}, noReferrer: []string{"no-referrer"}, noStore: []string{"no-store"},
 		encoding: json.JoinOptions(json.Deterministic(true), jsontext.AllowInvalidUTF8(true)),

@@ -60,15 +60,15 @@ func (s *sureValue) hold(v reflect.Value) bool {
 }
 
 // judge applies the rules of all fields of request, a pointer to a value of the plan's type.
-func (p *requestPlan) judge(request any) (err error, broken bool) { //nolint:revive // the error is the caller's, not ours
-	all := sureValue{fields: p.sure.fields}
+func (r *ruleSet) judge(request any) (err error, broken bool) { //nolint:revive // the error is the caller's, not ours
+	all := sureValue{fields: r.sure.fields}
 	switch {
 	case len(all.fields) == 0 || !all.hold(reflect.ValueOf(request).Elem()):
-		return judge(p.judges.rules, request, nil)
-	case p.sure.whole:
+		return judge(r.judges.rules, request, nil)
+	case r.sure.whole:
 		return nil, false
 	}
-	return judge(p.judges.rules, request, p.sure.skip)
+	return judge(r.judges.rules, request, r.sure.skip)
 }
 
 // sureRulesOf returns the sure rules of typ.

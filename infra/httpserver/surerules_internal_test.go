@@ -9,10 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/zap"
 
 	"plugboard/app"
-	"plugboard/config"
 )
 
 // part is a struct within a request.
@@ -41,36 +39,36 @@ var samples = []any{
 // What the validator need not see is judged here, as it would have been: the two agree on every value, for all rules that they share.
 func TestSureRulesAreThoseOfTheValidator(t *testing.T) {
 	t.Parallel()
-	s := New(Params{HTTP: config.Default().HTTP, Logger: zap.NewNop()})
+	var c compiler
 	sure, refused := 0, 0
 	for _, rules := range manyRules() {
 		for _, sample := range samples {
 			if sample == nil {
 				continue
 			}
-			plan, problems := compileRequest(http.MethodPost, nil, reflect.StructOf([]reflect.StructField{
+			plan, problems := c.compile(http.MethodPost, nil, reflect.StructOf([]reflect.StructField{
 				{Name: "Field", Type: reflect.TypeOf(sample), Tag: reflect.StructTag(`json:"field" binding:"` + rules + `"`)},
 				{Name: "Mail", Type: reflect.TypeFor[string](), Tag: `json:"mail" binding:"required,email"`},
 			}), false)
-			if problems = append(problems, s.checkRules(plan)...); len(problems) > 0 {
+			if len(problems) > 0 {
 				continue
 			}
 			for _, mail := range []string{"a@example.org", "nobody"} {
 				request := reflect.New(plan.typ)
 				request.Elem().Field(0).Set(reflect.ValueOf(sample))
 				request.Elem().Field(1).SetString(mail)
-				want, broken := judge(plan.judges.rules, request.Interface(), nil)
+				want, broken := judge(plan.rules.judges.rules, request.Interface(), nil)
 				require.False(t, broken)
-				got, broken := plan.judge(request.Interface())
+				got, broken := plan.rules.judge(request.Interface())
 				require.False(t, broken)
 				require.Equal(t, fmt.Sprint(want), fmt.Sprint(got), "%T %v with %q", sample, sample, rules)
-				if len(plan.sure.fields) == 1 && mail != "nobody" {
+				if len(plan.rules.sure.fields) == 1 && mail != "nobody" {
 					sure++
 					if want != nil {
 						refused++
-						require.False(t, plan.sure.fields[0].hold(request.Elem().Field(0)))
+						require.False(t, plan.rules.sure.fields[0].hold(request.Elem().Field(0)))
 					} else {
-						require.True(t, plan.sure.fields[0].hold(request.Elem().Field(0)), "%T %v with %q", sample, sample, rules)
+						require.True(t, plan.rules.sure.fields[0].hold(request.Elem().Field(0)), "%T %v with %q", sample, sample, rules)
 					}
 				}
 			}

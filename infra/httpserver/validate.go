@@ -71,13 +71,13 @@ func optionalValue(field reflect.Value) any {
 }
 
 // validate applies the rules of request's fields, then its own Validate method once they all hold.
-func (s *Server) validate(p *requestPlan, request any, bad *violations) error {
-	if p.rules {
-		if err := s.validateRules(p, request, bad); err != nil {
+func (b *binder) validate(request any, bad *violations) error {
+	if b.rules != nil {
+		if err := b.rules.apply(request, bad); err != nil {
 			return err
 		}
 	}
-	if err := bad.err(); err != nil || !p.custom {
+	if err := bad.err(); err != nil || !b.custom {
 		return err
 	}
 	custom, ok := request.(app.Validator)
@@ -91,16 +91,17 @@ func (s *Server) validate(p *requestPlan, request any, bad *violations) error {
 	return err
 }
 
-func (s *Server) validateRules(p *requestPlan, request any, bad *violations) error {
+// apply applies the rules to request, a pointer to a value of their type, and adds what it breaks to bad.
+func (r *ruleSet) apply(request any, bad *violations) error {
 	known := violations{list: slices.Clone(bad.list)}
-	err, broken := p.judge(request)
+	err, broken := r.judge(request)
 	if broken {
-		err = p.judgeEach(request, known, bad)
+		err = r.judgeEach(request, known, bad)
 	} else {
-		err = noteViolations(reflect.TypeOf(request).Elem(), "", err, known, bad)
+		err = noteViolations(r.typ, "", err, known, bad)
 	}
 	for _, z := range bad.zeros {
-		err = errors.Join(err, s.judgeZero(z, bad))
+		err = errors.Join(err, r.judgeZero(z, bad))
 	}
 	return err
 }
@@ -121,19 +122,19 @@ func judge(rules *validator.Validate, request any, skip validator.FilterFunc) (e
 
 // judgeEach applies the rules of each of the request's own fields by themselves, after a rule has panicked. The field whose
 // rules do is refused.
-func (p *requestPlan) judgeEach(request any, known violations, bad *violations) error {
+func (r *ruleSet) judgeEach(request any, known violations, bad *violations) error {
 	var fields []string
-	_, _ = judge(p.judges.rules, request, func(ns []byte) bool {
+	_, _ = judge(r.judges.rules, request, func(ns []byte) bool {
 		fields = append(fields, string(ns))
 		return true
 	})
 	for _, field := range fields {
-		err, broken := judge(p.judges.rules, request, func(ns []byte) bool { return string(ns) != field && !within(string(ns), field) })
+		err, broken := judge(r.judges.rules, request, func(ns []byte) bool { return string(ns) != field && !within(string(ns), field) })
 		if broken {
-			bad.add(clip(wireField(request, field)), "type", messageUnfit)
+			bad.add(clip(wireField(r.typ, field)), "type", messageUnfit)
 			continue
 		}
-		if err := noteViolations(reflect.TypeOf(request).Elem(), "", err, known, bad); err != nil {
+		if err := noteViolations(r.typ, "", err, known, bad); err != nil {
 			return err
 		}
 	}
@@ -147,8 +148,7 @@ func within(field, whole string) bool {
 }
 
 // wireField returns the caller's name of a field of the request, which the validator names "Request.Field".
-func wireField(request any, namespace string) string {
-	typ := reflect.TypeOf(request).Elem()
+func wireField(typ reflect.Type, namespace string) string {
 	name := namespace[strings.LastIndexByte(namespace, '.')+1:]
 	if f, ok := typ.FieldByName(name); ok {
 		return wireName(f)

@@ -1,10 +1,6 @@
 package httpserver
 
-import (
-	"reflect"
-
-	"github.com/go-playground/validator/v10"
-)
+import "github.com/go-playground/validator/v10"
 
 // judges are the validators that have learnt some types.
 type judges struct {
@@ -18,11 +14,7 @@ type validators struct {
 	current judges
 	// left is for how many more requests current is handed out.
 	left int
-	// of has the judges of each struct that is a request or part of one.
-	of typeJudges
 }
-
-type typeJudges map[reflect.Type]judges
 
 // perJudges is for how many requests judges are handed out. New ones cost about as much as twenty types.
 const perJudges = 64
