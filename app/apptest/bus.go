@@ -67,7 +67,7 @@ func (b *Bus) Publish(ctx context.Context, event app.Event, opts ...app.PublishO
 	case err != nil:
 		return fmt.Errorf("publish %s: not in the transaction: %w", event.Topic(), err)
 	case tx != nil:
-		tx.AfterCommit(remember)
+		tx.Attach(nil, database.Participant{AfterCommit: remember})
 	default:
 		remember()
 	}

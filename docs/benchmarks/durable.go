@@ -123,7 +123,7 @@ func durableConfig(lines ...string) []string {
 		"*Bare*: the same `app.InTx` and the same insert through GORM, and instead of the event one hand-written `INSERT` into an outbox table (UUIDv7, topic, JSON); nothing is delivered.",
 		"*On* counts; *OnTx* inserts a row in the delivery's transaction. Defaults: 4 at a time for each subscription.",
 		"*Growth*: the slope of published − handled in a steady run of OnTx, as a part of the rate of publishing.",
-		"*Commit to start*: from the return of COMMIT (an AfterCommit hook) to the handler's first line, at half of the measured rate of On, evenly spaced over the writers.",
+		"*Commit to start*: from the return of COMMIT (an AfterCommit function) to the handler's first line, at half of the measured rate of On, evenly spaced over the writers.",
 	)
 }
 
@@ -254,7 +254,7 @@ func (r durableRace) commit(ctx context.Context, i int, event func(orderRow) app
 			return err
 		}
 		if tx, ok := database.TxFrom(ctx); ok && committed != nil {
-			tx.AfterCommit(func() { committed(row.ID) })
+			tx.Attach(nil, database.Participant{AfterCommit: func() { committed(row.ID) }})
 		}
 		return r.ours.bus.Publish(ctx, event(row))
 	})

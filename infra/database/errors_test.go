@@ -65,7 +65,7 @@ func TestSameCodesOnBoth(t *testing.T) {
 			check(db.InTx(ctx, func(ctx context.Context) error {
 				tx, _ := database.TxFrom(ctx)
 				err := c.do(db.Gorm().WithContext(ctx))
-				tx.AfterCommit(func() { t.Error(name + ": committed") })
+				tx.Attach(nil, database.Participant{AfterCommit: func() { t.Error(name + ": committed") }})
 				return err
 			}))
 		}

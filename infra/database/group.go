@@ -154,9 +154,9 @@ func runOutcome(members []*Tx, err error) {
 	defer runOutcome(members[1:], err)
 	t := members[0]
 	if err == nil {
-		t.runHooks("after-commit", t.afterCommit)
+		t.afterCommit()
 	} else {
-		t.runHooks("after-rollback", t.afterRollback)
+		t.afterRollback(t.participants)
 	}
 }
 
@@ -206,7 +206,7 @@ func (t *Tx) withdraw() {
 	}
 	t.root.leave()
 	defer next()
-	t.runHooks("after-rollback", t.afterRollback)
+	t.afterRollback(t.participants)
 }
 
 // perform runs a statement about the member's savepoint, which its own end must not cut short.

@@ -110,11 +110,11 @@ func TestMembersFailByThemselves(t *testing.T) {
 			return db.InTx(outer, func(ctx context.Context) error {
 				tx, _ := database.TxFrom(ctx)
 				require.True(t, call.InTx())
-				require.Nil(t, tx.Value("key"), "values are the member's own")
-				tx.SetValue("key", i)
+				require.Nil(t, tx.Attached("key"), "values are the member's own")
+				tx.Attach("key", database.Participant{Value: i})
 				name := fmt.Sprint("lamp ", i)
-				tx.AfterCommit(note(name))
-				tx.AfterRollback(note("undone " + name))
+				tx.Attach(nil, database.Participant{AfterCommit: note(name)})
+				tx.Attach(nil, database.Participant{AfterRollback: note("undone " + name)})
 				require.ErrorContains(t, add(outer, db, "x"), "use the context that its function is given")
 				if err := add(ctx, db, name); err != nil {
 					return err
@@ -122,12 +122,12 @@ func TestMembersFailByThemselves(t *testing.T) {
 				if err := db.InTx(ctx, func(ctx context.Context) error { return errors.Join(add(ctx, db, name+" in"), errBoom) }); !errors.Is(err, errBoom) {
 					return err
 				}
-				tx.BeforeCommit(func(context.Context) error {
+				tx.Attach(nil, database.Participant{BeforeCommit: func(context.Context) error {
 					if i%7 == 3 {
 						return errBoom
 					}
 					return nil
-				})
+				}})
 				return end()
 			})
 		}
@@ -200,7 +200,7 @@ func TestHooksRunInTheOrderOfCommits(t *testing.T) {
 		txs = append(txs, func() error {
 			return db.InTx(t.Context(), func(ctx context.Context) error {
 				tx, _ := database.TxFrom(ctx)
-				tx.AfterCommit(func() { log = append(log, name) })
+				tx.Attach(nil, database.Participant{AfterCommit: func() { log = append(log, name) }})
 				return add(ctx, db, name)
 			})
 		})

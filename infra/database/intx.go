@@ -122,9 +122,7 @@ func (t *Tx) release() error {
 	p := t.parent
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.beforeCommit = append(p.beforeCommit, t.beforeCommit...)
-	p.afterCommit = append(p.afterCommit, t.afterCommit...)
-	p.afterRollback = append(p.afterRollback, t.afterRollback...)
+	p.participants = append(p.participants, t.participants...)
 	return nil
 }
 
@@ -139,7 +137,7 @@ func (t *Tx) undo() error {
 	if err == nil {
 		_, err = t.exec(ctx, "RELEASE SAVEPOINT "+t.name(), nil)
 	}
-	t.runHooks("after-rollback", t.afterRollback)
+	t.afterRollback(t.participants)
 	return err
 }
 

@@ -32,7 +32,7 @@ func TestAStatementWhileRowsAreOpenIsAPlainError(t *testing.T) {
 			"point":  func(ctx context.Context) error { return db.Gorm().WithContext(ctx).SavePoint("s1").Error },
 			"hook": func(ctx context.Context) error {
 				tx, _ := database.TxFrom(ctx)
-				tx.BeforeCommit(func(ctx context.Context) error { return add(ctx, db, "x") })
+				tx.Attach(nil, database.Participant{BeforeCommit: func(ctx context.Context) error { return add(ctx, db, "x") }})
 				return nil
 			},
 			"nested write": func(ctx context.Context) error {

@@ -94,9 +94,9 @@ func TestExecLast(t *testing.T) {
 		run := func(query string) error {
 			return db.InTx(t.Context(), func(ctx context.Context) error {
 				tx, _ := database.TxFrom(ctx)
-				tx.BeforeCommit(func(ctx context.Context) error { return tx.ExecLast(ctx, "light lamp", query) })
-				tx.AfterCommit(func() { ends = append(ends, "committed") })
-				tx.AfterRollback(func() { ends = append(ends, "rolled back") })
+				tx.Attach(nil, database.Participant{BeforeCommit: func(ctx context.Context) error { return tx.ExecLast(ctx, "light lamp", query) }})
+				tx.Attach(nil, database.Participant{AfterCommit: func() { ends = append(ends, "committed") }})
+				tx.Attach(nil, database.Participant{AfterRollback: func() { ends = append(ends, "rolled back") }})
 				return add(ctx, db, "one")
 			})
 		}

@@ -135,11 +135,11 @@ func TestConnectionLostWhileCommitting(t *testing.T) {
 	err := db.InTx(t.Context(), func(ctx context.Context) error {
 		runs++
 		tx, _ := database.TxFrom(ctx)
-		tx.BeforeCommit(func(context.Context) error {
+		tx.Attach(nil, database.Participant{BeforeCommit: func(context.Context) error {
 			lose := func([]byte) bool { return true }
 			relay.Lose.Store(&lose)
 			return nil
-		})
+		}})
 		return add(ctx, db, "one")
 	})
 	relay.Lose.Store(nil)
@@ -211,12 +211,12 @@ func TestConnectionLostBeforeTheCommit(t *testing.T) {
 				err := db.InTx(t.Context(), func(ctx context.Context) error {
 					runs++
 					tx, _ := database.TxFrom(ctx)
-					tx.BeforeCommit(func(ctx context.Context) error {
+					tx.Attach(nil, database.Participant{BeforeCommit: func(ctx context.Context) error {
 						if runs <= times {
 							lose(ctx, t, db, relay)
 						}
 						return nil
-					})
+					}})
 					return add(ctx, db, fmt.Sprint("one of ", times))
 				})
 				if times == 1 {

@@ -11,10 +11,10 @@ import (
 	"gorm.io/gorm"
 )
 
-// mark is a savepoint that was set with GORM's SavePoint, and how many hooks the transaction had by then.
+// mark is a savepoint that was set with GORM's SavePoint, and how many participants the transaction had by then.
 type mark struct {
-	name                                     string
-	beforeCommit, afterCommit, afterRollback int
+	name         string
+	participants int
 }
 
 var errNoTx = errors.New("there is no transaction that could have a savepoint: SavePoint and RollbackTo are for within app.InTx")
@@ -63,14 +63,14 @@ func (t *Tx) setMark(ctx context.Context, name string) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.marks = append(t.marks, mark{name, len(t.beforeCommit), len(t.afterCommit), len(t.afterRollback)})
+	t.marks = append(t.marks, mark{name, len(t.participants)})
 	return nil
 }
 
 // markName is the name of the n-th mark for the database: no name of a plugin's can be one of ours.
 func (t *Tx) markName(n int) string { return t.name() + "_" + strconv.Itoa(n) }
 
-// undoTo undoes what was done since the savepoint was set, with the hooks that were registered since.
+// undoTo undoes what was done since the savepoint was set, with the participants that were attached since.
 func (t *Tx) undoTo(ctx context.Context, name string) error {
 	n := t.findMark(name)
 	if n < 0 {
@@ -80,14 +80,12 @@ func (t *Tx) undoTo(ctx context.Context, name string) error {
 		return t.blame(err)
 	}
 	t.mu.Lock()
-	m := t.marks[n]
-	undone := t.afterRollback[m.afterRollback:]
+	kept := t.marks[n].participants
+	undone := t.participants[kept:]
 	t.marks = t.marks[:n+1]
-	t.beforeCommit = t.beforeCommit[:m.beforeCommit]
-	t.afterCommit = t.afterCommit[:m.afterCommit]
-	t.afterRollback = t.afterRollback[:m.afterRollback:m.afterRollback]
+	t.participants = t.participants[:kept:kept]
 	t.mu.Unlock()
-	t.runHooks("after-rollback", undone)
+	t.afterRollback(undone)
 	return nil
 }
 

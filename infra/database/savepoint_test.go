@@ -16,9 +16,11 @@ func noting(ctx context.Context, t *testing.T, log *[]string, name string) {
 	t.Helper()
 	tx, ok := database.TxFrom(ctx)
 	require.True(t, ok)
-	tx.BeforeCommit(func(context.Context) error { *log = append(*log, name+" before"); return nil })
-	tx.AfterCommit(func() { *log = append(*log, name+" committed") })
-	tx.AfterRollback(func() { *log = append(*log, name+" undone") })
+	tx.Attach(nil, database.Participant{
+		BeforeCommit:  func(context.Context) error { *log = append(*log, name+" before"); return nil },
+		AfterCommit:   func() { *log = append(*log, name+" committed") },
+		AfterRollback: func() { *log = append(*log, name+" undone") },
+	})
 }
 
 // An event was published after GORM's SavePoint and delivered though RollbackTo had undone what it told of: hooks knew of

@@ -5,12 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"go.uber.org/zap"
 
 	"plugboard/app"
 )
@@ -32,11 +29,9 @@ type Tx struct {
 	// ctx carries this Tx. It is kept for hooks and for GORM's Commit and Rollback, which take none.
 	ctx context.Context //nolint:containedctx // hooks and GORM's Commit and Rollback take none
 
-	mu            sync.Mutex // guards the rest
-	beforeCommit  []func(ctx context.Context) error
-	afterCommit   []func()
-	afterRollback []func()
-	marks         []mark
+	mu           sync.Mutex // guards the rest
+	participants []attachment
+	marks        []mark
 }
 
 // root is what a transaction and its savepoints have in common.
@@ -58,8 +53,7 @@ type root struct {
 	use    sync.RWMutex
 	sealed bool // set under use
 
-	mu     sync.Mutex // guards values and last
-	values map[any]any
+	mu sync.Mutex // guards last
 }
 
 // TxFrom returns the open transaction of ctx, the innermost savepoint if there are any. It reports false outside a
@@ -175,7 +169,7 @@ func (t *Tx) commit() error {
 }
 
 func (t *Tx) commitChecked() error {
-	if err := t.runBeforeCommit(); err != nil {
+	if err := t.beforeCommit(); err != nil {
 		return t.fail(err)
 	}
 	if mistake := t.root.mistake.Load(); mistake != nil {
@@ -197,10 +191,10 @@ func (t *Tx) commitTop() error {
 	err := t.root.finish(t.root.commit)
 	t.root.leave()
 	if err != nil {
-		t.runHooks("after-rollback", t.afterRollback)
+		t.afterRollback(t.participants)
 		return commitError(err)
 	}
-	t.runHooks("after-commit", t.afterCommit)
+	t.afterCommit()
 	return nil
 }
 
@@ -217,7 +211,7 @@ func (t *Tx) rollback() error {
 	t.root.stop()
 	err := t.root.finish(t.root.sql.Rollback)
 	t.root.leave()
-	t.runHooks("after-rollback", t.afterRollback)
+	t.afterRollback(t.participants)
 	if err == nil || errors.Is(err, sql.ErrTxDone) || t.ctx.Err() != nil {
 		return nil
 	}
@@ -258,70 +252,13 @@ func (t *Tx) end() bool {
 	for tx := t.root.current.Load(); tx != nil && tx != t; tx = tx.parent {
 		tx.ended.Store(true)
 		t.mu.Lock()
-		t.afterRollback = append(t.afterRollback, tx.afterRollback...)
+		for _, a := range tx.participants {
+			t.participants = append(t.participants, attachment{Participant: Participant{AfterRollback: a.AfterRollback}})
+		}
 		t.mu.Unlock()
 	}
 	t.root.current.Store(t.parent)
 	return true
-}
-
-func (t *Tx) runBeforeCommit() error {
-	for i := 0; ; i++ {
-		t.mu.Lock()
-		if i == len(t.beforeCommit) {
-			t.mu.Unlock()
-			return nil
-		}
-		hook := t.beforeCommit[i]
-		t.mu.Unlock()
-		if err := hook(t.ctx); err != nil {
-			return err
-		}
-	}
-}
-
-// runHooks runs all hooks, also when one panics: the outcome of the transaction stands.
-func (t *Tx) runHooks(kind string, hooks []func()) {
-	for _, hook := range hooks {
-		t.runHook(kind, hook)
-	}
-}
-
-func (t *Tx) runHook(kind string, hook func()) {
-	defer func() {
-		if v := recover(); v != nil {
-			t.db.logger.Error(kind+" hook panicked", zap.Any("panic", v), zap.ByteString("stack", debug.Stack()))
-		}
-	}()
-	hook()
-}
-
-// BeforeCommit has hook run in the transaction, once, right before it commits, in the order of registration and
-// after the function given to the outermost InTx has returned. Its error rolls the transaction back. One
-// registered in a savepoint that is rolled back is dropped. A hook may register further ones.
-func (t *Tx) BeforeCommit(hook func(ctx context.Context) error) {
-	t.mu.Lock()
-	t.beforeCommit = append(t.beforeCommit, hook)
-	t.mu.Unlock()
-}
-
-// AfterCommit has hook run after the transaction has committed and before the outermost InTx returns, in the order
-// of registration. One registered in a savepoint that is rolled back is dropped. On SQLite the hooks of the
-// transactions that share a commit run one transaction after the other, before the next commit, so that they run in
-// commit order, maybe in another goroutine; a hook must be short and must not write to the database. A panic in a hook
-// is logged.
-func (t *Tx) AfterCommit(hook func()) {
-	t.mu.Lock()
-	t.afterCommit = append(t.afterCommit, hook)
-	t.mu.Unlock()
-}
-
-// AfterRollback has hook run when the transaction, or the savepoint it was registered in, has been rolled back, its
-// commit failed, or the outcome of its commit is unknown.
-func (t *Tx) AfterRollback(hook func()) {
-	t.mu.Lock()
-	t.afterRollback = append(t.afterRollback, hook)
-	t.mu.Unlock()
 }
 
 // ExecLast has a statement run after all others of the transaction, BeforeCommit hooks included. On Postgres it goes out
@@ -341,22 +278,4 @@ func (t *Tx) ExecLast(ctx context.Context, purpose, query string, args ...any) e
 	defer t.root.mu.Unlock()
 	t.root.last = append(t.root.last, finalStatement{purpose, query, args})
 	return nil
-}
-
-// Value returns what [Tx.SetValue] stored under key in this transaction, savepoints included, or nil.
-func (t *Tx) Value(key any) any {
-	t.root.mu.Lock()
-	defer t.root.mu.Unlock()
-	return t.root.values[key]
-}
-
-// SetValue stores v under key for as long as the transaction lasts. The rollback of a savepoint does not undo it:
-// register an [Tx.AfterRollback] for that. Each retry of a transaction starts without values.
-func (t *Tx) SetValue(key, v any) {
-	t.root.mu.Lock()
-	defer t.root.mu.Unlock()
-	if t.root.values == nil {
-		t.root.values = make(map[any]any, 1)
-	}
-	t.root.values[key] = v
 }

@@ -119,29 +119,29 @@ func TestHooks(t *testing.T) {
 		require.NoError(t, db.InTx(t.Context(), func(ctx context.Context) error {
 			tx, ok := database.TxFrom(ctx)
 			require.True(t, ok)
-			tx.BeforeCommit(func(ctx context.Context) error {
+			tx.Attach(nil, database.Participant{BeforeCommit: func(ctx context.Context) error {
 				log = append(log, "before")
 				return add(ctx, db, "hook")
-			})
-			tx.AfterCommit(note("commit 1"))
-			tx.AfterRollback(note("never"))
+			}})
+			tx.Attach(nil, database.Participant{AfterCommit: note("commit 1")})
+			tx.Attach(nil, database.Participant{AfterRollback: note("never")})
 			err := db.InTx(ctx, func(ctx context.Context) error {
 				tx, _ := database.TxFrom(ctx)
-				tx.AfterCommit(note("never"))
-				tx.BeforeCommit(func(context.Context) error { return errBoom })
-				tx.AfterRollback(note("undone"))
+				tx.Attach(nil, database.Participant{AfterCommit: note("never")})
+				tx.Attach(nil, database.Participant{BeforeCommit: func(context.Context) error { return errBoom }})
+				tx.Attach(nil, database.Participant{AfterRollback: note("undone")})
 				return errBoom
 			})
 			require.ErrorIs(t, err, errBoom)
 			require.NoError(t, db.InTx(ctx, func(ctx context.Context) error {
 				tx, _ := database.TxFrom(ctx)
-				tx.AfterCommit(note("commit 2"))
-				tx.SetValue("key", 7)
+				tx.Attach(nil, database.Participant{AfterCommit: note("commit 2")})
+				tx.Attach("key", database.Participant{Value: 7})
 				return nil
 			}))
-			require.Equal(t, 7, tx.Value("key"))
-			tx.AfterCommit(func() { panic("a hook's panic leaves the others alone") })
-			tx.AfterCommit(note("commit 3"))
+			require.Equal(t, 7, tx.Attached("key"))
+			tx.Attach(nil, database.Participant{AfterCommit: func() { panic("a hook's panic leaves the others alone") }})
+			tx.Attach(nil, database.Participant{AfterCommit: note("commit 3")})
 			return nil
 		}))
 		require.Equal(t, []string{"undone", "before", "commit 1", "commit 2", "commit 3"}, log)

@@ -85,7 +85,7 @@ func TestAFailureOfTheDatabaseUsesUpNoAttempt(t *testing.T) {
 		var left *effects
 		r := start(t, at, settings(), publishes(Note{}), subscribes(app.OnTx(func(ctx context.Context, e Note) error {
 			if tx, ok := database.TxFrom(ctx); ok && !failed.Swap(true) {
-				tx.BeforeCommit(func(context.Context) error { return app.Errorf(app.Unavailable, "the database is away") })
+				tx.Attach(nil, database.Participant{BeforeCommit: func(context.Context) error { return app.Errorf(app.Unavailable, "the database is away") }})
 			}
 			return left.add(ctx, "", e.ID)
 		}), app.Attempts(1)))

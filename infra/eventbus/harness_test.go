@@ -186,7 +186,7 @@ func (s *seen[T]) add(v T) {
 // than once.
 func (s *seen[T]) keep(ctx context.Context, v T) {
 	if tx, ok := database.TxFrom(ctx); ok {
-		tx.AfterCommit(func() { s.add(v) })
+		tx.Attach(nil, database.Participant{AfterCommit: func() { s.add(v) }})
 		return
 	}
 	s.add(v)

@@ -111,7 +111,7 @@ func (t *Memory) publish(ctx context.Context, m *Message, lanes []*lane) error {
 	case err != nil:
 		return fmt.Errorf("not in the transaction: %w", err)
 	case tx != nil:
-		tx.AfterCommit(func() { t.hand(m, lanes, 0) })
+		tx.Attach(nil, database.Participant{AfterCommit: func() { t.hand(m, lanes, 0) }})
 	default:
 		t.hand(m, lanes, fullWait)
 	}

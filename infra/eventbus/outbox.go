@@ -148,7 +148,7 @@ func (o *Outbox) Publish(ctx context.Context, m *Message) error {
 		return o.db.InTx(ctx, func(ctx context.Context) error { return o.Publish(ctx, m) })
 	}
 	// A hook of a savepoint goes with the savepoint, and so does the event.
-	tx.BeforeCommit(func(ctx context.Context) error { return o.collect(ctx, m) })
+	tx.Attach(nil, database.Participant{BeforeCommit: func(ctx context.Context) error { return o.collect(ctx, m) }})
 	return nil
 }
 
@@ -188,15 +188,12 @@ func (o *Outbox) collect(ctx context.Context, m *Message) error {
 	if !ok {
 		return errors.New("publish: the transaction has ended")
 	}
-	b, ok := tx.Value(o).(*batch)
+	b, ok := tx.Attached(o).(*batch)
 	if !ok {
 		b = &batch{o: o, owner: o.id()}
-		tx.SetValue(o, b)
-		tx.AfterCommit(b.hand)
-		tx.AfterRollback(b.undo)
 	}
-	if b.written == len(b.entries) {
-		tx.BeforeCommit(b.write)
+	if b.written == len(b.entries) { // it writes once more, after all that is attached by now
+		tx.Attach(o, database.Participant{Value: b, BeforeCommit: b.write, AfterCommit: b.hand, AfterRollback: b.undo})
 	}
 	b.entries = append(b.entries, &entry{m: m})
 	return nil
@@ -344,7 +341,7 @@ func (o *Outbox) complete(ctx context.Context, d *Incoming) error {
 		return errTaken
 	}
 	d.completed = true
-	tx.AfterRollback(func() { d.completed = false })
+	tx.Attach(nil, database.Participant{AfterRollback: func() { d.completed = false }})
 	return nil
 }
 

@@ -33,17 +33,17 @@ func TestAKeyGoesOnWhenOthersPublishBeforeAFailedCommitIsKnown(t *testing.T) {
 	err := r.db.InTx(ctx, func(tx context.Context) error {
 		open, ok := database.TxFrom(tx)
 		require.True(t, ok)
-		open.AfterRollback(func() { // before the bus's own
+		open.Attach(nil, database.Participant{AfterRollback: func() { // before the bus's own
 			r.publish(Made{ID: 2, Group: "k"})
 			r.publish(Made{ID: 3, Group: "k"})
-		})
+		}})
 		if err := r.bus.For("p0").Publish(tx, Made{ID: 99, Group: "k"}); err != nil {
 			return err
 		}
-		open.BeforeCommit(func(context.Context) error { // after the bus's own has been registered
-			open.BeforeCommit(func(context.Context) error { return errLate })
+		open.Attach(nil, database.Participant{BeforeCommit: func(context.Context) error { // after the bus's own has been registered
+			open.Attach(nil, database.Participant{BeforeCommit: func(context.Context) error { return errLate }})
 			return nil
-		})
+		}})
 		return nil
 	})
 	require.ErrorIs(t, err, errLate)

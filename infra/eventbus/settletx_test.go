@@ -73,7 +73,7 @@ func (r *rig) publishAll(events ...app.Event) {
 // failOnce has the transaction of ctx be tried again, the first time that this is called.
 func failOnce(ctx context.Context, failed *atomic.Bool) {
 	if tx, ok := database.TxFrom(ctx); ok && !failed.Swap(true) {
-		tx.BeforeCommit(func(context.Context) error { return &pgconn.PgError{Code: "40001"} })
+		tx.Attach(nil, database.Participant{BeforeCommit: func(context.Context) error { return &pgconn.PgError{Code: "40001"} }})
 	}
 }
 
@@ -105,8 +105,8 @@ func TestWhatAFailedTransactionalHandlerDidIsUndone(t *testing.T) {
 				handler := func(ctx context.Context, e Note) error {
 					tx, _ := database.TxFrom(ctx)
 					runs.add(e.ID)
-					tx.AfterRollback(func() { undone.add(e.ID) })
-					tx.AfterCommit(func() { committed.add(e.ID) })
+					tx.Attach(nil, database.Participant{AfterRollback: func() { undone.add(e.ID) }})
+					tx.Attach(nil, database.Participant{AfterCommit: func() { committed.add(e.ID) }})
 					if err := errors.Join(left.add(ctx, "", e.ID), r.bus.For("p1").Publish(ctx, Made{ID: e.ID})); err != nil {
 						return err
 					}
