@@ -18,45 +18,6 @@ type Boot struct {
 	schedules     []Schedule
 }
 
-// Endpoint is a registered HTTP endpoint, for the host.
-type Endpoint struct {
-	Plugin PluginInfo
-	// Source is where the endpoint was registered, as "file:line".
-	Source string
-	Method string
-	// Path is in Gin's form: "/products/:id".
-	Path string
-	// Handler is the typed handler; it is the zero Handler for a raw endpoint.
-	Handler Handler
-	// Raw is the Gin handler of an endpoint registered with [Boot.Raw], otherwise nil.
-	Raw gin.HandlerFunc
-	// Options are the endpoint's options, with their defaults filled in by nobody: zero means
-	// "not given".
-	Options EndpointOptions
-}
-
-// Publication is an event type that a plugin announced to publish, for the host.
-type Publication struct {
-	Plugin PluginInfo
-	Source string
-	Event  Event
-}
-
-// Subscription is a registered event subscriber, for the host.
-type Subscription struct {
-	Plugin     PluginInfo
-	Source     string
-	Subscriber Subscriber
-	Options    SubscribeOptions
-}
-
-// Answer is a registered responder to a query, for the host.
-type Answer struct {
-	Plugin    PluginInfo
-	Source    string
-	Responder Responder
-}
-
 // GET serves GET and, by itself, HEAD at path.
 func (b *Boot) GET(path string, h Handler, opts ...EndpointOption) {
 	b.handle(http.MethodGet, path, h, opts)
@@ -125,19 +86,3 @@ func (b *Boot) Subscribe(s Subscriber, opts ...SubscribeOption) {
 func (b *Boot) Answer(r Responder) {
 	b.answers = append(b.answers, Answer{Plugin: b.plugin, Source: caller(1), Responder: r})
 }
-
-// Plugin describes the plugin that is being booted; for the host.
-func (b *Boot) Plugin() PluginInfo { return b.plugin }
-
-// Endpoints returns what was registered, in order; for the host. The same holds for
-// [Boot.Publications], [Boot.Subscriptions] and [Boot.Answers].
-func (b *Boot) Endpoints() []Endpoint { return b.endpoints }
-
-// Publications returns the announced events; for the host.
-func (b *Boot) Publications() []Publication { return b.publications }
-
-// Subscriptions returns the registered subscribers; for the host.
-func (b *Boot) Subscriptions() []Subscription { return b.subscriptions }
-
-// Answers returns the registered responders; for the host.
-func (b *Boot) Answers() []Answer { return b.answers }

@@ -7,29 +7,6 @@ import (
 	"time"
 )
 
-// EndpointOptions are the collected options of an endpoint, for the host. Zero means "not given".
-type EndpointOptions struct {
-	Tags     []string
-	Summary  string
-	Produces []string
-	Accepts  []string
-	Takes    reflect.Type
-	Answers  reflect.Type
-	Hidden   bool
-	// Deprecated tells that the endpoint is to go: Since which day, and at which Sunset, if that is known.
-	Deprecated bool
-	Since      Date
-	Sunset     Date
-	Statuses   []int
-	Fails      []Code
-	Timeout    *time.Duration
-	BodyLimit  int64
-	Guards     []GuardFunc
-	Security   []string
-	Strict     bool
-	Open       bool
-}
-
 // EndpointOption changes how an endpoint is served or documented.
 type EndpointOption interface{ applyEndpoint(o *EndpointOptions) }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -35,13 +36,6 @@ type PageQuery struct {
 	Offset int `form:"offset" default:"0" binding:"min=0,max=10000" checks:"cursor=is not given with cursor" example:"0"`
 	// Total asks for the number of entries on all pages, counted up to 10,000.
 	Total bool `form:"total" example:"false"`
-}
-
-// Searcher is implemented by the connection pool behind the *gorm.DB that plugins get; for the host.
-type Searcher interface {
-	// Search runs fn, whose statements no index helps, within the bounds for such statements: only some run at a time,
-	// each ends by a deadline. The error is [Unavailable] when there is no place for it, [TimedOut] after the deadline.
-	Search(ctx context.Context, fn func(ctx context.Context) error) error
 }
 
 // FindPage returns the page that query asks for, of the rows that db selects: db has the model, its conditions and the
@@ -117,4 +111,63 @@ func countRows(db *gorm.DB) (*int64, error) {
 		return nil, fmt.Errorf("count rows: %w", err)
 	}
 	return &total, nil
+}
+
+// Contains is a condition for db.Where: the column contains text, literally (% and _ have no meaning)
+// and without regard to case. It means the same on both databases. The column is a name of the
+// plugin's own, never input.
+//
+// No index helps such a search: the database may read the whole table. [FindPage] therefore lets only a quarter of the
+// readers search at a time, and ends a search after the setting database.search_timeout. Ask for at least two
+// characters: binding:"omitempty,min=2,max=100".
+func Contains(column, text string) clause.Expression {
+	return substring{column: column, text: text}
+}
+
+// substring is the condition made by [Contains].
+type substring struct{ column, text string }
+
+// Build implements clause.Expression.
+func (s substring) Build(builder clause.Builder) {
+	escaped := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(s.text)
+	clause.Expr{
+		SQL:  `LOWER(?) LIKE LOWER(?) ESCAPE '\'`,
+		Vars: []any{clause.Column{Name: s.column}, "%" + escaped + "%"},
+	}.Build(builder)
+}
+
+// searches reports whether one of the conditions is a substring search.
+func searches(conditions []clause.Expression) bool {
+	for _, c := range conditions {
+		var inner []clause.Expression
+		switch c := c.(type) {
+		case substring:
+			return true
+		case clause.AndConditions:
+			inner = c.Exprs
+		case clause.OrConditions:
+			inner = c.Exprs
+		case clause.NotConditions:
+			inner = c.Exprs
+		}
+		if searches(inner) {
+			return true
+		}
+	}
+	return false
+}
+
+// SortBy is an ordering for db.Order: "name" ascending, "-name" descending, and by id in the same direction where the
+// column is equal, so that the order is total and an index on the column serves it in both directions. An empty sort
+// orders by id alone. The value must come from an allow-list: give the request's field a rule such as
+// binding:"omitempty,oneof=name -name".
+func SortBy(sort string) clause.OrderBy {
+	column, desc := strings.CutPrefix(sort, "-")
+	id := clause.OrderByColumn{Column: clause.Column{Name: "id"}, Desc: desc}
+	if column == "" || column == "id" {
+		return clause.OrderBy{Columns: []clause.OrderByColumn{id}}
+	}
+	return clause.OrderBy{Columns: []clause.OrderByColumn{
+		{Column: clause.Column{Name: column}, Desc: desc}, id,
+	}}
 }

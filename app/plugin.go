@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"reflect"
@@ -15,19 +16,6 @@ import (
 // what it registers takes effect when the application starts, after the host has checked the whole set.
 type Booter interface {
 	OnBoot(b *Boot)
-}
-
-// PluginInfo describes a plugin to the host: to checks, errors, the graph and the documentation.
-type PluginInfo struct {
-	// Name is "<domain>.<file>", for example "products.create_product".
-	Name string
-	// Type is the plugin's Go type.
-	Type reflect.Type
-	// Constructor is the function that makes the plugin. Its parameters are resolved by Fx.
-	Constructor any
-	// Source is where the plugin was declared, as "file:line". With -trimpath the file is relative
-	// to the module.
-	Source string
 }
 
 // PluginModule is a plugin as an fx.Option: an fx.Module with a private constructor and an fx.Invoke of
@@ -131,4 +119,11 @@ func caller(skip int) string {
 		return "unknown source"
 	}
 	return fmt.Sprintf("%s:%d", file, line)
+}
+
+// Shutdowner is implemented by plugins that have something to end. Shutdown runs once when the
+// application stops, after requests and subscribers have been drained and before the database is
+// closed; it must return when ctx is done.
+type Shutdowner interface {
+	Shutdown(ctx context.Context) error
 }

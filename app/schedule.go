@@ -12,15 +12,6 @@ type Due struct {
 // Topic implements [Event]. Each schedule has a topic of its own; this one stands for all of them.
 func (Due) Topic() string { return "_due" }
 
-// Schedule is a registered schedule, for the host.
-type Schedule struct {
-	Plugin     PluginInfo
-	Source     string
-	Spec       string
-	Subscriber Subscriber
-	Options    SubscribeOptions
-}
-
 // Schedule has s, made of a handler that takes a [Due], run at the times that spec gives. For example, every night:
 //
 //	b.Schedule("30 3 * * *", app.On(p.Execute))
@@ -45,5 +36,15 @@ func (b *Boot) Schedule(spec string, s Subscriber, opts ...SubscribeOption) {
 	})
 }
 
-// Schedules returns the registered schedules, in order; for the host.
-func (b *Boot) Schedules() []Schedule { return b.schedules }
+// Clock tells the time. A plugin whose rules depend on the time of day takes one from Fx instead of calling
+// time.Now, so that a test decides what time it is. It is safe for concurrent use.
+type Clock interface {
+	// Now returns the time, in UTC.
+	Now() time.Time
+}
+
+// SystemClock is the [Clock] that plugins get in the running service.
+type SystemClock struct{}
+
+// Now implements [Clock].
+func (SystemClock) Now() time.Time { return time.Now().UTC() }

@@ -7,12 +7,6 @@ import (
 	"gorm.io/gorm"
 )
 
-// Transactor is implemented by the connection pool behind the *gorm.DB that plugins get; for the host.
-type Transactor interface {
-	// InTx runs fn as [InTx] describes.
-	InTx(ctx context.Context, fn func(ctx context.Context) error) error
-}
-
 // InTx runs fn in a database transaction and commits it when fn returns nil; an error or a panic rolls
 // it back. The transaction travels in the context that fn gets: every db.WithContext(ctx) and every
 // Publish(ctx, …) with that context joins it, and reads its writes.

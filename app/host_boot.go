@@ -1,0 +1,175 @@
+package app
+
+import (
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"go.uber.org/zap"
+)
+
+// PluginInfo describes a plugin to the host: to checks, errors, the graph and the documentation.
+type PluginInfo struct {
+	// Name is "<domain>.<file>", for example "products.create_product".
+	Name string
+	// Type is the plugin's Go type.
+	Type reflect.Type
+	// Constructor is the function that makes the plugin. Its parameters are resolved by Fx.
+	Constructor any
+	// Source is where the plugin was declared, as "file:line". With -trimpath the file is relative
+	// to the module.
+	Source string
+}
+
+// Endpoint is a registered HTTP endpoint, for the host.
+type Endpoint struct {
+	Plugin PluginInfo
+	// Source is where the endpoint was registered, as "file:line".
+	Source string
+	Method string
+	// Path is in Gin's form: "/products/:id".
+	Path string
+	// Handler is the typed handler; it is the zero Handler for a raw endpoint.
+	Handler Handler
+	// Raw is the Gin handler of an endpoint registered with [Boot.Raw], otherwise nil.
+	Raw gin.HandlerFunc
+	// Options are the endpoint's options, with their defaults filled in by nobody: zero means
+	// "not given".
+	Options EndpointOptions
+}
+
+// Publication is an event type that a plugin announced to publish, for the host.
+type Publication struct {
+	Plugin PluginInfo
+	Source string
+	Event  Event
+}
+
+// Subscription is a registered event subscriber, for the host.
+type Subscription struct {
+	Plugin     PluginInfo
+	Source     string
+	Subscriber Subscriber
+	Options    SubscribeOptions
+}
+
+// Answer is a registered responder to a query, for the host.
+type Answer struct {
+	Plugin    PluginInfo
+	Source    string
+	Responder Responder
+}
+
+// Schedule is a registered schedule, for the host.
+type Schedule struct {
+	Plugin     PluginInfo
+	Source     string
+	Spec       string
+	Subscriber Subscriber
+	Options    SubscribeOptions
+}
+
+// Plugin describes the plugin that is being booted; for the host.
+func (b *Boot) Plugin() PluginInfo { return b.plugin }
+
+// Endpoints returns what was registered, in order; for the host. The same holds for
+// [Boot.Publications], [Boot.Subscriptions] and [Boot.Answers].
+func (b *Boot) Endpoints() []Endpoint { return b.endpoints }
+
+// Publications returns the announced events; for the host.
+func (b *Boot) Publications() []Publication { return b.publications }
+
+// Subscriptions returns the registered subscribers; for the host.
+func (b *Boot) Subscriptions() []Subscription { return b.subscriptions }
+
+// Answers returns the registered responders; for the host.
+func (b *Boot) Answers() []Answer { return b.answers }
+
+// Schedules returns the registered schedules, in order; for the host.
+func (b *Boot) Schedules() []Schedule { return b.schedules }
+
+// EndpointOptions are the collected options of an endpoint, for the host. Zero means "not given".
+type EndpointOptions struct {
+	Tags     []string
+	Summary  string
+	Produces []string
+	Accepts  []string
+	Takes    reflect.Type
+	Answers  reflect.Type
+	Hidden   bool
+	// Deprecated tells that the endpoint is to go: Since which day, and at which Sunset, if that is known.
+	Deprecated bool
+	Since      Date
+	Sunset     Date
+	Statuses   []int
+	Fails      []Code
+	Timeout    *time.Duration
+	BodyLimit  int64
+	Guards     []GuardFunc
+	Security   []string
+	Strict     bool
+	Open       bool
+}
+
+// SubscribeOptions are the collected options of a subscription, for the host. Zero means "not given".
+type SubscribeOptions struct {
+	Name        string
+	Formerly    []string
+	Concurrency int
+	Attempts    int
+	BackoffMin  time.Duration
+	BackoffMax  time.Duration
+	Timeout     time.Duration
+	Block       bool
+	Volatile    bool
+}
+
+// Registrar collects the plugins' registrations while the application is put together; for the host,
+// which provides one to Fx. It is not safe for concurrent use; Fx runs invokes one after the other.
+type Registrar struct {
+	bus     func(plugin string) Bus
+	logger  *zap.Logger
+	plugins []BootedPlugin
+}
+
+// BootedPlugin is a plugin whose OnBoot has run; for the host.
+type BootedPlugin struct {
+	// Instance is the plugin itself.
+	Instance any
+	// Boot holds what it registered.
+	Boot *Boot
+	// Err is the panic of a failed OnBoot, otherwise nil.
+	Err error
+}
+
+// NewRegistrar returns a Registrar whose plugins get their bus from bus, which is called with the
+// plugin's name, and their logger from logger, named after the plugin.
+func NewRegistrar(bus func(plugin string) Bus, logger *zap.Logger) *Registrar {
+	return &Registrar{bus: bus, logger: logger}
+}
+
+// Plugins returns the booted plugins in the order of their boot.
+func (r *Registrar) Plugins() []BootedPlugin { return r.plugins }
+
+func (r *Registrar) busFor(plugin string) Bus { return r.bus(plugin) }
+
+func (r *Registrar) loggerFor(plugin string) *zap.Logger {
+	return r.logger.With(zap.String("plugin", plugin))
+}
+
+func (r *Registrar) boot(info PluginInfo, p Booter) {
+	r.plugins = append(r.plugins, BootPlugin(info, p))
+}
+
+// BootPlugin runs p's OnBoot and returns what it registered, with its panic if it panicked; for the host.
+func BootPlugin(info PluginInfo, p Booter) (booted BootedPlugin) {
+	booted = BootedPlugin{Instance: p, Boot: &Boot{plugin: info}}
+	defer func() {
+		if v := recover(); v != nil {
+			booted.Err = fmt.Errorf("plugin %s (%s): OnBoot panicked: %v", info.Name, info.Source, v)
+		}
+	}()
+	p.OnBoot(booted.Boot)
+	return booted
+}

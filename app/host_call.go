@@ -1,0 +1,137 @@
+package app
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"net/url"
+	"sync"
+	"sync/atomic"
+)
+
+// Call is the state of one request or one event delivery while it is handled. The host puts one in the
+// context with [WithCall]; plugins use it through [SetStatus], [SetHeader], [RequestID] and [Logger].
+// It is safe for concurrent use.
+type Call struct {
+	// Plugin is the name of the plugin that handles the request or delivery.
+	Plugin string
+	// RequestID identifies the request that caused this work; a delivery has that of its event.
+	RequestID string
+	// Trace is the W3C traceparent the work belongs to, or "".
+	Trace string
+	// Memory is what the call reserves from; nil is without bounds.
+	Memory Memory
+
+	held    atomic.Int64 // reserved bytes
+	keepers atomic.Int64 // those besides the request or delivery that keep them
+	// URL is what the request asked for; nil for a delivery. It must not be changed.
+	URL *url.URL
+
+	mu     sync.Mutex
+	openTx int
+	status int
+	header http.Header
+}
+
+type callKey struct{}
+
+// WithCall returns a context that carries call; for the host.
+func WithCall(ctx context.Context, call *Call) context.Context {
+	return context.WithValue(ctx, callKey{}, call)
+}
+
+// CallFrom returns the call ctx carries, or nil; for the host.
+func CallFrom(ctx context.Context) *Call {
+	c, _ := ctx.Value(callKey{}).(*Call)
+	return c
+}
+
+// SetStatus records the status; see the function [SetStatus].
+func (c *Call) SetStatus(status int) {
+	c.mu.Lock()
+	c.status = status
+	c.mu.Unlock()
+}
+
+// Status returns the status set, or 0; for the host.
+func (c *Call) Status() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.status
+}
+
+func (c *Call) changeHeader(change func(http.Header)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.header == nil {
+		c.header = make(http.Header, 1)
+	}
+	change(c.header)
+}
+
+// WriteHeader copies the headers set during the call to h; for the host.
+func (c *Call) WriteHeader(h http.Header) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.Copy(h, c.header)
+}
+
+// EnterTx notes that a transaction is open in this call until leave is called; for the host, which uses it
+// to refuse database work that forgets the transaction it is in.
+func (c *Call) EnterTx() (leave func()) {
+	c.mu.Lock()
+	c.openTx++
+	c.mu.Unlock()
+	return sync.OnceFunc(func() {
+		c.mu.Lock()
+		c.openTx--
+		c.mu.Unlock()
+	})
+}
+
+// InTx reports whether a transaction is open in this call; for the host.
+func (c *Call) InTx() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.openTx > 0
+}
+
+// Memory is the budget that all requests and deliveries share; for the host. It is safe for concurrent use.
+type Memory interface {
+	// Reserve takes n bytes, at once or not at all. The error is one that a caller may see.
+	Reserve(n int64) error
+	// Release gives n reserved bytes back.
+	Release(n int64)
+}
+
+// Reserve takes n bytes until the call has ended; see the function [Reserve].
+func (c *Call) Reserve(n int64) error {
+	if c.Memory == nil || n <= 0 {
+		return nil
+	}
+	if err := c.Memory.Reserve(n); err != nil {
+		return err
+	}
+	c.held.Add(n)
+	if c.keepers.Load() < 0 { // by a goroutine that outlives its handler
+		c.giveBack()
+	}
+	return nil
+}
+
+// Keep holds what the call has reserved until [Call.End] was called once more; for the host, which keeps it for work that
+// may outlive the request.
+func (c *Call) Keep() { c.keepers.Add(1) }
+
+// End gives back what the call has reserved, once it has been called as often as [Call.Keep] and once more; for the host.
+func (c *Call) End() {
+	if c.keepers.Add(-1) < 0 {
+		c.giveBack()
+	}
+}
+
+func (c *Call) giveBack() {
+	if held := c.held.Swap(0); held > 0 {
+		c.Memory.Release(held)
+	}
+}

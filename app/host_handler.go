@@ -1,0 +1,112 @@
+package app
+
+import (
+	"context"
+	"reflect"
+	"regexp"
+	"runtime"
+	"strings"
+)
+
+// Invocation is one run of a [Handler], for the host: fill Request, run, read Response. It belongs to
+// one goroutine at a time.
+type Invocation interface {
+	// Request returns a pointer to the zero request, to be filled before the run.
+	Request() any
+	// Run calls an I/O handler. It must not be called for a CPU-bound one.
+	Run(ctx context.Context) error
+	// RunJob calls a CPU-bound handler. It must not be called for an I/O one.
+	RunJob(job Job) error
+	// Response returns a pointer to the response, valid after a run without error.
+	Response() any
+}
+
+// IsZero reports whether h was made by neither [Handle] nor [HandleCPU]; for the host.
+func (h Handler) IsZero() bool { return h.newCall == nil }
+
+// RequestType returns the type of the request struct; for the host.
+func (h Handler) RequestType() reflect.Type { return h.request }
+
+// ResponseType returns the type of the result; for the host.
+func (h Handler) ResponseType() reflect.Type { return h.response }
+
+// CPU reports whether h runs on the work pool; for the host.
+func (h Handler) CPU() bool { return h.cpu }
+
+// Name returns the name of the handler's function or method: "Execute". It is "" for a function literal; for the host.
+func (h Handler) Name() string { return functionName(h.function) }
+
+// NewCall starts one invocation; for the host.
+func (h Handler) NewCall() Invocation { return h.newCall() }
+
+// FunctionName returns the name of a function or method value, without its package and receiver; "" for a function literal. It
+// is for the host.
+func FunctionName(fn any) string { return functionName(reflect.ValueOf(fn).Pointer()) }
+
+func functionName(pc uintptr) string {
+	f := runtime.FuncForPC(pc)
+	if f == nil {
+		return ""
+	}
+	name := strings.TrimSuffix(f.Name(), "-fm") // the mark of a method value
+	name = name[strings.LastIndexByte(name, '.')+1:]
+	if literal.MatchString(name) {
+		return ""
+	}
+	return name
+}
+
+// literal matches the names that the compiler gives to function literals.
+var literal = regexp.MustCompile(`^(func)?\d+$`)
+
+type ioInvocation[Req, Res any] struct {
+	fn  func(context.Context, Req) (Res, error)
+	req Req
+	res Res
+}
+
+func (c *ioInvocation[Req, Res]) Request() any  { return &c.req }
+func (c *ioInvocation[Req, Res]) Response() any { return &c.res }
+func (c *ioInvocation[Req, Res]) Run(ctx context.Context) (err error) {
+	c.res, err = c.fn(ctx, c.req)
+	return err
+}
+func (c *ioInvocation[Req, Res]) RunJob(Job) error { panic("app: an I/O handler run as a job") }
+
+type cpuInvocation[Req, Res any] struct {
+	fn  func(Job, Req) (Res, error)
+	req Req
+	res Res
+}
+
+func (c *cpuInvocation[Req, Res]) Request() any  { return &c.req }
+func (c *cpuInvocation[Req, Res]) Response() any { return &c.res }
+func (c *cpuInvocation[Req, Res]) Run(context.Context) error {
+	panic("app: a CPU-bound handler run outside the work pool")
+}
+func (c *cpuInvocation[Req, Res]) RunJob(job Job) (err error) {
+	c.res, err = c.fn(job, c.req)
+	return err
+}
+
+// Transactor is implemented by the connection pool behind the *gorm.DB that plugins get; for the host.
+type Transactor interface {
+	// InTx runs fn as [InTx] describes.
+	InTx(ctx context.Context, fn func(ctx context.Context) error) error
+}
+
+// Searcher is implemented by the connection pool behind the *gorm.DB that plugins get; for the host.
+type Searcher interface {
+	// Search runs fn, whose statements no index helps, within the bounds for such statements: only some run at a time,
+	// each ends by a deadline. The error is [Unavailable] when there is no place for it, [TimedOut] after the deadline.
+	Search(ctx context.Context, fn func(ctx context.Context) error) error
+}
+
+// OptionalValue returns what is set, for validation by the field's rules: nil unless there is a value;
+// for the host.
+func (o Optional[T]) OptionalValue() any {
+	if !o.Set || o.Null {
+		return nil
+	}
+	return o.Value
+}
