@@ -163,13 +163,16 @@ func (r *Registrar) boot(info PluginInfo, p Booter) {
 }
 
 // BootPlugin runs p's OnBoot and returns what it registered, with its panic if it panicked; for the host.
-func BootPlugin(info PluginInfo, p Booter) (booted BootedPlugin) {
-	booted = BootedPlugin{Instance: p, Boot: &Boot{plugin: info}}
-	defer func() {
-		if v := recover(); v != nil {
-			booted.Err = fmt.Errorf("plugin %s (%s): OnBoot panicked: %v", info.Name, info.Source, v)
-		}
-	}()
-	p.OnBoot(booted.Boot)
+func BootPlugin(info PluginInfo, p Booter) BootedPlugin {
+	booted := BootedPlugin{Instance: p, Boot: &Boot{plugin: info}}
+	if err := bootSafely(p, booted.Boot); err != nil {
+		booted.Err = fmt.Errorf("plugin %s (%s): OnBoot %w", info.Name, info.Source, err)
+	}
 	return booted
+}
+
+func bootSafely(p Booter, b *Boot) (err error) {
+	defer Recover(&err)
+	p.OnBoot(b)
+	return nil
 }

@@ -2,11 +2,14 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Call is the state of one request or one event delivery while it is handled. The host puts one in the
@@ -133,5 +136,34 @@ func (c *Call) End() {
 func (c *Call) giveBack() {
 	if held := c.held.Swap(0); held > 0 {
 		c.Memory.Release(held)
+	}
+}
+
+// PanicError is a recovered panic; for the host.
+type PanicError struct {
+	Value any
+	// Stack is that of the goroutine when it panicked. Error does not show it.
+	Stack []byte
+}
+
+// Error tells what was panicked with.
+func (p *PanicError) Error() string { return fmt.Sprintf("panicked: %v", p.Value) }
+
+// Recover is deferred; it sets err to a [PanicError] when the function panics; for the host.
+func Recover(err *error) {
+	if v := recover(); v != nil {
+		*err = &PanicError{Value: v, Stack: debug.Stack()}
+	}
+}
+
+// Sleep waits for d and reports false when ctx ended before; for the host.
+func Sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }

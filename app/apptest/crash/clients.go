@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"plugboard/app"
 )
 
 // op is one request of a client.
@@ -114,18 +116,8 @@ func (f *fleet) client(ctx context.Context, w workload, i int, rng *rand.Rand, p
 		status, body := f.send(ctx, url, o)
 		o.done(status, body)
 		if status == 0 {
-			rest(ctx, retreat)
+			app.Sleep(ctx, retreat)
 		}
-	}
-}
-
-// rest waits for d, or until ctx is done.
-func rest(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
 	}
 }
 

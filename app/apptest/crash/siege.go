@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"plugboard/app"
 )
 
 // siege is some replicas on one Postgres, of which one is killed, terminated or suspended every few seconds, and started or
@@ -120,7 +122,7 @@ func (s *siege) start(ctx context.Context, m *member) error {
 func (s *siege) strike(ctx context.Context) error {
 	end, next := time.Now().Add(s.lasts), time.Now().Add(minute)
 	for time.Now().Before(end) {
-		rest(ctx, s.between(time.Second, 4*time.Second))
+		app.Sleep(ctx, s.between(time.Second, 4*time.Second))
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -157,7 +159,7 @@ func (s *siege) blow(ctx context.Context, m *member) error {
 	default:
 		return s.suspend(ctx, m)
 	}
-	rest(ctx, s.between(0, 3*time.Second))
+	app.Sleep(ctx, s.between(0, 3*time.Second))
 	return s.start(ctx, m)
 }
 
@@ -171,7 +173,7 @@ func (s *siege) suspend(ctx context.Context, m *member) error {
 	if err := m.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		return fmt.Errorf("suspend a replica: %w", err)
 	}
-	rest(ctx, wait)
+	app.Sleep(ctx, wait)
 	if err := m.cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		return fmt.Errorf("resume a replica: %w", err)
 	}

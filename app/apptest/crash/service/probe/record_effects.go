@@ -70,25 +70,11 @@ func (p *RecordEffectsPlugin) completing(ctx context.Context, e Written) error {
 		if err := p.record(ctx, e.Token, e.Lane, e.Number); err != nil {
 			return err
 		}
-		if err := hold(ctx, time.Duration(e.HoldMS)*time.Millisecond); err != nil {
-			return err
+		if !app.Sleep(ctx, time.Duration(e.HoldMS)*time.Millisecond) {
+			return ctx.Err()
 		}
 		return app.Complete(ctx)
 	})
-}
-
-func hold(ctx context.Context, d time.Duration) error {
-	if d == 0 {
-		return nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // transactional notes the effect in the transaction that completes the delivery, and publishes in it.
