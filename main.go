@@ -11,7 +11,7 @@ import (
 	"plugboard/domains/products"
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus"
-	"plugboard/infra/host"
+	"plugboard/infra/host/cli"
 	"plugboard/infra/httpserver"
 	"plugboard/infra/logging"
 	"plugboard/infra/telemetry"
@@ -34,4 +34,4 @@ var modules = fx.Options(
 	media.Module,
 )
 
-func main() { host.Main(modules) }
+func main() { cli.Main(modules) }

@@ -18,6 +18,7 @@ import (
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus"
 	"plugboard/infra/host"
+	"plugboard/infra/host/cli"
 	"plugboard/infra/httpserver"
 	"plugboard/infra/telemetry"
 	"plugboard/infra/workpool"
@@ -28,7 +29,7 @@ const childVariable = "HOST_TEST_APP"
 
 func TestMain(m *testing.M) {
 	if name := os.Getenv(childVariable); name != "" {
-		host.Main(childApp(name))
+		cli.Main(childApp(name))
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -61,7 +62,7 @@ func newApp(t *testing.T, cfg config.Config, parts ...fx.Option) *host.App {
 func run(t *testing.T, modules fx.Option, environ []string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, err output
-	code = host.Run(t.Context(), args, environ, &out, &err, modules)
+	code = cli.Run(t.Context(), args, environ, &out, &err, modules)
 	return code, out.String(), err.String()
 }
 

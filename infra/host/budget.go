@@ -4,24 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"time"
+
+	"plugboard/app"
 )
 
 // grace is how long a function whose context has ended may take to notice.
 const grace = time.Second
 
-// errAbandoned marks work that did not return in time. Its goroutine is left behind.
-var errAbandoned = errors.New("abandoned")
-
-// panicError is a recovered panic.
-type panicError struct {
-	value any
-	stack []byte
-}
-
-// Error tells what was panicked with.
-func (p *panicError) Error() string { return fmt.Sprintf("panicked: %v", p.value) }
+// ErrAbandoned marks work that did not return in time. Its goroutine is left behind.
+var ErrAbandoned = errors.New("abandoned")
 
 // within runs fn with a context that ends after budget, and returns its error. It does not wait for a fn
 // that goes on regardless: that one is abandoned, a grace period after its context has ended. A panic, or a
@@ -48,9 +40,9 @@ func within(ctx context.Context, budget time.Duration, fn func(context.Context) 
 
 func overrun(ctx context.Context, budget time.Duration) error {
 	if ctx.Err() != nil {
-		return fmt.Errorf("did not return when it was told to stop, and was %w: %w", errAbandoned, context.Cause(ctx))
+		return fmt.Errorf("did not return when it was told to stop, and was %w: %w", ErrAbandoned, context.Cause(ctx))
 	}
-	return fmt.Errorf("did not return within %s, and was %w", budget, errAbandoned)
+	return fmt.Errorf("did not return within %s, and was %w", budget, ErrAbandoned)
 }
 
 // inTime says so when err came of the budget.
@@ -64,11 +56,7 @@ func inTime(ctx, limited context.Context, budget time.Duration, err error) error
 // protect sends the error of fn to done, however fn ends.
 func protect(ctx context.Context, fn func(context.Context) error, done chan<- error) {
 	err := errors.New("ended its goroutine instead of returning")
-	defer func() {
-		if v := recover(); v != nil {
-			err = &panicError{value: v, stack: debug.Stack()}
-		}
-		done <- err
-	}()
+	defer func() { done <- err }()
+	defer app.Recover(&err)
 	err = fn(ctx)
 }

@@ -154,7 +154,7 @@ func (a *App) checkRegistrations() []error {
 func (a *App) checkRoutes() []error {
 	server := a.parts.Server
 	if server == nil {
-		server = spareServer(a.cfg)
+		server = checkOnlyServer(a.cfg)
 	}
 	return server.Check(endpointsOf(a.booted))
 }
@@ -162,11 +162,11 @@ func (a *App) checkRoutes() []error {
 func (a *App) checkEvents() []error {
 	bus := a.parts.Bus
 	if bus == nil {
-		spare, err := spareBus(a.cfg)
+		only, err := checkOnlyBus(a.cfg)
 		if err != nil {
 			return []error{err}
 		}
-		bus = spare
+		bus = only
 	}
 	return bus.Check(a.booted)
 }

@@ -29,7 +29,7 @@ import (
 	"plugboard/app"
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus"
-	"plugboard/infra/host"
+	"plugboard/infra/host/cli"
 	"plugboard/infra/httpserver"
 	"plugboard/infra/logging"
 	"plugboard/infra/telemetry"
@@ -233,7 +233,7 @@ func stopUnderLoad(t *testing.T) {
 	c.terminate(t)
 	code := c.exit(t)
 	l.clients.Wait()
-	require.Equal(t, host.ExitClean, code, c.stderr.String())
+	require.Equal(t, cli.ExitClean, code, c.stderr.String())
 
 	require.Equal(t, "open\nend\n", soon(t, streamed, "the end of the stream"))
 
@@ -280,7 +280,7 @@ func TestUncleanStop(t *testing.T) {
 	c := spawn(t, "hangs at stop", "APP_LIFECYCLE_STOP_TIMEOUT=3s") // enough for all the others, on a busy machine
 	soon(t, c.addr, "the start")
 	c.terminate(t)
-	require.Equal(t, host.ExitUnclean, c.exit(t))
+	require.Equal(t, cli.ExitUnclean, c.exit(t))
 	require.Contains(t, withoutLines(c.stderr.String()),
 		`"problems":["stop hook of host_test.hookFunc.atStop (infra/host/lifecycle_test.go:N): did not return within 3s, and was abandoned"]`)
 }
@@ -366,7 +366,7 @@ func TestSignalDuringStart(t *testing.T) {
 	c := spawn(t, "waits at start")
 	soon(t, c.stdout.seen("starting"), "the start of the hook")
 	c.terminate(t)
-	require.Equal(t, host.ExitClean, c.exit(t), c.stderr.String())
+	require.Equal(t, cli.ExitClean, c.exit(t), c.stderr.String())
 	require.Contains(t, c.stderr.String(), `"message":"stopped during the start","cause":"terminated"`)
 }
 

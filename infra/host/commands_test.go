@@ -16,6 +16,7 @@ import (
 
 	"plugboard/app"
 	"plugboard/infra/host"
+	"plugboard/infra/host/cli"
 	"plugboard/infra/httpserver"
 )
 
@@ -63,7 +64,7 @@ func TestCheck(t *testing.T) {
 	t.Parallel()
 	code, stdout, stderr := run(t, shop(), inTemp(t), "check")
 	require.Empty(t, stderr)
-	require.Equal(t, host.ExitClean, code)
+	require.Equal(t, cli.ExitClean, code)
 	require.Equal(t, "nothing is wrong: 1 domain, 2 plugins, 2 routes, 1 event, 1 subscription\n", stdout)
 }
 
@@ -71,7 +72,7 @@ func TestPrintConfig(t *testing.T) {
 	t.Parallel()
 	environ := []string{"APP_DATABASE_URL=postgres://u:hunter2@db/shop?sslmode=verify-full", "APP_LOG_LEVEL=warn", "APP_LOG_FORMAT=xml"}
 	code, stdout, stderr := run(t, shop(), environ, "check", "--print-config")
-	require.Equal(t, host.ExitFailed, code)
+	require.Equal(t, cli.ExitFailed, code)
 	require.NotContains(t, stdout+stderr, "hunter2")
 	require.Regexp(t, `(?m)^APP_DATABASE_URL +postgres://\*\*\*@db/shop +env$`, stdout)
 	require.Regexp(t, `(?m)^APP_LOG_LEVEL +warn +env$`, stdout)
@@ -84,14 +85,14 @@ func TestPrintConfig(t *testing.T) {
 func TestRoutes(t *testing.T) {
 	t.Parallel()
 	code, stdout, stderr := run(t, shop(), inTemp(t), "routes")
-	require.Equal(t, host.ExitClean, code, stderr)
+	require.Equal(t, cli.ExitClean, code, stderr)
 	require.Equal(t, `METHOD  PATH    PLUGIN            SOURCE
 POST    /items  shop.add_item     infra/host/commands_test.go:N
 GET     /count  shop.count_items  infra/host/commands_test.go:N
 `, withoutLines(stdout))
 
 	code, stdout, stderr = run(t, shop(), inTemp(t), "routes", "--json")
-	require.Equal(t, host.ExitClean, code, stderr)
+	require.Equal(t, cli.ExitClean, code, stderr)
 	var printed struct {
 		Endpoints []map[string]any `json:"endpoints"`
 	}
@@ -110,7 +111,7 @@ GET     /count  shop.count_items  infra/host/commands_test.go:N
 func TestGraph(t *testing.T) {
 	t.Parallel()
 	code, stdout, stderr := run(t, shop(), inTemp(t), "graph")
-	require.Equal(t, host.ExitClean, code, stderr)
+	require.Equal(t, cli.ExitClean, code, stderr)
 	for _, line := range []string{
 		`subgraph "cluster_domain_shop" {`,
 		`"route:POST /items" -> "plugin:shop.add_item";`,
@@ -129,15 +130,15 @@ func TestMigrate(t *testing.T) {
 	t.Parallel()
 	environ := append(inTemp(t), "APP_DATABASE_MIGRATE=false")
 	code, stdout, _ := run(t, shop(), environ, "migrate", "--status")
-	require.Equal(t, host.ExitClean, code)
+	require.Equal(t, cli.ExitClean, code)
 	require.Regexp(t, `(?m)^shop +sqlite/00001_items.sql +not run$`, stdout)
 
 	code, _, stderr := run(t, shop(), environ, "serve")
-	require.Equal(t, host.ExitFailed, code)
+	require.Equal(t, cli.ExitFailed, code)
 	require.Contains(t, stderr, "the application did not start: check the migrations: the database is not migrated; run the migrate command")
 
 	code, stdout, stderr = run(t, shop(), environ, "migrate")
-	require.Equal(t, host.ExitClean, code, stderr)
+	require.Equal(t, cli.ExitClean, code, stderr)
 	require.Regexp(t, `(?m)^shop +sqlite/00001_items.sql +run \d{4}-`, stdout)
 }
 
@@ -149,7 +150,7 @@ func TestServe(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	code := make(chan int, 1)
 	spec := httpserver.Spec(func() string { return "{}" })
-	go func() { code <- host.Run(ctx, nil, environ, &stdout, &stderr, fx.Options(shop(), spec)) }()
+	go func() { code <- cli.Run(ctx, nil, environ, &stdout, &stderr, fx.Options(shop(), spec)) }()
 	soon(t, stdout.seen("/metrics\n"), "the start")
 	require.Regexp(t, `^ready in [\d.]+m?s
   consists of    1 domain, 2 plugins, 2 routes, 1 event, 1 subscription
@@ -165,32 +166,32 @@ $`, stdout.String())
 
 	for _, args := range [][]string{{"health"}, {"health", "--ready"}} {
 		healthy, _, said := run(t, shop(), []string{"APP_HTTP_ADDR=" + addr}, args...)
-		require.Equal(t, host.ExitClean, healthy, said)
+		require.Equal(t, cli.ExitClean, healthy, said)
 	}
 	cancel()
-	require.Equal(t, host.ExitClean, soon(t, code, "the end"), stderr.String())
+	require.Equal(t, cli.ExitClean, soon(t, code, "the end"), stderr.String())
 	healthy, _, said := run(t, shop(), []string{"APP_HTTP_ADDR=" + addr}, "health")
-	require.Equal(t, host.ExitFailed, healthy)
+	require.Equal(t, cli.ExitFailed, healthy)
 	require.Contains(t, said, "connection refused")
 }
 
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	code, _, stderr := run(t, shop(), nil, "sevre")
-	require.Equal(t, host.ExitUsage, code)
+	require.Equal(t, cli.ExitUsage, code)
 	require.Equal(t, "there is no command \"plugboard sevre\"; \"plugboard serve\" is near\nrun \"plugboard --help\" for help\n", stderr)
 
 	code, _, stderr = run(t, shop(), nil, "serve", "--port=80")
-	require.Equal(t, host.ExitUsage, code)
+	require.Equal(t, cli.ExitUsage, code)
 	require.Equal(t, "\"plugboard serve\" has no flag --port\nrun \"plugboard serve --help\" for help\n", stderr)
 
 	code, stdout, _ := run(t, shop(), nil, "--help")
-	require.Equal(t, host.ExitClean, code)
+	require.Equal(t, cli.ExitClean, code)
 	for _, command := range []string{"serve", "migrate", "routes", "graph", "check", "events", "backup", "health", "version"} {
 		require.Regexp(t, `(?m)^  `+command+` +\S`, stdout)
 	}
 	code, stdout, _ = run(t, shop(), nil, "version")
-	require.Equal(t, host.ExitClean, code)
+	require.Equal(t, cli.ExitClean, code)
 	require.Regexp(t, `^plugboard .*go1`, stdout)
 }
 
@@ -223,7 +224,7 @@ func TestMisuse(t *testing.T) {
 		{"events replay", "give an event's id, --topic, --subscription, or --all", ""},
 	} {
 		code, _, stderr := run(t, shop(), inTemp(t), strings.Fields(c.line)...)
-		require.Equal(t, host.ExitUsage, code, c.line)
+		require.Equal(t, cli.ExitUsage, code, c.line)
 		require.Equal(t, c.want+"\nrun \"plugboard "+strings.TrimSpace(c.help+" --help")+"\" for help\n", stderr, c.line)
 	}
 }
@@ -231,10 +232,10 @@ func TestMisuse(t *testing.T) {
 // TestOwnCommand holds that a command from outside works like those of the host.
 func TestOwnCommand(t *testing.T) {
 	t.Parallel()
-	command := func(c *host.Commands) *cobra.Command {
+	command := func(c *cli.Commands) *cobra.Command {
 		return &cobra.Command{
 			Use: "ping",
-			RunE: host.Command(func(cmd *cobra.Command, _ []string) error {
+			RunE: cli.Command(func(cmd *cobra.Command, _ []string) error {
 				return c.WithDatabase(cmd.Context(), func(ctx context.Context, a *host.App) error {
 					_, err := fmt.Fprintln(cmd.OutOrStdout(), "ping:", a.DB().Ping(ctx))
 					return err
@@ -243,11 +244,11 @@ func TestOwnCommand(t *testing.T) {
 		}
 	}
 	var stdout, stderr output
-	code := host.Run(t.Context(), []string{"ping"}, inTemp(t), &stdout, &stderr, shop(), host.WithCommand(command))
-	require.Equal(t, host.ExitClean, code, stderr.String())
+	code := cli.Run(t.Context(), []string{"ping"}, inTemp(t), &stdout, &stderr, shop(), cli.WithCommand(command))
+	require.Equal(t, cli.ExitClean, code, stderr.String())
 	require.Equal(t, "ping: <nil>\n", stdout.String())
 
-	code = host.Run(t.Context(), []string{"ping"}, []string{"APP_DATABASE_URL=sqlite:/dev/null/x"}, &stdout, &stderr, shop(), host.WithCommand(command))
-	require.Equal(t, host.ExitFailed, code)
+	code = cli.Run(t.Context(), []string{"ping"}, []string{"APP_DATABASE_URL=sqlite:/dev/null/x"}, &stdout, &stderr, shop(), cli.WithCommand(command))
+	require.Equal(t, cli.ExitFailed, code)
 	require.Contains(t, stderr.String(), "open the database: ")
 }

@@ -43,7 +43,7 @@ func (a *App) endpoints() ([]manifest.Endpoint, manifest.Components, error) {
 func describeEndpoint(set *schema.Set, r httpserver.Route) manifest.Endpoint {
 	o := r.Options
 	e := manifest.Endpoint{
-		Method: r.Method, Path: r.Path, Plugin: r.Plugin, Source: fromRoot(r.Source), Kind: r.Kind, Summary: o.Summary,
+		Method: r.Method, Path: r.Path, Plugin: r.Plugin, Source: FromRoot(r.Source), Kind: r.Kind, Summary: o.Summary,
 		Statuses: r.Statuses, Fails: []string{}, Failures: failuresOf(r), Timeout: r.Timeout.String(), BodyLimit: r.BodyLimit,
 		Accepts: r.Accepts, Produces: r.Produces, Binary: r.Binary, Tags: o.Tags, Guards: len(o.Guards), Security: o.Security,
 		Strict: o.Strict, Hidden: o.Hidden, Deprecated: deprecationOf(o),

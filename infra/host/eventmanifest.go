@@ -2,12 +2,11 @@ package host
 
 import (
 	"reflect"
-	"strconv"
-	"time"
 
 	"plugboard/app"
 	"plugboard/infra/eventbus"
 	"plugboard/infra/host/manifest"
+	"plugboard/infra/host/schema"
 )
 
 func (a *App) describeEvents() manifest.Events {
@@ -21,7 +20,7 @@ func (a *App) describeEvents() manifest.Events {
 		}
 		for _, answer := range p.Boot.Answers() {
 			e.Answers = append(e.Answers, manifest.Answer{
-				Topic: answer.Responder.Topic(), Plugin: answer.Plugin.Name, Source: fromRoot(answer.Source),
+				Topic: answer.Responder.Topic(), Plugin: answer.Plugin.Name, Source: FromRoot(answer.Source),
 				Query: payloadOf(answer.Responder.QueryType()), Answer: payloadOf(answer.Responder.AnswerType()),
 			})
 		}
@@ -39,7 +38,7 @@ func (a *App) describeEvents() manifest.Events {
 
 func (a *App) describeSubscription(s eventbus.Subscribed) manifest.Subscription {
 	j := manifest.Subscription{
-		Name: s.Group.Name, Topic: s.Group.Topic, Plugin: s.Plugin.Name, Source: fromRoot(s.Source),
+		Name: s.Group.Name, Topic: s.Group.Topic, Plugin: s.Plugin.Name, Source: FromRoot(s.Source),
 		Durable: !s.Options.Volatile, Tx: s.Group.Tx, Block: s.Group.Block, Formerly: s.Group.Formerly,
 		Concurrency: s.Group.Concurrency, Attempts: s.Group.Attempts,
 		BackoffMin: s.Group.BackoffMin.String(), BackoffMax: s.Group.BackoffMax.String(), Timeout: s.Group.Timeout.String(),
@@ -55,7 +54,7 @@ func describePublication(p app.Publication) manifest.Publication {
 	t := reflect.TypeOf(p.Event)
 	_, keyed := p.Event.(app.Keyed)
 	return manifest.Publication{
-		Topic: p.Event.Topic(), Plugin: p.Plugin.Name, Source: fromRoot(p.Source),
+		Topic: p.Event.Topic(), Plugin: p.Plugin.Name, Source: FromRoot(p.Source),
 		Ordered: keyed, KeyFields: keyFields(t), Payload: payloadOf(t),
 	}
 }
@@ -71,9 +70,10 @@ func keyFields(t reflect.Type) []string {
 	for _, m := range membersOf(t) {
 		v := reflect.New(t).Elem()
 		f := v.FieldByName(m.Field)
-		if !f.IsValid() || !probe(f) {
+		if !f.IsValid() {
 			continue
 		}
+		schema.Fill(f)
 		if key, ok := keyOf(v); ok && key != zero {
 			names = append(names, m.Name)
 		}
@@ -93,26 +93,4 @@ func keyOf(event reflect.Value) (key string, ok bool) {
 		return "", false
 	}
 	return keyed.Key(), true
-}
-
-// probe gives a field a value that is not zero, and tells whether it could.
-func probe(f reflect.Value) bool {
-	const number = 7
-	switch {
-	case f.Kind() == reflect.String:
-		f.SetString(strconv.Itoa(number))
-	case f.Kind() == reflect.Bool:
-		f.SetBool(true)
-	case f.CanInt():
-		f.SetInt(number)
-	case f.CanUint():
-		f.SetUint(number)
-	case f.CanFloat():
-		f.SetFloat(number)
-	case f.Type() == reflect.TypeFor[time.Time]():
-		f.Set(reflect.ValueOf(time.Unix(number, 0).UTC()))
-	default:
-		return false
-	}
-	return true
 }

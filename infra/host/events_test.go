@@ -19,7 +19,7 @@ import (
 	"plugboard/app"
 	"plugboard/app/apptest"
 	"plugboard/infra/eventbus"
-	"plugboard/infra/host"
+	"plugboard/infra/host/cli"
 )
 
 // OrderPlaced is the event of these tests.
@@ -81,7 +81,7 @@ type desk struct {
 func (d desk) run(args ...string) (stdout string) {
 	d.t.Helper()
 	code, stdout, stderr := run(d.t, d.modules, d.environ, append([]string{"events"}, args...)...)
-	require.Equal(d.t, host.ExitClean, code, "%s\n%s", args, stderr)
+	require.Equal(d.t, cli.ExitClean, code, "%s\n%s", args, stderr)
 	return stdout
 }
 
@@ -156,7 +156,7 @@ $`, d.run("subscriptions"))
 		require.Equal(t, 5, strings.Count(d.run("actions"), "\n"))
 
 		c.terminate(t)
-		require.Equal(t, host.ExitClean, c.exit(t), c.stderr.String())
+		require.Equal(t, cli.ExitClean, c.exit(t), c.stderr.String())
 		require.Equal(t, "[]\n", d.run("list", "--json"), "without a service")
 	})
 }
@@ -170,15 +170,15 @@ func TestEventsOfOrphans(t *testing.T) {
 		post(t, old, soon(t, old.addr, "the start"), "/orders", `{"id":1}`)
 		desk{t, fx.Options(infra(), orders("mail")), environ}.await(1, "dead")
 		old.terminate(t)
-		require.Equal(t, host.ExitClean, old.exit(t), old.stderr.String())
+		require.Equal(t, cli.ExitClean, old.exit(t), old.stderr.String())
 
 		c := spawn(t, "other orders", environ...)
 		url := soon(t, c.addr, "the start")
 		d := desk{t, fx.Options(infra(), orders("letters")), environ}
 		require.Regexp(t, `(?m)^mail +order.placed +orders.place_order +active, orphan +0 +0 +1 `, d.run("subscriptions"))
 
-		require.Equal(t, "subscription \"letters\" is in use by this version of the service\n", d.fails(host.ExitFailed, "retire", "letters", "--yes"))
-		require.Equal(t, "there is no subscription \"post\"\n", d.fails(host.ExitFailed, "adopt", "mail", "post", "--yes"))
+		require.Equal(t, "subscription \"letters\" is in use by this version of the service\n", d.fails(cli.ExitFailed, "retire", "letters", "--yes"))
+		require.Equal(t, "there is no subscription \"post\"\n", d.fails(cli.ExitFailed, "adopt", "mail", "post", "--yes"))
 		post(t, c, url, "/mend", `{}`)
 		require.Equal(t, "retired subscription mail\n", d.run("retire", "mail", "--yes"))
 		require.Equal(t, "letters adopted what waited for mail\n", d.run("adopt", "mail", "letters", "--yes"))
@@ -208,7 +208,7 @@ func TestEventsOfARename(t *testing.T) {
 				require.Regexp(t, `^SUBSCRIPTION .*\nletters +order.placed +orders.place_order +active +0 +0 +`+fmt.Sprint(placed)+` +- +20\S+Z\n$`, renamed.run("subscriptions"))
 			}
 			c.terminate(t)
-			require.Equal(t, host.ExitClean, c.exit(t), c.stderr.String())
+			require.Equal(t, cli.ExitClean, c.exit(t), c.stderr.String())
 		}
 		for _, d := range []desk{old, renamed, strangers} {
 			var dead []eventbus.DeliveryInfo
@@ -219,12 +219,12 @@ func TestEventsOfARename(t *testing.T) {
 		}
 		require.Regexp(t, `(?m)^letters +order.placed +orders.place_order +active, orphan +0 +0 +4 `, strangers.run("subscriptions"), "the name that was in use last")
 		require.Equal(t, "letters adopted what waited for mail\n", renamed.run("adopt", "mail", "letters", "--yes"), "which it has already")
-		require.Contains(t, strangers.fails(host.ExitFailed, "discard", "--pending", "--yes", "--subscription", "post"), `there is no subscription "post"`)
-		require.Contains(t, renamed.fails(host.ExitFailed, "discard", "--pending", "--yes", "--subscription", "mail"), `subscription "mail" is in use by this version of the service`)
+		require.Contains(t, strangers.fails(cli.ExitFailed, "discard", "--pending", "--yes", "--subscription", "post"), `there is no subscription "post"`)
+		require.Contains(t, renamed.fails(cli.ExitFailed, "discard", "--pending", "--yes", "--subscription", "mail"), `subscription "mail" is in use by this version of the service`)
 		require.Equal(t, "replayed 4 deliveries\n", renamed.run("replay", "--yes", "--subscription", "mail"))
 		require.Eventually(t, func() bool { // once the last process has been silent for the lease
 			code, stdout, _ := run(t, strangers.modules, environ, "events", "discard", "--pending", "--yes", "--subscription", "mail")
-			return code == host.ExitClean && stdout == "discarded 4 deliveries\n"
+			return code == cli.ExitClean && stdout == "discarded 4 deliveries\n"
 		}, patience, 100*time.Millisecond)
 	})
 }
@@ -249,12 +249,12 @@ func TestEventsAsk(t *testing.T) {
 
 	answered := func(answer string, args ...string) (int, string, string) {
 		var stdout, stderr output
-		code := host.Run(t.Context(), append([]string{"events"}, args...), environ, &stdout, &stderr, modules, host.WithTerminal(strings.NewReader(answer)))
+		code := cli.Run(t.Context(), append([]string{"events"}, args...), environ, &stdout, &stderr, modules, cli.WithTerminal(strings.NewReader(answer)))
 		return code, stdout.String(), stderr.String()
 	}
 	for _, answer := range []string{"", "n\n", "\n", "yeah\n"} {
 		code, stdout, stderr := answered(answer, "discard", "--all")
-		require.Equal(t, host.ExitFailed, code)
+		require.Equal(t, cli.ExitFailed, code)
 		require.Equal(t, "discard 2 dead deliveries? [y/N] nothing was changed\n", stderr)
 		require.Empty(t, stdout)
 	}
@@ -269,13 +269,13 @@ func TestEventsAsk(t *testing.T) {
 	}
 	d.await(2, "dead")
 	if !isatty.IsTerminal(os.Stdin.Fd()) {
-		require.Equal(t, "discard 2 dead deliveries? there is no terminal to ask at; give --yes\n", d.fails(host.ExitFailed, "discard", "--all"))
+		require.Equal(t, "discard 2 dead deliveries? there is no terminal to ask at; give --yes\n", d.fails(cli.ExitFailed, "discard", "--all"))
 	}
 	code, stdout, _ := answered("", "replay", id)
-	require.Equal(t, host.ExitClean, code)
+	require.Equal(t, cli.ExitClean, code)
 	require.Equal(t, "replayed 1 delivery\n", stdout)
 	code, stdout, _ = answered(" Y \n", "discard", "--all")
-	require.Equal(t, host.ExitClean, code)
+	require.Equal(t, cli.ExitClean, code)
 	require.Equal(t, "discarded 1 delivery\n", stdout)
 }
 
@@ -285,10 +285,10 @@ func TestEventsErrors(t *testing.T) {
 		modules := fx.Options(infra(), orders("mail"))
 		d := desk{t, modules, []string{"APP_DATABASE_URL=" + db.URL}}
 		missing := map[string]string{"sqlite": "there is no such file; the service makes it when it first starts", "postgres": `the database is not migrated: it has no tables of the event bus yet; run "plugboard migrate" or start the service, with the same settings as this command`}
-		require.Contains(t, d.fails(host.ExitFailed, "list"), missing[string(db.Dialect)])
+		require.Contains(t, d.fails(cli.ExitFailed, "list"), missing[string(db.Dialect)])
 
 		code, _, stderr := run(t, modules, d.environ, "migrate")
-		require.Equal(t, host.ExitClean, code, stderr)
+		require.Equal(t, cli.ExitClean, code, stderr)
 		require.Equal(t, "EVENT  TOPIC  KEY  SUBSCRIPTION  STATE  ATTEMPTS  PUBLISHED  ERROR\n", d.run("list"))
 		for want, args := range map[string][]string{
 			`there is no event "x"`:                                                         {"show", "x"},
@@ -297,7 +297,7 @@ func TestEventsErrors(t *testing.T) {
 			`there is no subscription "post"`:                                               {"retire", "post", "--yes"},
 			"a subscription cannot adopt itself":                                            {"adopt", "mail", "mail", "--yes"},
 		} {
-			require.Equal(t, want+"\n", d.fails(host.ExitFailed, args...))
+			require.Equal(t, want+"\n", d.fails(cli.ExitFailed, args...))
 		}
 		for want, args := range map[string][]string{
 			`--state is "done"; it must be pending, running or dead`: {"list", "--state", "done"},
@@ -307,7 +307,7 @@ func TestEventsErrors(t *testing.T) {
 			"give an event's id or --all, not both":                  {"discard", "x", "--all"},
 			"give --all, or --topic and --subscription, not both":    {"replay", "--all", "--topic", "order.placed"},
 		} {
-			require.Equal(t, want+"\nrun \"plugboard --help\" for help\n", d.fails(host.ExitUsage, args...))
+			require.Equal(t, want+"\nrun \"plugboard --help\" for help\n", d.fails(cli.ExitUsage, args...))
 		}
 		require.Contains(t, d.run(), "Available Commands:")
 	})

@@ -74,7 +74,7 @@ func describeFunc(fn reflect.Value) string {
 
 // describe renders "package.Function (file.go:12)".
 func describe(function, file string, line int) string {
-	return fmt.Sprintf("%s (%s)", shortName(function), fromRoot(fmt.Sprintf("%s:%d", file, line)))
+	return fmt.Sprintf("%s (%s)", shortName(function), FromRoot(fmt.Sprintf("%s:%d", file, line)))
 }
 
 // shortName drops the path before the package's name.

@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/spf13/cobra"
 	"go.uber.org/fx"
 	"go.uber.org/fx/fxevent"
 	"go.uber.org/zap"
@@ -36,16 +35,15 @@ type App struct {
 	booted    []app.BootedPlugin
 	mount     func() error // mounts the endpoints, once
 
-	done      chan struct{}
-	askForEnd func()        // closes done, once
-	stopping  chan struct{} // closed when the stop begins
-	watch     sync.WaitGroup
-	failed    atomic.Bool // the server ended by itself
+	done       chan struct{}
+	askForEnd  func()         // closes done, once
+	stopping   chan struct{}  // closed when the stop begins
+	background sync.WaitGroup // watches the server
+	failed     atomic.Bool    // the server ended by itself
 
 	mu      sync.Mutex // serialises Start and Stop
 	state   state
-	started []stage
-	took    time.Duration
+	started []phase
 }
 
 type state int
@@ -73,9 +71,7 @@ type Option func(*options)
 
 type options struct {
 	extra    []fx.Option
-	commands []func(*Commands) *cobra.Command
-	dot      *fx.DotGraph
-	terminal io.Reader
+	problems []error
 }
 
 // With adds options to the graph beside the modules. They are not looked into; tests use it to replace parts.
@@ -83,17 +79,9 @@ func With(extra ...fx.Option) Option {
 	return func(o *options) { o.extra = append(o.extra, extra...) }
 }
 
-// WithCommand adds a command to the binary.
-func WithCommand(command func(*Commands) *cobra.Command) Option {
-	return func(o *options) { o.commands = append(o.commands, command) }
-}
-
-func newOptions(opts []Option) options {
-	var o options
-	for _, opt := range opts {
-		opt(&o)
-	}
-	return o
+// WithProblem adds a problem that was found earlier, if err is not nil, so that New reports it together with its own.
+func WithProblem(err error) Option {
+	return func(o *options) { o.problems = append(o.problems, err) }
 }
 
 // New puts the application together: it builds the graph of modules, collects what the plugins register and
@@ -103,19 +91,15 @@ func newOptions(opts []Option) options {
 // Of the graph it needs *zap.Logger, *database.DB, *eventbus.Bus, *workpool.Pool and *httpserver.Server; the
 // settings of cfg, each section by its type, and the *app.Registrar it provides itself.
 func New(cfg config.Config, modules fx.Option, opts ...Option) (*App, error) {
-	return newApp(cfg, modules, newOptions(opts), nil)
-}
-
-// newApp is [New] with earlier problems, which are reported together with its own.
-func newApp(cfg config.Config, modules fx.Option, o options, earlier error) (*App, error) {
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
 	inv := takeInventory(modules)
 	extra := fx.Options(o.extra...)
-	if o.dot != nil {
-		extra = fx.Options(extra, fx.Populate(o.dot))
-	}
 	a := assemble(cfg, fx.Options(modules, extra))
 	a.inv = inv
-	problems := []error{earlier, inv.check()}
+	problems := append(o.problems, inv.check())
 	if err := a.fx.Err(); err != nil {
 		d := &diagnosis{cfg: cfg, inv: inv, extra: extra}
 		a.booted = d.run(err, a)
@@ -204,12 +188,10 @@ func (a *App) Start(ctx context.Context) error {
 		return errors.New("start application: it has been started before")
 	}
 	a.state = over
-	begin := time.Now()
 	if err := a.fx.Start(withCaller(ctx)); err != nil {
 		return err
 	}
 	a.state = running
-	a.took = time.Since(begin)
 	return nil
 }
 
@@ -230,6 +212,12 @@ func (a *App) Stop(ctx context.Context) error {
 // cannot go on. Whoever runs the application then stops it.
 func (a *App) Done() <-chan struct{} { return a.done }
 
+// Failed reports whether the server ended by itself.
+func (a *App) Failed() bool { return a.failed.Load() }
+
+// Documented reports whether the application has a document of its API.
+func (a *App) Documented() bool { return a.parts.Spec != nil }
+
 // Addr returns the address the application listens on, and "" before Start.
 func (a *App) Addr() string { return a.parts.Server.Addr() }
 
@@ -244,6 +232,9 @@ func (a *App) Bus() *eventbus.Bus { return a.parts.Bus }
 
 // Server returns the HTTP server.
 func (a *App) Server() *httpserver.Server { return a.parts.Server }
+
+// Pool returns the work pool.
+func (a *App) Pool() *workpool.Pool { return a.parts.Pool }
 
 // Registrar returns what the plugins registered.
 func (a *App) Registrar() *app.Registrar { return a.registrar }

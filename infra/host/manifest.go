@@ -6,57 +6,10 @@ import (
 	"reflect"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"plugboard/app"
-	"plugboard/config"
 	"plugboard/infra/host/manifest"
 	"plugboard/infra/host/schema"
 )
-
-func (c *Commands) describeCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "describe",
-		Short: "Print all that the service knows of itself, as JSON",
-		Long: `Prints domains, plugins, entities, routes, events, settings and commands as JSON, for the generators of documents.
-It opens no port, no file and no connection.`,
-		Args: noArguments,
-		RunE: Command(func(cmd *cobra.Command, _ []string) error {
-			a, err := c.New()
-			if err != nil {
-				return err
-			}
-			d, err := a.Manifest()
-			if err != nil {
-				return err
-			}
-			settings, err := config.List(c.environ)
-			if err != nil {
-				return fmt.Errorf("describe settings: %w", err)
-			}
-			for _, s := range settings {
-				d.Settings = append(d.Settings, manifest.Setting{Key: s.Key, Env: s.Env, Default: s.Default, Wanted: s.Wanted})
-			}
-			d.Commands = commandsOf(cmd.Root())
-			return c.printJSON(d)
-		}),
-	}
-}
-
-// commandsOf lists the commands that do something, with those below them.
-func commandsOf(cmd *cobra.Command) []manifest.Command {
-	var all []manifest.Command
-	for _, sub := range cmd.Commands() {
-		switch {
-		case sub.Hidden || sub.Name() == "help" || sub.Name() == "completion":
-		case sub.HasSubCommands():
-			all = append(all, commandsOf(sub)...)
-		default:
-			all = append(all, manifest.Command{Use: strings.TrimSuffix(sub.UseLine(), " [flags]"), Short: sub.Short})
-		}
-	}
-	return all
-}
 
 // Manifest tells all that is known of the application before it starts, but for settings and commands.
 func (a *App) Manifest() (manifest.Service, error) {
@@ -71,7 +24,7 @@ func (a *App) Manifest() (manifest.Service, error) {
 			return manifest.Service{}, err
 		}
 		d.Domains = append(d.Domains, manifest.Domain{
-			Name: domain.Name, Source: fromRoot(domain.Source), Plugins: pluginsForJSON(domain.plugins), Tables: tables,
+			Name: domain.Name, Source: FromRoot(domain.Source), Plugins: pluginsForJSON(domain.plugins), Tables: tables,
 		})
 	}
 	var strays []*plugin
@@ -90,7 +43,7 @@ func pluginsForJSON(plugins []*plugin) []manifest.Plugin {
 	all := make([]manifest.Plugin, len(plugins))
 	for i, p := range plugins {
 		pkg, name := typeName(p.Info.Type)
-		all[i] = manifest.Plugin{Name: p.Info.Name, Source: fromRoot(p.Info.Source), Package: pkg, Struct: name, Needs: []string{}}
+		all[i] = manifest.Plugin{Name: p.Info.Name, Source: FromRoot(p.Info.Source), Package: pkg, Struct: name, Needs: []string{}}
 		for _, need := range constructorNeeds(p.Info) {
 			all[i].Needs = append(all[i].Needs, need.String())
 		}
@@ -114,7 +67,7 @@ func (a *App) describeTables(models []any) ([]manifest.Table, error) {
 			return nil, fmt.Errorf("describe tables: %w", err)
 		}
 		pkg, name := typeName(reflect.TypeOf(model))
-		all[i] = manifest.Table{Name: t.Name, Package: pkg, Struct: name, Uniques: listed(t.Uniques)}
+		all[i] = manifest.Table{Name: t.Name, Package: pkg, Struct: name, Uniques: append([]string{}, t.Uniques...)}
 		for _, c := range t.Columns {
 			all[i].Columns = append(all[i].Columns, manifest.Column{Name: c.Name, Field: c.Field, Type: c.Type, Key: c.Key, Null: c.Null})
 		}
@@ -143,3 +96,12 @@ func membersOf(t reflect.Type) []manifest.Member {
 
 // deadLetter is what the host itself publishes.
 func deadLetter() manifest.Payload { return payloadOf(reflect.TypeFor[app.DeadLetter]()) }
+
+func constructorNeeds(p app.PluginInfo) []reflect.Type {
+	var needs []reflect.Type
+	constructor := reflect.TypeOf(p.Constructor)
+	for parameter := range constructor.Ins() {
+		needs = append(needs, needsOf(parameter)...)
+	}
+	return needs
+}

@@ -21,7 +21,7 @@ func (p Problems) Error() string {
 	}
 	fmt.Fprintf(&b, "the application cannot start; %d %s:", len(p), noun)
 	for i, problem := range p {
-		text := strings.ReplaceAll(fromRoot(problem.Error()), "\n", "\n     ")
+		text := strings.ReplaceAll(FromRoot(problem.Error()), "\n", "\n     ")
 		fmt.Fprintf(&b, "\n%3d. %s", i+1, text)
 	}
 	return b.String()
@@ -83,5 +83,5 @@ func moduleRoot() string {
 	return strings.TrimSuffix(filepath.ToSlash(file), "/infra/host/problems.go")
 }
 
-// fromRoot shortens the names of this module's files in text.
-func fromRoot(text string) string { return sourceFile.ReplaceAllString(text, "$1") }
+// FromRoot shortens the names of this module's files in text.
+func FromRoot(text string) string { return sourceFile.ReplaceAllString(text, "$1") }

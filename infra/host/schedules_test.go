@@ -11,7 +11,7 @@ import (
 	"plugboard/app"
 	"plugboard/app/apptest"
 	"plugboard/infra/eventbus"
-	"plugboard/infra/host"
+	"plugboard/infra/host/cli"
 )
 
 // reporting has two schedules, neither of which comes during a test.
@@ -49,7 +49,7 @@ $`, d.run("schedules"))
 		}, patience, 20*time.Millisecond)
 		require.NotZero(t, now[0].Last)
 		require.Equal(t, now[1].EventID, d.await(1, "dead")[0].EventID)
-		require.Contains(t, d.fails(host.ExitUsage, "run"), "needs <schedule>, and got none")
-		require.Contains(t, d.fails(host.ExitFailed, "run", "nightly"), `there is no schedule "nightly"`)
+		require.Contains(t, d.fails(cli.ExitUsage, "run"), "needs <schedule>, and got none")
+		require.Contains(t, d.fails(cli.ExitFailed, "run", "nightly"), `there is no schedule "nightly"`)
 	})
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"plugboard/infra/host"
+	"plugboard/infra/host/cli"
 )
 
 // body sends a request and returns the answer's status and body.
@@ -44,7 +44,7 @@ func TestServiceWhoseFileIsMoved(t *testing.T) {
 
 	require.NoError(t, os.Remove(file+".lock"))
 	second := spawn(t, "load", "APP_DATABASE_URL=sqlite:"+file)
-	require.Equal(t, host.ExitFailed, second.exit(t))
+	require.Equal(t, cli.ExitFailed, second.exit(t))
 	require.Contains(t, second.stderr.String(), fmt.Sprintf("another process (pid %d) has it open", first.cmd.Process.Pid))
 
 	require.NoError(t, os.Rename(file, file+".away"))
@@ -56,7 +56,7 @@ func TestServiceWhoseFileIsMoved(t *testing.T) {
 	require.Equal(t, ready, body(t, "GET", url+"/readyz", ""))
 	require.Equal(t, fmt.Sprintf(done, 2), body(t, "POST", url+"/slow", `{"id":2}`))
 	first.terminate(t)
-	require.Equal(t, host.ExitClean, first.exit(t), first.stderr.String())
+	require.Equal(t, cli.ExitClean, first.exit(t), first.stderr.String())
 }
 
 // The command copies the database of a running service, from a process of its own.
@@ -67,17 +67,17 @@ func TestBackupBesideTheService(t *testing.T) {
 	environ := []string{"APP_DATABASE_URL=sqlite:" + file}
 	modules := childApp("load")
 	code, _, stderr := run(t, modules, environ, "backup", to)
-	require.Equal(t, host.ExitFailed, code)
+	require.Equal(t, cli.ExitFailed, code)
 	require.Equal(t, "open the database: open database "+file+": there is no such file; the service makes it when it first starts\n", stderr)
 
 	service := spawn(t, "load", environ...)
 	url := soon(t, service.addr, "the start")
 	require.Contains(t, body(t, "POST", url+"/slow", `{"id":1}`), "200 ")
 	code, stdout, stderr := run(t, modules, environ, "backup", to)
-	require.Equal(t, host.ExitClean, code, stderr)
+	require.Equal(t, cli.ExitClean, code, stderr)
 	require.Regexp(t, `^copied \d\.\d MB to \S+/copy\.db in \S+s; the copy is whole\n$`, stdout)
 	code, _, stderr = run(t, modules, environ, "backup", to)
-	require.Equal(t, host.ExitFailed, code)
+	require.Equal(t, cli.ExitFailed, code)
 	require.Equal(t, "back up database to "+to+": there is a file already, and a copy never overwrites one; choose another name\n", stderr)
 
 	require.Contains(t, body(t, "POST", url+"/slow", `{"id":2}`), "200 ")
@@ -90,7 +90,7 @@ func TestBackupBesideTheService(t *testing.T) {
 func TestBackupOfPostgres(t *testing.T) {
 	t.Parallel()
 	code, _, stderr := run(t, shop(), []string{"APP_DATABASE_URL=postgres://u:hunter2@127.0.0.1:1/x"}, "backup", "x")
-	require.Equal(t, host.ExitFailed, code)
+	require.Equal(t, cli.ExitFailed, code)
 	require.Contains(t, stderr, `pg_dump --format=custom --file=FILE "$APP_DATABASE_URL"`)
 	require.NotContains(t, stderr, "hunter2")
 }

@@ -17,7 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"plugboard/infra/host"
+	"plugboard/infra/host/cli"
 )
 
 // spawnStuck starts a childApp whose standard error and output are one full pipe that nobody reads. It is ready.
@@ -95,7 +95,7 @@ func TestNobodyReadsTheLog(t *testing.T) {
 			}
 			begin := time.Now()
 			require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
-			require.Equal(t, host.ExitClean, ended(t, cmd))
+			require.Equal(t, cli.ExitClean, ended(t, cmd))
 			require.Less(t, time.Since(begin), 15*time.Second)
 		})
 	}
@@ -152,7 +152,7 @@ func readUntil(r io.Reader, text string) string {
 func TestAFailedStartIsToldAfterTheLog(t *testing.T) {
 	t.Parallel()
 	c := spawn(t, "fails at start", "APP_LOG_LEVEL=debug")
-	require.Equal(t, host.ExitFailed, c.exit(t))
+	require.Equal(t, cli.ExitFailed, c.exit(t))
 	text := c.stderr.String()
 	require.Contains(t, text, `"message":"open the database"`)
 	require.Regexp(t, `the application did not start: start hook of [^\n]+: no route to host\n$`, text)
@@ -164,7 +164,7 @@ func TestTheStandardLoggerIsOurs(t *testing.T) {
 	c := spawn(t, "logs by the standard library")
 	soon(t, c.addr, "the start")
 	c.terminate(t)
-	require.Equal(t, host.ExitClean, c.exit(t))
+	require.Equal(t, cli.ExitClean, c.exit(t))
 	require.Contains(t, c.stderr.String(), `"message":"a library has something to say"`)
 }
 
@@ -188,7 +188,7 @@ func TestHangUpStopsLikeATermination(t *testing.T) {
 	soon(t, c.stdout.seen("entered 1"), "the request")
 	require.NoError(t, c.cmd.Process.Signal(syscall.SIGHUP))
 	require.Equal(t, http.StatusOK, soon(t, done, "the answer"))
-	require.Equal(t, host.ExitClean, c.exit(t))
+	require.Equal(t, cli.ExitClean, c.exit(t))
 	require.Contains(t, c.stderr.String(), `"message":"stopping","cause":"hangup"`)
 }
 
@@ -231,6 +231,6 @@ func TestNohup(t *testing.T) {
 		require.True(t, answered(t, client(t), url+"/livez", http.StatusOK))
 	}
 	c.terminate(t)
-	require.Equal(t, host.ExitClean, c.exit(t))
+	require.Equal(t, cli.ExitClean, c.exit(t))
 	require.Contains(t, c.stderr.String(), `"message":"stopping","cause":"terminated"`)
 }

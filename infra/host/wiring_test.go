@@ -20,6 +20,7 @@ import (
 
 	"plugboard/app"
 	"plugboard/infra/host"
+	"plugboard/infra/host/cli"
 )
 
 // A booting plugin does what it is given when it is booted.
@@ -281,7 +282,7 @@ func TestSettingsAndWiringTogether(t *testing.T) {
 	untouched := mustNotOpen(t)
 	code, stdout, stderr := run(t, fx.Options(infra(), boots("a.one", raw("GET", "/x")), boots("a.two", raw("GET", "/x")), boots("a.two", nil)),
 		[]string{"APP_DATABASE_URL=sqlite:" + untouched.file, "APP_HTTP_ADR=" + untouched.addr, "APP_LOG_LEVEL=loud"}, "serve")
-	require.Equal(t, host.ExitFailed, code)
+	require.Equal(t, cli.ExitFailed, code)
 	require.Empty(t, stdout)
 	require.Equal(t, `the application cannot start; 4 problems:
   1. APP_HTTP_ADR is not a setting; did you mean APP_HTTP_ADDR?

@@ -17,7 +17,7 @@ import (
 	"plugboard/domains/products"
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus"
-	"plugboard/infra/host"
+	"plugboard/infra/host/cli"
 	"plugboard/infra/httpserver"
 	"plugboard/infra/logging"
 	"plugboard/infra/telemetry"
@@ -27,14 +27,14 @@ import (
 // serveNaive runs the service with its CPU-bound work straight on the request goroutines, as somebody would write it who
 // has no work pool. It is put together of the same modules, with another app.Pool in the place of the work pool's.
 func serveNaive() error {
+	pool := &straightPool{procs: runtime.GOMAXPROCS(0)}
 	modules := fx.Options(
 		logging.Module, telemetry.Module, database.Module, workpool.Module, eventbus.Module, httpserver.Module,
 		products.Module, notifications.Module, audit.Module, media.Module,
+		fx.Decorate(func(app.Pool) app.Pool { return pool }),
 	)
-	pool := &straightPool{procs: runtime.GOMAXPROCS(0)}
-	code := host.Run(context.Background(), []string{"serve"}, os.Environ(), os.Stdout, os.Stderr, modules,
-		host.With(fx.Decorate(func(app.Pool) app.Pool { return pool })))
-	if code != host.ExitClean {
+	code := cli.Run(context.Background(), []string{"serve"}, os.Environ(), os.Stdout, os.Stderr, modules)
+	if code != cli.ExitClean {
 		return fmt.Errorf("serve without the work pool: exit code %d", code)
 	}
 	return nil

@@ -1,5 +1,7 @@
-// Package manifest has the types of the service's manifest: what it consists of, takes and answers, known before it starts. The
-// commands "describe" and "routes --json" print it, and all documents are written from it.
+// Package manifest has the types of the service's manifest, which says before the start what the service consists of.
+//
+// The host makes a [Service]; the commands "describe" and "routes --json" print it as JSON; [Parse] reads it again. All
+// documents are written from it. The types are data: nothing in the package runs anything.
 package manifest
 
 import (

@@ -1,5 +1,7 @@
-// Package openapi writes the OpenAPI document of a service from its manifest: version 3.1, and of that version 3.0 for
-// generators that read no other.
+// Package openapi writes the OpenAPI document of a service from its manifest.
+//
+// The document is of version 3.1; [Old] makes one of version 3.0 from it, for generators that read no other. [Current] compares
+// the document that was built in with what the service registers now. All functions are pure.
 package openapi
 
 // Document is an OpenAPI document, as far as we write one. A Schema is a *manifest.Schema, and what JSON makes of it when the

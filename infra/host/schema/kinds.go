@@ -248,11 +248,14 @@ func typeOf(kind jsontext.Kind) string {
 // samples are pointers to values of typ: the zero value, and one that has something in all fields that can be set.
 func samples(typ reflect.Type) []reflect.Value {
 	filled := reflect.New(typ)
-	fill(filled.Elem(), 0)
+	Fill(filled.Elem())
 	return []reflect.Value{reflect.New(typ), filled}
 }
 
-// fill sets what can be set, down to a depth at which no struct that people write goes on.
+// Fill sets v, and all within it that can be set, to values that are not zero, down to a depth at which no struct that people
+// write goes on.
+func Fill(v reflect.Value) { fill(v, 0) }
+
 func fill(v reflect.Value, depth int) {
 	const deepest = 5
 	switch {
@@ -273,6 +276,8 @@ func fill(v reflect.Value, depth int) {
 	case v.Kind() == reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
 		fill(v.Index(0), depth+1)
+	case v.Type() == reflect.TypeFor[time.Time]():
+		v.Set(reflect.ValueOf(time.Unix(1, 0).UTC()))
 	case v.Kind() == reflect.Struct:
 		for _, f := range v.Fields() {
 			fill(f, depth+1)

@@ -1,8 +1,8 @@
-// Package schema writes JSON Schemas (draft 2020-12) of Go types, as the service reads requests and writes answers.
+// Package schema writes JSON Schemas (draft 2020-12) of Go types, as the service reads requests or writes answers.
 //
-// What is written follows the JSON library (github.com/go-json-experiment/json) and the binding of infra/httpserver, not the
-// Go types: embedded structs are flat, bytes are base64 text, a nil list is [], a type with a form of its own is what it is
-// written as. ADR 28 says why this is no library's work.
+// A schema follows the JSON library (github.com/go-json-experiment/json) and the binding of infra/httpserver, not the
+// Go types: embedded structs are flat, bytes are base64 text, a nil list is [], a type with a JSON form of its own has the
+// schema of that form. ADR 28 says why no library does this. A [Set] is for one goroutine; the functions may be called by several.
 package schema
 
 import (

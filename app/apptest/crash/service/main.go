@@ -14,6 +14,7 @@ import (
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus"
 	"plugboard/infra/host"
+	"plugboard/infra/host/cli"
 	"plugboard/infra/httpserver"
 	"plugboard/infra/logging"
 	"plugboard/infra/telemetry"
@@ -21,7 +22,7 @@ import (
 )
 
 func main() {
-	host.Main(fx.Options(
+	cli.Main(fx.Options(
 		logging.Module,
 		telemetry.Module,
 		database.Module,
@@ -29,15 +30,15 @@ func main() {
 		eventbus.Module,
 		httpserver.Module,
 		probe.Module,
-	), host.WithCommand(replayAll))
+	), cli.WithCommand(replayAll))
 }
 
 // replayAll is the command "replay": it makes every dead delivery pending again and prints how many there were.
-func replayAll(c *host.Commands) *cobra.Command {
+func replayAll(c *cli.Commands) *cobra.Command {
 	return &cobra.Command{
 		Use:  "replay",
 		Args: cobra.NoArgs,
-		RunE: host.Command(func(cmd *cobra.Command, _ []string) error {
+		RunE: cli.Command(func(cmd *cobra.Command, _ []string) error {
 			return c.WithDatabase(cmd.Context(), func(ctx context.Context, a *host.App) error {
 				n, err := a.Bus().Admin("crash harness").Replay(ctx, eventbus.Filter{})
 				if err != nil {

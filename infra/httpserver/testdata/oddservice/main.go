@@ -13,7 +13,7 @@ import (
 
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus"
-	"plugboard/infra/host"
+	"plugboard/infra/host/cli"
 	"plugboard/infra/host/manifest"
 	"plugboard/infra/host/openapi"
 	"plugboard/infra/httpserver"
@@ -31,7 +31,7 @@ func main() {
 		}
 		return
 	}
-	host.Main(fx.Options(
+	cli.Main(fx.Options(
 		logging.Module, telemetry.Module, database.Module, workpool.Module, eventbus.Module, httpserver.Module, oddshapes.Module(),
 	))
 }

@@ -1,4 +1,4 @@
-package host
+package cli
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 
 	"plugboard/config"
 	"plugboard/infra/database"
+	"plugboard/infra/host"
 )
 
 // Commands is what the binary's commands work with. A command added by [WithCommand] gets it too.
@@ -18,17 +19,28 @@ type Commands struct {
 	environ        []string
 	stdout, stderr io.Writer
 	modules        fx.Option
-	options        options
+	added          []func(*Commands) *cobra.Command
+	terminal       io.Reader
 	loggers        []*zap.Logger // of the applications that were put together
 }
 
+// Option changes the command line.
+type Option func(*Commands)
+
+// WithCommand adds a command to the binary.
+func WithCommand(command func(*Commands) *cobra.Command) Option {
+	return func(c *Commands) { c.added = append(c.added, command) }
+}
+
+// WithTerminal has commands ask their questions of in, as of somebody at a terminal. Without it they ask when the
+// standard input is a terminal, and refuse to go on otherwise.
+func WithTerminal(in io.Reader) Option { return func(c *Commands) { c.terminal = in } }
+
 // New puts the application together, with the settings of the environment. Problems of the settings and of the
 // wiring are reported together.
-func (c *Commands) New() (*App, error) { return c.newApp(c.options) }
-
-func (c *Commands) newApp(o options) (*App, error) {
+func (c *Commands) New(opts ...host.Option) (*host.App, error) {
 	cfg, err := config.Load(c.environ)
-	a, err := newApp(cfg, c.modules, o, err)
+	a, err := host.New(cfg, c.modules, append(opts, host.WithProblem(err))...)
 	if err == nil {
 		c.loggers = append(c.loggers, a.Logger())
 	}
@@ -44,17 +56,17 @@ func (c *Commands) flushLogs() {
 
 // WithDatabase puts the application together, opens its database alone, runs fn, and closes it. Nothing is
 // migrated. On SQLite it fails while the service runs, to which the file belongs.
-func (c *Commands) WithDatabase(ctx context.Context, fn func(ctx context.Context, a *App) error) error {
+func (c *Commands) WithDatabase(ctx context.Context, fn func(ctx context.Context, a *host.App) error) error {
 	return c.withDatabase(ctx, (*database.DB).Open, fn)
 }
 
 // BesideService is [Commands.WithDatabase] for commands that work while the service runs, as described at
 // database.DB.OpenShared.
-func (c *Commands) BesideService(ctx context.Context, fn func(ctx context.Context, a *App) error) error {
+func (c *Commands) BesideService(ctx context.Context, fn func(ctx context.Context, a *host.App) error) error {
 	return c.withDatabase(ctx, (*database.DB).OpenShared, fn)
 }
 
-func (c *Commands) withDatabase(ctx context.Context, open func(*database.DB, context.Context) error, fn func(ctx context.Context, a *App) error) (err error) {
+func (c *Commands) withDatabase(ctx context.Context, open func(*database.DB, context.Context) error, fn func(ctx context.Context, a *host.App) error) (err error) {
 	a, err := c.New()
 	if err != nil {
 		return err
@@ -63,7 +75,7 @@ func (c *Commands) withDatabase(ctx context.Context, open func(*database.DB, con
 		return fmt.Errorf("open the database: %w", err)
 	}
 	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.Lifecycle.StopTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.Config().Lifecycle.StopTimeout)
 		defer cancel()
 		if closed := a.DB().Close(ctx); closed != nil && err == nil {
 			err = fmt.Errorf("close the database: %w", closed)
@@ -104,7 +116,7 @@ did not end in its time; 129, 130 and 143 ended at once by a second signal.`,
 		c.serveCommand(), c.migrateCommand(), c.routesCommand(), c.graphCommand(), c.checkCommand(),
 		c.eventsCommand(), c.backupCommand(), c.healthCommand(), c.versionCommand(), c.describeCommand(),
 	)
-	for _, command := range c.options.commands {
+	for _, command := range c.added {
 		root.AddCommand(command(c))
 	}
 	return root
@@ -143,7 +155,7 @@ its routes and its events. It opens no port, no file and no connection.`,
 			for _, warning := range config.Warnings(c.environ) {
 				tell(c.stderr, "warning: "+warning+"\n", lastWord)
 			}
-			_, err = fmt.Fprintf(c.stdout, "nothing is wrong: %s\n", a.counts())
+			_, err = fmt.Fprintf(c.stdout, "nothing is wrong: %s\n", count(a))
 			return err
 		}),
 	}

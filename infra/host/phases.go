@@ -13,8 +13,8 @@ import (
 	"plugboard/infra/database"
 )
 
-// stage is one step of the start, and what undoes it. Either function may be nil.
-type stage struct {
+// phase is one part of the start, with what undoes it. Either function may be nil.
+type phase struct {
 	// name reads on from "start: " and "stop: ".
 	name        string
 	start       func(context.Context) error
@@ -26,22 +26,22 @@ type stage struct {
 	own bool
 }
 
-// stages lists the steps of the start in order. The stop is their reverse.
-func (a *App) stages() []stage {
-	all := []stage{a.listening(), a.opening(), a.migrating()}
+// phases lists the phases of the start in order. The stop is their reverse.
+func (a *App) phases() []phase {
+	all := []phase{a.listening(), a.opening(), a.migrating()}
 	for _, h := range a.hooks.close() {
-		all = append(all, a.hookStage(h))
+		all = append(all, a.hookPhase(h))
 	}
 	for _, p := range a.booted {
 		if s, ok := p.Instance.(app.Shutdowner); ok {
-			all = append(all, a.shutdownStage(p.Boot.Plugin(), s))
+			all = append(all, a.shutdownPhase(p.Boot.Plugin(), s))
 		}
 	}
 	return append(all, a.pooling(), a.delivering(), a.serving(), a.ready())
 }
 
-func (a *App) listening() stage {
-	return stage{
+func (a *App) listening() phase {
+	return phase{
 		name: "bind the port", startBudget: a.cfg.Lifecycle.HookTimeout,
 		start: func(ctx context.Context) error {
 			if a.cfg.App.Env == "production" && a.parts.Server.AnswersAnyHost() {
@@ -56,67 +56,67 @@ func (a *App) listening() stage {
 	}
 }
 
-func (a *App) opening() stage {
-	return stage{
+func (a *App) opening() phase {
+	return phase{
 		name: "open the database", startBudget: a.cfg.Database.OpenTimeout + a.cfg.Lifecycle.HookTimeout, start: a.parts.DB.Open,
 		stopName: "close the database", stopBudget: a.cfg.Lifecycle.StopTimeout, stop: a.parts.DB.Close,
 		own: true,
 	}
 }
 
-func (a *App) migrating() stage {
+func (a *App) migrating() phase {
 	run, name := (*database.DB).CheckMigrated, "check the migrations"
 	if a.cfg.Database.Migrate {
 		run, name = (*database.DB).Migrate, "run the migrations"
 	}
-	return stage{
+	return phase{
 		name: name, startBudget: a.cfg.Lifecycle.MigrationTimeout,
 		start: func(ctx context.Context) error { return run(a.parts.DB, ctx, a.Migrations()) },
 	}
 }
 
-func (a *App) hookStage(h hook) stage {
-	return stage{
+func (a *App) hookPhase(h hook) phase {
+	return phase{
 		name: "start " + h.name, startBudget: a.cfg.Lifecycle.HookTimeout, start: h.OnStart,
 		stopName: "stop " + h.name, stopBudget: a.cfg.Lifecycle.StopTimeout, stop: h.OnStop,
 	}
 }
 
-func (a *App) shutdownStage(p app.PluginInfo, s app.Shutdowner) stage {
-	return stage{
-		stopName:   fmt.Sprintf("shut down plugin %s (%s)", p.Name, fromRoot(p.Source)),
+func (a *App) shutdownPhase(p app.PluginInfo, s app.Shutdowner) phase {
+	return phase{
+		stopName:   fmt.Sprintf("shut down plugin %s (%s)", p.Name, FromRoot(p.Source)),
 		stopBudget: a.cfg.Lifecycle.StopTimeout, stop: s.Shutdown,
 	}
 }
 
-func (a *App) pooling() stage {
-	return stage{
+func (a *App) pooling() phase {
+	return phase{
 		name: "start the work pool", startBudget: a.cfg.Lifecycle.HookTimeout, start: a.parts.Pool.Start,
 		stopName: "drain the work pool", stopBudget: a.cfg.Lifecycle.PoolTimeout, stop: a.parts.Pool.Stop,
 		own: true,
 	}
 }
 
-func (a *App) delivering() stage {
-	return stage{
+func (a *App) delivering() phase {
+	return phase{
 		name: "start the event bus", startBudget: a.cfg.Lifecycle.HookTimeout, start: a.parts.Bus.Start,
 		stopName: "drain the event bus", stopBudget: a.cfg.Lifecycle.EventsTimeout, stop: a.parts.Bus.Stop,
 		own: true,
 	}
 }
 
-func (a *App) serving() stage {
-	return stage{
+func (a *App) serving() phase {
+	return phase{
 		name: "serve requests", startBudget: a.cfg.Lifecycle.HookTimeout,
 		start: func(context.Context) error {
 			a.parts.Server.Serve()
-			a.watch.Go(a.watchServer)
+			a.background.Go(a.watchServer)
 			return nil
 		},
 		stopName: "drain requests", stopBudget: a.cfg.Lifecycle.DrainTimeout,
 		stop: func(ctx context.Context) error {
 			close(a.stopping)
-			a.watch.Wait()
+			a.background.Wait()
 			err := a.parts.Server.Shutdown(ctx)
 			if err != nil { // what did not end in its time is told so while the database is still open
 				err = errors.Join(err, a.parts.Server.Close())
@@ -139,8 +139,8 @@ func (a *App) watchServer() {
 
 // ready is the last step and its undoing the first: to leave the load balancer's list and say so, for the
 // drain delay.
-func (a *App) ready() stage {
-	return stage{
+func (a *App) ready() phase {
+	return phase{
 		name: "become ready", startBudget: a.cfg.Lifecycle.HookTimeout,
 		start: func(context.Context) error {
 			r := &readiness{logger: a.parts.Logger, checks: []func(context.Context) error{a.parts.DB.Ready, a.claiming}}
@@ -150,7 +150,8 @@ func (a *App) ready() stage {
 		stopName: "announce the stop", stopBudget: a.cfg.Lifecycle.DrainDelay + a.cfg.Lifecycle.StopTimeout,
 		stop: func(ctx context.Context) error {
 			a.parts.Server.Drain()
-			return wait(ctx, a.cfg.Lifecycle.DrainDelay)
+			app.Sleep(ctx, a.cfg.Lifecycle.DrainDelay) // whoever hurries the stop has no use for the rest
+			return nil
 		},
 	}
 }
@@ -158,31 +159,20 @@ func (a *App) ready() stage {
 // claiming returns nil while events are claimed.
 func (a *App) claiming(context.Context) error { return a.parts.Bus.Claiming() }
 
-// wait returns after d, or without an error when ctx is done: whoever hurries the stop has no use for the rest.
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	return nil
-}
+// ErrNotUndone says that a failed start left something behind.
+var ErrNotUndone = errors.New("what was started could not be undone")
 
-// errNotUndone says that a failed start left something behind.
-var errNotUndone = errors.New("what was started could not be undone")
-
-// onStart is the OnStart hook in which the registrations take effect and the stages start.
+// onStart is the OnStart hook in which the registrations take effect and the phases start.
 func (a *App) onStart(ctx context.Context) error {
 	ctx = callerOf(ctx)
 	if err := a.mount(); err != nil {
 		return err
 	}
-	for _, s := range a.stages() {
-		if err := a.startStage(ctx, s); err != nil {
+	for _, s := range a.phases() {
+		if err := a.startPhase(ctx, s); err != nil {
 			err = fmt.Errorf("%s: %w", s.name, err)
 			if left := a.undo(context.WithoutCancel(ctx)); left != nil {
-				err = errors.Join(err, fmt.Errorf("%w: %w", errNotUndone, left))
+				err = errors.Join(err, fmt.Errorf("%w: %w", ErrNotUndone, left))
 			}
 			return err
 		}
@@ -190,7 +180,7 @@ func (a *App) onStart(ctx context.Context) error {
 	return nil
 }
 
-func (a *App) startStage(ctx context.Context, s stage) error {
+func (a *App) startPhase(ctx context.Context, s phase) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
@@ -209,7 +199,7 @@ func (a *App) startStage(ctx context.Context, s stage) error {
 // onStop is the OnStop hook.
 func (a *App) onStop(ctx context.Context) error { return a.undo(callerOf(ctx)) }
 
-// undo stops what was started, in reverse. Every stage is stopped, however those before it went.
+// undo stops what was started, in reverse. Every phase is stopped, however those before it went.
 func (a *App) undo(ctx context.Context) error {
 	var problems []error
 	for _, s := range slices.Backward(a.started) {
@@ -230,8 +220,8 @@ func (a *App) undo(ctx context.Context) error {
 
 // reportPanic logs the stack of a panic, which the error does not show.
 func (a *App) reportPanic(name string, err error) error {
-	if p, ok := errors.AsType[*panicError](err); ok {
-		a.parts.Logger.Error(name+" panicked", zap.Any("panic", p.value), zap.ByteString("stack", p.stack))
+	if p, ok := errors.AsType[*app.PanicError](err); ok {
+		a.parts.Logger.Error(name+" panicked", zap.Any("panic", p.Value), zap.ByteString("stack", p.Stack))
 	}
 	return err
 }

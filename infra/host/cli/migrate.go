@@ -1,4 +1,4 @@
-package host
+package cli
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"plugboard/infra/database"
+	"plugboard/infra/host"
 )
 
 func (c *Commands) migrateCommand() *cobra.Command {
@@ -35,8 +36,8 @@ for one file; the database remembers who did, and when.`,
 			return noArguments(cmd, args)
 		},
 		RunE: Command(func(cmd *cobra.Command, _ []string) error {
-			return c.WithDatabase(cmd.Context(), func(ctx context.Context, a *App) error {
-				limited, cancel := context.WithTimeout(ctx, a.cfg.Lifecycle.MigrationTimeout)
+			return c.WithDatabase(cmd.Context(), func(ctx context.Context, a *host.App) error {
+				limited, cancel := context.WithTimeout(ctx, a.Config().Lifecycle.MigrationTimeout)
 				defer cancel()
 				if err := changeMigrations(limited, a, status, approve, by); err != nil {
 					return err
@@ -52,7 +53,7 @@ for one file; the database remembers who did, and when.`,
 }
 
 // changeMigrations runs or approves migrations, or does nothing when only their status is asked for.
-func changeMigrations(ctx context.Context, a *App, status bool, approve []string, by string) error {
+func changeMigrations(ctx context.Context, a *host.App, status bool, approve []string, by string) error {
 	switch {
 	case status:
 		return nil
@@ -75,7 +76,7 @@ func changeMigrations(ctx context.Context, a *App, status bool, approve []string
 	return nil
 }
 
-func (c *Commands) printMigrations(ctx context.Context, a *App) error {
+func (c *Commands) printMigrations(ctx context.Context, a *host.App) error {
 	list, err := a.DB().MigrationStatus(ctx, a.Migrations())
 	if err != nil {
 		return fmt.Errorf("read the migrations: %w", err)

@@ -11,15 +11,15 @@ import (
 	"plugboard/infra/workpool"
 )
 
-// spareServer makes a server to check routes with, where the graph has none because it could not be built.
-func spareServer(cfg config.Config) *httpserver.Server {
+// checkOnlyServer makes a server to check routes with, where the graph has none because it could not be built.
+func checkOnlyServer(cfg config.Config) *httpserver.Server {
 	return httpserver.New(httpserver.Params{
 		HTTP: cfg.HTTP, Logger: zap.NewNop(), Pool: workpool.New(cfg.Pool, zap.NewNop(), nil),
 	})
 }
 
-// spareBus makes a bus to check events with, as [spareServer] does.
-func spareBus(cfg config.Config) (*eventbus.Bus, error) {
+// checkOnlyBus makes a bus to check events with, as [checkOnlyServer] does.
+func checkOnlyBus(cfg config.Config) (*eventbus.Bus, error) {
 	db, err := database.New(cfg.Database, zap.NewNop())
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package host
+package cli
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"plugboard/infra/database"
+	"plugboard/infra/host"
 )
 
 // progressEvery is how often a command that takes long tells how far it is.
@@ -31,12 +32,12 @@ A Postgres database is copied by pg_dump. docs/operating.md tells how to restore
 			if a.DB().Dialect() != database.SQLite {
 				return database.ErrNoBackup // without a connection, which it needs not
 			}
-			return c.BesideService(cmd.Context(), func(ctx context.Context, a *App) error { return c.backup(ctx, a, args[0]) })
+			return c.BesideService(cmd.Context(), func(ctx context.Context, a *host.App) error { return c.backup(ctx, a, args[0]) })
 		}),
 	}
 }
 
-func (c *Commands) backup(ctx context.Context, a *App, to string) error {
+func (c *Commands) backup(ctx context.Context, a *host.App, to string) error {
 	begin := time.Now()
 	told := begin
 	size, err := a.DB().Backup(ctx, to, func(done, total int64) {

@@ -1,4 +1,4 @@
-package host
+package cli
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"plugboard/config"
+	"plugboard/infra/host"
 	"plugboard/infra/logging"
 )
 
@@ -28,18 +29,19 @@ func (c *Commands) serve(cmd *cobra.Command, _ []string) error {
 		a.Logger().Warn(warning)
 	}
 	ctx := cmd.Context()
+	begin := time.Now()
 	if err := a.Start(ctx); err != nil {
 		return c.startFailed(ctx, a, err)
 	}
-	defer raiseHeapFloor(a.cfg.HTTP.Memory)()
-	c.announce(a)
+	defer raiseHeapFloor(a.Config().HTTP.Memory)()
+	c.announce(summaryOf(a, time.Since(begin)))
 	select {
 	case <-ctx.Done():
 		a.Logger().Info("stopping", zap.NamedError("cause", context.Cause(ctx)))
 	case <-a.Done():
 		a.Logger().Info("stopping", zap.String("cause", "the application asked for it"))
 	}
-	if err := stopped(a, a.Stop(context.WithoutCancel(ctx))); err != nil || !a.failed.Load() {
+	if err := stopped(a, a.Stop(context.WithoutCancel(ctx))); err != nil || !a.Failed() {
 		return err
 	}
 	return &exit{code: ExitFailed}
@@ -47,17 +49,17 @@ func (c *Commands) serve(cmd *cobra.Command, _ []string) error {
 
 // startFailed tells why the application did not start. A start that was told to stop, and was undone, is no
 // failure.
-func (c *Commands) startFailed(ctx context.Context, a *App, err error) error {
+func (c *Commands) startFailed(ctx context.Context, a *host.App, err error) error {
 	told := ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx)))
-	if told && !errors.Is(err, errAbandoned) && !errors.Is(err, errNotUndone) {
+	if told && !errors.Is(err, host.ErrAbandoned) && !errors.Is(err, host.ErrNotUndone) {
 		a.Logger().Info("stopped during the start", zap.NamedError("cause", context.Cause(ctx)))
 		return nil
 	}
-	return &exit{ExitFailed, fmt.Errorf("the application did not start: %s", fromRoot(err.Error()))}
+	return &exit{ExitFailed, fmt.Errorf("the application did not start: %s", host.FromRoot(err.Error()))}
 }
 
 // stopped logs how the stop went.
-func stopped(a *App, err error) error {
+func stopped(a *host.App, err error) error {
 	if err == nil {
 		a.Logger().Info("stopped")
 		return nil
@@ -67,20 +69,10 @@ func stopped(a *App, err error) error {
 }
 
 // announce tells that the application is up: a table for people, or one line of the log for machines.
-func (c *Commands) announce(a *App) {
-	if logging.JSON(a.cfg.Log, a.cfg.App) {
-		a.Logger().Info("ready", a.summaryFields()...)
+func (c *Commands) announce(s summary) {
+	if logging.JSON(s.app.Config().Log, s.app.Config().App) {
+		s.app.Logger().Info("ready", s.fields()...)
 		return
 	}
-	tell(c.stdout, a.Summary(), shortWord)
-}
-
-// summaryFields is [App.Summary] for machines.
-func (a *App) summaryFields() []zap.Field {
-	n := a.count()
-	return []zap.Field{
-		zap.String("address", a.url("")), zap.String("operations", a.parts.Server.OpsAddr()), zap.Int("plugins", n.plugins), zap.Int("routes", n.routes),
-		zap.Int("events", n.topics), zap.Int("subscriptions", n.subscriptions), zap.String("pool", a.parts.Pool.Describe()),
-		zap.String("database", a.database()), zap.Duration("took", a.took.Round(time.Millisecond)),
-	}
+	tell(c.stdout, s.table(), shortWord)
 }

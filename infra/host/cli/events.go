@@ -1,4 +1,4 @@
-package host
+package cli
 
 import (
 	"bufio"
@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/user"
 	"strconv"
@@ -17,11 +16,8 @@ import (
 
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus"
+	"plugboard/infra/host"
 )
-
-// WithTerminal has commands ask their questions of in, as of somebody at a terminal. Without it they ask when the
-// standard input is a terminal, and refuse to go on otherwise.
-func WithTerminal(in io.Reader) Option { return func(o *options) { o.terminal = in } }
 
 // eventsUsage are the flags that the commands under "events" share.
 type eventsUsage struct {
@@ -218,7 +214,7 @@ func (c *Commands) eventsActionsCommand() *cobra.Command {
 // withAdmin makes a command of run, which works on the service's database beside the service.
 func (c *Commands) withAdmin(run func(ctx context.Context, admin *eventbus.Admin, args []string) error) func(*cobra.Command, []string) error {
 	return Command(func(cmd *cobra.Command, args []string) error {
-		return c.BesideService(cmd.Context(), func(ctx context.Context, a *App) error {
+		return c.BesideService(cmd.Context(), func(ctx context.Context, a *host.App) error {
 			if err := checkEventTables(ctx, a); err != nil {
 				return fmt.Errorf("read events: %w", err)
 			}
@@ -229,7 +225,7 @@ func (c *Commands) withAdmin(run func(ctx context.Context, admin *eventbus.Admin
 
 // checkEventTables returns an error that says what to do when the database lacks tables of the event bus, as this version
 // has them.
-func checkEventTables(ctx context.Context, a *App) error {
+func checkEventTables(ctx context.Context, a *host.App) error {
 	states, err := a.DB().MigrationStatus(ctx, []database.MigrationSet{a.Bus().Migrations()})
 	if err != nil {
 		return err
@@ -272,7 +268,7 @@ func (c *Commands) confirm(ctx context.Context, yes bool, question string) error
 	if yes {
 		return nil
 	}
-	in := c.options.terminal
+	in := c.terminal
 	if in == nil && isatty.IsTerminal(os.Stdin.Fd()) {
 		in = os.Stdin
 	}

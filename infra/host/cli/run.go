@@ -1,4 +1,4 @@
-package host
+package cli
 
 import (
 	"context"
@@ -53,7 +53,10 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 
-	c := &Commands{environ: environ, stdout: stdout, stderr: stderr, modules: modules, options: newOptions(opts)}
+	c := &Commands{environ: environ, stdout: stdout, stderr: stderr, modules: modules}
+	for _, opt := range opts {
+		opt(c)
+	}
 	done := make(chan int, 1)
 	go func() { done <- c.execute(ctx, args) }()
 	var first time.Time

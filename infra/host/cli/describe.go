@@ -1,0 +1,55 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"plugboard/config"
+	"plugboard/infra/host/manifest"
+)
+
+func (c *Commands) describeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "describe",
+		Short: "Print all that the service knows of itself, as JSON",
+		Long: `Prints domains, plugins, entities, routes, events, settings and commands as JSON, for the generators of documents.
+It opens no port, no file and no connection.`,
+		Args: noArguments,
+		RunE: Command(func(cmd *cobra.Command, _ []string) error {
+			a, err := c.New()
+			if err != nil {
+				return err
+			}
+			d, err := a.Manifest()
+			if err != nil {
+				return err
+			}
+			settings, err := config.List(c.environ)
+			if err != nil {
+				return fmt.Errorf("describe settings: %w", err)
+			}
+			for _, s := range settings {
+				d.Settings = append(d.Settings, manifest.Setting{Key: s.Key, Env: s.Env, Default: s.Default, Wanted: s.Wanted})
+			}
+			d.Commands = commandsOf(cmd.Root())
+			return c.printJSON(d)
+		}),
+	}
+}
+
+// commandsOf lists the commands that do something, with those below them.
+func commandsOf(cmd *cobra.Command) []manifest.Command {
+	var all []manifest.Command
+	for _, sub := range cmd.Commands() {
+		switch {
+		case sub.Hidden || sub.Name() == "help" || sub.Name() == "completion":
+		case sub.HasSubCommands():
+			all = append(all, commandsOf(sub)...)
+		default:
+			all = append(all, manifest.Command{Use: strings.TrimSuffix(sub.UseLine(), " [flags]"), Short: sub.Short})
+		}
+	}
+	return all
+}

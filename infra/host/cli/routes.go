@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"plugboard/infra/host/manifest"
+)
+
+func (c *Commands) routesCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "routes",
+		Short: "List the routes and the plugins that serve them",
+		Args:  noArguments,
+		RunE: Command(func(*cobra.Command, []string) error {
+			a, err := c.New()
+			if err != nil {
+				return err
+			}
+			m, err := a.Manifest()
+			switch {
+			case err != nil:
+				return err
+			case asJSON:
+				return c.printJSON(map[string]any{"endpoints": m.Endpoints, "components": m.Components})
+			}
+			return tableOf(c, "METHOD\tPATH\tPLUGIN\tSOURCE", m.Endpoints, func(e manifest.Endpoint) string {
+				return strings.Join([]string{e.Method, e.Path, e.Plugin, e.Source}, "\t")
+			})
+		}),
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print all that is known of each route, as JSON")
+	return cmd
+}
+
+// tableOf writes rows under a head; columns are separated by tabs.
+func tableOf[T any](c *Commands, head string, rows []T, row func(T) string) error {
+	t := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(t, head) // a tabwriter reports its errors on Flush
+	for _, r := range rows {
+		_, _ = fmt.Fprintln(t, row(r))
+	}
+	if err := t.Flush(); err != nil {
+		return fmt.Errorf("print table: %w", err)
+	}
+	return nil
+}
