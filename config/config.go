@@ -1,8 +1,8 @@
-// Package config holds every setting of the service: its type, its default, its meaning and its limits, on
-// one page.
+// Package config holds every setting of the service on one page.
 //
-// A setting's value is looked up in the environment, else in the file that APP_CONFIG names, else it is the
-// default. The environment name is APP_ and the path in capitals: http.addr is APP_HTTP_ADDR.
+// For each setting it has the type, the default, the meaning and the limits. A setting's value is looked up in the
+// environment, else in the file that APP_CONFIG names, else it is the default. The environment name is APP_ and the path in
+// capitals: http.addr is APP_HTTP_ADDR. A loaded [Config] is a value that nobody changes.
 package config
 
 import "time"

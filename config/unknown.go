@@ -75,7 +75,7 @@ func (r *reading) suggestVariable(name string) string {
 		candidates = append(candidates, f.env)
 	}
 	upper := strings.ToUpper(name)
-	if best, ok := nearest(upper, candidates, (len(name)-len(prefix))/4); ok {
+	if best, ok := Nearest(upper, candidates, (len(name)-len(prefix))/4); ok {
 		return "did you mean " + best + "?"
 	}
 	if strings.Contains(upper, "PORT") || strings.Contains(upper, "HOST") || strings.Contains(upper, "LISTEN") {
@@ -89,15 +89,15 @@ func (r *reading) suggestKey(key string) string {
 	for i, f := range r.fields {
 		candidates[i] = f.key
 	}
-	if best, ok := nearest(strings.ToLower(key), candidates, len(key)/4); ok {
+	if best, ok := Nearest(strings.ToLower(key), candidates, len(key)/4); ok {
 		return "did you mean " + best + "?"
 	}
 	return `"check --print-config" lists them all`
 }
 
-// nearest returns the candidate with the fewest edits from name, if these are no more than most; two are always
-// few enough.
-func nearest(name string, candidates []string, most int) (string, bool) {
+// Nearest returns the candidate with the fewest edits from name, if these are no more than most; two are always
+// few enough. It serves every "did you mean".
+func Nearest(name string, candidates []string, most int) (string, bool) {
 	const longestName = 100 // nobody means a setting by more, and the distance is quadratic
 	if len(name) > longestName {
 		return "", false

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"plugboard/app"
+	"plugboard/config"
 	"plugboard/infra/eventbus/internal/codec"
 	cron "plugboard/infra/eventbus/internal/schedule"
 )
@@ -325,13 +326,8 @@ func (c *checker) match(s *subscription) {
 
 // nearest suggests the published topic most like topic.
 func (c *checker) nearest(topic string) string {
-	best, distance := "", len(topic)/2+1
-	for _, t := range slices.Sorted(maps.Keys(c.byTopic)) {
-		if d := editDistance(t, topic); d < distance {
-			best, distance = t, d
-		}
-	}
-	if best == "" {
+	best, ok := config.Nearest(topic, slices.Sorted(maps.Keys(c.byTopic)), len(topic)/2)
+	if !ok {
 		return ""
 	}
 	return fmt.Sprintf("; did you mean %s?", best)
@@ -379,24 +375,4 @@ func (c *checker) route() {
 func Misfits(dst, src reflect.Type) []codec.Misfit {
 	_, bad := codec.Compile(dst, src)
 	return bad
-}
-
-// editDistance is the Levenshtein distance between a and b.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }
