@@ -27,7 +27,7 @@ func TestAChainKeepsItsCausality(t *testing.T) {
 			r.Header.Set("X-Request-ID", request)
 			h.Do(r).Status(http.StatusCreated)
 		}
-		h.Settle()
+		h.WaitForEvents()
 
 		created := auditOf(t, h, "product.created")
 		stored := auditOf(t, h, "notification.stored")

@@ -182,7 +182,7 @@ func TestTourOfTheReadme(t *testing.T) {
 				asked = curl(t, b.text)
 			case b.language == "json":
 				require.NotNil(t, asked, b.text)
-				h.Settle()
+				h.WaitForEvents()
 				h.Do(asked).JSON(strings.TrimSpace(b.text))
 				asked, steps = nil, steps+1
 			}

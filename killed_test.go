@@ -33,9 +33,9 @@ func TestADatabaseOfTheVersionBeforeIsUpgraded(t *testing.T) {
 	require.Equal(t, int64(44), before["waiting"])
 
 	h := apptest.New(t, at, products.Module, notifications.Module, audit.Module)
-	h.Settle()
+	h.WaitForEvents()
 	h.PATCH("/products/1", map[string]any{"price": 3.5}).Status(http.StatusOK)
-	h.Settle()
+	h.WaitForEvents()
 	h.Stop() // the file belongs to it until then
 
 	after := numbersOf(t, file, "", map[string]string{

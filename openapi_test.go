@@ -135,7 +135,7 @@ func example(t *testing.T) *apptest.App {
 	upload := readDocument(t, []byte(docs.Spec()), nil).operation(t, http.MethodPost, "/images")
 	r := request{op: upload, media: "multipart/form-data", texts: map[*parameter][]string{upload.parameters[0]: {picture()}}}
 	r.send(h).Status(http.StatusCreated)
-	h.Settle()
+	h.WaitForEvents()
 	return h
 }
 

@@ -105,7 +105,7 @@ func TestATraceGoesFromTheRequestToTheLastSubscriber(t *testing.T) {
 		first.GET("/readyz")
 		first.Stop()
 		later := apptest.New(t, db, settings, products.Module, notifications.Module, audit.Module)
-		later.Settle()
+		later.WaitForEvents()
 		later.Stop()
 
 		require.Equal(t, "plugboard", c.service)

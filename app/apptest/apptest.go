@@ -21,8 +21,8 @@ import (
 	"plugboard/infra/workpool"
 )
 
-// settleTimeout is how long [App.Settle] waits for what should take milliseconds.
-const settleTimeout = 30 * time.Second
+// waitTimeout is how long [App.WaitForEvents] waits for what should take milliseconds.
+const waitTimeout = 30 * time.Second
 
 // App is a running application of a test's own. Its requests may be made concurrently.
 type App struct {
@@ -89,10 +89,10 @@ func (a *App) Stop() {
 	}
 }
 
-// Settle waits until every event published so far, and every event those led to, has been handled.
-func (a *App) Settle() {
+// WaitForEvents waits until every event published so far, and every event those led to, has been handled.
+func (a *App) WaitForEvents() {
 	a.t.Helper()
-	ctx, cancel := context.WithTimeout(a.t.Context(), settleTimeout)
+	ctx, cancel := context.WithTimeout(a.t.Context(), waitTimeout)
 	defer cancel()
 	if err := a.host.Bus().Idle(ctx); err != nil {
 		a.t.Fatalf("wait for events to be handled: %v", err)
@@ -100,7 +100,7 @@ func (a *App) Settle() {
 }
 
 // Run has a schedule run once, as if it were due now by the kit's clock. The name is "<plugin>/schedule" unless the
-// schedule was given another. The run may not be over when Run returns: call [App.Settle] before looking.
+// schedule was given another. The run may not be over when Run returns: call [App.WaitForEvents] before looking.
 func (a *App) Run(schedule string) {
 	a.t.Helper()
 	if err := a.host.Bus().Run(a.t.Context(), schedule, a.now()); err != nil {
@@ -111,7 +111,7 @@ func (a *App) Run(schedule string) {
 // Replay has the dead deliveries of a subscription tried again, as an operator would, and returns how many there were.
 func (a *App) Replay(subscription string) int {
 	a.t.Helper()
-	ctx, cancel := context.WithTimeout(a.t.Context(), settleTimeout)
+	ctx, cancel := context.WithTimeout(a.t.Context(), waitTimeout)
 	defer cancel()
 	n, err := a.host.Bus().Admin("test").Replay(ctx, eventbus.Filter{Subscription: subscription})
 	if err != nil {

@@ -107,7 +107,7 @@ func TestAppRecordsWhatIsCommitted(t *testing.T) {
 		h.PUT("/notes", `{"text":"bad"}`).Fails(app.Forbidden, "bad notes are not stored")
 		id := apptest.Data[noteData](h.POST("/notes", []byte(`{"text":"b"}`))).ID
 
-		h.Settle()
+		h.WaitForEvents()
 		require.Equal(t, []noteAdded{{ID: 1}, {ID: id}}, added.Events())
 	})
 }
@@ -293,7 +293,7 @@ func BenchmarkPluginTest(b *testing.B) {
 				added := apptest.Record[noteAdded]()
 				h := apptest.New(b, database(b), migrations, plugin, added)
 				h.POST("/notes", `{"text":"a"}`).Status(http.StatusCreated)
-				h.Settle()
+				h.WaitForEvents()
 				h.Stop()
 			}
 		})

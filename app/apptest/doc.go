@@ -13,7 +13,7 @@
 //	}
 //
 // [Record] is a part that collects the events of one topic as a subscriber would get them, [Announce] one
-// that publishes in the place of another domain, and [App.Settle] waits until everything published has
+// that publishes in the place of another domain, and [App.WaitForEvents] waits until everything published has
 // been handled.
 //
 // A plugin can also be made by hand, without host or HTTP, from [Database.Open], a [Bus] that records, and
@@ -22,7 +22,7 @@
 //	p := plugins.NewCreateProductPlugin(db.Open(t, products.Module), bus, apptest.Logger(t))
 //	data, err := p.Execute(apptest.Context(t), plugins.CreateProductRequest{Name: "Desk lamp", Price: 49.9})
 //
-// Tests need no sleeps. What happens later, an event handled, is waited for with Settle; what depends
+// Tests need no sleeps. What happens later, an event handled, is waited for with WaitForEvents; what depends
 // on the time of day takes the [app.Clock] and gets a [Clock] here, which stands still until it is moved.
 //
 // [Transport] is for whoever writes a transport for events: the conformance suite that all transports pass.

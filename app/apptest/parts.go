@@ -20,7 +20,7 @@ type Recorder[E app.Event] struct {
 }
 
 // Record returns a part that subscribes to the topic of E, in this process alone, and remembers what it
-// gets. Events arrive after their transaction has committed: call [App.Settle] before looking.
+// gets. Events arrive after their transaction has committed: call [App.WaitForEvents] before looking.
 func Record[E app.Event]() *Recorder[E] {
 	r := &Recorder[E]{}
 	var zero E

@@ -37,12 +37,12 @@ func TestAppRunsSchedules(t *testing.T) {
 		require.Zero(t, schedules[0].Next, "nobody looks at it")
 
 		h.Run("tidy.clear_old/schedule")
-		h.Settle()
+		h.WaitForEvents()
 		require.Len(t, p.runs, 1)
 		require.Equal(t, clock.Now(), <-p.runs)
 		clock.Advance(time.Hour)
 		h.Run("alone")
-		h.Settle()
+		h.WaitForEvents()
 		require.Len(t, p.runs, 1)
 		require.Equal(t, clock.Now(), <-p.runs)
 	})
@@ -53,6 +53,6 @@ func TestAppRunsSchedulesAtTheRealTime(t *testing.T) {
 	p := &tidyPlugin{runs: make(chan time.Time, 10)}
 	h := apptest.New(t, app.Plugin[*tidyPlugin]("tidy.clear_old", func() *tidyPlugin { return p }))
 	h.Run("alone")
-	h.Settle()
+	h.WaitForEvents()
 	require.WithinDuration(t, time.Now(), <-p.runs, time.Minute)
 }

@@ -75,7 +75,7 @@ func TestThumbnailsAreFinishedAfterAKill(t *testing.T) {
 
 				for range 2 { // one after the other; the second restart finds nothing to do
 					t.Run("restart", func(t *testing.T) {
-						apptest.New(t, service(db)...).Settle()
+						apptest.New(t, service(db)...).WaitForEvents()
 					})
 				}
 				for id, s := range states(t, db) {

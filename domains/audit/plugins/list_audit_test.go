@@ -22,9 +22,9 @@ func TestListAudit(t *testing.T) {
 		for id := range int64(3) {
 			events.Publish(t, plugins.AuditedProductCreated{ID: id + 1})
 		}
-		h.Settle()
+		h.WaitForEvents()
 		events.Publish(t, plugins.AuditedProductDeleted{ID: 2})
-		h.Settle()
+		h.WaitForEvents()
 
 		for query, want := range map[string][2]int64{ // items on the page, items in all
 			"?total=true":                                    {4, 4},

@@ -18,7 +18,7 @@ func TestRecordNotificationStored(t *testing.T) {
 		h := apptest.New(t, db, app.Migrations(migrations.Files), plugins.RecordNotificationStored, plugins.ListAudit, events)
 
 		events.Publish(t, plugins.AuditedNotificationStored{ID: 3, ProductID: 7, About: "product.created"})
-		h.Settle()
+		h.WaitForEvents()
 		page := apptest.Data[plugins.ListAuditData](h.GET("/audit?topic=notification.stored"))
 		require.Len(t, page.Items, 1)
 		require.EqualValues(t, 7, page.Items[0].ProductID)

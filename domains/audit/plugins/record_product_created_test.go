@@ -21,7 +21,7 @@ func TestRecordProductCreated(t *testing.T) {
 		h := apptest.New(t, db, app.Migrations(migrations.Files), plugins.RecordProductCreated, plugins.ListAudit, events)
 
 		events.Publish(t, plugins.AuditedProductCreated{ID: 7, Name: "Desk lamp", Price: 49.9})
-		h.Settle()
+		h.WaitForEvents()
 		page := apptest.Data[plugins.ListAuditData](h.GET("/audit"))
 		require.Len(t, page.Items, 1)
 		entry := page.Items[0]

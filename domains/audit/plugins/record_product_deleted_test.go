@@ -18,7 +18,7 @@ func TestRecordProductDeleted(t *testing.T) {
 		h := apptest.New(t, db, app.Migrations(migrations.Files), plugins.RecordProductDeleted, plugins.ListAudit, events)
 
 		events.Publish(t, plugins.AuditedProductDeleted{ID: 7, Name: "Lamp"})
-		h.Settle()
+		h.WaitForEvents()
 		page := apptest.Data[plugins.ListAuditData](h.GET("/audit?topic=product.deleted"))
 		require.Len(t, page.Items, 1)
 		require.EqualValues(t, 7, page.Items[0].ProductID)

@@ -18,7 +18,7 @@ func TestRecordProductUpdated(t *testing.T) {
 		h := apptest.New(t, db, app.Migrations(migrations.Files), plugins.RecordProductUpdated, plugins.ListAudit, events)
 
 		events.Publish(t, plugins.AuditedProductUpdated{ID: 7, Name: "Lamp", Price: 39.9})
-		h.Settle()
+		h.WaitForEvents()
 		page := apptest.Data[plugins.ListAuditData](h.GET("/audit?topic=product.updated"))
 		require.Len(t, page.Items, 1)
 		require.EqualValues(t, 7, page.Items[0].ProductID)

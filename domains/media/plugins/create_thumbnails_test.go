@@ -26,7 +26,7 @@ func TestCreateThumbnails(t *testing.T) {
 		ready := apptest.Record[plugins.ImageReady]()
 		h := apptest.New(t, db, media.Module, ready)
 		h.Do(form(t, "/images", "a.png", "image/png", asPNG(t, halves(600, 300)))).Status(http.StatusCreated)
-		h.Settle()
+		h.WaitForEvents()
 
 		require.Equal(t, []plugins.ImageReady{{ID: 1}}, ready.Events())
 		require.Equal(t, "1", ready.Events()[0].Key())
@@ -65,7 +65,7 @@ func TestCreateThumbnailsOfDamagedImage(t *testing.T) {
 			return err
 		}))
 		events.Publish(t, plugins.ImageUploaded{ID: 1})
-		h.Settle()
+		h.WaitForEvents()
 
 		require.Empty(t, ready.Events())
 		require.Len(t, dead.Events(), 1)

@@ -26,7 +26,7 @@ func TestGetImage(t *testing.T) {
 		h.GET("/images/1").Status(http.StatusOK).JSON(fmt.Sprintf(`{"success":true,"data":{"id":1,"type":"image/png","width":600,"height":300,`+
 			`"bytes":%d,"status":"pending","failure":"","thumbnails":[],"created_at":"2026-01-31T12:00:00Z"},"error":null}`, len(content)))
 		pool.open()
-		h.Settle()
+		h.WaitForEvents()
 		data := apptest.Data[plugins.GetImageData](h.GET("/images/1").Status(http.StatusOK))
 		require.Equal(t, "ready", data.Status)
 		for i := range data.Thumbnails {

@@ -22,7 +22,7 @@ func TestGetThumbnail(t *testing.T) {
 		h.GET("/images/1/thumbnail").Status(http.StatusAccepted).Header("Retry-After", "1").Header("Content-Type", "application/json").
 			JSON(`{"success":true,"data":{},"error":null}`)
 		pool.open()
-		h.Settle()
+		h.WaitForEvents()
 
 		medium := h.GET("/images/1/thumbnail").Status(http.StatusOK).
 			Header("Content-Type", "image/jpeg").Header("Cache-Control", "public, max-age=3600")

@@ -40,7 +40,7 @@ func TestGiveUpThumbnails(t *testing.T) {
 			return pool
 		}))
 		h.Do(form(t, "/images", "a.png", "image/png", asPNG(t, halves(60, 30)))).Status(http.StatusCreated)
-		h.Settle()
+		h.WaitForEvents()
 		data := apptest.Data[plugins.GetImageData](h.GET("/images/1"))
 		require.Equal(t, "failed", data.Status)
 		require.Equal(t, "could not be worked on; it may be tried again later", data.Failure)
@@ -48,7 +48,7 @@ func TestGiveUpThumbnails(t *testing.T) {
 
 		pool.mended = true
 		require.Equal(t, 1, h.Replay("media.create_thumbnails/image.uploaded"))
-		h.Settle()
+		h.WaitForEvents()
 		require.Equal(t, "ready", apptest.Data[plugins.GetImageData](h.GET("/images/1")).Status)
 	})
 }

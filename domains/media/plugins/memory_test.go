@@ -44,7 +44,7 @@ func TestImagesWithoutMemory(t *testing.T) {
 		h.Do(form(t, "/images/fingerprint", "b.png", "image/png", content)).Fails(app.Unavailable, noMemory)
 		gate.open()
 		memory.Release(reserved)
-		h.Settle() // what the delivery has reserved is given back when it ends
+		h.WaitForEvents() // what the delivery has reserved is given back when it ends
 		exhaust(memory, 0)
 		h.GET("/images/1/content").Fails(app.Unavailable, noMemory)
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "/images/1/content", nil)

@@ -29,7 +29,7 @@ func TestUploadImage(t *testing.T) {
 			ID: 2, Type: "image/jpeg", Width: 300, Height: 200, Bytes: len(content), Status: "pending",
 		}, apptest.Data[plugins.UploadImageData](second))
 
-		h.Settle()
+		h.WaitForEvents()
 		require.Equal(t, []plugins.ImageUploaded{
 			{ID: 1, Type: "image/jpeg", Width: 300, Height: 200}, {ID: 2, Type: "image/jpeg", Width: 300, Height: 200},
 		}, uploaded.Events())

@@ -21,7 +21,7 @@ func TestDeleteOldNotifications(t *testing.T) {
 			for id := range n {
 				events.Publish(t, plugins.CreatedProduct{ID: int64(id + 1)})
 			}
-			h.Settle()
+			h.WaitForEvents()
 		}
 		left := func() int64 {
 			return *apptest.Data[plugins.ListNotificationsData](h.GET("/notifications?total=true")).Total
@@ -32,11 +32,11 @@ func TestDeleteOldNotifications(t *testing.T) {
 
 		clock.Advance(90*24*time.Hour - time.Hour)
 		h.Run("notifications.delete_old_notifications/schedule")
-		h.Settle()
+		h.WaitForEvents()
 		require.EqualValues(t, 503, left(), "90 days and no more")
 		clock.Advance(time.Second)
 		h.Run("notifications.delete_old_notifications/schedule")
-		h.Settle()
+		h.WaitForEvents()
 		require.EqualValues(t, 2, left())
 	})
 }

@@ -22,7 +22,7 @@ func TestListNotifications(t *testing.T) {
 		for id := range int64(3) {
 			events.Publish(t, plugins.CreatedProduct{ID: id + 1})
 		}
-		h.Settle()
+		h.WaitForEvents()
 
 		all := apptest.Data[plugins.ListNotificationsData](h.GET("/notifications?limit=2&total=true"))
 		require.Len(t, all.Items, 2)

@@ -24,7 +24,7 @@ func TestStoreNotification(t *testing.T) {
 		h := apptest.New(t, db, notifications.Module, events, stored, apptest.NewClock(noon))
 
 		events.Publish(t, plugins.CreatedProduct{ID: 7})
-		h.Settle()
+		h.WaitForEvents()
 		h.GET("/notifications").JSON(`{"success":true,"data":{"items":[` +
 			`{"id":1,"topic":"product.created","product_id":7,"created_at":"2026-01-31T12:00:00Z"}` +
 			`],"next":null},"error":null}`)

@@ -25,7 +25,7 @@ func TestCreateProduct(t *testing.T) {
 		h.POST("/products", `{"name":"Desk lamp","price":1}`).
 			Fails(app.Conflict, `a product named "Desk lamp" already exists`)
 
-		h.Settle()
+		h.WaitForEvents()
 		require.Equal(t, []plugins.ProductCreated{{ID: 1, Name: "Desk lamp", Price: 49.9}}, created.Events())
 		require.Equal(t, "1", created.Events()[0].Key())
 	})

@@ -23,7 +23,7 @@ func TestDeleteProduct(t *testing.T) {
 		h.DELETE("/products/1").Fails(app.NotFound, "product 1 does not exist")
 		h.GET("/products/1").Fails(app.NotFound, "product 1 does not exist")
 
-		h.Settle()
+		h.WaitForEvents()
 		require.Equal(t, []plugins.ProductDeleted{{ID: 1, Name: "Desk lamp"}}, deleted.Events())
 		require.Equal(t, "1", deleted.Events()[0].Key())
 	})

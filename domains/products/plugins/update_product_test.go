@@ -36,7 +36,7 @@ func TestUpdateProduct(t *testing.T) {
 		h.PATCH("/products/1", `{"name":" "}`).Fails(app.Invalid, "name must not be blank")
 		h.PATCH("/products/1", `{"name":null}`).Status(http.StatusUnprocessableEntity)
 
-		h.Settle()
+		h.WaitForEvents()
 		require.Equal(t, []plugins.ProductUpdated{{ID: 1, Name: "Desk lamp", Price: 39.9}, {ID: 1, Name: "Lamp", Price: 39.9}}, updated.Events())
 		require.Equal(t, "1", updated.Events()[0].Key())
 	})
