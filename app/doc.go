@@ -13,7 +13,13 @@
 //
 // Plugins of one feature area form a domain ([Domain]); main.go lists the domains.
 //
-// The package imports nothing else of this project. What the host needs to carry out the contract
-// ([Registrar], [Call], [Handler.NewCall], [WithDelivery] and the like) is exported here too and says so
-// in its comment; plugins have no use for it.
+// The package imports nothing else of this project. Unless a comment says otherwise, its functions may be called by
+// several goroutines.
+//
+// # For the host
+//
+// The host carries the contract out. What it needs for that is exported here too, since it reads the unexported fields of
+// what plugins made: [Registrar], [BootedPlugin] and the accessors of [Boot]; [Call] and [WithCall]; [Handler.NewCall] and
+// [Invocation]; [Subscriber.Call], [Responder.Call], [DeliverySource] and [WithDelivery]; [Transactor] and [Searcher].
+// All of it is in the files host_*.go. A plugin has no use for it.
 package app

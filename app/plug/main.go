@@ -1,5 +1,6 @@
-// Command plug is the developer's command, run as "go tool plug": it lints, documents and makes plugins, and renames the module. It is never
-// linked into the service.
+// Command plug is the developer's command, run as "go tool plug".
+//
+// It lints the project, writes its documents, makes plugins and domains, and renames the module. The service never links it.
 package main
 
 import (

@@ -1,4 +1,5 @@
-// Package clients holds tests that see the service as its clients do: from outside, through what it says of itself. A
-// client is generated from its OpenAPI document and talks to it; a browser shows its page of documentation and makes a
-// request there. The package is a module of its own, so that what the tests need is not required by the service.
+// Package clients tests the service from outside, as its clients see it.
+//
+// A client is generated from the service's OpenAPI document and talks to it; a browser shows its page of documentation and
+// makes a request there. The package is a module of its own, so that the service does not require what the tests need.
 package clients

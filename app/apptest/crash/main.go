@@ -1,11 +1,19 @@
-// Command crash kills the service again and again while clients write to it, and has an oracle that looks into the
-// database past the service say whether every promise was kept. It ends with 1 when one was broken.
+// Command crash kills the service again and again while clients write to it, to find out whether it loses anything.
 //
-// The released binary is killed with products written, changed and deleted, and the harness service (see the folder
-// service) with what the product's domains cannot express: transactions that are rolled back after both their row
-// and their event were written, every kind of subscriber with effects that are not idempotent, failures, dead
-// letters and their replay. With -replicas several of the latter share a Postgres, and one after the other is killed,
-// terminated or suspended; what is acked must be delivered while those run on that are left.
+// An oracle then reads the database without the service and says which promises were broken. The command ends with 1 when
+// one was. There are two services to kill. The released binary stores, changes and deletes products. The harness service (see
+// the folder service) does what the product's domains cannot: transactions that roll back after both their row and their
+// event were written, every kind of subscriber with effects that are not idempotent, failures, dead letters and their replay.
+// With -replicas several harness services share a Postgres; the command kills, terminates or suspends one after the
+// other, and the others must deliver everything that was acked.
+//
+// The tests of the package use a build with crash points as well. A line of the sources
+//
+//	//crash:point after outbox row
+//
+// says where a process may die, or where a mutant of the service makes a mistake that the oracle must find. The comment on
+// point in overlay.go says how such a line is written, and the list there which there are. Who moves code moves the line with
+// it; who renames a variable that the line names changes the line.
 package main
 
 import (

@@ -1,5 +1,6 @@
-// Package pgrelay stands between a test's service and its Postgres: it counts what the service sends, changes it, loses
-// the server's answers and breaks connections.
+// Package pgrelay stands between a test's service and its Postgres.
+//
+// It counts what the service sends, changes it, loses the server's answers, breaks connections: as the test asks.
 package pgrelay
 
 import (

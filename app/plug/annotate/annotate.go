@@ -1,4 +1,4 @@
-// Package annotate writes swag's annotations above the handlers of plugins, from what the service says of itself.
+// Package annotate writes swag's annotations above the handlers of plugins, from the manifest of the service.
 package annotate
 
 import (

@@ -13,7 +13,7 @@ import (
 )
 
 // contextContract lists what plugins are written against and what they are tested with: the exported parts of app and
-// app/apptest, each with the first sentence of its comment. What is for the host is left out.
+// app/apptest, each with the first sentence of its comment. What is for the host, in the files host_*.go, is left out.
 func (p *project) contextContract(b *page) error {
 	for _, folder := range []struct{ title, dir string }{
 		{"## What a plugin is written against: package app", "app"},
@@ -44,7 +44,7 @@ func (p *project) parseFolder(dir string) (*doc.Package, *token.FileSet, error) 
 	fset := token.NewFileSet()
 	var files []*ast.File
 	for _, name := range names {
-		if strings.HasSuffix(name, "_test.go") {
+		if strings.HasSuffix(name, "_test.go") || strings.HasPrefix(filepath.Base(name), "host_") {
 			continue
 		}
 		file, err := parser.ParseFile(fset, name, nil, parser.ParseComments|parser.SkipObjectResolution)

@@ -1,5 +1,7 @@
-// Package docs writes the documents of a service from its manifest and the comments in its sources: docs/openapi.json,
-// docs/asyncapi.yaml, docs/AI_CONTEXT.md, and the generated parts of docs/architecture.md.
+// Package docs writes the documents of a service from its manifest.
+//
+// These are docs/openapi.json, docs/asyncapi.yaml, docs/AI_CONTEXT.md and the generated parts of docs/architecture.md. Texts come
+// from the comments in the sources.
 package docs
 
 import (

@@ -1,5 +1,7 @@
-// Package scaffold makes new plugins and domains from templates, and renames the module for teams that make the
-// project theirs.
+// Package scaffold makes new plugins or domains from templates.
+//
+// It also renames the module, for teams that make the project theirs. Nothing is written when a part of the change is
+// impossible: the error says what to do first.
 package scaffold
 
 import (

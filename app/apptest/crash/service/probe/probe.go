@@ -1,6 +1,7 @@
-// Package probe is a domain for the crash harness. Its writes publish events, some of them are rolled back on
-// purpose after both, and its subscribers note in a table what they did, so that whoever reads the tables can
-// tell whether every promise was kept.
+// Package probe is the domain of the crash harness's own service.
+//
+// Its writes publish events. Some transactions are rolled back on purpose after both were written. Its subscribers note in
+// a table what they did, so that the oracle can read from the tables whether every promise was kept.
 package probe
 
 import (
