@@ -18,7 +18,6 @@ import (
 	"plugboard/app/apptest"
 	"plugboard/config"
 	"plugboard/docs"
-	"plugboard/infra/database"
 	"plugboard/infra/host"
 )
 
@@ -46,7 +45,7 @@ func TestModelsEqualTables(t *testing.T) {
 		t.Cleanup(func() { require.NoError(t, a.DB().Close(context.WithoutCancel(t.Context()))) })
 		require.NoError(t, a.DB().Migrate(t.Context(), a.Migrations()))
 		for domain, models := range a.Models() {
-			require.Empty(t, database.CompareModels(t.Context(), a.DB(), models), domain)
+			require.Empty(t, apptest.CompareModels(t.Context(), a.DB(), models), domain)
 		}
 	})
 }

@@ -3,12 +3,13 @@ package database
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"gorm.io/gorm/schema"
 )
 
-// Table is a table as its GORM model describes it; see [CompareModels], which holds models against migrated tables.
+// Table is a table as its GORM model describes it.
 type Table struct {
 	Name    string
 	Columns []Column
@@ -42,4 +43,29 @@ func (db *DB) TableOf(model any) (Table, error) {
 		}
 	}
 	return t, nil
+}
+
+// modelUniques returns the columns of each unique index of a model, joined by commas.
+func modelUniques(model *schema.Schema) []string {
+	var uniques []string
+	for _, index := range model.ParseIndexes() {
+		if index.Class != "UNIQUE" {
+			continue
+		}
+		var columns []string
+		for _, f := range index.Fields {
+			if f.Field == nil || f.Expression != "" {
+				columns = nil
+				break
+			}
+			columns = append(columns, f.DBName)
+		}
+		if columns != nil {
+			uniques = append(uniques, strings.Join(columns, ","))
+		}
+	}
+	for _, unique := range model.ParseUniqueConstraints() {
+		uniques = append(uniques, unique.Field.DBName)
+	}
+	return uniques
 }

@@ -1,4 +1,4 @@
-package database
+package apptest
 
 import (
 	"context"
@@ -8,33 +8,45 @@ import (
 	"sync"
 
 	"gorm.io/gorm/schema"
+
+	"plugboard/infra/database"
 )
 
 // CompareModels compares GORM models, given as pointers to structs, with the tables that the migrations made, and
 // returns every difference: a missing or unmapped column, another kind of type, a too narrow integer, NULL allowed on
 // one side only, another primary key, a unique index on one side only. It is for a test that runs on both databases.
 // Unique indexes over expressions are not compared.
-func CompareModels(ctx context.Context, db *DB, models []any) []error {
+func CompareModels(ctx context.Context, db *database.DB, models []any) []error {
 	var diffs []error
 	for _, model := range models {
-		parsed, err := schema.Parse(model, &sync.Map{}, db.gorm.NamingStrategy)
+		found, err := compareModel(ctx, db, model)
 		if err != nil {
-			diffs = append(diffs, fmt.Errorf("parse model %T: %w", model, err))
-			continue
+			found = []string{err.Error()}
 		}
-		table, err := db.readTable(ctx, parsed.Table)
-		if err != nil {
-			diffs = append(diffs, fmt.Errorf("read table %s: %w", parsed.Table, err))
-			continue
-		}
-		for _, text := range compareTable(parsed, table) {
-			diffs = append(diffs, fmt.Errorf("model %T, table %s: %s", model, parsed.Table, text))
+		for _, text := range found {
+			diffs = append(diffs, fmt.Errorf("model %T: %s", model, text))
 		}
 	}
 	return diffs
 }
 
-// table is what the database's catalog says of one.
+func compareModel(ctx context.Context, db *database.DB, model any) ([]string, error) {
+	described, err := db.TableOf(model)
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := schema.Parse(model, &sync.Map{}, db.Gorm().NamingStrategy)
+	if err != nil {
+		return nil, err
+	}
+	t, err := readTable(ctx, db, parsed.Table)
+	if err != nil {
+		return nil, fmt.Errorf("read table %s: %w", parsed.Table, err)
+	}
+	return compareTable(parsed, described.Uniques, t), nil
+}
+
+// table is a table as the database's catalog describes it.
 type table struct {
 	columns []column
 	uniques []string // the columns of each unique index, joined by commas
@@ -47,9 +59,9 @@ type column struct {
 	key     bool
 }
 
-func compareTable(model *schema.Schema, t table) []string {
+func compareTable(model *schema.Schema, uniques []string, t table) []string {
 	if len(t.columns) == 0 {
-		return []string{"there is no such table"}
+		return []string{fmt.Sprintf("there is no table %s", model.Table)}
 	}
 	var diffs []string
 	mapped := make(map[string]bool)
@@ -70,7 +82,7 @@ func compareTable(model *schema.Schema, t table) []string {
 			diffs = append(diffs, fmt.Sprintf("column %s has no field", c.name))
 		}
 	}
-	return append(diffs, compareUniques(modelUniques(model), t.uniques)...)
+	return append(diffs, compareUniques(uniques, t.uniques)...)
 }
 
 func compareColumn(field *schema.Field, c column) []string {
@@ -90,7 +102,7 @@ func compareColumn(field *schema.Field, c column) []string {
 	return diffs
 }
 
-// kind is a type as far as both databases and Go agree on it; bits is the width of an integer.
+// kind is what a type of Go and its types in both databases have in common; bits is the width of an integer.
 type kind struct {
 	name string
 	bits int
@@ -135,31 +147,6 @@ func columnKind(typ string) kind {
 	}
 }
 
-// modelUniques returns the columns of each unique index of a model, joined by commas.
-func modelUniques(model *schema.Schema) []string {
-	var uniques []string
-	for _, index := range model.ParseIndexes() {
-		if index.Class != "UNIQUE" {
-			continue
-		}
-		var columns []string
-		for _, f := range index.Fields {
-			if f.Field == nil || f.Expression != "" {
-				columns = nil
-				break
-			}
-			columns = append(columns, f.DBName)
-		}
-		if columns != nil {
-			uniques = append(uniques, strings.Join(columns, ","))
-		}
-	}
-	for _, unique := range model.ParseUniqueConstraints() {
-		uniques = append(uniques, unique.Field.DBName)
-	}
-	return uniques
-}
-
 func compareUniques(model, table []string) []string {
 	var diffs []string
 	for _, u := range model {
@@ -192,23 +179,23 @@ const (
 )
 
 // readTable reads the catalog; a table that does not exist has no columns.
-func (db *DB) readTable(ctx context.Context, name string) (table, error) {
+func readTable(ctx context.Context, db *database.DB, name string) (table, error) {
 	columns, uniques := sqliteColumns, sqliteUniques
-	if db.Dialect() == Postgres {
+	if db.Dialect() == database.Postgres {
 		columns, uniques = postgresColumns, postgresUniques
 	}
 	var (
 		t   table
 		err error
 	)
-	if t.columns, err = db.readColumns(ctx, columns, name); err != nil {
+	if t.columns, err = readColumns(ctx, db, columns, name); err != nil {
 		return t, err
 	}
-	t.uniques, err = db.readUniques(ctx, uniques, name)
+	t.uniques, err = readUniques(ctx, db, uniques, name)
 	return t, err
 }
 
-func (db *DB) readColumns(ctx context.Context, query, name string) ([]column, error) {
+func readColumns(ctx context.Context, db *database.DB, query, name string) ([]column, error) {
 	rows, err := db.QueryContext(ctx, query, name)
 	if err != nil {
 		return nil, err
@@ -222,10 +209,10 @@ func (db *DB) readColumns(ctx context.Context, query, name string) ([]column, er
 		}
 		columns = append(columns, c)
 	}
-	return columns, MapError(rows.Err())
+	return columns, rows.Err()
 }
 
-func (db *DB) readUniques(ctx context.Context, query, name string) ([]string, error) {
+func readUniques(ctx context.Context, db *database.DB, query, name string) ([]string, error) {
 	rows, err := db.QueryContext(ctx, query, name)
 	if err != nil {
 		return nil, err
@@ -259,5 +246,5 @@ func (db *DB) readUniques(ctx context.Context, query, name string) ([]string, er
 			uniques = append(uniques, strings.Join(columns[index], ","))
 		}
 	}
-	return uniques, MapError(rows.Err())
+	return uniques, rows.Err()
 }
