@@ -2,7 +2,8 @@ package database
 
 import (
 	"fmt"
-	"strings"
+
+	"plugboard/infra/database/internal/sqltext"
 )
 
 // controlError is the error of SQL that begins, ends or divides a transaction by itself. What hangs on the transaction,
@@ -17,149 +18,8 @@ func (e *controlError) Error() string {
 
 // refuseControl returns an error for a query in which a statement begins, ends or divides a transaction.
 func refuseControl(query string) error {
-	if word := control(query); word != "" {
+	if word := sqltext.Control(query); word != "" {
 		return &controlError{word}
 	}
 	return nil
-}
-
-// refuseEnd returns an error for a query in which a statement begins or ends a transaction, for the connections: there is
-// one open, and whoever opened it ends it.
-func refuseEnd(query string) error {
-	switch word := control(query); word {
-	case "", "SAVEPOINT", "RELEASE", rollbackTo:
-		return nil
-	default:
-		return fmt.Errorf("%s within a transaction that something else has begun, and will end", word)
-	}
-}
-
-const rollbackTo = "ROLLBACK TO"
-
-// control returns the first word of a statement in query that begins, ends or divides a transaction; "" if there is none.
-func control(query string) string {
-	if word := controlWord(query); word != "" || !strings.Contains(query, ";") {
-		return word
-	}
-	body := false // of a trigger or a function, whose BEGIN and END are no statements
-	for rest := query; rest != ""; {
-		statement, after := cutStatement(rest)
-		rest = after
-		word := controlWord(statement)
-		switch {
-		case body:
-			body = word != "END"
-		case word != "":
-			return word
-		default:
-			body = startsBody(statement)
-		}
-	}
-	return ""
-}
-
-// controlWord returns the first word of a statement that begins, ends or divides a transaction; "" for any other.
-func controlWord(statement string) string {
-	rest := statement[skipBlank(statement):]
-	if rest == "" || strings.IndexByte("abceprs", rest[0]|0x20) < 0 { // most statements
-		return ""
-	}
-	switch word := firstWord(rest); word {
-	case "BEGIN", "COMMIT", "END", "ABORT", "SAVEPOINT", "RELEASE":
-		return word
-	case "START", "PREPARE":
-		if secondWord(rest) == "TRANSACTION" {
-			return word + " TRANSACTION"
-		}
-	case "ROLLBACK":
-		return rollbackWord(rest)
-	}
-	return ""
-}
-
-// rollbackWord tells ROLLBACK TO from ROLLBACK, in which WORK or TRANSACTION mean nothing.
-func rollbackWord(statement string) string {
-	rest := statement[len("ROLLBACK"):]
-	next := firstWord(rest)
-	if next == "WORK" || next == "TRANSACTION" {
-		next = secondWord(rest[skipBlank(rest):])
-	}
-	if next == "TO" {
-		return rollbackTo
-	}
-	return "ROLLBACK"
-}
-
-// secondWord returns the second word of text, which begins with its first.
-func secondWord(text string) string { return firstWord(text[len(firstWord(text)):]) }
-
-// startsBody tells whether a statement makes a trigger or a function, up to the first semicolon of its body.
-func startsBody(statement string) bool {
-	if firstWord(statement) != "CREATE" {
-		return false
-	}
-	for i := 0; i < len(statement); i += skipToken(statement[i:]) {
-		if isWord(statement[i]) && firstWord(statement[i:]) == "BEGIN" {
-			return true
-		}
-	}
-	return false
-}
-
-// cutStatement returns the first statement of query, and what comes after its semicolon.
-func cutStatement(query string) (statement, rest string) {
-	for i := 0; i < len(query); i += skipToken(query[i:]) {
-		if query[i] == ';' {
-			return query[:i], query[i+1:]
-		}
-	}
-	return query, ""
-}
-
-// skipToken returns the length of what text begins with: a quoted text, a comment, a word, or a single character.
-func skipToken(text string) int {
-	switch c := text[0]; {
-	case (c == 'e' || c == 'E') && strings.HasPrefix(text[1:], "'"): // Postgres' text with backslashes
-		return 2 + lengthOfEscaped(text[2:])
-	case isWord(c):
-		n := 1
-		for n < len(text) && (isWord(text[n]) || text[n] == '$') {
-			n++
-		}
-		return n
-	case c == '\'' || c == '"' || c == '`':
-		return 1 + lengthTo(text[1:], text[:1])
-	case c == '$':
-		return lengthOfDollars(text)
-	case strings.HasPrefix(text, "--"), strings.HasPrefix(text, "/*"):
-		return skipBlank(text)
-	default:
-		return 1
-	}
-}
-
-// lengthOfEscaped returns the length of a text with backslashes, with the quote that ends it.
-func lengthOfEscaped(text string) int {
-	for i := 0; i < len(text); i++ {
-		switch text[i] {
-		case '\\':
-			i++
-		case '\'':
-			return i + 1
-		}
-	}
-	return len(text)
-}
-
-// lengthOfDollars returns the length of a text between two tags such as $body$, and 1 if there is none.
-func lengthOfDollars(text string) int {
-	n := 1
-	for n < len(text) && isWord(text[n]) {
-		n++
-	}
-	if n == len(text) || text[n] != '$' {
-		return 1
-	}
-	tag := text[:n+1]
-	return len(tag) + lengthTo(text[len(tag):], tag)
 }

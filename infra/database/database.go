@@ -15,6 +15,7 @@ import (
 
 	"plugboard/app"
 	"plugboard/config"
+	"plugboard/infra/database/internal/sqlite"
 )
 
 // ErrNotOpen is the error of every statement before [DB.Open] and after [DB.Close].
@@ -29,7 +30,7 @@ type DB struct {
 	gorm   *gorm.DB
 	tracer trace.Tracer // nil: no spans
 
-	vitals vitals
+	health *health
 	// searches has a place for each search that may run; see pool.Search.
 	searches chan struct{}
 
@@ -43,8 +44,8 @@ type connections struct {
 	reader *sql.DB
 	// slot is held by whoever writes on SQLite. It is nil on Postgres.
 	slot *slot
-	// file is SQLite's; nil on Postgres.
-	file *sqliteFile
+	// sqlite is nil on Postgres.
+	sqlite *sqlite.Database
 	// background counts goroutines that give connections back.
 	background sync.WaitGroup
 	// shared tells that the SQLite file belongs to another process.
@@ -60,6 +61,7 @@ func New(cfg config.Database, logger *zap.Logger) (*DB, error) {
 		return nil, err
 	}
 	db := &DB{cfg: cfg, source: src, logger: logger, searches: make(chan struct{}, max(1, cfg.MaxConns/searchShare))}
+	db.health = &health{logger: logger}
 	db.pool = &pool{db: db}
 	db.gorm, err = gorm.Open(newDialector(db), &gorm.Config{
 		SkipDefaultTransaction: true,
@@ -84,31 +86,6 @@ func (db *DB) Gorm() *gorm.DB { return db.gorm }
 // Dialect returns the kind of database.
 func (db *DB) Dialect() Dialect { return db.source.dialect }
 
-// Open connects to the database. On SQLite it creates the folder and the file, and locks the file against
-// other processes; on Postgres it tries until the OpenTimeout setting has passed. Opening an open database
-// does nothing.
-func (db *DB) Open(ctx context.Context) error { return db.openWith(ctx, db.openSQLite) }
-
-// openWith opens the database, a SQLite file by the given way.
-func (db *DB) openWith(ctx context.Context, open func(context.Context) (*connections, error)) error {
-	db.opening.Lock()
-	defer db.opening.Unlock()
-	if db.conns.Load() != nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, db.cfg.OpenTimeout)
-	defer cancel()
-	if db.Dialect() == Postgres {
-		open = db.openPostgres
-	}
-	conns, err := open(ctx)
-	if err != nil {
-		return err
-	}
-	db.conns.Store(conns)
-	return nil
-}
-
 // Close ends all connections; on SQLite it first waits for the running transaction, until ctx is done, and
 // moves the write-ahead log into the file. Closing a database that is not open does nothing.
 func (db *DB) Close(ctx context.Context) error {
@@ -127,8 +104,8 @@ func (db *DB) Ping(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if conns.file != nil {
-		if err := conns.file.check(); err != nil {
+	if conns.sqlite != nil {
+		if err := conns.sqlite.Check(); err != nil {
 			return app.Errorf(app.Unavailable, "a file of the database is not in its place").Because(err)
 		}
 	}

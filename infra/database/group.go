@@ -6,8 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	"plugboard/infra/database/internal/contract"
 )
 
 // Bounds of the transactions that share a commit.
@@ -131,8 +130,8 @@ func (g *group) commit() {
 
 // violated tells whether a commit failed because of what one of its transactions has written.
 func violated(err error) bool {
-	var lite *sqlite.Error
-	return errors.As(err, &lite) && lite.Code()&0xff == sqlite3.SQLITE_CONSTRAINT || errors.Is(err, errTxFailed)
+	fault, _ := faultOf(err)
+	return fault.Kind == contract.Dangling || errors.Is(err, contract.ErrTxFailed)
 }
 
 // settle follows up on the outcome, gives the slot back, and tells the members.

@@ -3,18 +3,19 @@ package database
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"strconv"
 	"time"
 
 	"plugboard/app"
+	"plugboard/infra/internal/retry"
 )
 
 const (
 	// txAttempts is how often a transaction is tried.
 	txAttempts = 5
-	// txBackoff is the longest wait after the first failed attempt; it doubles from attempt to attempt.
-	txBackoff = 10 * time.Millisecond
+	// firstWait and longestWait are between two attempts.
+	firstWait   = 10 * time.Millisecond
+	longestWait = 80 * time.Millisecond
 	// retryAfter is the advice to a caller whom the database was too busy for.
 	retryAfter = time.Second
 )
@@ -59,7 +60,7 @@ func (db *DB) attempts(ctx context.Context, fn func(ctx context.Context) error) 
 		if err == nil || !retryable(err) {
 			return mapStatement(err)
 		}
-		if attempt == txAttempts || time.Since(start) > db.cfg.BusyTimeout || !sleep(ctx, backoff(attempt)) {
+		if attempt == txAttempts || time.Since(start) > db.cfg.BusyTimeout || !retry.Sleep(ctx, retry.Backoff(attempt, firstWait, longestWait)) {
 			return busy(err)
 		}
 	}
@@ -152,22 +153,6 @@ func busy(cause error) error {
 	return err
 }
 
-func backoff(attempt int) time.Duration {
-	return rand.N(txBackoff<<(attempt-1)) + time.Millisecond
-}
-
-// sleep waits for d; it reports false when ctx ended before.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
 // errBusy is the cause of a wait that was cut short.
 var errBusy = errors.New("waited for the database for as long as the busy_timeout setting allows")
 
@@ -178,8 +163,6 @@ var (
 		" handler was given, so that it joins the transaction of ctx and ends with it")
 	errOuterContext = errors.New("database statement outside the transaction that is open here: inside app.InTx use the" +
 		" context that its function is given, not the one from outside; it carries the transaction")
-	errRowsOpen = errors.New("database statement in a transaction while the rows of an earlier query are open: close them" +
-		" first with rows.Close(), or read them into a slice with Find or Scan")
 	errTxEnded = errors.New("database statement after its transaction has ended: the context given to the function of" +
 		" app.InTx is good within that function only")
 )

@@ -2,10 +2,11 @@ package database
 
 import (
 	"context"
-	"runtime/debug"
 	"slices"
 
 	"go.uber.org/zap"
+
+	"plugboard/infra/internal/panics"
 )
 
 // Participant takes part in the end of a transaction. [Tx.Attach] attaches it to the transaction, or to the savepoint that
@@ -106,10 +107,7 @@ func (t *Tx) guard(message string, run func()) {
 	if run == nil {
 		return
 	}
-	defer func() {
-		if v := recover(); v != nil {
-			t.db.logger.Error(message, zap.Any("panic", v), zap.ByteString("stack", debug.Stack()))
-		}
-	}()
-	run()
+	if p := panics.Catch(run); p != nil {
+		t.db.logger.Error(message, zap.Error(p), zap.ByteString("stack", p.Stack))
+	}
 }

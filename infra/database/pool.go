@@ -6,12 +6,12 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"gorm.io/gorm"
 
 	"plugboard/app"
+	"plugboard/infra/database/internal/sqltext"
 )
 
 // pool is the connection pool behind the handle: each statement joins the transaction of its context, or
@@ -140,7 +140,7 @@ func (db *DB) routeStatement(ctx context.Context, query string) (*Tx, *connectio
 // forQuery returns the pool for a query outside a transaction. Only what starts with SELECT is sure to be
 // read-only: GORM runs INSERT … RETURNING as a query too.
 func (c *connections) forQuery(query string) *sql.DB {
-	if startsWithSelect(query) {
+	if sqltext.IsSelect(query) {
 		return c.reader
 	}
 	return c.writer
@@ -224,26 +224,6 @@ func (db *DB) takeSlot(ctx context.Context, conns *connections) (release func(),
 	return conns.slot.release, nil
 }
 
-// startsWithSelect tells whether query's first word, after spaces and comments, is SELECT.
-func startsWithSelect(query string) bool {
-	i := skipBlank(query)
-	const word = "select"
-	if len(query) < i+len(word) {
-		return false
-	}
-	for j := range len(word) {
-		if query[i+j]|0x20 != word[j] {
-			return false
-		}
-	}
-	rest := query[i+len(word):]
-	return rest == "" || !isWord(rest[0])
-}
-
-func isWord(c byte) bool {
-	return c == '_' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' || c >= 0x80
-}
-
 // failedRow returns a row whose Scan fails with err. Only database/sql can make a row, so it is asked for one
 // by way of a connector that fails.
 func failedRow(ctx context.Context, err error) *sql.Row {
@@ -256,29 +236,3 @@ type failingConnector struct{ err error }
 
 func (c failingConnector) Connect(context.Context) (driver.Conn, error) { return nil, c.err }
 func (c failingConnector) Driver() driver.Driver                        { return nil }
-
-// skipBlank returns the index of query's first character after spaces and comments.
-func skipBlank(query string) int {
-	i := 0
-	for i < len(query) {
-		rest := query[i:]
-		switch {
-		case strings.IndexByte(" \t\r\n\f", rest[0]) >= 0:
-			i++
-		case strings.HasPrefix(rest, "--"):
-			i += lengthTo(rest, "\n")
-		case strings.HasPrefix(rest, "/*"):
-			i += lengthTo(rest, "*/")
-		default:
-			return i
-		}
-	}
-	return i
-}
-
-func lengthTo(text, end string) int {
-	if i := strings.Index(text, end); i >= 0 {
-		return i + len(end)
-	}
-	return len(text)
-}

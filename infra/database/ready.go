@@ -2,21 +2,15 @@ package database
 
 import (
 	"context"
-	"database/sql"
-	"errors"
-	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"go.uber.org/zap"
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 
 	"plugboard/app"
+	"plugboard/infra/database/internal/contract"
+	"plugboard/infra/database/internal/pgx"
 )
 
 const (
@@ -29,56 +23,49 @@ const (
 	failuresInARow = 2
 )
 
-// vitals are the signs of life that connections give, and what examinations have found.
-type vitals struct {
+// health is what connections tell of the database, and what examinations have found.
+type health struct {
+	logger *zap.Logger
 	// committed is when a write was last committed; nil before the first one.
 	committed atomic.Pointer[time.Time]
 	// failed is the last failure of a write that lies with the storage, until a write is committed again.
 	failed atomic.Pointer[error]
-	// damaged tells that a statement found damage on Postgres, until the tables are looked at and found whole.
+	// damaged tells that a statement found damage; on Postgres, until the tables are looked at and found whole.
 	damaged atomic.Bool
 
 	mu       sync.Mutex // guards what follows, and is held during an examination
 	examined time.Time
 	failures int
-	// tables are those that could be read and written when they were first seen: the ones of this service.
-	tables  map[string]bool
-	verdict atomic.Pointer[error]
+	tables   pgx.Tables
+	verdict  atomic.Pointer[error]
 }
 
-// commit notes that a write was committed.
-func (v *vitals) commit() {
+var _ contract.Health = (*health)(nil)
+
+// Committed implements contract.Health.
+func (h *health) Committed() {
 	now := time.Now()
-	v.committed.Store(&now)
-	if v.failed.Load() != nil {
-		v.failed.Store(nil)
+	h.committed.Store(&now)
+	if h.failed.Load() != nil {
+		h.failed.Store(nil)
 	}
 }
 
-// note notes an error that lies with the storage.
-func (v *vitals) note(err error, logger *zap.Logger) {
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
-		switch pg.Code {
-		case "XX001", "XX002": // data and index corrupted
-			if !v.damaged.Swap(true) {
-				logger.Error("the database is damaged: some of what it holds cannot be read; restore it from a backup, or have it mended", zap.Error(err))
-			}
-		case "25006", "53100", "58030": // read-only, disk full, I/O error
-			v.failed.Store(&err)
-		}
+// Failed implements contract.Health.
+func (h *health) Failed(err error) {
+	fault, _ := faultOf(err)
+	if fault.Damage && !h.damaged.Swap(true) {
+		h.logger.Error("the database is damaged: some of what it holds cannot be read; restore it from a backup, or have it mended", zap.Error(err))
 	}
-	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
-		switch lite.Code() & 0xff {
-		case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR:
-			v.failed.Store(&err)
-		}
+	if fault.Storage {
+		h.failed.Store(&err)
 	}
 }
 
 // recent reports whether a write was committed a moment ago, and none has failed since.
-func (v *vitals) recent() bool {
-	last := v.committed.Load()
-	return last != nil && time.Since(*last) < examineEvery && v.failed.Load() == nil
+func (h *health) recent() bool {
+	last := h.committed.Load()
+	return last != nil && time.Since(*last) < examineEvery && h.failed.Load() == nil
 }
 
 // Ready reports whether the database is fit for requests: it answers, it can be written, and the service's tables can be
@@ -91,7 +78,7 @@ func (db *DB) Ready(ctx context.Context) error {
 	if err := db.Ping(ctx); err != nil {
 		return err
 	}
-	v := &db.vitals
+	v := db.health
 	if v.mu.TryLock() { // else somebody else examines, and the last verdict stands
 		if time.Since(v.examined) >= examineEvery {
 			db.judge(ctx)
@@ -106,7 +93,7 @@ func (db *DB) Ready(ctx context.Context) error {
 
 // judge examines the database and updates the verdict. Its caller holds the mutex.
 func (db *DB) judge(ctx context.Context) {
-	v := &db.vitals
+	v := db.health
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), examineLimit)
 	defer cancel()
 	err := db.examine(ctx)
@@ -131,7 +118,7 @@ func (db *DB) examine(ctx context.Context) error {
 	if db.Dialect() == Postgres {
 		write, look = db.writePostgres, db.lookAtPostgres
 	}
-	if !db.vitals.recent() {
+	if !db.health.recent() {
 		if err := write(ctx, conns); err != nil {
 			return app.Errorf(app.Unavailable, "the database cannot be written").Because(err)
 		}
@@ -146,44 +133,27 @@ func (db *DB) examine(ctx context.Context) error {
 // writer; whoever has held that up for so long, with nothing committed since the last examination, holds up everybody.
 func (db *DB) writeSQLite(ctx context.Context, conns *connections) error {
 	if _, err := conns.slot.take(ctx, writeWait, false); err != nil {
-		if db.vitals.recent() {
+		if db.health.recent() {
 			return nil
 		}
 		return err
 	}
 	defer conns.slot.release()
-	tx, err := conns.writer.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	var number int64
-	err = tx.QueryRowContext(ctx, "SELECT user_version FROM pragma_user_version").Scan(&number)
-	if err == nil {
-		_, err = tx.ExecContext(ctx, fmt.Sprint("PRAGMA user_version = ", number))
-	}
-	if err == nil && db.vitals.failed.Load() != nil {
-		return tx.Commit()
-	}
-	return errors.Join(err, tx.Rollback())
+	return conns.sqlite.ProbeWrite(ctx, db.health.failed.Load() != nil)
 }
 
 // lookAtSQLite looks at the first page of each table and index.
 func (db *DB) lookAtSQLite(ctx context.Context, conns *connections) error {
-	return checkRoots(ctx, conns.reader)
+	return conns.sqlite.CheckRoots(ctx)
 }
 
 // writePostgres asks whether transactions may write. A write would leave a dead row behind even when it is rolled back, and
 // find no more: those of the event bus are committed all the time.
 func (db *DB) writePostgres(ctx context.Context, conns *connections) error {
-	var readOnly bool
-	row := conns.writer.QueryRowContext(ctx, "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean")
-	if err := row.Scan(&readOnly); err != nil {
+	if err := pgx.Writable(ctx, conns.writer); err != nil {
 		return err
 	}
-	if readOnly {
-		return errors.New("the server takes no writes: it is a standby, or default_transaction_read_only is on")
-	}
-	if failed := db.vitals.failed.Load(); failed != nil {
+	if failed := db.health.failed.Load(); failed != nil {
 		return *failed
 	}
 	return nil
@@ -192,63 +162,10 @@ func (db *DB) writePostgres(ctx context.Context, conns *connections) error {
 // lookAtPostgres asks whether the tables that could be read and written still can, and, once a statement has found damage,
 // reads the first page of each.
 func (db *DB) lookAtPostgres(ctx context.Context, conns *connections) error {
-	rows, err := conns.reader.QueryContext(ctx, `SELECT relname, has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT, UPDATE, DELETE')
-		FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' ORDER BY relname`)
-	if err != nil {
-		return err
+	damaged := db.health.damaged.Load()
+	err := db.health.tables.Check(ctx, conns.reader, damaged)
+	if err == nil && damaged {
+		db.health.damaged.Store(false)
 	}
-	all, err := scanTables(rows)
-	if err != nil {
-		return err
-	}
-	v := &db.vitals
-	if v.tables == nil {
-		v.tables = map[string]bool{}
-	}
-	var ours []string
-	for _, t := range all {
-		switch {
-		case t.open:
-			v.tables[t.name] = true
-			ours = append(ours, t.name)
-		case v.tables[t.name]:
-			return fmt.Errorf("the right to read or to write the table %s was taken from this user", t.name)
-		}
-	}
-	if !v.damaged.Load() || len(ours) == 0 {
-		return nil
-	}
-	if err := readFirstPages(ctx, conns.reader, ours); err != nil {
-		return err
-	}
-	v.damaged.Store(false)
-	return nil
-}
-
-// tableRight says whether a table can be read, and written in some way.
-type tableRight struct {
-	name string
-	open bool
-}
-
-func scanTables(rows *sql.Rows) (all []tableRight, err error) {
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var t tableRight
-		if err := rows.Scan(&t.name, &t.open); err != nil {
-			return nil, err
-		}
-		all = append(all, t)
-	}
-	return all, rows.Err()
-}
-
-// readFirstPages reads the page of each table that holds its first rows, and no other.
-func readFirstPages(ctx context.Context, pool *sql.DB, tables []string) error {
-	queries := make([]string, len(tables))
-	for i, name := range tables {
-		queries[i] = "SELECT 1 FROM " + pgx.Identifier{name}.Sanitize() + " WHERE ctid = '(0,1)'"
-	}
-	_, err := pool.ExecContext(ctx, strings.Join(queries, " UNION ALL "))
 	return err
 }

@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
+	"plugboard/infra/database/internal/pgx"
 )
 
 // Dialect names the kind of database. Its value is also the name of the folder that holds its migrations.
@@ -20,8 +20,8 @@ const (
 // source is a parsed database URL.
 type source struct {
 	dialect Dialect
-	file    string          // SQLite: the file's path
-	config  *pgx.ConnConfig // Postgres
+	file    string     // SQLite: the file's path
+	server  pgx.Source // Postgres
 }
 
 // parseURL reads a database URL. Its errors never contain the URL, which may hold a password.
@@ -30,7 +30,8 @@ func parseURL(raw string) (source, error) {
 	case "sqlite":
 		return parseSQLite(rest)
 	case "postgres", "postgresql":
-		return parsePostgres(raw)
+		server, err := pgx.ParseURL(raw)
+		return source{dialect: Postgres, server: server}, err
 	default:
 		return source{}, errors.New(`parse database URL: it must begin with "sqlite:" or "postgres://"`)
 	}

@@ -5,16 +5,14 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
 	"strings"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
-	"modernc.org/sqlite"
 
 	"plugboard/app"
+	"plugboard/infra/database/internal/sqltext"
 	"plugboard/infra/telemetry"
 )
 
@@ -32,7 +30,7 @@ func (db *DB) span(ctx context.Context, name, statement string) (context.Context
 		return ctx, func(error) {}
 	}
 	if name == "" {
-		name = cmp.Or(firstWord(statement), "statement")
+		name = cmp.Or(sqltext.FirstWord(statement), "statement")
 	}
 	ctx, span := db.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindClient))
 	span.SetAttributes(attribute.String("db.system.name", systemName(db.Dialect())))
@@ -64,11 +62,8 @@ func transactionFailure(err error) error {
 
 // failureKind names the kind of a failure: as the database numbers it where it was the database's.
 func failureKind(err error) string {
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return "SQLSTATE " + pg.Code
-	}
-	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
-		return "SQLite " + strconv.Itoa(lite.Code())
+	if fault, ok := faultOf(err); ok && fault.Number != "" {
+		return fault.Number
 	}
 	switch {
 	case errors.Is(err, errUndone):
@@ -82,15 +77,6 @@ func failureKind(err error) string {
 	default:
 		return "failed"
 	}
-}
-
-// firstWord returns a statement's first word in capitals.
-func firstWord(statement string) string {
-	word := statement[skipBlank(statement):]
-	if i := strings.IndexFunc(word, func(c rune) bool { return c|0x20 < 'a' || c|0x20 > 'z' }); i >= 0 {
-		word = word[:i]
-	}
-	return strings.ToUpper(word)
 }
 
 func systemName(d Dialect) string {

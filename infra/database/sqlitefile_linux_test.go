@@ -130,8 +130,8 @@ func TestSQLiteAsAFile(t *testing.T) {
 			onShell(t, file, "CREATE TABLE notices_the_change (id INTEGER)") // has the service read the pages again
 		},
 			write: "500 database disk image is malformed (11)",
-			log: []string{"error: the database's file is damaged: some of what it holds cannot be read; restore it from a backup; " +
-				"file=FILE; error=database disk image is malformed (11)"}},
+			log: []string{"error: the database is damaged: some of what it holds cannot be read; restore it from a backup, or have it mended; " +
+				"error=database disk image is malformed (11)"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

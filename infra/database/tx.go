@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"plugboard/app"
+	"plugboard/infra/database/internal/pgx"
 )
 
 // commitTimeout bounds a commit or rollback whose caller has no say any more.
@@ -38,11 +39,11 @@ type Tx struct {
 type root struct {
 	sql     *sql.Tx
 	conn    *sql.Conn
-	last    []finalStatement   // of Postgres; guarded by mu
-	current atomic.Pointer[Tx] // the innermost open one; nil once the transaction has ended
-	cancel  context.CancelFunc // rolls back
-	stop    func() bool        // ends the watch over the caller's context
-	free    func()             // gives back connection and slot; may be called again
+	last    []pgx.FinalStatement // of Postgres; guarded by mu
+	current atomic.Pointer[Tx]   // the innermost open one; nil once the transaction has ended
+	cancel  context.CancelFunc   // rolls back
+	stop    func() bool          // ends the watch over the caller's context
+	free    func()               // gives back connection and slot; may be called again
 	leave   func()
 
 	// mistake is why the transaction must not be committed, whatever its function returns.
@@ -223,11 +224,7 @@ func (r *root) commit() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.last) > 0 {
-		err := r.conn.Raw(func(conn any) error {
-			conn.(*pgConn).last = r.last //nolint:forcetypeassert // of the pool that Postgres has
-			return nil
-		})
-		if err != nil {
+		if err := pgx.CommitWith(r.conn, r.last); err != nil {
 			return errors.Join(err, r.sql.Rollback())
 		}
 	}
@@ -276,6 +273,6 @@ func (t *Tx) ExecLast(ctx context.Context, purpose, query string, args ...any) e
 	}
 	t.root.mu.Lock()
 	defer t.root.mu.Unlock()
-	t.root.last = append(t.root.last, finalStatement{purpose, query, args})
+	t.root.last = append(t.root.last, pgx.FinalStatement{Purpose: purpose, Query: query, Args: args})
 	return nil
 }

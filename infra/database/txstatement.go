@@ -5,7 +5,13 @@ import (
 	"database/sql"
 	"errors"
 	"time"
+
+	"plugboard/infra/database/internal/contract"
+	"plugboard/infra/database/internal/sqltext"
 )
+
+// rollbackTimeout bounds a rollback to a savepoint, which the end of its context must not cut short.
+const rollbackTimeout = 5 * time.Second
 
 // ExecContext runs a statement in the transaction. Its error carries a code.
 func (t *Tx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
@@ -41,7 +47,7 @@ func (t *Tx) exec(ctx context.Context, query string, args []any) (sql.Result, er
 		return nil, err
 	}
 	defer done()
-	if startsWithRollbackTo(query) { // GORM's, too; cut short, what it undoes would be committed with the rest
+	if sqltext.IsRollbackTo(query) { // GORM's, too; cut short, what it undoes would be committed with the rest
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 		defer cancel()
@@ -82,8 +88,8 @@ func (t *Tx) queryRow(ctx context.Context, query string, args []any) *sql.Row {
 func (t *Tx) statementError(err error) error {
 	switch {
 	case err == nil:
-	case errors.Is(err, errRowsOpen):
-		return t.blame(errRowsOpen)
+	case errors.Is(err, contract.ErrRowsOpen):
+		return t.blame(contract.ErrRowsOpen)
 	case !errors.Is(err, sql.ErrTxDone):
 	case t.ctx.Err() != nil:
 		err = context.Cause(t.ctx)

@@ -1,8 +1,0 @@
-//go:build !unix
-
-package database
-
-import "net"
-
-// hungUp reports whether the other end has closed conn; here nobody can tell.
-func hungUp(net.Conn) bool { return false }

@@ -1,0 +1,208 @@
+package migrate
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	"go.uber.org/zap"
+
+	"plugboard/infra/internal/retry"
+)
+
+// Set is the migrations of one domain.
+type Set struct {
+	// Domain names the set, and its history table "<domain>_migrations". It consists of lower case letters, digits
+	// and underscores.
+	Domain string
+	// FS has the folders sqlite and postgres, each with files named "00001_what_it_does.sql" in goose's format.
+	FS fs.FS
+}
+
+// The databases, by the names of their folders in a [Set].
+const (
+	SQLite   = "sqlite"
+	Postgres = "postgres"
+)
+
+// Migrator applies migrations to one database.
+type Migrator struct {
+	// Dialect is [SQLite] or [Postgres].
+	Dialect string
+	// Pool has connections for migrations alone; on SQLite, one without foreign keys.
+	Pool   *sql.DB
+	Logger *zap.Logger
+}
+
+// LockTimeout is how long a migration waits for a table. While it waits, the table's later users wait behind it.
+const LockTimeout = 30 * time.Second
+
+// migrationsLock is the key of the advisory lock under which Postgres is migrated, together with the schema's name.
+const migrationsLock = "plugboard migrations "
+
+// migrationsPoll is how often a replica asks whether another is done migrating. Waiting within the database would hold
+// up statements like CREATE INDEX CONCURRENTLY, which wait for all older ones.
+const migrationsPoll = 100 * time.Millisecond
+
+// Migrate applies the migrations that each set has and the database has not, set by set in the given order, each file in
+// a transaction of its own unless it says otherwise. Replicas on one Postgres do so one after the other. It stops at the
+// first that fails; its error names the domain, the file and the statement, and what was applied before stays. A
+// database that has more than the sets is left alone.
+//
+// Replicas of the version before may go on working meanwhile. A file that Postgres ends because it and they waited for each
+// other is applied again, for half a minute at most.
+//
+// It remembers the checksum of each applied file. One that was edited since, or that is gone, is an error that matches
+// [ErrChanged]; nothing is applied then. A file that was applied before checksums were kept is taken as it is.
+//
+// On SQLite, foreign keys are not enforced while a file runs, so that it can rebuild a table as SQLite's documentation
+// describes: dropping the old one would delete the rows that refer to it. A file that leaves rows which refer to missing
+// ones fails.
+func (m *Migrator) Migrate(ctx context.Context, sets []Set) error {
+	return m.locked(ctx, func() error {
+		states, err := m.adoptChecksums(ctx, sets)
+		if err == nil {
+			err = changedError(states)
+		}
+		if err != nil {
+			return fmt.Errorf("check applied migrations: %w", err)
+		}
+		for _, set := range sets {
+			if err := m.migrate(ctx, set); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// locked runs fn while no other replica migrates.
+func (m *Migrator) locked(ctx context.Context, fn func() error) error {
+	if m.Dialect == SQLite {
+		return fn() // the file is this process's alone
+	}
+	conn, err := lockMigrations(ctx, m.Pool)
+	if err != nil {
+		return fmt.Errorf("migrate database: %w", err)
+	}
+	return errors.Join(fn(), conn.Close()) // the lock is the connection's, and goes when that is ended
+}
+
+// lockMigrations takes the lock in a connection of pool.
+func lockMigrations(ctx context.Context, pool *sql.DB) (*sql.Conn, error) {
+	conn, err := pool.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		var taken bool
+		row := conn.QueryRowContext(ctx,
+			"SELECT pg_try_advisory_lock(hashtextextended($1 || coalesce(current_schema(), ''), 0))", migrationsLock)
+		if err := row.Scan(&taken); err != nil {
+			return nil, errors.Join(fmt.Errorf("lock migrations: %w", err), conn.Close())
+		}
+		if taken {
+			return conn, nil
+		}
+		if !retry.Sleep(ctx, migrationsPoll) {
+			return nil, errors.Join(fmt.Errorf("wait for another replica's migrations: %w", ctx.Err()), conn.Close())
+		}
+	}
+}
+
+func (m *Migrator) migrate(ctx context.Context, set Set) error {
+	if err := m.applySet(ctx, set); err != nil {
+		return fmt.Errorf("migrate domain %s: %w", set.Domain, err)
+	}
+	return nil
+}
+
+func (m *Migrator) applySet(ctx context.Context, set Set) error {
+	run, err := m.newSetRun(set)
+	if err != nil {
+		return err
+	}
+	for {
+		if err := run.prepare(ctx); err != nil {
+			return err
+		}
+		result, err := run.next(ctx)
+		m.renew()
+		switch failed, ok := errors.AsType[*goose.PartialError](err); {
+		case errors.Is(err, goose.ErrNoNextVersion):
+			return nil
+		case ok:
+			return fmt.Errorf("%s/%s: %w%s", m.Dialect, path.Base(failed.Failed.Source.Path), failed.Err, run.during(failed.Err))
+		case err != nil:
+			return err
+		}
+		file := path.Base(result.Source.Path)
+		if err := run.verify(ctx, result.Source.Version); err != nil {
+			return fmt.Errorf("%s/%s: %w", m.Dialect, file, err)
+		}
+		m.Logger.Info("migration applied", zap.String("domain", set.Domain),
+			zap.String("file", file), zap.Duration("took", result.Duration))
+	}
+}
+
+// renew has the next migration of SQLite run on a new connection, whatever the one before has set with PRAGMA. Each new
+// connection reads the whole schema, so those that only look at what was applied share one.
+func (m *Migrator) renew() {
+	if m.Dialect == SQLite {
+		m.Pool.SetMaxIdleConns(0) // ends the idle one
+		m.Pool.SetMaxIdleConns(1)
+	}
+}
+
+func (s Set) table() string { return s.Domain + "_migrations" }
+
+var domainName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,49}$`)
+
+// migrationFile is a file of a set.
+type migrationFile struct {
+	// name has the folder: "postgres/00001_products.sql".
+	name string
+	// checksum is of what the file says; see [checksum].
+	checksum string
+	// whole tells that its statements are one transaction.
+	whole bool
+}
+
+// noTransaction is the line by which a file says that its statements are no transaction.
+var noTransaction = regexp.MustCompile(`(?m)^-- *\+goose +NO TRANSACTION`)
+
+// migrationFiles returns the set's files for this database, by version.
+func (m *Migrator) migrationFiles(set Set) (map[int64]migrationFile, error) {
+	if !domainName.MatchString(set.Domain) {
+		return nil, fmt.Errorf("%q is no name for a domain: lower case letters, digits and underscores", set.Domain)
+	}
+	names, err := fs.Glob(set.FS, m.Dialect+"/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("no migrations: there is no file %s/*.sql", m.Dialect)
+	}
+	files := make(map[int64]migrationFile, len(names))
+	for _, name := range names {
+		version, err := goose.NumericComponent(name)
+		if err != nil {
+			return nil, fmt.Errorf(`%s: name it like "00001_what_it_does.sql"`, name)
+		}
+		if other, ok := files[version]; ok {
+			return nil, fmt.Errorf("%s and %s have the same number", other.name, name)
+		}
+		content, err := fs.ReadFile(set.FS, name)
+		if err != nil {
+			return nil, err
+		}
+		files[version] = migrationFile{name: name, checksum: checksum(content), whole: !noTransaction.Match(content)}
+	}
+	return files, nil
+}

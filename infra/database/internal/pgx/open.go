@@ -1,0 +1,143 @@
+package pgx
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"plugboard/infra/database/internal/contract"
+	"plugboard/infra/internal/retry"
+)
+
+const (
+	// statementTimeout ends a statement that its client has forgotten; a client that still waits has a
+	// shorter deadline.
+	statementTimeout = 2 * time.Minute
+	// idleTxTimeout ends a transaction whose client has forgotten it, and frees its locks.
+	idleTxTimeout = time.Minute
+	// connIdleTime and connLifetime let a pool shrink, and move on to other servers behind one name.
+	connIdleTime = 5 * time.Minute
+	connLifetime = time.Hour
+	// firstWait and longestWait are between two attempts to reach the server.
+	firstWait   = 10 * time.Millisecond
+	longestWait = 500 * time.Millisecond
+)
+
+// Config says what to connect to, and for whom.
+type Config struct {
+	Source
+	// MaxConns is the most connections at the same time.
+	MaxConns int
+	// LockTimeout is how long a statement waits for a lock.
+	LockTimeout time.Duration
+	// Health is told of commits and failures.
+	Health contract.Health
+}
+
+// Open connects, trying until ctx is done.
+func Open(ctx context.Context, cfg Config) (*sql.DB, error) {
+	connector, params := newSource(cfg, map[string]string{
+		"statement_timeout":                   milliseconds(statementTimeout),
+		"lock_timeout":                        milliseconds(cfg.LockTimeout),
+		"idle_in_transaction_session_timeout": milliseconds(idleTxTimeout),
+	})
+	pool := sql.OpenDB(connector)
+	if err := untilAnswer(ctx, func(ctx context.Context) error { return checkServer(ctx, pool, connector, params) }); err != nil {
+		_ = pool.Close()
+		return nil, fmt.Errorf("open database %s: %w", cfg.Name(), err)
+	}
+	pool.SetMaxOpenConns(cfg.MaxConns)
+	pool.SetMaxIdleConns(cfg.MaxConns)
+	pool.SetConnMaxIdleTime(connIdleTime)
+	pool.SetConnMaxLifetime(connLifetime)
+	return pool, nil
+}
+
+// OpenMigrations returns a pool for migrations, whose statements may take as long as they need. The server is one that [Open]
+// has found fit.
+func OpenMigrations(cfg Config) *sql.DB {
+	connector, session := newSource(cfg, map[string]string{
+		"statement_timeout": "0", "lock_timeout": milliseconds(cfg.LockTimeout),
+	})
+	connector.sessions.begin(session)
+	return sql.OpenDB(connector)
+}
+
+// newSource returns what makes connections, and what each of them is to be given: params, unless the URL says
+// otherwise. The time zone is always UTC.
+func newSource(cfg Config, params map[string]string) (connector, *session) {
+	config := cfg.config.Copy()
+	all := map[string]string{"application_name": "plugboard"}
+	maps.Copy(all, params)
+	for name, value := range config.RuntimeParams {
+		all[strings.ToLower(name)] = value
+	}
+	all["timezone"] = "UTC"
+	session := newSession(all)
+	config.RuntimeParams = all
+	return newConnector(config, cfg.Health), session
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(max(d.Milliseconds(), 1), 10) }
+
+// untilAnswer asks the server until it answers, ctx is done, or the answer is a refusal that time does not mend. An attempt that
+// is cut off since the time is over does not say what is wrong; the one before it does.
+func untilAnswer(ctx context.Context, ask func(context.Context) error) error {
+	var reason error
+	for attempt := 1; ; attempt++ {
+		err := ask(ctx)
+		if err == nil || refused(err) {
+			return err
+		}
+		if ctx.Err() == nil || reason == nil {
+			reason = err
+		}
+		if !retry.Sleep(ctx, retry.Backoff(attempt, firstWait, longestWait)) {
+			return reason
+		}
+	}
+}
+
+// checkServer asks the server whether it is fit for use, and has the connections of pool, which connector makes, begin their
+// sessions.
+func checkServer(ctx context.Context, pool *sql.DB, connector connector, next *session) error {
+	if err := checkSessions(ctx, pool); err != nil {
+		return err
+	}
+	connector.sessions.begin(next)
+	var encoding string
+	if err := pool.QueryRowContext(ctx, "SHOW server_encoding").Scan(&encoding); err != nil {
+		return err
+	}
+	if encoding != "UTF8" {
+		return fmt.Errorf("%w: its encoding is %s; create it with ENCODING 'UTF8'", errRefused, encoding)
+	}
+	return nil
+}
+
+var errRefused = errors.New("this database cannot be used")
+
+// refused tells whether the server said no: wrong user, password or database, or a parameter in the URL that it does not
+// know, or not with this value.
+func refused(err error) bool {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return slices.Contains([]string{"28P01", "28000", "3D000", "42704", "22023"}, pg.Code)
+	}
+	return errors.Is(err, errRefused)
+}
+
+// CommitWith has the transaction that is open on conn run the statements together with its commit, in one round trip.
+func CommitWith(conn *sql.Conn, last []FinalStatement) error {
+	return conn.Raw(func(driven any) error {
+		driven.(*connection).last = last //nolint:forcetypeassert // of our connector
+		return nil
+	})
+}

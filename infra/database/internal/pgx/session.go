@@ -1,0 +1,161 @@
+package pgx
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"plugboard/infra/database/internal/sqltext"
+)
+
+// atStartup are the parameters that are sent when a connection is made. PgBouncer takes these; it refuses a connection that
+// brings others, or drops them silently if it is configured to, and so those are set by a statement.
+var atStartup = []string{"application_name", "client_encoding", "options", "timezone"}
+
+// session is what each connection of a pool is given once it is made: parameters such as the timeouts. They hold for as
+// long as the server leaves one session to one client, which is what [checkSessions] makes sure of.
+type session struct {
+	names, values []string
+}
+
+// newSession takes out of params what is set by a statement.
+func newSession(params map[string]string) *session {
+	s := &session{}
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		if !slices.Contains(atStartup, name) {
+			s.names, s.values = append(s.names, name), append(s.values, params[name])
+			delete(params, name)
+		}
+	}
+	return s
+}
+
+// apply sets the parameters and reads them back: a pooler may have carried out the statement on one session and go on with
+// another.
+func (s *session) apply(ctx context.Context, conn *pgconn.PgConn) error {
+	if len(s.names) == 0 {
+		return nil
+	}
+	var set, read []string
+	var args, names [][]byte
+	for i, name := range s.names {
+		set = append(set, fmt.Sprintf("set_config($%d, $%d, false)", 2*i+1, 2*i+2))
+		read = append(read, fmt.Sprintf("current_setting($%d)", i+1))
+		args = append(args, []byte(name), []byte(s.values[i]))
+		names = append(names, []byte(name))
+	}
+	want, err := oneRow(ctx, conn, "SELECT "+strings.Join(set, ", "), args)
+	if err != nil {
+		return fmt.Errorf("set %s: %w", strings.Join(s.names, ", "), err)
+	}
+	got, err := oneRow(ctx, conn, "SELECT "+strings.Join(read, ", "), names)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", strings.Join(s.names, ", "), err)
+	}
+	for i, name := range s.names {
+		if got[i] != want[i] {
+			return fmt.Errorf("%w: %s was set to %s, and is %s", errSharedSession, name, want[i], got[i])
+		}
+	}
+	return nil
+}
+
+// oneRow runs a query without preparing it by name, since under a name it would stay with the session.
+func oneRow(ctx context.Context, conn *pgconn.PgConn, query string, args [][]byte) ([]string, error) {
+	result := conn.ExecParams(ctx, query, args, nil, nil, nil).Read()
+	if result.Err != nil {
+		return nil, result.Err
+	}
+	if len(result.Rows) != 1 {
+		return nil, fmt.Errorf("%d rows in place of one", len(result.Rows))
+	}
+	values := make([]string, len(result.Rows[0]))
+	for i, value := range result.Rows[0] {
+		values[i] = string(value)
+	}
+	return values, nil
+}
+
+// errSharedSession is the error of a pooler that moves a client from session to session.
+var errSharedSession = fmt.Errorf("%w: a pooler such as PgBouncer hands its sessions from client to client, after each "+
+	"transaction or statement; locks and timeouts belong to a session, so set pool_mode = session for this database, or "+
+	"connect to Postgres itself", errRefused)
+
+// sessionRounds is how often the sessions of two clients are compared. A pooler that shares them mostly shows it in the
+// first round; when others take sessions from it at the same time, in a later one.
+const sessionRounds = 8
+
+// checkSessions fails when two connections do not each have a session of their own, for as long as they last. A pooler in
+// transaction mode gives the session that the first one has just used to the second one, or another one to the first.
+func checkSessions(ctx context.Context, pool *sql.DB) error {
+	first, err := pool.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = first.Close() }()
+	second, err := pool.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("open a second connection: %w", err)
+	}
+	defer func() { _ = second.Close() }()
+	own := ""
+	for range sessionRounds {
+		one, err := processOf(ctx, first)
+		if err != nil {
+			return err
+		}
+		other, err := processOf(ctx, second)
+		if err != nil {
+			return err
+		}
+		if one == other || own != "" && own != one {
+			return errSharedSession
+		}
+		own = one
+	}
+	return nil
+}
+
+// processOf returns the number of the server's process that carries out a statement of conn.
+func processOf(ctx context.Context, conn *sql.Conn) (process string, err error) {
+	err = conn.Raw(func(driven any) error {
+		pg, ok := driven.(*connection)
+		if !ok {
+			return errors.New("a connection that is not our own")
+		}
+		row, err := oneRow(ctx, pg.Conn.Conn().PgConn(), "SELECT pg_backend_pid()", nil)
+		if err == nil {
+			process = row[0]
+		}
+		return err
+	})
+	return process, err
+}
+
+// sessions hands each connection of a pool its session: none until [sessions.begin], since what is set in a session that a
+// pooler shares would reach other clients.
+type sessions struct{ current atomic.Pointer[session] }
+
+// begin has connections use the session from their next use on.
+func (s *sessions) begin(next *session) { s.current.Store(next) }
+
+// changesSession reports whether a statement, given as its first word and the rest, changes the session itself: its
+// parameters, its role, its prepared statements. It does not see what a function does, such as set_config.
+func changesSession(word, rest string) bool {
+	switch word {
+	case "RESET", "DISCARD", "DEALLOCATE":
+		return true
+	case "SET":
+		next := sqltext.FirstWord(rest)
+		return next != "LOCAL" && next != "TRANSACTION" && next != "CONSTRAINTS"
+	default:
+		return false
+	}
+}

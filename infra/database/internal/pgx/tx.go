@@ -1,0 +1,134 @@
+package pgx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"plugboard/infra/database/internal/contract"
+)
+
+// transaction is a transaction of a connection.
+type transaction struct {
+	conn *connection
+	// ctx is that of BeginTx, as with the driver's own transactions.
+	ctx context.Context //nolint:containedctx // Commit takes none
+}
+
+// rollbackTimeout bounds a rollback, which has no context.
+const rollbackTimeout = 5 * time.Second
+
+// Commit implements driver.Tx.
+func (t *transaction) Commit() error {
+	c := t.conn
+	last := c.last
+	switch {
+	case c.unopened():
+		c.inTx = false
+		return contract.ErrTxFailed
+	case c.wire.waiting() && len(last) == 0:
+		return t.Rollback() // there is nothing to commit
+	}
+	if c.wire.hungUp() {
+		return t.abandon(fmt.Errorf("%w: %w", contract.ErrNotCommitted, io.EOF))
+	}
+	sent := c.wire.sent.Load()
+	tag, err := t.finish(last)
+	if err != nil {
+		c.health.Failed(err)
+	}
+	switch {
+	case err == nil && tag.String() == "COMMIT" && (c.wrote || len(last) > 0):
+		c.health.Committed()
+	case err == nil && tag.String() == "ROLLBACK": // a statement had failed
+		err = contract.ErrTxFailed
+	case err != nil && c.Conn.Conn().PgConn().TxStatus() != 'I':
+		if c.wire.sent.Load() > sent {
+			return t.abandon(uncommitted(err, true))
+		}
+		return t.abandon(uncommitted(c.wire.because(err), false))
+	}
+	c.inTx = false
+	return err
+}
+
+// abandon ends a transaction whose COMMIT failed with err without the server saying that the transaction has ended.
+func (t *transaction) abandon(err error) error {
+	t.conn.pool.noteLoss(t.ctx, t.conn.Conn.Conn())
+	_ = t.Rollback() // closes the connection if it cannot
+	return err
+}
+
+// uncommitted tells what the error of a COMMIT says about the transaction. The server's own refusal, such as that it ends
+// the session, says that it was not committed, and so does an error before anything was sent. The driver's word for that,
+// pgconn.SafeToRetry, is not to be trusted: it says so too when it has lost the answer.
+func uncommitted(err error, sent bool) error {
+	if _, refused := errors.AsType[*pgconn.PgError](err); refused {
+		return err
+	}
+	if !sent {
+		return fmt.Errorf("%w: %w", contract.ErrNotCommitted, err)
+	}
+	return fmt.Errorf("%w: %w", contract.ErrCommitUnknown, err)
+}
+
+// finish runs the last statements and COMMIT. When one fails, the server skips the others and COMMIT.
+func (t *transaction) finish(last []FinalStatement) (pgconn.CommandTag, error) {
+	conn := t.conn.Conn.Conn()
+	if len(last) == 0 {
+		return conn.Exec(t.ctx, "commit")
+	}
+	batch := &pgx.Batch{}
+	for _, s := range last {
+		batch.Queue(s.Query, s.Args...)
+	}
+	batch.Queue("commit")
+	results := conn.SendBatch(t.ctx, batch)
+	for _, s := range last {
+		if _, err := results.Exec(); err != nil {
+			_ = results.Close() // tells the same
+			return pgconn.CommandTag{}, fmt.Errorf("%s: %w", s.Purpose, err)
+		}
+	}
+	tag, err := results.Exec()
+	return tag, errors.Join(err, results.Close())
+}
+
+// Rollback implements driver.Tx.
+func (t *transaction) Rollback() error {
+	c := t.conn
+	skip := c.wire.waiting() || c.unopened()
+	c.wire.recall()
+	c.inTx = false
+	if skip {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), rollbackTimeout)
+	defer cancel()
+	if _, err := c.Conn.Conn().Exec(ctx, "rollback"); err != nil {
+		return errors.Join(err, c.Close()) // a connection in a transaction is of no use to others
+	}
+	return nil
+}
+
+// resultRows are the rows of a query in a transaction.
+type resultRows struct {
+	*stdlib.Rows
+	conn   *connection
+	closed bool
+}
+
+// Close implements driver.Rows.
+func (r *resultRows) Close() error {
+	if !r.closed {
+		r.closed = true
+		r.conn.openRows--
+	}
+	return r.Rows.Close()
+}

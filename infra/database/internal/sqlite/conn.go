@@ -1,0 +1,369 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"modernc.org/sqlite"
+
+	"plugboard/infra/database/internal/contract"
+	"plugboard/infra/database/internal/sqltext"
+)
+
+// opener opens SQLite connections with this package's settings, checks that they took, and guards the
+// connections' transactions.
+type opener struct {
+	driver *sqlite.Driver
+	file   *dbFile
+	writes bool
+	dsn    string
+	want   map[string]string
+}
+
+func newOpener(file *dbFile, role string, busyTimeout time.Duration) *opener {
+	c := &opener{driver: &sqlite.Driver{}, file: file, writes: role != reading, want: map[string]string{
+		"busy_timeout": strconv.FormatInt(max(busyTimeout.Milliseconds(), 1), 10),
+		"journal_mode": "wal",
+		"synchronous":  "2", // FULL: a commit survives a power cut
+		"foreign_keys": "1",
+		"query_only":   "0",
+	}}
+	switch role {
+	case reading:
+		c.want["query_only"] = "1"
+	case migrating:
+		c.want["foreign_keys"] = "0"
+	}
+	c.dsn = fileURI(file.path, url.Values{
+		"mode":         {"rw"}, // and never made: that is takeFile's
+		"_txlock":      {"immediate"},
+		"_time_format": {"sqlite"},
+		"_timezone":    {"UTC"},
+		"_dqs":         {"0"},
+		"_error_rc":    {"1"},
+		"_pragma": {
+			"busy_timeout(" + c.want["busy_timeout"] + ")",
+			"journal_mode(wal)",
+			"synchronous(full)",
+			"foreign_keys(" + c.want["foreign_keys"] + ")",
+			"journal_size_limit(67108864)",
+			"query_only(" + c.want["query_only"] + ")",
+		},
+	})
+	c.driver.MustRegisterDeterministicScalarFunction("lower", 1, lower)
+	return c
+}
+
+// lower is LOWER for all of Unicode, letter by letter, as Postgres has it; SQLite's own knows ASCII only.
+func lower(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+	switch v := args[0].(type) {
+	case nil:
+		return nil, nil
+	case string:
+		return strings.ToLower(v), nil
+	case []byte:
+		return strings.ToLower(string(v)), nil
+	case float64:
+		return strings.ToLower(strconv.FormatFloat(v, 'g', 15, 64)), nil
+	default:
+		return fmt.Sprint(v), nil
+	}
+}
+
+// Driver implements driver.Connector.
+func (c *opener) Driver() driver.Driver { return c.driver }
+
+// Connect implements driver.Connector.
+func (c *opener) Connect(ctx context.Context) (driver.Conn, error) {
+	if err := errors.Join(ctx.Err(), c.file.check()); err != nil {
+		return nil, err
+	}
+	opened, err := c.driver.Open(c.dsn)
+	if err != nil {
+		return nil, err
+	}
+	conn := &connection{rawConn: opened.(rawConn), file: c.file, writes: c.writes} //nolint:forcetypeassert // what modernc.org/sqlite's has
+	if conn.handle, err = handleOf(conn.rawConn); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	conn.RegisterRollbackHook(conn.rolledBack)
+	if health := c.file.health; health != nil {
+		conn.RegisterCommitHook(func() int32 { // of a write; should the commit fail, its error is told after this
+			health.Committed()
+			return 0
+		})
+	}
+	if err := c.verify(ctx, conn); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	//crash:point synchronous off: ctx conn.rawConn
+	return conn, nil
+}
+
+// verify reads the settings back, and makes sure that it was the watched file that was opened.
+func (c *opener) verify(ctx context.Context, conn *connection) error {
+	for name, want := range c.want {
+		if got, err := conn.pragma(ctx, name); err != nil || got != want {
+			return errors.Join(fmt.Errorf("PRAGMA %s is %q instead of %q", name, got, want), err)
+		}
+	}
+	if c.file.beside == nil {
+		return nil // somebody else's
+	}
+	return errors.Join(conn.keepWAL(true), c.file.check())
+}
+
+// rawConn is what modernc.org/sqlite's connection can do.
+type rawConn interface {
+	driver.Conn
+	driver.ConnBeginTx
+	driver.ConnPrepareContext
+	driver.ExecerContext
+	driver.QueryerContext
+	driver.Pinger
+	driver.SessionResetter
+	driver.Validator
+	sqlite.HookRegisterer
+	sqlite.FileControl
+}
+
+// connection is a SQLite connection whose transactions fail as a whole, as Postgres' do. SQLite rolls a whole
+// transaction back by itself when the disk is full, on an I/O error and when a write is interrupted; what
+// follows would then be committed statement by statement.
+type connection struct {
+	rawConn
+	file   *dbFile
+	writes bool
+	handle uintptr // for interruptAfter
+	inTx   bool
+	// failed is the error of a statement of the open transaction; a rollback, also to a savepoint, clears it.
+	failed error
+	// openRows counts the queries of the open transaction whose rows are not closed.
+	openRows int
+	// lost tells that SQLite has rolled the open transaction back by itself; no savepoint is left then.
+	lost  bool
+	stmts stmtCache
+}
+
+// rolledBack is called by SQLite when it rolls a transaction back. A statement that came after it unnoticed would be
+// stored by itself, or open another transaction if it is a savepoint.
+func (c *connection) rolledBack() {
+	if c.inTx {
+		c.lost = true
+		c.failed = cmp.Or(c.failed, errRolledBack)
+	}
+}
+
+var errRolledBack = errors.New("the database rolled the transaction back")
+
+// Close implements driver.Conn.
+func (c *connection) Close() error {
+	c.stmts.close()
+	c.RegisterRollbackHook(nil)
+	c.RegisterCommitHook(nil)
+	return c.rawConn.Close()
+}
+
+// PrepareContext implements driver.ConnPrepareContext. The statement runs through the connection, and is kept by it.
+func (c *connection) PrepareContext(_ context.Context, query string) (driver.Stmt, error) {
+	return &contract.Statement{Conn: c, Text: query}, nil
+}
+
+// keepWAL says whether SQLite keeps its log when the last connection is closed. A log that is kept stays the same file,
+// which is how [dbFile.check] knows it.
+func (c *connection) keepWAL(keep bool) error {
+	mode := 0
+	if keep {
+		mode = 1
+	}
+	_, err := c.FileControlPersistWAL("main", mode)
+	return err
+}
+
+func (c *connection) pragma(ctx context.Context, name string) (string, error) {
+	rows, err := c.rawConn.QueryContext(ctx, "PRAGMA "+name, nil)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = rows.Close() }()
+	row := make([]driver.Value, len(rows.Columns()))
+	if err := rows.Next(row); err != nil {
+		return "", err
+	}
+	return fmt.Sprint(row[0]), nil
+}
+
+// BeginTx implements driver.ConnBeginTx.
+func (c *connection) BeginTx(_ context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	// Not with the context: the driver would watch it in a goroutine. BEGIN waits for busy_timeout at most.
+	tx, err := c.rawConn.BeginTx(context.Background(), opts)
+	if err != nil {
+		return nil, err
+	}
+	c.inTx, c.failed, c.lost, c.openRows = true, nil, false, 0
+	return &transaction{Tx: tx, conn: c}, nil
+}
+
+// ExecContext implements driver.ExecerContext.
+func (c *connection) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if err := c.admit(query); err != nil {
+		return nil, err
+	}
+	rescue := c.failed != nil && !c.lost && sqltext.IsRollbackTo(query)
+	if c.failed != nil && !rescue {
+		return nil, c.refusal()
+	}
+	checked, err := c.checkAlone()
+	if err != nil {
+		return nil, err
+	}
+	result, err := c.exec(ctx, query, args)
+	if rescue && err == nil {
+		c.failed = nil
+	}
+	if err == nil {
+		err = c.confirmAlone(checked)
+	}
+	return result, c.note(err)
+}
+
+// checkAlone makes sure that the files are in their place before a statement that commits by itself. It returns when it
+// has looked; the zero time for a statement that does not.
+func (c *connection) checkAlone() (checked time.Time, err error) {
+	if !c.writes || c.inTx {
+		return time.Time{}, nil
+	}
+	checked = time.Now()
+	return checked, c.file.check()
+}
+
+// confirmAlone does so again after the statement, if that took long.
+func (c *connection) confirmAlone(checked time.Time) error {
+	if checked.IsZero() {
+		return nil
+	}
+	return c.file.confirm(checked)
+}
+
+func (c *connection) exec(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	stmt, err := c.prepared(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	w := interruptAfter(ctx, c.handle)
+	result, err := stmt.stmt.ExecContext(context.Background(), args)
+	if err = w.end(err); err != nil {
+		_ = c.stmts.drop(stmt)
+		return nil, err
+	}
+	return result, c.stmts.put(stmt)
+}
+
+// QueryContext implements driver.QueryerContext.
+func (c *connection) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if err := c.admit(query); err != nil {
+		return nil, err
+	}
+	if c.failed != nil {
+		return nil, c.refusal()
+	}
+	checked, err := c.checkAlone()
+	if err != nil {
+		return nil, err
+	}
+	stmt, err := c.prepared(ctx, query)
+	if err != nil {
+		return nil, c.note(err)
+	}
+	w := interruptAfter(ctx, c.handle)
+	found, err := stmt.stmt.QueryContext(context.Background(), args)
+	if err != nil {
+		_ = c.stmts.drop(stmt)
+		return nil, c.note(w.end(err))
+	}
+	c.openRows++
+	return &resultRows{rawRows: found.(rawRows), conn: c, stmt: stmt, interrupter: w, checked: checked}, nil //nolint:forcetypeassert // what modernc.org/sqlite's have
+}
+
+// admit refuses what must not run in an open transaction: what would end it, and, since Postgres cannot do that, a
+// statement while rows are open.
+func (c *connection) admit(query string) error {
+	if !c.inTx {
+		return nil
+	}
+	err := contract.Admit(query, c.openRows)
+	if errors.Is(err, contract.ErrRowsOpen) { // SQLite could run it; it may do so later
+		return err
+	}
+	return c.note(err)
+}
+
+// prepared returns a statement to be run while ctx has not ended.
+func (c *connection) prepared(ctx context.Context, query string) (*cachedStmt, error) {
+	stmt, err := c.stmts.take(ctx, c.rawConn, query)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil { // also while it was prepared
+		return nil, errors.Join(err, c.stmts.put(stmt))
+	}
+	return stmt, nil
+}
+
+// note remembers a failed statement of a transaction.
+func (c *connection) note(err error) error {
+	c.file.failed(err)
+	if err != nil && c.inTx && c.failed == nil {
+		c.failed = err
+	}
+	return err
+}
+
+func (c *connection) refusal() error {
+	return fmt.Errorf("%w: %w", contract.ErrTxFailed, &txFailure{c.failed})
+}
+
+// txFailure keeps the text of the first failure, without being it: its code is not that of later statements.
+type txFailure struct{ err error }
+
+func (f *txFailure) Error() string { return f.err.Error() }
+
+type transaction struct {
+	driver.Tx
+	conn *connection
+}
+
+// Commit implements driver.Tx. A transaction in which a statement has failed is rolled back, and so is one whose database
+// is not at its path any more.
+func (t *transaction) Commit() error {
+	if t.conn.failed != nil {
+		return errors.Join(t.conn.refusal(), t.Rollback())
+	}
+	checked := time.Now()
+	if err := t.conn.file.check(); err != nil {
+		return errors.Join(err, t.Rollback())
+	}
+	t.conn.inTx = false
+	if err := t.Tx.Commit(); err != nil {
+		t.conn.file.failed(err)
+		return err
+	}
+	return t.conn.file.confirm(checked)
+}
+
+// Rollback implements driver.Tx.
+func (t *transaction) Rollback() error {
+	failed := t.conn.failed
+	t.conn.inTx, t.conn.failed, t.conn.lost = false, nil, false
+	if err := t.Tx.Rollback(); err != nil && failed == nil {
+		return err
+	}
+	return nil // after a failure SQLite may have rolled back already
+}

@@ -1,0 +1,167 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// confirmAfter is the age at which a look at the files is too old to acknowledge a commit by. It leaves room within the
+// 100 ms in which a commit may still be acknowledged after the files have gone.
+const confirmAfter = 50 * time.Millisecond
+
+// savingLimit bounds how long what was acknowledged is saved once a file is lost.
+const savingLimit = 30 * time.Second
+
+// expectedFile is a file that is open, and must stay at its path.
+type expectedFile struct {
+	path string
+	stat func(path string) (fs.FileInfo, error)
+	open fs.FileInfo // as it was when it was opened
+}
+
+// LossError is the error of a commit whose database is not at its path any more.
+type LossError struct{ path, problem string }
+
+// Error implements error.
+func (e *LossError) Error() string {
+	return fmt.Sprintf("%s is not the file that the database was opened with: %s", e.path, e.problem)
+}
+
+// expectFiles remembers the files as they are, once SQLite has opened them all.
+func (f *dbFile) expectFiles() error {
+	files := []expectedFile{{path: f.path, stat: os.Lstat}, {path: f.path + "-wal", stat: os.Lstat}, {path: f.path + "-shm", stat: os.Lstat}}
+	if named, err := filepath.Abs(f.named); err != nil || named != f.path {
+		files = append(files, expectedFile{path: f.named, stat: os.Stat}) // a link that may come to lead elsewhere
+	}
+	for i := range files {
+		info, err := files[i].stat(files[i].path)
+		if err != nil {
+			return fmt.Errorf("look at %s: %w", files[i].path, bare(err))
+		}
+		files[i].open = info
+	}
+	f.expected.Store(&files)
+	return f.check()
+}
+
+// check reports whether the files that are open are still those at their paths. SQLite itself does not notice when they
+// are not: what it writes would be acknowledged, and lost with the process. It is for the owner alone; for others, and
+// before the files are open, it reports nothing.
+func (f *dbFile) check() error {
+	files := f.expected.Load()
+	if files == nil {
+		return nil
+	}
+	for _, w := range *files {
+		if info, err := w.stat(w.path); err != nil || !os.SameFile(info, w.open) {
+			return f.lose(w.path, err)
+		}
+	}
+	f.find()
+	return nil
+}
+
+// confirm is check for a commit that is done, before it is acknowledged. The look that was taken at the given time
+// counts while it is fresh.
+func (f *dbFile) confirm(checked time.Time) error {
+	if time.Since(checked) < confirmAfter {
+		return nil
+	}
+	return f.check()
+}
+
+// lose logs that a file is not where it was, once, and has what was acknowledged saved.
+func (f *dbFile) lose(path string, err error) error {
+	lost := &LossError{path: path, problem: "another file is in its place"}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		lost.problem = "it was moved or deleted"
+	case err != nil:
+		lost.problem = bare(err).Error()
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.problem == lost.Error() {
+		return lost
+	}
+	first := f.problem == ""
+	f.problem = lost.Error()
+	f.logger.Error("a file of the database is gone: no write is acknowledged, and the service is not ready, until it is back",
+		zap.Error(lost), zap.String("advice", f.advice(path)))
+	if first {
+		f.startSaving()
+	}
+	return lost
+}
+
+func (f *dbFile) setOnLoss(save func(ctx context.Context)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.onLoss = save
+}
+
+// startSaving runs onLoss, once at a time. The caller holds the mutex.
+func (f *dbFile) startSaving() {
+	if f.onLoss == nil || f.cancel != nil {
+		return
+	}
+	save := f.onLoss
+	ctx, cancel := context.WithTimeout(context.Background(), savingLimit)
+	f.cancel = cancel
+	f.saving.Go(func() {
+		save(ctx)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		cancel()
+		f.cancel = nil
+	})
+}
+
+// advice tells what to do about the loss of a file.
+func (f *dbFile) advice(path string) string {
+	if path == f.path+"-wal" || path == f.path+"-shm" {
+		return "restart the service; what it has acknowledged is being saved in the database's file"
+	}
+	if f.own != nil {
+		if info, err := f.own.Stat(); err == nil && linksOf(info) == 0 {
+			return fmt.Sprintf("it was deleted, and is lost when this process ends: wait for the next line of this log, copy "+
+				"/proc/%d/fd/%d to a safe place, stop the service, and put the copy in the file's place", os.Getpid(), f.own.Fd())
+		}
+	}
+	return "move it back; or stop the service, and start it with the file's new path"
+}
+
+// find logs that the files are back.
+func (f *dbFile) find() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.problem != "" {
+		f.problem = ""
+		f.logger.Info("the database's files are back in their place; writes go on", zap.String("file", f.path))
+	}
+}
+
+// endSaving ends what a loss has started, and has nothing more started.
+func (f *dbFile) endSaving() {
+	f.mu.Lock()
+	f.onLoss = nil
+	if f.cancel != nil {
+		f.cancel()
+	}
+	f.mu.Unlock()
+	f.saving.Wait()
+}
+
+// failed tells the health of the database of an error.
+func (f *dbFile) failed(err error) {
+	if err != nil && f.health != nil {
+		f.health.Failed(err)
+	}
+}

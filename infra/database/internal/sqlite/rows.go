@@ -1,0 +1,75 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"time"
+
+	"plugboard/infra/database/internal/sqltext"
+)
+
+// rawRows is what modernc.org/sqlite's rows can do.
+type rawRows interface {
+	driver.Rows
+	driver.RowsColumnTypeDatabaseTypeName
+	driver.RowsColumnTypeLength
+	driver.RowsColumnTypeNullable
+	driver.RowsColumnTypePrecisionScale
+	driver.RowsColumnTypeScanType
+}
+
+type resultRows struct {
+	rawRows
+	conn        *connection
+	stmt        *cachedStmt // nil once closed
+	interrupter *interrupter
+	failed      bool
+	// checked is when the files were looked at before a statement that commits by itself; else zero.
+	checked time.Time
+	// read tells that all rows were read.
+	read bool
+}
+
+// Next implements driver.Rows.
+func (r *resultRows) Next(dest []driver.Value) error {
+	err := r.rawRows.Next(dest)
+	if err == io.EOF { //nolint:errorlint // driver.Rows demands io.EOF itself
+		r.read = true
+		err = cmp.Or(r.conn.confirmAlone(r.checked), err)
+	}
+	if err == nil || err == io.EOF { //nolint:errorlint // as above
+		return err
+	}
+	r.failed = true
+	return r.conn.note(r.interrupter.cause(err))
+}
+
+// Close implements driver.Rows. It gives the statement back.
+func (r *resultRows) Close() error {
+	if r.stmt == nil {
+		return nil
+	}
+	stmt := r.stmt
+	r.stmt = nil
+	r.conn.openRows--
+	err := r.interrupter.end(r.rawRows.Close())
+	if err != nil || r.failed {
+		_ = r.conn.stmts.drop(stmt)
+		return err
+	}
+	return errors.Join(r.conn.stmts.put(stmt), r.conn.confirmAlone(r.checked), r.followUp(stmt.query))
+}
+
+// followUp has SQLite do what follows on a commit, which is to move the log into the file now and then. It does so when a
+// statement ends by itself, and forgets about one whose rows are closed before: so are those of INSERT … RETURNING, as
+// GORM's Create runs it.
+func (r *resultRows) followUp(query string) error {
+	if r.read || r.conn.inTx || sqltext.IsSelect(query) {
+		return nil
+	}
+	_, err := r.conn.exec(context.Background(), "SELECT 1 WHERE FALSE", nil)
+	return err
+}

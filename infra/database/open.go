@@ -1,0 +1,91 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"math"
+
+	"plugboard/infra/database/internal/pgx"
+	"plugboard/infra/database/internal/sqlite"
+)
+
+// errShared refuses what the owner of a SQLite file alone may do.
+var errShared = errors.New("the database was opened beside the process it belongs to")
+
+// Open connects to the database. On SQLite it creates the folder and the file, and locks the file against
+// other processes; on Postgres it tries until the OpenTimeout setting has passed. Opening an open database
+// does nothing.
+func (db *DB) Open(ctx context.Context) error { return db.openWith(ctx, false) }
+
+// OpenShared opens the database for an operator's command that works beside the running service. On Postgres it is
+// [DB.Open]. On SQLite it takes no lock on the file and does not create it: the two processes' transactions take turns
+// by SQLite's own locks, each waiting for as long as the BusyTimeout setting says. [DB.Migrate] is refused then, and
+// what the file's owner keeps in memory does not notice what is written: only tables that are meant for it may be
+// written to.
+func (db *DB) OpenShared(ctx context.Context) error { return db.openWith(ctx, true) }
+
+func (db *DB) openWith(ctx context.Context, shared bool) error {
+	db.opening.Lock()
+	defer db.opening.Unlock()
+	if db.conns.Load() != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, db.cfg.OpenTimeout)
+	defer cancel()
+	open := db.openPostgres
+	if db.Dialect() == SQLite {
+		open = func(ctx context.Context) (*connections, error) { return db.openSQLite(ctx, shared) }
+	}
+	conns, err := open(ctx)
+	if err != nil {
+		return err
+	}
+	db.conns.Store(conns)
+	return nil
+}
+
+func (db *DB) openPostgres(ctx context.Context) (*connections, error) {
+	pool, err := pgx.Open(ctx, pgx.Config{Source: db.source.server, MaxConns: db.cfg.MaxConns, LockTimeout: db.cfg.BusyTimeout, Health: db.health})
+	if err != nil {
+		return nil, err
+	}
+	return &connections{writer: pool, reader: pool, close: func(context.Context) error { return pool.Close() }}, nil
+}
+
+func (db *DB) openSQLite(ctx context.Context, shared bool) (*connections, error) {
+	open, lock := sqlite.Open, &slot{}
+	if shared {
+		open = sqlite.OpenShared
+	}
+	turn := func(ctx context.Context) (func(), error) {
+		_, err := lock.take(ctx, math.MaxInt64, false)
+		return lock.release, err
+	}
+	lite, err := open(ctx, sqlite.Config{
+		File: db.source.file, MaxConns: db.cfg.MaxConns, BusyTimeout: db.cfg.BusyTimeout,
+		Logger: db.logger, Health: db.health, Turn: turn,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &connections{writer: lite.Writer, reader: lite.Reader, slot: lock, sqlite: lite, shared: shared, close: lite.Close}, nil
+}
+
+// ErrNoBackup is the error of [DB.Backup] on Postgres, which has a program for it.
+var ErrNoBackup = errors.New("back up database: only a SQLite database is copied here; Postgres has a program for it, which also works " +
+	`while the service runs: pg_dump --format=custom --file=FILE "$APP_DATABASE_URL"`)
+
+// Backup copies a SQLite database, opened with [DB.OpenShared] beside the process it belongs to, into a new file. The copy
+// is of one moment, whatever is written meanwhile, and nobody waits for it; the write-ahead log, which must keep what the
+// copy still reads, may grow until it is done. The copy is checked and on the disk before it gets its name, which nothing
+// may have. Progress, in bytes, is told after each step. When ctx ends, or on any error, nothing is left behind.
+func (db *DB) Backup(ctx context.Context, to string, progress func(done, total int64)) (size int64, err error) {
+	if db.Dialect() != SQLite {
+		return 0, ErrNoBackup
+	}
+	conns, err := db.open()
+	if err != nil {
+		return 0, err
+	}
+	return conns.sqlite.Backup(ctx, to, progress)
+}
