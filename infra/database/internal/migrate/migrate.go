@@ -1,3 +1,8 @@
+// Package migrate applies numbered SQL files to a database.
+//
+// Each domain has a [Set] of files with a history table of its own; a [Migrator] applies what is missing, remembers the checksum
+// of each file, and refuses a database whose applied files were edited. Replicas on one Postgres take turns; on SQLite the caller
+// owns the file. It is called at the start and by the migrate command, never by requests.
 package migrate
 
 import (

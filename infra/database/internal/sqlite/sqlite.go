@@ -1,3 +1,9 @@
+// Package sqlite opens a database that is a SQLite file.
+//
+// The file belongs to one process at a time: [Open] locks it, and a commit is only acknowledged while the file is in its place.
+// Each connection ends a statement when its context ends, keeps its prepared statements, and fails a transaction as a whole once
+// a statement in it has failed, as Postgres does. LOWER knows Unicode; times are in UTC. The package knows nothing of how
+// transactions are nested, shared or run again: its user takes turns on [Database.Writer]. [Database] is safe for concurrent use.
 package sqlite
 
 import (
