@@ -32,7 +32,7 @@ func (p *bufferPool) put(b *bytes.Buffer) {
 	}
 }
 
-// HasBody implements bodySource. Of a chunked one only reading tells, unless the client says so by
+// HasBody implements bind.Source. Of a chunked one only reading tells, unless the client says so by
 // waiting for "100 Continue"; the peeked byte is put back.
 func (x *exchange) HasBody() bool {
 	r := x.request
@@ -63,10 +63,10 @@ func errTooLarge(limit int64) error {
 // smallBody is the largest body that is read without looking at the clock, and without a share of the budget being kept from it.
 const smallBody = maxPooledBuffer
 
-// Param implements bodySource.
+// Param implements bind.Source.
 func (x *exchange) Param(name string) string { return x.params.ByName(name) }
 
-// ReadBody implements bodySource.
+// ReadBody implements bind.Source.
 func (x *exchange) ReadBody() ([]byte, error) {
 	x.buffer = x.server.buffers.get()
 	err := x.readBody(x.buffer, x.endpoint)
@@ -84,7 +84,7 @@ func (x *exchange) dropBody() {
 // client that only announces a large one takes little from others. But one for whose announced length, times the factor
 // that working on it takes, there is no room now is refused before it is read.
 func (x *exchange) readBody(buf *bytes.Buffer, e *endpoint) error {
-	n, limit, factor := x.request.ContentLength, e.bodyLimit, e.binder.memoryFactor()
+	n, limit, factor := x.request.ContentLength, e.bodyLimit, e.binder.MemoryFactor()
 	x.limited = io.LimitedReader{R: x.request.Body, N: limit + 1}
 	if n >= 0 && n <= smallBody/factor {
 		return x.readTiny(buf, limit, n*factor)

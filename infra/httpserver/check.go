@@ -6,7 +6,6 @@ import (
 	"mime"
 	"net/http"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +13,9 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"plugboard/app"
+	"plugboard/infra/httpserver/bind/wire"
+	"plugboard/infra/httpserver/internal/answer"
+	"plugboard/infra/httpserver/internal/routes"
 )
 
 // Check compiles the endpoints of all plugins and returns everything that is wrong with them, each problem naming
@@ -23,13 +25,13 @@ func (s *Server) Check(endpoints []app.Endpoint) []error {
 	if s.invalid != nil {
 		problems = append(problems, fmt.Errorf("set up http server: %w", s.invalid))
 	}
-	trees := s.reserved()
+	trees := routes.Reserve(reservedPaths())
 	for i := range endpoints {
 		e, wrong := s.compile(&endpoints[i])
 		for _, why := range wrong {
-			problems = append(problems, fmt.Errorf("%s: %s", describe(&endpoints[i]), why))
+			problems = append(problems, fmt.Errorf("%s: %s", routes.Describe(&endpoints[i]), why))
 		}
-		if err := trees.add(&endpoints[i]); err != nil {
+		if err := trees.Add(&endpoints[i]); err != nil {
 			problems = append(problems, err)
 			continue
 		}
@@ -37,8 +39,8 @@ func (s *Server) Check(endpoints []app.Endpoint) []error {
 			s.compiled[keyOf(&endpoints[i])] = e
 		}
 	}
-	problems = append(problems, trees.addHeads(endpoints)...)
-	problems = append(problems, differingNames(endpoints)...)
+	problems = append(problems, trees.AddHeads(endpoints)...)
+	problems = append(problems, routes.DifferingNames(endpoints)...)
 	if len(problems) == 0 {
 		problems = s.rehearse(endpoints)
 	}
@@ -50,11 +52,6 @@ type key struct{ method, path, plugin, source string }
 
 func keyOf(e *app.Endpoint) key { return key{e.Method, e.Path, e.Plugin.Name, e.Source} }
 
-// describe names an endpoint in a start error.
-func describe(e *app.Endpoint) string {
-	return fmt.Sprintf("plugin %s (%s): %s %s", e.Plugin.Name, e.Source, e.Method, e.Path)
-}
-
 // compile turns a registration into something that can be served, and says all that is wrong with it.
 func (s *Server) compile(e *app.Endpoint) (*endpoint, []string) {
 	c := &endpoint{
@@ -62,7 +59,7 @@ func (s *Server) compile(e *app.Endpoint) (*endpoint, []string) {
 		route: &route{path: e.Path, plugin: e.Plugin.Name, method: e.Method, metrics: s.metrics},
 	}
 	wrong := c.applyOptions()
-	params, why := parsePath(e.Path)
+	params, why := routes.Parse(e.Path)
 	if why != "" {
 		wrong = append(wrong, why)
 	}
@@ -83,12 +80,12 @@ func (s *Server) compile(e *app.Endpoint) (*endpoint, []string) {
 // compileTyped compiles what only a typed endpoint has.
 func (e *endpoint) compileTyped(params []string) []string {
 	var wrong []string
-	e.binder, wrong = e.server.compiler.compile(e.Method, params, e.Handler.RequestType(), e.Options.Strict)
-	e.binary = e.Handler.ResponseType() == binaryType
-	problems, numbers := checkResponse(e.Handler.ResponseType(), e.Options.Open)
+	e.binder, wrong = e.server.compiler.Compile(e.Method, params, e.Handler.RequestType(), e.Options.Strict)
+	e.binary = e.Handler.ResponseType() == answer.BinaryType
+	problems, numbers := answer.Check(e.Handler.ResponseType(), e.Options.Open)
 	wrong = append(wrong, problems...)
 	if e.encoding = e.server.encoding; numbers {
-		e.encoding = withNumbers(e.encoding)
+		e.encoding = answer.WithNumbers(e.encoding)
 	}
 	wrong = append(wrong, e.checkDeclared()...)
 	if e.Handler.CPU() && e.server.pool == nil {
@@ -103,7 +100,7 @@ func (e *endpoint) checkDeclared() (wrong []string) {
 	if len(o.Produces) > 0 && !e.binary {
 		wrong = append(wrong, "app.Produces is for app.Binary and raw endpoints; this one answers with JSON")
 	}
-	if len(o.Accepts) > 0 && (e.binder == nil || !e.binder.takesAnything()) {
+	if len(o.Accepts) > 0 && (e.binder == nil || !e.binder.TakesAnything()) {
 		wrong = append(wrong, "app.Accepts is for raw endpoints and for those that read their body by app.RawBody alone; the request type tells what this one accepts")
 	}
 	if o.Takes != nil || o.Answers != nil {
@@ -174,85 +171,6 @@ func checkWords(o app.EndpointOptions) (wrong []string) {
 	return wrong
 }
 
-// routeTrees are the routes of all methods.
-type routeTrees map[string]*routeTree
-
-// reserved returns the trees with the paths the host serves itself.
-func (s *Server) reserved() routeTrees {
-	trees := routeTrees{}
-	for _, path := range reservedPaths() {
-		for _, method := range []string{
-			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
-		} {
-			trees.tree(method).add(path, "the host, which serves it itself")
-		}
-	}
-	return trees
-}
-
-func (t routeTrees) tree(method string) *routeTree {
-	if t[method] == nil {
-		t[method] = &routeTree{}
-	}
-	return t[method]
-}
-
-func (t routeTrees) add(e *app.Endpoint) error {
-	if _, why := parsePath(e.Path); why != "" {
-		return nil // reported already
-	}
-	with, why := t.tree(e.Method).add(e.Path, owner(fmt.Sprintf("%s %s of plugin %s (%s)", e.Method, e.Path, e.Plugin.Name, e.Source)))
-	if why == "" {
-		return nil
-	}
-	return fmt.Errorf("%s: the route conflicts with that of %s: %s", describe(e), with, why)
-}
-
-// addHeads adds the HEAD that every GET gets by itself where the plugin did not register one.
-func (t routeTrees) addHeads(endpoints []app.Endpoint) (problems []error) {
-	explicit := map[string]bool{}
-	for i := range endpoints {
-		if endpoints[i].Method == http.MethodHead {
-			explicit[endpoints[i].Path] = true
-		}
-	}
-	if len(explicit) == 0 {
-		return nil // then the tree of HEAD is that of GET
-	}
-	for i := range endpoints {
-		if e := endpoints[i]; e.Method == http.MethodGet && !explicit[e.Path] {
-			e.Method = http.MethodHead
-			if err := t.add(&e); err != nil {
-				problems = append(problems, err)
-			}
-		}
-	}
-	return problems
-}
-
-var wildcardName = regexp.MustCompile(`[:*](\w+)`)
-
-// differingNames finds routes of several methods that are one path with other names in it, of which a document can say one alone.
-func differingNames(endpoints []app.Endpoint) (problems []error) {
-	first := map[string]*app.Endpoint{}
-	for i := range endpoints {
-		e := &endpoints[i]
-		if e.Method == http.MethodHead || e.Options.Hidden {
-			continue
-		}
-		path := wildcardName.ReplaceAllString(e.Path, ":")
-		other := first[path]
-		switch {
-		case other == nil:
-			first[path] = e
-		case other.Method != e.Method && wildcardName.ReplaceAllString(other.Path, ":$1") != wildcardName.ReplaceAllString(e.Path, ":$1"):
-			problems = append(problems, fmt.Errorf("%s: it is the path of %s with other names in it; the documents have one for both: use the same names",
-				describe(e), describe(other)))
-		}
-	}
-	return problems
-}
-
 // rehearse registers everything on an engine that is thrown away, so that whatever Gin itself would refuse is
 // a start error that names its owner.
 func (s *Server) rehearse(endpoints []app.Endpoint) (problems []error) {
@@ -269,7 +187,7 @@ func (s *Server) rehearse(endpoints []app.Endpoint) (problems []error) {
 func register(engine *gin.Engine, e *app.Endpoint, h gin.HandlerFunc) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = fmt.Errorf("%s: the router refuses the route: %v", describe(e), v)
+			err = fmt.Errorf("%s: the router refuses the route: %v", routes.Describe(e), v)
 		}
 	}()
 	engine.Handle(e.Method, e.Path, h)
@@ -355,8 +273,8 @@ func hasJSON(typ reflect.Type) bool {
 		return false
 	}
 	for f := range typ.Fields() {
-		sources, _, _ := sourcesOf(f)
-		if slices.Contains(sources, sourceJSON) || f.Anonymous && hasJSON(f.Type) {
+		sources, _, _ := wire.Sources(f)
+		if slices.Contains(sources, wire.JSON) || f.Anonymous && hasJSON(f.Type) {
 			return true
 		}
 	}
@@ -392,9 +310,9 @@ func describeRoute(e *endpoint) Route {
 		r.Handler = app.FunctionName(e.Raw)
 		return r
 	}
-	r.Kind, r.Request, r.Response, r.Accepts = "io", e.Handler.RequestType(), e.Handler.ResponseType(), e.binder.accepts()
-	r.FormBody, r.Handler = e.binder.formBody, e.Handler.Name()
-	if e.binder.takesAnything() {
+	r.Kind, r.Request, r.Response, r.Accepts = "io", e.Handler.RequestType(), e.Handler.ResponseType(), e.binder.Accepts()
+	r.FormBody, r.Handler = e.binder.FormBody(), e.Handler.Name()
+	if e.binder.TakesAnything() {
 		r.Accepts = e.Options.Accepts
 	}
 	if e.Handler.CPU() {

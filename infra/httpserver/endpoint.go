@@ -10,6 +10,8 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"plugboard/app"
+	"plugboard/infra/httpserver/bind"
+	"plugboard/infra/httpserver/internal/routes"
 )
 
 // errDraining is why the context of a stream ends when the service stops.
@@ -19,7 +21,7 @@ var errDraining = errors.New("the service is stopping")
 type endpoint struct {
 	app.Endpoint
 	server  *Server
-	binder  *binder // nil for a raw endpoint
+	binder  *bind.Binder // nil for a raw endpoint
 	route   *route
 	status  int
 	timeout time.Duration // 0: none
@@ -55,7 +57,7 @@ func (e *endpoint) serve(c *gin.Context) {
 
 // enter notes which route the request belongs to.
 func (x *exchange) enter(to *route, c *gin.Context) {
-	decodeParams(c)
+	routes.DecodeParams(c)
 	x.route = to
 	x.call.Plugin = to.plugin
 	if len(x.server.config.TrustedProxies) > 0 {
@@ -182,5 +184,5 @@ func (e *endpoint) run(ctx context.Context, call app.Invocation) error {
 // bind fills request, a pointer to the zero request, and validates it.
 func (e *endpoint) bind(x *exchange, request any) error {
 	defer x.dropBody()
-	return e.binder.bind(x.request, x, request, &x.bad)
+	return e.binder.Bind(x.request, x, request, &x.bad)
 }

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"plugboard/app"
+	"plugboard/infra/httpserver/bind/rules"
 )
 
 // exchange is one request and its answer, from the moment the front door is entered. It is the
@@ -43,7 +44,7 @@ type exchange struct {
 	// span is the request's; nil without tracing.
 	span trace.Span
 	// bad is what is wrong with the request; limited reads its body.
-	bad     violations
+	bad     rules.Violations
 	limited io.LimitedReader
 	buffer  *bytes.Buffer // of the body; nil before it is read
 	body    watchedBody

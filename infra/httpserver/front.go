@@ -13,6 +13,8 @@ import (
 
 	"go.uber.org/zap"
 
+	"plugboard/infra/httpserver/internal/routes"
+	"plugboard/infra/httpserver/internal/socket"
 	"plugboard/infra/logging"
 )
 
@@ -26,9 +28,7 @@ type front struct{ server *Server }
 func (f front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s := f.server
 	active := s.active.enter()
-	if c := connOf(r); c != nil {
-		c.head.enter()
-	}
+	socket.Of(r).Enter()
 	x := &exchange{ResponseWriter: w, server: s, request: r, start: time.Now(), route: s.unknown}
 	returned := false
 	defer func() {
@@ -47,15 +47,19 @@ func (f front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serve answers the request: what may not come in, or is a browser's question, by itself, the rest by way of the routes.
 func (x *exchange) serve() {
 	s := x.server
-	switch err := s.gate.admits(x); {
+	var err error
+	if !isProbe(x.request.URL.Path) { // probes may name any host: they come by address
+		err = s.gate.Admits(x.request)
+	}
+	switch {
 	case err != nil:
 		x.fail(x, err)
-	case s.gate.isPreflight(x.request):
+	case s.gate.IsPreflight(x.request):
 		s.answerPreflight(x)
 	case x.request.RequestURI == "*":
 		x.answerAsterisk()
 	default:
-		s.engine.ServeHTTP(x, routed(x.request))
+		s.engine.ServeHTTP(x, routes.Routed(x.request))
 	}
 }
 
@@ -66,7 +70,7 @@ func (x *exchange) begin() {
 	x.call.URL = r.URL
 	h["X-Request-Id"] = []string{x.call.RequestID}
 	x.server.setHostHeaders(h)
-	x.server.gate.setOrigin(h, r)
+	x.server.gate.SetOrigin(h, r)
 	if len(r.TransferEncoding) > 0 || x.server.draining.Load() {
 		x.closeAfter()
 	}
@@ -294,4 +298,15 @@ func stackOf(err error) []byte {
 		return s.Stack()
 	}
 	return nil
+}
+
+// apiPolicy is the policy of answers that are data: a browser that shows one loads and runs nothing, and no page frames it.
+const apiPolicy = "default-src 'none'; frame-ancestors 'none'"
+
+// setHostHeaders sets the headers that every answer has unless its plugin, or the page at /docs, has others.
+func (s *Server) setHostHeaders(h http.Header) {
+	h["X-Content-Type-Options"] = s.nosniff
+	h["Content-Security-Policy"] = s.policy
+	h["Referrer-Policy"] = s.noReferrer
+	h["Cache-Control"] = s.noStore
 }

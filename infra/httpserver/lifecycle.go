@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"plugboard/infra/httpserver/internal/socket"
 )
 
 // headSlop is what net/http adds to the limit of the request head it is given.
@@ -26,10 +28,10 @@ func (s *Server) newHTTPServer() *http.Server {
 		ReadTimeout:                  s.config.ReadTimeout,
 		IdleTimeout:                  s.config.IdleTimeout,
 		WriteTimeout:                 s.config.RequestTimeout + s.config.WriteTimeout,
-		ErrorLog:                     errorLog(s.logger),
+		ErrorLog:                     socket.ErrorLog(s.logger),
 		DisableGeneralOptionsHandler: true,
-		ConnState:                    s.conns.changed,
-		ConnContext:                  connContext,
+		ConnState:                    s.conns.Changed,
+		ConnContext:                  socket.Context,
 	}
 }
 
@@ -45,9 +47,9 @@ func (s *Server) Listen(ctx context.Context) error {
 	if err != nil {
 		return listenError(s.config.Addr, err)
 	}
-	s.listener = limitedListener{listener, &s.conns}
+	s.listener = s.conns.Listen(listener)
 	if s.config.TLSCert != "" {
-		if s.http.TLSConfig, err = newTLSConfig(s.config.TLSCert, s.config.TLSKey, s.logger); err != nil {
+		if s.http.TLSConfig, err = socket.TLSConfig(s.config.TLSCert, s.config.TLSKey, s.logger); err != nil {
 			return err
 		}
 	}
@@ -61,6 +63,10 @@ func listenError(addr string, err error) error {
 	}
 	return fmt.Errorf("listen on %s (APP_HTTP_ADDR): %w", addr, err)
 }
+
+// LimitConnections lowers the most connections that are open at a time to most, with those beyond the limit that are kept
+// for the probes. It returns how many that leaves, and 0 when the settings ask for no more. It is called before [Server.Serve].
+func (s *Server) LimitConnections(most int) (left int) { return s.conns.Lower(most) }
 
 // Addr returns the address that is listened on, "" before [Server.Listen].
 func (s *Server) Addr() string {
@@ -137,7 +143,7 @@ func (s *Server) waitConnections(done <-chan error) error {
 		case err := <-done:
 			return err
 		case <-tick.C:
-			s.conns.closeFresh()
+			s.conns.CloseFresh()
 		}
 	}
 }

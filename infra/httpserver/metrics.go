@@ -55,13 +55,13 @@ func (s *Server) collectors() []prometheus.Collector {
 		}, s.readyGauge),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "plugboard_http_connections", Help: "Open connections.",
-		}, func() float64 { return float64(s.conns.open.Load()) }),
+		}, func() float64 { return float64(s.conns.Open()) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "plugboard_http_connections_refused_total", Help: "Connections closed because there were too many: new ones, and idle ones to make room.",
-		}, func() float64 { return float64(s.conns.refused.Load()) }),
+		}, func() float64 { return float64(s.conns.Refused()) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "plugboard_http_heads_refused_total", Help: "Connections closed on a request head that was malformed, too large, incomplete or too slow.",
-		}, func() float64 { return float64(s.conns.heads.Load()) }),
+		}, func() float64 { return float64(s.conns.Heads()) }),
 	}
 }
 

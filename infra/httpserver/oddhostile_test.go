@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"plugboard/infra/httpserver"
+	"plugboard/infra/httpserver/testdata/hostile"
 	"plugboard/infra/httpserver/testdata/oddshapes"
 )
 
@@ -110,7 +111,7 @@ func hostileBody(t *rapid.T, route httpserver.Route, query string) string {
 	}
 	switch route.Accepts[0] {
 	case "application/json":
-		return hostileJSON(t, route.Request, 0)
+		return hostile.JSON(t, route.Request, 0)
 	case "multipart/form-data":
 		var parts []string
 		for _, f := range reflect.VisibleFields(route.Request) {

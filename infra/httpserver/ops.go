@@ -15,6 +15,9 @@ import (
 
 	"plugboard/app"
 	"plugboard/config"
+	"plugboard/infra/httpserver/bind/wire"
+	"plugboard/infra/httpserver/internal/gate"
+	"plugboard/infra/httpserver/internal/socket"
 )
 
 const (
@@ -31,7 +34,7 @@ const (
 type operations struct {
 	server  *Server
 	setting string
-	gate    *gate
+	gate    *gate.Gate
 	http    *http.Server
 
 	mu       sync.Mutex // guards the rest
@@ -47,12 +50,12 @@ func newOperations(s *Server, cfg config.Ops, metrics http.Handler) (*operations
 		addr = opsAddr
 	}
 	var err error
-	if o.gate, err = newGate(config.HTTP{Addr: addr}); err != nil {
+	if o.gate, err = gate.New(config.HTTP{Addr: addr}); err != nil {
 		return nil, err
 	}
 	o.http = &http.Server{
 		Handler: o.handler(cfg.Pprof, metrics), ReadHeaderTimeout: s.config.HeaderTimeout, ReadTimeout: opsTimeout, WriteTimeout: opsTimeout,
-		IdleTimeout: s.config.IdleTimeout, ErrorLog: errorLog(s.logger),
+		IdleTimeout: s.config.IdleTimeout, ErrorLog: socket.ErrorLog(s.logger),
 	}
 	return o, nil
 }
@@ -87,8 +90,8 @@ func (o *operations) guarded(next http.Handler) http.Handler {
 		x := &exchange{ResponseWriter: w, server: o.server, request: r, start: time.Now(), route: o.server.unknown}
 		o.server.setHostHeaders(w.Header())
 		switch {
-		case !isProbe(r.URL.Path) && !o.gate.knows(r.Host):
-			x.fail(x, app.Errorf(app.Misdirected, "the operations listener does not answer for the host %q; call it by its address (APP_OPS_ADDR)", clip(r.Host)))
+		case !isProbe(r.URL.Path) && !o.gate.Knows(r.Host):
+			x.fail(x, app.Errorf(app.Misdirected, "the operations listener does not answer for the host %q; call it by its address (APP_OPS_ADDR)", wire.Clip(r.Host)))
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			w.Header().Set("Allow", "GET, HEAD")
 			x.fail(x, app.Errorf(app.MethodNotAllowed, "this path does not take the method; see the Allow header"))

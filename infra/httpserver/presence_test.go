@@ -21,6 +21,7 @@ import (
 
 	"plugboard/app"
 	"plugboard/infra/httpserver"
+	"plugboard/infra/httpserver/testdata/hostile"
 	"plugboard/infra/httpserver/testdata/oddshapes"
 )
 
@@ -339,7 +340,7 @@ func bothWaysAgree(t *testing.T, k kit, method, path string, typ reflect.Type, s
 		return // the member that has no meaning would be refused
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		body := hostileJSON(t, typ, 0)
+		body := hostile.JSON(t, typ, 0)
 		if !strings.HasPrefix(body, `{"`) {
 			return
 		}

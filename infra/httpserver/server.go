@@ -18,6 +18,9 @@ import (
 
 	"plugboard/app"
 	"plugboard/config"
+	"plugboard/infra/httpserver/bind"
+	"plugboard/infra/httpserver/internal/gate"
+	"plugboard/infra/httpserver/internal/socket"
 	"plugboard/infra/memory"
 	"plugboard/infra/telemetry"
 )
@@ -64,7 +67,7 @@ type Server struct {
 	memory   *memory.Budget
 	tracer   trace.Tracer // nil: no spans
 	engine   *gin.Engine
-	compiler compiler
+	compiler bind.Compiler
 	metrics  *metrics
 	invalid  error // what New found wrong; Check reports it
 
@@ -74,7 +77,7 @@ type Server struct {
 	// documents returns what is shown at /openapi.json; nil where nothing is.
 	documents func() Documents
 	unknown   *route
-	gate      *gate
+	gate      *gate.Gate
 	ops       *operations
 	jsonType  []string
 	// Headers of every answer, ready to be set.
@@ -85,7 +88,7 @@ type Server struct {
 
 	active   activity
 	streams  streams
-	conns    conns
+	conns    *socket.Connections
 	draining atomic.Bool
 	ready    atomic.Pointer[func(context.Context) error]
 
@@ -110,7 +113,7 @@ func New(p Params) *Server {
 		failed:   make(chan error, 1),
 	}
 	s.active.idle = make(chan struct{}, 1)
-	s.conns.limit, s.conns.spare = p.HTTP.MaxConnections, spareConns
+	s.conns = socket.New(p.HTTP.MaxConnections)
 	var errs [2]error
 	if s.memory == nil {
 		s.memory, errs[0] = memory.New(p.HTTP.Memory, p.Registerer)
@@ -125,7 +128,7 @@ func New(p Params) *Server {
 // prepareDoors makes what stands between the network and the routes.
 func (s *Server) prepareDoors(p Params) (err error) {
 	s.http = s.newHTTPServer()
-	if s.gate, err = newGate(p.HTTP); err != nil {
+	if s.gate, err = gate.New(p.HTTP); err != nil {
 		return fmt.Errorf("read APP_HTTP_CORS_ORIGINS: %w", err)
 	}
 	s.ops, err = newOperations(s, p.Ops, p.Metrics)

@@ -7,7 +7,8 @@ import (
 	"strings"
 
 	"plugboard/infra/host/manifest"
-	"plugboard/infra/httpserver"
+	"plugboard/infra/httpserver/bind/rules"
+	"plugboard/infra/httpserver/bind/wire"
 )
 
 // addRules adds the binding rules of a field to its schema, and tells whether a request must give the field. Rules that
@@ -65,7 +66,7 @@ func notEmpty(s *manifest.Schema, typ reflect.Type) {
 
 // elements adds rules about the elements of a list, or the keys and values of a map.
 func (r ruler) elements(s *manifest.Schema, rules string, typ reflect.Type) {
-	typ = httpserver.Ruled(typ)
+	typ = wire.Ruled(typ)
 	switch typ.Kind() {
 	case reflect.Slice, reflect.Array:
 		if s.Items != nil {
@@ -106,12 +107,12 @@ func (r ruler) rule(s *manifest.Schema, rule string, typ reflect.Type) {
 	case rule == "" || name == "omitempty" || name == "omitnil" || name == "omitzero" || name == "structonly" || name == "nostructlevel":
 		return
 	case strings.Contains(rule, "|"):
-		if !addAlternatives(s, rule, httpserver.Ruled(typ)) {
+		if !addAlternatives(s, rule, wire.Ruled(typ)) {
 			s.Rules = append(s.Rules, manifest.Rule{Rule: "any_of", Says: strings.ReplaceAll(r.said(rule), "|", " or ")})
 		}
-	case !addRule(s, name, value, httpserver.Ruled(typ)):
+	case !addRule(s, name, value, wire.Ruled(typ)):
 		s.Rules = append(s.Rules, manifest.Rule{Rule: name, Says: r.said(rule)})
-		if mayNotFit(name, httpserver.Ruled(typ)) {
+		if mayNotFit(name, wire.Ruled(typ)) {
 			s.Rules = append(s.Rules, manifest.Rule{Rule: "type", Says: "is a value that its rules fit"})
 		}
 	}
@@ -184,7 +185,7 @@ func isFloat(typ reflect.Type) bool {
 func addEnum(s *manifest.Schema, rule, value string, typ reflect.Type) bool {
 	texts := []string{value}
 	if rule == "oneof" {
-		texts = httpserver.Choices(value)
+		texts = rules.Choices(value)
 	}
 	switch typ.Kind() { // eq compares the length of these
 	case reflect.Slice, reflect.Map, reflect.Array:
@@ -226,7 +227,7 @@ func addAlternatives(s *manifest.Schema, rule string, typ reflect.Type) bool {
 		case "eq":
 			texts = append(texts, value)
 		case "oneof":
-			texts = append(texts, httpserver.Choices(value)...)
+			texts = append(texts, rules.Choices(value)...)
 		default:
 			return false
 		}

@@ -11,7 +11,7 @@ import (
 
 	"plugboard/app"
 	"plugboard/infra/host/manifest"
-	"plugboard/infra/httpserver"
+	"plugboard/infra/httpserver/bind/wire"
 )
 
 // Use says what values of a type are used for, which decides about members, null and limits.
@@ -71,7 +71,7 @@ func (s *Set) Of(typ reflect.Type, use Use) *manifest.Schema {
 			return schema
 		}
 		return orNull(schema)
-	case httpserver.IsOptional(typ):
+	case wire.IsOptional(typ):
 		value, _ := typ.FieldByName("Value")
 		return orNull(s.Of(value.Type, use))
 	}

@@ -1,0 +1,369 @@
+package bind
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"plugboard/app"
+	"plugboard/infra/httpserver/bind/rules"
+	"plugboard/infra/httpserver/bind/wire"
+)
+
+// decode fills the JSON fields of request, an addressable struct, from body.
+//
+// There are two ways. The fast one is a single call of the JSON library, which stops at the first problem
+// and knows neither which nulls are welcome nor NUL characters. Where it fails, or where the body could contain what it does not
+// see, the careful one walks the members one by one and reports every problem. Where both succeed they agree. Nor does the fast
+// one know which members were given: where that matters, they are walked once more, without being read.
+func (j *jsonPlan) decode(body []byte, request reflect.Value, bad *rules.Violations) error {
+	if !suspicious(body, j.single) {
+		target := reflect.NewAt(j.shadow, request.Addr().UnsafePointer()).Interface()
+		switch {
+		case json.Unmarshal(body, target, j.options) != nil:
+		case j.doubtful(body, request):
+			return j.settlePresence(body, request, bad)
+		default:
+			return nil
+		}
+	}
+	return j.decodeCarefully(body, request, bad)
+}
+
+// suspicious reports whether body may contain nulls, NUL characters, numbers next to 0 or deep nesting.
+func suspicious(body []byte, single bool) bool {
+	return bytes.Contains(body, []byte("null")) || bytes.Contains(body, []byte(`\u0000`)) ||
+		mayUnderflow(body, single) ||
+		(len(body) > maxDepth && bytes.Count(body, []byte{'{'})+bytes.Count(body, []byte{'['}) > maxDepth)
+}
+
+// zeros are so many as hardly any body has in a row, and a number with its point so far left of its digits that it is next to
+// 0 has: one that is longer than leastTiny, or leastTinySingle for a float of 32 bits.
+var zeros = bytes.Repeat([]byte{'0'}, 32)
+
+const (
+	leastTiny       = 300
+	leastTinySingle = 40
+)
+
+// mayUnderflow reports whether body may contain a number next to 0: one with an exponent of -100 or less, of -10 or less where
+// single says that there are floats of 32 bits, or with very many zeros. Texts have "e-" too, ids for example, but hardly ever
+// with a whole number behind it that ends as numbers in JSON do.
+func mayUnderflow(body []byte, single bool) bool {
+	length, most := leastTiny, 2
+	if single {
+		length, most = leastTinySingle, 1
+	}
+	for rest := body; ; {
+		i := bytes.IndexByte(rest, '-')
+		if i < 0 {
+			return len(body) > length && bytes.Contains(body, zeros)
+		}
+		exponent := i > 0 && rest[i-1]|0x20 == 'e'
+		rest = rest[i+1:]
+		if !exponent {
+			continue
+		}
+		digits := len(rest) - len(bytes.TrimLeft(rest, "0123456789"))
+		if digits > most && (digits == len(rest) || bytes.IndexByte([]byte(",]} \t\r\n"), rest[digits]) >= 0) {
+			return true
+		}
+	}
+}
+
+func (j *jsonPlan) decodeCarefully(body []byte, request reflect.Value, bad *rules.Violations) error {
+	if err := checkSyntax(body); err != nil {
+		return err
+	}
+	w := walker{dec: jsontext.NewDecoder(bytes.NewReader(body)), options: j.options, bad: bad, patch: j.patch, strict: j.strict, rules: j.rules}
+	if w.dec.PeekKind() != '{' {
+		bad.Add("body", "type", j.root.expect)
+		return nil
+	}
+	if err := w.value(j.root, request); err != nil {
+		return fmt.Errorf("walk body: %w", err)
+	}
+	return nil
+}
+
+// checkSyntax reads body to its end and returns a Malformed error unless it is exactly one JSON value in
+// strict JSON: UTF-8, no duplicate names, not too deep.
+func checkSyntax(body []byte) error {
+	dec := jsontext.NewDecoder(bytes.NewReader(body))
+	for done := false; ; {
+		_, err := dec.ReadToken()
+		switch {
+		case errors.Is(err, io.EOF):
+			if !done {
+				return errNoBody()
+			}
+			return nil
+		case done:
+			return app.Errorf(app.Malformed, "the body has data after the JSON value")
+		case err != nil:
+			return syntaxError(err)
+		case dec.StackDepth() > maxDepth:
+			return app.Errorf(app.Malformed, "the body nests deeper than %d levels", maxDepth)
+		}
+		done = dec.StackDepth() == 0
+	}
+}
+
+func errNoBody() error {
+	return app.Errorf(app.Malformed, "a JSON body is required")
+}
+
+// syntaxError words the JSON library's finding for the caller.
+func syntaxError(err error) error {
+	var syntax *jsontext.SyntacticError
+	at := ""
+	if errors.As(err, &syntax) {
+		at = " at byte " + strconv.FormatInt(syntax.ByteOffset, 10)
+	}
+	switch {
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		return app.Errorf(app.Malformed, "the body has the member %q twice", wire.Clip(fieldPath(syntax.JSONPointer)))
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return app.Errorf(app.Malformed, "the body ends in the middle of the JSON value")
+	case strings.Contains(err.Error(), "invalid UTF-8"):
+		return app.Errorf(app.Malformed, "the body is not valid UTF-8%s", at)
+	default:
+		return app.Errorf(app.Malformed, "the body is not valid JSON%s", at)
+	}
+}
+
+func fieldPath(p jsontext.Pointer) string {
+	var parts []string
+	for token := range p.Tokens() {
+		parts = append(parts, token)
+	}
+	return strings.Join(parts, ".")
+}
+
+// walker fills a request from a body whose syntax is known to be right, and notes all that does not fit.
+type walker struct {
+	dec     *jsontext.Decoder
+	options json.Options
+	bad     *rules.Violations
+	path    []string
+	patch   bool
+	strict  bool
+	rules   *rules.Set
+	// filled says that the values are there already and only the presence of members is asked for; nil when they are to be read.
+	filled *doubt
+}
+
+func (w *walker) violate(rule, message string) {
+	w.bad.Add(wire.Clip(strings.Join(w.path, ".")), rule, message)
+}
+
+// within runs fn with name added to the path.
+func (w *walker) within(name string, fn func() error) error {
+	w.path = append(w.path, name)
+	err := fn()
+	w.path = w.path[:len(w.path)-1]
+	return err
+}
+
+// value reads one value into dst. An error is a fault of ours, not of the caller.
+func (w *walker) value(n *jsonNode, dst reflect.Value) error {
+	if w.filled != nil && !w.filled.about(n, dst) {
+		return w.dec.SkipValue()
+	}
+	if w.dec.PeekKind() == 'n' && !n.mayBeNull(w.patch) {
+		w.violate("null", "must not be null")
+		return w.dec.SkipValue()
+	}
+	switch n.kind {
+	case nodeObject:
+		return w.object(n, dst)
+	case nodeList:
+		return w.list(n, dst)
+	case nodeMap:
+		return w.mapping(n, dst)
+	case nodePointer:
+		return w.pointer(n, dst)
+	case nodeOptional:
+		return w.optional(n, dst)
+	default:
+		return w.leaf(n, dst)
+	}
+}
+
+// open reads the opening token of a composite value, or skips the value when it is of another kind.
+func (w *walker) open(n *jsonNode, kind jsontext.Kind) (ok bool, err error) {
+	if w.dec.PeekKind() != kind {
+		w.violate("type", n.expect)
+		return false, w.dec.SkipValue()
+	}
+	_, err = w.dec.ReadToken()
+	return true, err
+}
+
+func (w *walker) object(n *jsonNode, dst reflect.Value) error {
+	if ok, err := w.open(n, '{'); !ok || err != nil {
+		return err
+	}
+	seen := make([]memberState, len(n.asks))
+	err := w.eachMember(func(name string) error {
+		m, known := n.members[name]
+		if !known {
+			return w.unknown(name)
+		}
+		wrong := w.bad.Len()
+		err := w.value(m.node, dst.FieldByIndex(m.index))
+		switch {
+		case m.ask == 0:
+		case w.bad.Len() > wrong:
+			seen[m.ask-1] = memberWrong
+		default:
+			seen[m.ask-1] = memberGiven
+		}
+		return err
+	})
+	for i := range n.asks {
+		err = errors.Join(err, w.presence(&n.asks[i], dst, seen[i]))
+	}
+	return err
+}
+
+// eachMember calls fn for each member, with the decoder before its value, and reads the closing brace.
+func (w *walker) eachMember(fn func(name string) error) error {
+	for w.dec.PeekKind() != '}' {
+		token, err := w.dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		name := token.String()
+		if err := w.within(name, func() error { return fn(name) }); err != nil {
+			return err
+		}
+	}
+	_, err := w.dec.ReadToken()
+	return err
+}
+
+func (w *walker) unknown(name string) error {
+	if w.strict {
+		w.violate("unknown", "is not a known field")
+	}
+	if w.filled != nil {
+		return w.dec.SkipValue()
+	}
+	if strings.IndexByte(name, 0) >= 0 {
+		w.violate("nul", wire.MessageNUL)
+	}
+	raw, err := w.dec.ReadValue()
+	if err == nil && hasNUL(raw) {
+		w.violate("nul", wire.MessageNUL)
+	}
+	return err
+}
+
+func (w *walker) list(n *jsonNode, dst reflect.Value) error {
+	if ok, err := w.open(n, '['); !ok || err != nil {
+		return err
+	}
+	if w.filled == nil {
+		dst.Set(reflect.MakeSlice(n.typ, 0, 0))
+	}
+	for i := 0; w.dec.PeekKind() != ']'; i++ {
+		if w.filled == nil {
+			dst.Set(reflect.Append(dst, reflect.Zero(n.typ.Elem())))
+		}
+		err := w.within(strconv.Itoa(i), func() error { return w.value(n.elem, dst.Index(i)) })
+		if err != nil {
+			return err
+		}
+	}
+	_, err := w.dec.ReadToken()
+	return err
+}
+
+func (w *walker) mapping(n *jsonNode, dst reflect.Value) error {
+	if ok, err := w.open(n, '{'); !ok || err != nil {
+		return err
+	}
+	if w.filled == nil {
+		dst.Set(reflect.MakeMap(n.typ))
+	}
+	return w.eachMember(func(name string) error {
+		if strings.IndexByte(name, 0) >= 0 {
+			w.violate("nul", wire.MessageNUL)
+		}
+		key, item := reflect.ValueOf(name).Convert(n.typ.Key()), reflect.New(n.typ.Elem()).Elem()
+		if w.filled != nil {
+			item.Set(dst.MapIndex(key))
+			return w.value(n.elem, item)
+		}
+		err := w.value(n.elem, item)
+		dst.SetMapIndex(key, item)
+		return err
+	})
+}
+
+func (w *walker) pointer(n *jsonNode, dst reflect.Value) error {
+	if w.dec.PeekKind() == 'n' {
+		dst.SetZero()
+		return w.dec.SkipValue()
+	}
+	if w.filled == nil {
+		dst.Set(reflect.New(n.typ.Elem()))
+	}
+	return w.value(n.elem, dst.Elem())
+}
+
+func (w *walker) optional(n *jsonNode, dst reflect.Value) error {
+	dst.FieldByName("Set").SetBool(true)
+	if w.dec.PeekKind() == 'n' {
+		dst.FieldByName("Null").SetBool(true)
+		return w.dec.SkipValue()
+	}
+	return w.value(n.elem, dst.FieldByName("Value"))
+}
+
+func (w *walker) leaf(n *jsonNode, dst reflect.Value) error {
+	raw, err := w.dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	switch {
+	case hasNUL(raw):
+		w.violate("nul", wire.MessageNUL)
+	case n.accepts != 0 && raw.Kind() != n.accepts:
+		w.violate("type", n.expect)
+	case json.Unmarshal(raw, dst.Addr().Interface(), w.options) != nil:
+		w.violate("type", cmp.Or(n.expect, messageRange))
+	case dst.CanFloat() && dst.Float() == 0 && wire.Underflows(string(raw)):
+		w.violate("type", wire.MessageTiny)
+	}
+	return nil
+}
+
+// messageRange words the only way in which a value can fail to be anything at all.
+const messageRange = "must not have a number beyond the range of 64-bit floats"
+
+// hasNUL reports whether a string within raw, which is valid JSON, contains a NUL character.
+func hasNUL(raw []byte) bool {
+	if !bytes.Contains(raw, []byte(`\u0000`)) {
+		return false
+	}
+	dec := jsontext.NewDecoder(bytes.NewReader(raw))
+	for {
+		token, err := dec.ReadToken()
+		if err != nil {
+			return false
+		}
+		if token.Kind() == '"' && strings.IndexByte(token.String(), 0) >= 0 {
+			return true
+		}
+	}
+}

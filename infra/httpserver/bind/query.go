@@ -1,0 +1,178 @@
+package bind
+
+import (
+	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"plugboard/app"
+	"plugboard/infra/httpserver/bind/rules"
+	"plugboard/infra/httpserver/bind/wire"
+)
+
+// maxParameters is how many parameters a query or a form may have.
+const maxParameters = 256
+
+// pair is one name and value of a query or a form.
+type pair struct{ name, value string }
+
+// parsePairs takes a query or a URL-encoded form apart. What names it in messages. Unlike url.ParseQuery it
+// drops nothing silently: what it does not understand is an error.
+func parsePairs(what, raw string) ([]pair, error) {
+	if raw == "" {
+		return nil, nil
+	}
+	count := strings.Count(raw, "&") + 1
+	if count > maxParameters {
+		return nil, app.Errorf(app.Malformed, "the %s has more than %d parameters", what, maxParameters)
+	}
+	pairs := make([]pair, 0, count)
+	for part := range strings.SplitSeq(raw, "&") {
+		if part == "" {
+			continue
+		}
+		if strings.IndexByte(part, ';') >= 0 {
+			return nil, app.Errorf(app.Malformed, "the %s has a semicolon; separate parameters with &", what)
+		}
+		name, value, _ := strings.Cut(part, "=")
+		p, ok := unescapePair(name, value)
+		if !ok {
+			return nil, app.Errorf(app.Malformed, "the %s has an invalid escape", what)
+		}
+		pairs = append(pairs, p)
+	}
+	return pairs, nil
+}
+
+// unescapePair undoes the percent-encoding of a pair; the result is valid UTF-8.
+func unescapePair(name, value string) (pair, bool) {
+	n, err := url.QueryUnescape(name)
+	if err != nil {
+		return pair{}, false
+	}
+	v, err := url.QueryUnescape(value)
+	if err != nil {
+		return pair{}, false
+	}
+	return pair{n, v}, utf8.ValidString(n) && utf8.ValidString(v)
+}
+
+// bindURI fills the fields that come from the path.
+func (b *Binder) bindURI(from Source, request reflect.Value, bad *rules.Violations) {
+	for i := range b.uri {
+		f := &b.uri[i]
+		if message := f.parse(request.FieldByIndex(f.index), from.Param(f.name)); message != "" {
+			bad.Add(f.name, wire.RuleOf(message), message)
+		}
+	}
+}
+
+// bindHeader fills the fields that come from headers. A list may be given in one line or in several: RFC 9110, section 5.3,
+// makes no difference between the two.
+func (b *Binder) bindHeader(h http.Header, request reflect.Value, bad *rules.Violations) {
+	for i := range b.header {
+		values := h[b.header[i].name]
+		if b.header[i].slice {
+			values = listElements(values)
+		}
+		b.header[i].bind(values, request, bad)
+	}
+}
+
+// listElements takes the lines of a header list apart. Empty elements are none.
+func listElements(lines []string) (elements []string) {
+	for _, line := range lines {
+		for element := range strings.SplitSeq(line, ",") {
+			if element = strings.Trim(element, " \t"); element != "" {
+				elements = append(elements, element)
+			}
+		}
+	}
+	return elements
+}
+
+// bindCookies fills the fields that come from cookies. Of several of one name the first counts, which is that of the
+// longest path where it comes from a browser (RFC 6265, section 5.4).
+func (b *Binder) bindCookies(r *http.Request, request reflect.Value, bad *rules.Violations) {
+	for i := range b.cookies {
+		var values []string
+		if c, err := r.Cookie(b.cookies[i].name); err == nil {
+			values = []string{c.Value}
+		}
+		b.cookies[i].bind(values, request, bad)
+	}
+}
+
+// bindForm fills the fields that come from the query or the form.
+func (b *Binder) bindForm(what string, pairs []pair, request reflect.Value, bad *rules.Violations) error {
+	values := make([]string, 0, 4)
+	for i := range b.form {
+		values = values[:0]
+		for _, x := range pairs {
+			if x.name == b.form[i].name {
+				values = append(values, x.value)
+			}
+		}
+		b.form[i].bind(values, request, bad)
+	}
+	return b.checkUnknown(what, pairs, bad)
+}
+
+// checkUnknown looks at the parameters no field asks for.
+func (b *Binder) checkUnknown(what string, pairs []pair, bad *rules.Violations) error {
+	for _, x := range pairs {
+		if slices.ContainsFunc(b.form, func(f param) bool { return f.name == x.name }) {
+			continue
+		}
+		if strings.IndexByte(x.name, 0) >= 0 || strings.IndexByte(x.value, 0) >= 0 {
+			return app.Errorf(app.Malformed, "the %s has a NUL character", what)
+		}
+		if b.strict {
+			bad.Add(wire.Clip(x.name), "unknown", "is not a known parameter")
+		}
+	}
+	return nil
+}
+
+// bind fills the field from the values given for it. Without any it keeps its default, unless it is required.
+func (f *param) bind(values []string, request reflect.Value, bad *rules.Violations) {
+	if len(values) == 0 {
+		if f.asked != nil && f.asked.Required && !bad.Covers(f.name) {
+			bad.Add(f.name, "required", rules.MessageRequired)
+		}
+		return
+	}
+	field := request.FieldByIndex(f.index)
+	if f.slice {
+		f.bindSlice(values, field, bad)
+		return
+	}
+	if len(values) > 1 {
+		bad.Add(f.name, "single", "must be given once")
+		return
+	}
+	if message := f.parse(field, values[0]); message != "" {
+		bad.Add(f.name, wire.RuleOf(message), message)
+		return
+	}
+	switch {
+	case f.asked == nil || !field.IsZero():
+	case f.asked.IsEmptyText():
+		bad.Add(f.name, "required", rules.MessageEmpty)
+	case f.asked.Optional:
+		bad.AddZero(rules.ZeroAt(request, f.index, ""))
+	}
+}
+
+func (f *param) bindSlice(values []string, field reflect.Value, bad *rules.Violations) {
+	field.Set(reflect.MakeSlice(field.Type(), len(values), len(values)))
+	for i, value := range values {
+		if message := f.parse(field.Index(i), value); message != "" {
+			bad.Add(f.name+"."+strconv.Itoa(i), wire.RuleOf(message), message)
+		}
+	}
+}

@@ -1,0 +1,53 @@
+package routes
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+)
+
+// Segments returns the decoded segments of a path. The path is cut only where the client sent a slash as it is; one that
+// is sent as "%2F" is part of its segment.
+func Segments(u *url.URL) []string {
+	if u.RawPath == "" { // the path has no encoding that could be read in two ways
+		return strings.Split(u.Path, "/")
+	}
+	segments := strings.Split(u.RawPath, "/")
+	for i, segment := range segments {
+		if decoded, err := url.PathUnescape(segment); err == nil {
+			segments[i] = decoded
+		}
+	}
+	return segments
+}
+
+// Routed returns the request that the router is asked with. The router compares bytes, so characters that were encoded
+// without need are sent to it as they are: "/%70roducts" is "/products". Whoever serves the request gets it as it came.
+func Routed(r *http.Request) *http.Request {
+	if r.URL.RawPath == "" {
+		return r
+	}
+	segments := Segments(r.URL)
+	for i, segment := range segments {
+		segments[i] = url.PathEscape(segment)
+	}
+	u, asked := *r.URL, *r
+	u.RawPath = strings.Join(segments, "/")
+	asked.URL = &u
+	return &asked
+}
+
+// DecodeParams decodes the path parameters of a request that came by [Routed], each of them once. They are encoded only
+// when the router was asked with the encoded path.
+func DecodeParams(c *gin.Context) {
+	if c.Request.URL.RawPath == "" {
+		return
+	}
+	for i := range c.Params {
+		if decoded, err := url.PathUnescape(c.Params[i].Value); err == nil {
+			c.Params[i].Value = decoded
+		}
+	}
+}

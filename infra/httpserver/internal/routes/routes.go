@@ -1,0 +1,150 @@
+// Package routes checks the paths of endpoints against each other.
+//
+// Gin would panic on two routes that cannot stand beside each other, without naming anybody. The server asks this package first,
+// at start, so that the error names both owners.
+package routes
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Parse takes a route's path apart and returns the names of its parameters. A path is "/" or segments of
+// unreserved characters, where a whole segment may be ":name" and the last one "*name".
+func Parse(path string) (params []string, why string) {
+	if path == "/" {
+		return nil, ""
+	}
+	if !strings.HasPrefix(path, "/") {
+		return nil, `the path must begin with "/"`
+	}
+	segments := strings.Split(path[1:], "/")
+	for i, segment := range segments {
+		name, wild := wildcard(segment)
+		switch {
+		case segment == "":
+			return nil, `the path must have neither "//" nor a "/" at its end`
+		case segment == "." || segment == "..":
+			return nil, fmt.Sprintf("the path must not have the segment %q", segment)
+		case !wild && strings.Trim(segment, unreserved) != "":
+			return nil, fmt.Sprintf("the path segment %q has other characters than letters, digits and -._~", segment)
+		case !wild:
+			continue
+		case !isName(name):
+			return nil, fmt.Sprintf("the path segment %q must be named by letters, digits and _", segment)
+		case segment[0] == '*' && i < len(segments)-1:
+			return nil, fmt.Sprintf("the path segment %q takes the rest of the path and must be the last", segment)
+		case slices.Contains(params, name):
+			return nil, fmt.Sprintf("the path has two parameters named %q", name)
+		}
+		params = append(params, name)
+	}
+	return params, ""
+}
+
+const unreserved = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~"
+
+// wildcard returns the name of a wildcard segment.
+func wildcard(segment string) (name string, ok bool) {
+	if segment == "" || (segment[0] != ':' && segment[0] != '*') {
+		return "", false
+	}
+	return segment[1:], true
+}
+
+func isName(name string) bool {
+	return name != "" && (name[0] < '0' || name[0] > '9') &&
+		strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
+}
+
+// owner names who registered a route: "GET /a of plugin x.y (file:12)".
+type owner string
+
+// routeTree holds the routes of one method, to find those that cannot stand beside each other. Gin would
+// panic on them without naming anybody.
+type routeTree struct {
+	leaf     owner // a route ends here
+	any      owner // some route passes here
+	children map[string]*routeTree
+	param    string // the name of the ":name" child
+	rest     owner  // a "*name" route begins here
+	restName string
+}
+
+// add puts a route into the tree and returns the route it conflicts with, and why.
+func (t *routeTree) add(path string, by owner) (with owner, why string) {
+	node := t
+	for segment := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
+		if segment == "" {
+			break
+		}
+		next, with, why := node.step(segment, by)
+		if why != "" {
+			return with, why
+		}
+		if next == nil {
+			return "", "" // "*name" was noted
+		}
+		node = next
+	}
+	if node.leaf != "" {
+		return node.leaf, "they are the same route"
+	}
+	node.leaf = by
+	return "", ""
+}
+
+// step goes down one segment, making the child where there is none.
+func (t *routeTree) step(segment string, by owner) (next *routeTree, with owner, why string) {
+	name, wild := wildcard(segment)
+	switch {
+	case t.rest != "" && segment == "*"+t.restName:
+		return nil, t.rest, "they are the same route"
+	case t.rest != "":
+		return nil, t.rest, fmt.Sprintf(`"*%s" already takes every path there`, t.restName)
+	case wild && segment[0] == '*':
+		for _, child := range t.children {
+			return nil, child.any, fmt.Sprintf("%q takes every path there", segment)
+		}
+		t.rest, t.restName = by, name
+		return nil, "", ""
+	case wild && t.param != "" && t.param != name:
+		return nil, t.children[":"].any, fmt.Sprintf(`they call the same segment ":%s" and ":%s"; use one name`, name, t.param)
+	}
+	key := segment
+	if wild {
+		key, t.param = ":", name
+	}
+	if t.children == nil {
+		t.children = map[string]*routeTree{}
+	}
+	child := t.children[key]
+	if child == nil {
+		child = &routeTree{any: by}
+		t.children[key] = child
+	}
+	return child, "", ""
+}
+
+// Match reports whether the segments of a path fit those of a route, and how many of these are literal.
+func Match(route, given []string) (literal int, ok bool) {
+	for i, segment := range route {
+		_, wild := wildcard(segment)
+		switch {
+		case wild && segment[0] == '*':
+			return literal, len(given) > i
+		case i >= len(given):
+			return 0, false
+		case wild:
+			if given[i] == "" {
+				return 0, false
+			}
+		case segment != given[i]:
+			return 0, false
+		default:
+			literal++
+		}
+	}
+	return literal, len(given) == len(route)
+}

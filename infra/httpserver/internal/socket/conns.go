@@ -1,0 +1,239 @@
+// Package socket accepts the connections of the HTTP server.
+//
+// It bounds their number, knows which are idle, presents the certificate, and logs what net/http says about them. It knows nothing
+// of requests, but for the moment at which a handler is entered. All of it is safe for concurrent use.
+package socket
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// spareConnections is how many connections are accepted beyond the limit. On them only the probes are served; other
+	// requests get 503, which says more than a closed connection.
+	spareConnections = 16
+	// freshGrace is how long a new connection has to send its request's head before it may have to make room.
+	freshGrace = time.Second
+)
+
+// Connections are the open connections. When there are as many as may be, a further one takes the place of the one that has been
+// idle the longest, or else of the one that has kept us waiting the longest for its first request.
+type Connections struct {
+	limit   int // 0: none
+	spare   int // how many beyond it
+	open    atomic.Int64
+	spares  atomic.Int64
+	refused atomic.Int64 // closed, or closed to make room
+	heads   atomic.Int64 // closed on a head that never became a request
+
+	mu    sync.Mutex // guards the lists, and their members' links
+	idle  connList   // those between two requests
+	fresh connList   // those on which no request has arrived in full
+}
+
+// Conn is an accepted connection.
+type Conn struct {
+	net.Conn
+	set    *Connections
+	spare  bool
+	closed atomic.Bool
+	head   head
+
+	list       *connList // the one it is in, or nil
+	prev, next *Conn
+	since      time.Time // when it came into the list
+}
+
+// New returns the connections of a server that may have limit at a time; 0 is no limit.
+func New(limit int) *Connections { return &Connections{limit: limit, spare: spareConnections} }
+
+// Open returns how many connections there are.
+func (s *Connections) Open() int64 { return s.open.Load() }
+
+// Refused returns how many were closed because there were too many.
+func (s *Connections) Refused() int64 { return s.refused.Load() }
+
+// Heads returns how many were closed on a head that never became a request.
+func (s *Connections) Heads() int64 { return s.heads.Load() }
+
+// HasSpares reports whether there are connections beyond the limit.
+func (s *Connections) HasSpares() bool { return s.spares.Load() > 0 }
+
+// Listen returns a listener that accepts l's connections as s has room for them.
+func (s *Connections) Listen(l net.Listener) net.Listener { return limitedListener{l, s} }
+
+// limitedListener accepts connections into set.
+type limitedListener struct {
+	net.Listener
+	set *Connections
+}
+
+// Accept implements net.Listener.
+func (l limitedListener) Accept() (net.Conn, error) {
+	for {
+		accepted, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if c := l.set.admit(accepted); c != nil {
+			return c, nil
+		}
+		_ = accepted.Close() // it is one too many
+	}
+}
+
+// admit takes a connection in, or returns nil when there is no place for it.
+func (s *Connections) admit(accepted net.Conn) *Conn {
+	c := &Conn{Conn: accepted, set: s}
+	if s.limit > 0 && s.open.Load() >= int64(s.limit) && !s.makeRoom() {
+		if s.spares.Load() >= int64(s.spare) {
+			s.refused.Add(1)
+			return nil
+		}
+		c.spare = true
+		s.spares.Add(1)
+	}
+	s.open.Add(1)
+	return c
+}
+
+// makeRoom closes a connection that does nothing, if there is one.
+func (s *Connections) makeRoom() bool {
+	s.mu.Lock()
+	victim := s.idle.first
+	if victim == nil && s.fresh.first != nil && time.Since(s.fresh.first.since) > freshGrace {
+		victim = s.fresh.first
+	}
+	victim.leave()
+	s.mu.Unlock()
+	if victim == nil {
+		return false
+	}
+	s.refused.Add(1)
+	_ = victim.Close() // net/http notices, and closes it once more
+	return true
+}
+
+// Changed is net/http's hook for the state of a connection. One becomes active with its first complete head.
+func (s *Connections) Changed(of net.Conn, state http.ConnState) {
+	c, ok := of.(*Conn)
+	if !ok {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.leave()
+	switch state {
+	case http.StateNew:
+		s.fresh.add(c)
+	case http.StateIdle:
+		c.head.await()
+		s.idle.add(c)
+	case http.StateClosed:
+		if c.head.isOpen() {
+			s.heads.Add(1)
+		}
+	}
+}
+
+// CloseFresh closes the connections on which no request has arrived.
+func (s *Connections) CloseFresh() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := s.fresh.first; c != nil; c = c.next {
+		_ = c.Close() // net/http closes it once more
+	}
+}
+
+// Close implements net.Conn. The first call gives the connection's place back.
+func (c *Conn) Close() error {
+	if !c.closed.Swap(true) {
+		c.set.open.Add(-1)
+		if c.spare {
+			c.set.spares.Add(-1)
+		}
+	}
+	return c.Conn.Close()
+}
+
+// CloseWrite lets net/http end its side first, so that the client can still read the answer.
+func (c *Conn) CloseWrite() error {
+	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return w.CloseWrite()
+	}
+	return nil
+}
+
+// connKey is where the contexts of a connection's requests have it.
+type connKey struct{}
+
+// Enter notes that a handler is entered for a request that came by c, which may be nil.
+func (c *Conn) Enter() {
+	if c != nil {
+		c.head.enter()
+	}
+}
+
+// IsSpare reports whether c, which may be nil, is beyond the limit.
+func (c *Conn) IsSpare() bool { return c != nil && c.spare }
+
+// Context puts the connection into the contexts of its requests.
+func Context(ctx context.Context, of net.Conn) context.Context {
+	if c, ok := of.(*Conn); ok {
+		return context.WithValue(ctx, connKey{}, c)
+	}
+	return ctx
+}
+
+// Of returns the connection of a request; nil when the request did not come by one of ours.
+func Of(r *http.Request) *Conn {
+	c, _ := r.Context().Value(connKey{}).(*Conn)
+	return c
+}
+
+// Lower lowers the most connections that are open at a time to most, with those beyond the limit that are kept for the probes.
+// It returns how many that leaves, and 0 when there is a lower limit. Call it before connections are accepted.
+func (s *Connections) Lower(most int) (left int) {
+	if s.limit > 0 && s.limit+spareConnections <= most {
+		return 0
+	}
+	s.spare = min(spareConnections, most/4)
+	s.limit = most - s.spare
+	return s.limit
+}
+
+// connList is a list of connections, the oldest first.
+type connList struct{ first, last *Conn }
+
+func (l *connList) add(c *Conn) {
+	c.list, c.since, c.prev, c.next = l, time.Now(), l.last, nil
+	if l.last == nil {
+		l.first = c
+	} else {
+		l.last.next = c
+	}
+	l.last = c
+}
+
+// leave takes c, which may be nil, out of the list it is in.
+func (c *Conn) leave() {
+	if c == nil || c.list == nil {
+		return
+	}
+	if c.prev == nil {
+		c.list.first = c.next
+	} else {
+		c.prev.next = c.next
+	}
+	if c.next == nil {
+		c.list.last = c.prev
+	} else {
+		c.next.prev = c.prev
+	}
+	c.list = nil
+}

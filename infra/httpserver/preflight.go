@@ -1,0 +1,62 @@
+package httpserver
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"plugboard/infra/httpserver/internal/routes"
+)
+
+// usualHeaders are the headers that every endpoint takes.
+const usualHeaders = "Accept, Authorization, Content-Type, If-Match, If-None-Match, Range, Traceparent, X-Request-Id"
+
+// answerPreflight tells a browser which methods the path of x's request takes, and which headers the endpoint that it asks
+// for reads. It is answered from the registrations: no guard and no plugin sees it.
+func (s *Server) answerPreflight(x *exchange) {
+	r, h := x.request, x.Header()
+	methods := []string{}
+	headers := []string{usualHeaders}
+	for method, e := range s.endpointsAt(r.URL) {
+		methods = append(methods, method)
+		if method != r.Header.Get("Access-Control-Request-Method") {
+			continue
+		}
+		if e.binder == nil { // a raw endpoint reads what it likes
+			if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
+				headers = append(headers, asked)
+			}
+			continue
+		}
+		headers = append(headers, e.binder.Headers()...)
+	}
+	slices.Sort(methods)
+	h.Set("Access-Control-Allow-Methods", strings.Join(methods, ", "))
+	h.Set("Access-Control-Allow-Headers", strings.Join(headers, ", "))
+	h.Set("Access-Control-Max-Age", s.gate.MaxAge)
+	h.Add("Vary", "Access-Control-Request-Method, Access-Control-Request-Headers")
+	x.sendEmpty(http.StatusNoContent)
+}
+
+// endpointsAt returns the endpoints that serve the path of u, by method. Of several for one method the more literal one
+// counts, as for the router.
+func (s *Server) endpointsAt(u *url.URL) map[string]*endpoint {
+	given := routes.Segments(u)
+	found, scores := map[string]*endpoint{}, map[string]int{}
+	for _, e := range s.mounted {
+		score, ok := routes.Match(strings.Split(e.Path, "/"), given)
+		if ok && (found[e.Method] == nil || score > scores[e.Method]) {
+			found[e.Method], scores[e.Method] = e, score
+		}
+	}
+	if found[http.MethodGet] != nil && found[http.MethodHead] == nil {
+		found[http.MethodHead] = found[http.MethodGet]
+	}
+	return found
+}
+
+// AnswersAnyHost reports whether no setting says by which names clients may call the service.
+func (s *Server) AnswersAnyHost() bool {
+	return s.gate.AnswersAnyHost() && !slices.Contains(s.config.Hosts, "*")
+}
