@@ -72,7 +72,7 @@ fuzz/short: # what make check has of fuzzing; longer by hand
 fuzz: ## fuzz every fuzz target for FUZZTIME (10s)
 	@grep -rn --include='*_test.go' -o '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:[0-9]*:func / /' | while read -r file name; do \
 		echo "$$(dirname $$file) $$name"; \
-		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$(dirname $$file)" || exit 1; \
+		go test -run '^$$' -fuzz "^$$name\$$" -fuzzminimizetime 10x -fuzztime $(FUZZTIME) "$$(dirname $$file)" || exit 1; \
 	done
 
 bench: ## measure against the alternatives; prints ratios of one run

@@ -15,14 +15,14 @@ import (
 // responder answers the queries of one topic.
 type responder struct {
 	app.Answer
-	// plans holds a queryPlans for each pair of query and answer types that asked.
-	plans sync.Map
+	// codecs has a *queryCodecs for each pair of query and answer types that somebody asked with.
+	codecs sync.Map
 }
 
 type queryTypes struct{ query, answer reflect.Type }
 
-// queryPlans copy a query to the responder's type and its answer back.
-type queryPlans struct {
+// queryCodecs copy a query to the responder's type and its answer back.
+type queryCodecs struct {
 	query, answer codec.Codec
 	err           error
 }
@@ -69,19 +69,17 @@ func (p *pluginBus) Ask(ctx context.Context, query app.Event, answer any) error 
 	if !ok {
 		return app.Errorf(app.Unavailable, "nobody answers %s", topic)
 	}
-	plans := r.plansFor(from.Type(), to.Elem().Type())
-	if plans.err != nil {
-		return fmt.Errorf("ask %s: plugin %s does not agree with plugin %s (%s): %w", topic, p.plugin, r.Plugin.Name, r.Source, plans.err)
+	codecs := r.codecsFor(from.Type(), to.Elem().Type())
+	if codecs.err != nil {
+		return fmt.Errorf("ask %s: plugin %s does not agree with plugin %s (%s): %w", topic, p.plugin, r.Plugin.Name, r.Source, codecs.err)
 	}
-	whole := reflect.New(from.Type())
-	whole.Elem().Set(from)
 	asked := r.Responder.New()
-	plans.query.Copy(reflect.ValueOf(asked).UnsafePointer(), whole.UnsafePointer())
+	codecs.query.Copy(asked, query)
 	replied, err := r.call(ctx, asked)
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", topic, err)
 	}
-	plans.answer.Copy(to.UnsafePointer(), reflect.ValueOf(replied).UnsafePointer())
+	codecs.answer.Copy(answer, replied)
 	return nil
 }
 
@@ -97,24 +95,24 @@ func (r *responder) call(ctx context.Context, query any) (answer any, err error)
 	return answer, foreign(err)
 }
 
-func (r *responder) plansFor(query, answer reflect.Type) *queryPlans {
+func (r *responder) codecsFor(query, answer reflect.Type) *queryCodecs {
 	types := queryTypes{query, answer}
-	if p, ok := r.plans.Load(types); ok {
-		return p.(*queryPlans)
+	if p, ok := r.codecs.Load(types); ok {
+		return p.(*queryCodecs)
 	}
-	p := &queryPlans{}
+	p := &queryCodecs{}
 	var errs []error
 	var bad []codec.Misfit
 	p.query, bad = codec.Compile(r.Responder.QueryType(), query)
-	errs = append(errs, mismatchErrors("the query's", bad)...)
+	errs = append(errs, misfitErrors("the query's", bad)...)
 	p.answer, bad = codec.Compile(answer, r.Responder.AnswerType())
-	errs = append(errs, mismatchErrors("the answer's", bad)...)
+	errs = append(errs, misfitErrors("the answer's", bad)...)
 	p.err = errors.Join(errs...)
-	kept, _ := r.plans.LoadOrStore(types, p)
-	return kept.(*queryPlans)
+	kept, _ := r.codecs.LoadOrStore(types, p)
+	return kept.(*queryCodecs)
 }
 
-func mismatchErrors(whose string, bad []codec.Misfit) []error {
+func misfitErrors(whose string, bad []codec.Misfit) []error {
 	var errs []error
 	for _, m := range bad {
 		text := m.Text

@@ -8,9 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-	"unsafe"
 
-	"github.com/go-json-experiment/json"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
@@ -18,6 +16,7 @@ import (
 	"plugboard/app"
 	"plugboard/config"
 	"plugboard/infra/database"
+	"plugboard/infra/eventbus/internal/codec"
 )
 
 // Bus is the event bus. Make it with [New], give it the plugins with [Bus.Check], then start it. Its methods
@@ -136,7 +135,7 @@ type pluginBus struct {
 // delivery of one keeps them all.
 type slab struct {
 	used     atomic.Int32
-	messages [14]Message
+	messages [13]Message
 }
 
 // message returns an empty message.
@@ -167,7 +166,7 @@ func (p *pluginBus) Publish(ctx context.Context, event app.Event, opts ...app.Pu
 
 func (b *Bus) publish(ctx context.Context, pub *publication, m *Message) error {
 	if pub.durable || b.outbox.othersWant(m.Topic) {
-		payload, err := pub.encode(m)
+		payload, err := codec.Encode(m.local)
 		if err != nil {
 			return fmt.Errorf("publish %s: %w", m.Topic, err)
 		}
@@ -235,7 +234,7 @@ const (
 
 // fill makes m the message of event.
 func (p *publication) fill(ctx context.Context, m *Message, now Timestamp, event app.Event, opts []app.PublishOption) error {
-	m.Envelope, m.Time, m.local = &p.envelope, now.whole(), p.snapshot(event)
+	m.Envelope, m.Time, m.local = &p.envelope, now.whole(), p.self.Snapshot(event)
 	if p.keyed {
 		m.Key = event.(app.Keyed).Key()
 		if len(m.Key) > maxKey {
@@ -277,37 +276,4 @@ func checkOptions(o app.PublishOptions) error {
 		}
 	}
 	return nil
-}
-
-// snapshot returns a pointer to event as it is now, which nobody else can change.
-func (p *publication) snapshot(event app.Event) unsafe.Pointer {
-	v := reflect.ValueOf(event)
-	if v.Kind() == reflect.Pointer {
-		v = v.Elem()
-	} else if p.self.Flat {
-		return dataOf(event)
-	}
-	whole := reflect.New(p.event)
-	whole.Elem().Set(v)
-	if p.self.Flat {
-		return whole.UnsafePointer()
-	}
-	snapshot := reflect.New(p.event)
-	p.self.Copy(snapshot.UnsafePointer(), whole.UnsafePointer())
-	return snapshot.UnsafePointer()
-}
-
-// dataOf returns the pointer to the struct inside an interface. The struct is never changed: a value in an
-// interface is immutable. It saves an allocation for each event. The type must not be pointer-shaped, which
-// a struct without pointers is not.
-func dataOf(event app.Event) unsafe.Pointer {
-	return (*[2]unsafe.Pointer)(unsafe.Pointer(&event))[1] //nolint:gosec // an interface is two words, the second its data
-}
-
-func (p *publication) encode(m *Message) ([]byte, error) {
-	payload, err := json.Marshal(reflect.NewAt(p.event, m.local).Interface())
-	if err != nil {
-		return nil, fmt.Errorf("encode event: %w", err)
-	}
-	return payload, nil
 }

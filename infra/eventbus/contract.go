@@ -72,12 +72,9 @@ type subscription struct {
 	name    string
 	topic   string
 	options app.SubscribeOptions
-	// plans copy from each publisher's type, self from the subscriber's own.
-	plans map[reflect.Type]codec.Codec
-	self  codec.Codec
-	// first is the type of the first publisher, and firstPlan its plan: mostly there is only one.
-	first     reflect.Type
-	firstPlan codec.Codec
+	// codecs copy from the struct of each publisher, self from one of the subscriber's own type.
+	codecs []codec.Codec
+	self   codec.Codec
 }
 
 const (
@@ -156,7 +153,7 @@ func (c *checker) publication(p app.Publication) {
 		c.fail(p.Plugin, p.Source, "event %s: Key has a pointer receiver (*%s), so that events have no key; declare it on %s", topic, t.Name(), t.Name())
 	}
 	pub := &publication{Publication: p, topic: topic, event: t, keyed: keyed, self: self,
-		envelope: Envelope{Topic: topic, Emitter: p.Plugin.Name, localType: t}, published: c.meters.published.WithLabelValues(topic)}
+		envelope: Envelope{Topic: topic, Emitter: p.Plugin.Name}, published: c.meters.published.WithLabelValues(topic)}
 	c.publications[key] = pub
 	c.byTopic[topic] = append(c.byTopic[topic], pub)
 }
@@ -208,7 +205,7 @@ func (c *checker) subscription(s app.Subscription) {
 		c.fail(s.Plugin, s.Source, "event %s: %s", t.Name(), msg)
 		return
 	}
-	sub := &subscription{Subscription: s, topic: topic, options: s.Options, plans: make(map[reflect.Type]codec.Codec)}
+	sub := &subscription{Subscription: s, topic: topic, options: s.Options}
 	sub.name = cmp.Or(s.Options.Name, s.Plugin.Name+"/"+topic)
 	c.options(sub)
 	var bad []codec.Misfit
@@ -243,7 +240,7 @@ func (c *checker) schedule(s app.Schedule) {
 	sub := &subscription{
 		Subscription: app.Subscription{Plugin: s.Plugin, Source: s.Source, Subscriber: s.Subscriber, Options: s.Options},
 		name:         cmp.Or(s.Options.Name, s.Plugin.Name+"/schedule"), options: s.Options,
-		self: self, first: dueType, firstPlan: self,
+		self: self, codecs: []codec.Codec{self},
 	}
 	sub.topic = SchedulePrefix + sub.name
 	c.options(sub)
@@ -251,7 +248,7 @@ func (c *checker) schedule(s app.Schedule) {
 		subscription: sub, spec: s.Spec, times: times,
 		publication: &publication{
 			topic: sub.topic, event: dueType, self: self, volatile: s.Options.Volatile, durable: !s.Options.Volatile,
-			envelope:  Envelope{Topic: sub.topic, Emitter: s.Plugin.Name, localType: dueType},
+			envelope:  Envelope{Topic: sub.topic, Emitter: s.Plugin.Name},
 			published: c.meters.published.WithLabelValues(sub.topic),
 		},
 		published: c.meters.scheduled.WithLabelValues(sub.name, "published"),
@@ -279,7 +276,7 @@ func (c *checker) options(s *subscription) {
 	}
 }
 
-// match compiles the plan from every publisher of the subscription's topic, and reports what no publisher sends
+// match compiles the codec from every publisher of the subscription's topic, and reports what no publisher sends
 // and what does not fit.
 func (c *checker) match(s *subscription) {
 	type source struct {
@@ -304,11 +301,8 @@ func (c *checker) match(s *subscription) {
 	}
 	missing := make(map[string]int)
 	for _, from := range sources {
-		p, bad := codec.CompileOmitting(s.Subscriber.EventType(), from.event)
-		s.plans[from.event] = p
-		if s.first == nil {
-			s.first, s.firstPlan = from.event, p
-		}
+		read, bad := codec.CompileOmitting(s.Subscriber.EventType(), from.event)
+		s.codecs = append(s.codecs, read)
 		for _, m := range bad {
 			if m.Missing {
 				missing[m.Field]++

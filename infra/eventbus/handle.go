@@ -9,7 +9,6 @@ import (
 	"reflect"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"go.uber.org/zap"
 
 	"plugboard/app"
@@ -73,23 +72,18 @@ func (s *subscription) call(ctx context.Context, m *Message) error {
 // event makes the subscriber's struct from the published one, or from the stored JSON.
 func (s *subscription) event(m *Message) (any, error) {
 	event := s.Subscriber.New()
-	to := reflect.ValueOf(event).UnsafePointer()
-	if m.local != nil && m.localType == s.first {
-		s.firstPlan.Copy(to, m.local)
-		return event, nil
+	for i := range s.codecs {
+		if s.codecs[i].Reads(m.local) {
+			s.codecs[i].Copy(event, m.local)
+			return event, nil
+		}
 	}
-	if p, ok := s.plans[m.localType]; ok && m.local != nil {
-		p.Copy(to, m.local)
-		return event, nil
-	}
-	if !sameTopic(m.Topic, s.topic) { // of a version in which the name stands for another topic
+	if !sameTopic(m.Topic, s.topic) { // another version gave the name to a subscription of another topic
 		return nil, fmt.Errorf("event %s of %s: %w: %q takes %s", m.ID(), m.Topic, ErrUnreadable, s.name, s.topic)
 	}
-	stored := reflect.New(s.Subscriber.EventType())
-	if err := json.Unmarshal(m.Payload, stored.Interface()); err != nil {
+	if err := s.self.Decode(event, m.Payload); err != nil {
 		return nil, fmt.Errorf("event %s of %s: %w: %w", m.ID(), m.Topic, ErrUnreadable, err)
 	}
-	s.self.Copy(to, stored.UnsafePointer())
 	return event, nil
 }
 

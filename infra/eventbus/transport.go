@@ -5,10 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/rand/v2"
-	"reflect"
 	"sync/atomic"
 	"time"
-	"unsafe"
 
 	"github.com/google/uuid"
 
@@ -81,8 +79,8 @@ type Message struct {
 	Time Timestamp
 
 	id atomic.Pointer[string]
-	// local is the published struct, as long as the message has not been through storage.
-	local unsafe.Pointer
+	// local is the published struct, or a pointer to a snapshot of it; nil when the message was read from storage.
+	local any
 	// first is the delivery to the first group: most messages have one, and share its allocation.
 	first Incoming
 }
@@ -106,9 +104,6 @@ type Envelope struct {
 
 	// fault says why what is stored of the event cannot be handed over; nil when it can.
 	fault error
-
-	// localType is the type of the published struct.
-	localType reflect.Type
 }
 
 // ID returns the message's id, a UUIDv7. It is made when it is first asked for: most volatile messages

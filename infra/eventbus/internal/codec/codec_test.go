@@ -7,7 +7,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/go-json-experiment/json"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
@@ -183,36 +182,6 @@ func genSource() *rapid.Generator[source] {
 	})
 }
 
-func TestThePlanAndTheStoredJSONAgree(t *testing.T) {
-	t.Parallel()
-	direct, bad := CompileOmitting(reflect.TypeFor[target](), reflect.TypeFor[source]())
-	require.Empty(t, bad)
-	self, bad := Compile(reflect.TypeFor[target](), reflect.TypeFor[target]())
-	require.Empty(t, bad)
-	snapshot, bad := Compile(reflect.TypeFor[source](), reflect.TypeFor[source]())
-	require.Empty(t, bad)
-	require.False(t, direct.Flat)
-	rapid.Check(t, func(t *rapid.T) {
-		published := genSource().Draw(t, "event")
-		var kept source
-		snapshot.Copy(reflect.ValueOf(&kept).UnsafePointer(), reflect.ValueOf(&published).UnsafePointer())
-		var viaPlan, stored, viaJSON target
-		direct.Copy(reflect.ValueOf(&viaPlan).UnsafePointer(), reflect.ValueOf(&kept).UnsafePointer())
-
-		payload, err := json.Marshal(&kept)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := json.Unmarshal(payload, &stored); err != nil {
-			t.Fatal(err)
-		}
-		self.Copy(reflect.ValueOf(&viaJSON).UnsafePointer(), reflect.ValueOf(&stored).UnsafePointer())
-		if !reflect.DeepEqual(viaPlan, viaJSON) {
-			t.Fatalf("the plan gives %+v, the JSON %s gives %+v", viaPlan, payload, viaJSON)
-		}
-	})
-}
-
 func TestACopySharesNothing(t *testing.T) {
 	t.Parallel()
 	p, bad := Compile(reflect.TypeFor[target](), reflect.TypeFor[source]())
@@ -223,7 +192,7 @@ func TestACopySharesNothing(t *testing.T) {
 		Names: map[level]int32{"n": 1}, Ptr: &inner{Name: "p"}, Ptrs: []*float64{&n},
 	}
 	var got target
-	p.Copy(reflect.ValueOf(&got).UnsafePointer(), reflect.ValueOf(&published).UnsafePointer())
+	p.Copy(&got, &published)
 	published.Bytes[0], published.List[0].Name, published.Nested[0][0], published.Ptr.Name, n = 'z', "z", "z", "z", 9
 	published.Map["k"] = inner{Name: "z"}
 	published.Names["n"] = 9
@@ -244,6 +213,82 @@ func TestFlatEventsAreNotCopiedTwice(t *testing.T) {
 	} {
 		p, bad := Compile(typ, typ)
 		require.Empty(t, bad)
-		require.Equal(t, flat, p.Flat, typ)
+		require.Equal(t, flat, p.flat, typ)
+	}
+}
+
+// A publisher may go on using what it has published, by value or by pointer.
+func TestASnapshotIsTheEventAsItWas(t *testing.T) {
+	t.Parallel()
+	flat, bad := Compile(reflect.TypeFor[embedded](), reflect.TypeFor[embedded]())
+	require.Empty(t, bad)
+	event := &embedded{Code: 1}
+	byValue, byPointer := flat.Snapshot(*event), flat.Snapshot(event)
+	event.Code = 2
+	require.Equal(t, embedded{Code: 1}, byValue)
+	require.Equal(t, &embedded{Code: 1}, byPointer)
+
+	type pointing struct{ Code *uint16 }
+	deep, bad := Compile(reflect.TypeFor[pointing](), reflect.TypeFor[pointing]())
+	require.Empty(t, bad)
+	code := uint16(1)
+	held := &pointing{Code: &code}
+	byValue, byPointer = deep.Snapshot(*held), deep.Snapshot(held)
+	code, held.Code = 2, nil
+	one := uint16(1)
+	require.Equal(t, &pointing{Code: &one}, byValue)
+	require.Equal(t, &pointing{Code: &one}, byPointer)
+}
+
+func TestReads(t *testing.T) {
+	t.Parallel()
+	c, bad := Compile(reflect.TypeFor[boxRead](), reflect.TypeFor[embedded]())
+	require.Empty(t, bad)
+	require.True(t, c.Reads(embedded{}))
+	require.True(t, c.Reads(&embedded{}))
+	for _, other := range []any{nil, boxRead{}, &boxRead{}, 1, new(*embedded)} {
+		require.False(t, c.Reads(other), "%T", other)
+	}
+	require.False(t, Codec{}.Reads(nil))
+}
+
+func TestWhatIsNoJSONOfAnEventIsNotDecoded(t *testing.T) {
+	t.Parallel()
+	c, bad := Compile(reflect.TypeFor[embedded](), reflect.TypeFor[embedded]())
+	require.Empty(t, bad)
+	for _, payload := range []string{"", "[]", `{"code":-1}`, `{"code":1`, `{"code":1,"code":2}`} {
+		var event embedded
+		require.Error(t, c.Decode(&event, []byte(payload)), payload)
+		require.Zero(t, event)
+	}
+}
+
+func BenchmarkCopy(b *testing.B) {
+	type small struct {
+		ID    int64   `json:"id"`
+		Name  string  `json:"name"`
+		Price float64 `json:"price"`
+	}
+	type part struct {
+		ID    int64   `json:"id"`
+		Price float64 `json:"price"`
+	}
+	f, text := 1.5, "text"
+	large := source{
+		T: time.Now(), Bytes: make([]byte, 1000), List: []inner{{Name: "a"}, {Name: "b"}}, Nested: [][]string{{"x"}, {"y", "z"}},
+		Map: map[string]inner{"k": {Name: "v"}}, Names: map[level]int32{"n": 1}, Ptr: &inner{Name: "p"}, Ptrs: []*float64{&f}, Text: &text,
+	}
+	for name, c := range map[string]struct{ dst, src any }{
+		"part of a small one": {&part{}, small{ID: 1, Name: "Desk lamp", Price: 49.9}},
+		"all of a large one":  {&target{}, &large},
+	} {
+		read, bad := CompileOmitting(reflect.TypeOf(c.dst).Elem(), reflect.Indirect(reflect.ValueOf(c.src)).Type())
+		require.Empty(b, bad)
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				read.Copy(c.dst, c.src)
+			}
+		})
 	}
 }

@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -9,65 +10,69 @@ import (
 
 // field is a field of an event as JSON knows it.
 type field struct {
-	name   string
-	typ    reflect.Type
-	offset uintptr
-	// omitempty and omitzero are the options of its JSON tag.
+	name string
+	typ  reflect.Type
+	// index leads to the field, through the embedded structs that contain it.
+	index []int
+	// omitempty and omitzero are options of its JSON tag.
 	omitempty, omitzero bool
 }
 
-// fieldsOf lists the fields of struct type t that JSON knows, embedded structs flattened, and reports those that JSON
-// would refuse or write in another way.
+// fieldsOf lists the fields of struct type t that JSON knows, among them those of embedded structs. It reports the fields
+// that JSON would refuse or write in another way.
 func fieldsOf(t reflect.Type, report func(name, problem string)) []field {
-	var out []field
+	var all []field
 	if t.NumField() > 0 && !anyKnown(t) {
 		report("", "has no exported fields, which JSON refuses")
 	}
-	add := func(f field) {
-		if slices.ContainsFunc(out, func(other field) bool { return other.name == f.name }) {
-			report(f.name, "has the JSON name of another field")
-			return
-		}
-		out = append(out, f)
-	}
 	for f := range t.Fields() {
-		tag, tagged := f.Tag.Lookup("json")
-		name, options, _ := strings.Cut(tag, ",")
-		switch {
-		case tag == "-":
-			continue
-		case f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct && !hasOwnFormat(f.Type):
-			for _, e := range fieldsOf(f.Type, report) {
-				e.offset += f.Offset
-				add(e)
+		for _, found := range jsonFields(f, report) {
+			if slices.ContainsFunc(all, func(other field) bool { return other.name == found.name }) {
+				report(found.name, "has the JSON name of another field")
+				continue
 			}
-			continue
-		case f.Anonymous && name == "":
-			report(f.Name, "is embedded and no struct, or one with a JSON form of its own; give it a JSON name")
-			continue
-		case !f.IsExported() && tagged:
-			report(name, "has a JSON name and is not exported")
-			continue
-		case !f.IsExported():
-			continue
-		case name == "":
-			name = f.Name
+			all = append(all, found)
 		}
-		if malformed(tag) {
-			report(name, "has a malformed JSON tag")
-		}
-		for option := range strings.SplitSeq(options, ",") {
-			if option != "" && option != "omitempty" && option != "omitzero" {
-				report(name, fmt.Sprintf("has the JSON option %q, which events do not support", option))
-			}
-		}
-		list := strings.Split(options, ",")
-		add(field{
-			name: name, typ: f.Type, offset: f.Offset,
-			omitempty: slices.Contains(list, "omitempty"), omitzero: slices.Contains(list, "omitzero"),
-		})
 	}
-	return out
+	return all
+}
+
+// jsonFields returns what JSON makes of f: one field, those of an embedded struct, or none.
+func jsonFields(f reflect.StructField, report func(name, problem string)) []field {
+	tag, tagged := f.Tag.Lookup("json")
+	name, options, _ := strings.Cut(tag, ",")
+	switch {
+	case tag == "-":
+		return nil
+	case f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct && !hasOwnFormat(f.Type):
+		inner := fieldsOf(f.Type, report)
+		for i := range inner {
+			inner[i].index = slices.Concat(f.Index, inner[i].index)
+		}
+		return inner
+	case f.Anonymous && name == "":
+		report(f.Name, "is embedded and no struct, or one with a JSON form of its own; give it a JSON name")
+		return nil
+	case !f.IsExported():
+		if tagged {
+			report(name, "has a JSON name and is not exported")
+		}
+		return nil
+	}
+	name = cmp.Or(name, f.Name)
+	if malformed(tag) {
+		report(name, "has a malformed JSON tag")
+	}
+	list := strings.Split(options, ",")
+	for _, option := range list {
+		if option != "" && option != "omitempty" && option != "omitzero" {
+			report(name, fmt.Sprintf("has the JSON option %q, which events do not support", option))
+		}
+	}
+	return []field{{
+		name: name, typ: f.Type, index: f.Index,
+		omitempty: slices.Contains(list, "omitempty"), omitzero: slices.Contains(list, "omitzero"),
+	}}
 }
 
 // anyKnown reports whether JSON knows of any field of t.
@@ -80,7 +85,7 @@ func anyKnown(t reflect.Type) bool {
 	return false
 }
 
-// malformed reports whether JSON would refuse the tag: it has no names in quotes, and nothing behind a last comma.
+// malformed reports whether JSON would refuse the tag: it allows no quotes in names, and no comma without an option after it.
 func malformed(tag string) bool {
 	return strings.ContainsAny(tag, `'"\`) || strings.HasSuffix(tag, ",") || strings.Contains(tag, ",,")
 }

@@ -1,20 +1,25 @@
 package codec
 
-import (
-	"reflect"
-	"unsafe"
-)
+import "reflect"
 
-// CompileOmitting is Compile for what may also go through storage: what JSON leaves out of the publisher's struct is
-// left out of the copy, so that the subscriber finds nil on both ways.
-func CompileOmitting(dst, src reflect.Type) (Codec, []Misfit) {
-	return compile(compiler{omits: true}, dst, src)
+// test answers a question about a value. A nil test answers no to every value.
+type test func(reflect.Value) bool
+
+// either returns the test of a or b.
+func either(a, b test) test {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	return func(v reflect.Value) bool { return a(v) || b(v) }
 }
 
-// omission returns a function that reports whether JSON leaves out the field that is pointed to. It is nil when JSON never
-// does, or when a copy into dst is then the same as none.
-func (f field) omission(dst reflect.Type) func(unsafe.Pointer) bool {
-	var zero, empty func(unsafe.Pointer) bool
+// omission returns the test of whether JSON leaves out the field. It is nil also when a copy of an omitted value into a
+// dst leaves the dst as it is.
+func (f field) omission(dst reflect.Type) test {
+	var zero, empty test
 	if f.omitzero && (hasOwnZero(f.typ) || hasPointers(dst)) {
 		zero = zeroOf(f.typ)
 	}
@@ -24,17 +29,7 @@ func (f field) omission(dst reflect.Type) func(unsafe.Pointer) bool {
 	return either(zero, empty)
 }
 
-func either(a, b func(unsafe.Pointer) bool) func(unsafe.Pointer) bool {
-	switch {
-	case a == nil:
-		return b
-	case b == nil:
-		return a
-	}
-	return func(p unsafe.Pointer) bool { return a(p) || b(p) }
-}
-
-// hasPointers reports whether a zero t may differ from a copy of zeros: it has pointers that the copy would set.
+// hasPointers reports whether a copy of zeros may differ from a zero t: the copy sets the pointers that t has.
 func hasPointers(t reflect.Type) bool {
 	switch {
 	case t.Kind() == reflect.Pointer:
@@ -60,51 +55,51 @@ func hasOwnZero(t reflect.Type) bool {
 	return t.Implements(zeroerType) || reflect.PointerTo(t).Implements(zeroerType)
 }
 
-// zeroOf returns what JSON's omitzero asks of a t.
-func zeroOf(t reflect.Type) func(unsafe.Pointer) bool {
-	value := func(p unsafe.Pointer) reflect.Value { return reflect.NewAt(t, p).Elem() }
+// zeroOf returns the test of JSON's omitzero on a t.
+func zeroOf(t reflect.Type) test {
 	switch {
 	case t.Kind() == reflect.Pointer && t.Implements(zeroerType):
-		return func(p unsafe.Pointer) bool {
-			v := value(p)
-			return v.IsNil() || v.Interface().(zeroer).IsZero()
-		}
+		return func(v reflect.Value) bool { return v.IsNil() || v.Interface().(zeroer).IsZero() }
 	case hasOwnZero(t):
-		return func(p unsafe.Pointer) bool { return value(p).Addr().Interface().(zeroer).IsZero() }
+		return func(v reflect.Value) bool {
+			if !v.CanAddr() { // IsZero may need a pointer
+				whole := reflect.New(t).Elem()
+				whole.Set(v)
+				v = whole
+			}
+			return v.Addr().Interface().(zeroer).IsZero()
+		}
 	}
-	return func(p unsafe.Pointer) bool { return value(p).IsZero() }
+	return reflect.Value.IsZero
 }
 
-// emptyOf returns what JSON's omitempty asks of a t: whether it is written as null, "", {} or []. It is nil when it never is.
-func emptyOf(t reflect.Type) func(unsafe.Pointer) bool {
+// emptyOf returns the test of JSON's omitempty on a t: whether it is written as null, "", {} or [].
+func emptyOf(t reflect.Type) test {
 	switch t.Kind() {
 	case reflect.String, reflect.Slice, reflect.Map, reflect.Array:
-		return func(p unsafe.Pointer) bool { return reflect.NewAt(t, p).Elem().Len() == 0 }
+		return func(v reflect.Value) bool { return v.Len() == 0 }
 	case reflect.Pointer:
 		elem := emptyOf(t.Elem())
-		return func(p unsafe.Pointer) bool {
-			to := *(*unsafe.Pointer)(p)
-			return to == nil || elem != nil && elem(to)
-		}
+		return func(v reflect.Value) bool { return v.IsNil() || elem != nil && elem(v.Elem()) }
 	case reflect.Struct:
+		if isTime(t) {
+			return nil
+		}
 		return emptyStruct(t)
 	default:
 		return nil
 	}
 }
 
-// emptyStruct is emptyOf of a struct: all its fields are left out.
-func emptyStruct(t reflect.Type) func(unsafe.Pointer) bool {
-	if isTime(t) {
-		return nil
-	}
+// emptyStruct returns the test of whether JSON leaves out all fields of a t.
+func emptyStruct(t reflect.Type) test {
 	type member struct {
-		offset  uintptr
-		omitted func(unsafe.Pointer) bool
+		index   []int
+		omitted test
 	}
 	var members []member
 	for _, f := range fieldsOf(t, func(string, string) {}) {
-		var zero, empty func(unsafe.Pointer) bool
+		var zero, empty test
 		if f.omitzero {
 			zero = zeroOf(f.typ)
 		}
@@ -115,11 +110,11 @@ func emptyStruct(t reflect.Type) func(unsafe.Pointer) bool {
 		if omitted == nil {
 			return nil // this one is always written
 		}
-		members = append(members, member{f.offset, omitted})
+		members = append(members, member{f.index, omitted})
 	}
-	return func(p unsafe.Pointer) bool {
+	return func(v reflect.Value) bool {
 		for _, m := range members {
-			if !m.omitted(unsafe.Add(p, m.offset)) {
+			if !m.omitted(at(v, m.index)) {
 				return false
 			}
 		}
