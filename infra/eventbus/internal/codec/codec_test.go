@@ -263,6 +263,22 @@ func TestWhatIsNoJSONOfAnEventIsNotDecoded(t *testing.T) {
 	}
 }
 
+// A publisher's struct that contains itself is refused by the check of its publication. A subscriber's codec is compiled
+// from it all the same, and that must end.
+func TestAPublisherThatContainsItselfIsNoEndlessLoop(t *testing.T) {
+	t.Parallel()
+	type node struct {
+		Next *node `json:"next,omitempty"`
+	}
+	type read struct {
+		Next *struct{} `json:"next"`
+	}
+	_, bad := CompileOmitting(reflect.TypeFor[read](), reflect.TypeFor[node]())
+	require.Empty(t, bad)
+	_, bad = Compile(reflect.TypeFor[node](), reflect.TypeFor[node]())
+	require.Equal(t, []Misfit{{Field: "next", Text: "contains itself, which events do not support"}}, bad)
+}
+
 func BenchmarkCopy(b *testing.B) {
 	type small struct {
 		ID    int64   `json:"id"`

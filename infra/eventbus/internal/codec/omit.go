@@ -1,6 +1,9 @@
 package codec
 
-import "reflect"
+import (
+	"reflect"
+	"slices"
+)
 
 // test answers a question about a value. A nil test answers no to every value.
 type test func(reflect.Value) bool
@@ -73,26 +76,28 @@ func zeroOf(t reflect.Type) test {
 	return reflect.Value.IsZero
 }
 
-// emptyOf returns the test of JSON's omitempty on a t: whether it is written as null, "", {} or [].
-func emptyOf(t reflect.Type) test {
+// emptyOf returns the test of JSON's omitempty on a t: whether it is written as null, "", {} or []. The structs that
+// contain t are in outer, so that the search ends in a type that contains itself. No event may, but this is called before
+// the start is refused.
+func emptyOf(t reflect.Type, outer ...reflect.Type) test {
 	switch t.Kind() {
 	case reflect.String, reflect.Slice, reflect.Map, reflect.Array:
 		return func(v reflect.Value) bool { return v.Len() == 0 }
 	case reflect.Pointer:
-		elem := emptyOf(t.Elem())
+		elem := emptyOf(t.Elem(), outer...)
 		return func(v reflect.Value) bool { return v.IsNil() || elem != nil && elem(v.Elem()) }
 	case reflect.Struct:
-		if isTime(t) {
+		if isTime(t) || slices.Contains(outer, t) {
 			return nil
 		}
-		return emptyStruct(t)
+		return emptyStruct(t, append(slices.Clone(outer), t))
 	default:
 		return nil
 	}
 }
 
 // emptyStruct returns the test of whether JSON leaves out all fields of a t.
-func emptyStruct(t reflect.Type) test {
+func emptyStruct(t reflect.Type, outer []reflect.Type) test {
 	type member struct {
 		index   []int
 		omitted test
@@ -104,7 +109,7 @@ func emptyStruct(t reflect.Type) test {
 			zero = zeroOf(f.typ)
 		}
 		if f.omitempty {
-			empty = emptyOf(f.typ)
+			empty = emptyOf(f.typ, outer...)
 		}
 		omitted := either(zero, empty)
 		if omitted == nil {
