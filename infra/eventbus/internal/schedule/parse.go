@@ -1,4 +1,12 @@
-// Package schedule reads the specs of schedules.
+// Package schedule turns the spec of a schedule into the times at which it is due.
+//
+// A spec is "@every" with an interval of whole seconds, or the five fields of cron(8), with a time zone in front of them
+// if it is not UTC. The times follow cron(8) where the clocks of the zone change. Errors of [Parse] are read by the authors of
+// plugins. The package is pure: it knows neither bus nor database, and does not wait. A [Timetable] never changes, so that any
+// number of goroutines may ask it at once.
+//
+// The parser and the times of github.com/robfig/cron/v3 cannot stand in for these: it refuses weekday 7, leaves out a daily
+// time that the clocks skip, repeats one when the clocks go back, and rounds intervals instead of refusing them.
 package schedule
 
 import (
@@ -10,13 +18,13 @@ import (
 	_ "time/tzdata" // for schedules in a time zone, on machines without the files
 )
 
-// Timetable says when a schedule is due.
+// Timetable tells when a schedule is due.
 type Timetable interface {
 	// Next returns the first time after t, in UTC, or the zero time when there is none.
 	Next(t time.Time) time.Time
 }
 
-// Parse reads the spec of a schedule, as app.Boot.Schedule describes it.
+// Parse reads the spec of a schedule, as app.Boot.Schedule describes it. It refuses a spec that is never due.
 func Parse(spec string) (Timetable, error) {
 	zone, rest, err := cutZone(spec)
 	if err != nil {
@@ -62,7 +70,7 @@ func cutZone(spec string) (*time.Location, string, error) {
 	return zone, rest, nil
 }
 
-// interval is due again and again, on whole seconds.
+// interval is due whenever it has passed once more, on whole seconds.
 type interval time.Duration
 
 // Next implements Timetable.
@@ -85,7 +93,7 @@ func parseInterval(text string) (Timetable, error) {
 type cronField struct {
 	name     string
 	min, max int
-	// names are those of values, from first on.
+	// names are words for values: the first word is for the value first.
 	names string
 	first int
 }
@@ -99,18 +107,18 @@ var cronFields = [5]cronField{
 	{name: "weekday", max: 7, names: "sun mon tue wed thu fri sat"},
 }
 
-// spelt are the words for specs.
+// shorthands are words that stand for five fields.
 //
 //nolint:gochecknoglobals // a constant
-var spelt = map[string]string{
+var shorthands = map[string]string{
 	"@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *", "@monthly": "0 0 1 * *", "@weekly": "0 0 * * 0",
 	"@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@hourly": "0 * * * *",
 }
 
-// parseTimes reads five fields, or a word for them.
+// parseTimes reads five fields, or a shorthand for them. The zone of the times is not set.
 func parseTimes(spec string) (*times, error) {
 	if strings.HasPrefix(spec, "@") {
-		long, ok := spelt[spec]
+		long, ok := shorthands[spec]
 		if !ok {
 			return nil, fmt.Errorf("there is no %s; there are @hourly, @daily, @weekly, @monthly, @yearly and @every", spec)
 		}
@@ -138,11 +146,11 @@ func parseTimes(spec string) (*times, error) {
 	}
 	return &times{
 		minutes: sets[0], hours: sets[1], days: sets[2], months: sets[3], weekdays: sets[4],
-		both: stars[2] || stars[4], wild: stars[0] || stars[1],
+		both: stars[2] || stars[4], starred: stars[0] || stars[1],
 	}, nil
 }
 
-// parse returns the set of values that text has: ranges with steps, separated by commas.
+// parse returns the values that text names: ranges with steps, separated by commas.
 func (f cronField) parse(text string) (set uint64, err error) {
 	for part := range strings.SplitSeq(text, ",") {
 		span, stepText, stepped := strings.Cut(part, "/")
@@ -166,7 +174,7 @@ func (f cronField) parse(text string) (set uint64, err error) {
 	return set, nil
 }
 
-// span returns the ends of the range that part says before its step. A single value with a step goes on to the last one.
+// span returns the ends of the range that text names. A single value with a step stands for all from there to the maximum.
 func (f cronField) span(part, text string, stepped bool) (low, high int, err error) {
 	lowText, highText, ranged := strings.Cut(text, "-")
 	if lowText == "*" || lowText == "?" {

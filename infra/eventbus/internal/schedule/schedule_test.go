@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// dueBetween lists when a spec is due after one time and up to another.
+// dueBetween lists the times of a spec after from, up to to.
 func dueBetween(t *testing.T, spec string, from, to time.Time) (all []time.Time) {
 	t.Helper()
 	s, err := Parse(spec)
@@ -49,7 +49,7 @@ func TestTimesWhenClocksChange(t *testing.T) {
 		{"Africa/Cairo", "2026-04-24", "15 0 * * *", "01:00+03:00"},
 		{"Australia/Lord_Howe", "2026-10-04", "10 2 * * *", "02:30+11:00"}, // half an hour
 		{"Australia/Lord_Howe", "2026-04-05", "45 1 * * *", "01:45+11:00"},
-		{"Pacific/Apia", "2011-12-30", "0 3 * * *", ""}, // a day that was left out, a correction
+		{"Pacific/Apia", "2011-12-30", "0 3 * * *", ""}, // a day that was left out, a correction of the zone
 		{"Asia/Kolkata", "2026-06-01", "30 5 1 6 *", "05:30+05:30"},
 	} {
 		zone, err := time.LoadLocation(c.zone)
@@ -72,22 +72,22 @@ func TestTimesWhenClocksChange(t *testing.T) {
 	}
 }
 
-// oracle walks through all minutes from one time to another and runs jobs as cron(8) does: what the clock shows decides, what
-// was shown before is not run again, and what was never shown runs when the clock has passed it.
+// oracle wakes up each minute from one time to another and runs a job as cron(8) does: at what the clock shows. A time that
+// the clock shows again is not run again, and a time that it skipped is run when the clock has passed it.
 func oracle(s *times, from, to time.Time) (due []time.Time) {
-	last := wallOf(from.In(s.zone)) // the highest that was shown
+	last := wallOf(from.In(s.zone)) // the latest that the clock has shown
 	matches := func(wall time.Time) bool {
 		return s.on(wall) && s.hours&(1<<wall.Hour()) != 0 && s.minutes&(1<<wall.Minute()) != 0
 	}
 	for at := from.Add(time.Minute); !at.After(to); at = at.Add(time.Minute) {
 		wall := wallOf(at.In(s.zone))
-		run := s.wild && matches(wall)
-		if !s.wild && wall.Sub(last) <= correction+time.Minute {
+		run := s.starred && matches(wall)
+		if !s.starred && wall.Sub(last) <= longestChange+time.Minute {
 			for passed := last.Add(time.Minute); !passed.After(wall); passed = passed.Add(time.Minute) {
 				run = run || matches(passed)
 			}
 		}
-		if !s.wild && wall.Sub(last) > correction+time.Minute {
+		if !s.starred && wall.Sub(last) > longestChange+time.Minute {
 			run = matches(wall)
 		}
 		if run {
@@ -150,7 +150,7 @@ func randomSpec(rng *rand.Rand, near time.Time) string {
 	return strings.Join([]string{pick(minute), pick(hour), pick(day), pick(month), pick(weekday)}, " ")
 }
 
-// What Parse says is what the author of a plugin reads: in our words, and about the field.
+// The author of a plugin reads what Parse says: it is in plain words, and names the field.
 func TestSpecs(t *testing.T) {
 	t.Parallel()
 	for spec, want := range map[string]string{

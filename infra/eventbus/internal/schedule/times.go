@@ -2,30 +2,31 @@ package schedule
 
 import "time"
 
-// times are those that the five fields of a spec name, in a time zone. Where the zone's clocks change they are those of
+// times are the times that the five fields of a spec name, in a time zone. Where the zone's clocks change, they follow
 // cron(8):
 //
-//   - A schedule whose minutes and hours are both given, as in "30 2 * * *", is due once for each of them on each day. In an hour
-//     that clocks repeat it is due the first time; a time that clocks skip is due at the moment of the change. A change of more
-//     than three hours is a correction: what it skips is not due.
-//   - One with a star for its minutes or hours, as in "*/20 * * * *", is due whenever the clock shows such a time: also in the
-//     repeated hour, and not in the skipped one.
+//   - A schedule that gives both its minutes and its hours, as "30 2 * * *" does, is due once for each of these times on each
+//     day. When the clocks repeat an hour, it is due in the first one. When the clocks skip its time, it is due at the moment of
+//     the change, unless the clocks change by more than three hours: that is a correction of the zone, and nothing is made up.
+//   - A schedule with a star for its minutes or its hours, as in "*/20 * * * *", is due whenever the clock shows such a time:
+//     twice in a repeated hour, and never in a skipped one.
 type times struct {
-	// minutes and so on are sets of values: bit n tells that n is one of them.
+	// Each of these is a set: bit n tells that it has the value n.
 	minutes, hours, days, months, weekdays uint64
-	// both tells that day and weekday must be right, since one of them has a star; else one of them must be.
+	// both tells that a day must have the right day of the month and the right weekday, because one of these fields is a star.
+	// Without a star either is enough.
 	both bool
-	// wild tells that minutes or hours have a star.
-	wild bool
-	zone *time.Location
+	// starred tells that minutes or hours have a star.
+	starred bool
+	zone    *time.Location
 }
 
-// correction is the longest change of clocks that is not one.
-const correction = 3 * time.Hour
+// longestChange is how far clocks may go forward for a skipped time to be made up.
+const longestChange = 3 * time.Hour
 
 // Next implements Timetable.
 func (s *times) Next(t time.Time) time.Time {
-	if s.wild {
+	if s.starred {
 		return s.nextShown(t)
 	}
 	for wall := s.nextWall(wallOf(t.In(s.zone))); !wall.IsZero(); wall = s.nextWall(wall) {
@@ -36,8 +37,8 @@ func (s *times) Next(t time.Time) time.Time {
 	return time.Time{}
 }
 
-// nextShown returns the first time after t at which the clock shows a time of s. Between two changes of the clock it runs
-// evenly.
+// nextShown returns the first time after t at which the clock shows a time of s. It searches from one change of the clock
+// to the next, since the clock runs evenly between them.
 func (s *times) nextShown(t time.Time) time.Time {
 	t = t.In(s.zone)
 	for after := wallOf(t); ; {
@@ -62,8 +63,8 @@ func wallOf(t time.Time) time.Time {
 	return t.UTC().Add(time.Duration(offset) * time.Second)
 }
 
-// moment returns when the clock of the zone shows wall for the first time, or when it skips it. It reports false when a
-// correction of the clock skips it.
+// moment returns when the clock of the zone shows wall for the first time, or the moment at which it skips wall. It reports
+// false when the clock skips wall by more than longestChange.
 func (s *times) moment(wall time.Time) (at time.Time, ok bool) {
 	const day = 24 * time.Hour // more than any offset
 	for t := wall.Add(-day).In(s.zone); ; {
@@ -73,19 +74,20 @@ func (s *times) moment(wall time.Time) (at time.Time, ok bool) {
 		switch {
 		case !end.IsZero() && !at.Before(end):
 			t = end
-		case !start.IsZero() && at.Before(start): // neither before the change nor after it
+		case !start.IsZero() && at.Before(start): // the clock shows wall neither before the change nor after it
 			_, before := start.Add(-time.Nanosecond).Zone()
-			return start, time.Duration(offset-before)*time.Second <= correction
+			return start, time.Duration(offset-before)*time.Second <= longestChange
 		default:
 			return at, true
 		}
 	}
 }
 
-// yearsAhead is for how long a time is looked for: 29 February on a given weekday comes every 28 years, or 40 around 2100.
+// yearsAhead is how far the search for the next time goes: 29 February comes on a given weekday every 28 years, or after 40
+// around the year 2100.
 const yearsAhead = 40
 
-// nextWall returns the first time of s after wall, as clocks without changes show it, or the zero time.
+// nextWall returns the first time of s after wall on a clock that never changes, or the zero time when there is none.
 func (s *times) nextWall(wall time.Time) time.Time {
 	wall = wall.Truncate(time.Minute).Add(time.Minute)
 	day := time.Date(wall.Year(), wall.Month(), wall.Day(), 0, 0, 0, 0, time.UTC)
@@ -105,7 +107,7 @@ func (s *times) nextWall(wall time.Time) time.Time {
 	return time.Time{}
 }
 
-// on reports whether a day is one of s.
+// on reports whether s is due on a day.
 func (s *times) on(day time.Time) bool {
 	if s.months&(1<<int(day.Month())) == 0 {
 		return false
