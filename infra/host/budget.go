@@ -9,15 +9,14 @@ import (
 	"plugboard/app"
 )
 
-// grace is how long a function whose context has ended may take to notice.
+// grace is how long a function may go on after its context has ended.
 const grace = time.Second
 
 // ErrAbandoned marks work that did not return in time. Its goroutine is left behind.
 var ErrAbandoned = errors.New("abandoned")
 
-// within runs fn with a context that ends after budget, and returns its error. It does not wait for a fn
-// that goes on regardless: that one is abandoned, a grace period after its context has ended. A panic, or a
-// runtime.Goexit, of fn is an error.
+// within runs fn with a context that ends after budget, and returns its error. When fn goes on although its context has
+// ended, within abandons it after a grace period. A panic or a runtime.Goexit of fn is returned as an error.
 func within(ctx context.Context, budget time.Duration, fn func(context.Context) error) error {
 	limited, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
@@ -45,7 +44,7 @@ func overrun(ctx context.Context, budget time.Duration) error {
 	return fmt.Errorf("did not return within %s, and was %w", budget, ErrAbandoned)
 }
 
-// inTime says so when err came of the budget.
+// inTime adds to err that the budget was used up, if that is why fn failed.
 func inTime(ctx, limited context.Context, budget time.Duration, err error) error {
 	if err != nil && ctx.Err() == nil && limited.Err() != nil {
 		return fmt.Errorf("did not finish within %s: %w", budget, err)

@@ -18,7 +18,7 @@ var (
 	migrationFile = regexp.MustCompile(`^(\d+)_[a-z0-9_]+\.sql$`)
 )
 
-// check finds what is wrong with the list of modules itself.
+// check returns the mistakes in the list of modules itself.
 func (inv *inventory) check() error {
 	return errors.Join(inv.checkPlugins(), inv.checkDomains())
 }
@@ -42,7 +42,7 @@ func (inv *inventory) checkPlugins() error {
 	return errors.Join(problems...)
 }
 
-// checkName holds a plugin's name against its file and its domain.
+// checkName compares the name of a plugin with its file and its domain.
 func (p *plugin) checkName() error {
 	if m := pluginFile.FindStringSubmatch(p.Info.Source); m != nil && p.Info.Name != m[1]+"."+m[2] {
 		return fmt.Errorf("plugin %s (%s) must be named %s.%s, after its domain and file", p.Info.Name, p.Info.Source, m[1], m[2])
@@ -123,8 +123,8 @@ func (d *domain) checkFolder(files fs.FS, dialect string) ([]string, error) {
 	return versions, errors.Join(problems...)
 }
 
-// checkListed finds plugins that booted although the host cannot see them in the list: their domain's
-// migrations would be missed.
+// checkListed returns an error for each plugin that booted and is not in the inventory. The host would miss the
+// migrations of its domain.
 func (inv *inventory) checkListed(booted []app.BootedPlugin) error {
 	listed := make(map[string]bool, len(inv.plugins))
 	for _, p := range inv.plugins {
@@ -140,8 +140,8 @@ func (inv *inventory) checkListed(booted []app.BootedPlugin) error {
 	return errors.Join(problems...)
 }
 
-// checkRegistrations checks together what all plugins registered. Where the graph could not be built, it
-// checks with parts made for the purpose.
+// checkRegistrations checks the registrations of all plugins together. When the graph could not be built, it uses a
+// server and a bus that only check.
 func (a *App) checkRegistrations() []error {
 	var problems []error
 	for _, p := range a.booted {

@@ -11,14 +11,14 @@ import (
 	"plugboard/infra/workpool"
 )
 
-// checkOnlyServer makes a server to check routes with, where the graph has none because it could not be built.
+// checkOnlyServer makes a server that only checks routes. The diagnosis uses it when the graph could not be built.
 func checkOnlyServer(cfg config.Config) *httpserver.Server {
 	return httpserver.New(httpserver.Params{
 		HTTP: cfg.HTTP, Logger: zap.NewNop(), Pool: workpool.New(cfg.Pool, zap.NewNop(), nil),
 	})
 }
 
-// checkOnlyBus makes a bus to check events with, as [checkOnlyServer] does.
+// checkOnlyBus makes a bus that only checks events. The diagnosis uses it when the graph could not be built.
 func checkOnlyBus(cfg config.Config) (*eventbus.Bus, error) {
 	db, err := database.New(cfg.Database, zap.NewNop())
 	if err != nil {

@@ -6,18 +6,19 @@ import (
 	"go.uber.org/zap"
 )
 
-// What of the limit of open files is not for connections.
+// These parts of the limit of open files are kept from connections.
 const (
-	// otherFiles are the standard files, the port, the kernel's queues, an exporter, and plugins' own.
+	// otherFiles are for the standard files, the port, the queues of the kernel, an exporter of traces, and files of
+	// plugins.
 	otherFiles = 16
-	// filesOfReader and filesOfSQLite are those of one SQLite connection, the file and its log, and those of all together.
+	// A SQLite connection has filesOfReader: the file and its log. All connections together have filesOfSQLite more.
 	filesOfReader, filesOfSQLite = 2, 8
-	// fewestConns are accepted however low the limit is.
+	// fewestConns is the least number of connections, however low the limit is.
 	fewestConns = 8
 )
 
-// leaveDescriptors keeps connections from taking the descriptors that the database and the probes need: with none left
-// nothing can be accepted, and a statement that needs a new connection fails.
+// leaveDescriptors limits the connections, so that the database and the probes have descriptors left. Without one, the
+// server accepts no connection, and a statement that needs a new database connection fails.
 func (a *App) leaveDescriptors() {
 	limit, known := openFiles()
 	if !known {
@@ -31,11 +32,11 @@ func (a *App) leaveDescriptors() {
 	}
 }
 
-// databaseFiles is how many descriptors the database needs at its most.
+// databaseFiles is the greatest number of descriptors that the database needs.
 func (a *App) databaseFiles() int {
 	if strings.HasPrefix(a.cfg.Database.URL, "sqlite:") {
 		return filesOfSQLite + filesOfReader*a.cfg.Database.MaxConns
 	}
-	const ownSession = 2 // the lock by which others see that this replica lives, and one to listen on
+	const ownSession = 2 // one for the lock that says "this replica lives", one to listen on
 	return a.cfg.Database.MaxConns + ownSession
 }

@@ -20,9 +20,8 @@ import (
 	"plugboard/infra/workpool"
 )
 
-// diagnosis finds out all that is wrong with a graph that could not be built. Fx stops at the first problem;
-// so the diagnosis validates each plugin by itself, leaves out those that are broken, and builds the
-// rest.
+// diagnosis finds everything that is wrong with a graph that could not be built. Fx stops at the first problem. So the
+// diagnosis validates each plugin by itself, leaves out the broken ones, and builds the rest.
 type diagnosis struct {
 	cfg      config.Config
 	inv      *inventory
@@ -31,8 +30,8 @@ type diagnosis struct {
 	problems []error
 }
 
-// run diagnoses err, with which a was not built, and returns what the plugins registered. A plugin that cannot
-// be constructed is asked too, as a zero value: OnBoot registers methods and does not run them.
+// run finds out why building a failed with err, and returns what the plugins registered. It boots plugins that cannot be
+// constructed as zero values: OnBoot registers methods and does not run them.
 func (d *diagnosis) run(err error, a *App) []app.BootedPlugin {
 	d.broken = map[*plugin]bool{}
 	if d.shapes(err, a.events.failed); len(d.broken) == 0 {
@@ -44,8 +43,8 @@ func (d *diagnosis) run(err error, a *App) []app.BootedPlugin {
 	return d.boot(a)
 }
 
-// shapes takes over the errors that are no failures of the graph: constructors of the wrong shape, fx.Error, and
-// those of invoked functions, which Fx does not name.
+// shapes keeps the errors that come from no missing or failed part: constructors of the wrong shape, fx.Error, and
+// invoked functions, which Fx does not name.
 func (d *diagnosis) shapes(err error, invoked string) {
 	if isGraphError(err) {
 		return
@@ -66,11 +65,11 @@ func (d *diagnosis) shapes(err error, invoked string) {
 	}
 }
 
-// missing validates, without constructing anything, the host's own needs, the modules and each plugin.
+// missing validates the needs of the host, of the modules and of each plugin. It constructs nothing.
 func (d *diagnosis) missing() {
 	if missing := d.missingParts(); len(missing) > 0 {
 		d.problems = append(d.problems, missing...)
-		return // with a part of the host missing, everything else is missing something too
+		return // every plugin would be reported as well
 	}
 	if err := d.validate(fx.Options()); err != nil {
 		d.problems = append(d.problems, errors.New(plainGraphError(err)))
@@ -97,7 +96,7 @@ func (d *diagnosis) validateError() string {
 	return ""
 }
 
-// missingParts names the infrastructure modules that are not listed.
+// missingParts names the infrastructure modules that main.go does not list.
 func (d *diagnosis) missingParts() []error {
 	needs := []struct {
 		part   reflect.Type
@@ -119,7 +118,7 @@ func (d *diagnosis) missingParts() []error {
 	return problems
 }
 
-// missingOf names what p's constructor needs and nothing provides.
+// missingOf names the parameters of p's constructor that nothing provides.
 func (d *diagnosis) missingOf(p *plugin) []error {
 	constructor := reflect.TypeOf(p.Info.Constructor)
 	var problems []error
@@ -136,8 +135,8 @@ func (d *diagnosis) missingOf(p *plugin) []error {
 	return problems
 }
 
-// asking is an option that asks for need in the place of p. Invokes of a module run before those of the
-// modules listed after it, so that it goes first.
+// asking returns an option that asks for need in the place of p. Fx runs the invokes of a module before those of the
+// modules listed after it, so this one runs first.
 func (p *plugin) asking(need reflect.Type) fx.Option {
 	ask := fx.Module(p.Info.Name,
 		fx.Provide(fx.Private,
@@ -152,7 +151,7 @@ func (p *plugin) asking(need reflect.Type) fx.Option {
 	return fx.Module(p.domain.Name, append([]fx.Option{ask}, p.domain.rest...)...)
 }
 
-// validate validates the modules without plugins, with ask before them.
+// validate validates the modules without their plugins; ask comes before them.
 func (d *diagnosis) validate(ask fx.Option) error {
 	everyone := func(*plugin) bool { return true }
 	return fx.ValidateApp(ask, graphOptions(d.cfg), fx.NopLogger,
@@ -161,8 +160,8 @@ func (d *diagnosis) validate(ask fx.Option) error {
 		d.inv.options(everyone), d.extra)
 }
 
-// needsOf lists what one parameter needs: itself, or the fields of a parameter object (fx.In) that are not
-// optional, each as a parameter object of its own.
+// needsOf returns the needs of one parameter: the parameter itself, or each field of a parameter object (fx.In) that is
+// not optional, as a parameter object of its own.
 func needsOf(parameter reflect.Type) []reflect.Type {
 	if !isParameterObject(parameter) {
 		return []reflect.Type{parameter}
@@ -196,8 +195,8 @@ func needing(t reflect.Type) any {
 	return reflect.MakeFunc(f, func([]reflect.Value) []reflect.Value { return nil }).Interface()
 }
 
-// build builds what is not known to be broken, leaving out one plugin after the other whose constructor
-// fails, until the rest can be built.
+// build builds the graph without the broken plugins. When a constructor fails, it leaves its plugin out and builds
+// again, until the rest can be built.
 func (d *diagnosis) build(err error, a *App) {
 	for {
 		if len(d.broken) > 0 {
@@ -238,8 +237,8 @@ func hasConstructor(p *plugin) bool {
 	return t != nil && t.Kind() == reflect.Func && t.NumOut() > 0 && t.Out(0) == p.Info.Type
 }
 
-// boot returns what every plugin registered, in the order of the list; plugins that were not constructed are
-// booted as zero values, unless they panic at that.
+// boot returns what every plugin registered, in the order of the list. A plugin that was not constructed is booted as a
+// zero value; it is left out if that panics.
 func (d *diagnosis) boot(a *App) []app.BootedPlugin {
 	done := map[string]app.BootedPlugin{}
 	if a.registrar != nil {

@@ -10,8 +10,8 @@ import (
 	"plugboard/infra/httpserver"
 )
 
-// serveDocuments has the server show the documents of what is registered. They are made when the first is asked for, so
-// that the start does not wait for them.
+// serveDocuments gives the documents of the API to the server. They are made at the first request for one, so that the
+// start does not wait for them.
 func (a *App) serveDocuments() {
 	if a.parts.Spec == nil {
 		return
@@ -26,7 +26,7 @@ func (a *App) serveDocuments() {
 	}))
 }
 
-// document returns the document that the service was built with, or the one that is right when that is stale.
+// document returns the document that was built in, or one made from the registrations when that is stale.
 func (a *App) document(built []byte) []byte {
 	endpoints, components, err := a.endpoints()
 	if err != nil {

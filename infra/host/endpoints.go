@@ -15,7 +15,7 @@ import (
 	"plugboard/infra/httpserver"
 )
 
-// endpoints describes the endpoints and the types that they name.
+// endpoints describes the endpoints and the types that they refer to.
 func (a *App) endpoints() ([]manifest.Endpoint, manifest.Components, error) {
 	routes, err := a.Routes()
 	if err != nil {
@@ -39,7 +39,7 @@ func (a *App) endpoints() ([]manifest.Endpoint, manifest.Components, error) {
 	return all, manifest.Components{Schemas: components, Forms: set.Forms(), Conflicts: conflicts}, nil
 }
 
-// describeEndpoint describes a route but for its operation's ID, which is told by all together.
+// describeEndpoint describes a route, without the ID of its operation: [nameOperations] needs all endpoints for that.
 func describeEndpoint(set *schema.Set, r httpserver.Route) manifest.Endpoint {
 	o := r.Options
 	e := manifest.Endpoint{
@@ -78,7 +78,8 @@ func deprecationOf(o app.EndpointOptions) *manifest.Deprecation {
 	return d
 }
 
-// withPath returns the parameters of an endpoint with those of its path that nothing describes: a raw endpoint reads them by itself.
+// withPath returns the parameters of an endpoint and adds those of its path that have no description yet: a raw endpoint
+// reads them by itself.
 func withPath(e manifest.Endpoint) []manifest.Parameter {
 	parameters := e.Parameters
 	for _, name := range e.PathParameters() {
@@ -92,8 +93,8 @@ func withPath(e manifest.Endpoint) []manifest.Parameter {
 	return parameters
 }
 
-// nameOperations gives each endpoint the ID of its operation: the plugin's name, with the handler's behind it unless that is Execute,
-// and with method and path behind that where two would be the same, and a number where that is the same too.
+// nameOperations gives each operation its ID. It is the plugin's name, then the handler's unless that is Execute. Where
+// two would be the same, method and path follow, then a number.
 func nameOperations(all []manifest.Endpoint, routes []httpserver.Route) {
 	taken := map[string]bool{}
 	for i := range all {
@@ -114,8 +115,8 @@ func nameOperations(all []manifest.Endpoint, routes []httpserver.Route) {
 
 var noWord = regexp.MustCompile(`\W+`)
 
-// failuresOf returns all failures that a route can answer with: those the plugin declared and those the host adds. That of a
-// body sent to an endpoint which takes none is left out: no caller who reads the documents sends one.
+// failuresOf returns all failures of a route: the plugin declared some, the host adds the others. It leaves out the
+// failure of a body that was sent to an endpoint without one: no reader of the documents sends that.
 func failuresOf(r httpserver.Route) []manifest.Failure {
 	codes := []app.Code{app.Malformed, app.Misdirected, app.Internal, app.Unavailable}
 	add := func(when bool, more ...app.Code) {
@@ -126,7 +127,7 @@ func failuresOf(r httpserver.Route) []manifest.Failure {
 	safe := r.Method == http.MethodGet || r.Method == http.MethodHead
 	add(true, r.Fails...)
 	add(len(r.Options.Guards) > 0, app.Unauthorized, app.Forbidden)
-	add(!safe, app.Forbidden) // a page of another site made the request
+	add(!safe, app.Forbidden) // the request came from a page of another site
 	typed := r.Kind != "raw"
 	add(len(r.Accepts) > 0, app.TooLarge)
 	add(len(r.Accepts) > 0 && typed, app.UnsupportedType)
@@ -152,8 +153,8 @@ func failuresOf(r httpserver.Route) []manifest.Failure {
 	return all
 }
 
-// withRules returns those of the named schemas that have rules, or refer to one that has. The ways through many types that hold each
-// other are too many to look for rules where there are none.
+// withRules returns the named schemas that have rules or refer to one that has. The search for rules then skips all
+// others: types that hold each other have too many ways through them.
 func withRules(components map[string]*manifest.Schema) map[string]*manifest.Schema {
 	ruled := map[string]*manifest.Schema{}
 	var has func(s *manifest.Schema) bool
@@ -171,10 +172,10 @@ func withRules(components map[string]*manifest.Schema) map[string]*manifest.Sche
 	return ruled
 }
 
-// rulesOf collects the rules of an endpoint that no schema says, each with the field that it is about.
+// rulesOf collects the rules of an endpoint that no schema can express, each with the name of its field.
 func rulesOf(e manifest.Endpoint, components map[string]*manifest.Schema) []manifest.Rule {
 	var all []manifest.Rule
-	within := map[string]*bool{} // the named schemas around, and whether they contain themselves
+	within := map[string]*bool{} // the named schemas that are being walked; true for one that contains itself
 	var walk func(s *manifest.Schema, field string)
 	walk = func(s *manifest.Schema, field string) {
 		if s == nil || s.Never {
@@ -212,7 +213,7 @@ func rulesOf(e manifest.Endpoint, components map[string]*manifest.Schema) []mani
 	return slices.Compact(all)
 }
 
-// atAnyDepth says of rules within a field that they hold at any depth of it.
+// atAnyDepth changes the fields of rules within field, so that they hold at any depth.
 func atAnyDepth(rules []manifest.Rule, field string) {
 	for i := range rules {
 		rest := strings.TrimPrefix(strings.TrimPrefix(rules[i].Field, field), ".")

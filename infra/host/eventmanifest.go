@@ -59,8 +59,9 @@ func describePublication(p app.Publication) manifest.Publication {
 	}
 }
 
-// keyFields returns the JSON names of the fields that an event's key is made of: those that change the key when they
-// change alone. Nothing is returned when the key cannot be made of a value that is empty otherwise.
+// keyFields returns the JSON names of the fields that the key of an event consists of. It sets one field of an empty
+// event after the other: a field belongs to the key when the key changes. It returns nothing when an empty event has no
+// key.
 func keyFields(t reflect.Type) []string {
 	zero, ok := keyOf(reflect.New(t).Elem())
 	if !ok {
@@ -81,7 +82,7 @@ func keyFields(t reflect.Type) []string {
 	return names
 }
 
-// keyOf returns the key of an event; a key that cannot be made is none.
+// keyOf returns the key of an event, and false when Key panics.
 func keyOf(event reflect.Value) (key string, ok bool) {
 	defer func() {
 		if recover() != nil {

@@ -11,14 +11,14 @@ import (
 	"plugboard/infra/logging"
 )
 
-// fxEvents receives Fx's events. It needs nothing of the graph, which may be broken, and passes the events on
-// once the graph has a logger.
+// fxEvents keeps the events of Fx until the graph has a logger, and then logs them. It needs no part of the graph, which
+// may be broken.
 type fxEvents struct {
 	mu      sync.Mutex
 	next    fxevent.Logger
 	waiting []fxevent.Event
-	silent  bool // nobody wants to see them
-	// failed says which invoked function returned an error, which Fx's error does not.
+	silent  bool // the logger does not log at debug level
+	// failed names the invoked function that returned an error. The error of Fx does not.
 	failed string
 }
 
@@ -38,7 +38,7 @@ func (e *fxEvents) LogEvent(event fxevent.Event) {
 	}
 }
 
-// passTo has all events, those so far first, logged by logger, if it logs at debug level at all.
+// passTo logs all events, the kept ones first, if logger logs at debug level.
 func (e *fxEvents) passTo(logger *zap.Logger) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -53,8 +53,8 @@ func (e *fxEvents) passTo(logger *zap.Logger) {
 	e.waiting = nil
 }
 
-// traceFile returns the place of the first frame of a trace, whose lines are a function and, below it and indented,
-// file:line.
+// traceFile returns the file and line of the first frame of a trace. Each frame has two lines: the function, then,
+// indented, file:line.
 func traceFile(trace string) string {
 	for line := range strings.Lines(trace) {
 		if file, ok := strings.CutPrefix(line, "\t"); ok {

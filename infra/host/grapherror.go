@@ -10,7 +10,7 @@ import (
 	"go.uber.org/dig"
 )
 
-// Fx's errors have no exported structure but their text, of which these are the parts.
+// Errors of Fx export nothing but their text. These are the parts of that text.
 var (
 	digFunction = `"([^"]*)"\.(\S+) \((.*?:\d+)\)`
 	missing     = regexp.MustCompile(`missing dependencies for function ` + digFunction + `: missing types?: (.*)$`)
@@ -22,7 +22,7 @@ var (
 	twice       = regexp.MustCompile(`cannot provide ` + `function ` + digFunction + `: cannot provide (\S+) from .*: already provided by ` + digFunction)
 )
 
-// asker is the function that [needing] makes, as Fx names it.
+// asker is the name that Fx gives to a function made by [needing].
 const asker = "makeFuncStub"
 
 func isGraphError(err error) bool {
@@ -30,7 +30,7 @@ func isGraphError(err error) bool {
 	return errors.As(err, &d) || strings.Contains(err.Error(), "fx.Provide") || errors.As(err, &dig.PanicError{})
 }
 
-// plainGraphError says in plain words what is wrong with a graph.
+// plainGraphError translates an error of Fx into plain words.
 func plainGraphError(err error) string {
 	text := err.Error()
 	if m := panicked.FindStringSubmatch(text); m != nil {
@@ -79,7 +79,7 @@ func plainCycle(path string) string {
 	return b.String()
 }
 
-// result returns what a constructor makes: of "func(*a.A) *b.B" or "func(*a.A) (*b.B, error)", "*b.B".
+// result returns what a constructor makes: "*b.B" for "func(*a.A) *b.B" and for "func(*a.A) (*b.B, error)".
 func result(signature string) string {
 	depth := 0
 	for i, r := range strings.TrimPrefix(signature, "func") {
@@ -111,9 +111,9 @@ func plainMissing(list string) string {
 	return strings.Join(needs, "; and ")
 }
 
-// unmet tells why a function made by [needing] did not get what it asks for: "*foo.Bar, which nothing
-// provides; …". It reports false when err, which may be nil, is about something else. The error of the same
-// function asking in the root has the better suggestions, since Fx looks for them where it is asked.
+// unmet says why a function made by [needing] did not get its parameter: "*foo.Bar, which nothing provides; …". It
+// returns false when err is nil or about something else. inRoot is the error of the same function in the root: Fx
+// suggests only what can be seen from where it is asked, so that error has the better suggestions.
 func unmet(err, inRoot error) (string, bool) {
 	if err == nil || !strings.Contains(err.Error(), asker) {
 		return "", false
@@ -135,7 +135,7 @@ func unmet(err, inRoot error) (string, bool) {
 	return plainMissing(m[4]), true
 }
 
-// built is the first type on the way to what is missing.
+// built matches the first type that Fx tried to build on the way to the missing one.
 var built = regexp.MustCompile(`failed to build (\S+):`)
 
 // missingDirectly reports whether err says that nothing provides t itself.

@@ -10,23 +10,22 @@ import (
 	"go.uber.org/fx"
 )
 
-// hook is one hook that somebody appended to the lifecycle.
+// hook is a hook of the lifecycle.
 type hook struct {
 	fx.Hook
-	// name says whose it is: `hook of products.NewCache (file.go:12)`.
+	// name says who appended it: `hook of products.NewCache (file.go:12)`.
 	name string
 }
 
-// hookList stands in for Fx's lifecycle: it collects hooks, which the host runs itself, each with a budget of
-// its own. Fx would give all of them one, skip the rest after an overrun, and let a panic end the
-// process.
+// hookList replaces the lifecycle of Fx. The host runs the hooks in it itself, each within a budget of its own. Fx would
+// give all of them one budget, skip the rest when it is overrun, and let a panic end the process.
 type hookList struct {
 	mu     sync.Mutex
 	hooks  []hook
 	closed bool
 }
 
-// Append implements fx.Lifecycle. It panics once the start has begun: the hook would not be run.
+// Append implements fx.Lifecycle. It panics once the start has begun, since the host would not run the hook any more.
 func (l *hookList) Append(h fx.Hook) {
 	owner := hookOwner(h)
 	l.mu.Lock()
@@ -37,7 +36,7 @@ func (l *hookList) Append(h fx.Hook) {
 	l.hooks = append(l.hooks, hook{Hook: h, name: "hook of " + owner})
 }
 
-// close returns the hooks, of which there will be no more.
+// close returns the hooks. No more can be appended then.
 func (l *hookList) close() []hook {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -45,8 +44,8 @@ func (l *hookList) close() []hook {
 	return l.hooks
 }
 
-// hookOwner names the function that appended h; for a hook that Fx appends for an annotated constructor, the
-// hook's own function.
+// hookOwner names the function that appended h. When Fx appended it for an annotated constructor, it names the hook's
+// own function.
 func hookOwner(h fx.Hook) string {
 	const skip, depth = 3, 1 // runtime.Callers, hookOwner and Append
 	pcs := make([]uintptr, depth)

@@ -38,8 +38,8 @@ type App struct {
 	done       chan struct{}
 	askForEnd  func()         // closes done, once
 	stopping   chan struct{}  // closed when the stop begins
-	background sync.WaitGroup // watches the server
-	failed     atomic.Bool    // the server ended by itself
+	background sync.WaitGroup // goroutines of the host: one watches the server
+	failed     atomic.Bool    // the server failed
 
 	mu      sync.Mutex // serialises Start and Stop
 	state   state
@@ -54,7 +54,7 @@ const (
 	over
 )
 
-// parts are what the host needs of the graph.
+// parts are the parts of the graph that the host uses.
 type parts struct {
 	fx.In
 
@@ -74,7 +74,8 @@ type options struct {
 	problems []error
 }
 
-// With adds options to the graph beside the modules. They are not looked into; tests use it to replace parts.
+// With adds options to the graph, beside the modules. The host does not look into them for domains and plugins. Tests
+// use it to replace parts.
 func With(extra ...fx.Option) Option {
 	return func(o *options) { o.extra = append(o.extra, extra...) }
 }
@@ -116,8 +117,8 @@ func New(cfg config.Config, modules fx.Option, opts ...Option) (*App, error) {
 	return a, nil
 }
 
-// assemble builds the graph; a.fx.Err tells how it went. What the host needs is built first, so that hooks of
-// plugins' own parts come after it.
+// assemble builds the graph; a.fx.Err returns its error. The host's own parts are built first, so that the hooks of
+// plugins come after theirs.
 func assemble(cfg config.Config, modules fx.Option) *App {
 	a := &App{cfg: cfg, hooks: &hookList{}, events: &fxEvents{}, done: make(chan struct{}), stopping: make(chan struct{})}
 	a.askForEnd = sync.OnceFunc(func() { close(a.done) })
@@ -126,16 +127,16 @@ func assemble(cfg config.Config, modules fx.Option) *App {
 		fx.Module("host", fx.Invoke(a.take, a.events.passTo)),
 		graphOptions(cfg),
 		fx.Provide(func() *app.Registrar { return a.registrar }),
-		fx.Logger(log.New(io.Discard, "", 0)), // what Fx writes when a cycle keeps it from making a logger
+		fx.Logger(log.New(io.Discard, "", 0)), // Fx writes here when a cycle keeps it from making a logger
 		fx.WithLogger(func() fxevent.Logger { return a.events }),
 		fx.Decorate(a.ownLifecycle, func(fx.Shutdowner) fx.Shutdowner { return shutdowner(a.askForEnd) }),
 		modules,
-		fx.Invoke(func(fx.Lifecycle) {}), // even when nobody else asks for it
+		fx.Invoke(func(fx.Lifecycle) {}), // Fx decorates it only when somebody asks for it
 	)
 	return a
 }
 
-// graphOptions is what the host adds to every graph.
+// graphOptions are the options that the host adds to every graph.
 func graphOptions(cfg config.Config) fx.Option {
 	const never = 1000 * time.Hour // Fx's own timeouts must not cut short the phases' budgets
 	return fx.Options(
@@ -147,24 +148,24 @@ func graphOptions(cfg config.Config) fx.Option {
 	)
 }
 
-// take keeps what the host needs of the graph, and makes the registrar: before the first plugin asks for it,
-// since the invokes of the first module listed run first. The registrar is no constructor with parameters:
-// each plugin has a *zap.Logger of its own that is made of it, and the logger of the whole graph is a parameter of
-// what the registrar needs, which dig, looking from the plugin's scope, would take for a cycle.
+// take keeps the host's parts and makes the registrar. The invokes of the first module run first, so the registrar is
+// there before a plugin asks for it. It is not made by a constructor with parameters: it needs the logger of the whole
+// graph, and each plugin gets a logger of its own, made by the registrar; to dig, which looks from the plugin's scope,
+// that is a cycle.
 func (a *App) take(p parts) {
 	a.parts = p
 	a.registrar = app.NewRegistrar(p.Bus.For, p.Logger)
 }
 
-// ownLifecycle puts the host's list in the place of Fx's lifecycle, in which the host has the one hook that
+// ownLifecycle replaces the lifecycle of Fx by the host's list of hooks. In the lifecycle of Fx is one hook alone, which
 // carries out the phases.
 func (a *App) ownLifecycle(fxs fx.Lifecycle) fx.Lifecycle {
 	fxs.Append(fx.Hook{OnStart: a.onStart, OnStop: a.onStop})
 	return a.hooks
 }
 
-// callerKey carries the caller's context through Fx, which would otherwise return when it is done, while
-// the phases are still being undone.
+// callerKey carries the caller's context through Fx. If Fx saw that context end, it would return while the phases are
+// still being undone.
 type callerKey struct{}
 
 func withCaller(ctx context.Context) context.Context {
@@ -178,9 +179,9 @@ func callerOf(ctx context.Context) context.Context {
 	return ctx
 }
 
-// Start starts the application; see the package's documentation for the phases. It returns when the
-// application is ready, or when what was started has been undone; the error names the phase. When ctx is
-// done during the start, the start is undone too. An application starts once.
+// Start starts the application; the package's documentation lists the phases. It returns when the application is ready,
+// or when a failed start has been undone; the error names the phase. When ctx ends during the start, the start is undone
+// too. An application starts once.
 func (a *App) Start(ctx context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -195,9 +196,8 @@ func (a *App) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop stops the application within the budgets of its settings, however long ctx lasts; when ctx is done,
-// what remains is hurried. The error joins what did not stop as it should. Stop without Start, after a
-// failed one, and a second Stop do nothing.
+// Stop stops the application within the budgets of its settings. When ctx ends, the rest of the stop is hurried. The
+// error joins the failures of all phases. Stop does nothing without a start, after a failed start, and the second time.
 func (a *App) Stop(ctx context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -208,11 +208,11 @@ func (a *App) Stop(ctx context.Context) error {
 	return a.fx.Stop(withCaller(ctx))
 }
 
-// Done is closed when a part of the application asks for its end, with fx.Shutdowner or because the server
-// cannot go on. Whoever runs the application then stops it.
+// Done is closed when the application should end: a part asked for it with fx.Shutdowner, or the server failed. The
+// caller of Start then calls Stop.
 func (a *App) Done() <-chan struct{} { return a.done }
 
-// Failed reports whether the server ended by itself.
+// Failed reports whether the server failed while the application ran.
 func (a *App) Failed() bool { return a.failed.Load() }
 
 // Documented reports whether the application has a document of its API.
@@ -281,14 +281,14 @@ func (a *App) mountEndpoints() error {
 }
 
 func endpointsOf(plugins []app.BootedPlugin) []app.Endpoint {
-	all := make([]app.Endpoint, 0, len(plugins)) // many have one
+	all := make([]app.Endpoint, 0, len(plugins)) // most plugins have one
 	for _, p := range plugins {
 		all = append(all, p.Boot.Endpoints()...)
 	}
 	return all
 }
 
-// shutdowner stands in for Fx's: what it closes is [App.Done].
+// shutdowner replaces the fx.Shutdowner of Fx: it closes [App.Done].
 type shutdowner func()
 
 // Shutdown implements fx.Shutdowner. Its options have no effect: the exit code tells how the stop went.

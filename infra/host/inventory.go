@@ -9,8 +9,8 @@ import (
 	"plugboard/app"
 )
 
-// inventory is what the listed modules consist of, as far as one can look into them: fx.Options, domains and
-// plugins. Anything else is an fx.Option like any other.
+// inventory holds the domains and plugins among the listed modules. It looks into fx.Options; it keeps any other
+// fx.Option as it is.
 type inventory struct {
 	domains []*domain
 	plugins []*plugin
@@ -33,14 +33,14 @@ type plugin struct {
 	domain *domain
 }
 
-// takeInventory looks into modules.
+// takeInventory collects the domains and plugins of modules.
 func takeInventory(modules fx.Option) *inventory {
 	inv := &inventory{}
 	inv.add(modules, nil)
 	return inv
 }
 
-// add notes one option, which is a part of d unless d is nil.
+// add adds one option; it is a part of d unless d is nil.
 func (inv *inventory) add(option fx.Option, d *domain) {
 	switch o := option.(type) {
 	case app.DomainModule:
@@ -94,7 +94,7 @@ func (inv *inventory) addRest(option fx.Option, d *domain) {
 	inv.rest = append(inv.rest, option)
 }
 
-// addGroup looks into what fx.Options returns, an unexported slice of options.
+// addGroup adds the parts of an fx.Options, which is an unexported slice of options.
 func (inv *inventory) addGroup(option fx.Option, d *domain) bool {
 	v := reflect.ValueOf(option)
 	if v.Kind() != reflect.Slice || v.Type().Elem() != reflect.TypeFor[fx.Option]() {
@@ -107,7 +107,7 @@ func (inv *inventory) addGroup(option fx.Option, d *domain) bool {
 	return true
 }
 
-// options puts the modules together again, without the plugins that leave picks.
+// options returns the modules as options again, without the plugins that leave selects.
 func (inv *inventory) options(leave func(*plugin) bool) fx.Option {
 	all := append([]fx.Option(nil), inv.rest...)
 	for _, d := range inv.domains {

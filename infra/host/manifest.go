@@ -11,7 +11,7 @@ import (
 	"plugboard/infra/host/schema"
 )
 
-// Manifest tells all that is known of the application before it starts, but for settings and commands.
+// Manifest describes the application before its start. The settings and commands are missing: package cli adds them.
 func (a *App) Manifest() (manifest.Service, error) {
 	endpoints, components, err := a.endpoints()
 	if err != nil {
@@ -94,7 +94,7 @@ func membersOf(t reflect.Type) []manifest.Member {
 	return all
 }
 
-// deadLetter is what the host itself publishes.
+// deadLetter describes the event that the host itself publishes.
 func deadLetter() manifest.Payload { return payloadOf(reflect.TypeFor[app.DeadLetter]()) }
 
 func constructorNeeds(p app.PluginInfo) []reflect.Type {

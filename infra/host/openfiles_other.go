@@ -2,5 +2,5 @@
 
 package host
 
-// openFiles knows of no limit here.
+// openFiles returns false: this system has no such limit.
 func openFiles() (limit int, known bool) { return 0, false }

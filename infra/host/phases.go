@@ -13,20 +13,20 @@ import (
 	"plugboard/infra/database"
 )
 
-// phase is one part of the start, with what undoes it. Either function may be nil.
+// phase is one part of the start, with its counterpart of the stop. Either function may be nil.
 type phase struct {
-	// name reads on from "start: " and "stop: ".
+	// name follows "start: ", stopName follows "stop: ".
 	name        string
 	start       func(context.Context) error
 	startBudget time.Duration
 	stopName    string
 	stop        func(context.Context) error
 	stopBudget  time.Duration
-	// own marks the host's own parts, which are undone even when their start failed half-way.
+	// own marks the parts of the host. They are stopped even when their start failed half-way.
 	own bool
 }
 
-// phases lists the phases of the start in order. The stop is their reverse.
+// phases returns the phases in the order of the start. The stop goes through them in reverse.
 func (a *App) phases() []phase {
 	all := []phase{a.listening(), a.opening(), a.migrating()}
 	for _, h := range a.hooks.close() {
@@ -118,7 +118,7 @@ func (a *App) serving() phase {
 			close(a.stopping)
 			a.background.Wait()
 			err := a.parts.Server.Shutdown(ctx)
-			if err != nil { // what did not end in its time is told so while the database is still open
+			if err != nil { // requests that are still running see their context end while the database is open
 				err = errors.Join(err, a.parts.Server.Close())
 			}
 			return err
@@ -126,7 +126,8 @@ func (a *App) serving() phase {
 	}
 }
 
-// watchServer asks for the application's end when the server cannot go on, until the application stops anyhow.
+// watchServer waits until the application stops. When the server fails before that, it asks for the end of the
+// application.
 func (a *App) watchServer() {
 	select {
 	case err := <-a.parts.Server.Failed():
@@ -137,8 +138,8 @@ func (a *App) watchServer() {
 	}
 }
 
-// ready is the last step and its undoing the first: to leave the load balancer's list and say so, for the
-// drain delay.
+// ready is the last phase of the start. Its counterpart comes first in the stop: the service says for the drain delay
+// that it is not ready, so that load balancers take it off their lists.
 func (a *App) ready() phase {
 	return phase{
 		name: "become ready", startBudget: a.cfg.Lifecycle.HookTimeout,
@@ -150,19 +151,19 @@ func (a *App) ready() phase {
 		stopName: "announce the stop", stopBudget: a.cfg.Lifecycle.DrainDelay + a.cfg.Lifecycle.StopTimeout,
 		stop: func(ctx context.Context) error {
 			a.parts.Server.Drain()
-			app.Sleep(ctx, a.cfg.Lifecycle.DrainDelay) // whoever hurries the stop has no use for the rest
+			app.Sleep(ctx, a.cfg.Lifecycle.DrainDelay) // cut short when the stop is hurried
 			return nil
 		},
 	}
 }
 
-// claiming returns nil while events are claimed.
+// claiming returns nil while the event bus claims events.
 func (a *App) claiming(context.Context) error { return a.parts.Bus.Claiming() }
 
-// ErrNotUndone says that a failed start left something behind.
+// ErrNotUndone marks the error of a failed start that left something behind.
 var ErrNotUndone = errors.New("what was started could not be undone")
 
-// onStart is the OnStart hook in which the registrations take effect and the phases start.
+// onStart is the one OnStart hook of Fx. It mounts the endpoints and starts the phases.
 func (a *App) onStart(ctx context.Context) error {
 	ctx = callerOf(ctx)
 	if err := a.mount(); err != nil {
@@ -196,10 +197,10 @@ func (a *App) startPhase(ctx context.Context, s phase) error {
 	return err
 }
 
-// onStop is the OnStop hook.
+// onStop is the one OnStop hook of Fx.
 func (a *App) onStop(ctx context.Context) error { return a.undo(callerOf(ctx)) }
 
-// undo stops what was started, in reverse. Every phase is stopped, however those before it went.
+// undo stops the started phases in reverse. It goes on when one fails.
 func (a *App) undo(ctx context.Context) error {
 	var problems []error
 	for _, s := range slices.Backward(a.started) {
@@ -218,7 +219,7 @@ func (a *App) undo(ctx context.Context) error {
 	return errors.Join(problems...)
 }
 
-// reportPanic logs the stack of a panic, which the error does not show.
+// reportPanic logs the stack of a panic, since the text of the error does not have it.
 func (a *App) reportPanic(name string, err error) error {
 	if p, ok := errors.AsType[*app.PanicError](err); ok {
 		a.parts.Logger.Error(name+" panicked", zap.Any("panic", p.Value), zap.ByteString("stack", p.Stack))

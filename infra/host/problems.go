@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Problems is the error of an application that cannot be put together: everything that is wrong with it.
+// Problems is the error of an application that cannot be put together: it lists every mistake.
 type Problems []error
 
 // Error returns a numbered list, with files named from the module's root.
@@ -61,7 +61,8 @@ func flatten(errs []error) []error {
 	return all
 }
 
-// isJoined reports whether err itself, not what it wraps, is made of several errors and adds no text to them.
+// isJoined reports whether err is made of several errors and adds no text to them. It looks at err alone, not at what
+// err wraps.
 func isJoined(err error, joined *interface{ Unwrap() []error }) bool {
 	var ok bool
 	*joined, ok = err.(interface{ Unwrap() []error })
@@ -74,8 +75,8 @@ func isJoined(err error, joined *interface{ Unwrap() []error }) bool {
 	return err.Error() == errors.Join((*joined).Unwrap()...).Error()
 }
 
-// sourceFile matches a Go file below the module's root, as the compiler recorded it: an absolute path, or with
-// -trimpath one that starts with the module's name.
+// sourceFile matches the name of a Go file of this module as the compiler recorded it. With -trimpath the name begins
+// with the module's name, otherwise it is an absolute path.
 var sourceFile = regexp.MustCompile(regexp.QuoteMeta(moduleRoot()) + `/([\w./-]+\.go:\d+)`)
 
 func moduleRoot() string {
@@ -83,5 +84,5 @@ func moduleRoot() string {
 	return strings.TrimSuffix(filepath.ToSlash(file), "/infra/host/problems.go")
 }
 
-// FromRoot shortens the names of this module's files in text.
+// FromRoot shortens the names of this module's files in text: they begin at the module's root.
 func FromRoot(text string) string { return sourceFile.ReplaceAllString(text, "$1") }

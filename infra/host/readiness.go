@@ -7,18 +7,18 @@ import (
 	"go.uber.org/zap"
 )
 
-// readiness is what /readyz is told: whether all that the service needs is fit for requests.
+// readiness answers /readyz: it checks the parts that requests need.
 type readiness struct {
 	logger *zap.Logger
-	// checks are asked in this order; the first that fails is why the service is not ready.
+	// checks run in this order. The first error is the answer.
 	checks []func(context.Context) error
 
 	mu sync.Mutex
-	// told says that the service was logged as not ready.
+	// told is true after the service was logged as not ready.
 	told bool
 }
 
-// check asks all, and logs when the service stops being ready, and when it is so again.
+// check runs the checks. It logs when the service stops being ready, and when it is ready again.
 func (r *readiness) check(ctx context.Context) error {
 	var err error
 	for _, check := range r.checks {
@@ -26,7 +26,7 @@ func (r *readiness) check(ctx context.Context) error {
 			break
 		}
 	}
-	if ctx.Err() == nil { // else the caller has given up, which says nothing of the service
+	if ctx.Err() == nil { // otherwise the caller has given up, and the error is not the service's
 		r.tell(err)
 	}
 	return err

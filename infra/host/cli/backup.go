@@ -11,7 +11,7 @@ import (
 	"plugboard/infra/host"
 )
 
-// progressEvery is how often a command that takes long tells how far it is.
+// progressEvery is how often a long command prints its progress.
 const progressEvery = time.Second
 
 func (c *Commands) backupCommand() *cobra.Command {
@@ -30,7 +30,7 @@ A Postgres database is copied by pg_dump. docs/operating.md tells how to restore
 				return err
 			}
 			if a.DB().Dialect() != database.SQLite {
-				return database.ErrNoBackup // without a connection, which it needs not
+				return database.ErrNoBackup // no connection is needed to say so
 			}
 			return c.BesideService(cmd.Context(), func(ctx context.Context, a *host.App) error { return c.backup(ctx, a, args[0]) })
 		}),
@@ -43,7 +43,7 @@ func (c *Commands) backup(ctx context.Context, a *host.App, to string) error {
 	size, err := a.DB().Backup(ctx, to, func(done, total int64) {
 		if time.Since(told) >= progressEvery {
 			told = time.Now()
-			_, _ = fmt.Fprintf(c.stderr, "copied %s of %s\n", megabytes(done), megabytes(total)) // who cannot read it waits
+			_, _ = fmt.Fprintf(c.stderr, "copied %s of %s\n", megabytes(done), megabytes(total)) // progress is not worth failing for
 		}
 	})
 	if err != nil {

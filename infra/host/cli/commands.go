@@ -14,14 +14,15 @@ import (
 	"plugboard/infra/host"
 )
 
-// Commands is what the binary's commands work with. A command added by [WithCommand] gets it too.
+// Commands holds what every command needs: the settings, the modules, the output. A command added by [WithCommand] gets
+// it too.
 type Commands struct {
 	environ        []string
 	stdout, stderr io.Writer
 	modules        fx.Option
 	added          []func(*Commands) *cobra.Command
 	terminal       io.Reader
-	loggers        []*zap.Logger // of the applications that were put together
+	loggers        []*zap.Logger // of the applications that New returned
 }
 
 // Option changes the command line.
@@ -32,12 +33,12 @@ func WithCommand(command func(*Commands) *cobra.Command) Option {
 	return func(c *Commands) { c.added = append(c.added, command) }
 }
 
-// WithTerminal has commands ask their questions of in, as of somebody at a terminal. Without it they ask when the
-// standard input is a terminal, and refuse to go on otherwise.
+// WithTerminal lets commands ask their questions and read the answers from in. Without it they ask only when the
+// standard input is a terminal, and otherwise fail.
 func WithTerminal(in io.Reader) Option { return func(c *Commands) { c.terminal = in } }
 
-// New puts the application together, with the settings of the environment. Problems of the settings and of the
-// wiring are reported together.
+// New puts the application together with the settings of the environment. The error has the problems of the settings and
+// of the wiring.
 func (c *Commands) New(opts ...host.Option) (*host.App, error) {
 	cfg, err := config.Load(c.environ)
 	a, err := host.New(cfg, c.modules, append(opts, host.WithProblem(err))...)
@@ -47,21 +48,20 @@ func (c *Commands) New(opts ...host.Option) (*host.App, error) {
 	return a, err
 }
 
-// flushLogs waits until what was logged is written, two seconds at most: the process ends next.
+// flushLogs waits until the logged records are written, for two seconds at most. The process ends next.
 func (c *Commands) flushLogs() {
 	for _, logger := range c.loggers {
 		_ = logger.Sync() // there is nowhere to report to
 	}
 }
 
-// WithDatabase puts the application together, opens its database alone, runs fn, and closes it. Nothing is
-// migrated. On SQLite it fails while the service runs, to which the file belongs.
+// WithDatabase puts the application together, opens its database and nothing else, runs fn, and closes the database. It
+// migrates nothing. On SQLite it fails while the service runs, since the file belongs to one process.
 func (c *Commands) WithDatabase(ctx context.Context, fn func(ctx context.Context, a *host.App) error) error {
 	return c.withDatabase(ctx, (*database.DB).Open, fn)
 }
 
-// BesideService is [Commands.WithDatabase] for commands that work while the service runs, as described at
-// database.DB.OpenShared.
+// BesideService is [Commands.WithDatabase] for commands that work while the service runs; see database.DB.OpenShared.
 func (c *Commands) BesideService(ctx context.Context, fn func(ctx context.Context, a *host.App) error) error {
 	return c.withDatabase(ctx, (*database.DB).OpenShared, fn)
 }
@@ -84,7 +84,8 @@ func (c *Commands) withDatabase(ctx context.Context, open func(*database.DB, con
 	return fn(ctx, a)
 }
 
-// Command makes run a command that exits with [ExitFailed] when it fails, as every command should.
+// Command makes a cobra function of run: the process exits with [ExitFailed] when run fails. Every command should use
+// it.
 func Command(run func(cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := run(cmd, args); err != nil {
@@ -143,7 +144,7 @@ its routes and its events. It opens no port, no file and no connection.`,
 		Args: noArguments,
 		RunE: Command(func(*cobra.Command, []string) error {
 			if show {
-				settings, _ := config.List(c.environ) // its problems are among those of New
+				settings, _ := config.List(c.environ) // New reports its problems
 				if err := config.Print(c.stdout, settings); err != nil {
 					return fmt.Errorf("print settings: %w", err)
 				}

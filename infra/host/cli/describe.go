@@ -39,7 +39,7 @@ It opens no port, no file and no connection.`,
 	}
 }
 
-// commandsOf lists the commands that do something, with those below them.
+// commandsOf lists the commands below cmd that do something themselves.
 func commandsOf(cmd *cobra.Command) []manifest.Command {
 	var all []manifest.Command
 	for _, sub := range cmd.Commands() {

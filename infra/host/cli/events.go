@@ -19,12 +19,12 @@ import (
 	"plugboard/infra/host"
 )
 
-// eventsUsage are the flags that the commands under "events" share.
+// eventsUsage holds the flags of the commands under "events".
 type eventsUsage struct {
 	filter eventbus.Filter
 	all    bool
 	asJSON bool
-	// pending selects what waits instead of what is dead.
+	// pending selects pending deliveries instead of dead ones.
 	pending bool
 	yes     bool
 	limit   int
@@ -211,7 +211,7 @@ func (c *Commands) eventsActionsCommand() *cobra.Command {
 	return cmd
 }
 
-// withAdmin makes a command of run, which works on the service's database beside the service.
+// withAdmin makes a cobra function of run, which gets the administration of events. The service may run meanwhile.
 func (c *Commands) withAdmin(run func(ctx context.Context, admin *eventbus.Admin, args []string) error) func(*cobra.Command, []string) error {
 	return Command(func(cmd *cobra.Command, args []string) error {
 		return c.BesideService(cmd.Context(), func(ctx context.Context, a *host.App) error {
@@ -223,8 +223,8 @@ func (c *Commands) withAdmin(run func(ctx context.Context, admin *eventbus.Admin
 	})
 }
 
-// checkEventTables returns an error that says what to do when the database lacks tables of the event bus, as this version
-// has them.
+// checkEventTables returns an error when the database lacks tables of the event bus as this version needs them; the
+// error says what to do.
 func checkEventTables(ctx context.Context, a *host.App) error {
 	states, err := a.DB().MigrationStatus(ctx, []database.MigrationSet{a.Bus().Migrations()})
 	if err != nil {
@@ -247,7 +247,7 @@ func checkEventTables(ctx context.Context, a *host.App) error {
 	}
 }
 
-// actor names who runs the command, as user@host.
+// actor returns who runs the command, as user@host. It is recorded with each change.
 func actor() string {
 	name := "uid " + strconv.Itoa(os.Getuid())
 	if u, err := user.Current(); err == nil {
@@ -260,10 +260,10 @@ func actor() string {
 	return name + "@" + host
 }
 
-// errNotConfirmed is the error of a command that was answered no.
+// errNotConfirmed is returned when the answer to a question was no.
 var errNotConfirmed = errors.New("nothing was changed")
 
-// confirm asks the question, unless yes was given.
+// confirm asks the question unless yes is true, and returns nil for a yes.
 func (c *Commands) confirm(ctx context.Context, yes bool, question string) error {
 	if yes {
 		return nil
@@ -275,10 +275,10 @@ func (c *Commands) confirm(ctx context.Context, yes bool, question string) error
 	if in == nil {
 		return fmt.Errorf("%s there is no terminal to ask at; give --yes", question)
 	}
-	_, _ = fmt.Fprintf(c.stderr, "%s [y/N] ", question) // who cannot read it will not say yes
+	_, _ = fmt.Fprintf(c.stderr, "%s [y/N] ", question) // without the question there will be no yes
 	answer := make(chan string, 1)
 	go func() { // reading from a terminal cannot be cancelled; the process ends without waiting for it
-		line, _ := bufio.NewReader(in).ReadString('\n') // its end is a no
+		line, _ := bufio.NewReader(in).ReadString('\n') // an input that ends means no
 		answer <- line
 	}()
 	select {

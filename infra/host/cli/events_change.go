@@ -30,7 +30,7 @@ it does, unless --yes is given.`,
 	})
 }
 
-// change is what "events replay" and "events discard" differ in.
+// change describes "events replay" or "events discard".
 type change struct {
 	verb, done, short, long string
 	apply                   func(*eventbus.Admin, context.Context, eventbus.Filter) (int, error)
@@ -64,7 +64,7 @@ func (c *Commands) eventsChangeCommand(ch change) *cobra.Command {
 			}
 			n, err = ch.apply(admin, ctx, u.filter)
 			if n > 0 || err == nil {
-				_, _ = fmt.Fprintf(c.stdout, "%s %s\n", ch.done, deliveries(n, "")) // err tells more
+				_, _ = fmt.Fprintf(c.stdout, "%s %s\n", ch.done, deliveries(n, "")) // err says what is missing
 			}
 			return err
 		}),
@@ -78,7 +78,7 @@ func (c *Commands) eventsChangeCommand(ch change) *cobra.Command {
 	return cmd
 }
 
-// selection takes one event's id, or flags that select.
+// selection is the Args of a command that changes deliveries: it takes the id of an event, or flags that select.
 func (u *eventsUsage) selection(cmd *cobra.Command, args []string) error {
 	if err := oneArgument(cmd, args); err != nil {
 		return err

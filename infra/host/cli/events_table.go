@@ -13,7 +13,7 @@ import (
 	"plugboard/infra/eventbus"
 )
 
-// listed is a list as JSON: never null.
+// listed returns an empty list for nil, so that JSON has [] and not null.
 func listed[T any](list []T) []T {
 	if list == nil {
 		return []T{}
@@ -30,7 +30,7 @@ func (c *Commands) printDeliveries(deliveries []eventbus.DeliveryInfo, asJSON bo
 	})
 }
 
-// stateOf words the state of a delivery.
+// stateOf returns the state of a delivery in words.
 func stateOf(d eventbus.DeliveryInfo) string {
 	if d.ParkedUntil.IsZero() {
 		return d.State
@@ -38,7 +38,7 @@ func stateOf(d eventbus.DeliveryInfo) string {
 	return "parked until " + at(d.ParkedUntil)
 }
 
-// pendingOf words how much waits for a subscription.
+// pendingOf returns the number of pending deliveries in words.
 func pendingOf(s eventbus.SubscriptionInfo) string {
 	if s.Parked == 0 {
 		return fmt.Sprint(s.Pending)
@@ -59,7 +59,7 @@ func (c *Commands) printSubscriptions(subscriptions []eventbus.SubscriptionInfo,
 	})
 }
 
-// runningOf prints how many deliveries a process is at work on, and since when on the one it claimed first.
+// runningOf returns the number of running deliveries, and since when the oldest runs.
 func runningOf(s eventbus.SubscriptionInfo) string {
 	if s.Running == 0 {
 		return "0"
@@ -76,7 +76,7 @@ func (c *Commands) printActions(actions []eventbus.Action, asJSON bool) error {
 	})
 }
 
-// printEvent prints an event and what became of it.
+// printEvent prints an event, its deliveries that are not done, and the actions on it.
 func (c *Commands) printEvent(e eventbus.EventInfo, asJSON bool) error {
 	e.Deliveries, e.Actions = listed(e.Deliveries), listed(e.Actions)
 	if asJSON {
@@ -120,7 +120,8 @@ func row(cells ...string) string {
 	return strings.Join(cells, "\t")
 }
 
-// visible replaces what would break a table or command a terminal: keys, headers and errors are not the operator's.
+// visible replaces characters that break a table or control a terminal: plugins and their callers chose the keys,
+// headers and errors.
 func visible(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
@@ -138,7 +139,7 @@ func at(t time.Time) string {
 	return t.UTC().Format("2006-01-02T15:04:05Z")
 }
 
-// briefLength is the most of a text that a table shows, in characters.
+// briefLength is how many characters of a text a table shows.
 const briefLength = 60
 
 func brief(text string) string {

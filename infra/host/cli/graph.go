@@ -86,7 +86,7 @@ func drawDomain(b *strings.Builder, d manifest.Domain) {
 
 func pluginNode(name string) string { return strconv.Quote("plugin:" + name) }
 
-// topicNode draws a topic, which may be drawn again without harm, and returns its node.
+// topicNode draws a topic and returns its node. Graphviz takes a node that is drawn twice for one.
 func topicNode(b *strings.Builder, topic string) string {
 	node := strconv.Quote("topic:" + topic)
 	fmt.Fprintf(b, "\t%s [shape=cds label=%s];\n", node, strconv.Quote(topic))

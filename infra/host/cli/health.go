@@ -50,7 +50,7 @@ func askHealth(ctx context.Context, url string) error {
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", url, err)
 	}
-	// No proxy, and whatever the certificate's name is: the service is on this machine, and is only asked how it is.
+	// The service is on this machine: no proxy is used, and the name in the certificate does not matter.
 	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // as above
 	answer, err := (&http.Client{Transport: transport}).Do(request)
 	if err != nil {
@@ -61,7 +61,7 @@ func askHealth(ctx context.Context, url string) error {
 		return nil
 	}
 	const most = 4096
-	body, _ := io.ReadAll(io.LimitReader(answer.Body, most)) // only for the message
+	body, _ := io.ReadAll(io.LimitReader(answer.Body, most)) // the error is complete without it
 	return fmt.Errorf("ask the service: %s answers %s: %s", url, answer.Status, strings.TrimSpace(string(body)))
 }
 
@@ -77,7 +77,7 @@ func (c *Commands) versionCommand() *cobra.Command {
 	}
 }
 
-// version renders the module's version, the commit and Go's version, as far as the build recorded them.
+// version returns the version of the module, the commit and the version of Go, as far as the build recorded them.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -13,41 +13,41 @@ import (
 	"plugboard/infra/memory"
 )
 
-// A service whose heap is small would collect garbage many times a second when work makes some, which held up light
-// requests more than the work itself did (docs/adr/0010). So the heap may grow by more than it holds between two
-// collections: by what is allocated in calmTime, within these bounds. It is memory that is used under load only.
+// With a small heap, Go collects garbage many times a second under load. That held up light requests more than the work
+// itself did (docs/adr/0010). So the heap may grow, between two collections, by what the service allocates in calmTime,
+// within these bounds. The memory is used only under load.
 const (
 	restingFloor = 64 << 20
 	highestFloor = 256 << 20
-	// floorShare is the part of the memory that the floor may be: of the container's, or else the machine's.
+	// The floor is at most one floorShare-th of the memory: of the container's, or else of the machine's.
 	floorShare = 8
-	// limitShare is the part of a container's memory beyond which the heap is collected as often as it takes, when notGo was
-	// taken off: SQLite's caches and the contents it passes on, and the binary itself. The heap has half at least.
+	// The soft limit in a container is limitShare of its memory less notGo, and at least half of the memory. Beyond the
+	// soft limit, Go collects garbage as often as necessary. notGo is for the caches of SQLite and for the binary.
 	limitShare = 0.9
 	notGo      = 96 << 20
-	// calmTime is the time that is to be between two collections.
+	// calmTime is the time that should pass between two collections.
 	calmTime = 2 * time.Second
-	// floorTick is how often the floor follows the load, and floorRest how long less must do before it is lowered.
+	// floorTick is how often the floor is adjusted. It is lowered after a smaller one was enough for floorRest.
 	floorTick = time.Second
 	floorRest = 15 * floorTick
 )
 
-// heapFloor is the least by which the heap may grow between two collections. Go has no setting for it: GOGC is a part of
-// what lives. But an allocation without pointers that nobody touches counts as living, and takes no memory: the
-// collector does not look into it, and the system does not back it.
+// heapFloor is the least size by which the heap grows between two collections. Go has no setting for that: GOGC is a
+// share of the live heap. So a large allocation without pointers, which nobody ever touches, makes the live heap look
+// larger. It costs no memory: the collector does not scan it, and the system gives it no pages.
 //
 // It is for one goroutine.
 type heapFloor struct {
 	resting, highest int64
-	// limit is the soft limit of the memory, without the floor; none if it is math.MaxInt64.
+	// limit is the soft limit of the memory, without the floor; math.MaxInt64 is none.
 	limit   int64
 	size    int64
-	ballast strings.Builder // allocates without clearing, which would be touching
-	lower   time.Duration   // since when less would do
+	ballast strings.Builder // it allocates without clearing; clearing would touch the memory
+	lower   time.Duration   // for how long a smaller floor was enough
 }
 
-// newHeapFloor returns the resting floor for a process that may use so much memory; with a hard limit, as that of a
-// container, it sets the soft limit.
+// newHeapFloor returns the resting floor for a process that may use this memory. When the limit is hard, as that of a
+// container, it also sets the soft limit.
 func newHeapFloor(memory uint64, hard bool) *heapFloor {
 	highest := int64(min(memory/floorShare, highestFloor))
 	f := &heapFloor{resting: min(restingFloor, highest), highest: highest, limit: math.MaxInt64}
@@ -63,11 +63,11 @@ func (f *heapFloor) set(size int64) {
 	f.ballast = strings.Builder{}
 	f.ballast.Grow(int(size))
 	if f.limit < math.MaxInt64 {
-		debug.SetMemoryLimit(f.limit + size) // the ballast counts
+		debug.SetMemoryLimit(f.limit + size) // the limit counts the ballast
 	}
 }
 
-// follow fits the floor to what was allocated during a tick.
+// follow adjusts the floor to what was allocated during a tick.
 func (f *heapFloor) follow(allocated int64) {
 	want := f.resting
 	for want < f.highest && want < allocated*int64(calmTime/floorTick) {
@@ -86,7 +86,7 @@ func (f *heapFloor) follow(allocated int64) {
 	}
 }
 
-// run follows the load until ctx ends.
+// run adjusts the floor at every tick, until ctx ends.
 func (f *heapFloor) run(ctx context.Context) {
 	tick := time.NewTicker(floorTick)
 	defer tick.Stop()
@@ -98,7 +98,7 @@ func (f *heapFloor) run(ctx context.Context) {
 		case <-tick.C:
 		}
 		f.follow(int64(allocatedBytes() - total))
-		total = allocatedBytes() // with the floor, which is no load
+		total = allocatedBytes() // a new ballast is no load
 	}
 }
 
@@ -109,14 +109,14 @@ func allocatedBytes() uint64 {
 	return sample[0].Value.Uint64()
 }
 
-// raiseHeapFloor gives the heap a floor, and returns what takes it away. Where the operator has set GOGC or GOMEMLIMIT
-// it does nothing.
+// raiseHeapFloor starts adjusting the floor and returns a function that ends that. It does nothing when the operator has
+// set GOGC or GOMEMLIMIT.
 func raiseHeapFloor(budget config.Size) (lower func()) {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return func() {}
 	}
 	f := newHeapFloor(memory.OfProcess(budget))
-	debug.FreeOSMemory() // what the start has left behind
+	debug.FreeOSMemory() // of the start
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {

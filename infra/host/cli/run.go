@@ -16,33 +16,31 @@ import (
 // The exit codes of the binary. A second signal ends the process at once with 128 and the signal's number: 129 for
 // SIGHUP, 130 for an interrupt, 143 for SIGTERM.
 const (
-	// ExitClean says that the command did what it was asked; for serve, that everything ended in its
-	// time.
+	// ExitClean: the command succeeded; serve: everything ended in its time.
 	ExitClean = 0
-	// ExitFailed says that the command failed; for serve, that the application did not start.
+	// ExitFailed: the command failed; serve: the application did not start.
 	ExitFailed = 1
-	// ExitUsage says that there is no such command, or that it has no such flag.
+	// ExitUsage: there is no such command, or it has no such flag.
 	ExitUsage = 2
-	// ExitUnclean says that the application ran and stopped, and that something did not end in its time
-	// or failed while stopping; the log names it.
+	// ExitUnclean: the application ran, and something did not end in its time or failed while stopping; the log names it.
 	ExitUnclean = 3
 )
 
 const exitSignal = 128
 
-// echo is how soon after a signal the next one is taken for the same: timeout(1), shells and supervisors signal a
-// process and its group.
+// echo is the time within which a second signal counts as the first: timeout(1), shells and supervisors signal a process
+// and its group.
 const echo = 50 * time.Millisecond
 
-// Main runs the command line of the application that modules make up, and exits. It is all that main does.
+// Main runs the command that the process was started with, and exits.
 func Main(modules fx.Option, opts ...Option) {
 	os.Exit(Run(context.Background(), os.Args[1:], os.Environ(), os.Stdout, os.Stderr, modules, opts...))
 }
 
-// Run runs one command: args are its name and flags, environ its settings, as in os.Environ. It returns the
-// exit code. An interrupt, SIGTERM, SIGHUP or the end of ctx stops the command gracefully; at a second signal, more than
-// 50 ms later, Run returns at once, leaving behind what it was waiting for: the caller must exit then. A process that was
-// started with SIGHUP ignored, as by nohup(1), goes on ignoring it.
+// Run runs one command and returns the exit code; args are its name and flags, environ the settings, as in os.Environ.
+// An interrupt, SIGTERM, SIGHUP or the end of ctx stops the command gracefully. At a second signal, more than 50 ms
+// later, Run returns although the command still runs: the caller must then exit. A process that was started with SIGHUP
+// ignored, as by nohup(1), goes on ignoring it.
 func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, modules fx.Option, opts ...Option) int {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -77,15 +75,15 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, 
 	}
 }
 
-// How long a word of the process may take, whose reader may have stopped reading.
+// The reader of the output may have stopped reading, so writing waits no longer than this.
 const (
-	// shortWord is for when somebody waits for what comes next.
+	// shortWord is for texts before something that somebody waits for.
 	shortWord = 100 * time.Millisecond
-	// lastWord is for why the process ends.
+	// lastWord is for the reason why the process ends.
 	lastWord = time.Second
 )
 
-// tell writes text to w, and waits for it no longer than timeout.
+// tell writes text to w and waits no longer than timeout.
 func tell(w io.Writer, text string, timeout time.Duration) {
 	told := make(chan struct{})
 	go func() {
@@ -98,7 +96,7 @@ func tell(w io.Writer, text string, timeout time.Duration) {
 	}
 }
 
-// interrupt is the cause of a context that a signal ended.
+// interrupt is the cause of a context that a signal has cancelled.
 type interrupt struct{ signal os.Signal }
 
 // Error names the signal.
@@ -111,13 +109,13 @@ func exitCode(s os.Signal) int {
 	return ExitFailed
 }
 
-// exit is an error with an exit code. What it wraps, if anything, is still to be told.
+// exit is an error with an exit code. Its error, if it has one, is still to be printed.
 type exit struct {
 	code int
 	err  error
 }
 
-// Error returns the text of what it wraps.
+// Error returns the text of the wrapped error.
 func (e *exit) Error() string {
 	if e.err == nil {
 		return fmt.Sprintf("exit code %d", e.code)
@@ -125,10 +123,10 @@ func (e *exit) Error() string {
 	return e.err.Error()
 }
 
-// Unwrap returns what it wraps.
+// Unwrap returns the wrapped error.
 func (e *exit) Unwrap() error { return e.err }
 
-// execute runs one command and tells its error.
+// execute runs one command, prints its error, and returns the exit code.
 func (c *Commands) execute(ctx context.Context, args []string) int {
 	root := c.root()
 	root.SetArgs(args)

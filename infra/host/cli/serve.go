@@ -19,12 +19,12 @@ import (
 
 // serve runs the application until ctx ends or the application asks for its end.
 func (c *Commands) serve(cmd *cobra.Command, _ []string) error {
-	signal.Ignore(syscall.SIGPIPE) // a reader of the log that goes away must not take requests with it
+	signal.Ignore(syscall.SIGPIPE) // otherwise the process ends when the reader of its log goes away
 	a, err := c.New()
 	if err != nil {
 		return &exit{ExitFailed, err}
 	}
-	defer zap.RedirectStdLog(a.Logger())() // what libraries write there would wait for whoever reads the log
+	defer zap.RedirectStdLog(a.Logger())() // a library that logs there would wait for the reader of the log
 	for _, warning := range config.Warnings(c.environ) {
 		a.Logger().Warn(warning)
 	}
@@ -47,8 +47,8 @@ func (c *Commands) serve(cmd *cobra.Command, _ []string) error {
 	return &exit{code: ExitFailed}
 }
 
-// startFailed tells why the application did not start. A start that was told to stop, and was undone, is no
-// failure.
+// startFailed returns the error of a start. There is none when the process was told to stop during the start, and the
+// start was undone.
 func (c *Commands) startFailed(ctx context.Context, a *host.App, err error) error {
 	told := ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx)))
 	if told && !errors.Is(err, host.ErrAbandoned) && !errors.Is(err, host.ErrNotUndone) {
@@ -58,7 +58,7 @@ func (c *Commands) startFailed(ctx context.Context, a *host.App, err error) erro
 	return &exit{ExitFailed, fmt.Errorf("the application did not start: %s", host.FromRoot(err.Error()))}
 }
 
-// stopped logs how the stop went.
+// stopped logs the result of the stop.
 func stopped(a *host.App, err error) error {
 	if err == nil {
 		a.Logger().Info("stopped")
@@ -68,7 +68,7 @@ func stopped(a *host.App, err error) error {
 	return &exit{code: ExitUnclean}
 }
 
-// announce tells that the application is up: a table for people, or one line of the log for machines.
+// announce says that the application is ready: a table for people, or one record of the log for machines.
 func (c *Commands) announce(s summary) {
 	if logging.JSON(s.app.Config().Log, s.app.Config().App) {
 		s.app.Logger().Info("ready", s.fields()...)

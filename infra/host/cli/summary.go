@@ -70,7 +70,7 @@ func summaryOf(a *host.App, took time.Duration) summary {
 func (s summary) table() string {
 	var b strings.Builder
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	row := func(name, value string) { _, _ = fmt.Fprintf(t, "  %s\t%s\n", name, value) } // to a Builder
+	row := func(name, value string) { _, _ = fmt.Fprintf(t, "  %s\t%s\n", name, value) } // a Builder takes everything
 	_, _ = fmt.Fprintf(t, "ready in %s\n", s.took)
 	row("consists of", s.count.String())
 	row("database", s.database)

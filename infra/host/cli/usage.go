@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// misuse is the error of a command line that no command understands; usage is the command whose help is of use.
+// misuse is the error of a command line that no command understands. usage is the command whose help is useful then.
 type misuse struct {
 	usage string
 	text  string
@@ -23,7 +23,7 @@ func misused(cmd *cobra.Command, format string, args ...any) error {
 	return &misuse{usage: cmd.CommandPath(), text: fmt.Sprintf(format, args...)}
 }
 
-// usageHint says where the help is for a command line that was refused with err.
+// usageHint says which help to read after err.
 func usageHint(root *cobra.Command, err error) string {
 	usage := root.Name()
 	if m, ok := errors.AsType[*misuse](err); ok {
@@ -32,7 +32,8 @@ func usageHint(root *cobra.Command, err error) string {
 	return fmt.Sprintf("run %q for help", usage+" --help")
 }
 
-// noArguments is the Args of a command that takes none. One that has subcommands is told a name that none of them has.
+// noArguments is the Args of a command without arguments. When the command has subcommands, the argument is a wrong name
+// of one.
 func noArguments(cmd *cobra.Command, args []string) error {
 	switch {
 	case len(args) == 0:
@@ -55,7 +56,7 @@ func noArguments(cmd *cobra.Command, args []string) error {
 
 var placeholder = regexp.MustCompile(`<[^>]+>`)
 
-// allArguments is the Args of a command that needs each argument that its Use names.
+// allArguments is the Args of a command that needs every argument in its Use.
 func allArguments(cmd *cobra.Command, args []string) error {
 	needs := placeholder.FindAllString(cmd.Use, -1)
 	if len(args) == len(needs) {
@@ -82,7 +83,7 @@ func got(n int) string {
 	return fmt.Sprint(n)
 }
 
-// flagError puts the error of a flag into words.
+// flagError returns the error of a flag in plain words.
 func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	var empty *pflag.ValueRequiredError

@@ -4,7 +4,7 @@ import "regexp"
 
 // Endpoint is an HTTP endpoint as it is served.
 type Endpoint struct {
-	// ID is the operation's: the plugin's name, and the handler's behind it where that is not Execute.
+	// ID names the operation: the plugin's name, then the handler's where that is not Execute.
 	ID     string `json:"id"`
 	Method string `json:"method"`
 	// Path is in Gin's form.
@@ -13,24 +13,24 @@ type Endpoint struct {
 	Source string `json:"source"`
 	// Kind is "io", "cpu" or "raw".
 	Kind string `json:"kind"`
-	// Summary is what [app.Summary] says; the comment above the handler says it otherwise.
+	// Summary was given by [app.Summary]. Without it, the comment above the handler has the summary.
 	Summary string `json:"summary,omitzero"`
-	// Statuses are those of success, the default first.
+	// Statuses are the statuses of success, the default first.
 	Statuses []int `json:"statuses"`
-	// Fails are the codes that the plugin declared, Failures all failures, the host's with them.
+	// Fails are the codes that the plugin declared. Failures are all failures; the host adds some.
 	Fails    []string  `json:"fails"`
 	Failures []Failure `json:"failures"`
 	// Timeout is the request's deadline, "0s" for none; BodyLimit is in bytes.
 	Timeout   string `json:"timeout"`
 	BodyLimit int64  `json:"body_limit"`
-	// Accepts are the media types of the bodies taken; none when the endpoint takes no body.
+	// Accepts are the media types of the body; it is empty when the endpoint takes no body.
 	Accepts []string `json:"accepts,omitempty"`
-	// Produces are the media types of success; none of a raw or binary endpoint that does not declare them.
+	// Produces are the media types of success. It is empty for a raw or binary endpoint that does not declare them.
 	Produces []string `json:"produces,omitempty"`
-	// Binary tells that success is answered without the envelope.
+	// Binary is true when a success has no envelope.
 	Binary bool     `json:"binary,omitzero"`
 	Tags   []string `json:"tags"`
-	// Guards is how many there are.
+	// Guards is the number of guards.
 	Guards   int      `json:"guards,omitzero"`
 	Security []string `json:"security,omitempty"`
 	Strict   bool     `json:"strict,omitzero"`
@@ -45,16 +45,16 @@ type Endpoint struct {
 	Parameters []Parameter `json:"parameters,omitempty"`
 	// Body is the schema of the JSON body, nil without one.
 	Body *Schema `json:"body,omitempty"`
-	// BodyRequired tells that a request must have a body.
+	// BodyRequired is true when a request must have a body.
 	BodyRequired bool `json:"body_required,omitzero"`
-	// Data is what a success answers with in its envelope, and what a raw endpoint answers with as it is; nil for binary
-	// endpoints.
+	// Data is the schema of the data in the envelope of a success; for a raw endpoint, of the whole answer. It is nil for
+	// a binary endpoint.
 	Data *Schema `json:"data,omitempty"`
-	// Rules are those on the request that no schema can say.
+	// Rules are the rules on the request that no schema expresses.
 	Rules []Rule `json:"rules,omitempty"`
 }
 
-// pathParameter is a parameter in a path of Gin's.
+// pathParameter matches a parameter in a path of Gin.
 var pathParameter = regexp.MustCompile(`[:*](\w+)`)
 
 // Template returns the path as documents write it: "/products/:id" is "/products/{id}".
@@ -83,14 +83,14 @@ func (e Endpoint) Schemas() []*Schema {
 	return all
 }
 
-// Deprecation tells that an endpoint is to go.
+// Deprecation says that the endpoint will be removed.
 type Deprecation struct {
 	// Since and Sunset are days, as 2006-01-02; Sunset is "" where none is set.
 	Since  string `json:"since"`
 	Sunset string `json:"sunset,omitzero"`
 }
 
-// Failure is a status of failure with the codes that come with it.
+// Failure is a status of failure with its codes.
 type Failure struct {
 	Status int      `json:"status"`
 	Codes  []string `json:"codes"`

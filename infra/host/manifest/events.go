@@ -15,7 +15,7 @@ type Publication struct {
 	Topic  string `json:"topic"`
 	Plugin string `json:"plugin"`
 	Source string `json:"source"`
-	// Ordered tells that the event has a key, KeyFields the fields that the key is made of.
+	// Ordered is true when the event has a key. KeyFields are the fields that the key consists of.
 	Ordered   bool     `json:"ordered,omitzero"`
 	KeyFields []string `json:"key_fields,omitempty"`
 	Payload   Payload  `json:"payload"`
@@ -36,13 +36,13 @@ type Subscription struct {
 	BackoffMin  string   `json:"backoff_min"`
 	BackoffMax  string   `json:"backoff_max"`
 	Timeout     string   `json:"timeout"`
-	// OnSQLite is the timeout there, where it is another.
+	// OnSQLite is the timeout on SQLite, where it differs.
 	OnSQLite string `json:"timeout_sqlite,omitzero"`
-	// Payload is the subscriber's own struct: what it reads.
+	// Payload is the subscriber's own struct, with the fields that it reads.
 	Payload Payload `json:"payload"`
 }
 
-// Schedule is a schedule as it takes effect. How it is delivered to is said as of a subscription.
+// Schedule is a schedule as it takes effect. Its runs are delivered as to a subscription.
 type Schedule struct {
 	Subscription
 
@@ -63,7 +63,7 @@ type Payload struct {
 	Package string  `json:"package"`
 	Struct  string  `json:"struct"`
 	Schema  *Schema `json:"schema"`
-	// Fields are those of the struct, in their order.
+	// Fields are the fields of the struct, in their order.
 	Fields []Member `json:"fields"`
 }
 

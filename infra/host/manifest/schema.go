@@ -11,8 +11,8 @@ import (
 
 // Schema is a JSON Schema (draft 2020-12) of a value, as the service reads or writes it. The zero Schema allows any value.
 type Schema struct {
-	// Ref refers to a schema of [Service.Components]: "#/components/schemas/Name". Nothing else is said beside it but
-	// Comment, Default and Examples.
+	// Ref refers to a schema of [Service.Components]: "#/components/schemas/Name". Only Comment, Default and Examples may
+	// stand beside it.
 	Ref string `json:"$ref,omitzero"`
 	// Comment names the declaration in Go: "package.Type" or "package.Type.Field".
 	Comment     string `json:"$comment,omitzero"`
@@ -26,7 +26,7 @@ type Schema struct {
 	Default         any    `json:"default,omitempty"`
 	Examples        []any  `json:"examples,omitempty"`
 
-	// Limits are numbers as they are written in the rules, so that no digit of them is lost.
+	// The limits are numbers as the rules write them, so that no digit is lost.
 	Minimum          json.Number `json:"minimum,omitzero"`
 	ExclusiveMinimum json.Number `json:"exclusiveMinimum,omitzero"`
 	Maximum          json.Number `json:"maximum,omitzero"`
@@ -41,30 +41,30 @@ type Schema struct {
 
 	Items      *Schema            `json:"items,omitempty"`
 	Properties map[string]*Schema `json:"properties,omitempty"`
-	// Required are the properties that must be there in a request, and those that are always there in an answer.
+	// Required are the properties that a request must have, or that an answer always has.
 	Required []string `json:"required,omitempty"`
-	// AdditionalProperties is the schema of a map's values, and Never where other members are refused.
+	// AdditionalProperties is the schema of a map's values, or Never where other members are refused.
 	AdditionalProperties *Schema   `json:"additionalProperties,omitempty"`
 	PropertyNames        *Schema   `json:"propertyNames,omitempty"`
 	AllOf                []*Schema `json:"allOf,omitempty"`
 	AnyOf                []*Schema `json:"anyOf,omitempty"`
 	Not                  *Schema   `json:"not,omitempty"`
 
-	// Rules are those that are checked and that no schema can say.
+	// Rules are the rules that no schema expresses.
 	Rules []Rule `json:"x-rules,omitempty"`
 	// Never stands for the schema false, which allows nothing.
 	Never bool `json:"-"`
 }
 
-// Rule is a rule on a request that no schema can say.
+// Rule is a rule on a request that no schema expresses.
 type Rule struct {
-	// Field is the field's name as callers know it, with "*" for the elements of a list or map: "items.*.price"; in a type that
-	// contains itself, "**" stands for any way down to the field, or for none. It is "" for a rule on the whole request, and
-	// not given in a Schema, whose place says it.
+	// Field is the name of the field as callers know it, with "*" for the elements of a list or map: "items.*.price". In
+	// a type that contains itself, "**" stands for any path down to the field, also an empty one. Field is "" for a rule
+	// on the whole request. It is not given in a Schema, whose place says it.
 	Field string `json:"field,omitzero"`
-	// Rule is the name by which a refusal tells of it.
+	// Rule is the name of the rule in a refusal.
 	Rule string `json:"rule"`
-	// Says is what the rule asks for.
+	// Says is the demand of the rule.
 	Says string `json:"says,omitzero"`
 }
 
@@ -117,7 +117,7 @@ type Types []string
 // IsZero reports whether t has no types.
 func (t Types) IsZero() bool { return len(t) == 0 }
 
-// Main returns the one type that is not null, and "" where there is none or are several.
+// Main returns the only type besides null, and "" where there are none or several.
 func (t Types) Main() string {
 	main := ""
 	for _, name := range t {
@@ -164,7 +164,7 @@ func (s *Schema) Parts() []*Schema {
 	return append(append(all, s.AllOf...), s.AnyOf...)
 }
 
-// Walk calls visit with s and with every schema within it, the outer before the inner. What s refers to is not within it.
+// Walk calls visit with s and every schema within it, the outer ones first. It does not follow references.
 func (s *Schema) Walk(visit func(*Schema)) {
 	visit(s)
 	for _, part := range s.Parts() {

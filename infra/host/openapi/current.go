@@ -13,9 +13,9 @@ import (
 	"plugboard/infra/host/manifest"
 )
 
-// Current holds the document that a service was built with against what is registered. When they say the same, it returns the
-// document as it is. Otherwise, the document is stale, and it returns the one that is right, with those words of the old one
-// that belong to operations which are still there.
+// Current compares the document that was built in with the registrations. When they agree, it returns the document as it
+// is. Otherwise the document is stale: Current writes another one, with the old texts of those operations that are still
+// there.
 func Current(built []byte, service manifest.Service) (document []byte, stale bool, err error) {
 	var old Document
 	if err := json.Unmarshal(built, &old); err != nil {
@@ -23,7 +23,8 @@ func Current(built []byte, service manifest.Service) (document []byte, stale boo
 	}
 	old.Info.Title, old.Info.Version = cmp.Or(old.Info.Title, "API"), cmp.Or(old.Info.Version, "0.0.0")
 	about := About{Info: old.Info, SecuritySchemes: old.Components.SecuritySchemes}
-	// For these make docs refuses to write a document, and a developer mends the cause. A running service shows the closest it can.
+	// In this case make docs refuses to write a document, so that a developer mends the cause. A running service shows
+	// the closest document.
 	service.Components.Conflicts = nil
 	service.Endpoints = withKnownSecurity(service.Endpoints, about.SecuritySchemes)
 	document, err = Write(service, about, wordsOf(old))
@@ -41,7 +42,7 @@ func Current(built []byte, service manifest.Service) (document []byte, stale boo
 	return document, true, nil
 }
 
-// withKnownSecurity leaves security schemes out that nobody has defined.
+// withKnownSecurity removes security schemes that nobody has defined.
 func withKnownSecurity(endpoints []manifest.Endpoint, schemes map[string]any) []manifest.Endpoint {
 	endpoints = slices.Clone(endpoints)
 	for i := range endpoints {
@@ -50,7 +51,7 @@ func withKnownSecurity(endpoints []manifest.Endpoint, schemes map[string]any) []
 	return endpoints
 }
 
-// withoutWords leaves of a document what does not come from comments.
+// withoutWords removes everything from a document that comes from comments.
 func withoutWords(document []byte) ([]byte, error) {
 	decoder := json.NewDecoder(bytes.NewReader(document))
 	decoder.UseNumber()
@@ -63,7 +64,7 @@ func withoutWords(document []byte) ([]byte, error) {
 	return json.Marshal(m)
 }
 
-// silence takes the words out of an object of a document, and the headers that only comments tell of.
+// silence removes the texts from an object of a document, and the headers that only comments describe.
 func silence(value any) {
 	switch value := value.(type) {
 	case map[string]any:
@@ -85,8 +86,8 @@ func silence(value any) {
 	}
 }
 
-// isAnswer reports whether an object of a document is an answer with a body, and not the members of a type that are called headers
-// and content.
+// isAnswer reports whether an object of a document is an answer with a body. A type may have members called headers and
+// content as well.
 func isAnswer(object map[string]any) bool {
 	content, _ := object["content"].(map[string]any)
 	for name := range content {
@@ -97,13 +98,13 @@ func isAnswer(object map[string]any) bool {
 	return len(content) > 0
 }
 
-// oldWords are the words of a document, by the IDs of operations and the names of tags.
+// oldWords are the texts of a document, by the IDs of operations and the names of tags.
 type oldWords struct {
 	operations map[string]Words
 	tags       map[string]string
 }
 
-// wordsOf collects the words of a document.
+// wordsOf collects the texts of a document.
 func wordsOf(doc Document) oldWords {
 	all := oldWords{operations: map[string]Words{}, tags: map[string]string{}}
 	for _, tag := range doc.Tags {
@@ -112,7 +113,7 @@ func wordsOf(doc Document) oldWords {
 	for _, path := range doc.Paths {
 		for _, o := range path {
 			w := Words{Summary: o.Summary, Parameters: map[string]string{}, Answers: map[int]string{}}
-			// Below the first paragraph stands what is written from the registrations.
+			// The paragraphs below the first one were written from the registrations.
 			if w.Description, _, _ = strings.Cut(o.Description, "\n\n"); strings.HasPrefix(w.Description, checked) || strings.HasPrefix(w.Description, deprecated) {
 				w.Description = ""
 			}
@@ -130,10 +131,10 @@ func wordsOf(doc Document) oldWords {
 	return all
 }
 
-// Operation implements Texts.
+// Operation implements [Texts].
 func (w oldWords) Operation(e manifest.Endpoint) Words { return w.operations[e.ID] }
 
-// Declaration implements Texts: which declaration a text was from is not known any more.
+// Declaration implements [Texts]. The document does not say which declaration a text came from.
 func (oldWords) Declaration(string) string { return "" }
 
 // Tag implements Texts.

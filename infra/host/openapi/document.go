@@ -4,8 +4,8 @@
 // the document that was built in with what the service registers now. All functions are pure.
 package openapi
 
-// Document is an OpenAPI document, as far as we write one. A Schema is a *manifest.Schema, and what JSON makes of it when the
-// document was read.
+// Document is an OpenAPI document, as far as this package writes one. A schema in it is a *manifest.Schema, and after
+// reading what encoding/json makes of that.
 type Document struct {
 	OpenAPI    string                          `json:"openapi"`
 	Info       Info                            `json:"info"`
@@ -16,7 +16,7 @@ type Document struct {
 	Components Components                      `json:"components"`
 }
 
-// Info is what the document says of the service as a whole.
+// Info describes the service as a whole.
 type Info struct {
 	Title       string            `json:"title"`
 	Description string            `json:"description,omitzero"`
@@ -57,9 +57,9 @@ type Operation struct {
 	Parameters  []Parameter           `json:"parameters,omitempty"`
 	Body        *Body                 `json:"requestBody,omitempty"`
 	Responses   map[string]Response   `json:"responses"`
-	// Rules are those that are checked and that no schema can say.
+	// Rules are the rules that no schema expresses.
 	Rules any `json:"x-rules,omitempty"`
-	// Codes are those that failures can have.
+	// Codes are the codes of its failures.
 	Codes []string `json:"x-codes,omitempty"`
 }
 
@@ -100,14 +100,14 @@ type Header struct {
 	Schema      any    `json:"schema"`
 }
 
-// Components are what operations refer to.
+// Components are parts that operations refer to.
 type Components struct {
 	Schemas         map[string]any      `json:"schemas"`
 	Responses       map[string]Response `json:"responses"`
 	SecuritySchemes map[string]any      `json:"securitySchemes,omitempty"`
 }
 
-// eachSchema has change replace every outermost schema of the document.
+// eachSchema replaces every outermost schema of the document by the result of change.
 func (d *Document) eachSchema(change func(any) any) {
 	for _, path := range d.Paths {
 		for method, o := range path {

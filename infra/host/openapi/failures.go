@@ -44,7 +44,7 @@ func violationSchema() *manifest.Schema {
 	}
 }
 
-// messages are examples of what failures say, by code.
+// messages are example messages of failures, by code.
 var messages = map[app.Code]string{
 	app.Malformed:            "the body is not valid JSON at byte 12",
 	app.Unauthorized:         "the caller is not known",
@@ -69,7 +69,7 @@ var messages = map[app.Code]string{
 	app.StorageFull:          "the storage is full",
 }
 
-// failures describes the answers of failure. Those of one status and code are described once for all operations.
+// failures describes the answers of failure. Operations share the answer of one status and code.
 func (w *writer) failures(o *Operation, e manifest.Endpoint) {
 	for _, f := range e.Failures {
 		name := strings.ReplaceAll(http.StatusText(f.Status), " ", "")

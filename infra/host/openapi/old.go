@@ -10,8 +10,8 @@ import (
 	"plugboard/infra/host/manifest"
 )
 
-// Old returns a document of version 3.1 in version 3.0. What 3.0 has no words for is said in the nearest true ones: names of
-// members are not limited, and a value that is always null is a text that may be.
+// Old converts a document of version 3.1 to version 3.0. Where 3.0 cannot express something, Old writes the nearest true
+// statement: names of members have no limits, and a value that is always null is a text that may be null.
 func Old(document []byte) ([]byte, error) {
 	var doc Document
 	decoder := json.NewDecoder(bytes.NewReader(document))
@@ -46,12 +46,12 @@ func Old(document []byte) ([]byte, error) {
 	return encode(doc)
 }
 
-// oneLicense is the SPDX identifier of one license, which has a page of its own; there are expressions of several.
+// oneLicense matches the SPDX identifier of one license, which has a page of its own. An expression may combine several.
 var oneLicense = regexp.MustCompile(`^[A-Za-z0-9.-]+$`)
 
-// oldWriter writes schemas in the words of version 3.0.
+// oldWriter converts schemas to version 3.0.
 type oldWriter struct {
-	named map[string]any // those that others refer to, in the words of 3.1 or already of 3.0
+	named map[string]any // the referenced schemas, of version 3.1 or already converted
 }
 
 func (w oldWriter) schema(s *manifest.Schema) any {
@@ -86,7 +86,7 @@ func (w oldWriter) schema(s *manifest.Schema) any {
 	return m
 }
 
-// oldType writes types, and the format that goes with them.
+// oldType writes the types and their format.
 func oldType(m map[string]any, s *manifest.Schema) {
 	if s.Format != "" {
 		m["format"] = s.Format
@@ -96,10 +96,10 @@ func oldType(m map[string]any, s *manifest.Schema) {
 	}
 	typed := func(m map[string]any, name string) map[string]any {
 		m["type"] = name
-		if name == "array" { // version 3.0 wants to know of what
+		if name == "array" { // version 3.0 demands items
 			m["items"] = map[string]any{}
 		}
-		if slices.Contains(s.Type, "null") { // to be said beside a type alone
+		if slices.Contains(s.Type, "null") { // allowed only beside a type
 			m["nullable"] = true
 		}
 		return m
@@ -120,7 +120,7 @@ func oldType(m map[string]any, s *manifest.Schema) {
 	}
 }
 
-// oldEnum writes an enumeration without null: nullable says it, and generators make a constant of every value.
+// oldEnum writes an enumeration without null: nullable says that, and generators would make a constant of it.
 func oldEnum(m map[string]any, s *manifest.Schema) {
 	values := slices.DeleteFunc(slices.Clone(s.Enum), func(value any) bool { return value == nil })
 	if len(values) > 0 {
@@ -170,14 +170,14 @@ func (w oldWriter) parts(m map[string]any, s *manifest.Schema) {
 	}
 	var all []any
 	for _, part := range slices.Concat(s.AllOf, s.AnyOf) {
-		if part.Type.Main() != "" || len(part.Type) == 0 { // what is null was said
+		if part.Type.Main() != "" || len(part.Type) == 0 { // nullable has been written
 			all = append(all, w.schema(part))
 		}
 	}
 	name := w.typeOf(s.AnyOf)
 	switch {
 	case len(all) == 0:
-	case slices.ContainsFunc(s.AnyOf, isNull) && (len(all) > 1 || name == ""): // of what has no one type, null is an alternative
+	case slices.ContainsFunc(s.AnyOf, isNull) && (len(all) > 1 || name == ""): // without a single type, null is an alternative
 		m["anyOf"] = append(all, map[string]any{"type": "string", "nullable": true})
 	case len(s.AnyOf) > 0 && len(all) > 1:
 		m["anyOf"] = all
@@ -192,7 +192,7 @@ func (w oldWriter) parts(m map[string]any, s *manifest.Schema) {
 // isNull reports whether s allows null alone.
 func isNull(s *manifest.Schema) bool { return len(s.Type) == 1 && s.Type[0] == "null" }
 
-// typeOf returns the type of what is referred to, where null is the other alternative.
+// typeOf returns the type of the referenced schema, where the other alternative is null.
 func (w oldWriter) typeOf(alternatives []*manifest.Schema) string {
 	if !slices.ContainsFunc(alternatives, (*manifest.Schema).Nullable) {
 		return ""

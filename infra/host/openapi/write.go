@@ -17,17 +17,17 @@ import (
 
 const jsonType = "application/json"
 
-// Texts are the words of a document, which the sources have in comments.
+// Texts are the texts of a document. They come from comments in the sources.
 type Texts interface {
-	// Operation returns what is said of an endpoint.
+	// Operation returns the texts of an endpoint.
 	Operation(e manifest.Endpoint) Words
-	// Declaration returns what is said of a declaration, by the name that [manifest.Schema.Comment] has; "" for nothing.
+	// Declaration returns the comment on a declaration, named as in [manifest.Schema.Comment], or "".
 	Declaration(name string) string
-	// Tag returns what is said of a tag; "" for nothing.
+	// Tag returns the description of a tag, or "".
 	Tag(name string) string
 }
 
-// Words are what is said of an endpoint.
+// Words are the texts of an endpoint.
 type Words struct {
 	Summary, Description string
 	// Parameters are the descriptions of parameters by name, Answers those of successes by status.
@@ -38,13 +38,13 @@ type Words struct {
 
 // HeaderWords describe a header of an answer.
 type HeaderWords struct {
-	// Statuses are those of the answers that have it; none stands for all successes.
+	// Statuses are the statuses of the answers that have the header. An empty list stands for all successes.
 	Statuses          []int
 	Name, Type, About string
 }
 
-// Write returns the document of the service, OpenAPI 3.1 as indented JSON. The same input gives the same bytes. It takes the
-// schemas of the service over. The error names all types that would have one name in the document.
+// Write returns the document of the service, OpenAPI 3.1 as indented JSON. The same input gives the same bytes. Write
+// changes the schemas of the service. The error names all types that would have the same name in the document.
 func Write(service manifest.Service, about About, texts Texts) ([]byte, error) {
 	about.Info.Description = strings.TrimSpace(strings.ReplaceAll(about.Info.Description, conventions, "") + "\n\n" + conventions)
 	w := writer{texts: texts, codes: map[string]manifest.Failure{}, doc: Document{
@@ -83,15 +83,15 @@ func Write(service manifest.Service, about About, texts Texts) ([]byte, error) {
 	return encode(w.doc)
 }
 
-// conventions is what holds for all endpoints and no schema can say.
+// conventions hold for all endpoints, and no schema expresses them.
 const conventions = "What no schema says holds for all requests: JSON is that of RFC 8259, in UTF-8, without a name twice in one object and at most 100 levels deep; " +
 	"a text has no NUL character; a whole number has no point and no exponent; a number is not closer to 0 than a float can say; a body is no larger than the endpoint takes. " +
 	"Rules of one endpoint that no schema says are listed with it, in x-rules. Other failures than those that are listed have the same form."
 
-// About is what a document says besides endpoints.
+// About is what a document says besides the endpoints.
 type About struct {
 	Info Info
-	// SecuritySchemes are those that endpoints name with app.Secured.
+	// SecuritySchemes are the schemes that endpoints name with app.Secured.
 	SecuritySchemes map[string]any
 }
 
@@ -159,13 +159,13 @@ func (w *writer) endpoint(e manifest.Endpoint, about About) {
 	w.doc.Paths[path][strings.ToLower(e.Method)] = o
 }
 
-// How paragraphs begin that are written from the registrations.
+// Paragraphs that are written from the registrations begin like this.
 const (
 	checked    = "Checked besides what the schemas say:"
 	deprecated = "Deprecated since "
 )
 
-// describeOperation returns the description: the words, and below them the rules that no schema can say.
+// describeOperation returns the description of an operation: its text, then the rules that no schema expresses.
 func describeOperation(e manifest.Endpoint, words Words) string {
 	paragraphs := []string{}
 	if text := cmp.Or(words.Description, words.Summary); text != "" {
@@ -195,7 +195,7 @@ func quoted(name string) string {
 	return "`" + name + "`:"
 }
 
-// describe puts the words of the sources into a schema, and takes the names of Go out of it.
+// describe adds the texts of the sources to a schema and removes the names of Go.
 func (w *writer) describe(s *manifest.Schema) {
 	if s == nil {
 		return
@@ -204,13 +204,13 @@ func (w *writer) describe(s *manifest.Schema) {
 		if s.Comment != "" {
 			s.Description, s.Comment = w.texts.Declaration(s.Comment), ""
 		}
-		if slices.Contains(s.Type, "array") && s.Items == nil { // linters ask for it, and it can be anything
+		if slices.Contains(s.Type, "array") && s.Items == nil { // linters demand items; these may be anything
 			s.Items = &manifest.Schema{}
 		}
 	})
 }
 
-// ignored are headers that OpenAPI has other places for.
+// ignored are headers for which OpenAPI has other places.
 var ignored = []string{"Accept", "Content-Type", "Authorization"}
 
 func (w *writer) parameters(e manifest.Endpoint, words Words) []Parameter {
@@ -231,7 +231,7 @@ func (w *writer) parameters(e manifest.Endpoint, words Words) []Parameter {
 	return all
 }
 
-// body describes the body of a request: JSON, a form, or any that the endpoint reads by itself.
+// body describes the body of a request: JSON, a form, or a body that the endpoint reads by itself.
 func (w *writer) body(e manifest.Endpoint, words Words) *Body {
 	if len(e.Accepts) == 0 && !e.BodyRequired {
 		return nil
@@ -254,7 +254,7 @@ func (w *writer) body(e manifest.Endpoint, words Words) *Body {
 	return body
 }
 
-// form is the schema of a form, nil when the endpoint takes none.
+// form returns the schema of a form, and nil when the endpoint takes none.
 func (w *writer) form(e manifest.Endpoint, words Words) *manifest.Schema {
 	form := &manifest.Schema{Type: manifest.Types{"object"}, Properties: map[string]*manifest.Schema{}}
 	for _, p := range e.Parameters {
@@ -277,7 +277,7 @@ func (w *writer) form(e manifest.Endpoint, words Words) *manifest.Schema {
 	return form
 }
 
-// successes describes the answers of success, with those that the host gives to conditions and ranges.
+// successes describes the answers of success. The host adds those to conditional requests and to ranges.
 func (w *writer) successes(o *Operation, e manifest.Endpoint, words Words) {
 	w.describe(e.Data)
 	statuses := slices.Clone(e.Statuses)
@@ -304,7 +304,7 @@ func addDeprecation(headers map[string]Header, d *manifest.Deprecation) {
 	}
 }
 
-// contentOf is what an endpoint answers with under a status of success.
+// contentOf returns the content of an answer with a status of success.
 func contentOf(e manifest.Endpoint, status int) map[string]Media {
 	switch {
 	case status == http.StatusNoContent || status == http.StatusNotModified || status >= http.StatusMultipleChoices:
@@ -318,7 +318,7 @@ func contentOf(e manifest.Endpoint, status int) map[string]Media {
 		for _, name := range e.Produces {
 			content[name] = Media{Schema: &manifest.Schema{Type: manifest.Types{"string"}, Format: "binary"}}
 		}
-		if len(content) == 0 { // which it answers with nobody has said
+		if len(content) == 0 { // nobody has declared the media type
 			content["*/*"] = Media{Schema: &manifest.Schema{}}
 		}
 		return content
@@ -349,7 +349,7 @@ func headersOf(words Words, status int) map[string]Header {
 	return all
 }
 
-// tags lists the tags that operations have.
+// tags lists the tags of the operations.
 func (w *writer) tags() {
 	names := map[string]bool{}
 	for _, path := range w.doc.Paths {

@@ -12,7 +12,8 @@ import (
 	"plugboard/infra/host/manifest"
 )
 
-// declaredForm is the schema that a type tells of itself, nil when it tells none that can be read.
+// declaredForm returns the schema that a type declares by its method JSONSchema, and nil when that schema cannot be
+// read.
 func declaredForm(typ reflect.Type) *manifest.Schema {
 	text, ok := toldForm(typ)
 	s := new(manifest.Schema)
@@ -36,7 +37,7 @@ func toldForm(typ reflect.Type) (text string, ok bool) {
 	return teller.JSONSchema(), true
 }
 
-// declaredFault returns what is wrong with the JSONSchema of a type; "" when nothing is, and when the type has none.
+// declaredFault returns what is wrong with the JSONSchema of a type, and "" when nothing is or the type has none.
 func declaredFault(typ reflect.Type) string {
 	text, ok := toldForm(typ)
 	if !ok {
@@ -52,7 +53,7 @@ func declaredFault(typ reflect.Type) string {
 	return ""
 }
 
-// keywords are those of JSON Schema that a type may tell: those that [manifest.Schema] has, but for references.
+// keywords are the keywords of JSON Schema that a type may declare: those of [manifest.Schema] but references.
 var keywords = sync.OnceValue(func() (names []string) {
 	for f := range reflect.TypeFor[manifest.Schema]().Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
@@ -63,7 +64,7 @@ var keywords = sync.OnceValue(func() (names []string) {
 	return names
 })
 
-// unknownPart finds what of a schema the documents cannot pass on.
+// unknownPart returns the first part of a declared schema that the documents cannot contain.
 func unknownPart(told any) string {
 	m, ok := told.(map[string]any)
 	if !ok {

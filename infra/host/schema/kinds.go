@@ -18,8 +18,8 @@ import (
 
 func number(n int) stdjson.Number { return stdjson.Number(strconv.Itoa(n)) }
 
-// numeral returns the number that text is in Go, as JSON writes it: ".5" and "+1" are numbers in Go alone. JSON has no word for
-// what is not finite.
+// numeral returns a number in Go's notation as JSON writes it: JSON has no ".5" and no "+1". It returns false for
+// infinity and NaN, which JSON does not have.
 func numeral(text string) (stdjson.Number, bool) {
 	f, err := strconv.ParseFloat(text, 64)
 	switch {
@@ -32,8 +32,8 @@ func numeral(text string) (stdjson.Number, bool) {
 	}
 }
 
-// whole returns the whole number that lies beside the one that text is, which the validator reads as Go does: "0x10" is 16, and
-// "010" is 8. What is none stays as it is.
+// whole adds beside to the whole number in text. It reads text as the validator does, in Go's notation: "0x10" is 16,
+// "010" is 8. A text that is no whole number stays as it is.
 func whole(text string, beside int64) string {
 	n, ok := new(big.Int).SetString(text, 0)
 	if !ok {
@@ -106,7 +106,7 @@ func asText(s *manifest.Schema) *manifest.Schema {
 	return text
 }
 
-// keySchema describes the names of a map's members; nil where any text is one.
+// keySchema describes the names of a map's members. It is nil where every text is a name.
 func keySchema(typ reflect.Type) *manifest.Schema {
 	if form, ok := ownForm(typ, Use{Answer: true}); ok && form.Format != "" {
 		return &manifest.Schema{Format: form.Format}
@@ -139,10 +139,10 @@ func implements(typ reflect.Type, interfaces ...reflect.Type) bool {
 	return false
 }
 
-// formRule is listed for types with a form of their own that no schema says in full.
+// formRule is listed for types that have a JSON form of their own which no schema describes completely.
 var formRule = manifest.Rule{Rule: "type", Says: "has a form of its own"}
 
-// ownForm describes a type that is not written as its kind.
+// ownForm describes a type whose JSON form is not that of its kind.
 func ownForm(typ reflect.Type, use Use) (*manifest.Schema, bool) {
 	text := func(format string) (*manifest.Schema, bool) {
 		return &manifest.Schema{Type: manifest.Types{"string"}, Format: format}, true
@@ -169,7 +169,7 @@ func ownForm(typ reflect.Type, use Use) (*manifest.Schema, bool) {
 	switch {
 	case ownJSON && implements(typ, append(jsonMarshalers, textMarshaler)...):
 		return withFormRule(probe(typ), use), true
-	case ownJSON: // what it reads is not what it is written as
+	case ownJSON: // nothing is known of the form that it reads
 		return withFormRule(&manifest.Schema{}, use), true
 	case ownText && typ.Name() == "UUID":
 		return text("uuid")
@@ -180,7 +180,7 @@ func ownForm(typ reflect.Type, use Use) (*manifest.Schema, bool) {
 	}
 }
 
-// openSchema describes values of an interface type, which are any JSON; numbers in them become floats.
+// openSchema describes values of an interface type: any JSON. Numbers in them become floats.
 func openSchema(use Use) *manifest.Schema {
 	if use.Answer {
 		return &manifest.Schema{}
@@ -188,7 +188,7 @@ func openSchema(use Use) *manifest.Schema {
 	return &manifest.Schema{Rules: []manifest.Rule{{Rule: "type", Says: "has no number beyond the range of 64-bit floats"}}}
 }
 
-// withFormRule lists the rule for what is received, of which null is not passed on to the type.
+// withFormRule adds formRule for received values. Null is not among them: it is not passed on to the type.
 func withFormRule(s *manifest.Schema, use Use) *manifest.Schema {
 	if !use.Answer {
 		notNull(s)
@@ -197,7 +197,7 @@ func withFormRule(s *manifest.Schema, use Use) *manifest.Schema {
 	return s
 }
 
-// probe tells the JSON types of what values of typ are written as, by writing some.
+// probe finds the JSON types of a Go type by encoding some values of it.
 func probe(typ reflect.Type) *manifest.Schema {
 	kinds := map[string]bool{}
 	for _, sample := range samples(typ) {
@@ -212,19 +212,15 @@ func probe(typ reflect.Type) *manifest.Schema {
 			s.Type = append(s.Type, name)
 		}
 	}
-	if kinds["null"] && len(s.Type) > 0 { // of one that was only seen as null nothing is known
+	if kinds["null"] && len(s.Type) > 0 { // when all samples are null, nothing is known
 		s.Type = append(s.Type, "null")
 	}
 	return s
 }
 
-// marshal encodes a value; a panic of its own encoding is an error.
+// marshal encodes a value. A panic of a MarshalJSON is returned as an error.
 func marshal(value any) (text []byte, err error) {
-	defer func() {
-		if recover() != nil {
-			text = nil
-		}
-	}()
+	defer app.Recover(&err)
 	return json.Marshal(value)
 }
 
@@ -245,15 +241,15 @@ func typeOf(kind jsontext.Kind) string {
 	}
 }
 
-// samples are pointers to values of typ: the zero value, and one that has something in all fields that can be set.
+// samples returns pointers to values of typ: the zero value, and one whose fields are filled.
 func samples(typ reflect.Type) []reflect.Value {
 	filled := reflect.New(typ)
 	Fill(filled.Elem())
 	return []reflect.Value{reflect.New(typ), filled}
 }
 
-// Fill sets v, and all within it that can be set, to values that are not zero, down to a depth at which no struct that people
-// write goes on.
+// Fill gives v, and every field in it that can be set, a value that is not zero. It stops at a depth that no struct
+// written by people reaches.
 func Fill(v reflect.Value) { fill(v, 0) }
 
 func fill(v reflect.Value, depth int) {

@@ -10,9 +10,9 @@ import (
 type member struct {
 	name  string
 	field reflect.StructField
-	owner reflect.Type // the struct that has the field
+	owner reflect.Type // the struct with the field
 	omits bool         // it is left out when it is empty
-	maybe bool         // it is of an embedded pointer, which may be nil
+	maybe bool         // it belongs to an embedded pointer, which may be nil
 	text  bool         // its number is written as text
 	depth int
 	named bool // by its tag, and not after the field

@@ -17,12 +17,12 @@ import (
 // placeholder is a reference to the n-th named schema, until its name is known.
 func placeholder(n int) string { return "\x00" + strconv.Itoa(n) }
 
-// Components resolves the references in all schemas that the set has returned, and returns those that are referred to, by
-// name. It is called once, when nothing more is added.
+// Components resolves the references in all schemas that the set has returned, and returns the referenced schemas by
+// name. It is called once, after the last schema.
 //
-// A struct has the name of its type. Where it is described in several ways, since requests and answers differ, that of answers has
-// the plain name, and the others have "Input", "Patch" or "Strict" behind it. Two structs of one name in different packages get
-// their package's, or their domain's, name before it; conflicts names them.
+// A schema has the name of its struct. Requests and answers may need different schemas of one struct: that of answers
+// has the plain name, the others end in "Input", "Patch" or "Strict". When two packages have structs of one name, the
+// name of the package, or of its domain, comes before it; conflicts names them.
 func (s *Set) Components(schemas ...*manifest.Schema) (components map[string]*manifest.Schema, conflicts []string) {
 	classes := s.classes()
 	names, conflicts := s.names(classes)
@@ -38,8 +38,8 @@ func (s *Set) Components(schemas ...*manifest.Schema) (components map[string]*ma
 	return components, conflicts
 }
 
-// classes tells which of the named schemas say the same: equal numbers, equal schemas. It begins with what each says by
-// itself, references to the same type being equal, and divides until references agree as well.
+// classes gives equal numbers to equal named schemas. It first compares the schemas without regard to references, and
+// then divides the classes until the references of equal schemas lead to equal classes.
 func (s *Set) classes() []string {
 	classes := make([]string, len(s.named))
 	for i, n := range s.named {
@@ -61,11 +61,11 @@ func (s *Set) classes() []string {
 	}
 }
 
-// canonical is a schema as text, with the classes in the place of references.
+// canonical returns a schema as text, with classes instead of references.
 func canonical(s *manifest.Schema, classes []string) string {
 	text, err := json.Marshal(s)
 	if err != nil {
-		return err.Error() // a schema of ours can be written
+		return err.Error() // cannot happen: every schema of ours can be encoded
 	}
 	return reference.ReplaceAllStringFunc(string(text), func(found string) string {
 		n, _ := strconv.Atoi(reference.FindStringSubmatch(found)[1]) // the pattern has digits alone
@@ -95,7 +95,8 @@ func (s *Set) names(classes []string) (names, conflicts []string) {
 	return names, conflicts
 }
 
-// suffix tells schemas of one type apart. The first way in which a type is described, in the order of ways, has none.
+// suffix returns what the name of a schema ends in when its type has several schemas. The first of ways that the type is
+// used in has no suffix.
 func (s *Set) suffix(i int, classes []string) string {
 	found := false
 	for _, way := range ways {
@@ -114,7 +115,7 @@ func (s *Set) suffix(i int, classes []string) string {
 	return ""
 }
 
-// ways are the uses of a type in the order in which they have a claim to its plain name.
+// ways are the uses of a type. The first one that occurs gets the plain name.
 var ways = []struct {
 	use    Use
 	suffix string
@@ -140,8 +141,8 @@ func resolve(s *manifest.Schema, names []string) {
 	}
 }
 
-// typeName is the name of a struct in the documents: that of its type, with the package's before it unless the package is one
-// of plugins or a room of the contract.
+// typeName is the name of a struct in the documents: the name of the type, after the name of its package unless that is
+// plugins or belongs to the contract.
 func typeName(typ reflect.Type) string {
 	name := plainName(typ)
 	if _, arguments, ok := strings.Cut(typ.Name(), "["); ok {
@@ -153,8 +154,8 @@ func typeName(typ reflect.Type) string {
 	return name
 }
 
-// qualified is a name that tells structs of one name in several packages apart: the domain's name, or the package's, is
-// before it.
+// qualified is a name for structs of one name in several packages: the name of the domain, or of the package, comes
+// first.
 func qualified(typ reflect.Type) string {
 	_, after, ok := strings.Cut(typ.PkgPath(), "/domains/")
 	domain, _, _ := strings.Cut(after, "/")

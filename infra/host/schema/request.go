@@ -14,7 +14,7 @@ import (
 	"plugboard/infra/host/manifest"
 )
 
-// Request is what a request type takes.
+// Request describes what an endpoint takes.
 type Request struct {
 	// Parameters are the fields that are given as text or as files, in the order of the fields.
 	Parameters []manifest.Parameter
@@ -28,8 +28,8 @@ type Request struct {
 
 var rawBodyType = reflect.TypeFor[app.RawBody]()
 
-// Request describes requests of typ, a struct, as they are bound for a method. In form bodies, fields tagged form come from the
-// body; elsewhere from the query.
+// Request describes requests of typ, a struct, as the server binds them for a method. Fields with the tag form come from
+// the body when formBody is true, otherwise from the query.
 func (s *Set) Request(typ reflect.Type, method string, formBody, strict bool) Request {
 	use := Use{Patch: method == http.MethodPatch, Strict: strict}
 	form := "query"

@@ -11,15 +11,16 @@ import (
 	"plugboard/infra/httpserver/bind/wire"
 )
 
-// addRules adds the binding rules of a field to its schema, and tells whether a request must give the field. Rules that
-// a schema cannot say are listed in [manifest.Schema.Rules].
+// addRules adds the binding rules of a field to its schema, and returns whether a request must have the field. A rule
+// that no schema expresses is listed in [manifest.Schema.Rules].
 func addRules(s *manifest.Schema, f reflect.StructField, owner reflect.Type) (required bool) {
 	required = ruler{owner}.add(s, f.Tag.Get("binding"), f.Type)
 	addChecks(s, f)
 	return required
 }
 
-// addChecks lists the rules that a plugin checks by itself, which its tag checks names: "claim=is of the type it says; damaged".
+// addChecks lists the rules that a plugin checks in its own code. The tag checks names them: "claim=is of the type it
+// says; damaged".
 func addChecks(s *manifest.Schema, f reflect.StructField) {
 	for check := range strings.SplitSeq(f.Tag.Get("checks"), ";") {
 		if name, says, _ := strings.Cut(strings.TrimSpace(check), "="); name != "" {
@@ -31,7 +32,7 @@ func addChecks(s *manifest.Schema, f reflect.StructField) {
 // ruler adds the rules of a field of a struct.
 type ruler struct{ owner reflect.Type }
 
-// add adds rules about values of typ, down to those of its elements.
+// add adds the rules for values of typ and, after "dive", for their elements.
 func (r ruler) add(s *manifest.Schema, rules string, typ reflect.Type) (required bool) {
 	if rules == "-" {
 		return false
@@ -54,7 +55,8 @@ func (r ruler) add(s *manifest.Schema, rules string, typ reflect.Type) (required
 	return required
 }
 
-// notEmpty adds that "required" refuses empty texts. Of a type with a form of its own whatever is given counts.
+// notEmpty adds that "required" refuses an empty text. For a type with a JSON form of its own it refuses nothing that is
+// given.
 func notEmpty(s *manifest.Schema, typ reflect.Type) {
 	if implements(typ, jsonUnmarshalers...) || implements(typ, textUnmarshaler) {
 		return
@@ -96,10 +98,10 @@ func cutRule(rules, name string) (before, after string, found bool) {
 	return rules, "", false
 }
 
-// written is how the validator reads parameters: in tags, commas and bars have other meanings.
+// written replaces the codes that stand for commas and bars in tags.
 var written = strings.NewReplacer("0x2C", ",", "0x7C", "|")
 
-// rule adds one rule, or lists it when the schema cannot say it.
+// rule adds one rule to the schema, or lists it when the schema cannot express it.
 func (r ruler) rule(s *manifest.Schema, rule string, typ reflect.Type) {
 	name, value, _ := strings.Cut(rule, "=")
 	value = written.Replace(value)
@@ -118,8 +120,8 @@ func (r ruler) rule(s *manifest.Schema, rule string, typ reflect.Type) {
 	}
 }
 
-// mayNotFit reports whether there are values that a rule cannot be asked of, which the host refuses: those of an interface type, and
-// lists that cannot be compared.
+// mayNotFit reports whether some values of typ cannot be checked by the rule, so that the host refuses them: values of
+// an interface type, and lists whose elements cannot be compared.
 func mayNotFit(rule string, typ reflect.Type) bool {
 	if rule == "unique" {
 		typ = typ.Elem()
@@ -128,7 +130,7 @@ func mayNotFit(rule string, typ reflect.Type) bool {
 	return typ.Kind() == reflect.Interface
 }
 
-// said is a rule in which other fields have the names that callers know.
+// said returns the rule with the names that callers know instead of the names of Go fields.
 func (r ruler) said(rule string) string {
 	words := strings.FieldsFunc(rule, func(c rune) bool { return c == '=' || c == ' ' || c == ':' })
 	for i, word := range words {
@@ -141,7 +143,7 @@ func (r ruler) said(rule string) string {
 	return strings.Join(words, " ")
 }
 
-// addRule adds a rule to the schema of values of typ, and tells whether the schema says all of it.
+// addRule adds a rule to the schema of values of typ, and returns whether the schema expresses all of it.
 func addRule(s *manifest.Schema, name, value string, typ reflect.Type) bool {
 	switch name {
 	case "oneof", "eq":
@@ -194,7 +196,7 @@ func addEnum(s *manifest.Schema, rule, value string, typ reflect.Type) bool {
 	return addValues(s, texts, typ)
 }
 
-// addValues adds that a value is one of several, given as texts; null stays allowed where it was.
+// addValues limits a value to several, given as texts. Null stays allowed.
 func addValues(s *manifest.Schema, texts []string, typ reflect.Type) bool {
 	values, ok := valuesOf(s, texts, typ)
 	if !ok || len(s.Enum) > 0 {
@@ -206,7 +208,7 @@ func addValues(s *manifest.Schema, texts []string, typ reflect.Type) bool {
 	return true
 }
 
-// valuesOf are texts as values of the schema's type.
+// valuesOf converts texts to values of the schema's type.
 func valuesOf(s *manifest.Schema, texts []string, typ reflect.Type) (values []any, ok bool) {
 	if !isScalar(typ) || s.Type.Main() == "" {
 		return nil, false
@@ -217,7 +219,8 @@ func valuesOf(s *manifest.Schema, texts []string, typ reflect.Type) (values []an
 	return values, true
 }
 
-// addAlternatives adds a rule such as "eq=a|eq=b", of which one part must hold; only values can be said.
+// addAlternatives adds a rule such as "eq=a|eq=b": one part must hold. It returns false when a part is about something
+// else than values.
 func addAlternatives(s *manifest.Schema, rule string, typ reflect.Type) bool {
 	var texts []string
 	for part := range strings.SplitSeq(rule, "|") {
@@ -235,8 +238,8 @@ func addAlternatives(s *manifest.Schema, rule string, typ reflect.Type) bool {
 	return addValues(s, texts, typ)
 }
 
-// addBound adds limits of a number, or of the length of a text, a list or a map. An empty one is none; "outside" tells that the
-// limits themselves are refused.
+// addBound adds limits of a number, or of the length of a text, a list or a map. An empty limit is none. When outside is
+// true, the limits themselves are refused.
 func addBound(s *manifest.Schema, typ reflect.Type, least, most string, outside bool) bool {
 	if isFloat(typ) && s.Is("number") {
 		low, high := &s.Minimum, &s.Maximum
@@ -264,7 +267,7 @@ func addBound(s *manifest.Schema, typ reflect.Type, least, most string, outside 
 	}
 }
 
-// set sets a limit, and tells whether text is a number, or no limit at all.
+// set sets a limit, and returns false when text is no number.
 func set(limit *json.Number, text string) bool {
 	if text == "" {
 		return true

@@ -14,17 +14,17 @@ import (
 	"plugboard/infra/httpserver/bind/wire"
 )
 
-// Use says what values of a type are used for, which decides about members, null and limits.
+// Use says how values of a type are used. Members, null and limits depend on it.
 type Use struct {
-	// Answer tells that values are sent. They are received otherwise.
+	// Answer is true for values that the service sends, false for those that it receives.
 	Answer bool
-	// Patch tells that values are part of the body of a PATCH, in which a pointer means "may be left out".
+	// Patch is true for the body of a PATCH, in which a pointer means "may be left out".
 	Patch bool
-	// Strict tells that unknown members are refused.
+	// Strict is true when unknown members are refused.
 	Strict bool
 }
 
-// Set writes schemas and collects those of named structs, which others refer to. It is for one goroutine.
+// Set writes schemas and collects those of named structs, to which others refer. It is for one goroutine.
 type Set struct {
 	inline bool
 	within map[reflect.Type]bool // when inline: what is being described
@@ -48,8 +48,8 @@ type named struct {
 // NewSet returns an empty set.
 func NewSet() *Set { return &Set{known: map[key]int{}, forms: map[string]string{}} }
 
-// Forms returns the JSON types of the Go types with a JSON form of their own that were met, by the types' full names; "" stands for
-// one that can be anything.
+// Forms returns the JSON types of Go types that have a JSON form of their own, by the full names of the types; "" stands
+// for any.
 func (s *Set) Forms() map[string]string { return s.forms }
 
 // Inline returns the schema of typ, as it is sent, without references. A type that contains itself is described once.
@@ -139,7 +139,7 @@ func (s *Set) ofStruct(typ reflect.Type, use Use) *manifest.Schema {
 	return s.reference(typ, use, func() *manifest.Schema { return s.object(members(typ, use), use) })
 }
 
-// reference returns a reference to the schema of typ, which write writes unless it is known.
+// reference returns a reference to the schema of typ. It calls write for the schema unless that is known already.
 func (s *Set) reference(typ reflect.Type, use Use, write func() *manifest.Schema) *manifest.Schema {
 	k := key{typ, use}
 	at, ok := s.known[k]
@@ -170,7 +170,7 @@ func (s *Set) object(all []member, use Use) *manifest.Schema {
 	return object
 }
 
-// member describes a member with its rules, default and example, and tells whether it must be, or always is, there.
+// member describes a member of an object. required is true when a request must have it, or an answer always has it.
 func (s *Set) member(m member, use Use) (schema *manifest.Schema, required bool) {
 	typ := m.field.Type
 	if use.Answer && m.omits && typ.Kind() == reflect.Pointer {
@@ -208,7 +208,7 @@ func orNull(s *manifest.Schema) *manifest.Schema {
 	return s
 }
 
-// notNull takes null out of what a schema allows.
+// notNull removes null from the allowed values.
 func notNull(s *manifest.Schema) {
 	if len(s.AnyOf) == 2 && s.AnyOf[1].Is("") && s.AnyOf[1].Nullable() {
 		inner := *s.AnyOf[0]

@@ -7,7 +7,7 @@ import (
 	"plugboard/infra/host/manifest"
 )
 
-// addText adds a rule about a text. A format says only what kind of text is asked for, so its rule is listed as well.
+// addText adds a rule about a text. A format only names the kind of text, so the rule is listed as well.
 func addText(s *manifest.Schema, rule, value string) bool {
 	if format := formatOf(rule, value); format != "" && s.Format == "" {
 		s.Format = format
@@ -47,7 +47,7 @@ func formatOf(rule, value string) string {
 	return ""
 }
 
-// patternOf is the regular expression that the validator holds a text against for a rule, or one that says the same.
+// patternOf returns the regular expression that the validator uses for a rule, or an equal one.
 func patternOf(rule, value string) string {
 	switch rule {
 	case "alpha":

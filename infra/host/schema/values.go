@@ -8,14 +8,14 @@ import (
 	"plugboard/infra/host/manifest"
 )
 
-// setDefault tells the value that a field has when it is not given.
+// setDefault sets the default of a field from its tag.
 func setDefault(s *manifest.Schema, f reflect.StructField) {
 	if text, ok := f.Tag.Lookup("default"); ok {
 		s.Default = valueOf(s, text)
 	}
 }
 
-// setExample tells the example of a field. One of a list or an object cannot be said in a tag.
+// setExample sets the example of a field from its tag. A tag cannot express a list or an object.
 func setExample(s *manifest.Schema, f reflect.StructField) {
 	text, ok := f.Tag.Lookup("example")
 	if main := s.Type.Main(); ok && main != "array" && main != "object" && s.Ref == "" {
@@ -23,7 +23,7 @@ func setExample(s *manifest.Schema, f reflect.StructField) {
 	}
 }
 
-// setEnum tells the values that a field of an answer has, which the tag enums lists. Of a request the rule oneof tells it.
+// setEnum sets the values of a field of an answer from the tag enums. For a request the rule oneof has them.
 func setEnum(s *manifest.Schema, f reflect.StructField) {
 	text, ok := f.Tag.Lookup("enums")
 	if s.Is("array") {
@@ -40,7 +40,7 @@ func setEnum(s *manifest.Schema, f reflect.StructField) {
 	}
 }
 
-// valueOf is text as a value of the schema's type; the parts of a list have commas between them.
+// valueOf converts text to a value of the schema's type. Commas separate the elements of a list.
 func valueOf(s *manifest.Schema, text string) any {
 	switch s.Type.Main() {
 	case "array":
@@ -48,7 +48,7 @@ func valueOf(s *manifest.Schema, text string) any {
 		for part := range strings.SplitSeq(text, ",") {
 			switch {
 			case text == "":
-			case s.Items == nil: // a form of its own tells nothing of its elements
+			case s.Items == nil: // a JSON form of its own: its elements are not known
 				all = append(all, part)
 			default:
 				all = append(all, valueOf(s.Items, part))
