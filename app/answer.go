@@ -38,22 +38,22 @@ type Failure struct {
 // otherwise data is {}.
 type Empty struct{}
 
-// Binary is a result that is not JSON: an image, a file, a stream of bytes. It is sent as it is, without
-// the envelope; failures keep the envelope. The host answers If-None-Match, without reading the content, and, for bytes, Range requests.
+// Binary is a result that is not JSON: an image, a file, a stream of bytes. It is sent without the envelope; a failure
+// has the envelope. The host answers If-None-Match without reading the content, and Range requests for Bytes.
 //
-// The zero Binary under status 202, which the handler sets with [SetStatus], says that the content is not there yet; it
-// is answered in the envelope, with empty data.
+// When the content is not there yet, the handler sets status 202 with [SetStatus] and returns the zero Binary: the
+// answer is the envelope with empty data.
 type Binary struct {
 	// ContentType is the media type. Required.
 	ContentType string
-	// Bytes is the content, when Stream is nil. It is held until the client has taken all of it, and counts as memory
-	// of the request (see [Reserve]).
+	// Bytes is the content, when Stream is nil. The host keeps it until the client has received all of it. It counts as
+	// memory of the request (see [Reserve]).
 	Bytes []byte
-	// Stream is the content; the host reads it to its end and closes it if it is an io.Closer. It is for content that is
-	// large, and sent in parts of 32 KiB as they fill up. It is read after the handler has returned, and as long as the
-	// client takes some of it, which may be longer than the request's deadline: what it reads from the database needs
-	// [context.WithoutCancel]. The host answers Range requests for one that is an io.Seeker too. What the client must have at once, piece by piece, is for
-	// [Boot.Raw].
+	// Stream is the content, for content that is large. The host sends it in parts of 32 KiB, reads it to its end, and
+	// closes it if it is an io.Closer. It reads after the handler has returned, for as long as the client goes on
+	// receiving. That may be longer than the request's deadline, so a stream that reads from the database needs
+	// [context.WithoutCancel]. The host answers Range requests for a stream that is an io.Seeker. For content that the
+	// client must have at once, piece by piece, use [Boot.Raw].
 	Stream io.Reader
 	// Filename suggests a name to save the content under, and makes it a download; optional.
 	Filename string
@@ -66,8 +66,8 @@ type Binary struct {
 	Immutable bool
 }
 
-// Cookie is a cookie for [SetCookie]. Its zero values are the safe choice: scripts cannot read it, it goes over HTTPS
-// alone, and other sites' forms and scripts do not send it along.
+// Cookie is a cookie for [SetCookie]. The zero values are the safe choice: scripts cannot read the cookie, browsers send
+// it over HTTPS alone, and not with forms and scripts of other sites.
 type Cookie struct {
 	// Name and Value have no spaces, quotes, commas, semicolons or control characters.
 	Name, Value string
@@ -75,19 +75,20 @@ type Cookie struct {
 	MaxAge time.Duration
 	// Path limits the cookie to the paths below it; "" means "/".
 	Path string
-	// Domain gives the cookie to the domain and all below it; "" gives it to the host alone that set it.
+	// Domain lets the domain and everything below it receive the cookie; "" lets only the host that set it.
 	Domain string
-	// SameSite says which requests of other sites it goes along with; 0 means http.SameSiteLaxMode: with links alone.
+	// SameSite says with which requests from other sites the browser sends the cookie; 0 means http.SameSiteLaxMode, with
+	// links alone.
 	SameSite http.SameSite
-	// Readable lets scripts of the page read it (no HttpOnly).
+	// Readable lets scripts of the page read the cookie (no HttpOnly).
 	Readable bool
-	// Insecure has it sent over plain HTTP as well (no Secure).
+	// Insecure lets the browser send the cookie over plain HTTP as well (no Secure).
 	Insecure bool
 }
 
-// SetCookie sets a cookie with the answer, beside the others; one of the same name, path and domain that was set during
-// this request is replaced. It refuses what a browser would not take, such as a name with a space or a "__Host-" cookie
-// with a domain. Outside a request it only checks.
+// SetCookie sets a cookie with the answer, beside the others. It replaces one of the same name, path and domain that was
+// set during this request. It refuses a cookie that a browser would not take: with a space in its name, for example, or
+// a "__Host-" cookie with a domain. Outside a request it only checks.
 func SetCookie(ctx context.Context, cookie Cookie) error {
 	c := cookie.http()
 	if err := c.Valid(); err != nil {

@@ -74,15 +74,15 @@ func (b *Boot) Publishes(events ...Event) {
 	}
 }
 
-// Subscribe has s called for every event of its topic. The subscription is durable and is named
-// "<plugin>/<topic>" unless options say otherwise.
+// Subscribe calls s for every event of its topic. The subscription is durable and is named "<plugin>/<topic>" unless
+// options say otherwise.
 func (b *Boot) Subscribe(s Subscriber, opts ...SubscribeOption) {
 	b.subscriptions = append(b.subscriptions, Subscription{
 		Plugin: b.plugin, Source: caller(1), Subscriber: s, Options: subscribeOptions(opts),
 	})
 }
 
-// Answer has r answer the queries of its topic. A topic has at most one responder.
+// Answer lets r answer the queries of its topic. A topic has at most one responder.
 func (b *Boot) Answer(r Responder) {
 	b.answers = append(b.answers, Answer{Plugin: b.plugin, Source: caller(1), Responder: r})
 }

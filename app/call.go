@@ -16,9 +16,9 @@ func SetStatus(ctx context.Context, status int) {
 	}
 }
 
-// SetHeader sets a header of the answer, for example Location, in place of what was set or added before. Headers that the
-// host owns (Content-Type, Content-Length, X-Request-ID and the like) are overwritten by it. Outside a request it does
-// nothing.
+// SetHeader sets a header of the answer, for example Location. It replaces earlier values of the header. The host
+// overwrites the headers that it owns (Content-Type, Content-Length, X-Request-ID and the like). Outside a request
+// SetHeader does nothing.
 func SetHeader(ctx context.Context, key, value string) {
 	if c := CallFrom(ctx); c != nil {
 		c.changeHeader(func(h http.Header) { h.Set(key, value) })

@@ -52,7 +52,7 @@ func newListOrder[T any](db *gorm.DB, sort string) (*listOrder, error) {
 	return o, nil
 }
 
-// listOf names the list that a request asks for: its path and its parameters, but for those of [PageQuery].
+// listOf names the list that a request asks for: its path and its parameters, without those of [PageQuery].
 func listOf(ctx context.Context) string {
 	call := CallFrom(ctx)
 	if call == nil || call.URL == nil {
@@ -65,7 +65,7 @@ func listOf(ctx context.Context) string {
 	return (&url.URL{Path: call.URL.Path, RawQuery: values.Encode()}).String()
 }
 
-// cursor returns the cursor of what comes after row, a pointer to an entry.
+// cursor returns the cursor for the rows after row, a pointer to an entry.
 func (o *listOrder) cursor(row any) (string, error) {
 	values := make([]any, len(o.fields))
 	for i, f := range o.fields {

@@ -14,7 +14,7 @@ type Date struct{ midnight time.Time } // in UTC, so that == compares dates
 // dateForm is the form of RFC 3339 for a full date.
 const dateForm = time.DateOnly
 
-// NewDate returns the date; what is out of range is carried over, as by time.Date.
+// NewDate returns the date. A month or day out of range is carried over, as by time.Date.
 func NewDate(year int, month time.Month, day int) Date {
 	return Date{time.Date(year, month, day, 0, 0, 0, 0, time.UTC)}
 }
@@ -22,7 +22,7 @@ func NewDate(year int, month time.Month, day int) Date {
 // DateOf returns the date of t in t's own time zone.
 func DateOf(t time.Time) Date { return NewDate(t.Date()) }
 
-// In returns when the date begins in a time zone: its first instant, where midnight does not exist.
+// In returns the first instant of the date in a time zone. That is not midnight where the clocks skip midnight.
 func (d Date) In(loc *time.Location) time.Time {
 	year, month, day := d.midnight.Date()
 	t := time.Date(year, month, day, 0, 0, 0, 0, loc)

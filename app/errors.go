@@ -79,9 +79,9 @@ type Error struct {
 	cause      error
 }
 
-// Errorf makes an error for the caller. The message is built as by fmt.Errorf; what %w wraps, once or several
-// times, becomes the cause, and since its text is then part of the message, wrap only errors whose text the caller may see.
-// To keep a cause for the log alone, use [Error.Because].
+// Errorf makes an error for the caller. The message is built as by fmt.Errorf. Errors wrapped with %w become the cause.
+// Their text is part of the message, so wrap only errors whose text the caller may see. To keep a cause for the log
+// alone, use [Error.Because].
 func Errorf(code Code, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
 	cause := errors.Unwrap(err)
@@ -155,9 +155,9 @@ func (v Violations) Error() string {
 	return strings.Join(parts, "; ")
 }
 
-// Validator is implemented by request types that have rules across fields. Validate runs after the rules
-// of the single fields have all passed; it returns [Violations], an error made with [Errorf], or nil; empty
-// [Violations] are as good as nil. Any other error is an internal error.
+// Validator is implemented by request types with rules across fields. Validate runs after all rules of the single fields
+// have passed. It returns [Violations], an error made with [Errorf], or nil; empty [Violations] count as nil. Any other
+// error is an internal error.
 type Validator interface {
 	Validate() error
 }

@@ -44,7 +44,7 @@ type publishOption func(*PublishOptions)
 
 func (f publishOption) applyPublish(o *PublishOptions) { f(o) }
 
-// Delay has the event handed to subscribers no earlier than d after the publish.
+// Delay makes the event wait: subscribers get it no earlier than d after the publish.
 func Delay(d time.Duration) PublishOption {
 	return publishOption(func(o *PublishOptions) { o.Delay = d })
 }
@@ -69,11 +69,11 @@ type Subscriber struct {
 	fresh func() any
 }
 
-// On makes a subscriber of fn. The event reaches fn at least once: it is called again when it fails,
-// panics, outlives its timeout, or the process dies before it was done. To have its writes take effect
-// once, complete the delivery in their transaction with [Complete], or use [OnTx].
+// On makes a subscriber of fn. The event reaches fn at least once. It comes again when fn fails, panics or exceeds its
+// timeout, and when the process dies before the end. For writes that take effect once, complete the delivery in their
+// transaction with [Complete], or use [OnTx].
 func On[E Event](fn func(context.Context, E) error) Subscriber {
-	var spare sync.Pool // fn gets the event by value, so that the memory it was in serves the next
+	var used sync.Pool // fn gets a copy of the event, so the next event can use its memory
 	return Subscriber{
 		topic: topicOf[E](),
 		event: reflect.TypeFor[E](),
@@ -81,11 +81,11 @@ func On[E Event](fn func(context.Context, E) error) Subscriber {
 			e := event.(*E)
 			own := *e
 			*e = *new(E)
-			spare.Put(e)
+			used.Put(e)
 			return fn(ctx, own)
 		},
 		fresh: func() any {
-			if e := spare.Get(); e != nil {
+			if e := used.Get(); e != nil {
 				return e
 			}
 			return new(E)
@@ -93,9 +93,9 @@ func On[E Event](fn func(context.Context, E) error) Subscriber {
 	}
 }
 
-// OnTx is [On] with the whole of fn in one transaction that also completes the delivery: what fn writes
-// with its context takes effect exactly once. It holds a database transaction while it runs, so it must
-// be short; on SQLite it may take one second (a setting), since there is one writer.
+// OnTx is [On] with the whole of fn in one transaction, which completes the delivery too: the writes that fn makes with
+// its context take effect exactly once. fn holds the transaction while it runs, so it must be short; on SQLite, which
+// has one writer, it may take one second (a setting).
 func OnTx[E Event](fn func(context.Context, E) error) Subscriber {
 	s := On(fn)
 	s.tx = true
@@ -105,7 +105,7 @@ func OnTx[E Event](fn func(context.Context, E) error) Subscriber {
 func topicOf[E Event]() string {
 	var zero E
 	if t := reflect.TypeFor[E](); t.Kind() != reflect.Struct {
-		return "" // reported by the host, which names plugin and file
+		return "" // the host reports it with plugin and file
 	}
 	return zero.Topic()
 }
@@ -131,8 +131,8 @@ func Named(name string) SubscribeOption {
 	return subscribeOption(func(o *SubscribeOptions) { o.Name = name })
 }
 
-// Formerly names the subscription's earlier names: it is one subscription with several names, whose events versions
-// of the service with any of them share. They were of the same topic.
+// Formerly gives the earlier names of the subscription, which were of the same topic. It remains one subscription: a
+// version of the service that knows any of the names gets a share of the events.
 func Formerly(names ...string) SubscribeOption {
 	return subscribeOption(func(o *SubscribeOptions) { o.Formerly = append(o.Formerly, names...) })
 }
@@ -153,14 +153,14 @@ func Backoff(first, longest time.Duration) SubscribeOption {
 	return subscribeOption(func(o *SubscribeOptions) { o.BackoffMin, o.BackoffMax = first, longest })
 }
 
-// Block has a dead delivery hold up the later ones of its key until it is replayed or discarded. Without
-// it they go on.
+// Block makes a dead delivery hold up the later ones of its key until it is replayed or discarded. Without it they go
+// on.
 func Block() SubscribeOption {
 	return subscribeOption(func(o *SubscribeOptions) { o.Block = true })
 }
 
-// Volatile makes the subscription one of this process alone: it gets events while the process runs, from
-// this process, at most once, without database work.
+// Volatile keeps the subscription in this process: it gets the events that this process publishes while it runs, at most
+// once, without database work.
 func Volatile() SubscribeOption {
 	return subscribeOption(func(o *SubscribeOptions) { o.Volatile = true })
 }
@@ -187,7 +187,7 @@ type Delivery struct {
 	Trace string
 	// Time is when the event was published, to the millisecond.
 	Time time.Time
-	// Headers are those given with [Header].
+	// Headers are the headers given with [Header].
 	Headers map[string]string
 }
 
@@ -200,10 +200,10 @@ func DeliveryFrom(ctx context.Context) (Delivery, bool) {
 	return source.Delivery(), true
 }
 
-// Complete completes the delivery that ctx belongs to within the current transaction, so that the
-// handler's writes and the completion take effect together, once. It must be called inside [InTx], in a
-// subscriber. When another process has taken over the delivery in the meantime, it returns an error, and the
-// transaction must be rolled back by returning it. For a volatile subscription it does nothing.
+// Complete completes the delivery that ctx belongs to in the current transaction, so that the handler's writes and the
+// completion take effect together, once. It must be called inside [InTx], in a subscriber. When another process has
+// taken over the delivery, Complete returns an error: return it, so that the transaction is rolled back. For a volatile
+// subscription it does nothing.
 func Complete(ctx context.Context) error {
 	source, ok := ctx.Value(deliveryKey{}).(DeliverySource)
 	if !ok {
@@ -253,9 +253,9 @@ func Reply[Q Event, A any](fn func(context.Context, Q) (A, error)) Responder {
 	}
 }
 
-// Ask sends query to the plugin that answers its topic, wherever it is, and returns the answer. The asker
-// declares its own structs for both, with the fields it sends and reads. Without a responder the error is
-// [Unavailable], at once. An error the responder made with [Errorf] arrives as it is.
+// Ask sends query to the plugin that answers its topic, in whatever domain, and returns the answer. The asker declares
+// structs of its own for both, with the fields that it sends and reads. Without a responder the error is [Unavailable],
+// at once. An error that the responder made with [Errorf] arrives unchanged.
 func Ask[A any](ctx context.Context, bus Bus, query Event) (A, error) {
 	var answer A
 	err := bus.Ask(ctx, query, &answer)

@@ -10,7 +10,7 @@ type Handler struct {
 	request  reflect.Type
 	response reflect.Type
 	cpu      bool
-	function uintptr // where the function begins, to tell its name
+	function uintptr // the address of the function, for its name
 	newCall  func() Invocation
 }
 

@@ -34,8 +34,7 @@ type Endpoint struct {
 	Handler Handler
 	// Raw is the Gin handler of an endpoint registered with [Boot.Raw], otherwise nil.
 	Raw gin.HandlerFunc
-	// Options are the endpoint's options, with their defaults filled in by nobody: zero means
-	// "not given".
+	// Options are the endpoint's options. Nobody fills in defaults: zero means "not given".
 	Options EndpointOptions
 }
 
@@ -73,8 +72,7 @@ type Schedule struct {
 // Plugin describes the plugin that is being booted; for the host.
 func (b *Boot) Plugin() PluginInfo { return b.plugin }
 
-// Endpoints returns what was registered, in order; for the host. The same holds for
-// [Boot.Publications], [Boot.Subscriptions] and [Boot.Answers].
+// Endpoints returns the registered endpoints, in order; for the host.
 func (b *Boot) Endpoints() []Endpoint { return b.endpoints }
 
 // Publications returns the announced events; for the host.
@@ -98,7 +96,8 @@ type EndpointOptions struct {
 	Takes    reflect.Type
 	Answers  reflect.Type
 	Hidden   bool
-	// Deprecated tells that the endpoint is to go: Since which day, and at which Sunset, if that is known.
+	// Deprecated is true for an endpoint that will be removed. New programs should not use it from the day Since on. On
+	// the day Sunset, if that is known, it may be gone.
 	Deprecated bool
 	Since      Date
 	Sunset     Date
@@ -143,8 +142,8 @@ type BootedPlugin struct {
 	Err error
 }
 
-// NewRegistrar returns a Registrar whose plugins get their bus from bus, which is called with the
-// plugin's name, and their logger from logger, named after the plugin.
+// NewRegistrar returns a Registrar. Each plugin gets the bus that the function bus returns for its name, and logger with
+// its name.
 func NewRegistrar(bus func(plugin string) Bus, logger *zap.Logger) *Registrar {
 	return &Registrar{bus: bus, logger: logger}
 }

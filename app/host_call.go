@@ -18,16 +18,16 @@ import (
 type Call struct {
 	// Plugin is the name of the plugin that handles the request or delivery.
 	Plugin string
-	// RequestID identifies the request that caused this work; a delivery has that of its event.
+	// RequestID identifies the request that caused this work. A delivery has the id of its event.
 	RequestID string
 	// Trace is the W3C traceparent the work belongs to, or "".
 	Trace string
-	// Memory is what the call reserves from; nil is without bounds.
+	// Memory is the budget of the call; nil is without bounds.
 	Memory Memory
 
 	held    atomic.Int64 // reserved bytes
-	keepers atomic.Int64 // those besides the request or delivery that keep them
-	// URL is what the request asked for; nil for a delivery. It must not be changed.
+	keepers atomic.Int64 // how often Keep was called more than End
+	// URL is the URL of the request, and nil for a delivery. It must not be changed.
 	URL *url.URL
 
 	mu     sync.Mutex
@@ -79,8 +79,8 @@ func (c *Call) WriteHeader(h http.Header) {
 	maps.Copy(h, c.header)
 }
 
-// EnterTx notes that a transaction is open in this call until leave is called; for the host, which uses it
-// to refuse database work that forgets the transaction it is in.
+// EnterTx notes that a transaction is open in this call, until leave is called; for the host, which refuses database
+// work outside the transaction meanwhile.
 func (c *Call) EnterTx() (leave func()) {
 	c.mu.Lock()
 	c.openTx++
@@ -116,17 +116,17 @@ func (c *Call) Reserve(n int64) error {
 		return err
 	}
 	c.held.Add(n)
-	if c.keepers.Load() < 0 { // by a goroutine that outlives its handler
+	if c.keepers.Load() < 0 { // a goroutine has outlived its handler
 		c.giveBack()
 	}
 	return nil
 }
 
-// Keep holds what the call has reserved until [Call.End] was called once more; for the host, which keeps it for work that
-// may outlive the request.
+// Keep keeps the reserved bytes until [Call.End] has been called once more; for the host, whose work may outlive the
+// request.
 func (c *Call) Keep() { c.keepers.Add(1) }
 
-// End gives back what the call has reserved, once it has been called as often as [Call.Keep] and once more; for the host.
+// End gives the reserved bytes back, when it has been called once more often than [Call.Keep]; for the host.
 func (c *Call) End() {
 	if c.keepers.Add(-1) < 0 {
 		c.giveBack()
@@ -142,11 +142,11 @@ func (c *Call) giveBack() {
 // PanicError is a recovered panic; for the host.
 type PanicError struct {
 	Value any
-	// Stack is that of the goroutine when it panicked. Error does not show it.
+	// Stack is the stack of the goroutine at the panic. Error does not show it.
 	Stack []byte
 }
 
-// Error tells what was panicked with.
+// Error returns the value of the panic as text.
 func (p *PanicError) Error() string { return fmt.Sprintf("panicked: %v", p.Value) }
 
 // Recover is deferred; it sets err to a [PanicError] when the function panics; for the host.

@@ -37,10 +37,11 @@ func (s Subscriber) IsZero() bool { return s.call == nil }
 // New returns a pointer to a zero event; for the host.
 func (s Subscriber) New() any { return s.fresh() }
 
-// Call runs the subscriber with event, a pointer that New returned, which belongs to s again from then on; for the host.
+// Call runs the subscriber with event, a pointer that New returned. The caller must not use the event afterwards: the
+// subscriber uses its memory again; for the host.
 func (s Subscriber) Call(ctx context.Context, event any) error { return s.call(ctx, event) }
 
-// DeliverySource is what a transport puts behind the context of a handler; for the host.
+// DeliverySource is the delivery behind the context of a handler; for the host.
 type DeliverySource interface {
 	// Delivery describes the delivery.
 	Delivery() Delivery
@@ -52,12 +53,12 @@ type DeliverySource interface {
 
 type deliveryKey struct{}
 
-// DeliveryContext is the context of a handler: it carries a [Call] and the delivery. It is a struct so that a transport
-// can make it part of what it allocates anyway; for the host.
+// DeliveryContext is the context of a handler: it carries a [Call] and the delivery. It is a struct, so that the event
+// bus can make it part of a larger allocation; for the host.
 type DeliveryContext struct {
 	context.Context
 	source DeliverySource
-	// call is made when it is first asked for: handlers that neither publish nor use the database never do.
+	// call is made at the first use. A handler that neither publishes nor uses the database has no use for one.
 	call atomic.Pointer[Call]
 }
 
@@ -81,7 +82,7 @@ func (c *DeliveryContext) Value(key any) any {
 	}
 }
 
-// End gives back what the handler has reserved, when it has returned; for the host.
+// End gives back the bytes that the handler has reserved; for the host, after the handler has returned.
 func (c *DeliveryContext) End() {
 	if call := c.call.Load(); call != nil {
 		call.End()

@@ -97,13 +97,12 @@ type Transactor interface {
 
 // Searcher is implemented by the connection pool behind the *gorm.DB that plugins get; for the host.
 type Searcher interface {
-	// Search runs fn, whose statements no index helps, within the bounds for such statements: only some run at a time,
-	// each ends by a deadline. The error is [Unavailable] when there is no place for it, [TimedOut] after the deadline.
+	// Search runs fn, whose statements have no index to use. Only a few searches run at a time, and each has a deadline.
+	// The error is [Unavailable] when there is no place for the search, [TimedOut] after the deadline.
 	Search(ctx context.Context, fn func(ctx context.Context) error) error
 }
 
-// OptionalValue returns what is set, for validation by the field's rules: nil unless there is a value;
-// for the host.
+// OptionalValue returns the value for validation, and nil when there is none; for the host.
 func (o Optional[T]) OptionalValue() any {
 	if !o.Set || o.Null {
 		return nil

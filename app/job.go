@@ -27,17 +27,16 @@ type Job interface {
 // get one from Fx and use it through [Compute]; endpoints made with [HandleCPU] use it by themselves.
 // It is safe for concurrent use.
 type Pool interface {
-	// Run runs work on a worker and returns what it returns. It blocks until the work is done or ctx
-	// is done, whichever is first; in the second case the error wraps ctx's, work that has not
-	// started never will, and work that has started runs on with nobody waiting. When the queue or
-	// the calling plugin's share of it is full, Run returns an [Unavailable] error at once. A panic
-	// in work, or a runtime.Goexit, is returned as an error. The calling plugin is taken from ctx.
+	// Run runs work on a worker and returns its result. It waits until the work is done or ctx is done. In the second
+	// case the error wraps that of ctx: work that has not started never starts, work that has started runs on without a
+	// caller. When the queue is full, or the share of it that one plugin may use, Run returns an [Unavailable] error at
+	// once. A panic in work, or a runtime.Goexit, is returned as an error. The calling plugin is taken from ctx.
 	Run(ctx context.Context, work func(Job) (any, error)) (any, error)
 }
 
-// Compute runs one CPU-bound section of an I/O handler or a subscriber on the pool and waits for it:
-// load, compute, store. See [Pool] for what it returns when the pool is full or ctx is done. The function
-// must not use ctx, and after ctx is done may outlive the call, so that it must own the memory it uses.
+// Compute runs one CPU-bound section of an I/O handler or a subscriber on the pool and waits for it: load, compute,
+// store. [Pool] says what it returns when the pool is full or ctx is done. The function must not use ctx. It may run on
+// after ctx is done, so it must own the memory that it uses.
 func Compute[T any](ctx context.Context, pool Pool, fn func(Job) (T, error)) (T, error) {
 	var zero T
 	v, err := pool.Run(ctx, func(job Job) (any, error) { return fn(job) })

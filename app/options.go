@@ -27,20 +27,20 @@ func Tags(tags ...string) EndpointOption {
 	return endpointOption(func(o *EndpointOptions) { o.Tags = append(o.Tags, tags...) })
 }
 
-// Summary is the endpoint's line in lists of the documentation. Without it, that is the first sentence of the comment above the
-// handler; raw endpoints have no other.
+// Summary is the endpoint's line in lists of the documentation. Without it, the line is the first sentence of the
+// comment above the handler. A raw endpoint has no such comment.
 func Summary(text string) EndpointOption {
 	return endpointOption(func(o *EndpointOptions) { o.Summary = text })
 }
 
-// Produces declares the media types of success, of an endpoint that answers with [Binary] or is raw: "image/png". Others answer
-// with JSON, and declaring another type is a start error.
+// Produces declares the media types of success, such as "image/png", of an endpoint that answers with [Binary] or is
+// raw. Other endpoints answer with JSON: for them it is a start error.
 func Produces(mediaTypes ...string) EndpointOption {
 	return endpointOption(func(o *EndpointOptions) { o.Produces = append(o.Produces, mediaTypes...) })
 }
 
-// Accepts declares the media types of the bodies that a raw endpoint takes, or one that reads its body by [RawBody] alone. Of
-// others the request type tells, and declaring them is a start error. It documents; it refuses no body.
+// Accepts declares the media types of the bodies that an endpoint takes, if it is raw or reads its body by [RawBody]
+// alone. For other endpoints the request type says it, and Accepts is a start error. It documents; it refuses no body.
 func Accepts(mediaTypes ...string) EndpointOption {
 	return endpointOption(func(o *EndpointOptions) { o.Accepts = append(o.Accepts, mediaTypes...) })
 }
@@ -51,15 +51,15 @@ func Takes[Req any]() EndpointOption {
 	return endpointOption(func(o *EndpointOptions) { o.Takes = reflect.TypeFor[Req]() })
 }
 
-// Answers declares what a raw endpoint answers with as JSON, for the documentation. Unlike that of a typed handler it is the whole
-// answer: with the envelope it is [Response] of the data.
+// Answers declares the JSON that a raw endpoint answers with, for the documentation. It is the whole answer: to declare
+// the envelope, give [Response] of the data.
 func Answers[Res any]() EndpointOption {
 	return endpointOption(func(o *EndpointOptions) { o.Answers = reflect.TypeFor[Res]() })
 }
 
-// Deprecated tells callers that the endpoint is to go: in the documentation, and in each answer's headers Deprecation (RFC 9745) and
-// Sunset (RFC 8594). Since is the day from which on it is not to be used in new programs, sunset the day on which it may
-// be gone; the zero [Date] stands for none that is known.
+// Deprecated says that the endpoint will be removed: in the documentation, and in each answer by the headers Deprecation
+// (RFC 9745) and Sunset (RFC 8594). From the day since, new programs should not use it. On the day sunset it may be
+// gone; the zero [Date] means that this day is not known.
 func Deprecated(since, sunset Date) EndpointOption {
 	return endpointOption(func(o *EndpointOptions) { o.Deprecated, o.Since, o.Sunset = true, since, sunset })
 }
@@ -86,32 +86,31 @@ func BodyLimit(bytes int64) EndpointOption {
 	return endpointOption(func(o *EndpointOptions) { o.BodyLimit = bytes })
 }
 
-// GuardFunc decides whether a request may proceed. It runs before the body is read and must not read
-// it. It returns the context to go on with, in which it may have put a principal, or an error made with
-// [Errorf], most often [Unauthorized] or [Forbidden]. That context is made from ctx, which is also r's own; a
-// foreign one is a bug, which is logged and answered 500. It runs concurrently with itself.
+// GuardFunc decides whether a request may proceed. It runs before the body is read and must not read it. It returns the
+// context for the rest of the request, into which it may have put a principal, or an error made with [Errorf], most
+// often [Unauthorized] or [Forbidden]. The context must be made from ctx, which is also the context of r; otherwise that
+// is logged as a bug and answered 500. A GuardFunc is called by several goroutines.
 type GuardFunc func(ctx context.Context, r *http.Request) (context.Context, error)
 
-// Guard has fn decide whether a request may proceed. Several guards run in order; the first that refuses
-// ends the request.
+// Guard lets fn decide whether a request may proceed. Several guards run in order; the first that refuses ends the
+// request.
 func Guard(fn GuardFunc) EndpointOption {
 	return endpointOption(func(o *EndpointOptions) { o.Guards = append(o.Guards, fn) })
 }
 
-// Secured documents what the endpoint's guards ask for: the names of security schemes, of which one must be met. The
-// schemes are defined in docs/docs.go. Secured itself guards nothing, and without [Guard] it is a start error.
+// Secured documents the demands of the endpoint's guards: it names security schemes, one of which the caller must
+// satisfy. The schemes are defined in docs/docs.go. Secured itself guards nothing; without [Guard] it is a start error.
 func Secured(schemes ...string) EndpointOption {
 	return endpointOption(func(o *EndpointOptions) { o.Security = append(o.Security, schemes...) })
 }
 
-// Strict refuses JSON members and query parameters the request type does not name; they are ignored
-// otherwise.
+// Strict refuses JSON members and query parameters that the request type does not name. Without it they are ignored.
 func Strict() EndpointOption {
 	return endpointOption(func(o *EndpointOptions) { o.Strict = true })
 }
 
-// Open allows open types (any, raw JSON, maps of any) in the response, which can otherwise not be
-// documented or checked and are a start error.
+// Open allows open types (any, raw JSON, maps of any) in the response. Without it they are a start error, since they
+// cannot be documented or checked.
 func Open() EndpointOption {
 	return endpointOption(func(o *EndpointOptions) { o.Open = true })
 }

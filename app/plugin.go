@@ -43,7 +43,8 @@ func Plugin[P Booter](name string, constructor any) PluginModule {
 		Option: fx.Module(name,
 			fx.Provide(fx.Private,
 				constructor,
-				// One function for both: to Fx, what provides costs more than what is provided.
+				// One function provides both: each function that provides something costs Fx more than each type it
+				// provides.
 				func(r *Registrar) (Bus, *zap.Logger) { return r.busFor(name), r.loggerFor(name) },
 			),
 			fx.Invoke(func(p P, r *Registrar) { r.boot(info, p) }),

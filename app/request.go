@@ -5,8 +5,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Optional is a field of a PATCH body that may be cleared. It tells apart a member that was omitted
-// (Set is false), one that is null (Set and Null), and one with a value (Set).
+// Optional is a field of a PATCH body that may be cleared. It distinguishes a member that was omitted (Set is false),
+// one that is null (Set and Null), and one with a value (Set).
 type Optional[T any] struct {
 	// Set tells whether the member was there.
 	Set bool
@@ -40,10 +40,10 @@ func (o Optional[T]) Ptr() *T {
 // of any media type. The field needs no tag, and the bytes belong to the request.
 type RawBody []byte
 
-// File is an uploaded file. A request field of type *File with a form tag is filled from the multipart
-// part of that name; it is nil when the part is missing, or is what a browser sends where no file was chosen (no name
-// and no content), both of which binding:"required" refuses. The content is in memory and belongs to the request, so
-// that a CPU-bound handler may use it.
+// File is an uploaded file. A request field of type *File with a form tag is filled from the multipart part of that
+// name. It is nil when the part is missing, and when the user chose no file: a browser then sends a part without name
+// and content. binding:"required" refuses both. The content is in memory and belongs to the request, so a CPU-bound
+// handler may use it.
 type File struct {
 	// Name is the file name the client sent, without any folder: never empty, and never "." or "..". It is the
 	// client's claim and must not be used as a path.
@@ -54,8 +54,8 @@ type File struct {
 	Content []byte
 }
 
-// SchemaTeller is implemented by types with a JSON form of their own (MarshalJSON, UnmarshalJSON, MarshalText and the like) that
-// tell the documentation what it is.
+// SchemaTeller is implemented by types with a JSON form of their own (MarshalJSON, UnmarshalJSON, MarshalText and the
+// like), which describe it for the documentation.
 type SchemaTeller interface {
 	// JSONSchema returns a JSON Schema (draft 2020-12) of the form, as JSON text:
 	// {"type":"string","pattern":"^[0-9]+\\.[0-9]{2}$"}. It is called on the zero value and must always return the same.

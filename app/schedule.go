@@ -4,8 +4,8 @@ import "time"
 
 // Due is what the handler of a schedule gets.
 type Due struct {
-	// At is the time at which the run was due, in UTC. When it was missed, since no process ran or the database was
-	// away, it is the first of the times that were missed: one run makes up for all of them.
+	// At is the time at which the run was due, in UTC. When no process ran at that time, or the database was away, one
+	// run makes up for all the times that were missed; At is the first of them.
 	At time.Time `json:"at"`
 }
 

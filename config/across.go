@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// acrossRule is a rule between settings; its key is the setting that is told.
+// acrossRule is a rule between settings; its error is reported for the setting with its key.
 type acrossRule struct {
 	key   string
 	check func(cfg *Config) (problem string)
 }
 
-// acrossRules returns the rules that hold between settings that are right by themselves.
+// acrossRules returns the rules between settings. Each setting has passed its own rules before.
 func acrossRules() []acrossRule {
 	return []acrossRule{
 		{"events.backoff_max", func(c *Config) string {
@@ -39,7 +39,7 @@ func acrossRules() []acrossRule {
 	}
 }
 
-// notBelow says that value must be at least that of the setting other, when it is less.
+// notBelow returns a message when value is less than the value of the setting other.
 func notBelow(value, least time.Duration, other string) string {
 	if value >= least {
 		return ""

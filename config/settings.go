@@ -9,7 +9,7 @@ import (
 // prefix begins every environment name of this service.
 const prefix = "APP_"
 
-// fileVariable names the optional file of settings. It is no setting itself.
+// fileVariable is the variable with the name of the optional file of settings. It is no setting.
 const fileVariable = prefix + "CONFIG"
 
 // field is one setting as the struct tags describe it.

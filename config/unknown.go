@@ -11,7 +11,7 @@ import (
 // variable is one entry of the environment.
 type variable struct{ name, value string }
 
-// unknownVariables reports the names that begin like settings and are none.
+// unknownVariables reports variables whose names begin like settings but are none.
 func (r *reading) unknownVariables(unknown []variable) []error {
 	slices.SortFunc(unknown, func(a, b variable) int { return strings.Compare(a.name, b.name) })
 	var problems []error
@@ -45,7 +45,7 @@ func (r *reading) unknownKeys(inFile map[string]any) []error {
 	return problems
 }
 
-// secretAbove returns the secret setting that key is given as a part of: what is below it may be its value.
+// secretAbove returns the secret setting of which key is a part, since the parts may be its value.
 func (r *reading) secretAbove(key string) string {
 	for _, f := range r.fields {
 		if f.secret && strings.HasPrefix(key, f.key+".") {
@@ -146,7 +146,7 @@ var (
 	linkValue = regexp.MustCompile(`^(?:tcp|udp|sctp)://`)
 )
 
-// serviceLink tells whether Kubernetes made v up, and for which Service.
+// serviceLink reports whether Kubernetes added v, and for which Service.
 func serviceLink(v variable) (service string, ok bool) {
 	m := linkName.FindStringSubmatch(v.name)
 	if m == nil && linkValue.MatchString(v.value) {

@@ -14,11 +14,11 @@ import (
 	"github.com/go-playground/validator/v10"
 )
 
-// longest bounds every duration, so that sums of a few cannot overflow.
+// longest bounds every duration, so that the sum of several cannot overflow.
 const longest = 50 * 365 * 24 * time.Hour
 
-// set gives the setting in cfg the value given, a text or what YAML made of it, when it is of the right type
-// and within its limits. The error reads on from the setting's name.
+// set sets the setting in cfg to given, a text or a value of YAML, if its type and its limits allow that. The error
+// follows the setting's name.
 func (f field) set(cfg *Config, limits *validator.Validate, given any) error {
 	value, err := f.parse(given)
 	if err == nil && f.rules != "" && limits.Var(value, f.rules) != nil {
@@ -102,7 +102,7 @@ func splitList(text string) []string {
 	return parts
 }
 
-// newValidator returns validator with the rules of the page that it does not have itself.
+// newValidator returns a validator with the rules of the page that the library does not have.
 func newValidator() *validator.Validate {
 	v := validator.New()
 	v.SetTagName("binding")
@@ -169,10 +169,10 @@ func isCollectorURL(s string) bool {
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && !strings.ContainsAny(s, secretMarks)
 }
 
-// secretMarks are the characters with which a URL has a user or parameters.
+// secretMarks are the characters before a user or parameters in a URL.
 const secretMarks = "@?#"
 
-// concealed reports whether text, given for a setting that must not have secrets in it, may have some.
+// concealed reports whether text may have secrets in it, although the setting must not have any.
 func (f field) concealed(text string) bool {
 	_, collector := f.ruleSet()[collectorURL]
 	return collector && strings.ContainsAny(text, secretMarks)
@@ -193,7 +193,7 @@ func notInToken(c rune) bool {
 
 func isControl(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }
 
-// wanted says what would be right: "it must be a duration of at least 1ms; the default is 5s".
+// wanted describes the right values: "it must be a duration of at least 1ms; the default is 5s".
 func (f field) wanted() error {
 	words := "it must be " + f.words()
 	if f.fallback != "" {

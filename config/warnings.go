@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Warnings returns what environ, and the file that it names, may say but should be looked at: a file with secrets that
-// others may read or change, and proxies that are trusted though they may be anybody. It reads what [Load] reads.
+// Warnings returns what is allowed and yet suspicious in environ and in the file that it names: a file with secrets that
+// others may read or change, and trusted proxies that may be anybody. It reads the same as [Load].
 func Warnings(environ []string) []string {
 	r := read(environ)
 	var all []string
@@ -51,8 +51,8 @@ func (r *reading) openFile() string {
 
 func octal(mode fs.FileMode) string { return fmt.Sprintf("%04o", uint32(mode)) }
 
-// isAnybody reports whether a network is wider than the widest that are private: 10.0.0.0/8 and fc00::/7. So are halves
-// of the Internet, two of which are all of it.
+// isAnybody reports whether a network is larger than the largest private ones, 10.0.0.0/8 and fc00::/7. Two halves of
+// the Internet are all of it, so a half is too large.
 func isAnybody(network string) bool {
 	prefix, err := netip.ParsePrefix(network)
 	if err != nil {
