@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	cron "plugboard/infra/eventbus/internal/schedule"
+
 	"github.com/go-json-experiment/json"
 
 	"plugboard/app"
@@ -42,11 +44,6 @@ type SubscriptionInfo struct {
 	ParkedUntil time.Time `json:"parked_until,omitzero"`
 	// Oldest is when the oldest unfinished event was published; zero without one.
 	Oldest time.Time `json:"oldest,omitzero"`
-
-	// adoptedBy is the name under which what is for it is stored, or "" when that is its own. Left tells that something
-	// waits under a name that is not such a name any more.
-	adoptedBy string
-	left      bool
 }
 
 // DeliveryInfo describes a stored delivery.
@@ -132,38 +129,38 @@ type ScheduleInfo struct {
 // subscriptions, run schedules. It needs an open, migrated database and no running bus; a running one notices within its poll
 // interval. Every change is recorded with its actor. It is safe for concurrent use.
 type Admin struct {
-	store store
+	store Subscriptions
 	actor string
 	// known holds the durable subscriptions of this build.
 	known map[string]bool
 	// lease is how long a process that is silent counts as alive.
 	lease time.Duration
-	// schedules are this build's durable ones.
-	schedules []*schedule
+	// schedules are the durable ones of this build.
+	schedules []KnownSchedule
 	// park is how long a delivery is parked.
 	park time.Duration
 }
 
-// Admin returns the operators' side, acting as actor. It is for use after [Bus.Check].
-func (b *Bus) Admin(actor string) *Admin {
-	known := make(map[string]bool)
-	for _, s := range b.wiring.handlers() {
-		known[s.name] = !s.options.Volatile
-	}
-	durable, _ := b.wiring.schedulesByKind()
-	return &Admin{
-		store: b.outbox.store, actor: actor, known: known, lease: b.cfg.Lease, schedules: durable, park: b.cfg.Park,
-	}
+// KnownSchedule is a durable schedule of this build.
+type KnownSchedule struct {
+	Name, Spec, Plugin string
+	Times              cron.Timetable
+}
+
+// NewAdmin returns the operators' side, acting as actor. Known are the names of this build's subscriptions, true for the durable
+// ones. Lease is how long a silent process counts as alive, park how long a delivery is parked.
+func NewAdmin(s Store, actor string, known map[string]bool, schedules []KnownSchedule, lease, park time.Duration) *Admin {
+	return &Admin{store: Subscriptions{s}, actor: actor, known: known, schedules: schedules, lease: lease, park: park}
 }
 
 // Subscriptions lists all durable subscriptions with their counts, each once, whatever names it has had. What is left under
 // a name that stands for another is listed under it, as a retired one, and so is a name that only deliveries have.
 func (a *Admin) Subscriptions(ctx context.Context) ([]SubscriptionInfo, error) {
-	known, err := a.store.heritage(ctx)
+	known, err := a.store.Names(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list subscriptions: %w", err)
 	}
-	counts, err := a.store.counts(ctx, a.park)
+	counts, err := a.store.counts(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("count deliveries: %w", err)
 	}
@@ -173,7 +170,7 @@ func (a *Admin) Subscriptions(ctx context.Context) ([]SubscriptionInfo, error) {
 			continue
 		}
 		s := a.describe(known, name)
-		s.count(counts[name])
+		s.count(counts[name], a.park)
 		delete(counts, name)
 		all = append(all, s)
 	}
@@ -183,7 +180,7 @@ func (a *Admin) Subscriptions(ctx context.Context) ([]SubscriptionInfo, error) {
 	}
 	for name, c := range counts {
 		s := SubscriptionInfo{Name: name, Topic: topics[name], State: "retired", Plugin: known[name].Plugin, SeenAt: known[name].SeenAt}
-		s.count(c)
+		s.count(c, a.park)
 		all = append(all, s)
 	}
 	slices.SortFunc(all, func(x, y SubscriptionInfo) int { return strings.Compare(x.Name, y.Name) })
@@ -191,45 +188,50 @@ func (a *Admin) Subscriptions(ctx context.Context) ([]SubscriptionInfo, error) {
 }
 
 // describe describes the subscription whose deliveries are stored under a name.
-func (a *Admin) describe(known heritage, stored string) SubscriptionInfo {
+func (a *Admin) describe(known Names, stored string) SubscriptionInfo {
 	names, name := known.names(stored), known.shown(stored, a.known)
-	s := known[stored]
-	s.Name, s.Plugin, s.SeenAt = name, known[name].Plugin, known[names[0]].SeenAt
+	s := SubscriptionInfo{
+		Name: name, Topic: known[stored].Topic, State: known[stored].State, Plugin: known[name].Plugin, SeenAt: known[names[0]].SeenAt,
+	}
 	s.Orphan = s.State == "active" && !slices.ContainsFunc(names, func(n string) bool { return a.known[n] })
 	s.Names = slices.DeleteFunc(names, func(n string) bool { return n == name })
 	slices.Sort(s.Names)
 	return s
 }
 
-func (s *SubscriptionInfo) count(c SubscriptionInfo) {
+func (s *SubscriptionInfo) count(c Counts, park time.Duration) {
 	s.Pending, s.Running, s.Dead, s.Oldest = c.Pending, c.Running, c.Dead, c.Oldest
-	s.Parked, s.ParkedUntil, s.RunningSince = c.Parked, c.ParkedUntil, c.RunningSince
+	s.Parked, s.RunningSince = c.Parked, c.RunningSince
+	if !c.ParkedSince.IsZero() {
+		s.ParkedUntil = c.ParkedSince.Add(park)
+	}
 }
 
 // Schedules lists the durable schedules of this build.
 func (a *Admin) Schedules(ctx context.Context) ([]ScheduleInfo, error) {
-	rows, now, err := a.store.scheduleRows(ctx)
+	schedules := Schedules{a.store.Store}
+	rows, now, err := schedules.scheduleRows(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list schedules: %w", err)
 	}
-	known, err := a.store.heritage(ctx)
+	known, err := a.store.Names(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list schedules: %w", err)
 	}
 	all := make([]ScheduleInfo, len(a.schedules))
 	for i, sc := range a.schedules {
-		all[i] = ScheduleInfo{Name: sc.name, Spec: sc.spec, Plugin: sc.Plugin.Name}
-		name := known.storedAs(sc.name)
+		all[i] = ScheduleInfo{Name: sc.Name, Spec: sc.Spec, Plugin: sc.Plugin}
+		name := known.storedAs(sc.Name)
 		row, ok := rows[name]
 		if !ok {
 			continue
 		}
-		all[i].Next, all[i].Last, all[i].EventID, all[i].Asked = sc.times.Next(row.passed).UTC(), row.due, row.event, row.asked
+		all[i].Next, all[i].Last, all[i].EventID, all[i].Asked = sc.Times.Next(row.passed).UTC(), row.due, row.event, row.asked
 		if all[i].Next.Before(now) {
-			all[i].Next = sc.times.Next(now).UTC()
+			all[i].Next = sc.Times.Next(now).UTC()
 		}
-		if all[i].State, err = a.store.scheduleState(ctx, row.event, name); err != nil {
-			return nil, fmt.Errorf("look at the last run of %s: %w", sc.name, err)
+		if all[i].State, err = schedules.scheduleState(ctx, row.event, name); err != nil {
+			return nil, fmt.Errorf("look at the last run of %s: %w", sc.Name, err)
 		}
 	}
 	return all, nil
@@ -245,7 +247,7 @@ func (a *Admin) Deliveries(ctx context.Context, f Filter) ([]DeliveryInfo, error
 		return nil, fmt.Errorf("list deliveries: %w", err)
 	}
 	var out []DeliveryInfo
-	err = a.store.query(ctx, func(r *sql.Rows) error {
+	err = a.store.Query(ctx, func(r *sql.Rows) error {
 		var d DeliveryInfo
 		var headers string
 		var published, due, failed, parked int64
@@ -254,7 +256,7 @@ func (a *Admin) Deliveries(ctx context.Context, f Filter) ([]DeliveryInfo, error
 			return err
 		}
 		d.Subscription = d.stored
-		if row, ok := known[d.stored]; ok && row.adoptedBy == "" {
+		if row, ok := known[d.stored]; ok && row.AdoptedBy == "" {
 			d.Subscription = known.shown(d.stored, a.known)
 		}
 		if published > 0 {
@@ -283,8 +285,8 @@ func (a *Admin) Deliveries(ctx context.Context, f Filter) ([]DeliveryInfo, error
 
 // resolve finds out under which names the deliveries that f selects are stored: that of the subscription, and the given one,
 // under which something may be left.
-func (a *Admin) resolve(ctx context.Context, f *Filter) (heritage, error) {
-	known, err := a.store.heritage(ctx)
+func (a *Admin) resolve(ctx context.Context, f *Filter) (Names, error) {
+	known, err := a.store.Names(ctx)
 	if f.Subscription != "" {
 		f.stored = []string{f.Subscription, known.storedAs(f.Subscription)}
 	}
@@ -296,7 +298,7 @@ const matching = `(? = '' OR d.event_id = ?) AND (? = '' OR d.subscription {in l
 		AND (CAST(? AS BIGINT) = 0 OR d.failed_at <= ?) AND (d.event_id, d.subscription) > (?, ?)`
 
 func (f Filter) args() []any {
-	return []any{f.EventID, f.EventID, f.Subscription, list(f.stored), f.Topic, f.Topic, f.State, f.State, f.diedBefore, f.diedBefore,
+	return []any{f.EventID, f.EventID, f.Subscription, List(f.stored), f.Topic, f.Topic, f.State, f.State, f.diedBefore, f.diedBefore,
 		f.afterEvent, f.afterSubscription}
 }
 
@@ -314,7 +316,7 @@ func (a *Admin) Count(ctx context.Context, f Filter) (n int, err error) {
 	if _, err := a.resolve(ctx, &f); err != nil {
 		return 0, fmt.Errorf("count deliveries: %w", err)
 	}
-	err = a.store.query(ctx, func(r *sql.Rows) error { return r.Scan(&n) },
+	err = a.store.Query(ctx, func(r *sql.Rows) error { return r.Scan(&n) },
 		`SELECT COUNT(*) FROM bus_deliveries d LEFT JOIN bus_events e ON e.id = d.event_id WHERE `+matching, f.args()...)
 	if err != nil {
 		return 0, fmt.Errorf("count deliveries: %w", err)
@@ -326,7 +328,7 @@ func (a *Admin) Count(ctx context.Context, f Filter) (n int, err error) {
 // not any more, is app.NotFound.
 func (a *Admin) Event(ctx context.Context, id string) (EventInfo, error) {
 	var e EventInfo
-	err := a.store.query(ctx, func(r *sql.Rows) error {
+	err := a.store.Query(ctx, func(r *sql.Rows) error {
 		var headers string
 		var published int64
 		if err := r.Scan(&e.ID, &e.Topic, &e.Key, &e.Emitter, &e.Parent, &e.RequestID, &e.Trace, &headers, &e.Payload, &published, &e.Number); err != nil {

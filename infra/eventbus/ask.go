@@ -85,14 +85,14 @@ func (p *pluginBus) Ask(ctx context.Context, query app.Event, answer any) error 
 
 // call runs the responder as its own plugin, outside the asker's transaction.
 func (r *responder) call(ctx context.Context, query any) (answer any, err error) {
-	defer recovered(&err)
+	defer app.Recover(&err)
 	call := &app.Call{Plugin: r.Plugin.Name}
 	if asker := app.CallFrom(ctx); asker != nil {
 		call.RequestID, call.Trace, call.Memory = asker.RequestID, asker.Trace, asker.Memory
 	}
 	defer call.End()
 	answer, err = r.Responder.Call(app.WithCall(database.WithoutTx(ctx), call), query)
-	return answer, foreign(err)
+	return answer, SafeError(err)
 }
 
 func (r *responder) codecsFor(query, answer reflect.Type) *queryCodecs {

@@ -16,12 +16,6 @@ type budget struct {
 	used atomic.Int64
 }
 
-// overhead is about what a delivery holds beside its payload.
-const overhead = 512
-
-// size is about how many bytes a delivery of m holds: the payload as stored, and the handler's struct made of it.
-func (m *Message) size() int64 { return overhead + 2*int64(len(m.Payload)) }
-
 // take takes n bytes if they fit, or if the subscription has nothing else.
 func (b *budget) take(n int64, nothingElse bool) bool {
 	if b.used.Add(n) <= b.limit || nothingElse {
@@ -36,11 +30,11 @@ func (b *budget) take(n int64, nothingElse bool) bool {
 func (b *budget) give(n int64) { b.used.Add(-n) }
 
 // gave has the poller look at what waits, when something did not fit before bytes were given back.
-func (p *poller) gave() {
-	if !p.o.budget.short.Load() || !p.o.budget.short.Swap(false) {
+func (c *claimer) gave() {
+	if !c.budget.short.Load() || !c.budget.short.Swap(false) {
 		return
 	}
-	for _, l := range p.o.lanes {
-		p.freed(l)
+	for _, q := range c.queues.all {
+		c.freed(q)
 	}
 }

@@ -22,15 +22,15 @@ import (
 // Bus is the event bus. Make it with [New], give it the plugins with [Bus.Check], then start it. Its methods
 // may be called concurrently after Check.
 type Bus struct {
-	cfg    config.Events
-	db     *database.DB
-	log    *zap.Logger
-	meters *meters
-	memory *Memory
-	outbox *Outbox
-	wiring wiring
-	// scheduler publishes what schedules have due.
-	scheduler scheduler
+	cfg      config.Events
+	db       *database.DB
+	log      *zap.Logger
+	meters   *meters
+	volatile *Volatile
+	outbox   *Outbox
+	wiring   wiring
+	// scheduler publishes the times of schedules.
+	scheduler *Scheduler
 	tracer    trace.Tracer // nil: no spans
 	// reserves is what handlers reserve memory from; nil is without bounds.
 	reserves app.Memory
@@ -39,15 +39,17 @@ type Bus struct {
 // New returns a bus that delivers by way of db. It opens and starts nothing.
 func New(cfg config.Events, db *database.DB, log *zap.Logger, registry prometheus.Registerer) (*Bus, error) {
 	b := &Bus{cfg: cfg, db: db, log: log.With(zap.String("component", "eventbus"))}
-	b.memory = NewMemory(cfg.Buffer, b.log, Hooks{Failed: b.failed, Dead: b.deadVolatile, Overdue: b.overdue, Dropped: b.dropped})
+	b.volatile = NewVolatile(cfg.Buffer, Hooks{Failed: b.failed, Dead: b.deadVolatile, Overdue: b.overdue, Dropped: b.dropped})
 	b.outbox = NewOutbox(cfg, db, b.log, Hooks{Failed: b.failed, Dead: b.dead, Overdue: b.overdue})
-	b.scheduler.bus = b
 	var err error
-	if b.meters, err = newMeters(registry, newGauges(b.outbox, b.memory)); err != nil {
+	if b.meters, err = newMeters(registry, newGauges(b)); err != nil {
 		return nil, fmt.Errorf("register event metrics: %w", err)
 	}
 	return b, nil
 }
+
+// Migrations returns the tables of the event bus, in the form in which domains give theirs.
+func (*Bus) Migrations() database.MigrationSet { return Migrations() }
 
 // For returns the bus as plugin sees it.
 func (b *Bus) For(plugin string) app.Bus { return &pluginBus{bus: b, plugin: plugin} }
@@ -56,27 +58,22 @@ func (b *Bus) For(plugin string) app.Bus { return &pluginBus{bus: b, plugin: plu
 func (b *Bus) Start(ctx context.Context) error {
 	for _, s := range b.wiring.handlers() {
 		if s.options.Volatile {
-			b.memory.Subscribe(b.group(s))
+			b.volatile.Subscribe(b.effective(s))
 		} else {
-			b.outbox.Subscribe(b.group(s))
+			b.outbox.Subscribe(b.effective(s))
 		}
-	}
-	for _, p := range b.wiring.publications {
-		p.lanes = b.memory.lanes[p.topic]
-	}
-	for _, sc := range b.wiring.schedules {
-		sc.publication.lanes = b.memory.lanes[sc.topic]
 	}
 	if err := b.outbox.Start(ctx); err != nil {
 		return fmt.Errorf("start event delivery: %w", err)
 	}
-	if err := b.memory.Start(ctx); err != nil {
+	if err := b.volatile.Start(ctx); err != nil {
 		return err
 	}
 	if !b.cfg.Schedules {
 		return nil
 	}
-	if err := b.scheduler.start(ctx); err != nil {
+	b.scheduler = b.newScheduler()
+	if err := b.scheduler.Start(ctx); err != nil {
 		return errors.Join(err, b.Stop(ctx))
 	}
 	return nil
@@ -85,9 +82,9 @@ func (b *Bus) Start(ctx context.Context) error {
 // Stop stops delivering: running handlers may end until shortly before ctx is done, when their contexts end; what has
 // not begun stays in the database. It may be called without Start, and twice.
 func (b *Bus) Stop(ctx context.Context) error {
-	b.scheduler.stop()
+	b.scheduler.Stop()
 	volatile := make(chan error, 1)
-	go func() { volatile <- b.memory.Close(ctx) }() // of both, neither waits for the other's handlers
+	go func() { volatile <- b.volatile.Close(ctx) }() // at the same time, so that neither waits for the other's handlers
 	durable := b.outbox.Close(ctx)
 	return errors.Join(<-volatile, durable)
 }
@@ -96,17 +93,40 @@ func (b *Bus) Stop(ctx context.Context) error {
 // not count. It returns ctx's error when that is done first.
 func (b *Bus) Idle(ctx context.Context) error {
 	for {
-		if err := b.outbox.Idle(ctx); err != nil {
+		if err := b.outbox.AwaitIdle(ctx); err != nil {
 			return err
 		}
-		if err := b.memory.Idle(ctx); err != nil {
+		if err := b.volatile.AwaitIdle(ctx); err != nil {
 			return err
 		}
 		// A volatile handler may have published a durable event meanwhile.
-		if b.outbox.quiet() {
+		if b.outbox.Quiet() {
 			return nil
 		}
 	}
+}
+
+func (b *Bus) newScheduler() *Scheduler {
+	all := make([]*Schedule, len(b.wiring.schedules))
+	for i, sc := range b.wiring.schedules {
+		all[i] = b.scheduleOf(sc)
+	}
+	return NewScheduler(all, b.cfg.Poll, Schedules{b.outbox.Store()}, b.outbox.StoredAs, b.log)
+}
+
+func (b *Bus) scheduleOf(sc *schedule) *Schedule {
+	s := &Schedule{
+		Name: sc.name, Spec: sc.spec, Times: sc.times, Published: sc.published, Skipped: sc.skipped,
+		Message: func(ctx context.Context, at time.Time) (*Message, error) {
+			m := &Message{}
+			return m, sc.publication.fill(ctx, m, app.Due{At: at}, nil)
+		},
+		Publish: func(ctx context.Context, m *Message) error { return b.publish(ctx, sc.publication, m) },
+	}
+	if sc.options.Volatile {
+		s.Quiet = func() bool { return b.volatile.Quiet(sc.topic) }
+	}
+	return s
 }
 
 // Run has the schedule of that name run once now, as if it had been due at a time: for tests of plugins. The error is
@@ -114,41 +134,19 @@ func (b *Bus) Idle(ctx context.Context) error {
 func (b *Bus) Run(ctx context.Context, name string, at time.Time) error {
 	for _, sc := range b.wiring.schedules {
 		if sc.name == name {
-			return sc.run(ctx, b, at.UTC())
+			return b.scheduleOf(sc).Run(ctx, at.UTC())
 		}
 	}
 	return app.Errorf(app.NotFound, "there is no schedule %q", name)
 }
 
-// Outbox returns the durable transport, for operators' commands.
-func (b *Bus) Outbox() *Outbox { return b.outbox }
+// Claiming returns nil as long as durable events reach this process from the database; see [outbox.Outbox.Claiming].
+func (b *Bus) Claiming() error { return b.outbox.Claiming() }
 
 type pluginBus struct {
 	bus       *Bus
 	plugin    string
 	announced atomic.Pointer[[]*publication]
-	slab      atomic.Pointer[slab]
-}
-
-// slab is room for some messages, allocated together, as many as fit 2 KiB: an allocation for each would cost more than
-// the rest of its publication. Messages published one after the other end about together; who keeps the context or the
-// delivery of one keeps them all.
-type slab struct {
-	used     atomic.Int32
-	messages [13]Message
-}
-
-// message returns an empty message.
-func (p *pluginBus) message() *Message {
-	for {
-		s := p.slab.Load()
-		if s != nil {
-			if i := s.used.Add(1) - 1; int(i) < len(s.messages) {
-				return &s.messages[i]
-			}
-		}
-		p.slab.CompareAndSwap(s, &slab{})
-	}
 }
 
 // Publish implements app.Bus.
@@ -157,15 +155,15 @@ func (p *pluginBus) Publish(ctx context.Context, event app.Event, opts ...app.Pu
 	if err != nil {
 		return err
 	}
-	m := p.message()
-	if err := pub.fill(ctx, m, p.bus.memory.watch.now(), event, opts); err != nil {
+	m := &Message{}
+	if err := pub.fill(ctx, m, event, opts); err != nil {
 		return fmt.Errorf("publish %s: %w", pub.topic, err)
 	}
 	return p.bus.publish(ctx, pub, m)
 }
 
 func (b *Bus) publish(ctx context.Context, pub *publication, m *Message) error {
-	if pub.durable || b.outbox.othersWant(m.Topic) {
+	if pub.durable || b.outbox.OthersWant(m.Topic) {
 		payload, err := codec.Encode(m.local)
 		if err != nil {
 			return fmt.Errorf("publish %s: %w", m.Topic, err)
@@ -178,7 +176,7 @@ func (b *Bus) publish(ctx context.Context, pub *publication, m *Message) error {
 		}
 	}
 	if pub.volatile {
-		if err := b.memory.publish(ctx, m, pub.lanes); err != nil {
+		if err := b.volatile.Publish(ctx, m); err != nil {
 			return fmt.Errorf("publish %s: %w", m.Topic, err)
 		}
 	}
@@ -233,8 +231,8 @@ const (
 )
 
 // fill makes m the message of event.
-func (p *publication) fill(ctx context.Context, m *Message, now Timestamp, event app.Event, opts []app.PublishOption) error {
-	m.Envelope, m.Time, m.local = &p.envelope, now.whole(), p.self.Snapshot(event)
+func (p *publication) fill(ctx context.Context, m *Message, event app.Event, opts []app.PublishOption) error {
+	m.Envelope, m.Time, m.local = &p.envelope, Now(), p.self.Snapshot(event)
 	if p.keyed {
 		m.Key = event.(app.Keyed).Key()
 		if len(m.Key) > maxKey {

@@ -35,15 +35,17 @@ func (w *wiring) handlers() []*subscription {
 	return all
 }
 
-func (w *wiring) schedulesByKind() (durable, volatile []*schedule) {
-	for _, sc := range w.schedules {
-		if sc.options.Volatile {
-			volatile = append(volatile, sc)
-		} else {
-			durable = append(durable, sc)
-		}
-	}
-	return durable, volatile
+var dueType = reflect.TypeFor[app.Due]()
+
+// schedule is a registered schedule: a subscription, and what publishes for it.
+type schedule struct {
+	*subscription
+
+	spec        string
+	times       cron.Timetable
+	publication *publication
+	// published and skipped count the times that came.
+	published, skipped prometheus.Counter
 }
 
 type publicationKey struct {
@@ -62,8 +64,6 @@ type publication struct {
 	envelope          Envelope
 	volatile, durable bool
 	published         prometheus.Counter
-	// lanes are the topic's volatile subscriptions; set when the bus starts.
-	lanes []*lane
 }
 
 // subscription is a registered subscriber.
@@ -76,13 +76,6 @@ type subscription struct {
 	codecs []codec.Codec
 	self   codec.Codec
 }
-
-const (
-	// DeadLetterPrefix begins the topics under which dead deliveries are announced.
-	DeadLetterPrefix = "_dlq."
-	// SchedulePrefix begins the topics of schedules; the schedule's name follows.
-	SchedulePrefix = "_due."
-)
 
 var keyedType = reflect.TypeFor[app.Keyed]()
 

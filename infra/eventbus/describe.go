@@ -6,16 +6,16 @@ import "plugboard/app"
 type Subscribed struct {
 	app.Subscription
 
-	// Group has the subscription's options, and the settings where the plugin gave none. Its timeout is that of the
-	// configured database.
-	Group Group
+	// Effective has the subscription's options, and the settings where the plugin gave none. Its timeout is that of the configured
+	// database.
+	Effective Subscription
 }
 
 // Subscriptions returns what the plugins subscribed to, in their order. It is for use after [Bus.Check].
 func (b *Bus) Subscriptions() []Subscribed {
 	all := make([]Subscribed, len(b.wiring.subscriptions))
 	for i, s := range b.wiring.subscriptions {
-		all[i] = Subscribed{Subscription: s.Subscription, Group: b.group(s)}
+		all[i] = Subscribed{Subscription: s.Subscription, Effective: b.effective(s)}
 	}
 	return all
 }
@@ -24,15 +24,30 @@ func (b *Bus) Subscriptions() []Subscribed {
 type Scheduled struct {
 	app.Schedule
 
-	// Group has what is delivered to: its name is that of the schedule.
-	Group Group
+	// Effective is the subscription that handles the times: its name is that of the schedule.
+	Effective Subscription
+}
+
+// Admin returns the operators' side, acting as actor. It is for use after [Bus.Check].
+func (b *Bus) Admin(actor string) *Admin {
+	known := make(map[string]bool)
+	for _, s := range b.wiring.handlers() {
+		known[s.name] = !s.options.Volatile
+	}
+	var schedules []KnownSchedule
+	for _, sc := range b.wiring.schedules {
+		if !sc.options.Volatile {
+			schedules = append(schedules, KnownSchedule{Name: sc.name, Spec: sc.spec, Plugin: sc.Plugin.Name, Times: sc.times})
+		}
+	}
+	return NewAdmin(b.outbox.Store(), actor, known, schedules, b.cfg.Lease, b.cfg.Park)
 }
 
 // Schedules returns the plugins' schedules, in their order. It is for use after [Bus.Check].
 func (b *Bus) Schedules() []Scheduled {
 	all := make([]Scheduled, len(b.wiring.schedules))
 	for i, sc := range b.wiring.schedules {
-		all[i] = Scheduled{Group: b.group(sc.subscription), Schedule: app.Schedule{
+		all[i] = Scheduled{Effective: b.effective(sc.subscription), Schedule: app.Schedule{
 			Plugin: sc.Plugin, Source: sc.Source, Spec: sc.spec, Subscriber: sc.Subscriber, Options: sc.options,
 		}}
 	}

@@ -2,7 +2,6 @@ package eventbus
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -10,26 +9,16 @@ import (
 	"go.uber.org/zap"
 )
 
-// gauges reports what waits in the database. It is counted when metrics are collected. Counting costs by the number of
-// deliveries, so gauges count less often the longer it takes: see rest.
+// gauges reports what waits in the database and in this process. Counting the deliveries of the database costs by their number, so
+// gauges count less often the longer it takes: see rest.
 type gauges struct {
-	o       *Outbox
-	m       *Memory
-	pending *prometheus.Desc
-	dead    *prometheus.Desc
-	oldest  *prometheus.Desc
-	memory  *prometheus.Desc
-	lost    *prometheus.Desc
-	found   *prometheus.Desc
-	failed  *prometheus.Desc
-	failing *prometheus.Desc
-	overdue *prometheus.Desc
-	orphans *prometheus.Desc
-	bytes   *prometheus.Desc
-	refused *prometheus.Desc
+	bus *Bus
+
+	pending, dead, oldest, inMemory, lost, reclaimed, failed, failing, overdue *prometheus.Desc
+	orphans, bytes, refused                                                    *prometheus.Desc
 
 	mu sync.Mutex
-	// next is when to count again, last what was counted.
+	// next is when to count again. last is what was counted.
 	next time.Time
 	last []SubscriptionInfo
 }
@@ -39,7 +28,7 @@ const (
 	gaugesAge     = 5 * time.Second
 	gaugesOldest  = time.Minute
 	gaugesTimeout = 2 * time.Second
-	// gaugesRest is how many times as long as a count took nothing is counted after it: counting takes half a percent of the time.
+	// gaugesRest is the pause after a count, in multiples of what the count took: counting takes half a percent of the time.
 	gaugesRest = 200
 )
 
@@ -48,88 +37,90 @@ func (*gauges) rest(took time.Duration) time.Duration {
 	return min(max(gaugesAge, gaugesRest*took), gaugesOldest)
 }
 
-func newGauges(o *Outbox, m *Memory) *gauges {
-	desc := func(name, help string) *prometheus.Desc {
+func newGauges(b *Bus) *gauges {
+	all := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc("plugboard_events_"+name, help, nil, nil)
+	}
+	each := func(name, help string) *prometheus.Desc {
 		return prometheus.NewDesc("plugboard_events_"+name, help, []string{"subscription"}, nil)
 	}
 	return &gauges{
-		o:       o,
-		m:       m,
-		bytes:   prometheus.NewDesc("plugboard_events_memory_bytes", "About how many bytes the durable deliveries in memory hold; events.memory bounds it.", nil, nil),
-		refused: prometheus.NewDesc("plugboard_events_memory_refused_total", "Deliveries that stayed in the database since events.memory was used up.", nil, nil),
-		overdue: desc("overdue", "Runs of handlers that go on although their time is over, by subscription."),
-		pending: desc("pending", "Deliveries neither handled nor dead, by durable subscription."),
-		dead:    desc("dead", "Dead deliveries, by durable subscription."),
-		oldest:  desc("oldest_seconds", "Age of the oldest event neither handled nor dead, by durable subscription; 0 without one."),
-		memory:  desc("in_memory", "Deliveries this process holds in memory, by durable subscription."),
-		lost: desc("claims_without_run", "Deliveries that this process has claimed and, at the last look, was not at work on, by durable subscription."+
-			" They are given back at the next look."),
-		failed:  desc("claim_failures_total", "Attempts to claim deliveries from the database that failed, by durable subscription."),
-		failing: desc("claims_failing_seconds", "How long all attempts to claim deliveries have failed, by durable subscription; 0 when the last one worked."),
-		found:   desc("claims_without_run_total", "Deliveries that this process had claimed and given back since nothing ran them, by durable subscription."),
-		orphans: prometheus.NewDesc("plugboard_events_orphans",
-			"Active durable subscriptions that no running process has: events are kept for them that nobody handles.", nil, nil),
+		bus:      b,
+		bytes:    all("memory_bytes", "About how many bytes the durable deliveries in memory hold; events.memory bounds it."),
+		refused:  all("memory_refused_total", "Deliveries that stayed in the database since events.memory was used up."),
+		orphans:  all("orphans", "Active durable subscriptions that no running process has: events are kept for them that nobody handles."),
+		overdue:  each("overdue", "Runs of handlers that go on although their time is over, by subscription."),
+		pending:  each("pending", "Deliveries neither handled nor dead, by durable subscription."),
+		dead:     each("dead", "Dead deliveries, by durable subscription."),
+		oldest:   each("oldest_seconds", "Age of the oldest event neither handled nor dead, by durable subscription; 0 without one."),
+		inMemory: each("in_memory", "Deliveries this process holds in memory, by durable subscription."),
+		lost: each("claims_without_run", "Deliveries that this process has claimed and, at the last look, did not run, by durable subscription."+
+			" The next look gives them back."),
+		failed:    each("claim_failures_total", "Attempts to claim deliveries from the database that failed, by durable subscription."),
+		failing:   each("claims_failing_seconds", "How long all attempts to claim deliveries have failed, by durable subscription; 0 when the last one worked."),
+		reclaimed: each("claims_without_run_total", "Deliveries that this process had claimed and given back since nothing ran them, by durable subscription."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(out chan<- *prometheus.Desc) {
-	out <- g.pending
-	out <- g.dead
-	out <- g.oldest
-	out <- g.memory
-	out <- g.lost
-	out <- g.found
-	out <- g.failed
-	out <- g.failing
-	out <- g.overdue
-	out <- g.orphans
-	out <- g.bytes
-	out <- g.refused
+	for _, d := range []*prometheus.Desc{
+		g.pending, g.dead, g.oldest, g.inMemory, g.lost, g.reclaimed, g.failed, g.failing, g.overdue, g.orphans, g.bytes, g.refused,
+	} {
+		out <- d
+	}
 }
 
-// Collect implements prometheus.Collector. While the database does not answer, it reports what it knew last.
+// Collect implements prometheus.Collector. While the database does not answer, it reports what it counted last.
 func (g *gauges) Collect(out chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+	counter := func(d *prometheus.Desc, value int64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
+	}
 	now, orphans := time.Now(), 0
 	for _, s := range g.subscriptions(now) {
-		if s.Orphan && now.Sub(s.SeenAt) > g.o.cfg.Lease {
+		if s.Orphan && now.Sub(s.SeenAt) > g.bus.cfg.Lease {
 			orphans++
 		}
 		age := 0.0
 		if !s.Oldest.IsZero() {
 			age = max(0, now.Sub(s.Oldest).Seconds())
 		}
-		out <- prometheus.MustNewConstMetric(g.pending, prometheus.GaugeValue, float64(s.Pending+s.Running), s.Name)
-		out <- prometheus.MustNewConstMetric(g.dead, prometheus.GaugeValue, float64(s.Dead), s.Name)
-		out <- prometheus.MustNewConstMetric(g.oldest, prometheus.GaugeValue, age, s.Name)
+		gauge(g.pending, float64(s.Pending+s.Running), s.Name)
+		gauge(g.dead, float64(s.Dead), s.Name)
+		gauge(g.oldest, age, s.Name)
 	}
-	out <- prometheus.MustNewConstMetric(g.bytes, prometheus.GaugeValue, float64(g.o.budget.used.Load()))
-	out <- prometheus.MustNewConstMetric(g.refused, prometheus.CounterValue, float64(g.o.budget.refused.Load()))
-	for _, l := range append(slices.Clone(g.o.lanes), g.m.all...) {
-		out <- prometheus.MustNewConstMetric(g.overdue, prometheus.GaugeValue, float64(l.late.Load()+l.abandoned.Load()), l.group.Name)
+	gauge(g.orphans, float64(orphans))
+	stats := g.bus.outbox.Stats()
+	gauge(g.bytes, float64(stats.Bytes))
+	counter(g.refused, stats.Refused)
+	for _, s := range stats.Subscriptions {
+		gauge(g.overdue, float64(s.Overdue), s.Name)
+		gauge(g.inMemory, float64(s.InMemory), s.Name)
+		gauge(g.lost, float64(s.Lost), s.Name)
+		counter(g.reclaimed, s.Reclaimed, s.Name)
+		counter(g.failed, s.ClaimFailures, s.Name)
+		gauge(g.failing, s.FailingFor.Seconds(), s.Name)
 	}
-	out <- prometheus.MustNewConstMetric(g.orphans, prometheus.GaugeValue, float64(orphans))
-	for _, l := range g.o.lanes {
-		out <- prometheus.MustNewConstMetric(g.memory, prometheus.GaugeValue, float64(l.used.Load()), l.group.Name)
-		out <- prometheus.MustNewConstMetric(g.lost, prometheus.GaugeValue, float64(l.backlog.lost.Load()), l.group.Name)
-		out <- prometheus.MustNewConstMetric(g.found, prometheus.CounterValue, float64(l.backlog.found.Load()), l.group.Name)
-		out <- prometheus.MustNewConstMetric(g.failed, prometheus.CounterValue, float64(l.backlog.failures.Load()), l.group.Name)
-		out <- prometheus.MustNewConstMetric(g.failing, prometheus.GaugeValue, l.backlog.failingFor(now).Seconds(), l.group.Name)
+	for name, late := range g.bus.volatile.Late() {
+		gauge(g.overdue, float64(late), name)
 	}
 }
 
 func (g *gauges) subscriptions(now time.Time) []SubscriptionInfo {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if now.Before(g.next) || !g.o.running() {
+	if now.Before(g.next) || !g.bus.outbox.Running() {
 		return g.last
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), gaugesTimeout)
 	defer cancel()
-	current, err := (&Admin{store: g.o.store, known: g.o.known()}).Subscriptions(ctx)
+	current, err := g.bus.Admin("").Subscriptions(ctx)
 	g.next = now.Add(g.rest(time.Since(now))) // after a failure too: a count that is given up has cost the most
 	if err != nil {
-		g.o.log.Warn("waiting events not counted", zap.Error(err))
+		g.bus.log.Warn("count of waiting events failed", zap.Error(err))
 		return g.last
 	}
 	g.last = current

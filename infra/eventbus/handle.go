@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"reflect"
 	"time"
 
@@ -17,13 +16,13 @@ import (
 
 var deadLetterType = reflect.TypeFor[app.DeadLetter]()
 
-// group turns a subscription into a transport's group.
-func (b *Bus) group(s *subscription) Group {
+// effective returns what takes effect of a subscription: its options, and the settings where the plugin gave none.
+func (b *Bus) effective(s *subscription) Subscription {
 	timeout := b.cfg.Timeout
 	if s.Subscriber.Tx() && b.db.Dialect() == database.SQLite {
 		timeout = b.cfg.TxTimeout
 	}
-	return Group{
+	return Subscription{
 		Name: s.name, Formerly: s.options.Formerly, Topic: s.topic, Plugin: s.Plugin.Name, Source: s.Source,
 		Concurrency: cmp.Or(s.options.Concurrency, b.cfg.Concurrency),
 		Attempts:    cmp.Or(s.options.Attempts, b.cfg.Attempts),
@@ -34,25 +33,20 @@ func (b *Bus) group(s *subscription) Group {
 		Tx:          s.Subscriber.Tx(),
 		Memory:      b.reserves,
 		Observe:     b.meters.observer(s.name),
-		Handle:      func(ctx context.Context, d *Incoming) error { return b.handle(ctx, s, d) },
+		Handle:      func(ctx context.Context, d *Delivery) error { return b.handle(ctx, s, d) },
 	}
 }
 
 // handle gives the subscriber its event.
-func (b *Bus) handle(ctx context.Context, s *subscription, d *Incoming) error {
+func (b *Bus) handle(ctx context.Context, s *subscription, d *Delivery) error {
 	if b.tracer == nil {
 		return b.deliver(ctx, s, d, d)
 	}
 	return b.traced(ctx, d, func(ctx context.Context, source app.DeliverySource) error { return b.deliver(ctx, s, d, source) })
 }
 
-func (b *Bus) deliver(ctx context.Context, s *subscription, d *Incoming, source app.DeliverySource) error {
-	run := &d.ctx
-	if d.used { // an earlier run may have left its context somewhere
-		run = &app.DeliveryContext{}
-	}
-	d.used = true
-	run.Init(ctx, source)
+func (b *Bus) deliver(ctx context.Context, s *subscription, d *Delivery, source app.DeliverySource) error {
+	run := d.Context(ctx, source)
 	defer run.End()
 	if s.options.Volatile && s.Subscriber.Tx() {
 		return b.db.InTx(run, func(ctx context.Context) error { return s.call(ctx, d.Message) })
@@ -78,7 +72,7 @@ func (s *subscription) event(m *Message) (any, error) {
 			return event, nil
 		}
 	}
-	if !sameTopic(m.Topic, s.topic) { // another version gave the name to a subscription of another topic
+	if !SameTopic(m.Topic, s.topic) { // of a version in which the name stands for another topic
 		return nil, fmt.Errorf("event %s of %s: %w: %q takes %s", m.ID(), m.Topic, ErrUnreadable, s.name, s.topic)
 	}
 	if err := s.self.Decode(event, m.Payload); err != nil {
@@ -87,86 +81,67 @@ func (s *subscription) event(m *Message) (any, error) {
 	return event, nil
 }
 
-// Delivery implements app.DeliverySource. Its headers are the caller's own: the message's are shared by all handlers.
-func (d *Incoming) Delivery() app.Delivery {
-	return app.Delivery{
-		EventID: d.ID(), Topic: d.Topic, Key: d.Key, Subscription: d.Subscription(), Attempt: d.Attempt,
-		Emitter: d.Emitter, Parent: d.Parent, RequestID: d.RequestID, Trace: d.Trace, Time: d.Time.UTC(), Headers: maps.Clone(d.Headers),
-	}
-}
-
-// Complete implements app.DeliverySource.
-func (d *Incoming) Complete(ctx context.Context) error {
-	if d.lane.complete == nil {
-		return nil
-	}
-	return d.lane.complete(ctx, d)
-}
-
-// NewCall implements app.DeliverySource.
-func (d *Incoming) NewCall() *app.Call {
-	return &app.Call{Plugin: d.lane.group.Plugin, RequestID: d.RequestID, Trace: d.Trace, Memory: d.lane.group.Memory}
-}
-
 // observer records the runs of a subscription.
 func (m *meters) observer(name string) func(int, time.Duration, error) {
-	ok, failed := m.handled.of(name, "ok"), m.handled.of(name, "error")
+	ok, failed := m.handled.WithLabelValues(name, "ok"), m.handled.WithLabelValues(name, "error")
 	return func(n int, took time.Duration, err error) {
 		outcome := ok
 		if err != nil {
 			outcome = failed
 		}
-		outcome.observe(n, took)
+		for range n {
+			outcome.Observe(took.Seconds())
+		}
 	}
 }
 
 // failed logs a failed run of a handler.
-func (b *Bus) failed(d *Incoming, err error) {
+func (b *Bus) failed(d *Delivery, err error) {
 	fields := []zap.Field{
-		zap.String("plugin", d.lane.group.Plugin), zap.String("subscription", d.Subscription()), zap.String("event", d.ID()),
+		zap.String("plugin", d.Subscription.Plugin), zap.String("subscription", d.Subscription.Name), zap.String("event", d.ID()),
 		zap.Int("attempt", d.Attempt), zap.String("request_id", d.RequestID), zap.Error(err),
 	}
-	if p, ok := errors.AsType[*panicError](err); ok {
-		fields = append(fields, zap.ByteString("stack", p.stack))
+	if p, ok := errors.AsType[*app.PanicError](err); ok {
+		fields = append(fields, zap.ByteString("stack", p.Stack))
 	}
 	b.log.Warn("event handler failed", fields...)
 }
 
 // overdue logs a run that goes on although its time is over.
-func (b *Bus) overdue(d *Incoming, took time.Duration) {
-	b.log.Warn("an event handler is overdue and has not returned: its subscription handles fewer events, or none, until it does",
-		zap.String("plugin", d.lane.group.Plugin), zap.String("subscription", d.Subscription()), zap.String("event", d.ID()),
-		zap.Duration("running_for", took), zap.Duration("timeout", d.lane.group.Timeout))
+func (b *Bus) overdue(d *Delivery, took time.Duration) {
+	b.log.Warn("an event handler is overdue: its subscription handles fewer events, or none, until it returns",
+		zap.String("plugin", d.Subscription.Plugin), zap.String("subscription", d.Subscription.Name), zap.String("event", d.ID()),
+		zap.Duration("running_for", took), zap.Duration("timeout", d.Subscription.Timeout))
 }
 
-func (b *Bus) logDead(d *Incoming, err error) {
-	b.meters.dead.WithLabelValues(d.Subscription()).Inc()
-	b.log.Error("event delivery is dead", zap.String("plugin", d.lane.group.Plugin), zap.String("subscription", d.Subscription()),
+func (b *Bus) logDead(d *Delivery, err error) {
+	b.meters.dead.WithLabelValues(d.Subscription.Name).Inc()
+	b.log.Error("event delivery is dead", zap.String("plugin", d.Subscription.Plugin), zap.String("subscription", d.Subscription.Name),
 		zap.String("event", d.ID()), zap.String("topic", d.Topic), zap.Int("attempts", d.Attempt), zap.Error(err))
 }
 
 // deadVolatile announces a dead volatile delivery; a durable one is announced in the transaction that made it so.
-func (b *Bus) deadVolatile(d *Incoming, err error) {
+func (b *Bus) deadVolatile(d *Delivery, err error) {
 	b.logDead(d, err)
-	m, ok := deadLetter(d, err)
+	m, ok := DeadLetter(d, err)
 	if !ok {
 		return
 	}
 	ctx := app.WithDelivery(context.Background(), d)
 	if b.outbox.Wants(m.Topic) {
 		if err := b.outbox.Publish(ctx, m); err != nil {
-			b.log.Error("dead delivery not announced", zap.String("event", d.ID()), zap.Error(err))
+			b.log.Error("announcement of a dead delivery failed", zap.String("event", d.ID()), zap.Error(err))
 		}
 	}
-	_ = b.memory.Publish(ctx, m) // cannot fail outside a transaction
+	_ = b.volatile.Publish(ctx, m) // cannot fail outside a transaction
 }
 
 // dead tells volatile subscribers of a dead durable delivery.
-func (b *Bus) dead(d *Incoming, err error) {
+func (b *Bus) dead(d *Delivery, err error) {
 	b.logDead(d, err)
-	if m, ok := deadLetter(d, err); ok {
-		b.memory.hand(m, b.memory.lanes[m.Topic], 0) // the outcomes of others wait
+	if m, ok := DeadLetter(d, err); ok {
+		b.volatile.Deliver(m) // without waiting for room, since the outcomes of other deliveries wait for this
 	}
 }
 
-func (b *Bus) dropped(group string) { b.meters.dropped.WithLabelValues(group).Inc() }
+func (b *Bus) dropped(subscription string) { b.meters.dropped.WithLabelValues(subscription).Inc() }

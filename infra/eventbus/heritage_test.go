@@ -31,9 +31,9 @@ func TestATransportTakesNothingOverFromItself(t *testing.T) {
 		r.publish(Note{ID: 7}, app.Delay(time.Hour))
 		r.stop()
 		outbox := eventbus.NewOutbox(settings(), r.db, zap.NewNop(), eventbus.Hooks{})
-		outbox.Subscribe(eventbus.Group{
+		outbox.Subscribe(eventbus.Subscription{
 			Name: "mail", Formerly: []string{"mail"}, Topic: "note.taken", Concurrency: 1, Attempts: 1, Timeout: time.Minute,
-			Handle: func(context.Context, *eventbus.Incoming) error { return nil },
+			Handle: func(context.Context, *eventbus.Delivery) error { return nil },
 		})
 		require.NoError(t, outbox.Start(t.Context()))
 		require.NoError(t, outbox.Close(t.Context()))

@@ -81,26 +81,19 @@ func (a *Admin) CheckUnused(ctx context.Context, name string) error {
 	return nil
 }
 
-// silent returns how long ago a time was, by the database's clock.
-func (s store) silent(ctx context.Context, at time.Time) (time.Duration, error) {
-	var ms int64
-	err := s.query(ctx, func(r *sql.Rows) error { return r.Scan(&ms) }, `SELECT {now} - ?`, at.UnixMilli())
-	return time.Duration(ms) * time.Millisecond, err
-}
-
 // changeBatch is how many deliveries are changed in one transaction.
 const changeBatch = 200
 
 func (a *Admin) change(ctx context.Context, action string, f Filter, statement string) (total int, err error) {
 	f.Limit = changeBatch
 	if f.State == "dead" { // which may have been later than now: the clock may have been set back
-		err = a.store.query(ctx, func(r *sql.Rows) error { return r.Scan(&f.diedBefore) },
+		err = a.store.Query(ctx, func(r *sql.Rows) error { return r.Scan(&f.diedBefore) },
 			`SELECT MAX(t) FROM (SELECT {now} AS t UNION ALL SELECT MAX(failed_at) FROM bus_deliveries WHERE state = 'dead') died`)
 	}
 	for more := true; more && err == nil; {
 		var changed int
 		var last DeliveryInfo
-		err = a.store.db.InTx(ctx, func(ctx context.Context) (err error) {
+		err = a.store.DB.InTx(ctx, func(ctx context.Context) (err error) {
 			changed, last, more, err = a.changeSome(ctx, action, f, statement)
 			return err
 		})
@@ -122,7 +115,7 @@ func (a *Admin) changeSome(ctx context.Context, action string, f Filter, stateme
 		return 0, last, false, err
 	}
 	for _, d := range deliveries {
-		n, err := a.store.exec(ctx, statement, d.EventID, d.stored)
+		n, err := a.store.Exec(ctx, statement, d.EventID, d.stored)
 		if err != nil {
 			return 0, last, false, err
 		}
@@ -130,7 +123,7 @@ func (a *Admin) changeSome(ctx context.Context, action string, f Filter, stateme
 		if n == 0 { // another operator was faster
 			continue
 		}
-		if err := a.store.setNextReady(ctx, d.stored, d.Key); err != nil {
+		if err := (Deliveries{a.store.Store}).setNextReady(ctx, d.stored, d.Key); err != nil {
 			return 0, last, false, err
 		}
 		//crash:point during replay
@@ -143,7 +136,7 @@ func (a *Admin) changeSome(ctx context.Context, action string, f Filter, stateme
 }
 
 func (a *Admin) record(ctx context.Context, action, event, subscription, detail string) error {
-	_, err := a.store.exec(ctx, `INSERT INTO bus_actions (id, at, action, actor, event_id, subscription, detail) VALUES (?, {now}, ?, ?, ?, ?, ?)`,
+	_, err := a.store.Exec(ctx, `INSERT INTO bus_actions (id, at, action, actor, event_id, subscription, detail) VALUES (?, {now}, ?, ?, ?, ?, ?)`,
 		uuid.Must(uuid.NewV7()).String(), action, a.actor, event, subscription, detail)
 	if err != nil {
 		return fmt.Errorf("record %s: %w", action, err)
@@ -154,7 +147,7 @@ func (a *Admin) record(ctx context.Context, action, event, subscription, detail 
 // Retire has a subscription that no version uses any more get no new events. What it has not handled is kept until it
 // is adopted or discarded, or its subscription comes back. One that this build has is refused: it would come back at once.
 func (a *Admin) Retire(ctx context.Context, name string) error {
-	return a.store.db.InTx(ctx, func(ctx context.Context) error {
+	return a.store.DB.InTx(ctx, func(ctx context.Context) error {
 		stored, _, err := a.find(ctx, name)
 		if err != nil {
 			return err
@@ -162,10 +155,10 @@ func (a *Admin) Retire(ctx context.Context, name string) error {
 		if err := a.refuseKnown(ctx, name, stored); err != nil {
 			return err
 		}
-		if _, err := a.store.exec(ctx, `UPDATE bus_subscriptions SET state = 'retired' WHERE name = ?`, stored); err != nil {
+		if _, err := a.store.Exec(ctx, `UPDATE bus_subscriptions SET state = 'retired' WHERE name = ?`, stored); err != nil {
 			return fmt.Errorf("retire subscription: %w", err)
 		}
-		if err := a.store.forgetSchedule(ctx, stored); err != nil {
+		if err := (Schedules{a.store.Store}).forgetSchedule(ctx, stored); err != nil {
 			return fmt.Errorf("retire schedule: %w", err)
 		}
 		return a.record(ctx, "retire", "", name, "")
@@ -176,15 +169,15 @@ func (a *Admin) Retire(ctx context.Context, name string) error {
 // last run is done. Asking again before that changes nothing. The error is app.NotFound when no process has registered
 // a schedule of that name.
 func (a *Admin) Run(ctx context.Context, name string) error {
-	if !slices.ContainsFunc(a.schedules, func(sc *schedule) bool { return sc.name == name }) {
+	if !slices.ContainsFunc(a.schedules, func(sc KnownSchedule) bool { return sc.Name == name }) {
 		return app.Errorf(app.NotFound, "there is no schedule %q in this version of the service", name)
 	}
-	return a.store.db.InTx(ctx, func(ctx context.Context) error {
-		names, err := a.store.heritage(ctx)
+	return a.store.DB.InTx(ctx, func(ctx context.Context) error {
+		names, err := a.store.Names(ctx)
 		if err != nil {
 			return err
 		}
-		known, err := a.store.askSchedule(ctx, names.storedAs(name))
+		known, err := Schedules{a.store.Store}.askSchedule(ctx, names.storedAs(name))
 		if err != nil {
 			return fmt.Errorf("ask for a run: %w", err)
 		}
@@ -206,7 +199,7 @@ func noSubscription(name string) error {
 // find returns the name under which the deliveries of a subscription are stored, and its topic. The subscription may be one
 // that only deliveries have.
 func (a *Admin) find(ctx context.Context, name string) (stored, topic string, err error) {
-	known, err := a.store.heritage(ctx)
+	known, err := a.store.Names(ctx)
 	if err != nil {
 		return "", "", err
 	}
@@ -225,7 +218,7 @@ func (a *Admin) find(ctx context.Context, name string) (stored, topic string, er
 
 // refuseKnown refuses a subscription that this build has, under whatever name.
 func (a *Admin) refuseKnown(ctx context.Context, name, stored string) error {
-	known, err := a.store.heritage(ctx)
+	known, err := a.store.Names(ctx)
 	if err == nil && (a.known[name] || slices.ContainsFunc(known.names(stored), func(n string) bool { return a.known[n] })) {
 		err = inUse(name)
 	}
@@ -245,7 +238,7 @@ func (a *Admin) Adopt(ctx context.Context, from, to string) error {
 	if a.known[from] {
 		return inUse(from)
 	}
-	return a.store.db.InTx(ctx, func(ctx context.Context) error {
+	return a.store.DB.InTx(ctx, func(ctx context.Context) error {
 		if err := a.store.lockSubscriptions(ctx); err != nil {
 			return fmt.Errorf("lock subscriptions: %w", err)
 		}
@@ -265,17 +258,17 @@ func (a *Admin) adopt(ctx context.Context, from, to string) error {
 	if err != nil {
 		return err
 	}
-	if !sameTopic(fromTopic, toTopic) {
+	if !SameTopic(fromTopic, toTopic) {
 		return app.Errorf(app.Invalid, "subscription %q takes %s and %q takes %s; one cannot adopt the other's events", from, fromTopic, to, toTopic)
 	}
 	if fromStored == toStored { // what is left under the name goes there, too
-		return a.store.move(ctx, from, toStored)
+		return a.store.moveDeliveries(ctx, from, toStored)
 	}
 	if err := a.refuseKnown(ctx, from, fromStored); err != nil {
 		return err
 	}
 	for _, name := range []string{fromStored, toStored} { // one that only deliveries have gets a row
-		if _, err := a.store.exec(ctx, `INSERT INTO bus_subscriptions (name, topic, plugin, state, created_at, seen_at)
+		if _, err := a.store.Exec(ctx, `INSERT INTO bus_subscriptions (name, topic, plugin, state, created_at, seen_at)
 			VALUES (?, ?, '', 'retired', {now}, 0) ON CONFLICT (name) DO NOTHING`, name, toTopic); err != nil {
 			return fmt.Errorf("note subscription %s: %w", name, err)
 		}
@@ -294,7 +287,7 @@ func (a *Admin) Actions(ctx context.Context, limit int) ([]Action, error) {
 // actions lists those of an event, or all when the event is "".
 func (a *Admin) actions(ctx context.Context, event string, limit int) ([]Action, error) {
 	var out []Action
-	err := a.store.query(ctx, func(r *sql.Rows) error {
+	err := a.store.Query(ctx, func(r *sql.Rows) error {
 		var x Action
 		var at int64
 		err := r.Scan(&at, &x.Action, &x.Actor, &x.EventID, &x.Subscription, &x.Detail)

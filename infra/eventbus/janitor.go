@@ -5,47 +5,54 @@ import (
 	"fmt"
 	"time"
 
+	"plugboard/app"
+	"plugboard/config"
+
 	"go.uber.org/zap"
 )
 
-// janitor deletes what is finished and older than the retention, a page at a time, beside everything else: what is kept,
-// for a subscription that nobody handles perhaps, is looked at without a lock.
-type janitor struct{ o *Outbox }
+// janitor deletes finished events that are older than the retention, a page at a time. It reads the others, which may be kept for a
+// subscription that nobody handles, without a lock.
+type janitor struct {
+	cfg   config.Events
+	log   *zap.Logger
+	store Retention
+}
 
 const (
-	// janitorPage is how many rows are looked at, and deleted, at a time, with janitorPause in between, in which others write.
+	// janitorPage is how many rows are read, and deleted, at a time. Others write in the janitorPause after each page.
 	janitorPage  = 500
 	janitorPause = 10 * time.Millisecond
 )
 
-// every is how often the janitor goes through everything: hundreds of times in the retention, so that what is stored exceeds
-// what is to be kept by little, but not again and again through what is to be kept for days.
+// every is how often the janitor reads everything: 200 times in the retention, so that little is stored that should be gone, and
+// events that are kept for days are not read all the time.
 func (j *janitor) every() time.Duration {
-	return max(15*time.Second, min(j.o.cfg.Retention/200, time.Hour))
+	return max(15*time.Second, min(j.cfg.Retention/200, time.Hour))
 }
 
 // run works until ctx ends.
 func (j *janitor) run(ctx context.Context) {
-	repeat(ctx, func() time.Duration {
-		j.o.chore(ctx, "finished events not deleted", j.prune)
-		j.o.chore(ctx, "numbers of keys no longer in use not deleted", j.pruneSequences)
+	Repeat(ctx, func() time.Duration {
+		periodic(ctx, j.log, "deletion of finished events failed", j.prune)
+		periodic(ctx, j.log, "deletion of unused key numbers failed", j.pruneSequences)
 		return j.every()
 	})
 }
 
 // cutoff is the time before which what is finished may go.
 func (j *janitor) cutoff(ctx context.Context) (time.Time, error) {
-	now, err := j.o.store.now(ctx)
+	now, err := j.store.now(ctx)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("ask for the time: %w", err)
 	}
-	return now.Add(-j.o.cfg.Retention), nil
+	return now.Add(-j.cfg.Retention), nil
 }
 
-// chore does what is tried again later when it fails.
-func (o *Outbox) chore(ctx context.Context, failure string, fn func(context.Context) error) {
+// periodic runs fn, which is run again later when it fails. Failure is the log's message then.
+func periodic(ctx context.Context, log *zap.Logger, failure string, fn func(context.Context) error) {
 	if err := fn(ctx); err != nil && ctx.Err() == nil {
-		o.log.Warn(failure, zap.Error(err))
+		log.Warn(failure, zap.Error(err))
 	}
 }
 
@@ -56,12 +63,12 @@ func (j *janitor) prune(ctx context.Context) error {
 		return err
 	}
 	for after := ""; ; {
-		page, finished, err := j.o.store.eventsBefore(ctx, cutoff, after, janitorPage)
+		page, finished, err := j.store.eventsBefore(ctx, cutoff, after, janitorPage)
 		if err != nil {
 			return err
 		}
 		if len(finished) > 0 {
-			if err := j.o.store.prune(ctx, finished); err != nil {
+			if err := j.store.prune(ctx, finished); err != nil {
 				return err
 			}
 		}
@@ -69,7 +76,7 @@ func (j *janitor) prune(ctx context.Context) error {
 			return nil
 		}
 		after = page[len(page)-1]
-		if !pause(ctx, janitorPause) {
+		if !app.Sleep(ctx, janitorPause) {
 			return ctx.Err()
 		}
 	}
@@ -83,7 +90,7 @@ func (j *janitor) pruneSequences(ctx context.Context) error {
 		return err
 	}
 	for after := (sequence{}); ; {
-		unused, last, more, err := j.o.store.unusedSequences(ctx, after, cutoff, janitorPage)
+		unused, last, more, err := j.store.unusedSequences(ctx, after, cutoff, janitorPage)
 		if err != nil {
 			return err
 		}
@@ -94,7 +101,7 @@ func (j *janitor) pruneSequences(ctx context.Context) error {
 			return nil
 		}
 		after = last
-		if !pause(ctx, janitorPause) {
+		if !app.Sleep(ctx, janitorPause) {
 			return ctx.Err()
 		}
 	}
@@ -109,7 +116,7 @@ func (j *janitor) pruneUnused(ctx context.Context, unused []sequence, cutoff tim
 			keys = append(keys, unused[0].key)
 			unused = unused[1:]
 		}
-		if err := j.o.db.InTx(ctx, func(ctx context.Context) error { return j.o.store.pruneSequences(ctx, topic, keys, cutoff) }); err != nil {
+		if err := j.store.DB.InTx(ctx, func(ctx context.Context) error { return j.store.pruneSequences(ctx, topic, keys, cutoff) }); err != nil {
 			return err
 		}
 	}

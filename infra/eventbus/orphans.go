@@ -10,12 +10,15 @@ import (
 // process that lives on under a new id has its older claims in hand for a moment; tokens decide whose they are.
 const orphanAge = time.Second
 
+// rarelyLook is how often to look for orphans when there is no sign of any.
+const rarelyLook = time.Hour
+
 // takeOrphans opens claims of processes that are no longer known, if it is time to look for them.
-func (m *member) takeOrphans(ctx context.Context, took bool) (int64, error) {
-	if !m.orphans.due(time.Now(), m.o.id(), took, m.o.cfg.Lease) {
+func (r *Replica) takeOrphans(ctx context.Context, took bool) (int64, error) {
+	if !r.orphans.due(time.Now(), r.ID(), took, r.cfg.Lease) {
 		return 0, nil
 	}
-	return m.o.store.takeOrphans(ctx, min(orphanAge, m.o.cfg.Lease))
+	return r.store.takeOrphans(ctx, min(orphanAge, r.cfg.Lease))
 }
 
 // orphanWatch says when to look for orphans. To look reads all deliveries: an index of those that run would cost each event two
@@ -35,7 +38,7 @@ func (w *orphanWatch) due(now time.Time, id string, took bool, lease time.Durati
 		w.id, w.begin, w.until = id, now, now.Add(lease)
 		wait = 0
 	case now.After(w.until):
-		wait = fullLook
+		wait = rarelyLook
 	}
 	if wait > 0 && now.Sub(w.last) < wait {
 		return false

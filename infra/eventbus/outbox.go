@@ -1,101 +1,91 @@
 package eventbus
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
-	"github.com/google/uuid"
 	"go.uber.org/zap"
 
 	"plugboard/config"
 	"plugboard/infra/database"
 )
 
-// Outbox is the transport of durable subscriptions. An event and one delivery per subscription are written in the
-// publisher's transaction, already claimed by this process as far as it has room, and handed over in memory after
-// the commit. What finds no room, fails or is left by a dead process is claimed from the database.
+// Outbox delivers the events of durable subscriptions. An event and one delivery for each subscription are written in the
+// publisher's transaction, already claimed by this process as far as it has room, and handed to the consumers in memory after the
+// commit. What finds no room, fails, or is left by a dead process is claimed from the database later.
 //
-// One goroutine writes outcomes (and, on SQLite, runs the transactional handlers), one claims, one deletes what is old,
-// one watches over timeouts, and on Postgres one keeps the process registered; while there are suspects, one has them run.
-// Handlers run on the lanes' workers.
+// Subscribe is called before Start, by one goroutine; the other methods may be called concurrently.
 type Outbox struct {
 	cfg   config.Events
-	db    *database.DB
-	log   *zap.Logger
 	hooks Hooks
-	store store
+	store Store
 
-	lanes  []*lane
-	topics map[string][]*lane
-	// others holds, by topic, the subscriptions that this version does not know.
-	others atomic.Pointer[map[string][]string]
-	owner  atomic.Pointer[string]
+	queues     queues
+	budget     *budget
+	idle       *notifier
+	publisher  *publisher
+	claimer    *claimer
+	settler    *settler
+	completer  *completer
+	registry   *registry
+	janitor    *janitor
+	replica    *Replica
+	quarantine *Quarantine
 
-	budget   budget
-	settler  *settler
-	poller   *poller
-	member   *member
-	suspects *suspects
-
-	life    sync.Mutex
-	started bool
-	// began is when it was started.
-	began    time.Time
+	life     sync.Mutex
+	started  bool
 	stopping atomic.Bool
 	closing  sync.Once
 	closed   chan struct{}
 	closeErr error
 	cancel   context.CancelFunc
 	tasks    sync.WaitGroup
-	// waiters is closed and replaced whenever something is settled or claimed.
-	waiting atomic.Int32
-	waitMu  sync.Mutex
-	waiters chan struct{}
 }
 
-// NewOutbox returns an Outbox in db. It opens and starts nothing.
+// calmPolls is for how many polls a process has run before quarantined deliveries run alone in it.
+const calmPolls = 5
+
+// NewOutbox returns an outbox in db. It opens and starts nothing.
+//
+// Each part does one thing: the publisher writes events, the claimer takes deliveries from the database, the settler writes their
+// outcomes, the registry keeps the subscriptions' names, the janitor deletes what is finished, the replica keeps this process
+// known to the others, and the quarantine holds deliveries whose processes crashed.
 func NewOutbox(cfg config.Events, db *database.DB, log *zap.Logger, hooks Hooks) *Outbox {
-	o := &Outbox{
-		cfg: cfg, db: db, log: log, hooks: hooks, store: newStore(db),
-		topics: make(map[string][]*lane), closed: make(chan struct{}), waiters: make(chan struct{}),
+	st := NewStore(db)
+	o := &Outbox{cfg: cfg, hooks: hooks, store: st, closed: make(chan struct{})}
+	o.queues.byTopic = make(map[string][]*queue)
+	o.budget = &budget{limit: cfg.Memory}
+	o.idle = &notifier{changed: make(chan struct{})}
+	o.completer = &completer{store: Deliveries{st}}
+	o.registry = &registry{cfg: cfg, store: Subscriptions{st}, replicas: Replicas{st}, queues: &o.queues}
+	o.janitor = &janitor{cfg: cfg, log: log, store: Retention{st}}
+	o.claimer = newClaimer(cfg, log, hooks, Deliveries{st})
+	o.settler = newSettler(cfg, log, hooks, Deliveries{st})
+	o.quarantine = NewQuarantine(quarantineHost{Deliveries{st}, o.claimer, o.settler}, calmPolls*cfg.Poll)
+	o.replica = NewReplica(cfg, Replicas{st}, log, ReplicaEvents{
+		Seen: o.registry.seen, Lost: o.recall, Claimable: o.claimer.openAll, OthersLeft: o.claimer.checkAllBehind,
+	})
+	o.publisher = &publisher{
+		store: Events{st}, queues: &o.queues, registry: o.registry, replica: o.replica, claimer: o.claimer, settler: o.settler,
+		budget: o.budget, idle: o.idle, running: o.Running,
 	}
-	o.budget.limit = cfg.Memory
-	o.settler = newSettler(o)
-	o.poller = newPoller(o)
-	o.member = newMember(o)
-	o.suspects = newSuspects(o)
+	o.registry.claimer = o.claimer
+	c, s := o.claimer, o.settler
+	c.events, c.queues, c.budget, c.idle = Events{st}, &o.queues, o.budget, o.idle
+	c.replica, c.quarantine, c.settler, c.registry, c.publisher = o.replica, o.quarantine, s, o.registry, o.publisher
+	s.queues, s.budget, s.idle = &o.queues, o.budget, o.idle
+	s.claimer, s.quarantine, s.completer, s.publisher = c, o.quarantine, o.completer, o.publisher
 	return o
 }
 
-// Subscribe implements [Transport].
-func (o *Outbox) Subscribe(g Group) {
-	g.Handle = readable(g.Handle)
-	l := newLane(g, o.cfg.Buffer, o.settled)
-	l.complete = o.complete
-	if g.Tx {
-		if o.store.postgres {
-			l.group.Handle = o.inTx(g.Handle)
-			l.batch, l.together = txTogether, o.together(g.Handle)
-		} else {
-			l.pulled, l.onReady = true, o.settler.rouse
-		}
-	}
-	if o.store.postgres {
-		l.group.Handle = o.guarded(l.group.Handle)
-	}
-	o.lanes = append(o.lanes, l)
-	o.topics[g.Topic] = append(o.topics[g.Topic], l)
-}
+// Subscribe adds a subscription.
+func (o *Outbox) Subscribe(s Subscription) { o.queues.add(newQueue(o, s)) }
 
-// Start implements [Transport]: it registers the subscriptions, takes back what earlier runs left, and begins.
+// Start registers the subscriptions, takes back what earlier runs left, and begins to deliver.
 func (o *Outbox) Start(ctx context.Context) error {
 	o.life.Lock()
 	defer o.life.Unlock()
@@ -104,387 +94,101 @@ func (o *Outbox) Start(ctx context.Context) error {
 	}
 	ctx, stop := context.WithCancel(ctx) // statements refuse a bare context.Background()
 	defer stop()
-	if err := o.member.join(ctx); err != nil {
+	if err := o.replica.Join(ctx); err != nil {
 		return err
 	}
-	if err := o.register(ctx); err != nil {
-		o.member.leave(ctx)
+	if err := o.registry.register(ctx, o.replica.ID()); err != nil {
+		o.replica.Leave(ctx)
 		return err
 	}
-	o.started, o.began = true, time.Now()
-	o.suspects.start()
+	o.started = true
+	o.settler.began = time.Now()
+	o.quarantine.Start()
 	run, cancel := context.WithCancel(context.Background())
 	o.cancel = cancel
-	for _, l := range o.lanes {
-		l.start(run)
+	for _, q := range o.queues.all {
+		q.Start(run)
 	}
 	o.tasks.Go(func() { o.settler.run(run) })
-	o.tasks.Go(func() { o.poller.run(run) })
-	o.tasks.Go(func() { o.member.run(run) })
-	o.tasks.Go(func() { (&janitor{o: o}).run(run) })
-	o.tasks.Go(func() { repeat(run, o.overdue) })
+	o.tasks.Go(func() { o.claimer.run(run) })
+	o.tasks.Go(func() { o.replica.Run(run, &o.stopping) })
+	o.tasks.Go(func() { o.janitor.run(run) })
+	o.tasks.Go(func() { Repeat(run, o.endOverdue) })
 	return nil
 }
 
-// Wants reports whether subscriptions of other versions take topic.
-func (o *Outbox) Wants(topic string) bool { return o.topics[topic] != nil || o.othersWant(topic) }
+// Publish stores m with its deliveries in the transaction of ctx: m counts from its commit, and is gone with its rollback. Without
+// a transaction it counts when Publish returns nil. Publish never waits for handlers.
+func (o *Outbox) Publish(ctx context.Context, m *Message) error { return o.publisher.publish(ctx, m) }
 
-func (o *Outbox) othersWant(topic string) bool {
-	others := o.others.Load()
-	return others != nil && len(*others) > 0 && len((*others)[topic]) > 0
+// Wants reports whether this version or another one has a durable subscription of topic.
+func (o *Outbox) Wants(topic string) bool {
+	return o.queues.byTopic[topic] != nil || o.registry.othersWant(topic)
 }
 
-// Publish implements [Transport].
-func (o *Outbox) Publish(ctx context.Context, m *Message) error {
-	//crash:point publish after commit: ctx o.Publish m
-	if !utf8.ValidString(m.Key) || containsNUL(m.Key) {
-		return errors.New("the key is not valid text")
-	}
-	tx, err := database.Join(ctx)
-	if err != nil {
-		return fmt.Errorf("not in the transaction: %w", err)
-	}
-	if tx == nil {
-		return o.db.InTx(ctx, func(ctx context.Context) error { return o.Publish(ctx, m) })
-	}
-	// A hook of a savepoint goes with the savepoint, and so does the event.
-	tx.Attach(nil, database.Participant{BeforeCommit: func(ctx context.Context) error { return o.collect(ctx, m) }})
-	return nil
-}
+// OthersWant reports whether another version of the service has a durable subscription of topic.
+func (o *Outbox) OthersWant(topic string) bool { return o.registry.othersWant(topic) }
 
-func containsNUL(s string) bool { return slices.Contains([]byte(s), 0) }
-
-// batch is what one transaction publishes.
-type batch struct {
-	o       *Outbox
-	owner   string
-	entries []*entry
-	// written counts the entries that are stored.
-	written int
-}
-
-// entry is an event on its way into the database.
-type entry struct {
-	m   *Message
-	seq int64
-	// first tells that seq is the first number of its key.
-	first bool
-	rows  []deliveryRow
-	// lanes has, for each row, the lane that has a place for it, or nil; orders the key's state there.
-	lanes  []*lane
-	orders []*keyState
-}
-
-type sequence struct{ topic, key string }
-
-// compare is the order in which the rows of sequences are locked, that of their bytes.
-func (s sequence) compare(other sequence) int {
-	return cmp.Or(cmp.Compare(s.topic, other.topic), cmp.Compare(s.key, other.key))
-}
-
-// collect adds m to its transaction's batch, which is written last of all.
-func (o *Outbox) collect(ctx context.Context, m *Message) error {
-	tx, ok := database.TxFrom(ctx)
-	if !ok {
-		return errors.New("publish: the transaction has ended")
-	}
-	b, ok := tx.Attached(o).(*batch)
-	if !ok {
-		b = &batch{o: o, owner: o.id()}
-	}
-	if b.written == len(b.entries) { // it writes once more, after all that is attached by now
-		tx.Attach(o, database.Participant{Value: b, BeforeCommit: b.write, AfterCommit: b.hand, AfterRollback: b.undo})
-	}
-	b.entries = append(b.entries, &entry{m: m})
-	return nil
-}
-
-// write stores the batch. The rows of ordered keys are locked in sorted order, so that two transactions never wait
-// for each other.
-func (b *batch) write(ctx context.Context) error {
-	entries := b.entries[b.written:]
-	b.written = len(b.entries)
-	if err := b.number(ctx, entries); err != nil {
-		return err
-	}
-	for _, e := range entries {
-		b.place(e)
-		if err := b.o.store.insert(ctx, b.owner, e); err != nil {
-			return fmt.Errorf("store event %s: %w", e.m.Topic, err)
-		}
-		//crash:point after outbox row
-	}
-	return nil
-}
-
-// number gives every ordered event its number.
-func (b *batch) number(ctx context.Context, entries []*entry) error {
-	keyed := make(map[sequence][]*entry)
-	for _, e := range entries {
-		if e.m.Key != "" {
-			s := sequence{e.m.Topic, e.m.Key}
-			keyed[s] = append(keyed[s], e)
+// StoredAs returns the name under which the deliveries of this version's subscription called name are stored.
+func (o *Outbox) StoredAs(name string) string {
+	for _, q := range o.queues.all {
+		if q.Subscription.Name == name {
+			return q.storedAs()
 		}
 	}
-	sorted := slices.SortedFunc(maps.Keys(keyed), sequence.compare)
-	for _, s := range sorted {
-		entries := keyed[s]
-		first, last, err := b.o.store.sequence(ctx, s.topic, s.key, len(entries))
-		if err != nil {
-			return fmt.Errorf("number event %s: %w", s.topic, err)
-		}
-		for i, e := range entries {
-			e.seq = last - int64(len(entries)-1-i)
-			e.first = e.seq == first
-		}
-	}
-	return nil
+	return name
 }
 
-// place decides for each subscription whether this process takes the delivery at once.
-func (b *batch) place(e *entry) {
-	for _, l := range b.o.topics[e.m.Topic] {
-		order, taken := b.o.take(l, e)
-		e.rows = append(e.rows, deliveryRow{group: l.storedAs(), claimed: taken})
-		e.orders = append(e.orders, order)
-		if !taken {
-			l = nil
-		}
-		e.lanes = append(e.lanes, l)
-	}
-	if others := b.o.others.Load(); others != nil && !b.o.store.postgres {
-		for _, name := range (*others)[e.m.Topic] {
-			e.rows = append(e.rows, deliveryRow{group: name})
-		}
+// Store returns the statements of the event bus.
+func (o *Outbox) Store() Store { return o.store }
+
+// Running reports whether the outbox has been started and not been told to stop.
+func (o *Outbox) Running() bool { return o.replica.Joined() && !o.stopping.Load() }
+
+// Quiet reports whether this process has no delivery in memory.
+func (o *Outbox) Quiet() bool { return o.queues.quiet() }
+
+// recall takes back what waits in memory: other processes may have taken it over. What is still this process's goes back to the
+// database.
+func (o *Outbox) recall() {
+	for _, q := range o.queues.all {
+		o.settler.release(q.Recall()...)
 	}
 }
 
-func (o *Outbox) take(l *lane, e *entry) (order *keyState, taken bool) {
-	if e.m.Delay > 0 || !o.running() || !o.poller.current(l) || !l.reserve() {
-		return nil, false
+// endOverdue ends the runs that have outlived their timeouts, whether or not the database answers.
+func (o *Outbox) endOverdue() (wait time.Duration) {
+	for _, q := range o.queues.all {
+		q.EndOverdue(o.hooks.Overdue)
 	}
-	if !o.budget.take(e.m.size(), l.used.Load() == 1) {
-		l.unreserve()
-		return nil, false
-	}
-	if e.m.Key == "" {
-		return nil, true
-	}
-	if order = l.claimKey(e.m.Key, e.seq, e.first); order == nil {
-		o.budget.give(e.m.size())
-		l.unreserve()
-		return nil, false
-	}
-	return order, true
+	return o.cfg.Poll
 }
 
-// hand gives the lanes what was committed.
-func (b *batch) hand() {
-	//crash:point after commit
-	for _, e := range b.entries {
-		for i, l := range e.lanes {
-			if l == nil {
-				b.o.poller.open(b.o.topics[e.m.Topic][i], e.m.Delay)
-				continue
-			}
-			d := e.m.incoming(l, 1)
-			d.seq, d.token, d.order = e.seq, 1, e.orders[i]
-			b.o.deliver(l, d)
-		}
-	}
-}
-
-// deliver hands a claimed delivery to its lane.
-func (o *Outbox) deliver(l *lane, d *Incoming) {
-	o.poller.hold(d)
-	if !l.push(d) {
-		o.settler.add(op{kind: opRelease, d: d})
-	}
-}
-
-// undo gives back the places of a transaction that was rolled back. If in truth it was committed, the sweep of the
-// poller finds the deliveries.
-func (b *batch) undo() {
-	b.o.poller.doubt.Store(true)
-	for _, e := range slices.Backward(b.entries) {
-		for i, l := range e.lanes {
-			if l == nil {
-				continue
-			}
-			b.o.budget.give(e.m.size())
-			l.unreserve()
-			if order := e.orders[i]; order != nil {
-				b.o.releaseAll(l.unclaimKey(e.m.Key, order, e.seq))
-			}
-		}
-	}
-	b.o.progress()
-}
-
-// errTaken is the error of a completion that came too late: somebody else has taken the delivery over.
-var errTaken = errors.New("the delivery has been taken over by another process")
-
-// complete completes d in the transaction of ctx.
-func (o *Outbox) complete(ctx context.Context, d *Incoming) error {
-	tx, ok := database.TxFrom(ctx)
-	if !ok {
-		return errors.New("app.Complete: not inside app.InTx")
-	}
-	if d.completed {
-		return nil
-	}
-	mine, err := o.store.complete(ctx, d)
-	if err != nil {
-		return fmt.Errorf("complete delivery: %w", err)
-	}
-	if !mine {
-		return errTaken
-	}
-	d.completed = true
-	tx.Attach(nil, database.Participant{AfterRollback: func() { d.completed = false }})
-	return nil
-}
-
-// handlerError is an error of the handler, as opposed to one of the transaction around it.
-type handlerError struct{ err error }
-
-func (h *handlerError) Error() string { return h.err.Error() }
-func (h *handlerError) Unwrap() error { return h.err }
-
-// inTx runs handle in the transaction that completes the delivery.
-func (o *Outbox) inTx(handle func(context.Context, *Incoming) error) func(context.Context, *Incoming) error {
-	return func(ctx context.Context, d *Incoming) error {
-		return o.db.InTx(ctx, func(ctx context.Context) error { return o.perform(ctx, d, handle) })
-	}
-}
-
-// perform runs handle and completes the delivery, in the transaction of ctx. When it returns nil, no statement in it has
-// failed.
-func (o *Outbox) perform(ctx context.Context, d *Incoming, handle func(context.Context, *Incoming) error) error {
-	err := func() (err error) {
-		defer recovered(&err)
-		return foreign(handle(ctx, d))
-	}()
-	switch {
-	case err != nil:
-		return &handlerError{err}
-	case d.completed: // by the handler; a statement that failed since has this one fail too
-		_, err = o.store.complete(ctx, d)
-		return err
-	}
-	//crash:point after transactional effect
-	return o.complete(ctx, d)
-}
-
-// txTogether is how many transactional deliveries share a transaction on Postgres, where each round trip and each commit
-// counts.
-const txTogether = 32
-
-// together runs handle for a batch in one transaction that completes all its deliveries. When one fails, nothing has
-// happened, and each is run in a transaction of its own: a handler may thus run once more than its attempts say.
-func (o *Outbox) together(handle func(context.Context, *Incoming) error) func(context.Context, []*Incoming) bool {
-	return func(ctx context.Context, batch []*Incoming) bool {
-		if !o.member.alive() || slices.ContainsFunc(batch, func(d *Incoming) bool { return d.Attempt > 1 }) {
-			return false // what has failed once does not spoil it for others
-		}
-		err := o.db.InTx(ctx, func(ctx context.Context) (err error) {
-			defer recovered(&err)
-			open := make([]*Incoming, 0, len(batch))
-			for _, d := range batch {
-				if err := handle(ctx, d); err != nil {
-					return foreign(err)
-				}
-				if !d.completed { // by the handler itself
-					open = append(open, d)
-				}
-			}
-			//crash:point after transactional effect
-			n, err := o.store.completeAll(ctx, open)
-			if err == nil && int(n) < len(open) {
-				err = errTaken
-			}
-			return err
-		})
-		for _, d := range batch {
-			d.completed = err == nil
-		}
-		return err == nil
-	}
-}
-
-// id returns the id under which this process claims.
-func (o *Outbox) id() string {
-	if id := o.owner.Load(); id != nil {
-		return *id
-	}
-	return ""
-}
-
-func (o *Outbox) newID() string {
-	id := uuid.Must(uuid.NewV7()).String()
-	o.owner.Store(&id)
-	return id
-}
-
-// running reports whether the outbox has been started and not been told to stop.
-func (o *Outbox) running() bool { return o.member.joined.Load() && !o.stopping.Load() }
-
-// progress wakes who waits for the outbox to be idle.
-func (o *Outbox) progress() {
-	if o.waiting.Load() == 0 {
-		return
-	}
-	o.waitMu.Lock()
-	defer o.waitMu.Unlock()
-	close(o.waiters)
-	o.waiters = make(chan struct{})
-}
-
-func (o *Outbox) quiet() bool {
-	for _, l := range o.lanes {
-		if !l.quiet() {
-			return false
-		}
-	}
-	return true
-}
-
-// Idle implements [Transport].
-func (o *Outbox) Idle(ctx context.Context) error {
-	groups := o.storedNames()
-	if len(groups) == 0 {
+// AwaitIdle returns nil once no delivery is waiting or being handled, retries and delays included, in this process or in the
+// database. It returns ctx's error when that is done first.
+func (o *Outbox) AwaitIdle(ctx context.Context) error {
+	names := o.queues.storedNames()
+	if len(names) == 0 {
 		return nil
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	o.waiting.Add(1)
-	defer o.waiting.Add(-1)
-	o.settler.hurry(true)
-	defer o.settler.hurry(false)
-	for {
-		o.waitMu.Lock()
-		changed := o.waiters
-		o.waitMu.Unlock()
-		if o.quiet() {
-			left, err := o.store.unfinished(ctx, groups)
-			if err != nil {
-				return fmt.Errorf("look for unfinished events: %w", err)
-			}
-			if !left {
-				return nil
-			}
+	o.settler.flushNow(true)
+	defer o.settler.flushNow(false)
+	return o.idle.await(ctx, o.cfg.Poll, func() (bool, error) {
+		if !o.queues.quiet() {
+			return false, nil
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-changed:
-		case <-time.After(o.cfg.Poll):
+		left, err := Deliveries{o.store}.unfinished(ctx, names)
+		if err != nil {
+			return false, fmt.Errorf("look for unfinished events: %w", err)
 		}
-	}
+		return !left, nil
+	})
 }
 
-// Close implements [Transport]: it stops claiming, waits for running handlers, gives back what they had not begun and
-// writes their outcomes.
+// Close stops claiming, waits for running handlers, gives back what they had not begun, and writes their outcomes. It returns an
+// error that says what was left when ctx is done first. Close may be called without Start, twice, and concurrently.
 func (o *Outbox) Close(ctx context.Context) error {
 	o.closing.Do(func() {
 		o.closeErr = o.close(ctx)
@@ -507,39 +211,27 @@ func (o *Outbox) close(ctx context.Context) error {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	o.poller.stop(ctx)
+	o.claimer.stop(ctx)
 	var errs []error
-	for _, l := range o.lanes {
-		for _, d := range l.close() {
-			o.settler.add(op{kind: opRelease, d: d})
-		}
+	for _, q := range o.queues.all {
+		o.settler.release(q.Close()...)
 	}
-	for _, d := range o.suspects.close() {
-		o.settler.add(op{kind: opRelease, d: d})
-	}
+	o.settler.release(o.quarantine.Close()...)
 	handlers, end := shortly(ctx)
 	defer end()
-	for _, l := range o.lanes {
-		errs = append(errs, l.wait(handlers))
+	for _, q := range o.queues.all {
+		errs = append(errs, q.Wait(handlers))
 	}
 	errs = append(errs, o.settler.finish(ctx))
-	o.member.leave(ctx)
+	o.replica.Leave(ctx)
 	o.cancel()
 	o.tasks.Wait()
-	o.suspects.over.Wait()
+	o.quarantine.Wait()
 	return errors.Join(errs...)
 }
 
-// overdue ends runs that have outlived their timeouts, whether or not the database answers.
-func (o *Outbox) overdue() (wait time.Duration) {
-	for _, l := range o.lanes {
-		o.hooks.tell(l.overdue())
-	}
-	return o.cfg.Poll
-}
-
-// shortly returns a context that ends before ctx does, by a tenth of what is left, at most a second: the time to write down
-// the outcomes of what has ended by then.
+// shortly returns a context that ends before ctx does, by a tenth of what is left, at most a second: the time to write the
+// outcomes of the handlers that have ended by then.
 func shortly(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -548,25 +240,20 @@ func shortly(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(ctx, deadline.Add(-min(time.Second, time.Until(deadline)/10)))
 }
 
-// recall takes back what waits in memory: other processes may have taken it over. What is still this process's goes
-// back to the database.
-func (o *Outbox) recall() {
-	for _, l := range o.lanes {
-		for _, d := range l.recall() {
-			o.settler.add(op{kind: opRelease, d: d})
-		}
-	}
+// quarantineHost is the outbox as its quarantine sees it.
+type quarantineHost struct {
+	store   Deliveries
+	claimer *claimer
+	settler *settler
 }
 
-// errNotBegun is the outcome of a delivery that was not begun: the lease may have run out, or the transport closes.
-var errNotBegun = errors.New("the handler was not begun")
-
-// guarded runs handle only while the lease lasts.
-func (o *Outbox) guarded(handle func(context.Context, *Incoming) error) func(context.Context, *Incoming) error {
-	return func(ctx context.Context, d *Incoming) error {
-		if !o.member.alive() {
-			return errNotBegun
-		}
-		return handle(ctx, d)
-	}
+// CountBegin implements [QuarantineHost].
+func (h quarantineHost) CountBegin(ctx context.Context, d *Item) (held bool, err error) {
+	return h.store.countBegin(ctx, heldOf(d))
 }
+
+// Deliver implements [QuarantineHost].
+func (h quarantineHost) Deliver(d *Item) { h.claimer.deliver(d) }
+
+// Settle implements [QuarantineHost].
+func (h quarantineHost) Settle(d *Item, err error) { h.settler.settle(d, err) }

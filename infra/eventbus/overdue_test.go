@@ -16,33 +16,46 @@ func TestARunThatNeverReturnsIsToldOnceAndThenRarely(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		goOn := make(chan struct{})
-		handle := func(context.Context, *Incoming) error { <-goOn; return nil }
-		l := newLane(Group{Name: "s", Concurrency: 2, Timeout: 10 * time.Second, Handle: handle}, 16, func(*Incoming, error) bool { return true })
-		l.start(ctx)
-		pause(ctx, time.Second) // what begins in the lane's first instant is not watched
+		o := &owner{run: func(context.Context, *Item) error { <-goOn; return nil }}
+		c := NewConsumer(&Subscription{Name: "s", Concurrency: 2, Timeout: 10 * time.Second}, o, ConsumerOptions{Capacity: 16})
+		c.Start(ctx)
+		time.Sleep(time.Second) // a run that begins in the consumer's first instant is not timed
 		for range 3 {
-			require.True(t, l.reserve())
-			require.True(t, l.push((&Message{Envelope: &Envelope{}}).incoming(l, 1)))
+			require.True(t, c.Reserve())
+			require.True(t, c.Push(c.Item(&Message{Envelope: &Envelope{}}, 1, 0, nil)))
 		}
 		var told []time.Duration
-		for range 10 * 60 {
-			pause(ctx, time.Second)
-			for _, r := range l.overdue() {
-				require.NotNil(t, r.d)
-				told = append(told, r.took.Round(10*time.Second))
-			}
+		report := func(d *Delivery, took time.Duration) {
+			require.NotNil(t, d)
+			told = append(told, took.Round(10*time.Second))
 		}
-		late := l.late.Load()
+		for range 10 * 60 {
+			time.Sleep(time.Second)
+			c.EndOverdue(report)
+		}
+		late := c.Late()
 		close(goOn)
 		synctest.Wait()
 		require.Equal(t, []time.Duration{10, 10, 70, 70, 140, 140, 290, 290, 580, 580}, seconds(told), "of two runs: the third delivery waits")
 		require.EqualValues(t, 2, late)
-		require.Empty(t, l.overdue())
-		require.Zero(t, l.late.Load())
-		l.close()
-		require.NoError(t, l.wait(ctx))
+		told = nil
+		c.EndOverdue(report)
+		require.Empty(t, told)
+		require.Zero(t, c.Late())
+		c.Close()
+		require.NoError(t, c.Wait(ctx))
 	})
 }
+
+// owner is an owner made of its run.
+type owner struct {
+	run func(context.Context, *Item) error
+}
+
+func (o *owner) Run(ctx context.Context, d *Item) error { return o.run(ctx, d) }
+func (*owner) RunBatch(context.Context, []*Item) bool   { return false }
+func (*owner) Settle(d *Item, _ error) bool             { d.Consumer().Advance(d); return true }
+func (*owner) Idle()                                    {}
 
 // seconds returns whole seconds.
 func seconds(all []time.Duration) []time.Duration {

@@ -58,40 +58,52 @@ func TestAPollReadsFewRowsWhateverPostgresKnows(t *testing.T) {
 }
 
 // polling is what polls read and write, and whoever has finished a delivery with a key.
-var polling = map[string]func(ctx context.Context, s store) error{
-	"what waits":      func(ctx context.Context, s store) error { _, _, err := s.waiting(ctx); return err },
-	"what is due":     func(ctx context.Context, s store) error { _, err := s.ready(ctx, "sub1", 10); return err },
-	"what has no key": func(ctx context.Context, s store) error { _, err := s.dueFree(ctx, "sub1", 10); return err },
-	"the next of keys": func(ctx context.Context, s store) error {
-		_, err := s.heads(ctx, "sub1", []string{"long", "k7"}, true)
+var polling = map[string]func(ctx context.Context, s Store) error{
+	"what waits":  func(ctx context.Context, s Store) error { _, _, err := (Deliveries{s}).waiting(ctx); return err },
+	"what is due": func(ctx context.Context, s Store) error { _, err := (Deliveries{s}).ready(ctx, "sub1", 10); return err },
+	"what has no key": func(ctx context.Context, s Store) error {
+		_, err := (Deliveries{s}).dueFree(ctx, "sub1", 10)
 		return err
 	},
-	"the first of a key": func(ctx context.Context, s store) error { _, err := s.first(ctx, "sub1", "long", true); return err },
-	"a claim of a key": func(ctx context.Context, s store) error {
-		_, err := s.claimKey(ctx, "nobody", "sub1", "long", 1, 10, true)
+	"the next of keys": func(ctx context.Context, s Store) error {
+		_, err := (Deliveries{s}).heads(ctx, "sub1", []string{"long", "k7"}, true)
 		return err
 	},
-	"a claim without key": func(ctx context.Context, s store) error { _, err := s.claim(ctx, "nobody", "sub1", 5); return err },
-	"a claim of heads": func(ctx context.Context, s store) error {
-		_, err := s.claimHeads(ctx, "nobody", "sub1", some)
+	"the first of a key": func(ctx context.Context, s Store) error {
+		_, err := (Deliveries{s}).first(ctx, "sub1", "long", true)
 		return err
 	},
-	"a claim given back": func(ctx context.Context, s store) error { return s.unclaim(ctx, "", "sub1", some) },
-	"a note of what is behind": func(ctx context.Context, s store) error {
-		_, err := s.setBehind(ctx, "sub1", some[:1], some[1:], true)
+	"a claim of a key": func(ctx context.Context, s Store) error {
+		_, err := (Deliveries{s}).claimKey(ctx, "nobody", "sub1", "long", 1, 10, true)
 		return err
 	},
-	"a note of what is ready":     func(ctx context.Context, s store) error { _, err := s.setReady(ctx, "sub1", some); return err },
-	"a note of the next of a key": func(ctx context.Context, s store) error { return s.setNextReady(ctx, "sub1", "long") },
-	"a replay": func(ctx context.Context, s store) error {
-		_, err := s.exec(ctx, replayDead, some[1], "sub1")
+	"a claim without key": func(ctx context.Context, s Store) error {
+		_, err := (Deliveries{s}).claim(ctx, "nobody", "sub1", 5)
 		return err
 	},
-	"a discard": func(ctx context.Context, s store) error {
-		_, err := s.exec(ctx, discardDead, some[1], "sub1")
+	"a claim of heads": func(ctx context.Context, s Store) error {
+		_, err := (Deliveries{s}).claimHeads(ctx, "nobody", "sub1", some)
 		return err
 	},
-	"the subscriptions": func(ctx context.Context, s store) error { _, err := s.subscriptions(ctx); return err },
+	"a claim given back": func(ctx context.Context, s Store) error { return (Deliveries{s}).unclaim(ctx, "", "sub1", some) },
+	"a note of what is behind": func(ctx context.Context, s Store) error {
+		_, err := (Deliveries{s}).setBehind(ctx, "sub1", some[:1], some[1:], true)
+		return err
+	},
+	"a note of what is ready": func(ctx context.Context, s Store) error {
+		_, err := (Deliveries{s}).setReady(ctx, "sub1", some)
+		return err
+	},
+	"a note of the next of a key": func(ctx context.Context, s Store) error { return (Deliveries{s}).setNextReady(ctx, "sub1", "long") },
+	"a replay": func(ctx context.Context, s Store) error {
+		_, err := s.Exec(ctx, replayDead, some[1], "sub1")
+		return err
+	},
+	"a discard": func(ctx context.Context, s Store) error {
+		_, err := s.Exec(ctx, discardDead, some[1], "sub1")
+		return err
+	},
+	"the subscriptions": func(ctx context.Context, s Store) error { _, err := (Subscriptions{s}).rows(ctx); return err },
 }
 
 // some are a few of the deliveries, the first of a key before others of it.
@@ -99,7 +111,7 @@ var some = []string{"000000000000", "000000000001", "000000000777"}
 
 // planned is a store in a schema of its own whose statistics only the test changes.
 type planned struct {
-	store
+	Store
 	t *testing.T
 }
 
@@ -113,14 +125,14 @@ func openPlanned(t *testing.T, base string) planned {
 	db, err := database.New(config.Database{URL: base + separator + "search_path=" + schema, Migrate: true, MaxConns: 2, BusyTimeout: 10 * time.Second, OpenTimeout: 10 * time.Second}, zap.NewNop())
 	require.NoError(t, err)
 	require.NoError(t, db.Open(t.Context()))
-	p := planned{newStore(db), t}
+	p := planned{NewStore(db), t}
 	p.exec("CREATE SCHEMA " + schema)
 	t.Cleanup(func() {
 		_, err := db.ExecContext(context.WithoutCancel(t.Context()), "DROP SCHEMA "+schema+" CASCADE")
 		require.NoError(t, err)
 		require.NoError(t, db.Close(context.WithoutCancel(t.Context())))
 	})
-	require.NoError(t, db.Migrate(t.Context(), []database.MigrationSet{(&Bus{}).Migrations()}))
+	require.NoError(t, db.Migrate(t.Context(), []database.MigrationSet{Migrations()}))
 	p.exec("ALTER TABLE bus_deliveries SET (autovacuum_enabled = false)")
 	p.exec("INSERT INTO bus_subscriptions (name, topic, plugin, state, created_at, seen_at) VALUES ('sub1', 't', 'p', 'active', 0, 0)")
 	return p
@@ -128,7 +140,7 @@ func openPlanned(t *testing.T, base string) planned {
 
 func (p planned) exec(statement string) {
 	p.t.Helper()
-	_, err := p.db.ExecContext(p.t.Context(), statement)
+	_, err := p.DB.ExecContext(p.t.Context(), statement)
 	require.NoError(p.t, err)
 }
 
@@ -149,18 +161,18 @@ func (p planned) fill(kind string) {
 }
 
 // rowsRead returns how many rows of the deliveries Postgres reads for something, in tables and in indexes.
-func (p planned) rowsRead(read func(context.Context, store) error) (n int64) {
+func (p planned) rowsRead(read func(context.Context, Store) error) (n int64) {
 	p.t.Helper()
 	count := func(ctx context.Context) (rows int64) {
-		row := p.db.Gorm().WithContext(ctx).Raw(`SELECT (SELECT SUM(seq_tup_read) FROM pg_stat_xact_user_tables WHERE relid = 'bus_deliveries'::regclass) +
+		row := p.DB.Gorm().WithContext(ctx).Raw(`SELECT (SELECT SUM(seq_tup_read) FROM pg_stat_xact_user_tables WHERE relid = 'bus_deliveries'::regclass) +
 			(SELECT SUM(pg_stat_get_xact_tuples_returned(indexrelid)) FROM pg_index WHERE indrelid = 'bus_deliveries'::regclass)`).Row()
 		require.NoError(p.t, row.Scan(&rows))
 		return rows
 	}
 	undone := errors.New("undone")
-	err := p.db.InTx(p.t.Context(), func(ctx context.Context) error {
+	err := p.DB.InTx(p.t.Context(), func(ctx context.Context) error {
 		before := count(ctx)
-		require.NoError(p.t, read(ctx, p.store))
+		require.NoError(p.t, read(ctx, p.Store))
 		n = count(ctx) - before
 		return undone
 	})

@@ -1,49 +1,132 @@
 package eventbus
 
-// queue is a first-in first-out ring that grows and shrinks with its content.
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+)
+
+// queue is a subscription as the outbox sees it: its consumer, and the notes of the claimer and the settler about it. It is the
+// owner of its consumer.
 type queue struct {
-	buf  []*Incoming
-	head int
-	n    int
+	*Consumer
+	replica   *Replica
+	completer *completer
+	settler   *settler
+	// stored is the name under which the deliveries are stored, nil as long as that is the subscription's own.
+	stored atomic.Pointer[string]
+	// backlog is the claimer's.
+	backlog backlog
+	// isolated is how many of the next transactional deliveries run in savepoints of their own, on SQLite; the settler's.
+	isolated int
+	// abandoned counts the handlers, on SQLite, that were given up and have not returned.
+	abandoned atomic.Int64
 }
 
-func (q *queue) len() int { return q.n }
-
-func (q *queue) push(d *Incoming) {
-	if q.n == len(q.buf) {
-		q.resize(max(16, 2*q.n))
+func newQueue(o *Outbox, s Subscription) *queue {
+	q := &queue{replica: o.replica, completer: o.completer, settler: o.settler}
+	opts := ConsumerOptions{Capacity: o.cfg.Buffer}
+	s.Complete = func(ctx context.Context, d *Delivery) error {
+		return o.completer.complete(ctx, d, Held{EventID: d.ID(), StoredAs: q.storedAs(), Token: d.Claim.Token})
 	}
-	q.buf[(q.head+q.n)&(len(q.buf)-1)] = d
-	q.n++
-}
-
-func (q *queue) pop() *Incoming {
-	d := q.buf[q.head]
-	q.buf[q.head] = nil
-	q.head = (q.head + 1) & (len(q.buf) - 1)
-	q.n--
-	return d
-}
-
-func (q *queue) resize(size int) {
-	buf := make([]*Incoming, size)
-	for i := range q.n {
-		buf[i] = q.buf[(q.head+i)&(len(q.buf)-1)]
+	switch {
+	case s.Tx && o.store.Postgres:
+		opts.Batch, opts.RunBatches = postgresBatch, true
+	case s.Tx:
+		opts.External, opts.Ready = true, o.settler.wakeUp
 	}
-	q.buf, q.head = buf, 0
+	q.Consumer = NewConsumer(&s, q, opts)
+	q.backlog.held = make(map[string]*Item)
+	return q
 }
 
-// each calls fn for all that is in the queue, the next one first.
-func (q *queue) each(fn func(*Incoming)) {
-	for i := range q.n {
-		fn(q.buf[(q.head+i)&(len(q.buf)-1)])
+// queueOf returns the queue that d was made for.
+func queueOf(d *Item) *queue { return d.Consumer().Owner().(*queue) }
+
+// storedAs returns the name under which the deliveries are stored.
+func (q *queue) storedAs() string {
+	if name := q.stored.Load(); name != nil {
+		return *name
 	}
+	return q.Subscription.Name
 }
 
-func (q *queue) drain() []*Incoming {
-	out := make([]*Incoming, 0, q.n)
-	for q.n > 0 {
-		out = append(out, q.pop())
+// heldOf names d in the database.
+func heldOf(d *Item) Held {
+	return Held{EventID: d.ID(), StoredAs: queueOf(d).storedAs(), Token: d.Claim.Token}
+}
+
+// Run implements [Owner]. On Postgres nothing begins unless the lease is certain to last.
+func (q *queue) Run(ctx context.Context, d *Item) error {
+	switch {
+	case !q.replica.Alive():
+		return ErrNotBegun
+	case q.Subscription.Tx:
+		return q.completer.runInTx(ctx, d)
 	}
-	return out
+	return handle(ctx, d)
+}
+
+// postgresBatch is how many transactional deliveries share a transaction on Postgres, where each round trip and each commit
+// counts.
+const postgresBatch = 32
+
+// RunBatch implements [Owner]: it runs the handlers of a batch in one transaction that completes all its deliveries. When one
+// fails, the transaction is rolled back, and each delivery is run in a transaction of its own: a handler may thus run once more
+// than its attempts say.
+func (q *queue) RunBatch(ctx context.Context, batch []*Item) bool {
+	if !q.replica.Alive() || slices.ContainsFunc(batch, func(d *Item) bool { return d.Attempt > 1 }) {
+		return false // a delivery that has failed once runs alone, so that it does not roll the others back
+	}
+	return q.completer.runAllInTx(ctx, batch)
+}
+
+// Settle implements [Owner]. The place of d is given back when its outcome is written.
+func (q *queue) Settle(d *Item, err error) (free bool) {
+	q.settler.settle(d, err)
+	return false
+}
+
+// Idle implements [Owner]. Places are given back with Unreserve here, and [Outbox.AwaitIdle] watches them.
+func (*queue) Idle() {}
+
+// queues are all subscriptions of the outbox. They do not change after the start.
+type queues struct {
+	all     []*queue
+	byTopic map[string][]*queue
+}
+
+func (qs *queues) add(q *queue) {
+	qs.all = append(qs.all, q)
+	qs.byTopic[q.Subscription.Topic] = append(qs.byTopic[q.Subscription.Topic], q)
+}
+
+// storedAs returns the queue whose deliveries are stored under name, or nil.
+func (qs *queues) storedAs(name string) *queue {
+	for _, q := range qs.all {
+		if q.storedAs() == name {
+			return q
+		}
+	}
+	return nil
+}
+
+func (qs *queues) names() []string {
+	names := make([]string, len(qs.all))
+	for i, q := range qs.all {
+		names[i] = q.Subscription.Name
+	}
+	return names
+}
+
+func (qs *queues) storedNames() []string {
+	names := make([]string, len(qs.all))
+	for i, q := range qs.all {
+		names[i] = q.storedAs()
+	}
+	return names
+}
+
+func (qs *queues) quiet() bool {
+	return !slices.ContainsFunc(qs.all, func(q *queue) bool { return !q.Quiet() })
 }

@@ -20,25 +20,25 @@ func (b *Bus) Trace(p trace.TracerProvider) {
 
 // tracedDelivery is a delivery whose handler runs in a span: what it publishes is caused by that.
 type tracedDelivery struct {
-	*Incoming
+	app.DeliverySource
 	trace string
 }
 
 // NewCall implements app.DeliverySource.
 func (d *tracedDelivery) NewCall() *app.Call {
-	call := d.Incoming.NewCall()
+	call := d.DeliverySource.NewCall()
 	call.Trace = d.trace
 	return call
 }
 
 // traced runs handle in a span, described as the semantic conventions for messaging have it. The text of an error stays out of
 // it, since it may hold what a user sent; the log has it, with the delivery.
-func (b *Bus) traced(ctx context.Context, d *Incoming, handle func(context.Context, app.DeliverySource) error) (err error) {
+func (b *Bus) traced(ctx context.Context, d *Delivery, handle func(context.Context, app.DeliverySource) error) (err error) {
 	ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": d.Trace})
 	ctx, span := b.tracer.Start(ctx, "process "+d.Topic, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
 		attribute.String("messaging.system", "plugboard"), attribute.String("messaging.operation.type", "process"),
-		attribute.String("messaging.destination.name", d.Topic), attribute.String("messaging.consumer.group.name", d.Subscription()),
-		attribute.String("messaging.message.id", d.ID()), attribute.String("plugboard.plugin", d.lane.group.Plugin),
+		attribute.String("messaging.destination.name", d.Topic), attribute.String("messaging.consumer.group.name", d.Subscription.Name),
+		attribute.String("messaging.message.id", d.ID()), attribute.String("plugboard.plugin", d.Subscription.Plugin),
 		attribute.Int("plugboard.attempt", d.Attempt), attribute.String("plugboard.request_id", d.RequestID),
 	))
 	failure := "the handler panicked"

@@ -27,9 +27,9 @@ type waiting struct {
 // Each part asks for the first row in the order of all columns of its index. Only that index gives this order, so Postgres
 // takes it and stops after one row, whatever it believes to know about the table. With MIN, and with statistics from before
 // many deliveries were noted as behind, it read all of these at each poll.
-func (s store) waiting(ctx context.Context) (all map[string]waiting, behind bool, err error) {
+func (s Deliveries) waiting(ctx context.Context) (all map[string]waiting, behind bool, err error) {
 	all = make(map[string]waiting)
-	err = s.query(ctx, func(r *sql.Rows) error {
+	err = s.Query(ctx, func(r *sql.Rows) error {
 		var name, kind string
 		var wait sql.NullInt64
 		if err := r.Scan(&name, &kind, &wait); err != nil {
@@ -77,16 +77,16 @@ func (s store) waiting(ctx context.Context) (all map[string]waiting, behind bool
 // ready is an open, due delivery that may be the first unfinished one of its key.
 type ready struct{ id, key string }
 
-// ready lists the due deliveries of group that may be the first of their keys, at most limit, those due for longest first.
-func (s store) ready(ctx context.Context, group string, limit int) ([]ready, error) {
+// ready lists the due deliveries of subscription that may be the first of their keys, at most limit, those due for longest first.
+func (s Deliveries) ready(ctx context.Context, subscription string, limit int) ([]ready, error) {
 	var out []ready
-	err := s.query(ctx, func(r *sql.Rows) error {
+	err := s.Query(ctx, func(r *sql.Rows) error {
 		var d ready
 		err := r.Scan(&d.id, &d.key)
 		out = append(out, d)
 		return err
 	}, `SELECT event_id, key FROM bus_deliveries WHERE subscription = ? AND state = 'pending' AND key <> '' AND behind = 0
-		AND due_at <= (SELECT {now}) ORDER BY due_at LIMIT ?`, group, limit)
+		AND due_at <= (SELECT {now}) ORDER BY due_at LIMIT ?`, subscription, limit)
 	return out, err
 }
 
@@ -113,14 +113,14 @@ func firstOf(what, key string, block bool) string {
 
 // heads lists the first unfinished delivery of each of the keys. On both databases it steps from key to key: SQLite keeps the
 // order of a CROSS JOIN, Postgres that of a LATERAL one with a LIMIT.
-func (s store) heads(ctx context.Context, group string, keys []string, block bool) ([]head, error) {
-	first, args := `CROSS JOIN LATERAL (`+firstOf("m.*", "k.value", block)+`) d`, []any{list(keys), group}
-	if !s.postgres {
+func (s Deliveries) heads(ctx context.Context, subscription string, keys []string, block bool) ([]head, error) {
+	first, args := `CROSS JOIN LATERAL (`+firstOf("m.*", "k.value", block)+`) d`, []any{List(keys), subscription}
+	if !s.Postgres {
 		first = `CROSS JOIN bus_deliveries d WHERE d.event_id = (` + firstOf("m.event_id", "k.value", block) + `) AND d.subscription = ?`
-		args = append(args, group)
+		args = append(args, subscription)
 	}
 	var out []head
-	err := s.query(ctx, func(r *sql.Rows) error {
+	err := s.Query(ctx, func(r *sql.Rows) error {
 		var h head
 		err := r.Scan(&h.id, &h.key, &h.seq, &h.state, &h.wait, &h.behind)
 		out = append(out, h)
@@ -132,64 +132,64 @@ func (s store) heads(ctx context.Context, group string, keys []string, block boo
 // setBehind notes of open deliveries that they are behind the heads of their keys, and returns of how many. On Postgres the
 // heads are locked meanwhile: whoever finishes one finishes it after this, and then finds what is behind it. A head that
 // somebody is about to finish is passed by.
-func (s store) setBehind(ctx context.Context, group string, heads, ids []string, block bool) (int64, error) {
+func (s Deliveries) setBehind(ctx context.Context, subscription string, heads, ids []string, block bool) (int64, error) {
 	alive, lockHead, lock := "AND state <> 'dead'", "", ""
 	if block {
 		alive = ""
 	}
-	if s.postgres {
+	if s.Postgres {
 		lockHead, lock = "FOR UPDATE SKIP LOCKED", "FOR UPDATE OF d SKIP LOCKED"
 	}
-	return s.exec(ctx, `WITH h AS MATERIALIZED (
+	return s.Exec(ctx, `WITH h AS MATERIALIZED (
 			SELECT key, seq FROM bus_deliveries WHERE subscription = ? AND event_id {in list} `+alive+` `+lockHead+`
 		), b AS MATERIALIZED (
 			SELECT d.event_id FROM bus_deliveries d CROSS JOIN h WHERE d.subscription = ? AND d.event_id {in list}
 			AND d.state = 'pending' AND d.behind = 0 AND d.key = h.key AND d.seq > h.seq `+lock+`
 		)
 		UPDATE bus_deliveries SET behind = 1 WHERE subscription = ? AND event_id IN (SELECT event_id FROM b)`,
-		group, list(heads), group, list(ids), group)
+		subscription, List(heads), subscription, List(ids), subscription)
 }
 
 // setReady notes of open deliveries that nothing is known to be before them, and returns of how many. Here, <> 0 keeps Postgres
 // from looking for them in the index of all that is behind, where it would read all of it: they are found by their ids.
-func (s store) setReady(ctx context.Context, group string, ids []string) (int64, error) {
-	return s.exec(ctx, `UPDATE bus_deliveries SET behind = 0 WHERE subscription = ? AND event_id {in list} AND behind <> 0`, group, list(ids))
+func (s Deliveries) setReady(ctx context.Context, subscription string, ids []string) (int64, error) {
+	return s.Exec(ctx, `UPDATE bus_deliveries SET behind = 0 WHERE subscription = ? AND event_id {in list} AND behind <> 0`, subscription, List(ids))
 }
 
 // setNextReady has polls look at the next delivery of key that is behind, if there is one.
-func (s store) setNextReady(ctx context.Context, group, key string) error {
-	_, err := s.exec(ctx, `UPDATE bus_deliveries SET behind = 0 WHERE subscription = ? AND behind <> 0 AND event_id =
-		(SELECT event_id FROM bus_deliveries WHERE subscription = ? AND key = ? AND behind = 1 ORDER BY subscription, key, seq LIMIT 1)`, group, group, key)
+func (s Deliveries) setNextReady(ctx context.Context, subscription, key string) error {
+	_, err := s.Exec(ctx, `UPDATE bus_deliveries SET behind = 0 WHERE subscription = ? AND behind <> 0 AND event_id =
+		(SELECT event_id FROM bus_deliveries WHERE subscription = ? AND key = ? AND behind = 1 ORDER BY subscription, key, seq LIMIT 1)`, subscription, subscription, key)
 	return err
 }
 
 // place is one in the index of what is behind.
 type place struct {
-	group, key string
-	seq        int64
+	subscription, key string
+	seq               int64
 }
 
 // freed lists by subscription, from the page after a place, those deliveries that are first of their keys although they are
 // noted as behind. Blocking names the subscriptions in which a dead delivery counts as unfinished. It returns the last place
 // of the page, and whether there may be more. Of a key that fills the page it leaves out the rest, which is behind its first.
-func (s store) freed(ctx context.Context, after place, blocking []string, limit int) (ids map[string][]string, last place, more bool, err error) {
+func (s Deliveries) freed(ctx context.Context, after place, blocking []string, limit int) (ids map[string][]string, last place, more bool, err error) {
 	ids, n := make(map[string][]string), 0
-	err = s.query(ctx, func(r *sql.Rows) error {
+	err = s.Query(ctx, func(r *sql.Rows) error {
 		var id string
 		var p place
 		var before bool
-		if err := r.Scan(&id, &p.group, &p.key, &p.seq, &before); err != nil {
+		if err := r.Scan(&id, &p.subscription, &p.key, &p.seq, &before); err != nil {
 			return err
 		}
 		if n++; !before {
-			ids[p.group] = append(ids[p.group], id)
+			ids[p.subscription] = append(ids[p.subscription], id)
 		}
 		last = p
 		return nil
 	}, `SELECT d.event_id, d.subscription, d.key, d.seq, EXISTS (SELECT 1 FROM bus_deliveries m WHERE m.subscription = d.subscription
 			AND m.key = d.key AND m.key <> '' AND m.seq < d.seq AND (m.state <> 'dead' OR m.subscription {in list}))
 		FROM bus_deliveries d WHERE d.behind = 1 AND (d.subscription, d.key, d.seq) > (?, ?, ?)
-		ORDER BY d.subscription, d.key, d.seq LIMIT ?`, list(blocking), after.group, after.key, after.seq, limit)
+		ORDER BY d.subscription, d.key, d.seq LIMIT ?`, List(blocking), after.subscription, after.key, after.seq, limit)
 	last.seq = math.MaxInt64
 	return ids, last, n == limit, err
 }

@@ -2,30 +2,29 @@ package eventbus
 
 import (
 	"context"
-	"fmt"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
+
+	"plugboard/app"
 )
 
-// worker runs deliveries of a lane, one after the other. It ends when the lane closes.
+// worker runs deliveries of a consumer, one after the other. It ends when the consumer closes.
 type worker struct {
-	lane *lane
-	// since is when the current run began, in nanoseconds on the lane's clock; begun, expired, or 0 between batches.
+	consumer *Consumer
+	// since is when the current run began, in nanoseconds on the consumer's clock; or begun, or expired, or 0 between batches.
 	since atomic.Int64
-	// current is the delivery that runs; of several that run together, the first.
-	current atomic.Pointer[Incoming]
-	// began is when the run began that is overdue, tellAt when somebody is told of it, and told when that was last; the lane's
-	// lock guards them.
-	began, tellAt, told time.Duration
+	// current is the delivery that runs; of a batch that runs as one unit, the first.
+	current atomic.Pointer[Item]
+	// overdue is what EndOverdue notes of the current run. The consumer's lock guards it.
+	overdue overdueRun
 	// runs is the context of the runs; see context.
 	runs atomic.Pointer[runContext]
 
-	// batch is what the worker has taken; the lane's lock guards it.
-	batch []*Incoming
+	// batch is what the worker has taken. The consumer's lock guards it.
+	batch []*Item
 	// size is how many deliveries to take next.
 	size int
-	// start is when the runs began that have not been observed yet, ended how many have, and free how many of
+	// start is when the runs began that have not been observed yet. ended is how many of them have ended, and free how many of
 	// their places are to be given back.
 	start       time.Duration
 	ended, free int
@@ -37,38 +36,45 @@ type runContext struct {
 	cancel context.CancelFunc
 }
 
+const (
+	// expired marks a run that outlived the timeout. Its context serves no other run.
+	expired = -1
+	// begun marks a run for which the clock was not read. Its timeout counts from when EndOverdue first looks at it.
+	begun = -2
+)
+
 func (w *worker) run() {
-	l := w.lane
+	c := w.consumer
 	normal := false
 	defer func() {
 		w.flush()
 		if r := w.runs.Load(); r != nil {
 			r.cancel()
 		}
-		l.mu.Lock()
-		delete(l.workers, w)
-		if !normal { // the handler called runtime.Goexit: others go on
-			l.rouse()
+		c.mu.Lock()
+		delete(c.workers, w)
+		if !normal { // the handler called runtime.Goexit: another worker goes on
+			c.wake()
 		}
-		l.wake.Broadcast()
-		l.mu.Unlock()
+		c.changed.Broadcast()
+		c.mu.Unlock()
 	}()
 	for {
-		batch := l.take(w)
+		batch := w.take()
 		if len(batch) == 0 {
 			normal = true
 			return
 		}
-		w.start = l.clock()
-		if l.together != nil && len(batch) > 1 && w.all(batch) {
+		w.start = c.clock()
+		if c.opts.RunBatches && len(batch) > 1 && w.runBatch(batch) {
 			continue
 		}
 		at := int64(w.start)
 		for i, d := range batch {
-			if i > 0 && l.closed.Load() {
-				w.settle(d, errNotBegun)
+			if i > 0 && c.closed.Load() {
+				w.settle(d, ErrNotBegun)
 			} else {
-				w.one(d, at, batch[i+1:])
+				w.runOne(d, at, batch[i+1:])
 			}
 			at = begun
 		}
@@ -76,115 +82,76 @@ func (w *worker) run() {
 	}
 }
 
-// quick is how long a batch takes that is not watched closely.
-const quick = 100 * time.Microsecond
-
-// flush says what is to be said about the runs since the last flush.
-func (w *worker) flush() {
-	if w.since.Swap(0) == expired {
-		w.runs.Store(nil)
-	}
-	w.current.Store(nil)
-	w.observe(nil)
-	if w.free > 0 {
-		w.lane.freed(w.free)
-		w.free = 0
-	}
-}
-
-// observe tells how long the runs took that have ended since it was last called, the last one with err. The clock is
-// read for all of them together: what exceeds quick is taken to be the last one's, and fewer are taken at a time next.
-func (w *worker) observe(err error) {
-	n := w.ended
-	if n == 0 {
-		return
-	}
-	end := w.lane.clock()
-	took := end - w.start
-	usual := min(took, quick) / time.Duration(n)
-	if n > 1 {
-		w.lane.group.Observe(n-1, usual, nil)
-	}
-	w.lane.group.Observe(1, took-usual*time.Duration(n-1), err)
-	w.size = min(w.lane.batch, 1+n*int(quick)/int(took+1))
-	w.start, w.ended = end, 0
-}
-
-func (w *worker) settle(d *Incoming, err error) {
-	if w.lane.settle(d, err) {
-		w.free++
-	}
-}
-
-// take waits for deliveries, which are the batch of w then. It returns none when the lane is closed.
-func (l *lane) take(w *worker) []*Incoming {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// take waits for deliveries, which are the batch of w then. It returns none when the consumer is closed.
+func (w *worker) take() []*Item {
+	c := w.consumer
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	clear(w.batch)
 	w.batch = w.batch[:0]
-	for l.open && l.ready.len() == 0 {
-		l.idle++
-		l.wake.Wait()
-		l.idle--
+	for c.open && c.ready.len() == 0 {
+		c.idle++
+		c.changed.Wait()
+		c.idle--
 	}
-	if !l.open {
+	if !c.open {
 		return nil
 	}
 	n := w.size
-	if l.together != nil { // the other workers have their part
-		n = min(l.batch, 1+l.ready.len()/l.group.Concurrency)
+	if c.opts.RunBatches { // leave the other workers their part
+		n = min(c.opts.Batch, 1+c.ready.len()/c.Subscription.Concurrency)
 	}
-	if l.apart {
+	if c.alone {
 		n = 1
 	}
-	for len(w.batch) < n && l.ready.len() > 0 {
-		w.batch = append(w.batch, l.ready.pop())
+	for len(w.batch) < n && c.ready.len() > 0 {
+		w.batch = append(w.batch, c.ready.pop())
 	}
 	return w.batch
 }
 
-// all tries to run a batch together and settles it. When a handler ends the goroutine, the batch goes back, to be run
-// one by one.
-func (w *worker) all(batch []*Incoming) bool {
-	l := w.lane
-	ended := false
+// runBatch tries to run a batch as one unit and settles it. When a handler ends the goroutine, the deliveries go back to the
+// queue, to be run one by one.
+func (w *worker) runBatch(batch []*Item) bool {
+	c := w.consumer
+	returned := false
 	defer func() {
 		if w.since.Swap(0) == expired {
 			w.runs.Store(nil)
 		}
-		if ended {
+		if returned {
 			return
 		}
-		l.mu.Lock()
-		l.apart = true
-		l.mu.Unlock()
+		c.mu.Lock()
+		c.alone = true
+		c.mu.Unlock()
 		w.giveBack(batch)
 	}()
 	w.current.Store(batch[0])
-	done := l.together(w.context(int64(w.start)), batch)
+	done := c.owner.RunBatch(w.context(int64(w.start)), batch)
 	//crash:point after effect
-	ended = true
+	returned = true
 	if !done {
-		w.start = l.clock()
+		w.start = c.clock()
 		return false
 	}
-	l.group.Observe(len(batch), (l.clock()-w.start)/time.Duration(len(batch)), nil)
+	c.Subscription.Observe(len(batch), (c.clock()-w.start)/time.Duration(len(batch)), nil)
 	for _, d := range batch {
 		w.settle(d, nil)
 	}
 	return true
 }
 
-// one runs d, which begins at on the lane's clock, and settles it. When the handler ends the goroutine, the rest of the
-// batch goes back.
-func (w *worker) one(d *Incoming, at int64, rest []*Incoming) {
-	err := errExited
+// runOne runs d, which begins at a time of the consumer's clock, and settles it. When the handler ends the goroutine, the rest of
+// the batch goes back to the queue.
+func (w *worker) runOne(d *Item, at int64, rest []*Item) {
+	err := ErrExited
 	defer func() {
 		w.ended++
 		if err != nil {
 			w.observe(err)
 		}
-		if err == errExited { //nolint:errorlint // set just above, never wrapped
+		if err == ErrExited { //nolint:errorlint // set just above, never wrapped
 			w.giveBack(rest)
 		}
 		w.settle(d, err)
@@ -193,40 +160,64 @@ func (w *worker) one(d *Incoming, at int64, rest []*Incoming) {
 	//crash:point after effect
 }
 
-// giveBack makes what the worker has taken and not begun ready again. A lane that has closed meanwhile does not take it.
-func (w *worker) giveBack(rest []*Incoming) {
+func (w *worker) call(d *Item, at int64) (err error) {
+	defer app.Recover(&err)
+	w.current.Store(d)
+	return SafeError(w.consumer.owner.Run(w.context(at), d))
+}
+
+// giveBack makes the deliveries ready again that the worker has taken and not begun. A consumer that has closed meanwhile does
+// not take them.
+func (w *worker) giveBack(rest []*Item) {
 	for _, d := range rest {
-		if !w.lane.again(d) {
-			w.settle(d, errNotBegun)
+		if !w.consumer.Retry(d) {
+			w.settle(d, ErrNotBegun)
 		}
 	}
 }
 
-// errExited is the outcome of a handler that called runtime.Goexit.
-var errExited = fmt.Errorf("the handler ended its goroutine")
-
-func (w *worker) call(d *Incoming, at int64) (err error) {
-	defer recovered(&err)
-	w.current.Store(d)
-	return foreign(w.lane.group.Handle(w.context(at), d))
-}
-
-// recovered turns a panic into an error with its stack.
-func recovered(err *error) {
-	if v := recover(); v != nil {
-		*err = &panicError{value: v, stack: debug.Stack()}
+func (w *worker) settle(d *Item, err error) {
+	if w.consumer.owner.Settle(d, err) {
+		w.free++
 	}
 }
 
-type panicError struct {
-	value any
-	stack []byte
+// shortRun is the longest run whose time is not measured by itself.
+const shortRun = 100 * time.Microsecond
+
+// flush reports the runs since the last flush and gives their places back.
+func (w *worker) flush() {
+	if w.since.Swap(0) == expired {
+		w.runs.Store(nil)
+	}
+	w.current.Store(nil)
+	w.observe(nil)
+	if w.free > 0 {
+		w.consumer.Free(w.free)
+		w.free = 0
+	}
 }
 
-func (p *panicError) Error() string { return fmt.Sprintf("panic: %v", p.value) }
+// observe reports how long the runs took that have ended since it was last called, the last one with err. The clock is read once
+// for all of them: what exceeds shortRun counts as the last one's, and the worker takes fewer deliveries at a time next.
+func (w *worker) observe(err error) {
+	n := w.ended
+	if n == 0 {
+		return
+	}
+	end := w.consumer.clock()
+	took := end - w.start
+	usual := min(took, shortRun) / time.Duration(n)
+	if n > 1 {
+		w.consumer.Subscription.Observe(n-1, usual, nil)
+	}
+	w.consumer.Subscription.Observe(1, took-usual*time.Duration(n-1), err)
+	w.size = min(w.consumer.opts.Batch, 1+n*int(shortRun)/int(took+1))
+	w.start, w.ended = end, 0
+}
 
-// context returns the context of the next run, which begins at. One context serves many runs, until it is cancelled: a
-// timer for each run would cost more than most handlers.
+// context returns the context of the next run, which begins at a time of the consumer's clock. One context serves many runs,
+// until it is cancelled: a timer for each run would cost more than most handlers.
 func (w *worker) context(at int64) context.Context {
 	if w.since.Load() != at && w.since.Swap(at) == expired {
 		w.runs.Store(nil)
@@ -234,28 +225,13 @@ func (w *worker) context(at int64) context.Context {
 	r := w.runs.Load()
 	if r == nil {
 		r = &runContext{}
-		r.ctx, r.cancel = context.WithCancel(w.lane.base)
+		r.ctx, r.cancel = context.WithCancel(w.consumer.base)
 		w.runs.Store(r)
 	}
 	return r.ctx
 }
 
-const (
-	// expired marks a run that outlived the timeout. Its context serves no other run.
-	expired = -1
-	// begun marks a run for which the clock was not read. For the timeout it began when it is first looked at.
-	begun = -2
-)
-
-// tellNext returns when to tell somebody of the overdue run. The lane's lock is held.
-func (w *worker) tellNext() time.Duration {
-	if w.told < w.tellAt { // not of this run
-		return w.tellAt
-	}
-	return w.told + max(overdueAgain, w.told-w.began)
-}
-
-// expire cancels the run that began at.
+// expire cancels the run that began at a time.
 func (w *worker) expire(at int64) {
 	r := w.runs.Load()
 	if r != nil && w.since.CompareAndSwap(at, expired) { // still that run, so r is its context

@@ -30,7 +30,7 @@ func (a *App) describeEvents() manifest.Events {
 	}
 	for _, s := range a.parts.Bus.Schedules() {
 		e.Schedules = append(e.Schedules, manifest.Schedule{Spec: s.Spec, Subscription: a.describeSubscription(eventbus.Subscribed{
-			Subscription: app.Subscription{Plugin: s.Plugin, Source: s.Source, Subscriber: s.Subscriber, Options: s.Options}, Group: s.Group,
+			Subscription: app.Subscription{Plugin: s.Plugin, Source: s.Source, Subscriber: s.Subscriber, Options: s.Options}, Effective: s.Effective,
 		})})
 	}
 	return e
@@ -38,13 +38,13 @@ func (a *App) describeEvents() manifest.Events {
 
 func (a *App) describeSubscription(s eventbus.Subscribed) manifest.Subscription {
 	j := manifest.Subscription{
-		Name: s.Group.Name, Topic: s.Group.Topic, Plugin: s.Plugin.Name, Source: FromRoot(s.Source),
-		Durable: !s.Options.Volatile, Tx: s.Group.Tx, Block: s.Group.Block, Formerly: s.Group.Formerly,
-		Concurrency: s.Group.Concurrency, Attempts: s.Group.Attempts,
-		BackoffMin: s.Group.BackoffMin.String(), BackoffMax: s.Group.BackoffMax.String(), Timeout: s.Group.Timeout.String(),
+		Name: s.Effective.Name, Topic: s.Effective.Topic, Plugin: s.Plugin.Name, Source: FromRoot(s.Source),
+		Durable: !s.Options.Volatile, Tx: s.Effective.Tx, Block: s.Effective.Block, Formerly: s.Effective.Formerly,
+		Concurrency: s.Effective.Concurrency, Attempts: s.Effective.Attempts,
+		BackoffMin: s.Effective.BackoffMin.String(), BackoffMax: s.Effective.BackoffMax.String(), Timeout: s.Effective.Timeout.String(),
 		Payload: payloadOf(s.Subscriber.EventType()),
 	}
-	if s.Group.Tx && s.Options.Timeout == 0 {
+	if s.Effective.Tx && s.Options.Timeout == 0 {
 		j.Timeout, j.OnSQLite = a.cfg.Events.Timeout.String(), a.cfg.Events.TxTimeout.String()
 	}
 	return j

@@ -1,4 +1,4 @@
-package apptest
+package conformance_test
 
 import (
 	"context"
@@ -14,14 +14,14 @@ import (
 	"plugboard/infra/eventbus"
 )
 
-func keepsOrder(t testing.TB, newTransport MakeTransport) {
+func keepsOrder(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	const keys, each = 4, 40
 	var mu sync.Mutex
 	got := map[string][]string{}
 	busy := map[string]bool{}
 	var together atomic.Bool
-	r.start(group("orderly", func(_ context.Context, d *eventbus.Incoming) error {
+	r.start(group("orderly", func(_ context.Context, d *eventbus.Delivery) error {
 		mu.Lock()
 		if busy[d.Key] {
 			together.Store(true)
@@ -60,14 +60,14 @@ func keepsOrder(t testing.TB, newTransport MakeTransport) {
 	}
 }
 
-func keysAreIndependent(t testing.TB, newTransport MakeTransport) {
+func keysAreIndependent(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var others sync.WaitGroup
 	others.Add(4)
 	free := make(chan struct{})
 	release := sync.OnceFunc(func() { close(free) })
 	defer release()
-	r.start(group("lanes", func(ctx context.Context, d *eventbus.Incoming) error {
+	r.start(group("lanes", func(ctx context.Context, d *eventbus.Delivery) error {
 		if d.Key != "held" {
 			others.Done()
 			return nil
@@ -93,10 +93,10 @@ func keysAreIndependent(t testing.TB, newTransport MakeTransport) {
 	r.settle()
 }
 
-func deadLetsKeyGoOn(t testing.TB, newTransport MakeTransport) {
+func deadLetsKeyGoOn(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var got journal
-	r.start(group("resigned", func(_ context.Context, d *eventbus.Incoming) error {
+	r.start(group("resigned", func(_ context.Context, d *eventbus.Delivery) error {
 		if nameOf(d) == "1" {
 			return app.Permanent(errTryAgain)
 		}

@@ -1,4 +1,4 @@
-package apptest
+package conformance_test
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 	"plugboard/infra/eventbus"
 )
 
-func closingCases() []TransportCase {
-	return []TransportCase{
+func closingCases() []transportCase {
+	return []transportCase{
 		{"close waits for running handlers, and none runs after it", closesInOrder},
 		{"close gives up when its time is over, and says so", closesInTime},
 		{"close does not need a start", closesUnstarted},
@@ -47,14 +47,14 @@ func (r *trial) quiet(count *atomic.Int32, what string) {
 	}
 }
 
-func closesInOrder(t testing.TB, newTransport MakeTransport) {
+func closesInOrder(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	entered, free := make(chan struct{}), make(chan struct{})
 	enter := sync.OnceFunc(func() { close(entered) })
 	release := sync.OnceFunc(func() { close(free) })
 	defer release()
 	var running, runs atomic.Int32
-	g := group("last", func(context.Context, *eventbus.Incoming) error {
+	g := group("last", func(context.Context, *eventbus.Delivery) error {
 		running.Add(1)
 		defer running.Add(-1)
 		runs.Add(1)
@@ -83,13 +83,13 @@ func closesInOrder(t testing.TB, newTransport MakeTransport) {
 	r.quiet(&runs, "after Close")
 }
 
-func closesInTime(t testing.TB, newTransport MakeTransport) {
+func closesInTime(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	entered, told, free := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	release := sync.OnceFunc(func() { close(free) })
 	defer release()
 	var runs atomic.Int32
-	g := group("deaf", func(ctx context.Context, _ *eventbus.Incoming) error {
+	g := group("deaf", func(ctx context.Context, _ *eventbus.Delivery) error {
 		if runs.Add(1) == 1 {
 			close(entered)
 			<-ctx.Done()
@@ -128,10 +128,10 @@ func (r *trial) closesAtOnce() error {
 	return err
 }
 
-func closesUnstarted(t testing.TB, newTransport MakeTransport) {
+func closesUnstarted(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var runs atomic.Int32
-	r.transport.Subscribe(group("idle", func(context.Context, *eventbus.Incoming) error {
+	r.transport.Subscribe(group("idle", func(context.Context, *eventbus.Delivery) error {
 		runs.Add(1)
 		return nil
 	}))
@@ -146,10 +146,10 @@ func closesUnstarted(t testing.TB, newTransport MakeTransport) {
 	r.quiet(&runs, "after Close")
 }
 
-func closesAgain(t testing.TB, newTransport MakeTransport) {
+func closesAgain(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var runs atomic.Int32
-	r.start(group("busy", func(context.Context, *eventbus.Incoming) error {
+	r.start(group("busy", func(context.Context, *eventbus.Delivery) error {
 		runs.Add(1)
 		return nil
 	}))
@@ -171,10 +171,10 @@ func closesAgain(t testing.TB, newTransport MakeTransport) {
 	}
 }
 
-func closesForGood(t testing.TB, newTransport MakeTransport) {
+func closesForGood(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var runs atomic.Int32
-	r.start(group("gone", func(context.Context, *eventbus.Incoming) error {
+	r.start(group("gone", func(context.Context, *eventbus.Delivery) error {
 		runs.Add(1)
 		return nil
 	}))
@@ -197,12 +197,12 @@ func closesForGood(t testing.TB, newTransport MakeTransport) {
 	}
 }
 
-func closesWhilePublishing(t testing.TB, newTransport MakeTransport) {
+func closesWhilePublishing(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var runs atomic.Int32
 	ready := make(chan struct{})
 	enough := sync.OnceFunc(func() { close(ready) })
-	r.start(group("crossroads", func(context.Context, *eventbus.Incoming) error {
+	r.start(group("crossroads", func(context.Context, *eventbus.Delivery) error {
 		if runs.Add(1) == 20 {
 			enough()
 		}

@@ -1,8 +1,9 @@
-package apptest_test
+package conformance_test
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 )
 
 // transportDB is an open database with the bus's tables.
-func transportDB(t testing.TB, d apptest.Database, cfg config.Events) *database.DB {
+func transportDB(t testing.TB, d apptest.Database) *database.DB {
 	t.Helper()
 	settings := config.Default().Database
 	settings.URL = d.URL
@@ -25,30 +26,28 @@ func transportDB(t testing.TB, d apptest.Database, cfg config.Events) *database.
 	ctx := context.WithoutCancel(t.Context())
 	require.NoError(t, db.Open(ctx))
 	t.Cleanup(func() { require.NoError(t, db.Close(ctx)) })
-	bus, err := eventbus.New(cfg, db, zap.NewNop(), nil)
-	require.NoError(t, err)
-	require.NoError(t, db.Migrate(ctx, []database.MigrationSet{bus.Migrations()}))
+	require.NoError(t, db.Migrate(ctx, []database.MigrationSet{eventbus.Migrations()}))
 	return db
 }
 
-func makeMemory(t testing.TB, hooks eventbus.Hooks) (eventbus.Transport, func(context.Context, func(context.Context) error) error) {
-	db := transportDB(t, apptest.SQLite(t), config.Default().Events)
-	return eventbus.NewMemory(1024, zap.NewNop(), hooks), db.InTx
+func makeVolatile(t testing.TB, hooks eventbus.Hooks) (transport, func(context.Context, func(context.Context) error) error) {
+	db := transportDB(t, apptest.SQLite(t))
+	return eventbus.NewVolatile(1024, hooks), db.InTx
 }
 
 // makeOutbox makes outboxes that have little room in memory, so that the suite takes the way through the database too.
-func makeOutbox(empty func(testing.TB) apptest.Database) apptest.MakeTransport {
-	return func(t testing.TB, hooks eventbus.Hooks) (eventbus.Transport, func(context.Context, func(context.Context) error) error) {
+func makeOutbox(empty func(testing.TB) apptest.Database) makeTransport {
+	return func(t testing.TB, hooks eventbus.Hooks) (transport, func(context.Context, func(context.Context) error) error) {
 		cfg := config.Default().Events
 		cfg.Buffer, cfg.Poll = 16, 20*time.Millisecond
-		db := transportDB(t, empty(t), cfg)
+		db := transportDB(t, empty(t))
 		return eventbus.NewOutbox(cfg, db, zap.NewNop(), hooks), db.InTx
 	}
 }
 
-func TestMemoryConforms(t *testing.T) {
+func TestVolatileConforms(t *testing.T) {
 	t.Parallel()
-	apptest.Transport(t, makeMemory)
+	holds(t, makeVolatile)
 }
 
 func TestOutboxConforms(t *testing.T) {
@@ -56,20 +55,20 @@ func TestOutboxConforms(t *testing.T) {
 	for name, empty := range map[string]func(testing.TB) apptest.Database{"sqlite": apptest.SQLite, "postgres": apptest.Postgres} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			apptest.Transport(t, makeOutbox(empty))
+			holds(t, makeOutbox(empty))
 		})
 	}
 }
 
 // wrong is a transport that breaks one promise.
 type wrong struct {
-	eventbus.Transport
-	subscribe func(g eventbus.Group) (eventbus.Group, bool)
+	transport
+	subscribe func(g eventbus.Subscription) (eventbus.Subscription, bool)
 	publish   func(ctx context.Context, m *eventbus.Message) error
 	close     func(ctx context.Context) error
 }
 
-func (w *wrong) Subscribe(g eventbus.Group) {
+func (w *wrong) Subscribe(g eventbus.Subscription) {
 	if w.subscribe != nil {
 		changed, ok := w.subscribe(g)
 		if !ok {
@@ -77,29 +76,29 @@ func (w *wrong) Subscribe(g eventbus.Group) {
 		}
 		g = changed
 	}
-	w.Transport.Subscribe(g)
+	w.transport.Subscribe(g)
 }
 
 func (w *wrong) Publish(ctx context.Context, m *eventbus.Message) error {
 	if w.publish != nil {
 		return w.publish(ctx, m)
 	}
-	return w.Transport.Publish(ctx, m)
+	return w.transport.Publish(ctx, m)
 }
 
 func (w *wrong) Close(ctx context.Context) error {
 	if w.close != nil {
 		return w.close(ctx)
 	}
-	return w.Transport.Close(ctx)
+	return w.transport.Close(ctx)
 }
 
 // Each promise of the suite is seen to be broken by a transport that breaks it.
 func TestTransportsThatDoNotConform(t *testing.T) {
 	t.Parallel()
-	groups := func(change func(g *eventbus.Group)) func(w *wrong) {
+	groups := func(change func(g *eventbus.Subscription)) func(w *wrong) {
 		return func(w *wrong) {
-			w.subscribe = func(g eventbus.Group) (eventbus.Group, bool) {
+			w.subscribe = func(g eventbus.Subscription) (eventbus.Subscription, bool) {
 				change(&g)
 				return g, true
 			}
@@ -111,29 +110,29 @@ func TestTransportsThatDoNotConform(t *testing.T) {
 				if m.Headers["n"] == "8" {
 					return nil
 				}
-				return w.Transport.Publish(ctx, m)
+				return w.transport.Publish(ctx, m)
 			}
 		},
 		"each group gets each message once": func(w *wrong) {
 			first := true
-			w.subscribe = func(g eventbus.Group) (eventbus.Group, bool) {
+			w.subscribe = func(g eventbus.Subscription) (eventbus.Subscription, bool) {
 				defer func() { first = false }()
 				return g, first
 			}
 		},
-		"a group handles as many at a time as it says": groups(func(g *eventbus.Group) { g.Concurrency = 10 }),
-		"a failed message is tried again after a wait": groups(func(g *eventbus.Group) { g.BackoffMin, g.BackoffMax = time.Millisecond, time.Millisecond }),
-		"a panic or an exit is a failure like others":  groups(func(g *eventbus.Group) { g.Attempts = 1 }),
-		"what fails for good is dead, and told once":   groups(func(g *eventbus.Group) { g.Attempts = 5 }),
+		"a group handles as many at a time as it says": groups(func(g *eventbus.Subscription) { g.Concurrency = 10 }),
+		"a failed message is tried again after a wait": groups(func(g *eventbus.Subscription) { g.BackoffMin, g.BackoffMax = time.Millisecond, time.Millisecond }),
+		"a panic or an exit is a failure like others":  groups(func(g *eventbus.Subscription) { g.Attempts = 1 }),
+		"what fails for good is dead, and told once":   groups(func(g *eventbus.Subscription) { g.Attempts = 5 }),
 		"messages of a key keep their order, retries included": func(w *wrong) {
 			w.publish = func(ctx context.Context, m *eventbus.Message) error {
-				return w.Transport.Publish(ctx, &eventbus.Message{Envelope: m.Envelope, Time: m.Time})
+				return w.transport.Publish(ctx, &eventbus.Message{Envelope: m.Envelope, Time: m.Time})
 			}
 		},
-		"other keys go on while one is held up": groups(func(g *eventbus.Group) { g.Concurrency = 1 }),
-		"a dead message lets its key go on": groups(func(g *eventbus.Group) {
+		"other keys go on while one is held up": groups(func(g *eventbus.Subscription) { g.Concurrency = 1 }),
+		"a dead message lets its key go on": groups(func(g *eventbus.Subscription) {
 			handle := g.Handle
-			g.Handle = func(ctx context.Context, d *eventbus.Incoming) error {
+			g.Handle = func(ctx context.Context, d *eventbus.Delivery) error {
 				if err := handle(ctx, d); err != nil {
 					return errors.New("any error") // not permanent
 				}
@@ -143,13 +142,13 @@ func TestTransportsThatDoNotConform(t *testing.T) {
 		"a delayed message waits": func(w *wrong) {
 			w.publish = func(ctx context.Context, m *eventbus.Message) error {
 				m.Delay = 0
-				return w.Transport.Publish(ctx, m)
+				return w.transport.Publish(ctx, m)
 			}
 		},
-		"a run that takes too long is told to end": groups(func(g *eventbus.Group) { g.Timeout = time.Hour }),
+		"a run that takes too long is told to end": groups(func(g *eventbus.Subscription) { g.Timeout = time.Hour }),
 		"a message counts from the commit of its transaction": func(w *wrong) {
 			w.publish = func(ctx context.Context, m *eventbus.Message) error {
-				return w.Transport.Publish(database.WithoutTx(ctx), m)
+				return w.transport.Publish(database.WithoutTx(ctx), m)
 			}
 		},
 		"a message published before the start is handled after it": func(w *wrong) {
@@ -157,20 +156,20 @@ func TestTransportsThatDoNotConform(t *testing.T) {
 				if string(m.Payload) == `"early"` {
 					return nil
 				}
-				return w.Transport.Publish(ctx, m)
+				return w.transport.Publish(ctx, m)
 			}
 		},
 		"close waits for running handlers, and none runs after it": func(w *wrong) {
 			w.close = func(ctx context.Context) error {
 				if _, limited := ctx.Deadline(); limited {
-					return w.Transport.Close(ctx)
+					return w.transport.Close(ctx)
 				}
 				return nil
 			}
 		},
 		"close gives up when its time is over, and says so": func(w *wrong) {
 			w.close = func(ctx context.Context) error {
-				_ = w.Transport.Close(ctx)
+				_ = w.transport.Close(ctx)
 				return nil
 			}
 		},
@@ -178,7 +177,7 @@ func TestTransportsThatDoNotConform(t *testing.T) {
 			w.close = func(context.Context) error { return nil }
 		},
 	}
-	for _, c := range apptest.TransportCases() {
+	for _, c := range transportCases() {
 		change, ok := breaks[c.Name]
 		if !ok {
 			continue
@@ -187,9 +186,9 @@ func TestTransportsThatDoNotConform(t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
 			found := failures(t, func(tb testing.TB) {
-				c.Run(tb, func(tb testing.TB, hooks eventbus.Hooks) (eventbus.Transport, func(context.Context, func(context.Context) error) error) {
-					memory, inTx := makeMemory(tb, hooks)
-					w := &wrong{Transport: memory}
+				c.Run(tb, func(tb testing.TB, hooks eventbus.Hooks) (transport, func(context.Context, func(context.Context) error) error) {
+					volatile, inTx := makeVolatile(tb, hooks)
+					w := &wrong{transport: volatile}
 					change(w)
 					return w, inTx
 				})
@@ -198,4 +197,38 @@ func TestTransportsThatDoNotConform(t *testing.T) {
 		})
 	}
 	require.Empty(t, breaks, "no such cases")
+}
+
+// failing is a testing.TB that notes failures instead of failing.
+type failing struct {
+	testing.TB
+	failures []string
+}
+
+type stop struct{}
+
+func (f *failing) Errorf(format string, args ...any) {
+	f.failures = append(f.failures, fmt.Sprintf(format, args...))
+}
+
+func (f *failing) Fatalf(format string, args ...any) {
+	f.Errorf(format, args...)
+	panic(stop{})
+}
+
+func (*failing) Helper() {}
+
+// failures returns the failures of check, which ends at the first fatal one.
+func failures(t *testing.T, check func(t testing.TB)) []string {
+	t.Helper()
+	f := &failing{TB: t}
+	func() {
+		defer func() {
+			if v := recover(); v != nil && v != any(stop{}) {
+				panic(v)
+			}
+		}()
+		check(f)
+	}()
+	return f.failures
 }

@@ -1,6 +1,7 @@
 package eventbus
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -9,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A publisher queued its delivery behind one that the poller had adopted and then could not claim. The lane forgot both, and
+// A publisher queued its delivery behind one that the claimer had adopted and then could not claim. The consumer forgot both, and
 // the key stood still for as long as the process lived. Here any order of what may happen to a key is tried.
 func TestNoScheduleLosesADelivery(t *testing.T) {
 	t.Parallel()
@@ -22,13 +23,13 @@ func TestNoScheduleLosesADelivery(t *testing.T) {
 	})
 }
 
-// A lane that closes gives back all it has, and what reaches it later goes to storage.
+// A consumer that closes gives back all it has, and what reaches it later goes to storage.
 func TestNoScheduleLeavesAClaimBehindAClose(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t)
 		t.Repeat(w.actions())
-		w.release(w.lane.close()...)
+		w.release(w.consumer.Close()...)
 		w.land()
 		for _, d := range slices.Clone(w.running) {
 			w.settle(d, true)
@@ -52,30 +53,29 @@ type row struct {
 
 func (r *row) String() string { return fmt.Sprintf("%s%d (%s)", r.key, r.seq, r.state) }
 
-// flight is a publisher's transaction, or a poller's claim, that has not ended.
+// flight is a publisher's transaction, or a claimer's claim, that has not ended.
 type flight struct {
 	rows  []*row
-	order *keyState
+	order *Order
 	// ended tells what became of the publisher's transaction: "", "committed", "rolled back".
 	ended string
 }
 
-// world is one lane, its storage, and another replica at the same storage.
+// world is one consumer, its storage, and another replica at the same storage.
 type world struct {
-	t    *rapid.T
-	lane *lane
-	rows []*row
-	// publishing and claiming are in flight; held is what deliver has handed to the lane and nobody settled.
+	t        *rapid.T
+	consumer *Consumer
+	rows     []*row
+	// publishing and claiming are in flight; held is what deliver has handed to the consumer and nobody settled.
 	publishing, claiming []*flight
-	running              []*Incoming
-	held                 map[*Incoming]*row
+	running              []*Item
+	held                 map[*Item]*row
 }
 
 func newWorld(t *rapid.T) *world {
-	w := &world{t: t, held: make(map[*Incoming]*row)}
-	w.lane = newLane(Group{Name: "g"}, 1000, nil)
-	w.lane.pulled = true
-	w.lane.open = true
+	w := &world{t: t, held: make(map[*Item]*row)}
+	w.consumer = NewConsumer(&Subscription{Name: "s"}, nil, ConsumerOptions{Capacity: 1000, External: true})
+	w.consumer.Start(context.Background())
 	for _, key := range keysOfWorld { // left by an earlier run
 		w.rows = append(w.rows, &row{key: key, seq: 1, state: "pending"})
 	}
@@ -148,7 +148,7 @@ func (w *world) publish(key string) {
 			seq = r.seq + 1
 		}
 	}
-	f := &flight{rows: []*row{{key: key, seq: seq, state: "pending"}}, order: w.lane.claimKey(key, seq, seq == 1)}
+	f := &flight{rows: []*row{{key: key, seq: seq, state: "pending"}}, order: w.consumer.ClaimKey(key, seq, seq == 1)}
 	if f.order != nil {
 		f.rows[0].state, f.rows[0].token = "mine", 1
 	}
@@ -190,20 +190,21 @@ func (w *world) hand(f *flight) {
 }
 
 func (w *world) unclaim(f *flight) {
-	w.release(w.lane.unclaimKey(f.rows[0].key, f.order, f.rows[0].seq)...)
+	w.release(w.consumer.UnclaimKey(f.rows[0].key, f.order, f.rows[0].seq)...)
 	w.landed(f)
 }
 
-func (w *world) deliver(r *row, order *keyState, token int64) {
-	d := &Incoming{Message: &Message{Envelope: &Envelope{}, Key: r.key}, lane: w.lane, seq: r.seq, token: token, order: order}
+func (w *world) deliver(r *row, order *Order, token int64) {
+	d := w.consumer.Item(&Message{Envelope: &Envelope{}, Key: r.key}, 1, r.seq, order)
+	d.Claim.Token = token
 	w.held[d] = r
-	if !w.lane.push(d) {
+	if !w.consumer.Push(d) {
 		w.release(d)
 	}
 }
 
 // release gives deliveries back to storage, as far as they are still this process's.
-func (w *world) release(deliveries ...*Incoming) {
+func (w *world) release(deliveries ...*Item) {
 	for _, d := range deliveries {
 		if r := w.held[d]; w.owns(d) {
 			r.state = "pending"
@@ -212,9 +213,9 @@ func (w *world) release(deliveries ...*Incoming) {
 	}
 }
 
-func (w *world) owns(d *Incoming) bool {
+func (w *world) owns(d *Item) bool {
 	r := w.held[d]
-	return r != nil && r.state == "mine" && r.token == d.token
+	return r != nil && r.state == "mine" && r.token == d.Claim.Token
 }
 
 // adopt begins to claim up to n rows of key: one may be claimed by another replica until the claim ends, of several the
@@ -228,14 +229,14 @@ func (w *world) adopt(key string, n int) {
 	for len(run) < n && len(run) < len(rows) && rows[len(run)].state == "pending" {
 		run = rows[:len(run)+1]
 	}
-	order := w.lane.adopt(key, run[0].seq, run[len(run)-1].seq)
+	order := w.consumer.Adopt(key, run[0].seq, run[len(run)-1].seq)
 	if order == nil {
 		w.t.Skip("at work")
 	}
 	w.claiming = append(w.claiming, &flight{rows: slices.Clone(run), order: order})
 }
 
-// claim ends a claim. When its answer is lost, the poller does not know that it has succeeded.
+// claim ends a claim. When its answer is lost, the claimer does not know that it has succeeded.
 func (w *world) claim(f *flight, lost bool) {
 	if f.rows[0].state != "pending" {
 		w.unadopt(f)
@@ -256,7 +257,7 @@ func (w *world) claim(f *flight, lost bool) {
 }
 
 func (w *world) unadopt(f *flight) {
-	w.release(w.lane.forget(f.rows[0].key, f.order)...)
+	w.release(w.consumer.Forget(f.rows[0].key, f.order)...)
 	w.landed(f)
 }
 
@@ -280,7 +281,7 @@ func (w *world) others(state string, token int64) {
 }
 
 func (w *world) run() {
-	d := w.lane.pull()
+	d := w.consumer.Pull()
 	if d == nil {
 		w.t.Skip("none is ready")
 	}
@@ -294,14 +295,14 @@ func (w *world) settleOne(ok bool) {
 	w.settle(rapid.SampledFrom(w.running).Draw(w.t, "running"), ok)
 }
 
-func (w *world) settle(d *Incoming, ok bool) {
-	w.running = slices.DeleteFunc(w.running, func(x *Incoming) bool { return x == d })
+func (w *world) settle(d *Item, ok bool) {
+	w.running = slices.DeleteFunc(w.running, func(x *Item) bool { return x == d })
 	r := w.held[d]
 	if !ok {
-		w.release(append(w.lane.drop(d), d)...)
+		w.release(append(w.consumer.Drop(d), d)...)
 		return
 	}
-	w.lane.advance(d)
+	w.consumer.Advance(d)
 	if w.owns(d) {
 		if first := w.open(d.Key)[0]; first != r {
 			w.t.Fatalf("%s is handled before %s", r, first)
@@ -319,7 +320,7 @@ func (w *world) takenOver() {
 			r.token++
 		}
 	}
-	w.release(w.lane.recall()...)
+	w.release(w.consumer.Recall()...)
 }
 
 // sweep gives back the claims that nobody in the process knows of.
@@ -342,8 +343,8 @@ func (w *world) sweep() {
 
 // check finds deliveries that are neither in storage nor in memory: held by this process, and nothing will run them.
 func (w *world) check() {
-	runs := make(map[*Incoming]struct{})
-	w.lane.has(runs)
+	runs := make(map[*Item]struct{})
+	w.consumer.Held(runs)
 	for _, d := range w.running {
 		runs[d] = struct{}{}
 	}
@@ -381,12 +382,12 @@ func (w *world) drain() {
 		w.sweep()
 		for _, key := range keysOfWorld {
 			if rows := w.open(key); len(rows) > 0 && rows[0].state == "pending" {
-				if order := w.lane.adopt(key, rows[0].seq, rows[0].seq); order != nil {
+				if order := w.consumer.Adopt(key, rows[0].seq, rows[0].seq); order != nil {
 					w.claim(&flight{rows: rows[:1], order: order}, false)
 				}
 			}
 		}
-		for d := w.lane.pull(); d != nil; d = w.lane.pull() {
+		for d := w.consumer.Pull(); d != nil; d = w.consumer.Pull() {
 			w.running = append(w.running, d)
 		}
 		for _, d := range slices.Clone(w.running) {

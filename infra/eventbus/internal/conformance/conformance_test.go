@@ -1,4 +1,4 @@
-package apptest
+package conformance_test
 
 import (
 	"context"
@@ -12,24 +12,43 @@ import (
 	"plugboard/infra/eventbus"
 )
 
-// MakeTransport makes a transport for the conformance suite: a new one, not started, whose messages nobody else has,
+// transport carries messages from the publisher to the handlers of subscriptions. There are two: the volatile one, which keeps them
+// in this process, and the outbox, which keeps them in the database.
+//
+// Subscribe is called before Start, by one goroutine; the other methods may be called concurrently.
+type transport interface {
+	// Subscribe adds a subscription, which gets each message of its topic.
+	Subscribe(s eventbus.Subscription)
+	// Start begins to deliver. It returns when what was left from earlier runs will be resumed.
+	Start(ctx context.Context) error
+	// Publish accepts m. Inside a database transaction m counts from its commit and is gone with its rollback; outside one it counts
+	// when Publish returns nil. Publish never waits for handlers.
+	Publish(ctx context.Context, m *eventbus.Message) error
+	// AwaitIdle returns nil as soon as no message is waiting or being handled, retries and delays included, or ctx's error.
+	AwaitIdle(ctx context.Context) error
+	// Close stops delivering and waits until running handlers have ended or ctx is done; it then returns an error that says how many
+	// were left. It may be called without Start, twice, and concurrently.
+	Close(ctx context.Context) error
+}
+
+// makeTransport makes a transport for the conformance suite: a new one, not started, whose messages nobody else has,
 // and which tells hooks. InTx runs a function in a database transaction that the transport's Publish can be part of.
 // It fails t when it cannot, and cleans up with it; the suite closes the transport.
-type MakeTransport func(t testing.TB, hooks eventbus.Hooks) (transport eventbus.Transport, inTx func(context.Context, func(context.Context) error) error)
+type makeTransport func(t testing.TB, hooks eventbus.Hooks) (made transport, inTx func(context.Context, func(context.Context) error) error)
 
-// TransportCase is one promise of [eventbus.Transport].
-type TransportCase struct {
+// transportCase is one promise of [transport].
+type transportCase struct {
 	// Name says what holds.
 	Name string
 	// Run fails t when it does not hold. A run may take some seconds.
-	Run func(t testing.TB, newTransport MakeTransport)
+	Run func(t testing.TB, newTransport makeTransport)
 }
 
-// Transport holds a transport against everything that [eventbus.Transport] promises, in parallel subtests. Every
+// Transport holds a transport against everything that [transport] promises, in parallel subtests. Every
 // transport passes it, one behind a broker too.
-func Transport(t *testing.T, newTransport MakeTransport) {
+func holds(t *testing.T, newTransport makeTransport) {
 	t.Helper()
-	for _, c := range TransportCases() {
+	for _, c := range transportCases() {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
 			c.Run(t, newTransport)
@@ -37,9 +56,9 @@ func Transport(t *testing.T, newTransport MakeTransport) {
 	}
 }
 
-// TransportCases returns the single promises, for the test of a transport that is wrong on purpose.
-func TransportCases() []TransportCase {
-	return append([]TransportCase{
+// transportCases returns the single promises, for the test of a transport that is wrong on purpose.
+func transportCases() []transportCase {
+	return append([]transportCase{
 		{"every message is delivered as it was published", deliversAll},
 		{"each group gets each message once", deliversToEachGroup},
 		{"a group handles as many at a time as it says", runsConcurrently},
@@ -64,7 +83,7 @@ const patience = 20 * time.Second
 // trial is one run of a case.
 type trial struct {
 	t         testing.TB
-	transport eventbus.Transport
+	transport transport
 	inTx      func(context.Context, func(context.Context) error) error
 	dead      journal
 	failed    journal
@@ -88,12 +107,12 @@ func (j *journal) all() []string {
 	return slices.Clone(j.lines)
 }
 
-func begin(t testing.TB, newTransport MakeTransport) *trial {
+func begin(t testing.TB, newTransport makeTransport) *trial {
 	t.Helper()
 	r := &trial{t: t}
 	r.transport, r.inTx = newTransport(t, eventbus.Hooks{
-		Failed: func(d *eventbus.Incoming, err error) { r.failed.note(string(d.Payload) + ": " + err.Error()) },
-		Dead:   func(d *eventbus.Incoming, err error) { r.dead.note(string(d.Payload) + ": " + err.Error()) },
+		Failed: func(d *eventbus.Delivery, err error) { r.failed.note(string(d.Payload) + ": " + err.Error()) },
+		Dead:   func(d *eventbus.Delivery, err error) { r.dead.note(string(d.Payload) + ": " + err.Error()) },
 	})
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
@@ -107,15 +126,15 @@ func begin(t testing.TB, newTransport MakeTransport) *trial {
 const topic = "thing.made"
 
 // group returns a group with a handler; a case changes what it is about.
-func group(name string, handle func(ctx context.Context, d *eventbus.Incoming) error) eventbus.Group {
-	return eventbus.Group{
-		Name: name, Topic: topic, Plugin: "apptest.conformance", Concurrency: 4, Attempts: 4,
+func group(name string, handle func(ctx context.Context, d *eventbus.Delivery) error) eventbus.Subscription {
+	return eventbus.Subscription{
+		Name: name, Topic: topic, Plugin: "conformance.test", Concurrency: 4, Attempts: 4,
 		BackoffMin: time.Millisecond, BackoffMax: 4 * time.Millisecond, Timeout: time.Minute, Handle: handle,
 	}
 }
 
 // start starts the transport with the groups.
-func (r *trial) start(groups ...eventbus.Group) {
+func (r *trial) start(groups ...eventbus.Subscription) {
 	r.t.Helper()
 	for _, g := range groups {
 		r.transport.Subscribe(g)
@@ -128,12 +147,12 @@ func (r *trial) start(groups ...eventbus.Group) {
 // message returns a message whose payload is a name in JSON.
 func message(name, key string) *eventbus.Message {
 	return &eventbus.Message{
-		Envelope: &eventbus.Envelope{Topic: topic, Emitter: "apptest.conformance", Payload: []byte(`"` + name + `"`)},
+		Envelope: &eventbus.Envelope{Topic: topic, Emitter: "conformance.test", Payload: []byte(`"` + name + `"`)},
 		Key:      key, Time: eventbus.Now(),
 	}
 }
 
-func nameOf(d *eventbus.Incoming) string { return string(d.Payload[1 : len(d.Payload)-1]) }
+func nameOf(d *eventbus.Delivery) string { return string(d.Payload[1 : len(d.Payload)-1]) }
 
 func (r *trial) publish(m *eventbus.Message) {
 	r.t.Helper()
@@ -147,7 +166,7 @@ func (r *trial) settle() {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
 	defer cancel()
-	if err := r.transport.Idle(ctx); err != nil {
+	if err := r.transport.AwaitIdle(ctx); err != nil {
 		r.t.Fatalf("wait for messages to be handled: %v", err)
 	}
 }
@@ -189,7 +208,7 @@ var errTryAgain = errors.New("try again")
 
 // sameMessage reports the first difference between what was published and what arrived; times may lose what is below
 // a millisecond.
-func sameMessage(sent *eventbus.Message, got *eventbus.Incoming) string {
+func sameMessage(sent *eventbus.Message, got *eventbus.Delivery) string {
 	switch {
 	case got.ID() != sent.ID():
 		return "id"

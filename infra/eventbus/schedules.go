@@ -6,17 +6,29 @@ import (
 	"time"
 )
 
+// scheduleRow is what the database knows of a schedule.
+type scheduleRow struct {
+	// passed is until when its times have been seen to, due the time of the last run, event that run's event.
+	passed, due time.Time
+	event       string
+	// asked is when an operator asked for a run; zero if none is asked for.
+	asked time.Time
+}
+
+// Schedules has the statements of schedules.
+type Schedules struct{ Store }
+
 // registerSchedule notes a schedule. Its times count from now on when it is new or has another spec than before.
-func (s store) registerSchedule(ctx context.Context, name, spec string) error {
-	_, err := s.exec(ctx, `INSERT INTO bus_schedules (name, spec, passed_at, due_at, event_id, asked_at) VALUES (?, ?, {now}, 0, '', 0)
+func (s Schedules) registerSchedule(ctx context.Context, name, spec string) error {
+	_, err := s.Exec(ctx, `INSERT INTO bus_schedules (name, spec, passed_at, due_at, event_id, asked_at) VALUES (?, ?, {now}, 0, '', 0)
 		ON CONFLICT (name) DO UPDATE SET spec = excluded.spec, passed_at = excluded.passed_at WHERE bus_schedules.spec <> excluded.spec`, name, spec)
 	return err
 }
 
 // scheduleRows reads all schedules by name, and the time.
-func (s store) scheduleRows(ctx context.Context) (rows map[string]scheduleRow, now time.Time, err error) {
+func (s Schedules) scheduleRows(ctx context.Context) (rows map[string]scheduleRow, now time.Time, err error) {
 	rows = make(map[string]scheduleRow)
-	err = s.query(ctx, func(r *sql.Rows) error {
+	err = s.Query(ctx, func(r *sql.Rows) error {
 		var name sql.NullString
 		var event sql.NullString
 		var at, passed, due, asked sql.NullInt64
@@ -31,8 +43,8 @@ func (s store) scheduleRows(ctx context.Context) (rows map[string]scheduleRow, n
 }
 
 // advanceSchedule changes a schedule's row from what it was, unless somebody else has done so. It runs in a transaction.
-func (s store) advanceSchedule(ctx context.Context, name string, from, to scheduleRow) (bool, error) {
-	n, err := s.exec(ctx, `UPDATE bus_schedules SET passed_at = ?, due_at = ?, event_id = ?, asked_at = ?
+func (s Schedules) advanceSchedule(ctx context.Context, name string, from, to scheduleRow) (bool, error) {
+	n, err := s.Exec(ctx, `UPDATE bus_schedules SET passed_at = ?, due_at = ?, event_id = ?, asked_at = ?
 		WHERE name = ? AND passed_at = ? AND event_id = ? AND asked_at = ?`,
 		milli(to.passed), milli(to.due), to.event, milli(to.asked), name, milli(from.passed), from.event, milli(from.asked))
 	return n == 1, err
@@ -40,32 +52,32 @@ func (s store) advanceSchedule(ctx context.Context, name string, from, to schedu
 
 // scheduleState is the state of a schedule's run whose event is given: "done" when there is no delivery of it left, "" when
 // there has been no run.
-func (s store) scheduleState(ctx context.Context, event, name string) (state string, err error) {
+func (s Schedules) scheduleState(ctx context.Context, event, name string) (state string, err error) {
 	if event == "" {
 		return "", nil
 	}
 	state = "done"
-	err = s.query(ctx, func(r *sql.Rows) error { return r.Scan(&state) },
+	err = s.Query(ctx, func(r *sql.Rows) error { return r.Scan(&state) },
 		`SELECT state FROM bus_deliveries WHERE event_id = ? AND subscription = ?`, event, name)
 	return state, err
 }
 
 // renameSchedule has a schedule go on under another name, unless that has a row of its own already.
-func (s store) renameSchedule(ctx context.Context, from, to string) error {
-	if _, err := s.exec(ctx, `UPDATE bus_schedules SET name = ? WHERE name = ? AND NOT EXISTS (SELECT 1 FROM bus_schedules WHERE name = ?)`, to, from, to); err != nil {
+func (s Schedules) renameSchedule(ctx context.Context, from, to string) error {
+	if _, err := s.Exec(ctx, `UPDATE bus_schedules SET name = ? WHERE name = ? AND NOT EXISTS (SELECT 1 FROM bus_schedules WHERE name = ?)`, to, from, to); err != nil {
 		return err
 	}
 	return s.forgetSchedule(ctx, from)
 }
 
-func (s store) forgetSchedule(ctx context.Context, name string) error {
-	_, err := s.exec(ctx, `DELETE FROM bus_schedules WHERE name = ?`, name)
+func (s Schedules) forgetSchedule(ctx context.Context, name string) error {
+	_, err := s.Exec(ctx, `DELETE FROM bus_schedules WHERE name = ?`, name)
 	return err
 }
 
 // askSchedule asks for a run of a schedule, and reports whether it is known.
-func (s store) askSchedule(ctx context.Context, name string) (bool, error) {
-	n, err := s.exec(ctx, `UPDATE bus_schedules SET asked_at = {now} WHERE name = ?`, name)
+func (s Schedules) askSchedule(ctx context.Context, name string) (bool, error) {
+	n, err := s.Exec(ctx, `UPDATE bus_schedules SET asked_at = {now} WHERE name = ?`, name)
 	return n == 1, err
 }
 

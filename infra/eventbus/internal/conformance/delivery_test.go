@@ -1,4 +1,4 @@
-package apptest
+package conformance_test
 
 import (
 	"context"
@@ -14,14 +14,14 @@ import (
 	"plugboard/infra/eventbus"
 )
 
-func deliversAll(t testing.TB, newTransport MakeTransport) {
+func deliversAll(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	sent := map[string]*eventbus.Message{}
 	var got, wrong journal
-	r.start(group("all", func(_ context.Context, d *eventbus.Incoming) error {
+	r.start(group("all", func(_ context.Context, d *eventbus.Delivery) error {
 		got.note(nameOf(d))
-		if difference := sameMessage(sent[nameOf(d)], d); difference != "" || d.Attempt != 1 || d.Subscription() != "all" {
-			wrong.note(fmt.Sprintf("%s: %s, attempt %d, subscription %s", nameOf(d), difference, d.Attempt, d.Subscription()))
+		if difference := sameMessage(sent[nameOf(d)], d); difference != "" || d.Attempt != 1 || d.Subscription.Name != "all" {
+			wrong.note(fmt.Sprintf("%s: %s, attempt %d, subscription %s", nameOf(d), difference, d.Attempt, d.Subscription.Name))
 		}
 		return nil
 	}))
@@ -44,12 +44,12 @@ func deliversAll(t testing.TB, newTransport MakeTransport) {
 	r.same("changed on the way", wrong.all(), nil)
 }
 
-func deliversToEachGroup(t testing.TB, newTransport MakeTransport) {
+func deliversToEachGroup(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var got journal
-	member := func(name string) eventbus.Group {
-		return group(name, func(_ context.Context, d *eventbus.Incoming) error {
-			got.note(d.Subscription() + " " + nameOf(d))
+	member := func(name string) eventbus.Subscription {
+		return group(name, func(_ context.Context, d *eventbus.Delivery) error {
+			got.note(d.Subscription.Name + " " + nameOf(d))
 			return nil
 		})
 	}
@@ -63,7 +63,7 @@ func deliversToEachGroup(t testing.TB, newTransport MakeTransport) {
 	r.same("handled", got.all(), want)
 }
 
-func runsConcurrently(t testing.TB, newTransport MakeTransport) {
+func runsConcurrently(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	const most = 3
 	met := make(chan struct{})
@@ -71,7 +71,7 @@ func runsConcurrently(t testing.TB, newTransport MakeTransport) {
 	defer meet()
 	var running, entered atomic.Int32
 	var tooMany atomic.Bool
-	g := group("crowd", func(ctx context.Context, _ *eventbus.Incoming) error {
+	g := group("crowd", func(ctx context.Context, _ *eventbus.Delivery) error {
 		if running.Add(1) > most {
 			tooMany.Store(true)
 		}
@@ -102,13 +102,13 @@ func runsConcurrently(t testing.TB, newTransport MakeTransport) {
 	}
 }
 
-func retries(t testing.TB, newTransport MakeTransport) {
+func retries(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	const wait = 100 * time.Millisecond
 	var mu sync.Mutex
 	var runs []time.Time
 	var attempts journal
-	g := group("stubborn", func(_ context.Context, d *eventbus.Incoming) error {
+	g := group("stubborn", func(_ context.Context, d *eventbus.Delivery) error {
 		mu.Lock()
 		runs = append(runs, time.Now())
 		mu.Unlock()
@@ -132,10 +132,10 @@ func retries(t testing.TB, newTransport MakeTransport) {
 	}
 }
 
-func survivesPanics(t testing.TB, newTransport MakeTransport) {
+func survivesPanics(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var got journal
-	g := group("wild", func(_ context.Context, d *eventbus.Incoming) error {
+	g := group("wild", func(_ context.Context, d *eventbus.Delivery) error {
 		switch {
 		case d.Attempt > 1:
 		case strings.HasPrefix(nameOf(d), "panic"):
@@ -161,10 +161,10 @@ func survivesPanics(t testing.TB, newTransport MakeTransport) {
 	}
 }
 
-func buries(t testing.TB, newTransport MakeTransport) {
+func buries(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var runs journal
-	r.start(group("hopeless", func(_ context.Context, d *eventbus.Incoming) error {
+	r.start(group("hopeless", func(_ context.Context, d *eventbus.Delivery) error {
 		runs.note(fmt.Sprint(nameOf(d), d.Attempt))
 		switch nameOf(d) {
 		case "always":
@@ -182,12 +182,12 @@ func buries(t testing.TB, newTransport MakeTransport) {
 	r.same("dead", r.dead.all(), []string{`"always": try again`, `"permanent": try again`})
 }
 
-func delays(t testing.TB, newTransport MakeTransport) {
+func delays(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	const delay = 300 * time.Millisecond
 	var mu sync.Mutex
 	at := map[string]time.Time{}
-	r.start(group("patient", func(_ context.Context, d *eventbus.Incoming) error {
+	r.start(group("patient", func(_ context.Context, d *eventbus.Delivery) error {
 		mu.Lock()
 		defer mu.Unlock()
 		at[nameOf(d)] = time.Now()
@@ -209,10 +209,10 @@ func delays(t testing.TB, newTransport MakeTransport) {
 	}
 }
 
-func endsOverdueRuns(t testing.TB, newTransport MakeTransport) {
+func endsOverdueRuns(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var got journal
-	g := group("slow", func(ctx context.Context, d *eventbus.Incoming) error {
+	g := group("slow", func(ctx context.Context, d *eventbus.Delivery) error {
 		if d.Attempt > 1 {
 			got.note("again")
 			return nil
@@ -234,12 +234,12 @@ func endsOverdueRuns(t testing.TB, newTransport MakeTransport) {
 	r.same("runs", got.all(), []string{"told", "again"})
 }
 
-func obeysTransactions(t testing.TB, newTransport MakeTransport) {
+func obeysTransactions(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var got journal
 	early := make(chan struct{})
 	tell := sync.OnceFunc(func() { close(early) })
-	r.start(group("late", func(_ context.Context, d *eventbus.Incoming) error {
+	r.start(group("late", func(_ context.Context, d *eventbus.Delivery) error {
 		got.note(nameOf(d))
 		tell()
 		return nil
@@ -264,10 +264,10 @@ func obeysTransactions(t testing.TB, newTransport MakeTransport) {
 	r.same("handled", got.all(), []string{"done0", "done1", "done2"})
 }
 
-func keepsWhatCameEarly(t testing.TB, newTransport MakeTransport) {
+func keepsWhatCameEarly(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var got journal
-	r.transport.Subscribe(group("waiting", func(_ context.Context, d *eventbus.Incoming) error {
+	r.transport.Subscribe(group("waiting", func(_ context.Context, d *eventbus.Delivery) error {
 		got.note(nameOf(d))
 		return nil
 	}))
@@ -283,13 +283,13 @@ func keepsWhatCameEarly(t testing.TB, newTransport MakeTransport) {
 	r.same("handled", got.all(), []string{"early", "earlykey", "late"})
 }
 
-func publishesWithoutWaiting(t testing.TB, newTransport MakeTransport) {
+func publishesWithoutWaiting(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	free := make(chan struct{})
 	release := sync.OnceFunc(func() { close(free) })
 	defer release()
 	var got atomic.Int32
-	g := group("stuck", func(ctx context.Context, _ *eventbus.Incoming) error {
+	g := group("stuck", func(ctx context.Context, _ *eventbus.Delivery) error {
 		select {
 		case <-free:
 		case <-ctx.Done():
@@ -318,12 +318,12 @@ func publishesWithoutWaiting(t testing.TB, newTransport MakeTransport) {
 	}
 }
 
-func idles(t testing.TB, newTransport MakeTransport) {
+func idles(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	entered, free := make(chan struct{}), make(chan struct{})
 	release := sync.OnceFunc(func() { close(free) })
 	defer release()
-	r.start(group("busy", func(_ context.Context, d *eventbus.Incoming) error {
+	r.start(group("busy", func(_ context.Context, d *eventbus.Delivery) error {
 		if d.Attempt == 1 {
 			close(entered)
 			<-free
@@ -336,7 +336,7 @@ func idles(t testing.TB, newTransport MakeTransport) {
 	r.soon(entered, "the run of the handler")
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if err := r.transport.Idle(ctx); err == nil {
+	if err := r.transport.AwaitIdle(ctx); err == nil {
 		t.Fatalf("idle while a handler runs")
 	}
 	release()
