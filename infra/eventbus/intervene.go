@@ -29,15 +29,6 @@ func (a *Admin) Replay(ctx context.Context, f Filter) (int, error) {
 	return a.change(ctx, "replay", f, replayDead)
 }
 
-const (
-	replayDead = `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = 0, ends = 0, alone = 0, due_at = {now}, token = ` + nextToken + `,
-		parked_at = 0 WHERE event_id = ? AND subscription = ? AND ` + stillDead
-	discardDead = `DELETE FROM bus_deliveries WHERE event_id = ? AND subscription = ? AND ` + stillDead
-	// stillDead is that state is 'dead', said such that Postgres does not look for one delivery in the index of all dead ones,
-	// which it may read to the end.
-	stillDead = `state NOT IN ('pending', 'running')`
-)
-
 // Discard deletes the dead deliveries that f selects and returns how many. What dies meanwhile is left alone.
 //
 // With State "pending" it deletes what waits for the subscription that f names: one that no version which is in use has. The

@@ -129,3 +129,12 @@ func (s Deliveries) unfinished(ctx context.Context, subscriptions []string) (boo
 		`SELECT 1 FROM bus_deliveries WHERE state <> 'dead' AND subscription {in list} LIMIT 1`, List(subscriptions))
 	return found, err
 }
+
+const (
+	replayDead = `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = 0, ends = 0, alone = 0, due_at = {now}, token = ` + nextToken + `,
+		parked_at = 0 WHERE event_id = ? AND subscription = ? AND ` + stillDead
+	discardDead = `DELETE FROM bus_deliveries WHERE event_id = ? AND subscription = ? AND ` + stillDead
+	// stillDead is that state is 'dead', said such that Postgres does not look for one delivery in the index of all dead ones,
+	// which it may read to the end.
+	stillDead = `state NOT IN ('pending', 'running')`
+)
