@@ -357,7 +357,7 @@ func TestAccessLogCarriesNoQueryAndNoBody(t *testing.T) {
 	require.Equal(t, "192.0.2.1", line["remote"])
 	require.EqualValues(t, 200, line["status"])
 
-	quiet := serve(t, func(*app.Boot) {}, func(p *httpserver.Params) { p.Access = false })
+	quiet := serve(t, func(*app.Boot) {}, func(p *httpserver.Params) { p.Log.Access = false })
 	quiet.do("GET", "/x", "")
 	require.Zero(t, quiet.logs.Len())
 }

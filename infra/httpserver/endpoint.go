@@ -73,7 +73,7 @@ func (e *endpoint) context(x *exchange) (context.Context, context.CancelFunc) {
 		return context.WithTimeout(ctx, e.timeout)
 	}
 	ctx, end := context.WithCancelCause(ctx)
-	forget := e.server.streams.add(func() { end(errDraining) })
+	forget := e.server.onDrain(func() { end(errDraining) })
 	return ctx, func() { forget(); end(nil) }
 }
 

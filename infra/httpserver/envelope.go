@@ -72,7 +72,7 @@ func (x *exchange) classify(err error) failure {
 	case errors.As(err, &known):
 		return classifyKnown(known)
 	case errors.As(err, &broken):
-		return failure{status: http.StatusUnprocessableEntity, code: app.Invalid, message: rules.Summary(broken), details: broken[:min(len(broken), rules.MaxViolations)]}
+		return classifyKnown(rules.Failure(broken))
 	case errors.Is(err, context.DeadlineExceeded):
 		return failure{status: http.StatusGatewayTimeout, code: app.TimedOut, message: "the request took too long"}
 	case x.gone:

@@ -23,7 +23,6 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 
@@ -194,7 +193,7 @@ func TestOperationsListener(t *testing.T) {
 	start := func(cfg config.Ops) (*httpserver.Server, error) {
 		s := httpserver.New(httpserver.Params{
 			HTTP: func() config.HTTP { c := benchSettings(); c.Addr = "127.0.0.1:0"; return c }(), Ops: cfg, Logger: zap.NewNop(),
-			Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
+			Gatherer: registry,
 		})
 		t.Cleanup(func() { require.NoError(t, s.Close()) })
 		err := s.Listen(t.Context())

@@ -47,10 +47,10 @@ type kit struct {
 func serve(t testing.TB, boot func(*app.Boot), change ...func(*httpserver.Params)) kit {
 	t.Helper()
 	core, logs := observer.New(zap.DebugLevel)
-	p := httpserver.Params{HTTP: benchSettings(), Logger: zap.New(core), Access: true, Pool: inlinePool{}}
+	p := httpserver.Params{HTTP: benchSettings(), Logger: zap.New(core), Log: config.Log{Access: true}, Pool: inlinePool{}}
 	p.HTTP.Addr = "127.0.0.1:0"
 	p.HTTP.Hosts = []string{"*"} // httptest calls the service example.com
-	p.Docs = true
+	p.HTTP.Docs = "on"
 	for _, c := range change {
 		c(&p)
 	}

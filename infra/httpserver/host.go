@@ -31,7 +31,7 @@ func reservedPaths() []string {
 func (s *Server) mountHost(p Params) {
 	s.mountOwn("/livez", func(x *exchange, _ *gin.Context) { x.livez() })
 	s.mountOwn("/readyz", func(x *exchange, _ *gin.Context) { x.readyz() })
-	if !p.Docs || p.Spec == nil {
+	if !p.HTTP.ShowsDocs(p.App) || p.Spec == nil {
 		return
 	}
 	s.documents = func() Documents { return Documents{OpenAPI: p.Spec()} }

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/fx"
 	"go.uber.org/zap"
@@ -86,7 +85,7 @@ func TestDocsAreServedFromTheBinary(t *testing.T) {
 	require.Equal(t, 404, k.do("GET", "/docs/swagger-ui.css.gz", "").Code)
 	require.Equal(t, 404, k.do("GET", "/docs/../openapi.json", "").Code)
 
-	off := serve(t, func(*app.Boot) {}, spec, func(p *httpserver.Params) { p.Docs = false })
+	off := serve(t, func(*app.Boot) {}, spec, func(p *httpserver.Params) { p.HTTP.Docs = "off" })
 	require.Equal(t, 404, off.do("GET", "/docs/", "").Code)
 	require.Equal(t, 404, off.do("GET", "/openapi.json", "").Code)
 }
@@ -96,7 +95,7 @@ func TestMetrics(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	k := serve(t, func(b *app.Boot) { b.GET("/x/:id", app.Handle(accept[idRequest])) }, func(p *httpserver.Params) {
 		p.Registerer = registry
-		p.Metrics = promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+		p.Gatherer = registry
 	})
 	for _, target := range []string{"/x/1", "/x/2", "/x/y", "/no", "/nope"} {
 		k.do("GET", target, "")

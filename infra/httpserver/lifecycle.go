@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -45,7 +44,7 @@ func (s *Server) Listen(ctx context.Context) error {
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "tcp", s.config.Addr)
 	if err != nil {
-		return listenError(s.config.Addr, err)
+		return listenError(s.config.Addr, "APP_HTTP_ADDR", err)
 	}
 	s.listener = s.conns.Listen(listener)
 	if s.config.TLSCert != "" {
@@ -56,12 +55,12 @@ func (s *Server) Listen(ctx context.Context) error {
 	return s.ops.listen(ctx)
 }
 
-// listenError says what is wrong with the address.
-func listenError(addr string, err error) error {
+// listenError says what is wrong with an address that comes from a setting.
+func listenError(addr, setting string, err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("listen on %s: another process uses this address; stop it, or set APP_HTTP_ADDR: %w", addr, err)
+		return fmt.Errorf("listen on %s: another process uses this address; stop it, or set %s: %w", addr, setting, err)
 	}
-	return fmt.Errorf("listen on %s (APP_HTTP_ADDR): %w", addr, err)
+	return fmt.Errorf("listen on %s (%s): %w", addr, setting, err)
 }
 
 // LimitConnections lowers the most connections that are open at a time to most, with those beyond the limit that are kept
@@ -110,7 +109,7 @@ func (s *Server) SetReady(probe func(context.Context) error) { s.ready.Store(&pr
 // are still accepted.
 func (s *Server) Drain() {
 	s.draining.Store(true)
-	s.streams.end()
+	s.endStreams()
 }
 
 // Shutdown drains, stops accepting, and waits until every accepted request is answered. A request is accepted when
@@ -212,46 +211,6 @@ func (a *activity) wait(ctx context.Context) int64 {
 	}
 	a.signal() // others may be waiting too
 	return 0
-}
-
-// streams are the open requests without a deadline.
-type streams struct {
-	mu    sync.Mutex
-	next  int
-	open  map[int]func()
-	ended bool
-}
-
-// add notes a stream that end ends, and ends it at once when the service drains already.
-func (s *streams) add(end func()) (forget func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ended {
-		end()
-		return func() {}
-	}
-	if s.open == nil {
-		s.open = map[int]func(){}
-	}
-	id := s.next
-	s.next++
-	s.open[id] = end
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.open, id)
-	}
-}
-
-// end ends all streams, now and later.
-func (s *streams) end() {
-	s.mu.Lock()
-	open := s.open
-	s.open, s.ended = nil, true
-	s.mu.Unlock()
-	for _, end := range open {
-		end()
-	}
 }
 
 // allow completes a list of methods for the Allow header.

@@ -3,7 +3,6 @@ package httpserver
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -11,6 +10,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/zap"
 
 	"plugboard/app"
@@ -21,7 +22,7 @@ import (
 )
 
 const (
-	// opsAuto is the setting of the operations listener that is not given, opsOff that of none.
+	// opsAuto is the default of the setting, opsOff the value for no operations listener.
 	opsAuto, opsOff = "auto", "off"
 	// opsAddr is where the operations listener is by default.
 	opsAddr = "127.0.0.1:8081"
@@ -29,8 +30,8 @@ const (
 	opsTimeout = 2 * time.Minute
 )
 
-// operations is the second listener, for operators and monitoring: metrics, probes and profiles. It is apart from the
-// first so that what it tells is not public by mistake. It lives until the server is closed, also while requests drain.
+// operations is the second listener, for operators and monitoring: metrics, probes and profiles. It is apart from the first so that
+// these are not public by mistake. It serves until the server is closed, also while requests drain.
 type operations struct {
 	server  *Server
 	setting string
@@ -43,7 +44,7 @@ type operations struct {
 	begun    bool
 }
 
-func newOperations(s *Server, cfg config.Ops, metrics http.Handler) (*operations, error) {
+func newOperations(s *Server, cfg config.Ops, metrics prometheus.Gatherer) (*operations, error) {
 	o := &operations{server: s, setting: cfg.Addr}
 	addr := cfg.Addr
 	if addr == opsAuto {
@@ -61,7 +62,7 @@ func newOperations(s *Server, cfg config.Ops, metrics http.Handler) (*operations
 }
 
 // handler routes the requests of the operations listener.
-func (o *operations) handler(profiles bool, metrics http.Handler) http.Handler {
+func (o *operations) handler(profiles bool, metrics prometheus.Gatherer) http.Handler {
 	mux := http.NewServeMux()
 	answer := func(pattern string, h func(*exchange)) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -71,7 +72,7 @@ func (o *operations) handler(profiles bool, metrics http.Handler) http.Handler {
 	answer("GET /livez", (*exchange).livez)
 	answer("GET /readyz", (*exchange).readyz)
 	if metrics != nil {
-		mux.Handle("GET /metrics", metrics)
+		mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
 	}
 	if profiles {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
@@ -84,7 +85,7 @@ func (o *operations) handler(profiles bool, metrics http.Handler) http.Handler {
 	return o.guarded(mux)
 }
 
-// guarded keeps pages of other sites, and names that somebody else had lead here, from the listener.
+// guarded refuses requests that name a host which is not this one, as pages of other sites can send them, and all that change something.
 func (o *operations) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{ResponseWriter: w, server: o.server, request: r, start: time.Now(), route: o.server.unknown}
@@ -101,8 +102,8 @@ func (o *operations) guarded(next http.Handler) http.Handler {
 	})
 }
 
-// listen binds the address. Without a setting, a free port is taken when the usual one is not free, so that two services
-// start beside each other.
+// listen binds the address. Without a setting, it takes a free port when the usual one is in use, so that two services can start
+// beside each other.
 func (o *operations) listen(ctx context.Context) error {
 	if o.setting == opsOff || o.setting == "" {
 		return nil
@@ -116,15 +117,12 @@ func (o *operations) listen(ctx context.Context) error {
 	if o.setting == opsAuto && errors.Is(err, syscall.EADDRINUSE) {
 		listener, err = lc.Listen(ctx, "tcp", "127.0.0.1:0")
 		if err == nil {
-			o.server.logger.Warn("the address of the operations listener is in use; it takes a free port (set APP_OPS_ADDR to choose one)",
+			o.server.logger.Warn("address of the operations listener is in use, took a free port (set APP_OPS_ADDR to choose one)",
 				zap.String("in_use", opsAddr), zap.String("address", listener.Addr().String()))
 		}
 	}
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("listen on %s: another process uses this address; stop it, or set APP_OPS_ADDR: %w", addr, err)
-	case err != nil:
-		return fmt.Errorf("listen on %s (APP_OPS_ADDR): %w", addr, err)
+	if err != nil {
+		return listenError(addr, "APP_OPS_ADDR", err)
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -152,7 +150,7 @@ func (o *operations) serve() {
 	listener := o.listener
 	o.serving.Go(func() {
 		if err := o.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			o.server.logger.Error("the operations listener has ended", zap.Error(err))
+			o.server.logger.Error("operations listener ended", zap.Error(err))
 		}
 	})
 }

@@ -11,44 +11,45 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
+	"go.uber.org/fx"
 	"go.uber.org/zap"
 
 	"plugboard/app"
 	"plugboard/config"
 	"plugboard/infra/httpserver/bind"
+	"plugboard/infra/httpserver/internal/answer"
 	"plugboard/infra/httpserver/internal/gate"
 	"plugboard/infra/httpserver/internal/socket"
 	"plugboard/infra/memory"
 	"plugboard/infra/telemetry"
 )
 
-// Params is what a [Server] is made of.
+// Params is what a [Server] is made of. Fx fills it; others leave out what they do not need.
 type Params struct {
-	// HTTP are the settings.
+	fx.In
+
+	App config.App
+	// HTTP are the settings of the server, Ops those of the operations listener; the zero value of Ops is none.
 	HTTP config.HTTP
-	// Ops are the settings of the operations listener; the zero value is none.
-	Ops config.Ops
-	// Docs serves Spec and the page that shows it.
-	Docs bool
-	// Access logs one line per request.
-	Access bool
+	Ops  config.Ops
+	// Log says whether requests are logged.
+	Log config.Log
 	// Logger gets the access log and what goes wrong; nil is none.
 	Logger *zap.Logger
-	// Registerer takes the metrics; nil keeps them to the server.
+	// Registerer gets the metrics; nil keeps them to the server.
 	Registerer prometheus.Registerer
 	// Pool runs CPU-bound handlers. Without one, endpoints that need it are start errors.
 	Pool app.Pool
-	// Spec returns the OpenAPI document as JSON, which Docs shows.
-	Spec func() string
-	// Metrics answers /metrics on the operations listener; without it, the path is not served.
-	Metrics http.Handler
-	// Tracing makes a span for each request; without it, or with one that records nothing, there is none.
-	Tracing trace.TracerProvider
 	// Memory is the budget that requests reserve from; nil is one of the settings' size.
 	Memory *memory.Budget
+	// Spec returns the OpenAPI document as JSON; without it there is neither the document nor the page that shows it.
+	Spec SpecFunc `optional:"true"`
+	// Gatherer has the metrics that /metrics of the operations listener shows; without it, the path is not served.
+	Gatherer prometheus.Gatherer `optional:"true"`
+	// Tracing is for [Server.Trace].
+	Tracing trace.TracerProvider `optional:"true"`
 }
 
 // Server is the HTTP server of the service. Its life is:
@@ -71,9 +72,9 @@ type Server struct {
 	metrics  *metrics
 	invalid  error // what New found wrong; Check reports it
 
-	compiled map[key]*endpoint
-	mounted  []*endpoint
-	routes   []Route
+	mounted  []*endpoint // in the order of their registration
+	checked  bool
+	problems error // what Check found
 	// documents returns what is shown at /openapi.json; nil where nothing is.
 	documents func() Documents
 	unknown   *route
@@ -86,11 +87,13 @@ type Server struct {
 	encoding json.Options
 	buffers  bufferPool
 
-	active   activity
-	streams  streams
-	conns    *socket.Connections
-	draining atomic.Bool
-	ready    atomic.Pointer[func(context.Context) error]
+	active activity
+	// onDrain has a function called when the service drains, unless forget is called before.
+	onDrain    func(fn func()) (forget func() bool)
+	endStreams func()
+	conns      *socket.Connections
+	draining   atomic.Bool
+	ready      atomic.Pointer[func(context.Context) error]
 
 	mu       sync.Mutex // guards the rest
 	http     *http.Server
@@ -106,13 +109,15 @@ func New(p Params) *Server {
 		p.Logger = zap.NewNop()
 	}
 	s := &Server{
-		config: p.HTTP, access: p.Access, logger: p.Logger, pool: p.Pool, memory: p.Memory, tracer: telemetry.Tracer(p.Tracing, "plugboard/infra/httpserver"), engine: gin.New(),
-		compiled: map[key]*endpoint{}, jsonType: []string{"application/json"},
-		nosniff: []string{"nosniff"}, policy: []string{apiPolicy}, noReferrer: []string{"no-referrer"}, noStore: []string{"no-store"},
-		encoding: json.JoinOptions(json.Deterministic(true), jsontext.AllowInvalidUTF8(true)),
+		config: p.HTTP, access: p.Log.Access, logger: p.Logger, pool: p.Pool, memory: p.Memory, engine: gin.New(),
+		jsonType: []string{"application/json"},
+		nosniff:  []string{"nosniff"}, policy: []string{apiPolicy}, noReferrer: []string{"no-referrer"}, noStore: []string{"no-store"},
+		encoding: answer.Encoding(false),
 		failed:   make(chan error, 1),
 	}
 	s.active.idle = make(chan struct{}, 1)
+	draining, drain := context.WithCancel(context.Background())
+	s.endStreams, s.onDrain = drain, func(fn func()) func() bool { return context.AfterFunc(draining, fn) }
 	s.conns = socket.New(p.HTTP.MaxConnections)
 	var errs [2]error
 	if s.memory == nil {
@@ -121,8 +126,15 @@ func New(p Params) *Server {
 	s.metrics, errs[1] = newMetrics(p.Registerer, s)
 	s.unknown = &route{path: unknownRoute, metrics: s.metrics}
 	s.invalid = errors.Join(errs[0], errs[1], s.prepareEngine(), s.prepareDoors(p))
+	s.Trace(p.Tracing)
 	s.mountHost(p)
 	return s
+}
+
+// Trace has each request get a span of p. Call it before [Server.Serve]; without it, or with a p that records nothing, there are no
+// spans.
+func (s *Server) Trace(p trace.TracerProvider) {
+	s.tracer = telemetry.Tracer(p, "plugboard/infra/httpserver")
 }
 
 // prepareDoors makes what stands between the network and the routes.
@@ -131,7 +143,7 @@ func (s *Server) prepareDoors(p Params) (err error) {
 	if s.gate, err = gate.New(p.HTTP); err != nil {
 		return fmt.Errorf("read APP_HTTP_CORS_ORIGINS: %w", err)
 	}
-	s.ops, err = newOperations(s, p.Ops, p.Metrics)
+	s.ops, err = newOperations(s, p.Ops, p.Gatherer)
 	return err
 }
 

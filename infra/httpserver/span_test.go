@@ -13,7 +13,6 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/stretchr/testify/require"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
@@ -159,7 +158,7 @@ func TestAnAnswerThatBreaksOffIsNoSuccess(t *testing.T) {
 	}, func(p *httpserver.Params) {
 		p.Tracing = sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))
 		registry := prometheus.NewRegistry()
-		p.Registerer, p.Metrics = registry, promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+		p.Registerer, p.Gatherer = registry, registry
 	})
 	for _, c := range []struct {
 		path   string

@@ -17,46 +17,49 @@ import (
 	"plugboard/infra/httpserver/bind/rules"
 )
 
-// Source gives a binder what it cannot see in the head of a request.
+// Source gives a binder what it cannot see in the head of a request. A binder calls its methods on its own goroutine, and each of
+// HasBody and ReadBody once at most, in this order.
 type Source interface {
 	// Param returns the path parameter of the given name, decoded.
 	Param(name string) string
 	// HasBody reports whether the request has a body.
 	HasBody() bool
-	// ReadBody returns the whole body. The binder does not use it after it has returned.
+	// ReadBody returns the whole body. The binder does not keep it beyond Bind. Bind returns the error of ReadBody as it is.
 	ReadBody() ([]byte, error)
 }
 
-// Bind fills request, a pointer to the zero request, from r and validates it. What is wrong is collected in bad, which is empty.
-func (b *Binder) Bind(r *http.Request, from Source, request any, bad *rules.Violations) error {
+// Bind fills request, a pointer to the zero value of the binder's type, from r and from, and checks its rules. It returns an
+// *[app.Error] for what is wrong with the request, or what the request's own Validate method returns. It collects violations in
+// found, which is empty; that is the caller's so that it can be part of something else and costs no allocation.
+func (b *Binder) Bind(r *http.Request, from Source, request any, found *rules.Violations) error {
 	into := reflect.ValueOf(request).Elem()
 	for i := range b.defaults {
-		b.defaults[i].Apply(into.FieldByIndex(b.defaults[i].Index))
+		b.defaults[i].Apply(into.FieldByIndex(b.defaults[i].index))
 	}
 	pairs, err := parsePairs("query", r.URL.RawQuery)
 	if err != nil {
 		return err
 	}
-	b.bindURI(from, into, bad)
-	b.bindHeader(r.Header, into, bad)
-	b.bindCookies(r, into, bad)
-	if err := bad.Err(); err != nil && len(r.Header["Expect"]) > 0 {
+	b.bindURI(from, into, found)
+	b.bindHeader(r.Header, into, found)
+	b.bindCookies(r, into, found)
+	if err := found.Err(); err != nil && len(r.Header["Expect"]) > 0 {
 		return err // whatever the body is: the client waits for "100 Continue" and need not send it
 	}
-	fromBody, err := b.bindBody(r, from, into, bad)
+	fromBody, err := b.bindBody(r, from, into, found)
 	if err != nil {
 		return err
 	}
 	if !fromBody {
-		if err := b.bindForm("query", pairs, into, bad); err != nil {
+		if err := b.bindForm("query", pairs, into, found); err != nil {
 			return err
 		}
 	}
-	return b.validate(request, bad)
+	return b.validate(request, found)
 }
 
-// bindBody fills what comes from the body, and reports whether that included the form fields.
-func (b *Binder) bindBody(r *http.Request, from Source, into reflect.Value, bad *rules.Violations) (form bool, err error) {
+// bindBody fills what comes from the body, and reports whether the form fields came from it.
+func (b *Binder) bindBody(r *http.Request, from Source, into reflect.Value, found *rules.Violations) (form bool, err error) {
 	if !from.HasBody() {
 		if b.json != nil {
 			return false, errNoBody()
@@ -76,11 +79,11 @@ func (b *Binder) bindBody(r *http.Request, from Source, into reflect.Value, bad 
 	}
 	switch {
 	case b.json != nil:
-		return false, b.json.decode(body, into, bad)
+		return false, b.json.decode(body, into, found)
 	case !b.formBody:
 		return false, nil
 	}
-	return true, b.bindFormBody(body, as, into, bad)
+	return true, b.bindFormBody(body, as, into, found)
 }
 
 // acceptedType returns the body's media type when the binder takes it.
@@ -105,8 +108,8 @@ type mediaType struct {
 	boundary string
 }
 
-// readMediaType returns the media type of the body r has. A body must say what it is, in UTF-8 where that
-// matters, and must not be compressed.
+// readMediaType returns the media type of r's body. A body must say what it is, have no other charset than UTF-8, and must not be
+// compressed.
 func readMediaType(r *http.Request) (mediaType, error) {
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return mediaType{}, app.Errorf(app.UnsupportedType, "the body must not have a content encoding")
@@ -130,7 +133,7 @@ func readMediaType(r *http.Request) (mediaType, error) {
 	return mediaType{name: name, boundary: params["boundary"]}, nil
 }
 
-// Accepts returns the media types of the bodies p takes.
+// Accepts returns the media types of the bodies that the binder takes.
 func (b *Binder) Accepts() []string {
 	switch {
 	case b.json != nil && b.patch:
@@ -146,17 +149,17 @@ func (b *Binder) Accepts() []string {
 	}
 }
 
-// TakesAnything reports whether p takes a body of any media type: one that nothing but its RawBody field reads.
+// TakesAnything reports whether the binder takes a body of any media type, since nothing but its RawBody field reads it.
 func (b *Binder) TakesAnything() bool { return b.raw != nil && b.Accepts() == nil }
 
-// validate applies the rules of request's fields, then its own Validate method once they all hold.
-func (b *Binder) validate(request any, bad *rules.Violations) error {
+// validate applies the rules of request's fields, and then calls its own Validate method if they all hold.
+func (b *Binder) validate(request any, found *rules.Violations) error {
 	if b.rules != nil {
-		if err := b.rules.Apply(request, bad); err != nil {
+		if err := b.rules.Apply(request, found); err != nil {
 			return err
 		}
 	}
-	if err := bad.Err(); err != nil || !b.custom {
+	if err := found.Err(); err != nil || !b.custom {
 		return err
 	}
 	custom, ok := request.(app.Validator)
@@ -170,7 +173,7 @@ func (b *Binder) validate(request any, bad *rules.Violations) error {
 	return err
 }
 
-// MemoryFactor returns how many times its body a request of the plan takes.
+// MemoryFactor returns how many times the size of its body a request takes.
 func (b *Binder) MemoryFactor() int64 {
 	if b.json != nil {
 		return jsonFactor
@@ -178,7 +181,7 @@ func (b *Binder) MemoryFactor() int64 {
 	return formFactor
 }
 
-// How much memory a request takes, in that of its body. docs/adr/0024 has the figures.
+// How many times the size of its body a request takes. docs/adr/0024 has the figures.
 const (
 	// jsonFactor is for a JSON body and what is decoded out of it. A list of small numbers takes most.
 	jsonFactor = 8

@@ -14,36 +14,37 @@ import (
 )
 
 // bindFormBody fills form fields and files from body, which is of the given media type.
-func (b *Binder) bindFormBody(body []byte, as mediaType, request reflect.Value, bad *rules.Violations) error {
+func (b *Binder) bindFormBody(body []byte, as mediaType, request reflect.Value, found *rules.Violations) error {
 	if as.name == "application/x-www-form-urlencoded" {
 		pairs, err := parsePairs("form", string(body))
 		if err != nil {
 			return err
 		}
-		return b.bindForm("form", pairs, request, bad)
+		return b.bindForm("form", pairs, request, found)
 	}
 	if as.boundary == "" {
 		return app.Errorf(app.UnsupportedType, "the multipart body needs a boundary")
 	}
-	form := multipartForm{plan: b, request: request, bad: bad, body: bytes.NewReader(body)}
+	form := multipartForm{binder: b, request: request, found: found, body: bytes.NewReader(body)}
 	if err := form.read(multipart.NewReader(form.body, as.boundary)); err != nil {
 		return err
 	}
-	return b.bindForm("form", form.pairs, request, bad)
+	return b.bindForm("form", form.pairs, request, found)
 }
 
-// multipartForm collects the parts of one multipart body. Everything is copied out of the body, so that the
-// request owns its memory.
+// multipartForm collects the parts of one multipart body. It copies them out of the body, whose buffer is used again for another
+// request.
 type multipartForm struct {
-	plan    *Binder
+	binder  *Binder
 	body    *bytes.Reader
 	request reflect.Value
-	bad     *rules.Violations
+	found   *rules.Violations
 	pairs   []pair
 	parts   int
-	room    *bytes.Buffer
+	room    *bytes.Buffer // for the part that is being copied
 }
 
+// read reads all parts.
 func (m *multipartForm) read(r *multipart.Reader) error {
 	for {
 		part, err := r.NextRawPart()
@@ -62,21 +63,21 @@ func (m *multipartForm) read(r *multipart.Reader) error {
 	}
 }
 
-// part takes what the request asks for. The rest is discarded as it is passed, without room for it.
+// part copies a part for which the request has a field. Of others it takes no more than the name.
 func (m *multipartForm) part(part *multipart.Part) error {
 	name, file := part.FormName(), part.FileName() != ""
 	if message := wire.CheckText(name); name == "" || message != "" {
 		return app.Errorf(app.Malformed, "a part of the multipart body has no usable name")
 	}
-	if i := slices.IndexFunc(m.plan.files, func(f fileParam) bool { return f.name == name }); i >= 0 {
-		return m.file(&m.plan.files[i], part)
+	if i := slices.IndexFunc(m.binder.files, func(f fileParam) bool { return f.name == name }); i >= 0 {
+		return m.file(&m.binder.files[i], part)
 	}
-	i := slices.IndexFunc(m.plan.form, func(f param) bool { return f.name == name })
+	i := slices.IndexFunc(m.binder.form, func(f param) bool { return f.name == name })
 	switch {
-	case file && (i >= 0 || m.plan.strict):
-		m.bad.Add(wire.Clip(name), "type", "must not be a file")
+	case file && (i >= 0 || m.binder.strict):
+		m.found.Add(wire.Clip(name), "type", "must not be a file")
 	case file:
-	case i < 0 || m.surplus(&m.plan.form[i]):
+	case i < 0 || m.isSurplus(&m.binder.form[i]):
 		m.pairs = append(m.pairs, pair{name: name})
 	default:
 		value, err := m.content(part)
@@ -86,13 +87,13 @@ func (m *multipartForm) part(part *multipart.Part) error {
 	return nil
 }
 
-// surplus reports whether f, which takes one value, was given before.
-func (m *multipartForm) surplus(f *param) bool {
+// isSurplus reports whether f takes one value and was given before.
+func (m *multipartForm) isSurplus(f *param) bool {
 	return !f.slice && slices.ContainsFunc(m.pairs, func(p pair) bool { return p.name == f.name })
 }
 
-// content copies a part out of the body, by way of room for any of those that are left. A part that needs most of the room
-// keeps it, so that a large one is copied once.
+// content copies a part out of the body. It reads into room, which is large enough for any part that is left. A part that fills most
+// of the room keeps it, so that a large part is copied once; a smaller one is copied out of it.
 func (m *multipartForm) content(part *multipart.Part) ([]byte, error) {
 	const buffered = 8192 // more than the reader has taken of the body beforehand
 	if m.room == nil {
@@ -110,10 +111,11 @@ func (m *multipartForm) content(part *multipart.Part) ([]byte, error) {
 	return slices.Clip(content), nil
 }
 
+// file adds an uploaded file to its field.
 func (m *multipartForm) file(f *fileParam, part *multipart.Part) error {
 	field := m.request.FieldByIndex(f.index)
 	if !f.slice && !field.IsNil() {
-		m.bad.Add(f.name, "single", "must be given once")
+		m.found.Add(f.name, "single", "must be given once")
 		return nil
 	}
 	content, err := m.content(part)
@@ -125,7 +127,7 @@ func (m *multipartForm) file(f *fileParam, part *multipart.Part) error {
 		return nil // what a browser sends where no file was chosen
 	}
 	if rule, message := checkFileName(name); message != "" {
-		m.bad.Add(f.name, rule, message)
+		m.found.Add(f.name, rule, message)
 		return nil
 	}
 	file := reflect.ValueOf(&app.File{Name: withoutFolder(name), ContentType: part.Header.Get("Content-Type"), Content: content})
@@ -136,7 +138,7 @@ func (m *multipartForm) file(f *fileParam, part *multipart.Part) error {
 	return nil
 }
 
-// withoutFolder cuts off a folder as Windows writes it; mime/multipart did so for the others.
+// withoutFolder cuts off a folder as Windows writes it. The package mime/multipart has cut off other folders.
 func withoutFolder(fileName string) string {
 	return fileName[strings.LastIndexByte(fileName, '\\')+1:]
 }

@@ -122,7 +122,7 @@ func failureOf(err error) *app.Error {
 		return known
 	}
 	if broken, ok := errors.AsType[app.Violations](err); ok {
-		return &app.Error{Code: app.Invalid, Message: rules.Summary(broken), Details: broken}
+		return rules.Failure(broken)
 	}
 	return &app.Error{Code: app.Internal, Message: "internal error"}
 }

@@ -20,8 +20,8 @@ const maxParameters = 256
 // pair is one name and value of a query or a form.
 type pair struct{ name, value string }
 
-// parsePairs takes a query or a URL-encoded form apart. What names it in messages. Unlike url.ParseQuery it
-// drops nothing silently: what it does not understand is an error.
+// parsePairs takes a query or a URL-encoded form apart. What names it in messages. Unlike url.ParseQuery it drops nothing: a part
+// that it does not understand is an error.
 func parsePairs(what, raw string) ([]pair, error) {
 	if raw == "" {
 		return nil, nil
@@ -62,24 +62,24 @@ func unescapePair(name, value string) (pair, bool) {
 }
 
 // bindURI fills the fields that come from the path.
-func (b *Binder) bindURI(from Source, request reflect.Value, bad *rules.Violations) {
+func (b *Binder) bindURI(from Source, request reflect.Value, found *rules.Violations) {
 	for i := range b.uri {
 		f := &b.uri[i]
 		if message := f.parse(request.FieldByIndex(f.index), from.Param(f.name)); message != "" {
-			bad.Add(f.name, wire.RuleOf(message), message)
+			found.Add(f.name, wire.RuleOf(message), message)
 		}
 	}
 }
 
 // bindHeader fills the fields that come from headers. A list may be given in one line or in several: RFC 9110, section 5.3,
 // makes no difference between the two.
-func (b *Binder) bindHeader(h http.Header, request reflect.Value, bad *rules.Violations) {
+func (b *Binder) bindHeader(h http.Header, request reflect.Value, found *rules.Violations) {
 	for i := range b.header {
 		values := h[b.header[i].name]
 		if b.header[i].slice {
 			values = listElements(values)
 		}
-		b.header[i].bind(values, request, bad)
+		b.header[i].bind(values, request, found)
 	}
 }
 
@@ -95,20 +95,20 @@ func listElements(lines []string) (elements []string) {
 	return elements
 }
 
-// bindCookies fills the fields that come from cookies. Of several of one name the first counts, which is that of the
-// longest path where it comes from a browser (RFC 6265, section 5.4).
-func (b *Binder) bindCookies(r *http.Request, request reflect.Value, bad *rules.Violations) {
+// bindCookies fills the fields that come from cookies. Of several of one name the first counts: browsers send the cookie with the
+// longest path first (RFC 6265, section 5.4).
+func (b *Binder) bindCookies(r *http.Request, request reflect.Value, found *rules.Violations) {
 	for i := range b.cookies {
 		var values []string
 		if c, err := r.Cookie(b.cookies[i].name); err == nil {
 			values = []string{c.Value}
 		}
-		b.cookies[i].bind(values, request, bad)
+		b.cookies[i].bind(values, request, found)
 	}
 }
 
 // bindForm fills the fields that come from the query or the form.
-func (b *Binder) bindForm(what string, pairs []pair, request reflect.Value, bad *rules.Violations) error {
+func (b *Binder) bindForm(what string, pairs []pair, request reflect.Value, found *rules.Violations) error {
 	values := make([]string, 0, 4)
 	for i := range b.form {
 		values = values[:0]
@@ -117,13 +117,13 @@ func (b *Binder) bindForm(what string, pairs []pair, request reflect.Value, bad 
 				values = append(values, x.value)
 			}
 		}
-		b.form[i].bind(values, request, bad)
+		b.form[i].bind(values, request, found)
 	}
-	return b.checkUnknown(what, pairs, bad)
+	return b.checkUnknown(what, pairs, found)
 }
 
-// checkUnknown looks at the parameters no field asks for.
-func (b *Binder) checkUnknown(what string, pairs []pair, bad *rules.Violations) error {
+// checkUnknown checks the parameters that no field is filled from.
+func (b *Binder) checkUnknown(what string, pairs []pair, found *rules.Violations) error {
 	for _, x := range pairs {
 		if slices.ContainsFunc(b.form, func(f param) bool { return f.name == x.name }) {
 			continue
@@ -132,47 +132,47 @@ func (b *Binder) checkUnknown(what string, pairs []pair, bad *rules.Violations) 
 			return app.Errorf(app.Malformed, "the %s has a NUL character", what)
 		}
 		if b.strict {
-			bad.Add(wire.Clip(x.name), "unknown", "is not a known parameter")
+			found.Add(wire.Clip(x.name), "unknown", "is not a known parameter")
 		}
 	}
 	return nil
 }
 
-// bind fills the field from the values given for it. Without any it keeps its default, unless it is required.
-func (f *param) bind(values []string, request reflect.Value, bad *rules.Violations) {
+// bind fills the field from the values given for it. Without any it keeps its default; a required one is a violation.
+func (f *param) bind(values []string, request reflect.Value, found *rules.Violations) {
 	if len(values) == 0 {
-		if f.asked != nil && f.asked.Required && !bad.Covers(f.name) {
-			bad.Add(f.name, "required", rules.MessageRequired)
+		if f.presence != nil && f.presence.Required && !found.Covers(f.name) {
+			found.Add(f.name, "required", rules.MessageRequired)
 		}
 		return
 	}
 	field := request.FieldByIndex(f.index)
 	if f.slice {
-		f.bindSlice(values, field, bad)
+		f.bindSlice(values, field, found)
 		return
 	}
 	if len(values) > 1 {
-		bad.Add(f.name, "single", "must be given once")
+		found.Add(f.name, "single", "must be given once")
 		return
 	}
 	if message := f.parse(field, values[0]); message != "" {
-		bad.Add(f.name, wire.RuleOf(message), message)
+		found.Add(f.name, wire.RuleOf(message), message)
 		return
 	}
 	switch {
-	case f.asked == nil || !field.IsZero():
-	case f.asked.IsEmptyText():
-		bad.Add(f.name, "required", rules.MessageEmpty)
-	case f.asked.Optional:
-		bad.AddZero(rules.ZeroAt(request, f.index, ""))
+	case f.presence == nil || !field.IsZero():
+	case f.presence.RefusesEmpty():
+		found.Add(f.name, "required", rules.MessageEmpty)
+	case f.presence.Optional:
+		found.AddZero(rules.ZeroAt(request, f.index, ""))
 	}
 }
 
-func (f *param) bindSlice(values []string, field reflect.Value, bad *rules.Violations) {
+func (f *param) bindSlice(values []string, field reflect.Value, found *rules.Violations) {
 	field.Set(reflect.MakeSlice(field.Type(), len(values), len(values)))
 	for i, value := range values {
 		if message := f.parse(field.Index(i), value); message != "" {
-			bad.Add(f.name+"."+strconv.Itoa(i), wire.RuleOf(message), message)
+			found.Add(f.name+"."+strconv.Itoa(i), wire.RuleOf(message), message)
 		}
 	}
 }

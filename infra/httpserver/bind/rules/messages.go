@@ -9,6 +9,13 @@ import (
 	"github.com/go-playground/validator/v10"
 )
 
+// The messages of the rules of presence, and of values that a rule cannot check.
+const (
+	MessageRequired = "is required"
+	MessageEmpty    = "must not be empty"
+	messageUnfit    = "has a value that its rules do not fit"
+)
+
 // ruleName names a violated rule for the caller's program.
 func ruleName(f validator.FieldError) string {
 	if strings.Contains(f.Tag(), "|") {
@@ -17,35 +24,36 @@ func ruleName(f validator.FieldError) string {
 	return f.Tag()
 }
 
-// ruleMessage words a violated rule for the caller, without the field's name and without a word about Go. Other returns the
-// caller's name of another field of the same struct.
-func ruleMessage(f validator.FieldError, other func(name string) string) string {
+// message words a violated rule for the caller, without the field's name and without a word about Go. Other returns the caller's
+// name of another field of the same struct.
+func message(f validator.FieldError, other func(name string) string) string {
 	rule := f.Tag()
 	if strings.Contains(rule, "|") {
 		return alternatives(f, other)
 	}
-	if relation, ok := relations()[rule]; ok {
-		return relation + " " + other(f.Param())
-	}
 	if rule == "required" && f.Kind() == reflect.String { // an element, which is always given
 		return MessageEmpty
 	}
-	if text, ok := fixedMessage(rule); ok {
-		return text
+	if relation, ok := map[string]string{
+		"min": "at least", "gte": "at least", "max": "at most", "lte": "at most", "gt": "more than", "lt": "less than", "len": "exactly",
+	}[rule]; ok {
+		return bound(f, relation)
 	}
-	switch rule {
-	case "min", "gte":
-		return bound(f, "at least")
-	case "max", "lte":
-		return bound(f, "at most")
-	case "gt":
-		return bound(f, "more than")
-	case "lt":
-		return bound(f, "less than")
-	case "len":
-		return bound(f, "exactly")
+	text, ok := texts()[rule]
+	for _, family := range []string{"required", "excluded", "uuid", "isbn"} {
+		if !ok && strings.HasPrefix(rule, family) {
+			text, ok = texts()[family], true
+		}
+	}
+	switch {
+	case !ok:
+		return "has a value that is not allowed"
+	case strings.HasSuffix(text, "{field}"):
+		return strings.TrimSuffix(text, "{field}") + other(f.Param())
+	case strings.HasSuffix(text, "{choices}"):
+		return strings.TrimSuffix(text, "{choices}") + strings.Join(Choices(f.Param()), ", ")
 	default:
-		return parameterMessage(rule, f.Param())
+		return strings.Replace(text, "{}", f.Param(), 1)
 	}
 }
 
@@ -54,7 +62,7 @@ func alternatives(f validator.FieldError, other func(string) string) string {
 	all := strings.Split(f.Tag(), "|")
 	for i, rule := range all {
 		name, parameter, _ := strings.Cut(rule, "=")
-		all[i] = ruleMessage(oneRule{f, name, parameter}, other)
+		all[i] = message(oneRule{f, name, parameter}, other)
 	}
 	return strings.Join(all, ", or ")
 }
@@ -84,31 +92,24 @@ func Choices(parameter string) []string {
 	return all
 }
 
-// bound words a limit by what is limited: a number, the length of a text, or the items of a list.
+// bound words a limit by what is limited: a number, the length of a text, the items of a list, or a time.
 func bound(f validator.FieldError, relation string) string {
-	kind, parameter := f.Kind(), f.Param()
-	switch kind {
+	var noun string
+	parameter := f.Param()
+	switch f.Kind() {
 	case reflect.String:
-		return "must have " + relation + " " + plural(parameter, "character")
+		noun = " character"
 	case reflect.Slice, reflect.Map, reflect.Array:
-		return "must have " + relation + " " + plural(parameter, "item")
+		noun = " item"
 	case reflect.Struct:
 		return timeBound(relation, parameter)
+	default:
+		return "must be " + strings.NewReplacer("more", "greater", "exactly", "equal to").Replace(relation) + " " + parameter
 	}
-	switch relation {
-	case "more than":
-		relation = "greater than"
-	case "exactly":
-		relation = "equal to"
+	if parameter != "1" {
+		noun += "s"
 	}
-	return "must be " + relation + " " + parameter
-}
-
-func plural(count, noun string) string {
-	if count == "1" {
-		return count + " " + noun
-	}
-	return count + " " + noun + "s"
+	return "must have " + relation + " " + parameter + noun
 }
 
 // timeBound words a limit on a time; without a parameter the limit is now.
@@ -128,110 +129,52 @@ func timeBound(relation, parameter string) string {
 	}
 }
 
-// parameterMessage words the rules whose message needs their parameter.
-func parameterMessage(rule, parameter string) string {
-	switch rule {
-	case "oneof", "oneofci":
-		return "must be one of " + strings.Join(Choices(parameter), ", ")
-	case "noneof", "noneofci":
-		return "must be none of " + strings.Join(Choices(parameter), ", ")
-	case "eq", "eq_ignore_case":
-		return "must be " + parameter
-	case "ne", "ne_ignore_case":
-		return "must not be " + parameter
-	case "contains", "containsrune":
-		return "must contain " + parameter
-	case "containsany":
-		return "must contain one of the characters " + parameter
-	case "excludes", "excludesrune":
-		return "must not contain " + parameter
-	case "excludesall":
-		return "must not contain any of the characters " + parameter
-	case "startswith":
-		return "must start with " + parameter
-	case "endswith":
-		return "must end with " + parameter
-	case "startsnotwith":
-		return "must not start with " + parameter
-	case "endsnotwith":
-		return "must not end with " + parameter
-	case "datetime":
-		return "must be a date or time in the agreed form"
-	default:
-		return "has a value that is not allowed"
-	}
-}
-
-// fixedMessage words the rules that need no parameter.
-func fixedMessage(rule string) (string, bool) {
-	switch {
-	case strings.HasPrefix(rule, "required"):
-		return MessageRequired, true
-	case strings.HasPrefix(rule, "excluded"):
-		return "must not be given together with the others", true
-	case strings.HasPrefix(rule, "uuid"):
-		return "must be a UUID", true
-	case strings.HasPrefix(rule, "isbn"):
-		return "must be an ISBN", true
-	}
-	text, ok := wordings()[rule]
-	return text, ok
-}
-
-// relations are the messages of the rules that compare two fields, in front of the other field's name.
-var relations = sync.OnceValue(func() map[string]string {
+// texts are the messages of the rules but for bounds: "{}" stands for the parameter, "{choices}" for the values in it, and "{field}"
+// for the caller's name of the field that it names.
+var texts = sync.OnceValue(func() map[string]string {
 	return map[string]string{
-		"eqfield": "must equal", "nefield": "must differ from",
-		"gtfield": "must be greater than", "gtefield": "must not be less than",
-		"ltfield": "must be less than", "ltefield": "must not be greater than",
-		"eqcsfield": "must equal", "necsfield": "must differ from",
-		"gtcsfield": "must be greater than", "gtecsfield": "must not be less than",
-		"ltcsfield": "must be less than", "ltecsfield": "must not be greater than",
-		"fieldcontains": "must contain", "fieldexcludes": "must not contain",
-	}
-})
-
-// wordings are the messages of the rules without parameters.
-var wordings = sync.OnceValue(func() map[string]string {
-	return map[string]string{
+		// with the parameter, or with the other field that it names
+		"oneof": "must be one of {choices}", "oneofci": "must be one of {choices}", "noneof": "must be none of {choices}",
+		"noneofci": "must be none of {choices}", "eq": "must be {}", "eq_ignore_case": "must be {}", "ne": "must not be {}",
+		"ne_ignore_case": "must not be {}", "contains": "must contain {}", "containsrune": "must contain {}",
+		"containsany": "must contain one of the characters {}", "excludes": "must not contain {}", "excludesrune": "must not contain {}",
+		"excludesall": "must not contain any of the characters {}", "startswith": "must start with {}", "endswith": "must end with {}",
+		"startsnotwith": "must not start with {}", "endsnotwith": "must not end with {}", "datetime": "must be a date or time in the agreed form",
+		"eqfield": "must equal {field}", "nefield": "must differ from {field}", "gtfield": "must be greater than {field}",
+		"gtefield": "must not be less than {field}", "ltfield": "must be less than {field}", "ltefield": "must not be greater than {field}",
+		"eqcsfield": "must equal {field}", "necsfield": "must differ from {field}", "gtcsfield": "must be greater than {field}",
+		"gtecsfield": "must not be less than {field}", "ltcsfield": "must be less than {field}", "ltecsfield": "must not be greater than {field}",
+		"fieldcontains": "must contain {field}", "fieldexcludes": "must not contain {field}",
+		// all whose names begin so
+		"required": MessageRequired, "excluded": "must not be given together with the others", "uuid": "must be a UUID", "isbn": "must be an ISBN",
+		// the others
 		"alpha": "must consist of letters a to z", "alphanum": "must consist of letters a to z and digits",
 		"alphaspace": "must consist of letters a to z and spaces", "alphanumspace": "must consist of letters a to z, digits and spaces",
-		"alphaunicode": "must consist of letters", "alphanumunicode": "must consist of letters and digits",
-		"ascii": "must be ASCII", "printascii": "must be printable ASCII", "multibyte": "must contain a character beyond ASCII",
-		"boolean": "must be true or false", "numeric": "must be numeric", "number": "must consist of digits",
-		"hexadecimal": "must be hexadecimal", "lowercase": "must be in lower case", "uppercase": "must be in upper case",
-		"email": "must be an email address", "e164": "must be a phone number such as +4930123456",
+		"alphaunicode": "must consist of letters", "alphanumunicode": "must consist of letters and digits", "ascii": "must be ASCII",
+		"printascii": "must be printable ASCII", "multibyte": "must contain a character beyond ASCII", "boolean": "must be true or false",
+		"numeric": "must be numeric", "number": "must consist of digits", "hexadecimal": "must be hexadecimal", "lowercase": "must be in lower case",
+		"uppercase": "must be in upper case", "email": "must be an email address", "e164": "must be a phone number such as +4930123456",
 		"url": "must be a URL", "http_url": "must be an HTTP URL", "https_url": "must be an HTTPS URL", "uri": "must be a URI",
-		"url_encoded": "must be URL-encoded", "origin": "must be an origin such as https://example.com",
-		"datauri": "must be a data URI", "urn_rfc2141": "must be a URN", "urn_rfc8141": "must be a URN",
-		"hostname": "must be a host name", "hostname_rfc1123": "must be a host name", "hostname_label": "must be one label of a host name",
-		"fqdn": "must be a full domain name", "hostname_port": "must be host:port", "port": "must be a port number",
-		"ip": "must be an IP address", "ipv4": "must be an IPv4 address", "ipv6": "must be an IPv6 address",
+		"url_encoded": "must be URL-encoded", "origin": "must be an origin such as https://example.com", "datauri": "must be a data URI",
+		"urn_rfc2141": "must be a URN", "urn_rfc8141": "must be a URN", "hostname": "must be a host name", "hostname_rfc1123": "must be a host name",
+		"hostname_label": "must be one label of a host name", "fqdn": "must be a full domain name", "hostname_port": "must be host:port",
+		"port": "must be a port number", "ip": "must be an IP address", "ipv4": "must be an IPv4 address", "ipv6": "must be an IPv6 address",
 		"cidr": "must be an IP network", "cidrv4": "must be an IPv4 network", "cidrv6": "must be an IPv6 network", "mac": "must be a MAC address",
 		"base32": "must be base32 text", "base64": "must be base64 text", "base64url": "must be base64url text",
-		"base64rawurl": "must be base64url text without padding",
-		"md4":          "must be an MD4 hash", "md5": "must be an MD5 hash", "sha256": "must be a SHA-256 hash",
-		"sha384": "must be a SHA-384 hash", "sha512": "must be a SHA-512 hash",
-		"json": "must be JSON", "jwt": "must be a JSON web token", "html": "must be HTML", "html_encoded": "must be encoded for HTML",
-		"mimetype": "must be a media type", "semver": "must be a semantic version", "cron": "must be a cron expression",
-		"ulid": "must be a ULID", "mongodb": "must be an object id", "issn": "must be an ISSN", "ssn": "must be a social security number",
-		"credit_card": "must be a card number", "luhn_checksum": "must have a right check digit", "cve": "must be a CVE number",
-		"bic": "must be a BIC", "bic_iso_9362_2014": "must be a BIC",
+		"base64rawurl": "must be base64url text without padding", "md4": "must be an MD4 hash", "md5": "must be an MD5 hash",
+		"sha256": "must be a SHA-256 hash", "sha384": "must be a SHA-384 hash", "sha512": "must be a SHA-512 hash", "json": "must be JSON",
+		"jwt": "must be a JSON web token", "html": "must be HTML", "html_encoded": "must be encoded for HTML", "mimetype": "must be a media type",
+		"semver": "must be a semantic version", "cron": "must be a cron expression", "ulid": "must be a ULID", "mongodb": "must be an object id",
+		"issn": "must be an ISSN", "ssn": "must be a social security number", "credit_card": "must be a card number",
+		"luhn_checksum": "must have a right check digit", "cve": "must be a CVE number", "bic": "must be a BIC", "bic_iso_9362_2014": "must be a BIC",
 		"latitude": "must be a latitude", "longitude": "must be a longitude", "timezone": "must be a time zone such as Europe/Berlin",
 		"hexcolor": "must be a colour such as #aabbcc", "rgb": "must be an rgb() colour", "rgba": "must be an rgba() colour",
 		"hsl": "must be an hsl() colour", "hsla": "must be an hsla() colour", "cmyk": "must be a cmyk() colour", "iscolor": "must be a colour",
 		"iso3166_1_alpha2": "must be a country code of two letters", "iso3166_1_alpha3": "must be a country code of three letters",
-		"iso3166_1_alpha_numeric": "must be a numeric country code", "iso3166_2": "must be a subdivision code",
-		"country_code": "must be a country code", "iso4217": "must be a currency code", "iso4217_numeric": "must be a numeric currency code",
-		"bcp47_language_tag": "must be a language tag", "postcode_iso3166_alpha2": "must be a postcode",
-		"unique": "must not have duplicates", "notblank": "must not be blank", "isdefault": "must not be given",
-		"eth_addr": "must be an Ethereum address", "btc_addr": "must be a Bitcoin address", "spicedb": "must be a SpiceDB id",
+		"iso3166_1_alpha_numeric": "must be a numeric country code", "iso3166_2": "must be a subdivision code", "country_code": "must be a country code",
+		"iso4217": "must be a currency code", "iso4217_numeric": "must be a numeric currency code", "bcp47_language_tag": "must be a language tag",
+		"postcode_iso3166_alpha2": "must be a postcode", "unique": "must not have duplicates", "notblank": "must not be blank",
+		"isdefault": "must not be given", "eth_addr": "must be an Ethereum address", "btc_addr": "must be a Bitcoin address",
+		"spicedb": "must be a SpiceDB id",
 	}
 })
-
-// The messages of the rules of presence, and of values that a rule cannot judge.
-const (
-	MessageRequired = "is required"
-	MessageEmpty    = "must not be empty"
-	messageUnfit    = "has a value that its rules do not fit"
-)

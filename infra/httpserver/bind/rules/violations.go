@@ -6,13 +6,13 @@ import (
 	"plugboard/app"
 )
 
-// MaxViolations is how many violated rules an answer lists.
-const MaxViolations = 100
+// maxViolations is how many violated rules an answer lists.
+const maxViolations = 100
 
-// Violations collects what is wrong with one request, the first maxViolations of it.
+// Violations collects what is wrong with one request, up to the number that an answer lists. The zero value is ready.
 type Violations struct {
 	list []app.Violation
-	// zeros are fields of the request itself whose rules are still to be applied, since they were given.
+	// zeros are fields of the request itself that were given with their zero value. Their rules are applied at the end.
 	zeros []GivenZero
 }
 
@@ -29,11 +29,11 @@ func (v *Violations) AddZero(z GivenZero) { v.zeros = append(v.zeros, z) }
 // Len returns how many there are.
 func (v *Violations) Len() int { return len(v.list) }
 
-// Full reports whether more would not be listed.
-func (v *Violations) Full() bool { return len(v.list) >= MaxViolations }
+// Full reports whether an answer lists no more.
+func (v *Violations) Full() bool { return len(v.list) >= maxViolations }
 
-// Covers reports whether field is already known to be wrong, as a whole or as part of another, or could not be read in full, so
-// that another complaint would only repeat it.
+// Covers reports whether a violation of field would only repeat another: field, or what it is part of, is known to be wrong, or a
+// part of it could not be read.
 func (v *Violations) Covers(field string) bool {
 	for _, x := range v.list {
 		if x.Field == field || x.Field == "body" || isWithin(field, x.Field) || isWithin(x.Field, field) && isUnread(x.Rule) {
@@ -43,7 +43,7 @@ func (v *Violations) Covers(field string) bool {
 	return false
 }
 
-// isUnread reports whether rule is one of those that a value breaks which is not taken over into the request.
+// isUnread reports whether a value that breaks the rule was not taken over into the request.
 func isUnread(rule string) bool {
 	switch rule {
 	case "type", "null", "nul", "single", "unknown":
@@ -63,14 +63,15 @@ func (v *Violations) Err() error {
 	if len(v.list) == 0 {
 		return nil
 	}
-	return &app.Error{Code: app.Invalid, Message: Summary(v.list), Details: v.list}
+	return Failure(v.list)
 }
 
-// Summary puts the first violations into one sentence.
-func Summary(list []app.Violation) string {
-	const most = 5
-	if len(list) <= most {
-		return app.Violations(list).Error()
+// Failure returns the failure that lists as many of the violations as an answer may.
+func Failure(list []app.Violation) *app.Error {
+	const most = 5 // in the message
+	message := app.Violations(list[:min(len(list), most)]).Error()
+	if len(list) > most {
+		message += "; and more"
 	}
-	return app.Violations(list[:most]).Error() + "; and more"
+	return &app.Error{Code: app.Invalid, Message: message, Details: list[:min(len(list), maxViolations)]}
 }

@@ -7,17 +7,16 @@ import (
 
 // Default is the value a field has when the request does not give one.
 type Default struct {
-	Index []int
 	texts []string
 	parse Parser
 	slice bool
 }
 
-// NewDefault compiles the default of f, and reports whether a field of its type can have one.
-func NewDefault(f reflect.StructField, at []int, text string) (d Default, ok bool) {
-	d = Default{Index: at, texts: []string{text}, parse: ParserFor(f.Type)}
-	if d.parse == nil && f.Type.Kind() == reflect.Slice {
-		d.slice, d.texts, d.parse = true, strings.Split(text, ","), ParserFor(f.Type.Elem())
+// NewDefault compiles the default of a field of typ, and reports whether such a field can have one.
+func NewDefault(typ reflect.Type, text string) (d Default, ok bool) {
+	d = Default{texts: []string{text}, parse: ParserFor(typ)}
+	if d.parse == nil && typ.Kind() == reflect.Slice {
+		d.slice, d.texts, d.parse = true, strings.Split(text, ","), ParserFor(typ.Elem())
 		if text == "" {
 			d.texts = nil
 		}

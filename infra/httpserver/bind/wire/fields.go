@@ -4,7 +4,8 @@ import (
 	"net/textproto"
 	"reflect"
 	"strings"
-	"unicode/utf8"
+
+	"plugboard/infra/logging"
 )
 
 // Source says where a request field is filled from.
@@ -19,7 +20,7 @@ const (
 	JSON   Source = "json"
 )
 
-// Sources returns the sources f is tagged with and the name under the first.
+// Sources returns the sources that the tags of f name, with the name and the options in the tag of the first.
 func Sources(f reflect.StructField) (sources []Source, name string, options []string) {
 	for _, s := range []Source{URI, Form, Header, Cookie, JSON} {
 		tag, ok := f.Tag.Lookup(string(s))
@@ -35,10 +36,10 @@ func Sources(f reflect.StructField) (sources []Source, name string, options []st
 	return sources, name, options
 }
 
-// EmbedMark stands for an embedded struct in a validator's namespace. Embedding is nobody's business outside.
+// EmbedMark is the name of an embedded struct. Callers do not see that a struct is embedded, so names leave it out.
 const EmbedMark = "\x00"
 
-// Name returns the name a caller knows f by.
+// Name returns the name by which callers know f; [EmbedMark] for an embedded struct.
 func Name(f reflect.StructField) string {
 	sources, name, _ := Sources(f)
 	switch {
@@ -51,16 +52,5 @@ func Name(f reflect.StructField) string {
 	}
 }
 
-// Clip shortens text of the caller's for use in a message.
-func Clip(text string) string {
-	const most = 100
-	text = strings.ToValidUTF8(text, "�")
-	if len(text) <= most {
-		return text
-	}
-	cut := most
-	for !utf8.RuneStart(text[cut]) {
-		cut--
-	}
-	return text[:cut] + "…"
-}
+// Clip shortens a text that the caller sent, for use in a message.
+func Clip(text string) string { return logging.Clip(strings.ToValidUTF8(text, "�"), 100) }

@@ -17,7 +17,7 @@ import (
 	"plugboard/app"
 )
 
-// Parser sets dst from text, or returns what the text should have been. Messages follow the field's name.
+// Parser sets dst from text, or returns what the text should have been.
 type Parser func(dst reflect.Value, text string) (message string)
 
 // The messages about values that cannot be read. Messages follow the field's name.
@@ -46,13 +46,13 @@ func ParserFor(typ reflect.Type) Parser {
 	case typ == NumberType:
 		return parseNumber
 	case typ == TimeType:
-		return parseTime
+		return textParser(MessageTime)
 	case typ == DurationType:
 		return parseDuration
 	case typ.Kind() == reflect.Pointer:
 		return pointerParser(typ)
 	case typ == DateType:
-		return parseDate
+		return textParser(MessageDate)
 	case reflect.PointerTo(typ).Implements(textUnmarshalerType):
 		return parseText
 	}
@@ -72,6 +72,7 @@ func ParserFor(typ reflect.Type) Parser {
 	}
 }
 
+// pointerParser returns the parser for pointers to scalars.
 func pointerParser(typ reflect.Type) Parser {
 	Element := ParserFor(typ.Elem())
 	if Element == nil || typ.Elem().Kind() == reflect.Pointer {
@@ -91,7 +92,7 @@ func parseString(dst reflect.Value, text string) string {
 	return ""
 }
 
-// CheckText returns what is wrong with text as text.
+// CheckText returns what is wrong with a text that a client sent, "" when it is sound.
 func CheckText(text string) string {
 	switch {
 	case strings.IndexByte(text, 0) >= 0:
@@ -120,12 +121,7 @@ func plainDecimal(text string, signed bool) bool {
 	if digits == "" || (digits[0] == '0' && (len(digits) > 1 || len(text) > 1)) {
 		return false
 	}
-	for i := range len(digits) {
-		if digits[i] < '0' || digits[i] > '9' {
-			return false
-		}
-	}
-	return true
+	return strings.Trim(digits, "0123456789") == ""
 }
 
 func parseInt(dst reflect.Value, text string) string {
@@ -191,26 +187,20 @@ func parseNumber(dst reflect.Value, text string) string {
 	return ""
 }
 
-// Underflows reports whether text, a number that parses as 0, is another one: closer to 0 than a float can be.
+// Underflows reports whether text, a number that a float reads as 0, is not 0 but closer to it than a float can be.
 func Underflows(text string) bool {
 	digits, _, _ := strings.Cut(strings.ToLower(text), "e")
 	return strings.ContainsAny(digits, "123456789")
 }
 
-func parseTime(dst reflect.Value, text string) string {
-	var t time.Time
-	if err := t.UnmarshalText([]byte(text)); err != nil {
-		return MessageTime
+// textParser returns a parser for a type that decodes itself from text, with one message for all that is wrong.
+func textParser(message string) Parser {
+	return func(dst reflect.Value, text string) string {
+		if parseText(dst, text) != "" {
+			return message
+		}
+		return ""
 	}
-	dst.Set(reflect.ValueOf(t))
-	return ""
-}
-
-func parseDate(dst reflect.Value, text string) string {
-	if parseText(dst, text) != "" {
-		return MessageDate
-	}
-	return ""
 }
 
 func parseDuration(dst reflect.Value, text string) string {
@@ -222,6 +212,7 @@ func parseDuration(dst reflect.Value, text string) string {
 	return ""
 }
 
+// parseText reads a value of a type that decodes itself from text.
 func parseText(dst reflect.Value, text string) string {
 	if message := CheckText(text); message != "" {
 		return message

@@ -44,12 +44,12 @@ func HasUnmarshaler(typ reflect.Type) bool {
 	return slices.ContainsFunc(unmarshalerTypes, reflect.PointerTo(typ).Implements)
 }
 
-// IsOpaque reports whether typ has a text or JSON form of its own, so that its fields are nobody's business.
+// IsOpaque reports whether typ has a text or JSON form of its own, so that callers do not see its fields.
 func IsOpaque(typ reflect.Type) bool {
 	return HasUnmarshaler(typ) || HasMarshaler(typ)
 }
 
-// HasMarshaler reports whether typ encodes itself. One that only decodes itself is sent like any other.
+// HasMarshaler reports whether typ encodes itself. A type that only decodes itself is sent like any other.
 func HasMarshaler(typ reflect.Type) bool {
 	return slices.ContainsFunc(marshalerTypes, reflect.PointerTo(typ).Implements)
 }
@@ -64,7 +64,7 @@ func IsOpen(typ reflect.Type) bool {
 	return typ.Kind() == reflect.Interface || typ == rawMessageType || typ == rawValueType
 }
 
-// Element returns what typ holds in the end, through pointers, lists and maps; typ itself where there is no end.
+// Element returns what typ holds behind all pointers, lists and maps; typ itself when it holds itself.
 func Element(typ reflect.Type) reflect.Type {
 	if IsEndless(typ) {
 		return typ
@@ -78,7 +78,7 @@ func Element(typ reflect.Type) reflect.Type {
 // HoldsItself says what is wrong with a type that [IsEndless], behind its name.
 const HoldsItself = "which holds itself and no struct on the way: put it into a struct, as in struct { Children []Node }"
 
-// IsEndless reports whether typ is a list, map or pointer that holds itself, with no struct on the way.
+// IsEndless reports whether typ is a list, map or pointer that holds itself without a struct on the way.
 func IsEndless(typ reflect.Type) bool {
 	seen := map[reflect.Type]bool{}
 	for !seen[typ] {
@@ -101,7 +101,7 @@ func IsCollection(typ reflect.Type) bool {
 	return typ.Kind() == reflect.Slice || typ.Kind() == reflect.Array || typ.Kind() == reflect.Map
 }
 
-// Ruled returns what the rules of a field of typ are about: typ without pointers and app.Optional.
+// Ruled returns the type of the values that the rules of a field of typ are about: typ without pointers and app.Optional.
 func Ruled(typ reflect.Type) reflect.Type {
 	for typ.Kind() == reflect.Pointer {
 		typ = typ.Elem()

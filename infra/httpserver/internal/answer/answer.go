@@ -21,7 +21,7 @@ import (
 // BinaryType is the type of answers that are sent as they are.
 var BinaryType = reflect.TypeFor[app.Binary]()
 
-// Check says everything about typ that must not, or cannot, leave the service, and whether a json.Number may be in it.
+// Check returns everything about typ that must not or cannot leave the service, and whether values of it may hold a json.Number.
 func Check(typ reflect.Type, open bool) (problems []string, numbers bool) {
 	if typ == BinaryType {
 		return nil, false
@@ -38,9 +38,9 @@ func Check(typ reflect.Type, open bool) (problems []string, numbers bool) {
 	return c.problems, c.numbers
 }
 
-// encode encodes a zero value of typ, a struct, and reports what the JSON library has against the type itself, such as two
-// fields of one name or an unknown option in a tag: it would have every answer fail. A panic of an encoding that a member's type has
-// of its own says nothing of other values.
+// encode encodes a zero value of typ, a struct, and reports what the JSON library has against the type itself, such as two fields of
+// one name or an unknown option in a tag: with that every answer would fail. A member's type that encodes itself may panic on a zero
+// value and work on others, so a panic is no problem.
 func (c *responseChecker) encode(typ reflect.Type, where string) {
 	defer func() { _ = recover() }()
 	_, err := json.Marshal(reflect.New(typ).Interface())
@@ -55,6 +55,7 @@ func isEnvelope(typ reflect.Type) bool {
 	return typ.PkgPath() == BinaryType.PkgPath() && strings.HasPrefix(typ.Name(), "Response[")
 }
 
+// responseChecker checks one type.
 type responseChecker struct {
 	open     bool
 	seen     map[reflect.Type]bool
@@ -68,7 +69,7 @@ func (c *responseChecker) problem(format string, args ...any) {
 	}
 }
 
-// check looks at typ, which the response holds at the place where says.
+// check checks typ; where says in which place of the response it is.
 func (c *responseChecker) check(typ reflect.Type, where string) {
 	if strings.HasSuffix(typ.PkgPath(), "/models") || strings.Contains(typ.PkgPath(), "/models/") {
 		c.problem("%s holds the database entity %s; copy the fields it needs into a type of its own", where, typ)
@@ -168,8 +169,12 @@ func writeNumber(enc *jsontext.Encoder, value stdjson.Number) error {
 	return enc.WriteValue(jsontext.Value(value))
 }
 
-// WithNumbers returns the options for an answer that may hold a json.Number. Only such answers have it: the JSON library looks
-// up every type it meets then.
-func WithNumbers(options json.Options) json.Options {
-	return json.JoinOptions(options, json.WithMarshalers(json.MarshalToFunc(writeNumber)))
+// Encoding returns the options with which data is encoded. Only answers that may hold a json.Number have its encoder, since the JSON
+// library looks up every type with it.
+func Encoding(numbers bool) json.Options {
+	options := json.JoinOptions(json.Deterministic(true), jsontext.AllowInvalidUTF8(true))
+	if numbers {
+		return json.JoinOptions(options, json.WithMarshalers(json.MarshalToFunc(writeNumber)))
+	}
+	return options
 }

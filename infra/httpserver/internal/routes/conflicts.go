@@ -13,67 +13,60 @@ func Describe(e *app.Endpoint) string {
 	return fmt.Sprintf("plugin %s (%s): %s %s", e.Plugin.Name, e.Source, e.Method, e.Path)
 }
 
-// Trees are the routes of all methods.
-type Trees map[string]*routeTree
-
-// Reserve returns trees with the paths that the host serves itself.
-func Reserve(paths []string) Trees {
-	trees := Trees{}
-	for _, path := range paths {
+// Conflicts returns an error for each endpoint whose route cannot stand beside that of another, or beside the paths that the host
+// reserves. Endpoints whose path [Parse] refuses are left out.
+func Conflicts(endpoints []app.Endpoint, reserved []string) (problems []error) {
+	trees := trees{}
+	for _, path := range reserved {
 		for _, method := range []string{
 			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
 		} {
-			trees.tree(method).add(path, "the host, which serves it itself")
+			trees.of(method).add(path, "the host, which serves it itself")
 		}
 	}
-	return trees
+	heads := map[string]bool{} // the paths for which a plugin registered a HEAD
+	for i := range endpoints {
+		e := &endpoints[i]
+		problems = append(problems, trees.add(e, e.Method)...)
+		if e.Method == http.MethodHead {
+			heads[e.Path] = true
+		}
+	}
+	for i := range endpoints { // without a HEAD of a plugin's, the tree of HEAD is that of GET
+		if e := &endpoints[i]; len(heads) > 0 && e.Method == http.MethodGet && !heads[e.Path] {
+			problems = append(problems, trees.add(e, http.MethodHead)...)
+		}
+	}
+	return append(problems, differingNames(endpoints)...)
 }
 
-func (t Trees) tree(method string) *routeTree {
+// trees are the routes of all methods.
+type trees map[string]*tree
+
+func (t trees) of(method string) *tree {
 	if t[method] == nil {
-		t[method] = &routeTree{}
+		t[method] = &tree{}
 	}
 	return t[method]
 }
 
-// Add adds the route of e, or says with which one it conflicts.
-func (t Trees) Add(e *app.Endpoint) error {
+// add adds the route of e for a method, or returns with which route it conflicts.
+func (t trees) add(e *app.Endpoint, method string) []error {
 	if _, why := Parse(e.Path); why != "" {
-		return nil // reported already
+		return nil
 	}
-	with, why := t.tree(e.Method).add(e.Path, owner(fmt.Sprintf("%s %s of plugin %s (%s)", e.Method, e.Path, e.Plugin.Name, e.Source)))
+	with, why := t.of(method).add(e.Path, owner(fmt.Sprintf("%s %s of plugin %s (%s)", method, e.Path, e.Plugin.Name, e.Source)))
 	if why == "" {
 		return nil
 	}
-	return fmt.Errorf("%s: the route conflicts with that of %s: %s", Describe(e), with, why)
-}
-
-// AddHeads adds the HEAD that every GET gets by itself where the plugin did not register one.
-func (t Trees) AddHeads(endpoints []app.Endpoint) (problems []error) {
-	explicit := map[string]bool{}
-	for i := range endpoints {
-		if endpoints[i].Method == http.MethodHead {
-			explicit[endpoints[i].Path] = true
-		}
-	}
-	if len(explicit) == 0 {
-		return nil // then the tree of HEAD is that of GET
-	}
-	for i := range endpoints {
-		if e := endpoints[i]; e.Method == http.MethodGet && !explicit[e.Path] {
-			e.Method = http.MethodHead
-			if err := t.Add(&e); err != nil {
-				problems = append(problems, err)
-			}
-		}
-	}
-	return problems
+	return []error{fmt.Errorf("%s: the route conflicts with that of %s: %s", Describe(e), with, why)}
 }
 
 var wildcardName = regexp.MustCompile(`[:*](\w+)`)
 
-// DifferingNames finds routes of several methods that are one path with other names in it, of which a document can say one alone.
-func DifferingNames(endpoints []app.Endpoint) (problems []error) {
+// differingNames finds routes of several methods that are one path with different names for its parameters. The documents have one
+// entry for a path, with one name for each parameter.
+func differingNames(endpoints []app.Endpoint) (problems []error) {
 	first := map[string]*app.Endpoint{}
 	for i := range endpoints {
 		e := &endpoints[i]

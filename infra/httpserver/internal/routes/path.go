@@ -8,8 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// Segments returns the decoded segments of a path. The path is cut only where the client sent a slash as it is; one that
-// is sent as "%2F" is part of its segment.
+// Segments returns the decoded segments of a path. A slash that the client sent as "%2F" is part of its segment.
 func Segments(u *url.URL) []string {
 	if u.RawPath == "" { // the path has no encoding that could be read in two ways
 		return strings.Split(u.Path, "/")
@@ -23,8 +22,8 @@ func Segments(u *url.URL) []string {
 	return segments
 }
 
-// Routed returns the request that the router is asked with. The router compares bytes, so characters that were encoded
-// without need are sent to it as they are: "/%70roducts" is "/products". Whoever serves the request gets it as it came.
+// Routed returns the request for the router, which compares paths byte by byte: characters that the client encoded without need are
+// decoded in it, so that "/%70roducts" is "/products". The endpoint gets r itself.
 func Routed(r *http.Request) *http.Request {
 	if r.URL.RawPath == "" {
 		return r
@@ -39,8 +38,7 @@ func Routed(r *http.Request) *http.Request {
 	return &asked
 }
 
-// DecodeParams decodes the path parameters of a request that came by [Routed], each of them once. They are encoded only
-// when the router was asked with the encoded path.
+// DecodeParams decodes the path parameters of a request that came by [Routed]. They are encoded when its path has encoded characters.
 func DecodeParams(c *gin.Context) {
 	if c.Request.URL.RawPath == "" {
 		return

@@ -45,7 +45,7 @@ func Parse(path string) (params []string, why string) {
 
 const unreserved = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~"
 
-// wildcard returns the name of a wildcard segment.
+// wildcard returns the name of a segment that is ":name" or "*name".
 func wildcard(segment string) (name string, ok bool) {
 	if segment == "" || (segment[0] != ':' && segment[0] != '*') {
 		return "", false
@@ -61,19 +61,18 @@ func isName(name string) bool {
 // owner names who registered a route: "GET /a of plugin x.y (file:12)".
 type owner string
 
-// routeTree holds the routes of one method, to find those that cannot stand beside each other. Gin would
-// panic on them without naming anybody.
-type routeTree struct {
-	leaf     owner // a route ends here
-	any      owner // some route passes here
-	children map[string]*routeTree
+// tree holds the routes of one method. The root and each node stand for a position in paths.
+type tree struct {
+	leaf     owner // whose route ends here
+	any      owner // one whose route passes here
+	children map[string]*tree
 	param    string // the name of the ":name" child
-	rest     owner  // a "*name" route begins here
+	rest     owner  // whose "*name" begins here
 	restName string
 }
 
 // add puts a route into the tree and returns the route it conflicts with, and why.
-func (t *routeTree) add(path string, by owner) (with owner, why string) {
+func (t *tree) add(path string, by owner) (with owner, why string) {
 	node := t
 	for segment := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
 		if segment == "" {
@@ -84,7 +83,7 @@ func (t *routeTree) add(path string, by owner) (with owner, why string) {
 			return with, why
 		}
 		if next == nil {
-			return "", "" // "*name" was noted
+			return "", "" // it was a "*name"
 		}
 		node = next
 	}
@@ -95,8 +94,8 @@ func (t *routeTree) add(path string, by owner) (with owner, why string) {
 	return "", ""
 }
 
-// step goes down one segment, making the child where there is none.
-func (t *routeTree) step(segment string, by owner) (next *routeTree, with owner, why string) {
+// step goes down one segment and makes the child if there is none. The child is nil behind a "*name".
+func (t *tree) step(segment string, by owner) (next *tree, with owner, why string) {
 	name, wild := wildcard(segment)
 	switch {
 	case t.rest != "" && segment == "*"+t.restName:
@@ -117,17 +116,17 @@ func (t *routeTree) step(segment string, by owner) (next *routeTree, with owner,
 		key, t.param = ":", name
 	}
 	if t.children == nil {
-		t.children = map[string]*routeTree{}
+		t.children = map[string]*tree{}
 	}
 	child := t.children[key]
 	if child == nil {
-		child = &routeTree{any: by}
+		child = &tree{any: by}
 		t.children[key] = child
 	}
 	return child, "", ""
 }
 
-// Match reports whether the segments of a path fit those of a route, and how many of these are literal.
+// Match reports whether the segments of a path fit those of a route, and how many of the route's segments are literal.
 func Match(route, given []string) (literal int, ok bool) {
 	for i, segment := range route {
 		_, wild := wildcard(segment)

@@ -2,17 +2,17 @@ package rules
 
 import (
 	"errors"
-	"fmt"
 	"reflect"
 	"strings"
 
-	"plugboard/infra/httpserver/bind/wire"
-
 	"github.com/go-playground/validator/v10"
+
+	"plugboard/infra/httpserver/bind/wire"
 )
 
-// Presence reports rules of f that contradict each other about its presence, or that refuse the value it has when it is not given.
-func (c *ruleChecker) presence(f reflect.StructField) {
+// presence reports rules of f about its presence that contradict each other, and rules that refuse the value it has when it is not
+// given.
+func (c *checker) presence(f reflect.StructField) {
 	required, optional := presenceRules(f)
 	text, hasDefault := f.Tag.Lookup("default")
 	sources, _, _ := wire.Sources(f)
@@ -32,24 +32,20 @@ func (c *ruleChecker) presence(f reflect.StructField) {
 	}
 }
 
-func (c *ruleChecker) problem(format string, args ...any) {
-	c.problems = append(c.problems, fmt.Sprintf(format, args...))
-}
-
 // defaultValue reports a default that breaks the rules of its field.
-func (c *ruleChecker) defaultValue(f reflect.StructField, text string) {
-	d, _ := wire.NewDefault(f, nil, text)
+func (c *checker) defaultValue(f reflect.StructField, text string) {
+	d, _ := wire.NewDefault(f.Type, text)
 	value := reflect.New(f.Type).Elem()
 	if d.Apply(value) != "" {
-		return // the planner tells
+		return // the compiler of binders reports it
 	}
 	if rule := c.breaks(value, appliedRules(f, false)); rule != "" {
 		c.problem("request field %s: its default %q breaks its rule %q", c.prefix+f.Name, text, rule)
 	}
 }
 
-// zeroValue reports a field that need not be given, and whose rules refuse what it then is.
-func (c *ruleChecker) zeroValue(f reflect.StructField) {
+// zeroValue reports a field that need not be given although its rules refuse the value it then has.
+func (c *checker) zeroValue(f reflect.StructField) {
 	const advice = `add "required" if it must be given, or "omitempty" if it may be left out, or a default, or make it a pointer`
 	own, _, _ := strings.Cut(f.Tag.Get("binding")+",", "dive,")
 	if kind := f.Type.Kind(); kind == reflect.Pointer || kind == reflect.Interface || wire.IsOptional(f.Type) {
@@ -65,7 +61,7 @@ func (c *ruleChecker) zeroValue(f reflect.StructField) {
 	}
 }
 
-// requiredWithin returns the name of a field that is required within a value of typ, as long as nothing of it is given.
+// requiredWithin returns the name of a field that is required within a value of typ when nothing of the value is given; "" for none.
 func requiredWithin(typ reflect.Type) string {
 	if typ.Kind() != reflect.Struct || wire.IsOpaque(typ) || wire.IsOptional(typ) {
 		return ""
@@ -82,8 +78,8 @@ func requiredWithin(typ reflect.Type) string {
 	return ""
 }
 
-// breaks returns which of rules value breaks, "" for none. Those that need the other fields are left out.
-func (c *ruleChecker) breaks(value reflect.Value, rules string) (broken string) {
+// breaks returns the first of the rules that value breaks, "" for none. Rules that need the other fields are left out.
+func (c *checker) breaks(value reflect.Value, rules string) (broken string) {
 	var own []string
 	for rule := range strings.SplitSeq(rules, ",") {
 		if rule != "" && (isOmit(rule) || !needsOthers(rule)) {
@@ -91,7 +87,7 @@ func (c *ruleChecker) breaks(value reflect.Value, rules string) (broken string) 
 		}
 	}
 	var found validator.ValidationErrors
-	_ = c.panics(func() { errors.As(c.rules.VarWithKey("value", value.Interface(), strings.Join(own, ",")), &found) })
+	_ = panicOf(func() { errors.As(c.all.VarWithKey("value", value.Interface(), strings.Join(own, ",")), &found) })
 	if len(found) == 0 {
 		return ""
 	}
@@ -111,8 +107,9 @@ func needsOthers(rule string) bool {
 	return false
 }
 
-// inside reports a rule behind "dive" that does nothing on an element or key of typ, or refuses every one, and returns whether it did.
-func (c *ruleChecker) inside(f reflect.StructField, rule, name string, typ reflect.Type) bool {
+// inside reports a rule behind "dive" that does nothing on an element or key of typ, or refuses every one. It returns whether there
+// was something to report.
+func (c *checker) inside(f reflect.StructField, rule, name string, typ reflect.Type) bool {
 	const given = `request field %s: the rule %q behind "dive" %s: an element is always given; %s`
 	switch kind := typ.Kind(); {
 	case strings.HasPrefix(name, "required_"), strings.HasPrefix(name, "excluded_"), name == "skip_unless":
@@ -128,7 +125,7 @@ func (c *ruleChecker) inside(f reflect.StructField, rule, name string, typ refle
 }
 
 // uniqueBy reports a rule "unique=Field" on a list whose elements have no such field.
-func (c *ruleChecker) uniqueBy(f reflect.StructField, field string, typ reflect.Type) bool {
+func (c *checker) uniqueBy(f reflect.StructField, field string, typ reflect.Type) bool {
 	typ = wire.Ruled(typ)
 	if field == "" || typ.Kind() != reflect.Slice {
 		return false

@@ -22,11 +22,11 @@ var (
 
 // param is a request field that is filled from text: from the path, the query, a form or a header.
 type param struct {
-	name  string
-	index []int
-	parse wire.Parser
-	slice bool
-	asked *rules.Presence // nil when nobody asks whether it is given
+	name     string
+	index    []int
+	parse    wire.Parser
+	slice    bool
+	presence *rules.Presence // nil when no rule asks whether it is given
 }
 
 // fileParam is a request field that is filled from an uploaded file.
@@ -36,7 +36,13 @@ type fileParam struct {
 	slice bool
 }
 
-// Binder is how a request of one endpoint becomes its request struct. It is immutable once compiled.
+// defaultParam is a request field with a default.
+type defaultParam struct {
+	index []int
+	wire.Default
+}
+
+// Binder fills the request structs of one endpoint. It is immutable once compiled.
 type Binder struct {
 	typ      reflect.Type
 	patch    bool
@@ -47,46 +53,47 @@ type Binder struct {
 	header   []param
 	cookies  []param
 	files    []fileParam
-	defaults []wire.Default
-	json     *jsonPlan  // nil without JSON fields
-	raw      []int      // the index of the field that takes the body as it was sent; nil without one
-	rules    *rules.Set // nil where no field has a rule
-	custom   bool       // the request implements app.Validator
+	defaults []defaultParam
+	json     *jsonBinder // nil without JSON fields
+	raw      []int       // the index of the field that gets the body as it was sent; nil without one
+	rules    *rules.Set  // nil where no field has a rule
+	custom   bool        // the request implements app.Validator
 }
 
-// planner collects what is wrong with one request type while it is compiled.
-type planner struct {
-	plan     *Binder
+// compilation is the compilation of one request type. It collects what is wrong with the type.
+type compilation struct {
+	binder   *Binder
 	method   string
 	problems []string
-	uriSeen  []string
+	uriSeen  []string // the path parameters for which there are fields
 	fields   []jsonField
-	shadow   reflect.Type
-	rules    bool // some field has rules
+	shadow   reflect.Type // see structFields
+	rules    bool         // some field has rules
 }
 
-func (c *planner) problem(format string, args ...any) {
+func (c *compilation) problem(format string, args ...any) {
 	c.problems = append(c.problems, fmt.Sprintf(format, args...))
 }
 
-// Compiler compiles request types into binders. It is not safe for concurrent use.
+// Compiler compiles request types into binders. The zero value is ready. It is for one goroutine.
 type Compiler struct{ rules rules.Compiler }
 
-// Compile makes the binder for requests of typ, or says everything that is wrong with the type.
+// Compile returns the binder for requests of typ to a path with the given parameters, or everything that is wrong with the type. With
+// strict, the binder refuses members and parameters that no field is filled from.
 func (c *Compiler) Compile(method string, pathParams []string, typ reflect.Type, strict bool) (*Binder, []string) {
-	p := planner{method: method, plan: &Binder{typ: typ, patch: method == http.MethodPatch, strict: strict}}
+	p := compilation{method: method, binder: &Binder{typ: typ, patch: method == http.MethodPatch, strict: strict}}
 	p.compile(pathParams, typ)
 	if len(p.problems) == 0 && p.rules {
-		p.plan.rules, p.problems = c.rules.Compile(typ)
-		if p.plan.json != nil {
-			p.plan.json.rules = p.plan.rules
+		p.binder.rules, p.problems = c.rules.Compile(typ)
+		if p.binder.json != nil {
+			p.binder.json.rules = p.binder.rules
 		}
 	}
-	return p.plan, p.problems
+	return p.binder, p.problems
 }
 
-// compile makes the plan for requests of typ, but for its rules.
-func (c *planner) compile(pathParams []string, typ reflect.Type) {
+// compile makes the binder but for its rules.
+func (c *compilation) compile(pathParams []string, typ reflect.Type) {
 	if typ.Kind() != reflect.Struct || typ == reflect.TypeFor[app.File]() {
 		c.problem("the request must be a struct, not %s", typ)
 		return
@@ -104,15 +111,15 @@ func (c *planner) compile(pathParams []string, typ reflect.Type) {
 	if jsonFields {
 		c.compileJSON()
 	}
-	c.plan.formBody = c.plan.json == nil && len(c.plan.form)+len(c.plan.files) > 0 &&
+	c.binder.formBody = c.binder.json == nil && len(c.binder.form)+len(c.binder.files) > 0 &&
 		(c.method == http.MethodPost || c.method == http.MethodPut || c.method == http.MethodPatch)
 	c.checkFiles()
-	c.plan.custom = reflect.PointerTo(typ).Implements(reflect.TypeFor[app.Validator]())
+	c.binder.custom = reflect.PointerTo(typ).Implements(reflect.TypeFor[app.Validator]())
 }
 
-// structFields compiles the fields of typ, which sits at index within the request, and returns the type
-// under which the JSON body is decoded into it: the same layout, with all but the JSON fields hidden.
-func (c *planner) structFields(typ reflect.Type, index []int, prefix string) (shadow reflect.Type, jsonFields bool) {
+// structFields compiles the fields of typ, the request or a struct that is embedded in it at index. It returns the type as which the
+// JSON library sees the request: with the same layout, and with all but the JSON fields hidden from it.
+func (c *compilation) structFields(typ reflect.Type, index []int, prefix string) (shadow reflect.Type, jsonFields bool) {
 	hidden := make([]reflect.StructField, 0, typ.NumField())
 	changed := false
 	for i := range typ.NumField() {
@@ -157,7 +164,7 @@ func hasSourceTag(f reflect.StructField) bool {
 }
 
 // field compiles one field and reports whether it is filled from the JSON body.
-func (c *planner) field(f reflect.StructField, at []int, prefix string) bool {
+func (c *compilation) field(f reflect.StructField, at []int, prefix string) bool {
 	label := prefix + f.Name
 	sources, name, options := wire.Sources(f)
 	switch {
@@ -184,18 +191,18 @@ func (c *planner) field(f reflect.StructField, at []int, prefix string) bool {
 	return false
 }
 
-func (c *planner) jsonField(f reflect.StructField, at []int, label, name string, options []string) bool {
+func (c *compilation) jsonField(f reflect.StructField, at []int, label, name string, options []string) bool {
 	if !takesBody(c.method) {
 		c.problem("request field %s comes from a JSON body, which %s requests do not have: use form for the query", label, c.method)
 		return false
 	}
-	c.fields = append(c.fields, jsonField{name: name, index: at, typ: f.Type, label: label, options: options, asked: rules.PresenceOf(f)})
+	c.fields = append(c.fields, jsonField{name: name, index: at, typ: f.Type, label: label, options: options, presence: rules.PresenceOf(f)})
 	c.addDefault(f, at, label)
 	return true
 }
 
 // textField compiles a field that is filled from the path, the query, a form or a header.
-func (c *planner) textField(f reflect.StructField, at []int, label string, from wire.Source, name string) {
+func (c *compilation) textField(f reflect.StructField, at []int, label string, from wire.Source, name string) {
 	if f.Type == wire.FileType || f.Type == wire.FilesType {
 		c.fileField(f, at, label, from, name)
 		return
@@ -210,32 +217,32 @@ func (c *planner) textField(f reflect.StructField, at []int, label string, from 
 		c.problem("request field %s: a %s value cannot be a %s", label, from, f.Type)
 		return
 	}
-	p := param{name: name, index: at, parse: parse, slice: slice, asked: rules.PresenceOf(f)}
+	p := param{name: name, index: at, parse: parse, slice: slice, presence: rules.PresenceOf(f)}
 	switch from {
 	case wire.URI:
 		c.uriSeen = append(c.uriSeen, name)
-		c.plan.uri = c.addParam(c.plan.uri, p, label)
+		c.binder.uri = c.addParam(c.binder.uri, p, label)
 	case wire.Cookie:
-		c.plan.cookies = c.addParam(c.plan.cookies, p, label)
+		c.binder.cookies = c.addParam(c.binder.cookies, p, label)
 	case wire.Header:
 		p.name = textproto.CanonicalMIMEHeaderKey(name)
 		if p.name == "Host" {
 			c.problem("request field %s: Host is not among the headers a request can be given", label)
 		}
-		c.plan.header = c.addParam(c.plan.header, p, label)
+		c.binder.header = c.addParam(c.binder.header, p, label)
 	default:
-		c.plan.form = c.addParam(c.plan.form, p, label)
+		c.binder.form = c.addParam(c.binder.form, p, label)
 	}
 	c.addDefault(f, at, label)
 }
 
-// rawBody compiles the field that takes the body as it was sent.
-func (c *planner) rawBody(f reflect.StructField, at []int, prefix string) {
+// rawBody compiles the field that gets the body as it was sent.
+func (c *compilation) rawBody(f reflect.StructField, at []int, prefix string) {
 	label := prefix + f.Name
 	if !takesBody(c.method) {
 		c.problem("request field %s takes the body, which %s requests do not have", label, c.method)
 	}
-	if c.plan.raw != nil {
+	if c.binder.raw != nil {
 		c.problem("request field %s: another field takes the body already", label)
 	}
 	if f.Tag.Get("binding") != "" {
@@ -244,7 +251,7 @@ func (c *planner) rawBody(f reflect.StructField, at []int, prefix string) {
 	if hasSourceTag(f) {
 		c.problem(`request field %s takes the whole body; take its tag out`, label)
 	}
-	c.plan.raw = at
+	c.binder.raw = at
 }
 
 // takesBody reports whether requests of the method may have a body.
@@ -257,28 +264,28 @@ func takesBody(method string) bool {
 	}
 }
 
-func (c *planner) addParam(list []param, p param, label string) []param {
+func (c *compilation) addParam(list []param, p param, label string) []param {
 	if slices.ContainsFunc(list, func(o param) bool { return o.name == p.name }) {
 		c.problem("request field %s: another field is already filled from %q", label, p.name)
 	}
 	return append(list, p)
 }
 
-func (c *planner) fileField(f reflect.StructField, at []int, label string, from wire.Source, name string) {
+func (c *compilation) fileField(f reflect.StructField, at []int, label string, from wire.Source, name string) {
 	if from != wire.Form {
 		c.problem("request field %s: a file comes from a form, not from %s", label, from)
 		return
 	}
-	c.plan.files = append(c.plan.files, fileParam{name: name, index: at, slice: f.Type == wire.FilesType})
+	c.binder.files = append(c.binder.files, fileParam{name: name, index: at, slice: f.Type == wire.FilesType})
 }
 
-// addDefault compiles the default tag of f, where it has one.
-func (c *planner) addDefault(f reflect.StructField, at []int, label string) {
+// addDefault compiles the default tag of f, if it has one.
+func (c *compilation) addDefault(f reflect.StructField, at []int, label string) {
 	text, ok := f.Tag.Lookup("default")
 	if !ok {
 		return
 	}
-	d, ok := wire.NewDefault(f, at, text)
+	d, ok := wire.NewDefault(f.Type, text)
 	if !ok {
 		c.problem("request field %s: a %s cannot have a default", label, f.Type)
 		return
@@ -288,11 +295,11 @@ func (c *planner) addDefault(f reflect.StructField, at []int, label string) {
 		c.problem("request field %s: the default %q does not fit: %s", label, text, message)
 		return
 	}
-	c.plan.defaults = append(c.plan.defaults, d)
+	c.binder.defaults = append(c.binder.defaults, defaultParam{at, d})
 }
 
-// checkPath holds the fields filled from the path against the path.
-func (c *planner) checkPath(pathParams []string) {
+// checkPath compares the fields that are filled from the path with the parameters of the path.
+func (c *compilation) checkPath(pathParams []string) {
 	for _, name := range c.uriSeen {
 		if !slices.Contains(pathParams, name) {
 			c.problem(`the request has a field uri:%q, but the path has no ":%s"`, name, name)
@@ -305,14 +312,14 @@ func (c *planner) checkPath(pathParams []string) {
 	}
 }
 
-func (c *planner) checkFiles() {
-	if len(c.plan.files) > 0 && !c.plan.formBody {
+func (c *compilation) checkFiles() {
+	if len(c.binder.files) > 0 && !c.binder.formBody {
 		c.problem("the request takes a file, which needs POST, PUT or PATCH and no JSON fields")
 	}
 }
 
-// forbidden returns why a request type cannot be filled from a request at all, or "". A context or a job in
-// a request would smuggle I/O into a CPU-bound handler, or outlive its request.
+// forbidden returns why a request type cannot be filled from a request at all, or "". With a context or a job in its request a
+// CPU-bound handler could do I/O, and both could outlive the request.
 func forbidden(typ reflect.Type, seen map[reflect.Type]bool) string {
 	if seen[typ] {
 		return ""

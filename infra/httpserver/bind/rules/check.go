@@ -1,8 +1,3 @@
-// Package rules checks requests against the rules in the binding tags of their types.
-//
-// At start a [Compiler] checks the tags of a request type and returns its [Set] of rules. [Set.Apply] checks one request and adds
-// what is wrong to its [Violations], in words for the caller. The rules are those of go-playground/validator. A Set is immutable and
-// safe for concurrent use; Violations belong to one request.
 package rules
 
 import (
@@ -14,35 +9,27 @@ import (
 	"plugboard/infra/httpserver/bind/wire"
 )
 
-// Set are the rules of the fields of one request type.
-type Set struct {
-	typ    reflect.Type
-	judges judges
-	sure   sureRules
+// ioRules are rules of the validator that look at the network or the disk, which validation must not do.
+var ioRules = []string{
+	"file", "filepath", "dir", "dirpath", "image", "uds_exists", "unix_addr",
+	"tcp_addr", "tcp4_addr", "tcp6_addr", "udp_addr", "udp4_addr", "udp6_addr", "ip_addr", "ip4_addr", "ip6_addr",
 }
 
-// Compile returns the rules of typ. It applies every rule to a sample value, so that an unknown rule, a rule that does not
-// fit its field or a bad parameter shows at start and not in the first request.
-func (v *Compiler) Compile(typ reflect.Type) (*Set, []string) {
-	r := &Set{typ: typ, judges: v.next()}
-	c := ruleChecker{judges: r.judges, seen: map[reflect.Type]bool{}}
-	c.register(typ)
-	clear(c.seen)
-	c.structType(typ)
-	r.sure = sureRulesOf(typ)
-	return r, c.problems
-}
+// checker checks the rules of one request type at start.
+type checker struct {
+	validators
 
-type ruleChecker struct {
-	judges
-
-	prefix   string // of the fields of the struct that is being looked at, "" for those of the request
+	prefix   string // of the fields of the struct that is being checked, "" for those of the request
 	seen     map[reflect.Type]bool
 	problems []string
 }
 
-// enter reports whether typ, or what it holds, is a struct with fields to look at that was not looked at before.
-func (c *ruleChecker) enter(typ reflect.Type) (structType reflect.Type, first bool) {
+func (c *checker) problem(format string, args ...any) {
+	c.problems = append(c.problems, fmt.Sprintf(format, args...))
+}
+
+// enter returns the struct that typ is or holds, and reports whether its fields are still to be checked.
+func (c *checker) enter(typ reflect.Type) (structType reflect.Type, first bool) {
 	typ = wire.Element(typ)
 	if typ.Kind() != reflect.Struct || c.seen[typ] || typ == wire.TimeType || typ == wire.FileType.Elem() {
 		return typ, false
@@ -51,15 +38,15 @@ func (c *ruleChecker) enter(typ reflect.Type) (structType reflect.Type, first bo
 	return typ, true
 }
 
-// register tells the validators how to judge typ and all that it holds. They learn a type's rules when they first meet a value
-// of it, which the checks of other types may give them.
-func (c *ruleChecker) register(typ reflect.Type) {
+// register tells the validators the rules of typ and of all that it holds. It comes before the checks: a validator learns the rules
+// of a type when it first meets a value of it, and a check of another type may give it one.
+func (c *checker) register(typ reflect.Type) {
 	typ, first := c.enter(typ)
 	if !first {
 		return
 	}
 	if wire.IsOptional(typ) {
-		c.rules.RegisterCustomTypeFunc(optionalValue, reflect.Zero(typ).Interface())
+		c.all.RegisterCustomTypeFunc(optionalValue, reflect.Zero(typ).Interface())
 		c.given.RegisterCustomTypeFunc(optionalValue, reflect.Zero(typ).Interface())
 	}
 	applied, given := map[string]string{}, map[string]string{}
@@ -80,14 +67,15 @@ func (c *ruleChecker) register(typ reflect.Type) {
 		}
 	}
 	if len(applied) > 0 {
-		c.rules.RegisterStructValidationMapRules(applied, reflect.Zero(typ).Interface())
+		c.all.RegisterStructValidationMapRules(applied, reflect.Zero(typ).Interface())
 	}
 	if len(given) > 0 {
 		c.given.RegisterStructValidationMapRules(given, reflect.Zero(typ).Interface())
 	}
 }
 
-func (c *ruleChecker) structType(typ reflect.Type) {
+// structType checks the rules of the fields of the struct that typ is or holds.
+func (c *checker) structType(typ reflect.Type) {
 	typ, first := c.enter(typ)
 	if !first {
 		return
@@ -108,14 +96,14 @@ func (c *ruleChecker) structType(typ reflect.Type) {
 		c.presence(f)
 	}
 	if len(c.problems) == 0 {
-		if why := c.panics(func() { _ = c.rules.Struct(reflect.Zero(typ).Interface()) }); why != "" {
-			c.problem("the rules of %s do not fit: %s", typ, why)
+		if why := panicOf(func() { _ = c.all.Struct(reflect.Zero(typ).Interface()) }); why != nil {
+			c.problem("the rules of %s do not fit: %v", typ, why)
 		}
 	}
 }
 
-// withoutNil returns rules of f, such that those behind a condition are not applied to a missing value: the validator
-// goes on behind "required_if=…" and its like when the condition does not hold, and panics at the next rule.
+// withoutNil adds to the rules of f that those behind a condition are not applied to a missing value. The validator would go on
+// behind a rule such as "required_if=…" whose condition does not hold, and panic at the next rule.
 func withoutNil(f reflect.StructField, tag string) string {
 	if kind := f.Type.Kind(); kind != reflect.Pointer && kind != reflect.Interface && !wire.IsOptional(f.Type) {
 		return tag
@@ -136,8 +124,8 @@ func withoutNil(f reflect.StructField, tag string) string {
 	return strings.Join(slices.Insert(rules, last+1, "omitnil"), ",")
 }
 
-// elements reports a list or map whose elements have rules that nobody would apply, though the description tells of them.
-func (c *ruleChecker) elements(f reflect.StructField) {
+// elements reports a list or map whose elements have rules that nobody would apply, although the documents show them.
+func (c *checker) elements(f reflect.StructField) {
 	dives := 0
 	for rule := range strings.SplitSeq(f.Tag.Get("binding"), ",") {
 		if rule == "dive" {
@@ -169,8 +157,8 @@ func hasRules(typ reflect.Type, seen map[reflect.Type]bool) bool {
 	return false
 }
 
-// field checks the rules of one field, each by itself.
-func (c *ruleChecker) field(f reflect.StructField, tag string) {
+// field checks the rules of one field one by one.
+func (c *checker) field(f reflect.StructField, tag string) {
 	typ, outer, inside := f.Type, f.Type, false
 	for rule := range strings.SplitSeq(tag, ",") {
 		name, parameter, _ := strings.Cut(rule, "=")
@@ -196,8 +184,8 @@ func (c *ruleChecker) field(f reflect.StructField, tag string) {
 	}
 }
 
-// alternatives checks a rule of several, of which one must hold, as a whole unless one of them needs the other fields.
-func (c *ruleChecker) alternatives(field, rule string, typ reflect.Type) {
+// alternatives checks a rule such as "eq=a|eq=b" as a whole, unless a part of it needs the other fields.
+func (c *checker) alternatives(field, rule string, typ reflect.Type) {
 	for part := range strings.SplitSeq(rule, "|") {
 		name, _, _ := strings.Cut(part, "=")
 		if slices.Contains(ioRules, name) {
@@ -211,8 +199,7 @@ func (c *ruleChecker) alternatives(field, rule string, typ reflect.Type) {
 	c.rule(field, rule, typ)
 }
 
-// isStructural reports whether a rule needs the other fields or only steers validation, so that it cannot be
-// tried by itself.
+// isStructural reports whether a rule cannot be tried by itself, because it needs the other fields or only steers validation.
 func isStructural(name string) bool {
 	switch name {
 	case "omitempty", "omitnil", "omitzero", "structonly", "nostructlevel", "required", "isdefault", "fieldcontains", "fieldexcludes":
@@ -222,15 +209,16 @@ func isStructural(name string) bool {
 		strings.HasPrefix(name, "excluded_") || name == "skip_unless"
 }
 
-func (c *ruleChecker) rule(field, rule string, typ reflect.Type) {
+// rule tries a rule on a sample value of typ.
+func (c *checker) rule(field, rule string, typ reflect.Type) {
 	typ = wire.Ruled(typ)
 	sample := sampleOf(typ)
-	if why := c.panics(func() { _ = c.rules.VarWithKey("value", sample.Interface(), rule) }); why != "" {
+	if panicOf(func() { _ = c.all.VarWithKey("value", sample.Interface(), rule) }) != nil {
 		c.problem("request field %s: the rule %q is unknown or does not fit a %s", field, rule, typ)
 	}
 }
 
-// sampleOf returns a value of typ that is not zero where that is easy, since rules skip zero values.
+// sampleOf returns a value of typ. It is not zero where that is easy, since rules skip zero values.
 func sampleOf(typ reflect.Type) reflect.Value {
 	v := reflect.New(typ).Elem()
 	switch typ.Kind() {
@@ -244,13 +232,9 @@ func sampleOf(typ reflect.Type) reflect.Value {
 	return v
 }
 
-// panics runs fn and returns what it panicked with, or "".
-func (c *ruleChecker) panics(fn func()) (why string) {
-	defer func() {
-		if v := recover(); v != nil {
-			why = fmt.Sprint(v)
-		}
-	}()
+// panicOf runs fn and returns what it panicked with, or nil.
+func panicOf(fn func()) (value any) {
+	defer func() { value = recover() }()
 	fn()
-	return ""
+	return nil
 }

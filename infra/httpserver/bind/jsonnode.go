@@ -1,7 +1,6 @@
 package bind
 
 import (
-	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -17,26 +16,26 @@ import (
 // maxDepth is how deep a JSON body may nest.
 const maxDepth = 100
 
-// jsonPlan is how the JSON body of one endpoint is decoded. See [jsonPlan.decode].
-type jsonPlan struct {
+// jsonBinder fills the JSON fields of one request type. See [jsonBinder.decode].
+type jsonBinder struct {
 	root    *jsonNode
 	shadow  reflect.Type // the request's type with all but the JSON fields hidden
 	options json.Options
 	rules   *rules.Set // nil where no field has a rule
-	asked   int        // how many members there are whose presence is asked for
+	tracked int        // how many tracked members there are
 	patch   bool
 	strict  bool
 	single  bool // some value is a float of 32 bits
 }
 
-// jsonField is a request field that is filled from the body, as the planner found it.
+// jsonField is a request field that is filled from the body.
 type jsonField struct {
-	name    string
-	index   []int
-	typ     reflect.Type
-	label   string
-	options []string
-	asked   *rules.Presence
+	name     string
+	index    []int
+	typ      reflect.Type
+	label    string // names it in start errors
+	options  []string
+	presence *rules.Presence
 }
 
 // nodeKind says how the values of a type are walked.
@@ -44,7 +43,7 @@ type nodeKind uint8
 
 const (
 	nodeLeaf     nodeKind = iota // decoded as a whole
-	nodeOpen                     // decoded as a whole, and anything goes
+	nodeOpen                     // decoded as a whole; any JSON fits
 	nodeObject                   // a struct
 	nodeList                     // a slice
 	nodeMap                      // a map with string keys
@@ -60,35 +59,39 @@ type jsonNode struct {
 	accepts jsontext.Kind // the JSON kind of a leaf; 0 when its type decides
 	elem    *jsonNode
 	members map[string]jsonMember
-	asks    []asked      // the members whose presence is asked for, in order
-	within  []jsonMember // the members within whose values there are such
-	asking  bool         // there are such, here or within
+	tracked []trackedMember // in order
+	nested  []jsonMember    // the members within whose values there are tracked members
+	tracks  bool            // there are tracked members, here or within
 }
 
 // jsonMember is a member of an object.
 type jsonMember struct {
 	index []int
 	node  *jsonNode
-	ask   int // its place among those whose presence is asked for, from 1; 0 for none
+	track int // its place among the tracked members of its object, from 1; 0 when it is not one
 }
 
-// add adds a member. The presence is nil when nobody asks for it.
+// add adds a member; p is nil when no rule asks whether it is given.
 func (n *jsonNode) add(b *nodeBuilder, name string, m jsonMember, p *rules.Presence) {
 	if p != nil {
-		n.asks = append(n.asks, newAsked(p, name, m.index, b.asked))
-		m.ask, n.asking = len(n.asks), true
-		b.asked++
+		n.tracked = append(n.tracked, newTrackedMember(p, name, m.index, b.tracked))
+		m.track = len(n.tracked)
+		b.tracked++
 	}
 	n.members[name] = m
 }
 
-// leadsToAsked reports whether the presence of a member within n is asked for, as far as the nodes below know yet.
-func (n *jsonNode) leadsToAsked() bool {
-	if n.asking || n.elem != nil && n.elem.asking {
+// leadsToTracked reports whether there are tracked members in n or within it. Nodes may form cycles; seen has those visited.
+func (n *jsonNode) leadsToTracked(seen map[*jsonNode]bool) bool {
+	if n == nil || seen[n] {
+		return false
+	}
+	seen[n] = true
+	if len(n.tracked) > 0 || n.elem.leadsToTracked(seen) {
 		return true
 	}
 	for _, m := range n.members {
-		if m.node.asking {
+		if m.node.leadsToTracked(seen) {
 			return true
 		}
 	}
@@ -97,58 +100,53 @@ func (n *jsonNode) leadsToAsked() bool {
 
 var byteType = reflect.TypeFor[byte]()
 
-// compileJSON makes the plan for the body out of the JSON fields found.
-func (c *planner) compileJSON() {
-	b := nodeBuilder{planner: c, known: map[reflect.Type]*jsonNode{}}
-	root := &jsonNode{kind: nodeObject, typ: c.plan.typ, expect: "must be a JSON object", members: map[string]jsonMember{}}
+// compileJSON makes the binder of the body out of the JSON fields found.
+func (c *compilation) compileJSON() {
+	b := nodeBuilder{compilation: c, known: map[reflect.Type]*jsonNode{}}
+	root := &jsonNode{kind: nodeObject, typ: c.binder.typ, expect: "must be a JSON object", members: map[string]jsonMember{}}
 	for _, f := range c.fields {
 		if _, twice := root.members[f.name]; twice {
 			c.problem("request field %s: another field is already filled from %q", f.label, f.name)
 		}
 		b.checkOptions(f.label, f.options)
-		root.add(&b, f.name, jsonMember{index: f.index, node: b.node(f.typ, f.label)}, f.asked)
+		root.add(&b, f.name, jsonMember{index: f.index, node: b.node(f.typ, f.label)}, f.presence)
 	}
 	b.settle(root)
-	options := json.RejectUnknownMembers(c.plan.strict)
+	options := json.RejectUnknownMembers(c.binder.strict)
 	if b.open || b.numbers {
 		options = json.JoinOptions(options, json.WithUnmarshalers(json.JoinUnmarshalers(
 			json.UnmarshalFromFunc(keepNumber), json.UnmarshalFromFunc(readNumber))))
 	}
-	c.plan.json = &jsonPlan{root: root, shadow: c.shadow, options: options, asked: b.asked, patch: c.plan.patch, strict: c.plan.strict, single: b.single}
+	c.binder.json = &jsonBinder{root: root, shadow: c.shadow, options: options, tracked: b.tracked, patch: c.binder.patch, strict: c.binder.strict, single: b.single}
 }
 
 // nodeBuilder turns Go types into nodes, each type once.
 type nodeBuilder struct {
-	planner *planner
-	known   map[reflect.Type]*jsonNode
+	*compilation
+	known map[reflect.Type]*jsonNode
 	// open tells that some value can be any JSON.
 	open bool
 	// numbers tells that some value is a json.Number.
 	numbers bool
 	// single tells that some value is a float of 32 bits.
 	single bool
-	// asked is how many members there are so far whose presence is asked for.
-	asked int
+	// tracked is how many tracked members there are so far.
+	tracked int
 }
 
-// settle finds the nodes within which the presence of members is asked for, root among them. They may form cycles.
+// settle finds the nodes that lead to tracked members, root among them.
 func (b *nodeBuilder) settle(root *jsonNode) {
-	if b.asked == 0 {
+	if b.tracked == 0 {
 		return
 	}
-	nodes := append(slices.Collect(maps.Values(b.known)), root)
-	for changed := true; changed; {
-		changed = false
-		for _, n := range nodes {
-			if !n.asking && n.leadsToAsked() {
-				n.asking, changed = true, true
-			}
-		}
+	b.known[nil] = root
+	for _, n := range b.known {
+		n.tracks = n.leadsToTracked(map[*jsonNode]bool{})
 	}
-	for _, n := range nodes {
+	for _, n := range b.known {
 		for _, m := range n.members {
-			if m.node.asking {
-				n.within = append(n.within, m)
+			if m.node.tracks {
+				n.nested = append(n.nested, m)
 			}
 		}
 	}
@@ -157,11 +155,12 @@ func (b *nodeBuilder) settle(root *jsonNode) {
 func (b *nodeBuilder) checkOptions(label string, options []string) {
 	for _, o := range options {
 		if o != "omitempty" && o != "omitzero" {
-			b.planner.problem("request field %s: the json option %q is not supported in requests", label, o)
+			b.problem("request field %s: the json option %q is not supported in requests", label, o)
 		}
 	}
 }
 
+// node returns the node of typ. Label names the field in start errors.
 func (b *nodeBuilder) node(typ reflect.Type, label string) *jsonNode {
 	if n, ok := b.known[typ]; ok {
 		return n
@@ -181,7 +180,7 @@ func (b *nodeBuilder) fill(n *jsonNode, label string) {
 	case wire.IsOpen(typ):
 		n.kind, b.open = nodeOpen, true
 	case typ == wire.DurationType:
-		b.planner.problem("request field %s: a time.Duration has no JSON form; use a number of seconds or a string", label)
+		b.problem("request field %s: a time.Duration has no JSON form; use a number of seconds or a string", label)
 	case typ == wire.NumberType:
 		n.expect, n.accepts, b.numbers = wire.MessageNumber, '0', true
 	case typ == wire.TimeType:
@@ -209,7 +208,7 @@ func (b *nodeBuilder) fillKind(n *jsonNode, label string) {
 		n.kind, n.expect, n.elem = nodeList, "must be a list", b.node(n.typ.Elem(), label)
 	case reflect.Map:
 		if n.typ.Key().Kind() != reflect.String || wire.HasUnmarshaler(n.typ.Key()) {
-			b.planner.problem("request field %s: the keys of a %s must be plain strings", label, n.typ)
+			b.problem("request field %s: the keys of a %s must be plain strings", label, n.typ)
 		}
 		n.kind, n.expect, n.elem = nodeMap, "must be an object", b.node(n.typ.Elem(), label)
 	case reflect.String:
@@ -222,7 +221,7 @@ func (b *nodeBuilder) fillKind(n *jsonNode, label string) {
 		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		n.expect, n.accepts = wire.IntegerMessage(n.typ), '0'
 	default:
-		b.planner.problem("request field %s: a JSON value cannot be a %s", label, n.typ)
+		b.problem("request field %s: a JSON value cannot be a %s", label, n.typ)
 	}
 }
 
@@ -244,17 +243,17 @@ func (b *nodeBuilder) members(n *jsonNode, typ reflect.Type, index []int, label 
 		case !f.IsExported() || tag == "-":
 			continue
 		case parts[0] == "":
-			b.planner.problem(`request field %s has no source: add json:"…"`, name)
+			b.problem(`request field %s has no source: add json:"…"`, name)
 		default:
 			b.checkOptions(name, parts[1:])
 			if _, twice := n.members[parts[0]]; twice {
-				b.planner.problem("request field %s: another field is already filled from %q", name, parts[0])
+				b.problem("request field %s: another field is already filled from %q", name, parts[0])
 			}
 			if f.Tag.Get("binding") != "" {
-				b.planner.rules = true
+				b.rules = true
 			}
 			if f.Tag.Get("default") != "" {
-				b.planner.problem("request field %s: only the request's own fields can have a default", name)
+				b.problem("request field %s: only the request's own fields can have a default", name)
 			}
 			n.add(b, parts[0], jsonMember{index: at, node: b.node(f.Type, name)}, rules.PresenceOf(f))
 		}
@@ -273,5 +272,5 @@ func (n *jsonNode) mayBeNull(patch bool) bool {
 	}
 }
 
-// The fast path relies on app.Optional decoding itself.
+// A single call of the JSON library decodes app.Optional right because that decodes itself.
 var _ json.UnmarshalerFrom = (*app.Optional[int])(nil)

@@ -20,22 +20,22 @@ import (
 
 // decode fills the JSON fields of request, an addressable struct, from body.
 //
-// There are two ways. The fast one is a single call of the JSON library, which stops at the first problem
-// and knows neither which nulls are welcome nor NUL characters. Where it fails, or where the body could contain what it does not
-// see, the careful one walks the members one by one and reports every problem. Where both succeed they agree. Nor does the fast
-// one know which members were given: where that matters, they are walked once more, without being read.
-func (j *jsonPlan) decode(body []byte, request reflect.Value, bad *rules.Violations) error {
+// There are two ways. The quick one is a single call of the JSON library. It stops at the first problem, and accepts nulls and NUL
+// characters where they are not allowed. Where it fails, or where the body may contain such, the careful way walks the members one
+// by one and reports every problem. Where both succeed they agree. The quick way does not know which members were given; where a
+// rule asks for that, the members are walked once more, without being read.
+func (j *jsonBinder) decode(body []byte, request reflect.Value, found *rules.Violations) error {
 	if !suspicious(body, j.single) {
 		target := reflect.NewAt(j.shadow, request.Addr().UnsafePointer()).Interface()
 		switch {
 		case json.Unmarshal(body, target, j.options) != nil:
-		case j.doubtful(body, request):
-			return j.settlePresence(body, request, bad)
+		case j.needsPresenceWalk(body, request):
+			return j.checkPresence(body, request, found)
 		default:
 			return nil
 		}
 	}
-	return j.decodeCarefully(body, request, bad)
+	return j.decodeCarefully(body, request, found)
 }
 
 // suspicious reports whether body may contain nulls, NUL characters, numbers next to 0 or deep nesting.
@@ -45,18 +45,18 @@ func suspicious(body []byte, single bool) bool {
 		(len(body) > maxDepth && bytes.Count(body, []byte{'{'})+bytes.Count(body, []byte{'['}) > maxDepth)
 }
 
-// zeros are so many as hardly any body has in a row, and a number with its point so far left of its digits that it is next to
-// 0 has: one that is longer than leastTiny, or leastTinySingle for a float of 32 bits.
+// A number without an exponent that is next to 0 is at least this long, and most of it are zeros. Hardly any other body has as many
+// in a row.
 var zeros = bytes.Repeat([]byte{'0'}, 32)
 
 const (
 	leastTiny       = 300
-	leastTinySingle = 40
+	leastTinySingle = 40 // for a float of 32 bits
 )
 
-// mayUnderflow reports whether body may contain a number next to 0: one with an exponent of -100 or less, of -10 or less where
-// single says that there are floats of 32 bits, or with very many zeros. Texts have "e-" too, ids for example, but hardly ever
-// with a whole number behind it that ends as numbers in JSON do.
+// mayUnderflow reports whether body may contain a number that is not 0 and that a float reads as 0. Such a number has an exponent of
+// -100 or less, or of -10 or less where single says that there are floats of 32 bits, or very many zeros. Texts such as ids have "e-"
+// too, but hardly ever with digits behind it that end as numbers in JSON do.
 func mayUnderflow(body []byte, single bool) bool {
 	length, most := leastTiny, 2
 	if single {
@@ -79,13 +79,14 @@ func mayUnderflow(body []byte, single bool) bool {
 	}
 }
 
-func (j *jsonPlan) decodeCarefully(body []byte, request reflect.Value, bad *rules.Violations) error {
+// decodeCarefully fills request member by member and adds all that does not fit to found.
+func (j *jsonBinder) decodeCarefully(body []byte, request reflect.Value, found *rules.Violations) error {
 	if err := checkSyntax(body); err != nil {
 		return err
 	}
-	w := walker{dec: jsontext.NewDecoder(bytes.NewReader(body)), options: j.options, bad: bad, patch: j.patch, strict: j.strict, rules: j.rules}
+	w := walker{dec: jsontext.NewDecoder(bytes.NewReader(body)), options: j.options, found: found, patch: j.patch, strict: j.strict, rules: j.rules}
 	if w.dec.PeekKind() != '{' {
-		bad.Add("body", "type", j.root.expect)
+		found.Add("body", "type", j.root.expect)
 		return nil
 	}
 	if err := w.value(j.root, request); err != nil {
@@ -148,21 +149,21 @@ func fieldPath(p jsontext.Pointer) string {
 	return strings.Join(parts, ".")
 }
 
-// walker fills a request from a body whose syntax is known to be right, and notes all that does not fit.
+// walker fills a request from a body whose syntax is known to be right, and adds all that does not fit to found.
 type walker struct {
 	dec     *jsontext.Decoder
 	options json.Options
-	bad     *rules.Violations
+	found   *rules.Violations
 	path    []string
 	patch   bool
 	strict  bool
 	rules   *rules.Set
-	// filled says that the values are there already and only the presence of members is asked for; nil when they are to be read.
-	filled *doubt
+	// scan is nil when values are to be read. Otherwise they have been read, and only the presence of members is checked.
+	scan *presenceScan
 }
 
 func (w *walker) violate(rule, message string) {
-	w.bad.Add(wire.Clip(strings.Join(w.path, ".")), rule, message)
+	w.found.Add(wire.Clip(strings.Join(w.path, ".")), rule, message)
 }
 
 // within runs fn with name added to the path.
@@ -173,9 +174,9 @@ func (w *walker) within(name string, fn func() error) error {
 	return err
 }
 
-// value reads one value into dst. An error is a fault of ours, not of the caller.
+// value reads one value into dst. Its error is a fault of the service, not of the caller.
 func (w *walker) value(n *jsonNode, dst reflect.Value) error {
-	if w.filled != nil && !w.filled.about(n, dst) {
+	if w.scan != nil && !w.scan.isOpen(n, dst) {
 		return w.dec.SkipValue()
 	}
 	if w.dec.PeekKind() == 'n' && !n.mayBeNull(w.patch) {
@@ -212,25 +213,25 @@ func (w *walker) object(n *jsonNode, dst reflect.Value) error {
 	if ok, err := w.open(n, '{'); !ok || err != nil {
 		return err
 	}
-	seen := make([]memberState, len(n.asks))
+	seen := make([]memberState, len(n.tracked))
 	err := w.eachMember(func(name string) error {
 		m, known := n.members[name]
 		if !known {
 			return w.unknown(name)
 		}
-		wrong := w.bad.Len()
+		wrong := w.found.Len()
 		err := w.value(m.node, dst.FieldByIndex(m.index))
 		switch {
-		case m.ask == 0:
-		case w.bad.Len() > wrong:
-			seen[m.ask-1] = memberWrong
+		case m.track == 0:
+		case w.found.Len() > wrong:
+			seen[m.track-1] = memberWrong
 		default:
-			seen[m.ask-1] = memberGiven
+			seen[m.track-1] = memberGiven
 		}
 		return err
 	})
-	for i := range n.asks {
-		err = errors.Join(err, w.presence(&n.asks[i], dst, seen[i]))
+	for i := range n.tracked {
+		err = errors.Join(err, w.presence(&n.tracked[i], dst, seen[i]))
 	}
 	return err
 }
@@ -255,7 +256,7 @@ func (w *walker) unknown(name string) error {
 	if w.strict {
 		w.violate("unknown", "is not a known field")
 	}
-	if w.filled != nil {
+	if w.scan != nil {
 		return w.dec.SkipValue()
 	}
 	if strings.IndexByte(name, 0) >= 0 {
@@ -272,11 +273,11 @@ func (w *walker) list(n *jsonNode, dst reflect.Value) error {
 	if ok, err := w.open(n, '['); !ok || err != nil {
 		return err
 	}
-	if w.filled == nil {
+	if w.scan == nil {
 		dst.Set(reflect.MakeSlice(n.typ, 0, 0))
 	}
 	for i := 0; w.dec.PeekKind() != ']'; i++ {
-		if w.filled == nil {
+		if w.scan == nil {
 			dst.Set(reflect.Append(dst, reflect.Zero(n.typ.Elem())))
 		}
 		err := w.within(strconv.Itoa(i), func() error { return w.value(n.elem, dst.Index(i)) })
@@ -292,7 +293,7 @@ func (w *walker) mapping(n *jsonNode, dst reflect.Value) error {
 	if ok, err := w.open(n, '{'); !ok || err != nil {
 		return err
 	}
-	if w.filled == nil {
+	if w.scan == nil {
 		dst.Set(reflect.MakeMap(n.typ))
 	}
 	return w.eachMember(func(name string) error {
@@ -300,7 +301,7 @@ func (w *walker) mapping(n *jsonNode, dst reflect.Value) error {
 			w.violate("nul", wire.MessageNUL)
 		}
 		key, item := reflect.ValueOf(name).Convert(n.typ.Key()), reflect.New(n.typ.Elem()).Elem()
-		if w.filled != nil {
+		if w.scan != nil {
 			item.Set(dst.MapIndex(key))
 			return w.value(n.elem, item)
 		}
@@ -315,7 +316,7 @@ func (w *walker) pointer(n *jsonNode, dst reflect.Value) error {
 		dst.SetZero()
 		return w.dec.SkipValue()
 	}
-	if w.filled == nil {
+	if w.scan == nil {
 		dst.Set(reflect.New(n.typ.Elem()))
 	}
 	return w.value(n.elem, dst.Elem())
@@ -348,7 +349,7 @@ func (w *walker) leaf(n *jsonNode, dst reflect.Value) error {
 	return nil
 }
 
-// messageRange words the only way in which a value can fail to be anything at all.
+// messageRange is for a field that takes any JSON: a number is all that can be wrong with it.
 const messageRange = "must not have a number beyond the range of 64-bit floats"
 
 // hasNUL reports whether a string within raw, which is valid JSON, contains a NUL character.
