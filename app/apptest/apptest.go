@@ -15,6 +15,7 @@ import (
 	"plugboard/config"
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus"
+	"plugboard/infra/eventbus/admin"
 	"plugboard/infra/host"
 	"plugboard/infra/httpserver"
 	"plugboard/infra/telemetry"
@@ -113,7 +114,7 @@ func (a *App) Replay(subscription string) int {
 	a.t.Helper()
 	ctx, cancel := context.WithTimeout(a.t.Context(), waitTimeout)
 	defer cancel()
-	n, err := a.host.Bus().Admin("test").Replay(ctx, eventbus.Filter{Subscription: subscription})
+	n, err := a.host.Bus().Admin("test").Replay(ctx, admin.Filter{Subscription: subscription})
 	if err != nil {
 		a.t.Fatalf("replay: %v", err)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"plugboard/app"
-	"plugboard/infra/eventbus"
+	"plugboard/infra/eventbus/admin"
 )
 
 // clinic is a bus with a subscription whose handler refuses what it cannot mend, and one that takes everything.
@@ -44,54 +44,54 @@ func TestDeadDeliveriesAreReplayedAndDiscarded(t *testing.T) {
 			r.publish(Made{ID: id}, app.Header("colour", "red"))
 		}
 		r.idle()
-		admin := r.bus.Admin("ann@desk")
+		ops := r.bus.Admin("ann@desk")
 		ctx := t.Context()
 
-		dead, err := admin.Deliveries(ctx, eventbus.Filter{State: "dead", Limit: 3})
+		dead, err := ops.Deliveries(ctx, admin.Filter{State: "dead", Limit: 3})
 		require.NoError(t, err)
 		require.Len(t, dead, 3)
 		first := dead[0]
 		require.Equal(t, []any{"thing.made", "printer", "dead", 1, "out of paper", "p0", map[string]string{"colour": "red"}},
 			[]any{first.Topic, first.Subscription, first.State, first.Attempts, first.Error, first.Emitter, first.Headers})
 		require.Equal(t, `{"id":0,"name":"","tags":[],"group":""}`, first.Payload)
-		n, err := admin.Count(ctx, eventbus.Filter{State: "dead", Topic: "thing.made", Limit: 1})
+		n, err := ops.Count(ctx, admin.Filter{State: "dead", Topic: "thing.made", Limit: 1})
 		require.NoError(t, err)
 		require.Equal(t, 5, n)
 
 		c.sick.Store(false)
-		n, err = admin.Replay(ctx, eventbus.Filter{EventID: first.EventID, Subscription: "shredder"})
+		n, err = ops.Replay(ctx, admin.Filter{EventID: first.EventID, Subscription: "shredder"})
 		require.NoError(t, err)
 		require.Zero(t, n, "what is not dead")
-		n, err = admin.Replay(ctx, eventbus.Filter{EventID: first.EventID})
+		n, err = ops.Replay(ctx, admin.Filter{EventID: first.EventID})
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
-		n, err = admin.Discard(ctx, eventbus.Filter{EventID: dead[1].EventID})
+		n, err = ops.Discard(ctx, admin.Filter{EventID: dead[1].EventID})
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
 		r.idle()
 		require.Equal(t, []int64{0}, c.got.all())
-		n, err = admin.Replay(ctx, eventbus.Filter{Topic: "thing.made"})
+		n, err = ops.Replay(ctx, admin.Filter{Topic: "thing.made"})
 		require.NoError(t, err)
 		require.Equal(t, 3, n)
 		r.idle()
 		require.ElementsMatch(t, []int64{0, 2, 3, 4}, c.got.all())
 
-		event, err := admin.Event(ctx, first.EventID)
+		event, err := ops.Event(ctx, first.EventID)
 		require.NoError(t, err)
 		require.Empty(t, event.Deliveries)
 		require.Equal(t, first.Payload, event.Payload)
 		require.Len(t, event.Actions, 1)
 		require.Equal(t, []string{"replay", "ann@desk", first.EventID, "printer", "out of paper"}, told(event.Actions[0]))
-		actions, err := admin.Actions(ctx, 4)
+		actions, err := ops.Actions(ctx, 4)
 		require.NoError(t, err)
 		require.Len(t, actions, 4)
 		require.Equal(t, "discard", actions[3].Action)
-		_, err = admin.Event(ctx, "0198c0de-0000-7000-8000-000000000001")
+		_, err = ops.Event(ctx, "0198c0de-0000-7000-8000-000000000001")
 		require.Equal(t, app.NotFound, app.CodeOf(err))
 	})
 }
 
-func told(a eventbus.Action) []string {
+func told(a admin.Action) []string {
 	return []string{a.Action, a.Actor, a.EventID, a.Subscription, a.Detail}
 }
 
@@ -118,17 +118,17 @@ func TestAReplayLeavesAloneWhatDiesAgain(t *testing.T) {
 		r.idle()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		n, err := r.bus.Admin("ann@desk").Replay(ctx, eventbus.Filter{})
+		n, err := r.bus.Admin("ann@desk").Replay(ctx, admin.Filter{})
 		require.NoError(t, err)
 		require.Equal(t, events, n)
 		r.idle()
-		n, err = r.bus.Admin("ann@desk").Count(t.Context(), eventbus.Filter{State: "dead"})
+		n, err = r.bus.Admin("ann@desk").Count(t.Context(), admin.Filter{State: "dead"})
 		require.NoError(t, err)
 		require.Equal(t, events, n)
 
 		_, err = r.db.ExecContext(ctx, "UPDATE bus_deliveries SET failed_at = failed_at + 3600000")
 		require.NoError(t, err)
-		n, err = r.bus.Admin("ann@desk").Replay(ctx, eventbus.Filter{})
+		n, err = r.bus.Admin("ann@desk").Replay(ctx, admin.Filter{})
 		require.NoError(t, err)
 		require.Equal(t, events, n)
 		r.idle()
@@ -153,34 +153,34 @@ func TestOrphansAreRetiredAndAdopted(t *testing.T) {
 		r := start(t, at, settings(), publishes(Made{}, Other{}), takes, other)
 		r.publish(Made{ID: 2})
 		r.idle()
-		admin := r.bus.Admin("ann@desk")
+		ops := r.bus.Admin("ann@desk")
 		ctx := t.Context()
 		require.Equal(t, map[string]string{"printer": "active orphan 1/0/1", "shredder": "active orphan 1/0/0", "plotter": "active 0/0/0", "other": "active 0/0/0"},
-			subscriptions(t, admin))
+			subscriptions(t, ops))
 
-		require.NoError(t, admin.Retire(ctx, "shredder"))
-		require.NoError(t, admin.Adopt(ctx, "printer", "plotter"))
-		_, err := admin.Replay(ctx, eventbus.Filter{Subscription: "plotter"})
+		require.NoError(t, ops.Retire(ctx, "shredder"))
+		require.NoError(t, ops.Adopt(ctx, "printer", "plotter"))
+		_, err := ops.Replay(ctx, admin.Filter{Subscription: "plotter"})
 		require.NoError(t, err)
 		r.idle()
 		require.ElementsMatch(t, []int64{2, 1, 2}, heir.all(), "the second event was for both, and comes again")
-		require.Equal(t, map[string]string{"shredder": "retired 1/0/0", "plotter": "active 0/0/0", "other": "active 0/0/0"}, subscriptions(t, admin))
+		require.Equal(t, map[string]string{"shredder": "retired 1/0/0", "plotter": "active 0/0/0", "other": "active 0/0/0"}, subscriptions(t, ops))
 
 		for _, refused := range []struct {
 			err  error
 			code app.Code
 		}{
-			{admin.Retire(ctx, "plotter"), app.Conflict},
-			{admin.Retire(ctx, "nobody"), app.NotFound},
-			{admin.Adopt(ctx, "plotter", "other"), app.Conflict},
-			{admin.Adopt(ctx, "shredder", "other"), app.Invalid},
-			{admin.Adopt(ctx, "shredder", "shredder"), app.Invalid},
-			{admin.Adopt(ctx, "shredder", "nobody"), app.NotFound},
-			{admin.Adopt(ctx, "nobody", "plotter"), app.NotFound},
+			{ops.Retire(ctx, "plotter"), app.Conflict},
+			{ops.Retire(ctx, "nobody"), app.NotFound},
+			{ops.Adopt(ctx, "plotter", "other"), app.Conflict},
+			{ops.Adopt(ctx, "shredder", "other"), app.Invalid},
+			{ops.Adopt(ctx, "shredder", "shredder"), app.Invalid},
+			{ops.Adopt(ctx, "shredder", "nobody"), app.NotFound},
+			{ops.Adopt(ctx, "nobody", "plotter"), app.NotFound},
 		} {
 			require.Equal(t, refused.code, app.CodeOf(refused.err), "%v", refused.err)
 		}
-		actions, err := admin.Actions(ctx, 10)
+		actions, err := ops.Actions(ctx, 10)
 		require.NoError(t, err)
 		require.Len(t, actions, 3)
 		require.Equal(t, []string{"adopt", "ann@desk", "", "plotter", "from printer"}, told(actions[1]))
@@ -202,9 +202,9 @@ type OtherRead struct {
 func (OtherRead) Topic() string { return "other.made" }
 
 // subscriptions describes each subscription: its state, and its pending, running and dead deliveries.
-func subscriptions(t *testing.T, admin *eventbus.Admin) map[string]string {
+func subscriptions(t *testing.T, ops *admin.Admin) map[string]string {
 	t.Helper()
-	all, err := admin.Subscriptions(t.Context())
+	all, err := ops.Subscriptions(t.Context())
 	require.NoError(t, err)
 	out := map[string]string{}
 	for _, s := range all {

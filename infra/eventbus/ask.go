@@ -10,6 +10,7 @@ import (
 	"plugboard/app"
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus/internal/codec"
+	"plugboard/infra/eventbus/internal/message"
 )
 
 // responder answers the queries of one topic.
@@ -92,7 +93,7 @@ func (r *responder) call(ctx context.Context, query any) (answer any, err error)
 	}
 	defer call.End()
 	answer, err = r.Responder.Call(app.WithCall(database.WithoutTx(ctx), call), query)
-	return answer, SafeError(err)
+	return answer, message.SafeError(err)
 }
 
 func (r *responder) codecsFor(query, answer reflect.Type) *queryCodecs {

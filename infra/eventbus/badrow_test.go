@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"plugboard/app"
-	"plugboard/infra/eventbus"
+	"plugboard/infra/eventbus/admin"
 )
 
 // storedDelivery is a row of bus_deliveries with its event.
@@ -80,7 +80,7 @@ func TestABadRowDiesAloneAndItsSubscriptionGoesOn(t *testing.T) {
 					r.idle()
 					require.ElementsMatch(t, want, on.all())
 					require.ElementsMatch(t, want, tx.all())
-					dead, err := r.bus.Admin("x").Deliveries(t.Context(), eventbus.Filter{State: "dead"})
+					dead, err := r.bus.Admin("x").Deliveries(t.Context(), admin.Filter{State: "dead"})
 					require.NoError(t, err)
 					if c.says == "" {
 						require.Empty(t, dead)
@@ -90,11 +90,11 @@ func TestABadRowDiesAloneAndItsSubscriptionGoesOn(t *testing.T) {
 					for _, d := range dead {
 						require.Contains(t, d.Error, c.says)
 					}
-					n, err := r.bus.Admin("x").Replay(t.Context(), eventbus.Filter{})
+					n, err := r.bus.Admin("x").Replay(t.Context(), admin.Filter{})
 					require.NoError(t, err)
 					require.Equal(t, 2, n)
 					r.idle()
-					n, err = r.bus.Admin("x").Discard(t.Context(), eventbus.Filter{})
+					n, err = r.bus.Admin("x").Discard(t.Context(), admin.Filter{})
 					require.NoError(t, err)
 					require.Equal(t, map[bool]int{true: 0, false: 2}[c.replayed], n)
 					require.NoError(t, r.bus.Claiming())

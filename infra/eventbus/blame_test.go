@@ -11,7 +11,7 @@ import (
 
 	"plugboard/app"
 	"plugboard/infra/database"
-	"plugboard/infra/eventbus"
+	"plugboard/infra/eventbus/admin"
 )
 
 // A handler that returns nil may have spoilt its transaction all the same. It must not run for ever, nor others pay for it.
@@ -58,7 +58,7 @@ func TestATransactionThatItsHandlerSpoiltIsAFailedAttempt(t *testing.T) {
 				r.idle()
 				require.ElementsMatch(t, []int64{1, 3}, left.all("p1/note.taken", ""))
 				require.Zero(t, later.Load(), "others have used up no attempt")
-				dead, err := r.bus.Admin("x").Deliveries(t.Context(), eventbus.Filter{State: "dead"})
+				dead, err := r.bus.Admin("x").Deliveries(t.Context(), admin.Filter{State: "dead"})
 				require.NoError(t, err)
 				require.Len(t, dead, 1)
 				require.Equal(t, 2, dead[0].Attempts)
@@ -119,7 +119,7 @@ func TestAHandlerThatOutlivesItsSessionIsAFailedAttempt(t *testing.T) {
 	r.publish(Note{1})
 	r.idle()
 	require.Equal(t, []int{1, 2, 3}, runs.all())
-	dead, err := r.bus.Admin("x").Deliveries(t.Context(), eventbus.Filter{State: "dead"})
+	dead, err := r.bus.Admin("x").Deliveries(t.Context(), admin.Filter{State: "dead"})
 	require.NoError(t, err)
 	require.Len(t, dead, 1)
 	require.Equal(t, 3, dead[0].Attempts)

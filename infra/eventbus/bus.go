@@ -17,6 +17,11 @@ import (
 	"plugboard/config"
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus/internal/codec"
+	"plugboard/infra/eventbus/internal/message"
+	"plugboard/infra/eventbus/internal/outbox"
+	"plugboard/infra/eventbus/internal/outbox/store"
+	"plugboard/infra/eventbus/internal/schedule"
+	"plugboard/infra/eventbus/internal/volatile"
 )
 
 // Bus is the event bus. Make it with [New], give it the plugins with [Bus.Check], then start it. Its methods
@@ -26,11 +31,11 @@ type Bus struct {
 	db       *database.DB
 	log      *zap.Logger
 	meters   *meters
-	volatile *Volatile
-	outbox   *Outbox
+	volatile *volatile.Volatile
+	outbox   *outbox.Outbox
 	wiring   wiring
 	// scheduler publishes the times of schedules.
-	scheduler *Scheduler
+	scheduler *schedule.Scheduler
 	tracer    trace.Tracer // nil: no spans
 	// reserves is what handlers reserve memory from; nil is without bounds.
 	reserves app.Memory
@@ -39,8 +44,8 @@ type Bus struct {
 // New returns a bus that delivers by way of db. It opens and starts nothing.
 func New(cfg config.Events, db *database.DB, log *zap.Logger, registry prometheus.Registerer) (*Bus, error) {
 	b := &Bus{cfg: cfg, db: db, log: log.With(zap.String("component", "eventbus"))}
-	b.volatile = NewVolatile(cfg.Buffer, Hooks{Failed: b.failed, Dead: b.deadVolatile, Overdue: b.overdue, Dropped: b.dropped})
-	b.outbox = NewOutbox(cfg, db, b.log, Hooks{Failed: b.failed, Dead: b.dead, Overdue: b.overdue})
+	b.volatile = volatile.New(cfg.Buffer, message.Hooks{Failed: b.failed, Dead: b.deadVolatile, Overdue: b.overdue, Dropped: b.dropped})
+	b.outbox = outbox.New(cfg, db, b.log, message.Hooks{Failed: b.failed, Dead: b.dead, Overdue: b.overdue})
 	var err error
 	if b.meters, err = newMeters(registry, newGauges(b)); err != nil {
 		return nil, fmt.Errorf("register event metrics: %w", err)
@@ -49,7 +54,7 @@ func New(cfg config.Events, db *database.DB, log *zap.Logger, registry prometheu
 }
 
 // Migrations returns the tables of the event bus, in the form in which domains give theirs.
-func (*Bus) Migrations() database.MigrationSet { return Migrations() }
+func (*Bus) Migrations() database.MigrationSet { return store.Migrations() }
 
 // For returns the bus as plugin sees it.
 func (b *Bus) For(plugin string) app.Bus { return &pluginBus{bus: b, plugin: plugin} }
@@ -106,22 +111,22 @@ func (b *Bus) Idle(ctx context.Context) error {
 	}
 }
 
-func (b *Bus) newScheduler() *Scheduler {
-	all := make([]*Schedule, len(b.wiring.schedules))
+func (b *Bus) newScheduler() *schedule.Scheduler {
+	all := make([]*schedule.Schedule, len(b.wiring.schedules))
 	for i, sc := range b.wiring.schedules {
 		all[i] = b.scheduleOf(sc)
 	}
-	return NewScheduler(all, b.cfg.Poll, Schedules{b.outbox.Store()}, b.outbox.StoredAs, b.log)
+	return schedule.New(all, b.cfg.Poll, b.outbox.Store().Schedules(), b.outbox.StoredAs, b.log)
 }
 
-func (b *Bus) scheduleOf(sc *schedule) *Schedule {
-	s := &Schedule{
+func (b *Bus) scheduleOf(sc *scheduled) *schedule.Schedule {
+	s := &schedule.Schedule{
 		Name: sc.name, Spec: sc.spec, Times: sc.times, Published: sc.published, Skipped: sc.skipped,
-		Message: func(ctx context.Context, at time.Time) (*Message, error) {
-			m := &Message{}
+		Message: func(ctx context.Context, at time.Time) (*message.Message, error) {
+			m := &message.Message{}
 			return m, sc.publication.fill(ctx, m, app.Due{At: at}, nil)
 		},
-		Publish: func(ctx context.Context, m *Message) error { return b.publish(ctx, sc.publication, m) },
+		Publish: func(ctx context.Context, m *message.Message) error { return b.publish(ctx, sc.publication, m) },
 	}
 	if sc.options.Volatile {
 		s.Quiet = func() bool { return b.volatile.Quiet(sc.topic) }
@@ -155,16 +160,16 @@ func (p *pluginBus) Publish(ctx context.Context, event app.Event, opts ...app.Pu
 	if err != nil {
 		return err
 	}
-	m := &Message{}
+	m := &message.Message{}
 	if err := pub.fill(ctx, m, event, opts); err != nil {
 		return fmt.Errorf("publish %s: %w", pub.topic, err)
 	}
 	return p.bus.publish(ctx, pub, m)
 }
 
-func (b *Bus) publish(ctx context.Context, pub *publication, m *Message) error {
+func (b *Bus) publish(ctx context.Context, pub *publication, m *message.Message) error {
 	if pub.durable || b.outbox.OthersWant(m.Topic) {
-		payload, err := codec.Encode(m.local)
+		payload, err := codec.Encode(m.Local)
 		if err != nil {
 			return fmt.Errorf("publish %s: %w", m.Topic, err)
 		}
@@ -231,8 +236,8 @@ const (
 )
 
 // fill makes m the message of event.
-func (p *publication) fill(ctx context.Context, m *Message, event app.Event, opts []app.PublishOption) error {
-	m.Envelope, m.Time, m.local = &p.envelope, Now(), p.self.Snapshot(event)
+func (p *publication) fill(ctx context.Context, m *message.Message, event app.Event, opts []app.PublishOption) error {
+	m.Envelope, m.Time, m.Local = &p.envelope, message.Now(), p.self.Snapshot(event)
 	if p.keyed {
 		m.Key = event.(app.Keyed).Key()
 		if len(m.Key) > maxKey {
@@ -249,7 +254,7 @@ func (p *publication) fill(ctx context.Context, m *Message, event app.Event, opt
 }
 
 // envelopeIn returns the envelope of a message published in call, which may be nil.
-func (p *publication) envelopeIn(ctx context.Context, call *app.Call, o app.PublishOptions) *Envelope {
+func (p *publication) envelopeIn(ctx context.Context, call *app.Call, o app.PublishOptions) *message.Envelope {
 	e := p.envelope
 	e.Headers, e.Delay = o.Headers, o.Delay
 	if call != nil {

@@ -14,7 +14,8 @@ import (
 	"plugboard/app"
 	"plugboard/config"
 	"plugboard/infra/eventbus/internal/codec"
-	cron "plugboard/infra/eventbus/internal/schedule"
+	"plugboard/infra/eventbus/internal/message"
+	"plugboard/infra/eventbus/internal/schedule"
 )
 
 // wiring is what the plugins registered, checked and compiled.
@@ -22,7 +23,7 @@ type wiring struct {
 	publications  map[publicationKey]*publication
 	byTopic       map[string][]*publication
 	subscriptions []*subscription
-	schedules     []*schedule
+	schedules     []*scheduled
 	responders    map[string]*responder
 }
 
@@ -37,12 +38,12 @@ func (w *wiring) handlers() []*subscription {
 
 var dueType = reflect.TypeFor[app.Due]()
 
-// schedule is a registered schedule: a subscription, and what publishes for it.
-type schedule struct {
+// scheduled is a registered schedule: a subscription, and what publishes for it.
+type scheduled struct {
 	*subscription
 
 	spec        string
-	times       cron.Timetable
+	times       schedule.Timetable
 	publication *publication
 	// published and skipped count the times that came.
 	published, skipped prometheus.Counter
@@ -61,7 +62,7 @@ type publication struct {
 	keyed bool
 	self  codec.Codec
 	// envelope is that of volatile messages published outside a call, without options.
-	envelope          Envelope
+	envelope          message.Envelope
 	volatile, durable bool
 	published         prometheus.Counter
 }
@@ -146,7 +147,7 @@ func (c *checker) publication(p app.Publication) {
 		c.fail(p.Plugin, p.Source, "event %s: Key has a pointer receiver (*%s), so that events have no key; declare it on %s", topic, t.Name(), t.Name())
 	}
 	pub := &publication{Publication: p, topic: topic, event: t, keyed: keyed, self: self,
-		envelope: Envelope{Topic: topic, Emitter: p.Plugin.Name}, published: c.meters.published.WithLabelValues(topic)}
+		envelope: message.Envelope{Topic: topic, Emitter: p.Plugin.Name}, published: c.meters.published.WithLabelValues(topic)}
 	c.publications[key] = pub
 	c.byTopic[topic] = append(c.byTopic[topic], pub)
 }
@@ -194,7 +195,7 @@ func (c *checker) subscription(s app.Subscription) {
 		c.fail(s.Plugin, s.Source, "a subscriber takes an event struct, not %s", t)
 		return
 	}
-	if msg := topicProblem(t, strings.TrimPrefix(topic, DeadLetterPrefix)); msg != "" && !strings.HasPrefix(topic, DeadLetterPrefix) {
+	if msg := topicProblem(t, strings.TrimPrefix(topic, message.DeadLetterPrefix)); msg != "" && !strings.HasPrefix(topic, message.DeadLetterPrefix) {
 		c.fail(s.Plugin, s.Source, "event %s: %s", t.Name(), msg)
 		return
 	}
@@ -221,7 +222,7 @@ func (c *checker) schedule(s app.Schedule) {
 		c.fail(s.Plugin, s.Source, "the handler of a schedule takes an app.Due, not %s", t.Name())
 		return
 	}
-	times, err := cron.Parse(s.Spec)
+	times, err := schedule.Parse(s.Spec)
 	if err != nil {
 		c.fail(s.Plugin, s.Source, "schedule %q: %s", s.Spec, err)
 		return
@@ -235,13 +236,13 @@ func (c *checker) schedule(s app.Schedule) {
 		name:         cmp.Or(s.Options.Name, s.Plugin.Name+"/schedule"), options: s.Options,
 		self: self, codecs: []codec.Codec{self},
 	}
-	sub.topic = SchedulePrefix + sub.name
+	sub.topic = message.SchedulePrefix + sub.name
 	c.options(sub)
-	c.schedules = append(c.schedules, &schedule{
+	c.schedules = append(c.schedules, &scheduled{
 		subscription: sub, spec: s.Spec, times: times,
 		publication: &publication{
 			topic: sub.topic, event: dueType, self: self, volatile: s.Options.Volatile, durable: !s.Options.Volatile,
-			envelope:  Envelope{Topic: sub.topic, Emitter: s.Plugin.Name},
+			envelope:  message.Envelope{Topic: sub.topic, Emitter: s.Plugin.Name},
 			published: c.meters.published.WithLabelValues(sub.topic),
 		},
 		published: c.meters.scheduled.WithLabelValues(sub.name, "published"),
@@ -281,7 +282,7 @@ func (c *checker) match(s *subscription) {
 	for _, p := range c.byTopic[s.topic] {
 		sources = append(sources, source{p.event, p.Plugin, p.Source})
 	}
-	if failed, ok := strings.CutPrefix(s.topic, DeadLetterPrefix); ok {
+	if failed, ok := strings.CutPrefix(s.topic, message.DeadLetterPrefix); ok {
 		if len(c.byTopic[failed]) == 0 {
 			c.fail(s.Plugin, s.Source, "subscribes to %s, but nobody publishes %s%s", s.topic, failed, c.nearest(failed))
 			return

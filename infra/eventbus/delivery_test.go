@@ -13,7 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"plugboard/app"
-	"plugboard/infra/eventbus"
+	"plugboard/infra/eventbus/admin"
+	"plugboard/infra/eventbus/internal/message"
 )
 
 // Note is an event without order.
@@ -49,8 +50,8 @@ func TestAFailedHandlerIsTriedAgainUntilItIsDead(t *testing.T) {
 		require.Equal(t, []string{"1", "2", "3"}, flaky.all())
 		require.Equal(t, []string{"never"}, letters.all())
 
-		admin := r.bus.Admin("somebody")
-		dead, err := admin.Deliveries(t.Context(), eventbus.Filter{State: "dead"})
+		ops := r.bus.Admin("somebody")
+		dead, err := ops.Deliveries(t.Context(), admin.Filter{State: "dead"})
 		require.NoError(t, err)
 		require.Len(t, dead, 1)
 		require.Equal(t, "never", dead[0].Error)
@@ -87,17 +88,17 @@ func TestAPermanentErrorIsDeadAtOnceAndReplayedWithItsID(t *testing.T) {
 		require.Len(t, ids.all(), 2)
 
 		mended.Store(true)
-		admin := r.bus.Admin("somebody")
-		n, err := admin.Replay(t.Context(), eventbus.Filter{EventID: ids.all()[1]})
+		ops := r.bus.Admin("somebody")
+		n, err := ops.Replay(t.Context(), admin.Filter{EventID: ids.all()[1]})
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
 		r.idle()
 		require.Equal(t, ids.all()[1], ids.all()[2])
 
-		n, err = admin.Discard(t.Context(), eventbus.Filter{Topic: "note.taken"})
+		n, err = ops.Discard(t.Context(), admin.Filter{Topic: "note.taken"})
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
-		actions, err := admin.Actions(t.Context(), 10)
+		actions, err := ops.Actions(t.Context(), 10)
 		require.NoError(t, err)
 		require.Equal(t, []string{"discard", "replay"}, []string{actions[0].Action, actions[1].Action})
 		require.Equal(t, "somebody", actions[0].Actor)
@@ -197,7 +198,7 @@ func TestADeadDeliveryBlocksItsKeyWhenAskedTo(t *testing.T) {
 		require.ElementsMatch(t, []string{"a0", "b0", "b1", "b2"}, blocked.all())
 		mended.Store(true)
 		require.Eventually(t, func() bool { // the death is written some time after the handler has failed
-			n, err := r.bus.Admin("somebody").Replay(t.Context(), eventbus.Filter{Subscription: "p2/thing.made"})
+			n, err := r.bus.Admin("somebody").Replay(t.Context(), admin.Filter{Subscription: "p2/thing.made"})
 			return err == nil && n == 1
 		}, 20*time.Second, time.Millisecond)
 		require.Eventually(t, func() bool { return len(blocked.all()) == 6 }, 20*time.Second, time.Millisecond)
@@ -259,7 +260,7 @@ func TestAnUnreadablePayloadIsParkedThenDead(t *testing.T) {
 		insert(t, r, "note.taken", "p1/note.taken", `{"id":"not a number"}`)
 		require.NoError(t, r.bus.Start(t.Context()))
 		require.Eventually(t, func() bool {
-			dead, err := r.bus.Admin("x").Deliveries(t.Context(), eventbus.Filter{State: "dead"})
+			dead, err := r.bus.Admin("x").Deliveries(t.Context(), admin.Filter{State: "dead"})
 			return err == nil && len(dead) == 1
 		}, 20*time.Second, 5*time.Millisecond)
 		require.Zero(t, runs)
@@ -280,7 +281,7 @@ func TestParkingBeginsAnewAfterAnAttempt(t *testing.T) {
 			attempts <- d.Attempt
 			switch runs++; runs {
 			case 1, 3: // in an old version
-				return fmt.Errorf("v1: %w", eventbus.ErrUnreadable)
+				return fmt.Errorf("v1: %w", message.ErrUnreadable)
 			case 2:
 				return errors.New("v2 has read it and failed")
 			}
@@ -291,7 +292,7 @@ func TestParkingBeginsAnewAfterAnAttempt(t *testing.T) {
 			require.Equal(t, want, receive(t, attempts))
 		}
 		r.idle()
-		dead, err := r.bus.Admin("x").Deliveries(t.Context(), eventbus.Filter{})
+		dead, err := r.bus.Admin("x").Deliveries(t.Context(), admin.Filter{})
 		require.NoError(t, err)
 		require.Empty(t, dead)
 	})
@@ -424,7 +425,7 @@ func TestEventsGoToTheSubscriptionsOfOtherVersionsToo(t *testing.T) {
 		require.NoError(t, old.db.Close(t.Context()))
 		r := start(t, at, settings(), publishes(Note{}))
 		r.publish(Note{ID: 1})
-		waiting, err := r.bus.Admin("x").Deliveries(t.Context(), eventbus.Filter{})
+		waiting, err := r.bus.Admin("x").Deliveries(t.Context(), admin.Filter{})
 		require.NoError(t, err)
 		require.Len(t, waiting, 1)
 		require.Equal(t, "old", waiting[0].Subscription)
@@ -504,7 +505,7 @@ func TestAFailingTransactionalHandlerDoesNotSpoilItForOthers(t *testing.T) {
 		require.NoError(t, rows.Err())
 		require.GreaterOrEqual(t, len(stored), 36) // a primary key sees to it that each is there once
 		require.GreaterOrEqual(t, len(tries.all()), 8)
-		dead, err := r.bus.Admin("x").Deliveries(t.Context(), eventbus.Filter{State: "dead"})
+		dead, err := r.bus.Admin("x").Deliveries(t.Context(), admin.Filter{State: "dead"})
 		require.NoError(t, err)
 		require.Len(t, dead, 4)
 	})

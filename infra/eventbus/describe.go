@@ -1,6 +1,10 @@
 package eventbus
 
-import "plugboard/app"
+import (
+	"plugboard/app"
+	"plugboard/infra/eventbus/admin"
+	"plugboard/infra/eventbus/internal/message"
+)
 
 // Subscribed is a subscription as it takes effect.
 type Subscribed struct {
@@ -8,7 +12,7 @@ type Subscribed struct {
 
 	// Effective has the subscription's options, and the settings where the plugin gave none. Its timeout is that of the configured
 	// database.
-	Effective Subscription
+	Effective message.Subscription
 }
 
 // Subscriptions returns what the plugins subscribed to, in their order. It is for use after [Bus.Check].
@@ -25,22 +29,22 @@ type Scheduled struct {
 	app.Schedule
 
 	// Effective is the subscription that handles the times: its name is that of the schedule.
-	Effective Subscription
+	Effective message.Subscription
 }
 
 // Admin returns the operators' side, acting as actor. It is for use after [Bus.Check].
-func (b *Bus) Admin(actor string) *Admin {
+func (b *Bus) Admin(actor string) *admin.Admin {
 	known := make(map[string]bool)
 	for _, s := range b.wiring.handlers() {
 		known[s.name] = !s.options.Volatile
 	}
-	var schedules []KnownSchedule
+	var schedules []admin.KnownSchedule
 	for _, sc := range b.wiring.schedules {
 		if !sc.options.Volatile {
-			schedules = append(schedules, KnownSchedule{Name: sc.name, Spec: sc.spec, Plugin: sc.Plugin.Name, Times: sc.times})
+			schedules = append(schedules, admin.KnownSchedule{Name: sc.name, Spec: sc.spec, Plugin: sc.Plugin.Name, Times: sc.times})
 		}
 	}
-	return NewAdmin(b.outbox.Store(), actor, known, schedules, b.cfg.Lease, b.cfg.Park)
+	return admin.New(b.outbox.Store(), actor, known, schedules, b.cfg.Lease, b.cfg.Park)
 }
 
 // Schedules returns the plugins' schedules, in their order. It is for use after [Bus.Check].

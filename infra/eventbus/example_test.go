@@ -15,6 +15,7 @@ import (
 	"plugboard/config"
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus"
+	"plugboard/infra/eventbus/admin"
 )
 
 // OrderPlaced is what the shop announces.
@@ -242,7 +243,7 @@ func Example_replay() {
 	must(s.bus.Publish(ctx, OrderPlaced{ID: 1}))
 	s.settle(ctx)
 	mended = true
-	n, err := s.events.Admin("ann@desk").Replay(ctx, eventbus.Filter{Subscription: "mail"})
+	n, err := s.events.Admin("ann@desk").Replay(ctx, admin.Filter{Subscription: "mail"})
 	s.settle(ctx)
 	fmt.Println("replayed", n, err)
 	// Output:

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"plugboard/app"
-	"plugboard/infra/eventbus"
+	"plugboard/infra/eventbus/admin"
 )
 
 // nilError is an error that cannot be asked anything when it is a nil pointer.
@@ -66,7 +66,7 @@ func TestAnErrorWhoseMethodsPanicIsAFailedAttempt(t *testing.T) {
 				r.publishAll(Note{1}, Note{2}, Note{3})
 				r.idle()
 				require.Equal(t, []int{1, 2}, slices.Compact(volatile.all()), "a transaction may be tried again")
-				dead, err := r.bus.Admin("x").Deliveries(t.Context(), eventbus.Filter{State: "dead"})
+				dead, err := r.bus.Admin("x").Deliveries(t.Context(), admin.Filter{State: "dead"})
 				require.NoError(t, err)
 				require.Len(t, dead, 2)
 				for _, d := range dead {

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"plugboard/infra/eventbus/admin"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 )
@@ -20,7 +22,7 @@ type gauges struct {
 	mu sync.Mutex
 	// next is when to count again. last is what was counted.
 	next time.Time
-	last []SubscriptionInfo
+	last []admin.Subscription
 }
 
 const (
@@ -109,7 +111,7 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-func (g *gauges) subscriptions(now time.Time) []SubscriptionInfo {
+func (g *gauges) subscriptions(now time.Time) []admin.Subscription {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if now.Before(g.next) || !g.bus.outbox.Running() {

@@ -13,7 +13,8 @@ import (
 	"plugboard/app"
 	"plugboard/app/apptest/pgrelay"
 	"plugboard/infra/database"
-	"plugboard/infra/eventbus"
+	"plugboard/infra/eventbus/admin"
+	"plugboard/infra/eventbus/internal/message"
 )
 
 // Each poll asked twice for each subscription, and each replica tried the lock of each other: statements of an idle service
@@ -71,13 +72,13 @@ func TestWhatIsBehindAnotherIsFoundWhenThatHasEnded(t *testing.T) {
 	const waiting = 40
 	for name, end := range map[string]func(t *testing.T, r *rig, repair func()){
 		"discarded": func(t *testing.T, r *rig, _ func()) {
-			n, err := r.bus.Admin("x").Discard(t.Context(), eventbus.Filter{})
+			n, err := r.bus.Admin("x").Discard(t.Context(), admin.Filter{})
 			require.NoError(t, err)
 			require.Equal(t, 1, n)
 		},
 		"replayed": func(t *testing.T, r *rig, repair func()) {
 			repair()
-			n, err := r.bus.Admin("x").Replay(t.Context(), eventbus.Filter{})
+			n, err := r.bus.Admin("x").Replay(t.Context(), admin.Filter{})
 			require.NoError(t, err)
 			require.Equal(t, 1, n)
 		},
@@ -331,7 +332,7 @@ func TestUnreadableEventsOfAKeyAreParkedTogether(t *testing.T) {
 		handled := make(chan struct{})
 		r := start(t, at, cfg, publishes(Made{}), subscribes(app.On(func(_ context.Context, e Made) error {
 			if e.ID < unreadable {
-				return fmt.Errorf("v1: %w", eventbus.ErrUnreadable)
+				return fmt.Errorf("v1: %w", message.ErrUnreadable)
 			}
 			close(handled)
 			return nil
@@ -340,16 +341,16 @@ func TestUnreadableEventsOfAKeyAreParkedTogether(t *testing.T) {
 		for i := range int64(unreadable + 1) {
 			r.publish(Made{ID: i, Group: "k"})
 		}
-		admin := r.bus.Admin("x")
-		var parked []eventbus.DeliveryInfo
+		ops := r.bus.Admin("x")
+		var parked []admin.Delivery
 		require.Eventually(t, func() bool {
-			all, err := admin.Deliveries(t.Context(), eventbus.Filter{State: "pending"})
+			all, err := ops.Deliveries(t.Context(), admin.Filter{State: "pending"})
 			require.NoError(t, err)
-			parked = slices.DeleteFunc(all, func(d eventbus.DeliveryInfo) bool { return d.ParkedUntil.IsZero() })
+			parked = slices.DeleteFunc(all, func(d admin.Delivery) bool { return d.ParkedUntil.IsZero() })
 			return len(parked) == 1
 		}, 4*time.Second, time.Millisecond)
 		require.WithinDuration(t, begin.Add(cfg.Park), parked[0].ParkedUntil, 3*time.Second)
-		all, err := admin.Subscriptions(t.Context())
+		all, err := ops.Subscriptions(t.Context())
 		require.NoError(t, err)
 		require.EqualValues(t, 1, all[0].Parked)
 		require.Equal(t, parked[0].ParkedUntil, all[0].ParkedUntil)

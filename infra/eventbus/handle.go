@@ -12,17 +12,18 @@ import (
 
 	"plugboard/app"
 	"plugboard/infra/database"
+	"plugboard/infra/eventbus/internal/message"
 )
 
 var deadLetterType = reflect.TypeFor[app.DeadLetter]()
 
 // effective returns what takes effect of a subscription: its options, and the settings where the plugin gave none.
-func (b *Bus) effective(s *subscription) Subscription {
+func (b *Bus) effective(s *subscription) message.Subscription {
 	timeout := b.cfg.Timeout
 	if s.Subscriber.Tx() && b.db.Dialect() == database.SQLite {
 		timeout = b.cfg.TxTimeout
 	}
-	return Subscription{
+	return message.Subscription{
 		Name: s.name, Formerly: s.options.Formerly, Topic: s.topic, Plugin: s.Plugin.Name, Source: s.Source,
 		Concurrency: cmp.Or(s.options.Concurrency, b.cfg.Concurrency),
 		Attempts:    cmp.Or(s.options.Attempts, b.cfg.Attempts),
@@ -33,19 +34,19 @@ func (b *Bus) effective(s *subscription) Subscription {
 		Tx:          s.Subscriber.Tx(),
 		Memory:      b.reserves,
 		Observe:     b.meters.observer(s.name),
-		Handle:      func(ctx context.Context, d *Delivery) error { return b.handle(ctx, s, d) },
+		Handle:      func(ctx context.Context, d *message.Delivery) error { return b.handle(ctx, s, d) },
 	}
 }
 
 // handle gives the subscriber its event.
-func (b *Bus) handle(ctx context.Context, s *subscription, d *Delivery) error {
+func (b *Bus) handle(ctx context.Context, s *subscription, d *message.Delivery) error {
 	if b.tracer == nil {
 		return b.deliver(ctx, s, d, d)
 	}
 	return b.traced(ctx, d, func(ctx context.Context, source app.DeliverySource) error { return b.deliver(ctx, s, d, source) })
 }
 
-func (b *Bus) deliver(ctx context.Context, s *subscription, d *Delivery, source app.DeliverySource) error {
+func (b *Bus) deliver(ctx context.Context, s *subscription, d *message.Delivery, source app.DeliverySource) error {
 	run := d.Context(ctx, source)
 	defer run.End()
 	if s.options.Volatile && s.Subscriber.Tx() {
@@ -55,7 +56,7 @@ func (b *Bus) deliver(ctx context.Context, s *subscription, d *Delivery, source 
 }
 
 // call runs the subscriber with a struct of its own.
-func (s *subscription) call(ctx context.Context, m *Message) error {
+func (s *subscription) call(ctx context.Context, m *message.Message) error {
 	event, err := s.event(m)
 	if err != nil {
 		return err
@@ -64,19 +65,19 @@ func (s *subscription) call(ctx context.Context, m *Message) error {
 }
 
 // event makes the subscriber's struct from the published one, or from the stored JSON.
-func (s *subscription) event(m *Message) (any, error) {
+func (s *subscription) event(m *message.Message) (any, error) {
 	event := s.Subscriber.New()
 	for i := range s.codecs {
-		if s.codecs[i].Reads(m.local) {
-			s.codecs[i].Copy(event, m.local)
+		if s.codecs[i].Reads(m.Local) {
+			s.codecs[i].Copy(event, m.Local)
 			return event, nil
 		}
 	}
-	if !SameTopic(m.Topic, s.topic) { // of a version in which the name stands for another topic
-		return nil, fmt.Errorf("event %s of %s: %w: %q takes %s", m.ID(), m.Topic, ErrUnreadable, s.name, s.topic)
+	if !message.SameTopic(m.Topic, s.topic) { // another version gave the name to a subscription of another topic
+		return nil, fmt.Errorf("event %s of %s: %w: %q takes %s", m.ID(), m.Topic, message.ErrUnreadable, s.name, s.topic)
 	}
 	if err := s.self.Decode(event, m.Payload); err != nil {
-		return nil, fmt.Errorf("event %s of %s: %w: %w", m.ID(), m.Topic, ErrUnreadable, err)
+		return nil, fmt.Errorf("event %s of %s: %w: %w", m.ID(), m.Topic, message.ErrUnreadable, err)
 	}
 	return event, nil
 }
@@ -96,7 +97,7 @@ func (m *meters) observer(name string) func(int, time.Duration, error) {
 }
 
 // failed logs a failed run of a handler.
-func (b *Bus) failed(d *Delivery, err error) {
+func (b *Bus) failed(d *message.Delivery, err error) {
 	fields := []zap.Field{
 		zap.String("plugin", d.Subscription.Plugin), zap.String("subscription", d.Subscription.Name), zap.String("event", d.ID()),
 		zap.Int("attempt", d.Attempt), zap.String("request_id", d.RequestID), zap.Error(err),
@@ -108,22 +109,22 @@ func (b *Bus) failed(d *Delivery, err error) {
 }
 
 // overdue logs a run that goes on although its time is over.
-func (b *Bus) overdue(d *Delivery, took time.Duration) {
+func (b *Bus) overdue(d *message.Delivery, took time.Duration) {
 	b.log.Warn("an event handler is overdue: its subscription handles fewer events, or none, until it returns",
 		zap.String("plugin", d.Subscription.Plugin), zap.String("subscription", d.Subscription.Name), zap.String("event", d.ID()),
 		zap.Duration("running_for", took), zap.Duration("timeout", d.Subscription.Timeout))
 }
 
-func (b *Bus) logDead(d *Delivery, err error) {
+func (b *Bus) logDead(d *message.Delivery, err error) {
 	b.meters.dead.WithLabelValues(d.Subscription.Name).Inc()
 	b.log.Error("event delivery is dead", zap.String("plugin", d.Subscription.Plugin), zap.String("subscription", d.Subscription.Name),
 		zap.String("event", d.ID()), zap.String("topic", d.Topic), zap.Int("attempts", d.Attempt), zap.Error(err))
 }
 
 // deadVolatile announces a dead volatile delivery; a durable one is announced in the transaction that made it so.
-func (b *Bus) deadVolatile(d *Delivery, err error) {
+func (b *Bus) deadVolatile(d *message.Delivery, err error) {
 	b.logDead(d, err)
-	m, ok := DeadLetter(d, err)
+	m, ok := message.DeadLetter(d, err)
 	if !ok {
 		return
 	}
@@ -137,9 +138,9 @@ func (b *Bus) deadVolatile(d *Delivery, err error) {
 }
 
 // dead tells volatile subscribers of a dead durable delivery.
-func (b *Bus) dead(d *Delivery, err error) {
+func (b *Bus) dead(d *message.Delivery, err error) {
 	b.logDead(d, err)
-	if m, ok := DeadLetter(d, err); ok {
+	if m, ok := message.DeadLetter(d, err); ok {
 		b.volatile.Deliver(m) // without waiting for room, since the outcomes of other deliveries wait for this
 	}
 }

@@ -10,7 +10,9 @@ import (
 	"go.uber.org/zap"
 
 	"plugboard/app"
-	"plugboard/infra/eventbus"
+	"plugboard/infra/eventbus/admin"
+	"plugboard/infra/eventbus/internal/message"
+	"plugboard/infra/eventbus/internal/outbox"
 )
 
 // mails is a plugin with a subscription to notes named mail, which hears of each note it gets.
@@ -30,14 +32,14 @@ func TestATransportTakesNothingOverFromItself(t *testing.T) {
 		r := start(t, at, settings(), publishes(Note{}), mails(&seen[int64]{}))
 		r.publish(Note{ID: 7}, app.Delay(time.Hour))
 		r.stop()
-		outbox := eventbus.NewOutbox(settings(), r.db, zap.NewNop(), eventbus.Hooks{})
-		outbox.Subscribe(eventbus.Subscription{
+		outbox := outbox.New(settings(), r.db, zap.NewNop(), message.Hooks{})
+		outbox.Subscribe(message.Subscription{
 			Name: "mail", Formerly: []string{"mail"}, Topic: "note.taken", Concurrency: 1, Attempts: 1, Timeout: time.Minute,
-			Handle: func(context.Context, *eventbus.Delivery) error { return nil },
+			Handle: func(context.Context, *message.Delivery) error { return nil },
 		})
 		require.NoError(t, outbox.Start(t.Context()))
 		require.NoError(t, outbox.Close(t.Context()))
-		left, err := r.bus.Admin("x").Deliveries(t.Context(), eventbus.Filter{Subscription: "mail"})
+		left, err := r.bus.Admin("x").Deliveries(t.Context(), admin.Filter{Subscription: "mail"})
 		require.NoError(t, err)
 		require.Len(t, left, 1)
 	})
@@ -91,10 +93,10 @@ func TestAnEventOfAnotherTopicIsLeftToOtherVersions(t *testing.T) {
 		subscribes(app.On(func(_ context.Context, e OtherRead) error { others.add(e.ID); return nil }), app.Named("mail")))
 	old.stop()
 	insert(t, old, "note.taken", "mail", `{"id":7}`)
-	var parked []eventbus.DeliveryInfo
+	var parked []admin.Delivery
 	require.Eventually(t, func() bool {
 		var err error
-		parked, err = old.bus.Admin("x").Deliveries(t.Context(), eventbus.Filter{State: "pending"})
+		parked, err = old.bus.Admin("x").Deliveries(t.Context(), admin.Filter{State: "pending"})
 		require.NoError(t, err)
 		return len(parked) == 1 && parked[0].Error != ""
 	}, 20*time.Second, 5*time.Millisecond)
@@ -156,7 +158,7 @@ func TestWhatIsPublishedForAnAdoptedSubscriptionFollows(t *testing.T) {
 		require.NoError(t, r.bus.Admin("x").Adopt(t.Context(), "mail", "letters"))
 		r.publish(Note{ID: 7})
 		require.Eventually(t, func() bool {
-			left, err := r.bus.Admin("x").Deliveries(t.Context(), eventbus.Filter{})
+			left, err := r.bus.Admin("x").Deliveries(t.Context(), admin.Filter{})
 			require.NoError(t, err)
 			return len(left) == 0
 		}, 20*time.Second, 5*time.Millisecond)

@@ -13,7 +13,7 @@ import (
 	"plugboard/app"
 	"plugboard/app/apptest/pgrelay"
 	"plugboard/config"
-	"plugboard/infra/eventbus"
+	"plugboard/infra/eventbus/admin"
 )
 
 // lossy is a Postgres that loses answers to commits.
@@ -90,7 +90,7 @@ func TestAnOutcomeWhoseCommitIsUnknownCountsOnce(t *testing.T) {
 		l.begin(second) // the first is the claim's
 		insert(t, l.rig, "note.taken", "p0/note.taken", `{"id":"not a number"}`)
 		require.Eventually(t, func() bool { return l.commits.Load() >= 3 }, 20*time.Second, time.Millisecond)
-		parked, err := l.bus.Admin("test").Deliveries(t.Context(), eventbus.Filter{State: "pending"})
+		parked, err := l.bus.Admin("test").Deliveries(t.Context(), admin.Filter{State: "pending"})
 		require.NoError(t, err)
 		require.Len(t, parked, 1)
 		require.Zero(t, parked[0].Attempts)

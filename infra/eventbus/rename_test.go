@@ -8,10 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"plugboard/infra/eventbus/admin"
+
 	"github.com/stretchr/testify/require"
 
 	"plugboard/app"
-	"plugboard/infra/eventbus"
 )
 
 // office is what the versions of a renamed service have in common: what they publish, and what became of it.
@@ -190,7 +191,7 @@ func TestAnOperatorRepairsWhatARollbackLeft(t *testing.T) {
 		var got seen[int64]
 		leave(t, start(t, at, settings(), publishes(Note{}), mails(&got)))
 		r := prepare(t, at, settings(), publishes(Note{}), mails(&got))
-		admin := r.bus.Admin("x")
+		ops := r.bus.Admin("x")
 		do := func(statement string) {
 			_, err := r.db.ExecContext(t.Context(), statement)
 			require.NoError(t, err)
@@ -200,34 +201,34 @@ func TestAnOperatorRepairsWhatARollbackLeft(t *testing.T) {
 		// The old name was marked as taken over by the new one, which no process has.
 		insert(t, r, "note.taken", "letters", `{"id":7}`)
 		do("UPDATE bus_subscriptions SET state = 'retired', adopted_by = 'letters' WHERE name = 'mail'")
-		require.Equal(t, map[string]string{"letters": "retired 1/0/0", "mail": "retired 0/0/0"}, subscriptions(t, admin))
-		require.NoError(t, admin.Adopt(ctx, "letters", "mail"))
-		require.Equal(t, map[string]string{"mail": "active 1/0/0"}, subscriptions(t, admin))
+		require.Equal(t, map[string]string{"letters": "retired 1/0/0", "mail": "retired 0/0/0"}, subscriptions(t, ops))
+		require.NoError(t, ops.Adopt(ctx, "letters", "mail"))
+		require.Equal(t, map[string]string{"mail": "active 1/0/0"}, subscriptions(t, ops))
 
 		require.NoError(t, r.bus.Start(ctx))
 		r.idle()
 		require.Equal(t, []int64{7}, got.all())
-		require.Equal(t, map[string]string{"mail": "active 0/0/0"}, subscriptions(t, admin))
+		require.Equal(t, map[string]string{"mail": "active 0/0/0"}, subscriptions(t, ops))
 		r.stop()
 
 		// An orphan with deliveries in each state. What waits for it is discarded.
 		do("UPDATE bus_subscriptions SET adopted_by = '', state = 'active' WHERE name = 'letters'")
 		do("DELETE FROM bus_events")
 		insert(t, r, "note.taken", "letters", `{"id":8}`)
-		require.Equal(t, "active orphan 1/0/0", subscriptions(t, admin)["letters"])
-		_, err := admin.Discard(ctx, eventbus.Filter{Subscription: "mail", State: "pending"})
+		require.Equal(t, "active orphan 1/0/0", subscriptions(t, ops)["letters"])
+		_, err := ops.Discard(ctx, admin.Filter{Subscription: "mail", State: "pending"})
 		require.Equal(t, app.Conflict, app.CodeOf(err))
-		_, err = admin.Discard(ctx, eventbus.Filter{Subscription: "post", State: "pending"})
+		_, err = ops.Discard(ctx, admin.Filter{Subscription: "post", State: "pending"})
 		require.Equal(t, app.NotFound, app.CodeOf(err))
 		do("UPDATE bus_subscriptions SET seen_at = 9999999999999 WHERE name = 'letters'")
-		_, err = admin.Discard(ctx, eventbus.Filter{Subscription: "letters", State: "pending"})
+		_, err = ops.Discard(ctx, admin.Filter{Subscription: "letters", State: "pending"})
 		require.ErrorContains(t, err, `subscription "letters" was in use 0s ago by a process of another version; stop that one, and wait for 30s`)
 		do("UPDATE bus_subscriptions SET seen_at = 0 WHERE name = 'letters'")
-		require.NoError(t, admin.Retire(ctx, "letters"))
-		n, err := admin.Discard(ctx, eventbus.Filter{Subscription: "letters", State: "pending"})
+		require.NoError(t, ops.Retire(ctx, "letters"))
+		n, err := ops.Discard(ctx, admin.Filter{Subscription: "letters", State: "pending"})
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
-		require.Equal(t, "retired 0/0/0", subscriptions(t, admin)["letters"])
+		require.Equal(t, "retired 0/0/0", subscriptions(t, ops)["letters"])
 		require.Zero(t, number(t, r.db, "SELECT COUNT(*) FROM bus_deliveries"))
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"plugboard/app"
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus"
+	"plugboard/infra/eventbus/admin"
 )
 
 const p0Schedule = "p0/schedule"
@@ -245,14 +246,14 @@ func TestARunIsAskedFor(t *testing.T) {
 			begun <- due
 			return <-end
 		})))
-		admin := r.bus.Admin("ann@host")
+		ops := r.bus.Admin("ann@host")
 		before := time.Now().Add(-time.Second)
-		require.NoError(t, admin.Run(t.Context(), p0Schedule))
+		require.NoError(t, ops.Run(t.Context(), p0Schedule))
 		first := receive(t, begun)
 		require.WithinRange(t, first.At, before, time.Now().Add(time.Second))
-		require.NoError(t, admin.Run(t.Context(), p0Schedule))
-		require.NoError(t, admin.Run(t.Context(), p0Schedule))
-		info, err := admin.Schedules(t.Context())
+		require.NoError(t, ops.Run(t.Context(), p0Schedule))
+		require.NoError(t, ops.Run(t.Context(), p0Schedule))
+		info, err := ops.Schedules(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, "running", info[0].State)
 		require.NotZero(t, info[0].Asked)
@@ -261,14 +262,14 @@ func TestARunIsAskedFor(t *testing.T) {
 		require.True(t, receive(t, begun).At.After(first.At))
 		end <- nil
 		r.idle()
-		info, err = admin.Schedules(t.Context())
+		info, err = ops.Schedules(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, "done", info[0].State)
 		require.Zero(t, info[0].Asked)
 		require.Equal(t, next, info[0].Next)
 
-		require.ErrorContains(t, admin.Run(t.Context(), "p7/schedule"), "there is no schedule")
-		actions, err := admin.Actions(t.Context(), 10)
+		require.ErrorContains(t, ops.Run(t.Context(), "p7/schedule"), "there is no schedule")
+		actions, err := ops.Actions(t.Context(), 10)
 		require.NoError(t, err)
 		require.Len(t, actions, 3)
 		require.Equal(t, "run", actions[0].Action)
@@ -293,7 +294,7 @@ func TestARenamedScheduleGoesOn(t *testing.T) {
 
 		r = start(t, at, settings(), schedules("@monthly", app.On(sends(runs)), app.Named("reports"), app.Formerly(p0Schedule)))
 		require.Less(t, receive(t, runs).At, time.Now().AddDate(0, -1, 0), "what was missed under the old name")
-		n, err := r.bus.Admin("test").Replay(t.Context(), eventbus.Filter{Subscription: "reports"})
+		n, err := r.bus.Admin("test").Replay(t.Context(), admin.Filter{Subscription: "reports"})
 		require.NoError(t, err)
 		require.Equal(t, 1, n, "what was dead under the old name")
 		receive(t, runs)

@@ -16,7 +16,7 @@ import (
 
 	"plugboard/app"
 	"plugboard/infra/database"
-	"plugboard/infra/eventbus"
+	"plugboard/infra/eventbus/admin"
 )
 
 var errBroken = errors.New("broken")
@@ -211,7 +211,7 @@ func TestATransactionalHandlerWhoseWriteTakesTooLongUsesUpItsAttempts(t *testing
 	r.publishAll(Note{1}, Note{2}, Note{3})
 	r.idle()
 	require.ElementsMatch(t, []int64{1, 3}, left.all("p1/note.taken", ""))
-	dead, err := r.bus.Admin("x").Deliveries(t.Context(), eventbus.Filter{State: "dead"})
+	dead, err := r.bus.Admin("x").Deliveries(t.Context(), admin.Filter{State: "dead"})
 	require.NoError(t, err)
 	require.Len(t, dead, 1)
 	require.Equal(t, 2, dead[0].Attempts)
@@ -244,7 +244,7 @@ func TestAHandlerWhoseWorkCannotBeCommittedDelaysOnlyItself(t *testing.T) {
 		r.idle()
 		require.ElementsMatch(t, []int64{1, 3}, left.all("p1/note.taken", ""))
 		require.Equal(t, ids(1, 3), left.all("p2/thing.made", "k"))
-		dead, err := r.bus.Admin("x").Deliveries(t.Context(), eventbus.Filter{State: "dead"})
+		dead, err := r.bus.Admin("x").Deliveries(t.Context(), admin.Filter{State: "dead"})
 		require.NoError(t, err)
 		require.Len(t, dead, 1)
 		require.Equal(t, 3, dead[0].Attempts)

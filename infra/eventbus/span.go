@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"plugboard/app"
+	"plugboard/infra/eventbus/internal/message"
 	"plugboard/infra/telemetry"
 )
 
@@ -33,7 +34,7 @@ func (d *tracedDelivery) NewCall() *app.Call {
 
 // traced runs handle in a span, described as the semantic conventions for messaging have it. The text of an error stays out of
 // it, since it may hold what a user sent; the log has it, with the delivery.
-func (b *Bus) traced(ctx context.Context, d *Delivery, handle func(context.Context, app.DeliverySource) error) (err error) {
+func (b *Bus) traced(ctx context.Context, d *message.Delivery, handle func(context.Context, app.DeliverySource) error) (err error) {
 	ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": d.Trace})
 	ctx, span := b.tracer.Start(ctx, "process "+d.Topic, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
 		attribute.String("messaging.system", "plugboard"), attribute.String("messaging.operation.type", "process"),

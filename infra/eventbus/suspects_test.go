@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"plugboard/app"
-	"plugboard/infra/eventbus"
+	"plugboard/infra/eventbus/admin"
 )
 
 // leave stores an event, and its delivery as processes leave it that have ended: so many in a row, in some of which it was
@@ -117,12 +117,12 @@ func TestWhatEndsItsProcessByItselfIsDead(t *testing.T) {
 				r.idle()
 				require.Equal(t, []int64{2, 3}, got.all())
 				require.Equal(t, []int64{1}, died.all())
-				admin := r.bus.Admin("x")
-				dead, err := admin.Deliveries(t.Context(), eventbus.Filter{State: "dead"})
+				ops := r.bus.Admin("x")
+				dead, err := ops.Deliveries(t.Context(), admin.Filter{State: "dead"})
 				require.NoError(t, err)
 				require.Len(t, dead, 1)
 				require.Equal(t, "4 processes in a row ended, or hung, while its handler ran, at last by itself", dead[0].Error)
-				n, err := admin.Replay(t.Context(), eventbus.Filter{})
+				n, err := ops.Replay(t.Context(), admin.Filter{})
 				require.NoError(t, err)
 				require.Equal(t, 1, n)
 				r.idle()
@@ -238,7 +238,7 @@ func TestASuspectMayFailAndHang(t *testing.T) {
 		require.ElementsMatch(t, []int64{0, 3}, got.all())
 		close(hang)
 		r.idle()
-		dead, err := r.bus.Admin("x").Deliveries(t.Context(), eventbus.Filter{State: "dead"})
+		dead, err := r.bus.Admin("x").Deliveries(t.Context(), admin.Filter{State: "dead"})
 		require.NoError(t, err)
 		require.Len(t, dead, 1)
 		require.Equal(t, errBroken.Error(), dead[0].Error)
@@ -266,7 +266,7 @@ func TestSuspectsAreGivenBackAtTheStop(t *testing.T) {
 		require.Eventually(t, func() bool { return r.stopping() }, 10*time.Second, time.Millisecond)
 		close(end)
 		require.NoError(t, <-stopped)
-		left, err := r.bus.Admin("x").Deliveries(t.Context(), eventbus.Filter{})
+		left, err := r.bus.Admin("x").Deliveries(t.Context(), admin.Filter{})
 		require.NoError(t, err)
 		require.Len(t, left, 4)
 		for _, d := range left {
@@ -279,7 +279,7 @@ func TestSuspectsAreGivenBackAtTheStop(t *testing.T) {
 
 // stopping reports whether what waits has been given back.
 func (r *rig) stopping() bool {
-	running, err := r.bus.Admin("x").Deliveries(r.t.Context(), eventbus.Filter{State: "running"})
+	running, err := r.bus.Admin("x").Deliveries(r.t.Context(), admin.Filter{State: "running"})
 	require.NoError(r.t, err)
 	return len(running) == 1
 }
@@ -296,7 +296,7 @@ func TestASuspectThatCannotBeReadIsParked(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, r.bus.Start(t.Context()))
 		require.Eventually(t, func() bool {
-			parked, err := r.bus.Admin("x").Deliveries(t.Context(), eventbus.Filter{State: "pending"})
+			parked, err := r.bus.Admin("x").Deliveries(t.Context(), admin.Filter{State: "pending"})
 			require.NoError(t, err)
 			return len(parked) == 1 && parked[0].Error != ""
 		}, 10*time.Second, time.Millisecond)

@@ -18,7 +18,7 @@ import (
 
 	"plugboard/app"
 	"plugboard/app/apptest"
-	"plugboard/infra/eventbus"
+	"plugboard/infra/eventbus/admin"
 	"plugboard/infra/host/cli"
 )
 
@@ -98,7 +98,7 @@ func (d desk) read(to any, args ...string) {
 }
 
 // await waits until n deliveries are in a state.
-func (d desk) await(n int, state string) (found []eventbus.DeliveryInfo) {
+func (d desk) await(n int, state string) (found []admin.Delivery) {
 	d.t.Helper()
 	require.Eventually(d.t, func() bool {
 		found = nil
@@ -149,7 +149,7 @@ $`, d.run("subscriptions"))
 		d.await(0, "")
 		require.Equal(t, "replayed 0 deliveries\n", d.run("replay", "--all"))
 
-		var actions []eventbus.Action
+		var actions []admin.Action
 		d.read(&actions, "actions", "--limit", "3")
 		require.Len(t, actions, 3)
 		require.Equal(t, "discard", actions[2].Action)
@@ -211,7 +211,7 @@ func TestEventsOfARename(t *testing.T) {
 			require.Equal(t, cli.ExitClean, c.exit(t), c.stderr.String())
 		}
 		for _, d := range []desk{old, renamed, strangers} {
-			var dead []eventbus.DeliveryInfo
+			var dead []admin.Delivery
 			d.read(&dead, "list", "--subscription", "mail")
 			require.Len(t, dead, placed)
 			d.read(&dead, "list", "--subscription", "letters")

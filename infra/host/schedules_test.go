@@ -10,7 +10,7 @@ import (
 
 	"plugboard/app"
 	"plugboard/app/apptest"
-	"plugboard/infra/eventbus"
+	"plugboard/infra/eventbus/admin"
 	"plugboard/infra/host/cli"
 )
 
@@ -42,7 +42,7 @@ $`, d.run("schedules"))
 
 		require.Equal(t, "asked for a run of reports.send_report/schedule\n", d.run("run", "reports.send_report/schedule"))
 		d.run("run", "broken")
-		var now []eventbus.ScheduleInfo
+		var now []admin.Schedule
 		require.Eventually(t, func() bool {
 			d.read(&now, "schedules")
 			return now[0].State == "done" && now[1].State == "dead"

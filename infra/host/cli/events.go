@@ -15,13 +15,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"plugboard/infra/database"
-	"plugboard/infra/eventbus"
+	"plugboard/infra/eventbus/admin"
 	"plugboard/infra/host"
 )
 
 // eventsUsage holds the flags of the commands under "events".
 type eventsUsage struct {
-	filter eventbus.Filter
+	filter admin.Filter
 	all    bool
 	asJSON bool
 	// pending selects pending deliveries instead of dead ones.
@@ -76,7 +76,7 @@ func (c *Commands) eventsListCommand() *cobra.Command {
 			}
 			return errors.Join(noArguments(cmd, args), u.checkLimit())
 		},
-		RunE: c.withAdmin(func(ctx context.Context, admin *eventbus.Admin, _ []string) error {
+		RunE: c.withAdmin(func(ctx context.Context, admin *admin.Admin, _ []string) error {
 			u.filter.Limit = u.limit
 			deliveries, err := admin.Deliveries(ctx, u.filter)
 			if err != nil {
@@ -109,7 +109,7 @@ func (c *Commands) eventsShowCommand() *cobra.Command {
 		Use:   "show <event-id>",
 		Short: "Show an event, its deliveries that are not done, and what was done by hand",
 		Args:  allArguments,
-		RunE: c.withAdmin(func(ctx context.Context, admin *eventbus.Admin, args []string) error {
+		RunE: c.withAdmin(func(ctx context.Context, admin *admin.Admin, args []string) error {
 			event, err := admin.Event(ctx, args[0])
 			if err != nil {
 				return err
@@ -130,7 +130,7 @@ func (c *Commands) eventsSubscriptionsCommand() *cobra.Command {
 service under any name: retire it, or have another adopt what waits for it, or discard that. A subscription that was
 renamed is listed once; --json has its other names, each of which the commands take.`,
 		Args: noArguments,
-		RunE: c.withAdmin(func(ctx context.Context, admin *eventbus.Admin, _ []string) error {
+		RunE: c.withAdmin(func(ctx context.Context, admin *admin.Admin, _ []string) error {
 			subscriptions, err := admin.Subscriptions(ctx)
 			if err != nil {
 				return err
@@ -150,7 +150,7 @@ func (c *Commands) eventsRetireCommand() *cobra.Command {
 		Long: `Has a subscription get no new events. What it has not handled is kept, until another subscription adopts it, it is
 discarded (see "events discard --pending"), or a version that has the subscription comes back. One that this version has is refused.`,
 		Args: allArguments,
-		RunE: c.withAdmin(func(ctx context.Context, admin *eventbus.Admin, args []string) error {
+		RunE: c.withAdmin(func(ctx context.Context, admin *admin.Admin, args []string) error {
 			if err := c.confirm(ctx, u.yes, fmt.Sprintf("retire subscription %s?", args[0])); err != nil {
 				return err
 			}
@@ -175,7 +175,7 @@ name is another name of the new one: a version that comes back and has only the 
 both, and that the new one has handled, reaches it again. A subscription renamed in the code needs this only when app.Formerly
 was forgotten.`,
 		Args: allArguments,
-		RunE: c.withAdmin(func(ctx context.Context, admin *eventbus.Admin, args []string) error {
+		RunE: c.withAdmin(func(ctx context.Context, admin *admin.Admin, args []string) error {
 			if err := c.confirm(ctx, u.yes, fmt.Sprintf("move what waits for %s to %s, and forget %s?", args[0], args[1], args[0])); err != nil {
 				return err
 			}
@@ -198,7 +198,7 @@ func (c *Commands) eventsActionsCommand() *cobra.Command {
 		Args: func(cmd *cobra.Command, args []string) error {
 			return errors.Join(noArguments(cmd, args), u.checkLimit())
 		},
-		RunE: c.withAdmin(func(ctx context.Context, admin *eventbus.Admin, _ []string) error {
+		RunE: c.withAdmin(func(ctx context.Context, admin *admin.Admin, _ []string) error {
 			actions, err := admin.Actions(ctx, u.limit)
 			if err != nil {
 				return err
@@ -212,7 +212,7 @@ func (c *Commands) eventsActionsCommand() *cobra.Command {
 }
 
 // withAdmin makes a cobra function of run, which gets the administration of events. The service may run meanwhile.
-func (c *Commands) withAdmin(run func(ctx context.Context, admin *eventbus.Admin, args []string) error) func(*cobra.Command, []string) error {
+func (c *Commands) withAdmin(run func(ctx context.Context, admin *admin.Admin, args []string) error) func(*cobra.Command, []string) error {
 	return Command(func(cmd *cobra.Command, args []string) error {
 		return c.BesideService(cmd.Context(), func(ctx context.Context, a *host.App) error {
 			if err := checkEventTables(ctx, a); err != nil {

@@ -8,12 +8,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"plugboard/infra/eventbus"
+	"plugboard/infra/eventbus/admin"
 )
 
 func (c *Commands) eventsReplayCommand() *cobra.Command {
 	return c.eventsChangeCommand(change{
-		verb: "replay", done: "replayed", apply: (*eventbus.Admin).Replay,
+		verb: "replay", done: "replayed", apply: (*admin.Admin).Replay,
 		short: "Deliver dead deliveries again",
 		long: `Makes dead deliveries pending again, with the same event ids and their attempts counted anew: those of one event, or
 all that --topic and --subscription select. It asks before it replays more than one event's, unless --yes is given.`,
@@ -22,7 +22,7 @@ all that --topic and --subscription select. It asks before it replays more than 
 
 func (c *Commands) eventsDiscardCommand() *cobra.Command {
 	return c.eventsChangeCommand(change{
-		verb: "discard", done: "discarded", apply: (*eventbus.Admin).Discard, destroys: true,
+		verb: "discard", done: "discarded", apply: (*admin.Admin).Discard, destroys: true,
 		short: "Delete dead deliveries, or what waits for an orphan",
 		long: `Deletes dead deliveries, which nobody will then handle: those of one event, or all that --topic and
 --subscription select. With --pending it deletes what waits for a subscription that no version in use has. It asks before
@@ -33,7 +33,7 @@ it does, unless --yes is given.`,
 // change describes "events replay" or "events discard".
 type change struct {
 	verb, done, short, long string
-	apply                   func(*eventbus.Admin, context.Context, eventbus.Filter) (int, error)
+	apply                   func(*admin.Admin, context.Context, admin.Filter) (int, error)
 	destroys                bool
 }
 
@@ -43,7 +43,7 @@ func (c *Commands) eventsChangeCommand(ch change) *cobra.Command {
 		Use:   ch.verb + " {<event-id> | --topic <topic> | --subscription <name> | --all}",
 		Short: ch.short, Long: ch.long,
 		Args: u.selection,
-		RunE: c.withAdmin(func(ctx context.Context, admin *eventbus.Admin, _ []string) error {
+		RunE: c.withAdmin(func(ctx context.Context, admin *admin.Admin, _ []string) error {
 			if u.filter.State = "dead"; u.pending {
 				u.filter.State = "pending"
 				if err := admin.CheckUnused(ctx, u.filter.Subscription); err != nil {

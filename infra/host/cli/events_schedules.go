@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"plugboard/infra/eventbus"
+	"plugboard/infra/eventbus/admin"
 )
 
 func (c *Commands) eventsSchedulesCommand() *cobra.Command {
@@ -18,7 +18,7 @@ func (c *Commands) eventsSchedulesCommand() *cobra.Command {
 		Long: `Lists the durable schedules of this version of the service. A run is an event on its way to the schedule: STATE is that of
 its delivery, or done. Times are in UTC.`,
 		Args: noArguments,
-		RunE: c.withAdmin(func(ctx context.Context, admin *eventbus.Admin, _ []string) error {
+		RunE: c.withAdmin(func(ctx context.Context, admin *admin.Admin, _ []string) error {
 			schedules, err := admin.Schedules(ctx)
 			if err != nil {
 				return err
@@ -30,11 +30,11 @@ its delivery, or done. Times are in UTC.`,
 	return cmd
 }
 
-func (c *Commands) printSchedules(schedules []eventbus.ScheduleInfo, asJSON bool) error {
+func (c *Commands) printSchedules(schedules []admin.Schedule, asJSON bool) error {
 	if asJSON {
 		return c.printJSON(listed(schedules))
 	}
-	return tableOf(c, "SCHEDULE\tSPEC\tPLUGIN\tNEXT\tLAST\tSTATE\tEVENT", schedules, func(s eventbus.ScheduleInfo) string {
+	return tableOf(c, "SCHEDULE\tSPEC\tPLUGIN\tNEXT\tLAST\tSTATE\tEVENT", schedules, func(s admin.Schedule) string {
 		state := s.State
 		if !s.Asked.IsZero() {
 			state = cmp.Or(state, "none") + ", asked for"
@@ -50,7 +50,7 @@ func (c *Commands) eventsRunCommand() *cobra.Command {
 		Long: `Asks the service to run a schedule once, besides its times. A process of it does so within its poll interval
 (APP_EVENTS_POLL), or when the last run is done.`,
 		Args: allArguments,
-		RunE: c.withAdmin(func(ctx context.Context, admin *eventbus.Admin, args []string) error {
+		RunE: c.withAdmin(func(ctx context.Context, admin *admin.Admin, args []string) error {
 			if err := admin.Run(ctx, args[0]); err != nil {
 				return err
 			}

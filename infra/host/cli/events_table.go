@@ -10,7 +10,7 @@ import (
 	"time"
 	"unicode"
 
-	"plugboard/infra/eventbus"
+	"plugboard/infra/eventbus/admin"
 )
 
 // listed returns an empty list for nil, so that JSON has [] and not null.
@@ -21,17 +21,17 @@ func listed[T any](list []T) []T {
 	return list
 }
 
-func (c *Commands) printDeliveries(deliveries []eventbus.DeliveryInfo, asJSON bool) error {
+func (c *Commands) printDeliveries(deliveries []admin.Delivery, asJSON bool) error {
 	if asJSON {
 		return c.printJSON(listed(deliveries))
 	}
-	return tableOf(c, "EVENT\tTOPIC\tKEY\tSUBSCRIPTION\tSTATE\tATTEMPTS\tPUBLISHED\tERROR", deliveries, func(d eventbus.DeliveryInfo) string {
+	return tableOf(c, "EVENT\tTOPIC\tKEY\tSUBSCRIPTION\tSTATE\tATTEMPTS\tPUBLISHED\tERROR", deliveries, func(d admin.Delivery) string {
 		return row(d.EventID, d.Topic, d.Key, d.Subscription, stateOf(d), fmt.Sprint(d.Attempts), at(d.PublishedAt), brief(d.Error))
 	})
 }
 
 // stateOf returns the state of a delivery in words.
-func stateOf(d eventbus.DeliveryInfo) string {
+func stateOf(d admin.Delivery) string {
 	if d.ParkedUntil.IsZero() {
 		return d.State
 	}
@@ -39,18 +39,18 @@ func stateOf(d eventbus.DeliveryInfo) string {
 }
 
 // pendingOf returns the number of pending deliveries in words.
-func pendingOf(s eventbus.SubscriptionInfo) string {
+func pendingOf(s admin.Subscription) string {
 	if s.Parked == 0 {
 		return fmt.Sprint(s.Pending)
 	}
 	return fmt.Sprintf("%d (%d parked, until %s)", s.Pending, s.Parked, at(s.ParkedUntil))
 }
 
-func (c *Commands) printSubscriptions(subscriptions []eventbus.SubscriptionInfo, asJSON bool) error {
+func (c *Commands) printSubscriptions(subscriptions []admin.Subscription, asJSON bool) error {
 	if asJSON {
 		return c.printJSON(listed(subscriptions))
 	}
-	return tableOf(c, "SUBSCRIPTION\tTOPIC\tPLUGIN\tSTATE\tPENDING\tRUNNING\tDEAD\tOLDEST\tSEEN", subscriptions, func(s eventbus.SubscriptionInfo) string {
+	return tableOf(c, "SUBSCRIPTION\tTOPIC\tPLUGIN\tSTATE\tPENDING\tRUNNING\tDEAD\tOLDEST\tSEEN", subscriptions, func(s admin.Subscription) string {
 		state := s.State
 		if s.Orphan {
 			state += ", orphan"
@@ -60,24 +60,24 @@ func (c *Commands) printSubscriptions(subscriptions []eventbus.SubscriptionInfo,
 }
 
 // runningOf returns the number of running deliveries, and since when the oldest runs.
-func runningOf(s eventbus.SubscriptionInfo) string {
+func runningOf(s admin.Subscription) string {
 	if s.Running == 0 {
 		return "0"
 	}
 	return fmt.Sprintf("%d, since %s", s.Running, at(s.RunningSince))
 }
 
-func (c *Commands) printActions(actions []eventbus.Action, asJSON bool) error {
+func (c *Commands) printActions(actions []admin.Action, asJSON bool) error {
 	if asJSON {
 		return c.printJSON(listed(actions))
 	}
-	return tableOf(c, "TIME\tACTION\tACTOR\tEVENT\tSUBSCRIPTION\tDETAIL", actions, func(a eventbus.Action) string {
+	return tableOf(c, "TIME\tACTION\tACTOR\tEVENT\tSUBSCRIPTION\tDETAIL", actions, func(a admin.Action) string {
 		return row(at(a.At), a.Action, a.Actor, a.EventID, a.Subscription, brief(a.Detail))
 	})
 }
 
 // printEvent prints an event, its deliveries that are not done, and the actions on it.
-func (c *Commands) printEvent(e eventbus.EventInfo, asJSON bool) error {
+func (c *Commands) printEvent(e admin.Event, asJSON bool) error {
 	e.Deliveries, e.Actions = listed(e.Deliveries), listed(e.Actions)
 	if asJSON {
 		return c.printJSON(e)

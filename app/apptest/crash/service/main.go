@@ -13,6 +13,7 @@ import (
 	"plugboard/app/apptest/crash/service/probe"
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus"
+	"plugboard/infra/eventbus/admin"
 	"plugboard/infra/host"
 	"plugboard/infra/host/cli"
 	"plugboard/infra/httpserver"
@@ -40,7 +41,7 @@ func replayAll(c *cli.Commands) *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: cli.Command(func(cmd *cobra.Command, _ []string) error {
 			return c.WithDatabase(cmd.Context(), func(ctx context.Context, a *host.App) error {
-				n, err := a.Bus().Admin("crash harness").Replay(ctx, eventbus.Filter{})
+				n, err := a.Bus().Admin("crash harness").Replay(ctx, admin.Filter{})
 				if err != nil {
 					return err
 				}

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"plugboard/infra/eventbus"
+	"plugboard/infra/eventbus/internal/message"
 )
 
 func closingCases() []transportCase {
@@ -54,7 +54,7 @@ func closesInOrder(t testing.TB, newTransport makeTransport) {
 	release := sync.OnceFunc(func() { close(free) })
 	defer release()
 	var running, runs atomic.Int32
-	g := group("last", func(context.Context, *eventbus.Delivery) error {
+	g := group("last", func(context.Context, *message.Delivery) error {
 		running.Add(1)
 		defer running.Add(-1)
 		runs.Add(1)
@@ -65,7 +65,7 @@ func closesInOrder(t testing.TB, newTransport makeTransport) {
 	g.Concurrency = 2
 	r.start(g)
 	for i := range 20 {
-		r.publish(message(fmt.Sprint(i), ""))
+		r.publish(event(fmt.Sprint(i), ""))
 	}
 	r.soon(entered, "the first run")
 	closed := make(chan struct{})
@@ -89,7 +89,7 @@ func closesInTime(t testing.TB, newTransport makeTransport) {
 	release := sync.OnceFunc(func() { close(free) })
 	defer release()
 	var runs atomic.Int32
-	g := group("deaf", func(ctx context.Context, _ *eventbus.Delivery) error {
+	g := group("deaf", func(ctx context.Context, _ *message.Delivery) error {
 		if runs.Add(1) == 1 {
 			close(entered)
 			<-ctx.Done()
@@ -101,7 +101,7 @@ func closesInTime(t testing.TB, newTransport makeTransport) {
 	g.Concurrency = 1
 	r.start(g)
 	for i := range 5 {
-		r.publish(message(fmt.Sprint(i), ""))
+		r.publish(event(fmt.Sprint(i), ""))
 	}
 	r.soon(entered, "the first run")
 	err := r.close(50 * time.Millisecond)
@@ -131,7 +131,7 @@ func (r *trial) closesAtOnce() error {
 func closesUnstarted(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var runs atomic.Int32
-	r.transport.Subscribe(group("idle", func(context.Context, *eventbus.Delivery) error {
+	r.transport.Subscribe(group("idle", func(context.Context, *message.Delivery) error {
 		runs.Add(1)
 		return nil
 	}))
@@ -149,12 +149,12 @@ func closesUnstarted(t testing.TB, newTransport makeTransport) {
 func closesAgain(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var runs atomic.Int32
-	r.start(group("busy", func(context.Context, *eventbus.Delivery) error {
+	r.start(group("busy", func(context.Context, *message.Delivery) error {
 		runs.Add(1)
 		return nil
 	}))
 	for i := range 50 {
-		r.publish(message(fmt.Sprint(i), fmt.Sprint(i%3)))
+		r.publish(event(fmt.Sprint(i), fmt.Sprint(i%3)))
 	}
 	var closers sync.WaitGroup
 	for range 4 {
@@ -174,7 +174,7 @@ func closesAgain(t testing.TB, newTransport makeTransport) {
 func closesForGood(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var runs atomic.Int32
-	r.start(group("gone", func(context.Context, *eventbus.Delivery) error {
+	r.start(group("gone", func(context.Context, *message.Delivery) error {
 		runs.Add(1)
 		return nil
 	}))
@@ -185,7 +185,7 @@ func closesForGood(t testing.TB, newTransport makeTransport) {
 	go func() {
 		defer close(published)
 		for i := range 3 {
-			m := message(fmt.Sprint(i), "")
+			m := event(fmt.Sprint(i), "")
 			m.Delay = time.Duration(i) * time.Millisecond
 			_ = r.transport.Publish(t.Context(), m) // a durable transport keeps it for the next start, another may refuse it
 		}
@@ -202,7 +202,7 @@ func closesWhilePublishing(t testing.TB, newTransport makeTransport) {
 	var runs atomic.Int32
 	ready := make(chan struct{})
 	enough := sync.OnceFunc(func() { close(ready) })
-	r.start(group("crossroads", func(context.Context, *eventbus.Delivery) error {
+	r.start(group("crossroads", func(context.Context, *message.Delivery) error {
 		if runs.Add(1) == 20 {
 			enough()
 		}
@@ -217,7 +217,7 @@ func closesWhilePublishing(t testing.TB, newTransport makeTransport) {
 				case <-end:
 					return
 				default:
-					_ = r.transport.Publish(t.Context(), message(fmt.Sprint(p, " ", i), fmt.Sprint(i%4))) // it may be refused
+					_ = r.transport.Publish(t.Context(), event(fmt.Sprint(p, " ", i), fmt.Sprint(i%4))) // it may be refused
 				}
 			}
 		})

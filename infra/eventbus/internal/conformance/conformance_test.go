@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"plugboard/infra/eventbus"
+	"plugboard/infra/eventbus/internal/message"
 )
 
 // transport carries messages from the publisher to the handlers of subscriptions. There are two: the volatile one, which keeps them
@@ -18,12 +18,12 @@ import (
 // Subscribe is called before Start, by one goroutine; the other methods may be called concurrently.
 type transport interface {
 	// Subscribe adds a subscription, which gets each message of its topic.
-	Subscribe(s eventbus.Subscription)
+	Subscribe(s message.Subscription)
 	// Start begins to deliver. It returns when what was left from earlier runs will be resumed.
 	Start(ctx context.Context) error
 	// Publish accepts m. Inside a database transaction m counts from its commit and is gone with its rollback; outside one it counts
 	// when Publish returns nil. Publish never waits for handlers.
-	Publish(ctx context.Context, m *eventbus.Message) error
+	Publish(ctx context.Context, m *message.Message) error
 	// AwaitIdle returns nil as soon as no message is waiting or being handled, retries and delays included, or ctx's error.
 	AwaitIdle(ctx context.Context) error
 	// Close stops delivering and waits until running handlers have ended or ctx is done; it then returns an error that says how many
@@ -34,7 +34,7 @@ type transport interface {
 // makeTransport makes a transport for the conformance suite: a new one, not started, whose messages nobody else has,
 // and which tells hooks. InTx runs a function in a database transaction that the transport's Publish can be part of.
 // It fails t when it cannot, and cleans up with it; the suite closes the transport.
-type makeTransport func(t testing.TB, hooks eventbus.Hooks) (made transport, inTx func(context.Context, func(context.Context) error) error)
+type makeTransport func(t testing.TB, hooks message.Hooks) (made transport, inTx func(context.Context, func(context.Context) error) error)
 
 // transportCase is one promise of [transport].
 type transportCase struct {
@@ -110,9 +110,9 @@ func (j *journal) all() []string {
 func begin(t testing.TB, newTransport makeTransport) *trial {
 	t.Helper()
 	r := &trial{t: t}
-	r.transport, r.inTx = newTransport(t, eventbus.Hooks{
-		Failed: func(d *eventbus.Delivery, err error) { r.failed.note(string(d.Payload) + ": " + err.Error()) },
-		Dead:   func(d *eventbus.Delivery, err error) { r.dead.note(string(d.Payload) + ": " + err.Error()) },
+	r.transport, r.inTx = newTransport(t, message.Hooks{
+		Failed: func(d *message.Delivery, err error) { r.failed.note(string(d.Payload) + ": " + err.Error()) },
+		Dead:   func(d *message.Delivery, err error) { r.dead.note(string(d.Payload) + ": " + err.Error()) },
 	})
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
@@ -126,15 +126,15 @@ func begin(t testing.TB, newTransport makeTransport) *trial {
 const topic = "thing.made"
 
 // group returns a group with a handler; a case changes what it is about.
-func group(name string, handle func(ctx context.Context, d *eventbus.Delivery) error) eventbus.Subscription {
-	return eventbus.Subscription{
+func group(name string, handle func(ctx context.Context, d *message.Delivery) error) message.Subscription {
+	return message.Subscription{
 		Name: name, Topic: topic, Plugin: "conformance.test", Concurrency: 4, Attempts: 4,
 		BackoffMin: time.Millisecond, BackoffMax: 4 * time.Millisecond, Timeout: time.Minute, Handle: handle,
 	}
 }
 
 // start starts the transport with the groups.
-func (r *trial) start(groups ...eventbus.Subscription) {
+func (r *trial) start(groups ...message.Subscription) {
 	r.t.Helper()
 	for _, g := range groups {
 		r.transport.Subscribe(g)
@@ -145,16 +145,16 @@ func (r *trial) start(groups ...eventbus.Subscription) {
 }
 
 // message returns a message whose payload is a name in JSON.
-func message(name, key string) *eventbus.Message {
-	return &eventbus.Message{
-		Envelope: &eventbus.Envelope{Topic: topic, Emitter: "conformance.test", Payload: []byte(`"` + name + `"`)},
-		Key:      key, Time: eventbus.Now(),
+func event(name, key string) *message.Message {
+	return &message.Message{
+		Envelope: &message.Envelope{Topic: topic, Emitter: "conformance.test", Payload: []byte(`"` + name + `"`)},
+		Key:      key, Time: message.Now(),
 	}
 }
 
-func nameOf(d *eventbus.Delivery) string { return string(d.Payload[1 : len(d.Payload)-1]) }
+func nameOf(d *message.Delivery) string { return string(d.Payload[1 : len(d.Payload)-1]) }
 
-func (r *trial) publish(m *eventbus.Message) {
+func (r *trial) publish(m *message.Message) {
 	r.t.Helper()
 	if err := r.transport.Publish(r.t.Context(), m); err != nil {
 		r.t.Fatalf("publish %s: %v", m.Payload, err)
@@ -208,7 +208,7 @@ var errTryAgain = errors.New("try again")
 
 // sameMessage reports the first difference between what was published and what arrived; times may lose what is below
 // a millisecond.
-func sameMessage(sent *eventbus.Message, got *eventbus.Delivery) string {
+func sameMessage(sent *message.Message, got *message.Delivery) string {
 	switch {
 	case got.ID() != sent.ID():
 		return "id"

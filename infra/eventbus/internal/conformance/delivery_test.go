@@ -11,14 +11,14 @@ import (
 	"time"
 
 	"plugboard/app"
-	"plugboard/infra/eventbus"
+	"plugboard/infra/eventbus/internal/message"
 )
 
 func deliversAll(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
-	sent := map[string]*eventbus.Message{}
+	sent := map[string]*message.Message{}
 	var got, wrong journal
-	r.start(group("all", func(_ context.Context, d *eventbus.Delivery) error {
+	r.start(group("all", func(_ context.Context, d *message.Delivery) error {
 		got.note(nameOf(d))
 		if difference := sameMessage(sent[nameOf(d)], d); difference != "" || d.Attempt != 1 || d.Subscription.Name != "all" {
 			wrong.note(fmt.Sprintf("%s: %s, attempt %d, subscription %s", nameOf(d), difference, d.Attempt, d.Subscription.Name))
@@ -27,7 +27,7 @@ func deliversAll(t testing.TB, newTransport makeTransport) {
 	}))
 	var names []string
 	for i := range 200 {
-		m := message(fmt.Sprint("m", i), "")
+		m := event(fmt.Sprint("m", i), "")
 		m.Parent, m.RequestID, m.Trace = fmt.Sprint("p", i), fmt.Sprint("r", i), fmt.Sprint("t", i)
 		if i%2 == 0 {
 			m.Key, m.Headers = fmt.Sprint("k", i%6), map[string]string{"n": fmt.Sprint(i)}
@@ -38,7 +38,7 @@ func deliversAll(t testing.TB, newTransport makeTransport) {
 	for _, name := range names {
 		r.publish(sent[name])
 	}
-	r.publish(&eventbus.Message{Envelope: &eventbus.Envelope{Topic: "other.made", Payload: []byte(`"of another topic"`)}, Time: eventbus.Now()})
+	r.publish(&message.Message{Envelope: &message.Envelope{Topic: "other.made", Payload: []byte(`"of another topic"`)}, Time: message.Now()})
 	r.settle()
 	r.same("handled", got.all(), names)
 	r.same("changed on the way", wrong.all(), nil)
@@ -47,8 +47,8 @@ func deliversAll(t testing.TB, newTransport makeTransport) {
 func deliversToEachGroup(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var got journal
-	member := func(name string) eventbus.Subscription {
-		return group(name, func(_ context.Context, d *eventbus.Delivery) error {
+	member := func(name string) message.Subscription {
+		return group(name, func(_ context.Context, d *message.Delivery) error {
 			got.note(d.Subscription.Name + " " + nameOf(d))
 			return nil
 		})
@@ -56,7 +56,7 @@ func deliversToEachGroup(t testing.TB, newTransport makeTransport) {
 	r.start(member("first"), member("second"), member("third"))
 	var want []string
 	for i := range 50 {
-		r.publish(message(fmt.Sprint(i), ""))
+		r.publish(event(fmt.Sprint(i), ""))
 		want = append(want, fmt.Sprint("first ", i), fmt.Sprint("second ", i), fmt.Sprint("third ", i))
 	}
 	r.settle()
@@ -71,7 +71,7 @@ func runsConcurrently(t testing.TB, newTransport makeTransport) {
 	defer meet()
 	var running, entered atomic.Int32
 	var tooMany atomic.Bool
-	g := group("crowd", func(ctx context.Context, _ *eventbus.Delivery) error {
+	g := group("crowd", func(ctx context.Context, _ *message.Delivery) error {
 		if running.Add(1) > most {
 			tooMany.Store(true)
 		}
@@ -93,7 +93,7 @@ func runsConcurrently(t testing.TB, newTransport makeTransport) {
 	g.Concurrency = most
 	r.start(g)
 	for i := range 30 {
-		r.publish(message(fmt.Sprint(i), ""))
+		r.publish(event(fmt.Sprint(i), ""))
 	}
 	r.soon(met, fmt.Sprintf("%d handlers at a time", most))
 	r.settle()
@@ -108,7 +108,7 @@ func retries(t testing.TB, newTransport makeTransport) {
 	var mu sync.Mutex
 	var runs []time.Time
 	var attempts journal
-	g := group("stubborn", func(_ context.Context, d *eventbus.Delivery) error {
+	g := group("stubborn", func(_ context.Context, d *message.Delivery) error {
 		mu.Lock()
 		runs = append(runs, time.Now())
 		mu.Unlock()
@@ -120,7 +120,7 @@ func retries(t testing.TB, newTransport makeTransport) {
 	})
 	g.BackoffMin, g.BackoffMax = wait, wait
 	r.start(g)
-	r.publish(message("a", ""))
+	r.publish(event("a", ""))
 	r.settle()
 	r.same("attempts", attempts.all(), []string{"true 1", "true 2", "true 3"})
 	r.same("failures", r.failed.all(), []string{`"a": try again`, `"a": try again`})
@@ -135,7 +135,7 @@ func retries(t testing.TB, newTransport makeTransport) {
 func survivesPanics(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var got journal
-	g := group("wild", func(_ context.Context, d *eventbus.Delivery) error {
+	g := group("wild", func(_ context.Context, d *message.Delivery) error {
 		switch {
 		case d.Attempt > 1:
 		case strings.HasPrefix(nameOf(d), "panic"):
@@ -151,7 +151,7 @@ func survivesPanics(t testing.TB, newTransport makeTransport) {
 	var want []string
 	for i := range 9 {
 		name := fmt.Sprint([]string{"panic", "exit", "fine"}[i%3], i)
-		r.publish(message(name, ""))
+		r.publish(event(name, ""))
 		want = append(want, name)
 	}
 	r.settle()
@@ -164,7 +164,7 @@ func survivesPanics(t testing.TB, newTransport makeTransport) {
 func buries(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var runs journal
-	r.start(group("hopeless", func(_ context.Context, d *eventbus.Delivery) error {
+	r.start(group("hopeless", func(_ context.Context, d *message.Delivery) error {
 		runs.note(fmt.Sprint(nameOf(d), d.Attempt))
 		switch nameOf(d) {
 		case "always":
@@ -175,7 +175,7 @@ func buries(t testing.TB, newTransport makeTransport) {
 		return nil
 	}))
 	for _, name := range []string{"always", "permanent", "fine"} {
-		r.publish(message(name, ""))
+		r.publish(event(name, ""))
 	}
 	r.settle()
 	r.same("runs", runs.all(), []string{"always1", "always2", "always3", "always4", "permanent1", "fine1"})
@@ -187,17 +187,17 @@ func delays(t testing.TB, newTransport makeTransport) {
 	const delay = 300 * time.Millisecond
 	var mu sync.Mutex
 	at := map[string]time.Time{}
-	r.start(group("patient", func(_ context.Context, d *eventbus.Delivery) error {
+	r.start(group("patient", func(_ context.Context, d *message.Delivery) error {
 		mu.Lock()
 		defer mu.Unlock()
 		at[nameOf(d)] = time.Now()
 		return nil
 	}))
-	late := message("late", "")
+	late := event("late", "")
 	late.Delay = delay
 	published := time.Now()
 	r.publish(late)
-	r.publish(message("now", ""))
+	r.publish(event("now", ""))
 	r.settle()
 	mu.Lock()
 	defer mu.Unlock()
@@ -212,7 +212,7 @@ func delays(t testing.TB, newTransport makeTransport) {
 func endsOverdueRuns(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var got journal
-	g := group("slow", func(ctx context.Context, d *eventbus.Delivery) error {
+	g := group("slow", func(ctx context.Context, d *message.Delivery) error {
 		if d.Attempt > 1 {
 			got.note("again")
 			return nil
@@ -229,7 +229,7 @@ func endsOverdueRuns(t testing.TB, newTransport makeTransport) {
 	})
 	g.Timeout = 20 * time.Millisecond
 	r.start(g)
-	r.publish(message("a", ""))
+	r.publish(event("a", ""))
 	r.settle()
 	r.same("runs", got.all(), []string{"told", "again"})
 }
@@ -239,7 +239,7 @@ func obeysTransactions(t testing.TB, newTransport makeTransport) {
 	var got journal
 	early := make(chan struct{})
 	tell := sync.OnceFunc(func() { close(early) })
-	r.start(group("late", func(_ context.Context, d *eventbus.Delivery) error {
+	r.start(group("late", func(_ context.Context, d *message.Delivery) error {
 		got.note(nameOf(d))
 		tell()
 		return nil
@@ -247,7 +247,7 @@ func obeysTransactions(t testing.TB, newTransport makeTransport) {
 	publish := func(name string, outcome error) {
 		err := r.inTx(t.Context(), func(ctx context.Context) error {
 			for i := range 3 {
-				if err := r.transport.Publish(ctx, message(fmt.Sprint(name, i), "")); err != nil {
+				if err := r.transport.Publish(ctx, event(fmt.Sprint(name, i), "")); err != nil {
 					return err
 				}
 			}
@@ -267,18 +267,18 @@ func obeysTransactions(t testing.TB, newTransport makeTransport) {
 func keepsWhatCameEarly(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var got journal
-	r.transport.Subscribe(group("waiting", func(_ context.Context, d *eventbus.Delivery) error {
+	r.transport.Subscribe(group("waiting", func(_ context.Context, d *message.Delivery) error {
 		got.note(nameOf(d))
 		return nil
 	}))
 	for _, key := range []string{"", "key"} {
-		r.publish(message("early"+key, key))
+		r.publish(event("early"+key, key))
 	}
 	if n := len(got.all()); n > 0 {
 		t.Fatalf("%d handled before the start", n)
 	}
 	r.start()
-	r.publish(message("late", "key"))
+	r.publish(event("late", "key"))
 	r.settle()
 	r.same("handled", got.all(), []string{"early", "earlykey", "late"})
 }
@@ -289,7 +289,7 @@ func publishesWithoutWaiting(t testing.TB, newTransport makeTransport) {
 	release := sync.OnceFunc(func() { close(free) })
 	defer release()
 	var got atomic.Int32
-	g := group("stuck", func(ctx context.Context, _ *eventbus.Delivery) error {
+	g := group("stuck", func(ctx context.Context, _ *message.Delivery) error {
 		select {
 		case <-free:
 		case <-ctx.Done():
@@ -305,7 +305,7 @@ func publishesWithoutWaiting(t testing.TB, newTransport makeTransport) {
 	go func() {
 		defer close(published)
 		for i := range many {
-			if err := r.transport.Publish(t.Context(), message(fmt.Sprint(i), "")); err != nil {
+			if err := r.transport.Publish(t.Context(), event(fmt.Sprint(i), "")); err != nil {
 				t.Errorf("publish: %v", err)
 			}
 		}
@@ -323,7 +323,7 @@ func idles(t testing.TB, newTransport makeTransport) {
 	entered, free := make(chan struct{}), make(chan struct{})
 	release := sync.OnceFunc(func() { close(free) })
 	defer release()
-	r.start(group("busy", func(_ context.Context, d *eventbus.Delivery) error {
+	r.start(group("busy", func(_ context.Context, d *message.Delivery) error {
 		if d.Attempt == 1 {
 			close(entered)
 			<-free
@@ -332,7 +332,7 @@ func idles(t testing.TB, newTransport makeTransport) {
 		return nil
 	}))
 	r.settle()
-	r.publish(message("a", ""))
+	r.publish(event("a", ""))
 	r.soon(entered, "the run of the handler")
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()

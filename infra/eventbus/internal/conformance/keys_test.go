@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"plugboard/app"
-	"plugboard/infra/eventbus"
+	"plugboard/infra/eventbus/internal/message"
 )
 
 func keepsOrder(t testing.TB, newTransport makeTransport) {
@@ -21,7 +21,7 @@ func keepsOrder(t testing.TB, newTransport makeTransport) {
 	got := map[string][]string{}
 	busy := map[string]bool{}
 	var together atomic.Bool
-	r.start(group("orderly", func(_ context.Context, d *eventbus.Delivery) error {
+	r.start(group("orderly", func(_ context.Context, d *message.Delivery) error {
 		mu.Lock()
 		if busy[d.Key] {
 			together.Store(true)
@@ -42,7 +42,7 @@ func keepsOrder(t testing.TB, newTransport makeTransport) {
 	for k := range keys {
 		publishers.Go(func() {
 			for i := range each {
-				if err := r.transport.Publish(t.Context(), message(fmt.Sprintf("%03d", i), fmt.Sprint("key", k))); err != nil {
+				if err := r.transport.Publish(t.Context(), event(fmt.Sprintf("%03d", i), fmt.Sprint("key", k))); err != nil {
 					t.Errorf("publish: %v", err)
 				}
 			}
@@ -67,7 +67,7 @@ func keysAreIndependent(t testing.TB, newTransport makeTransport) {
 	free := make(chan struct{})
 	release := sync.OnceFunc(func() { close(free) })
 	defer release()
-	r.start(group("lanes", func(ctx context.Context, d *eventbus.Delivery) error {
+	r.start(group("lanes", func(ctx context.Context, d *message.Delivery) error {
 		if d.Key != "held" {
 			others.Done()
 			return nil
@@ -78,10 +78,10 @@ func keysAreIndependent(t testing.TB, newTransport makeTransport) {
 		}
 		return nil
 	}))
-	r.publish(message("1", "held"))
-	r.publish(message("2", "held"))
+	r.publish(event("1", "held"))
+	r.publish(event("2", "held"))
 	for i, key := range []string{"a", "b", "", ""} {
-		r.publish(message(fmt.Sprint(i), key))
+		r.publish(event(fmt.Sprint(i), key))
 	}
 	done := make(chan struct{})
 	go func() {
@@ -96,7 +96,7 @@ func keysAreIndependent(t testing.TB, newTransport makeTransport) {
 func deadLetsKeyGoOn(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var got journal
-	r.start(group("resigned", func(_ context.Context, d *eventbus.Delivery) error {
+	r.start(group("resigned", func(_ context.Context, d *message.Delivery) error {
 		if nameOf(d) == "1" {
 			return app.Permanent(errTryAgain)
 		}
@@ -104,7 +104,7 @@ func deadLetsKeyGoOn(t testing.TB, newTransport makeTransport) {
 		return nil
 	}))
 	for _, name := range []string{"1", "2", "3"} {
-		r.publish(message(name, "key"))
+		r.publish(event(name, "key"))
 	}
 	r.settle()
 	r.same("handled", got.all(), []string{"2", "3"})

@@ -13,7 +13,10 @@ import (
 	"plugboard/app/apptest"
 	"plugboard/config"
 	"plugboard/infra/database"
-	"plugboard/infra/eventbus"
+	"plugboard/infra/eventbus/internal/message"
+	"plugboard/infra/eventbus/internal/outbox"
+	"plugboard/infra/eventbus/internal/outbox/store"
+	"plugboard/infra/eventbus/internal/volatile"
 )
 
 // transportDB is an open database with the bus's tables.
@@ -26,22 +29,22 @@ func transportDB(t testing.TB, d apptest.Database) *database.DB {
 	ctx := context.WithoutCancel(t.Context())
 	require.NoError(t, db.Open(ctx))
 	t.Cleanup(func() { require.NoError(t, db.Close(ctx)) })
-	require.NoError(t, db.Migrate(ctx, []database.MigrationSet{eventbus.Migrations()}))
+	require.NoError(t, db.Migrate(ctx, []database.MigrationSet{store.Migrations()}))
 	return db
 }
 
-func makeVolatile(t testing.TB, hooks eventbus.Hooks) (transport, func(context.Context, func(context.Context) error) error) {
+func makeVolatile(t testing.TB, hooks message.Hooks) (transport, func(context.Context, func(context.Context) error) error) {
 	db := transportDB(t, apptest.SQLite(t))
-	return eventbus.NewVolatile(1024, hooks), db.InTx
+	return volatile.New(1024, hooks), db.InTx
 }
 
 // makeOutbox makes outboxes that have little room in memory, so that the suite takes the way through the database too.
 func makeOutbox(empty func(testing.TB) apptest.Database) makeTransport {
-	return func(t testing.TB, hooks eventbus.Hooks) (transport, func(context.Context, func(context.Context) error) error) {
+	return func(t testing.TB, hooks message.Hooks) (transport, func(context.Context, func(context.Context) error) error) {
 		cfg := config.Default().Events
 		cfg.Buffer, cfg.Poll = 16, 20*time.Millisecond
 		db := transportDB(t, empty(t))
-		return eventbus.NewOutbox(cfg, db, zap.NewNop(), hooks), db.InTx
+		return outbox.New(cfg, db, zap.NewNop(), hooks), db.InTx
 	}
 }
 
@@ -63,12 +66,12 @@ func TestOutboxConforms(t *testing.T) {
 // wrong is a transport that breaks one promise.
 type wrong struct {
 	transport
-	subscribe func(g eventbus.Subscription) (eventbus.Subscription, bool)
-	publish   func(ctx context.Context, m *eventbus.Message) error
+	subscribe func(g message.Subscription) (message.Subscription, bool)
+	publish   func(ctx context.Context, m *message.Message) error
 	close     func(ctx context.Context) error
 }
 
-func (w *wrong) Subscribe(g eventbus.Subscription) {
+func (w *wrong) Subscribe(g message.Subscription) {
 	if w.subscribe != nil {
 		changed, ok := w.subscribe(g)
 		if !ok {
@@ -79,7 +82,7 @@ func (w *wrong) Subscribe(g eventbus.Subscription) {
 	w.transport.Subscribe(g)
 }
 
-func (w *wrong) Publish(ctx context.Context, m *eventbus.Message) error {
+func (w *wrong) Publish(ctx context.Context, m *message.Message) error {
 	if w.publish != nil {
 		return w.publish(ctx, m)
 	}
@@ -96,9 +99,9 @@ func (w *wrong) Close(ctx context.Context) error {
 // Each promise of the suite is seen to be broken by a transport that breaks it.
 func TestTransportsThatDoNotConform(t *testing.T) {
 	t.Parallel()
-	groups := func(change func(g *eventbus.Subscription)) func(w *wrong) {
+	groups := func(change func(g *message.Subscription)) func(w *wrong) {
 		return func(w *wrong) {
-			w.subscribe = func(g eventbus.Subscription) (eventbus.Subscription, bool) {
+			w.subscribe = func(g message.Subscription) (message.Subscription, bool) {
 				change(&g)
 				return g, true
 			}
@@ -106,7 +109,7 @@ func TestTransportsThatDoNotConform(t *testing.T) {
 	}
 	breaks := map[string]func(w *wrong){
 		"every message is delivered as it was published": func(w *wrong) {
-			w.publish = func(ctx context.Context, m *eventbus.Message) error {
+			w.publish = func(ctx context.Context, m *message.Message) error {
 				if m.Headers["n"] == "8" {
 					return nil
 				}
@@ -115,24 +118,24 @@ func TestTransportsThatDoNotConform(t *testing.T) {
 		},
 		"each group gets each message once": func(w *wrong) {
 			first := true
-			w.subscribe = func(g eventbus.Subscription) (eventbus.Subscription, bool) {
+			w.subscribe = func(g message.Subscription) (message.Subscription, bool) {
 				defer func() { first = false }()
 				return g, first
 			}
 		},
-		"a group handles as many at a time as it says": groups(func(g *eventbus.Subscription) { g.Concurrency = 10 }),
-		"a failed message is tried again after a wait": groups(func(g *eventbus.Subscription) { g.BackoffMin, g.BackoffMax = time.Millisecond, time.Millisecond }),
-		"a panic or an exit is a failure like others":  groups(func(g *eventbus.Subscription) { g.Attempts = 1 }),
-		"what fails for good is dead, and told once":   groups(func(g *eventbus.Subscription) { g.Attempts = 5 }),
+		"a group handles as many at a time as it says": groups(func(g *message.Subscription) { g.Concurrency = 10 }),
+		"a failed message is tried again after a wait": groups(func(g *message.Subscription) { g.BackoffMin, g.BackoffMax = time.Millisecond, time.Millisecond }),
+		"a panic or an exit is a failure like others":  groups(func(g *message.Subscription) { g.Attempts = 1 }),
+		"what fails for good is dead, and told once":   groups(func(g *message.Subscription) { g.Attempts = 5 }),
 		"messages of a key keep their order, retries included": func(w *wrong) {
-			w.publish = func(ctx context.Context, m *eventbus.Message) error {
-				return w.transport.Publish(ctx, &eventbus.Message{Envelope: m.Envelope, Time: m.Time})
+			w.publish = func(ctx context.Context, m *message.Message) error {
+				return w.transport.Publish(ctx, &message.Message{Envelope: m.Envelope, Time: m.Time})
 			}
 		},
-		"other keys go on while one is held up": groups(func(g *eventbus.Subscription) { g.Concurrency = 1 }),
-		"a dead message lets its key go on": groups(func(g *eventbus.Subscription) {
+		"other keys go on while one is held up": groups(func(g *message.Subscription) { g.Concurrency = 1 }),
+		"a dead message lets its key go on": groups(func(g *message.Subscription) {
 			handle := g.Handle
-			g.Handle = func(ctx context.Context, d *eventbus.Delivery) error {
+			g.Handle = func(ctx context.Context, d *message.Delivery) error {
 				if err := handle(ctx, d); err != nil {
 					return errors.New("any error") // not permanent
 				}
@@ -140,19 +143,19 @@ func TestTransportsThatDoNotConform(t *testing.T) {
 			}
 		}),
 		"a delayed message waits": func(w *wrong) {
-			w.publish = func(ctx context.Context, m *eventbus.Message) error {
+			w.publish = func(ctx context.Context, m *message.Message) error {
 				m.Delay = 0
 				return w.transport.Publish(ctx, m)
 			}
 		},
-		"a run that takes too long is told to end": groups(func(g *eventbus.Subscription) { g.Timeout = time.Hour }),
+		"a run that takes too long is told to end": groups(func(g *message.Subscription) { g.Timeout = time.Hour }),
 		"a message counts from the commit of its transaction": func(w *wrong) {
-			w.publish = func(ctx context.Context, m *eventbus.Message) error {
+			w.publish = func(ctx context.Context, m *message.Message) error {
 				return w.transport.Publish(database.WithoutTx(ctx), m)
 			}
 		},
 		"a message published before the start is handled after it": func(w *wrong) {
-			w.publish = func(ctx context.Context, m *eventbus.Message) error {
+			w.publish = func(ctx context.Context, m *message.Message) error {
 				if string(m.Payload) == `"early"` {
 					return nil
 				}
@@ -186,7 +189,7 @@ func TestTransportsThatDoNotConform(t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
 			found := failures(t, func(tb testing.TB) {
-				c.Run(tb, func(tb testing.TB, hooks eventbus.Hooks) (transport, func(context.Context, func(context.Context) error) error) {
+				c.Run(tb, func(tb testing.TB, hooks message.Hooks) (transport, func(context.Context, func(context.Context) error) error) {
 					volatile, inTx := makeVolatile(tb, hooks)
 					w := &wrong{transport: volatile}
 					change(w)

@@ -1,0 +1,229 @@
+package outbox
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"plugboard/app"
+	"plugboard/infra/eventbus/internal/consumer"
+	"plugboard/infra/eventbus/internal/message"
+	"plugboard/infra/eventbus/internal/outbox/store"
+)
+
+// errNoEvent is the error of a delivery whose event is gone from the database.
+var errNoEvent = errors.New("the event of this delivery is not stored any more: somebody deleted it by hand")
+
+// unknownEvent returns a message in the place of an event that cannot be read. Its delivery takes its turn like all others and
+// dies with fault then.
+func unknownEvent(q *queue, id, key string, fault error) *message.Message {
+	m := &message.Message{Envelope: &message.Envelope{Topic: q.Subscription.Topic, Fault: fault}, Key: key}
+	m.SetID(id)
+	return m
+}
+
+// badRow reports whether a claim failed because of the contents of the row, so that it fails whenever it is tried.
+func badRow(err error) bool {
+	var row *store.RowError
+	return errors.As(err, &row) || app.CodeOf(err) == app.Invalid
+}
+
+// maxOddFailures is how many deliveries claimSingly tries in vain when the cause is neither their rows nor the database.
+const maxOddFailures = 8
+
+// claimSingly claims deliveries one by one after a claim of all of them has failed with cause, so that a bad row does not keep the
+// others from being claimed. The delivery of the bad row becomes dead. claimSingly notes in taken what it has claimed, and reports
+// whether q was full.
+func (c *claimer) claimSingly(ctx context.Context, q *queue, heads []store.Head, taken map[string]bool, cause error) (full bool, err error) {
+	if ctx.Err() != nil || external(cause) {
+		return false, cause
+	}
+	var failed []error
+	for _, h := range heads {
+		one := make(map[string]bool)
+		full, err := c.claimThese(ctx, q, []store.Head{h}, one)
+		if err != nil && badRow(err) {
+			err = c.condemn(ctx, q, h, err)
+		}
+		switch {
+		case full:
+			return true, errors.Join(failed...)
+		case err != nil:
+			failed = append(failed, fmt.Errorf("event %s: %w", h.ID, err))
+		}
+		if one[h.ID] {
+			taken[h.ID] = true
+		}
+		if err != nil && (ctx.Err() != nil || external(err) || len(failed) >= maxOddFailures) {
+			break
+		}
+	}
+	return false, errors.Join(failed...)
+}
+
+// condemn makes a delivery dead that cannot be claimed because of the contents of its row.
+func (c *claimer) condemn(ctx context.Context, q *queue, h store.Head, failure error) error {
+	d := q.Item(unknownEvent(q, h.ID, h.Key, nil), 0, 0, nil)
+	reason := fmt.Errorf("what is stored of this delivery is not valid: %w", failure)
+	mine := false
+	err := c.store.DB.InTx(ctx, func(ctx context.Context) (err error) {
+		if mine, err = c.store.Condemn(ctx, h.ID, q.storedAs(), message.ErrorText(reason)); err != nil || !mine {
+			return err
+		}
+		return c.publisher.announce(ctx, &d.Delivery, reason)
+	})
+	if err != nil {
+		return fmt.Errorf("bury: %w", err)
+	}
+	if !mine {
+		return nil // it was claimed, or deleted, meanwhile
+	}
+	if c.hooks.Dead != nil {
+		c.hooks.Dead(&d.Delivery, reason)
+	}
+	if h.Key != "" && !q.Subscription.Block {
+		c.finish(q, h.Key)
+	}
+	return nil
+}
+
+const (
+	// claimBatch is the most deliveries claimed at a time.
+	claimBatch = 256
+	// fullLook is how often all deliveries are read for what should not be there, since reading them costs by their number.
+	fullLook = time.Hour
+)
+
+// due reports whether the next delivery of q is due. Wait is in how many milliseconds it is, null when there is none. When it is
+// not due yet, the claimer polls at its time.
+func (c *claimer) due(q *queue, wait sql.NullInt64) bool {
+	if wait.Valid && wait.Int64 > 0 {
+		q.backlog.setDue(time.Now().Add(time.Duration(wait.Int64) * time.Millisecond))
+	}
+	return wait.Valid && wait.Int64 <= 0
+}
+
+// claimFree claims deliveries without key.
+func (c *claimer) claimFree(ctx context.Context, q *queue) (more bool, err error) {
+	places := q.ReserveUpTo(claimBatch)
+	if places == 0 {
+		return true, nil
+	}
+	taken, full, err := c.take(ctx, q, places, nil, false, func(ctx context.Context) ([]store.Claimed, error) {
+		return c.store.Claim(ctx, c.replica.ID(), q.storedAs(), places)
+	})
+	if err == nil {
+		return full || len(taken) == places, nil
+	}
+	heads, listErr := c.store.DueFree(ctx, q.storedAs(), places)
+	if listErr != nil {
+		return false, errors.Join(err, listErr)
+	}
+	return c.claimSingly(ctx, q, heads, map[string]bool{}, err)
+}
+
+// take claims deliveries with fn in a transaction, reads their events and hands them to q, each under the order of its key. The
+// caller has reserved places, and take gives back those that are not used. Deliveries that do not fit the budget stay in the
+// database, and full tells so; when whole is set, all of them stay there, and take fails with errNoRoom.
+func (c *claimer) take(ctx context.Context, q *queue, places int, orders map[string]*consumer.Order, whole bool,
+	fn func(context.Context) ([]store.Claimed, error),
+) (got []store.Claimed, full bool, err error) {
+	nothingElse := q.Used() == int64(places)
+	defer func() { q.Unreserve(places - len(got)) }()
+	var messages map[string]*message.Message
+	bytes := int64(0)
+	err = c.store.DB.InTx(ctx, func(ctx context.Context) error {
+		c.budget.give(bytes) // of a try that did not commit
+		bytes = 0
+		if got, err = fn(ctx); err != nil || len(got) == 0 {
+			return err
+		}
+		messages, full, err = c.read(ctx, q, got, nothingElse, &bytes)
+		switch {
+		case err != nil || !full:
+			return err
+		case whole && len(got) > 1:
+			return errNoRoom
+		}
+		got, err = c.leaveRest(ctx, q, got, messages)
+		return err
+	})
+	if err != nil {
+		c.budget.give(bytes)
+		got = nil
+		c.doubt.Store(true)
+		for key, order := range orders {
+			c.settler.release(q.Forget(key, order)...)
+		}
+		return nil, full, fmt.Errorf("claim events: %w", err)
+	}
+	//crash:point after claim: len(got)>0
+	for _, g := range got {
+		d := q.Item(messages[g.EventID], g.Attempts, g.Number, orders[g.Key])
+		d.Claim = g.Claim
+		if !d.Claim.Quarantined() {
+			c.deliver(d)
+			continue
+		}
+		c.hold(d)
+		if !c.quarantine.Add(ctx, d) {
+			c.settler.release(d)
+		}
+	}
+	c.idle.tell()
+	return got, full, nil
+}
+
+// errNoRoom gives up the claim of several deliveries that do not fit the budget together.
+var errNoRoom = errors.New("the deliveries do not fit the memory that events may use")
+
+// read reads the events of claimed deliveries, as far as they fit the budget, and counts in bytes what it took of it. The first one
+// fits if q has nothing else. Full tells that one did not fit; its message is missing.
+func (c *claimer) read(ctx context.Context, q *queue, got []store.Claimed, nothingElse bool, bytes *int64) (messages map[string]*message.Message, full bool, err error) {
+	ids := make([]string, len(got))
+	for i := range got {
+		ids[i] = got[i].EventID
+	}
+	missing := make(map[string]bool, len(got))
+	for _, id := range ids {
+		missing[id] = true
+	}
+	keep := func(m *message.Message) bool {
+		delete(missing, m.ID())
+		if full || !c.budget.take(m.Size(), nothingElse && *bytes == 0) {
+			full = true
+			return false
+		}
+		*bytes += m.Size()
+		return true
+	}
+	if messages, err = c.events.Read(ctx, ids, keep); err != nil {
+		return nil, false, err
+	}
+	for _, g := range got {
+		if m := unknownEvent(q, g.EventID, g.Key, errNoEvent); missing[g.EventID] {
+			c.budget.take(m.Size(), true)
+			*bytes += m.Size()
+			messages[g.EventID] = m
+		}
+	}
+	return messages, full, nil
+}
+
+// leaveRest gives back what was claimed and did not fit, and returns the rest.
+func (c *claimer) leaveRest(ctx context.Context, q *queue, got []store.Claimed, messages map[string]*message.Message) (kept []store.Claimed, err error) {
+	var rest []string
+	for _, g := range got {
+		if messages[g.EventID] != nil {
+			kept = append(kept, g)
+		} else {
+			rest = append(rest, g.EventID)
+		}
+	}
+	return kept, c.store.Unclaim(ctx, c.replica.ID(), q.storedAs(), rest)
+}
+
+// errBusyKey gives up the claim of a key that this process is at work on.
+var errBusyKey = errors.New("the key is at work in this process")

@@ -1,0 +1,229 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"plugboard/infra/eventbus/internal/consumer"
+	"plugboard/infra/eventbus/internal/outbox/store"
+)
+
+const (
+	// readyPage is how many due deliveries with a key are looked at in one query.
+	readyPage = 512
+	// finishDelay is how long after the end of a delivery with a key the next one of the key is looked for, so that one query serves
+	// many keys. This process nearly always knows the next one already.
+	finishDelay = 50 * time.Millisecond
+)
+
+// finish notes that q has no more delivery of key in memory: the claimer looks for the next one in the database.
+func (c *claimer) finish(q *queue, key string) {
+	if !c.store.Postgres && !c.mayBehind.Load() {
+		return // only this process claims, and it knows the next one
+	}
+	b := &q.backlog
+	b.mu.Lock()
+	first := len(b.finished) == 0
+	b.finished = append(b.finished, key)
+	b.mu.Unlock()
+	switch {
+	case b.moreKeys.Load():
+		c.poll(q)
+	case first:
+		c.open(q, finishDelay)
+	}
+}
+
+// claimKeyed claims the first deliveries of keys: of the keys with due deliveries, and of the finished keys. It notes which due
+// deliveries are behind another one of their key. It reports whether there is more to claim.
+func (c *claimer) claimKeyed(ctx context.Context, q *queue, due bool, finished []string) (more bool, err error) {
+	if !due && len(finished) == 0 {
+		q.backlog.moreKeys.Store(false)
+		return false, nil
+	}
+	if q.Full() {
+		q.backlog.putBackFinished(finished)
+		return true, nil
+	}
+	var found []store.Ready
+	if due {
+		found, err = c.store.Ready(ctx, q.storedAs(), readyPage)
+	}
+	if err == nil {
+		more, err = c.claimKeys(ctx, q, finished[:min(len(finished), readyPage)], found)
+	}
+	if err != nil {
+		q.backlog.putBackFinished(finished)
+		return false, fmt.Errorf("claim ordered events: %w", err)
+	}
+	if len(finished) > readyPage {
+		q.backlog.putBackFinished(finished[readyPage:])
+		more = true
+	}
+	return more, nil
+}
+
+// claimKeys claims the first deliveries of the finished keys and of those that something was found of.
+func (c *claimer) claimKeys(ctx context.Context, q *queue, finished []string, found []store.Ready) (more bool, err error) {
+	keys := slices.Clone(finished)
+	for _, d := range found {
+		keys = append(keys, d.Key)
+	}
+	slices.Sort(keys)
+	heads, err := c.store.Heads(ctx, q.storedAs(), slices.Compact(keys), q.Subscription.Block)
+	if err != nil {
+		return false, err
+	}
+	var due []store.Head
+	var hidden []string
+	for _, h := range heads {
+		if h.State != "pending" {
+			continue
+		}
+		if h.Behind {
+			hidden = append(hidden, h.ID)
+		}
+		if h.Wait > 0 {
+			c.open(q, time.Duration(h.Wait)*time.Millisecond)
+		} else {
+			due = append(due, h)
+		}
+	}
+	taken := make(map[string]bool)
+	full, err := c.claimHeads(ctx, q, due, taken)
+	if err != nil {
+		return false, err
+	}
+	hidden = slices.DeleteFunc(hidden, func(id string) bool { return taken[id] })
+	if len(hidden) > 0 {
+		if _, err := c.store.SetReady(ctx, q.storedAs(), hidden); err != nil {
+			return false, err
+		}
+	}
+	set, err := c.setBehind(ctx, q, heads, found, taken)
+	if err != nil {
+		return false, err
+	}
+	progress := len(taken) > 0 || set > 0
+	q.backlog.moreKeys.Store(progress)
+	return full || progress && len(found) == readyPage, nil
+}
+
+// setBehind notes what was found and is neither the first of its key nor claimed now.
+func (c *claimer) setBehind(ctx context.Context, q *queue, heads []store.Head, found []store.Ready, taken map[string]bool) (int64, error) {
+	first := make([]string, len(heads))
+	for i, h := range heads {
+		first[i] = h.ID
+	}
+	slices.Sort(first)
+	var behind []string
+	for _, d := range found {
+		if _, ok := slices.BinarySearch(first, d.ID); !ok && !taken[d.ID] {
+			behind = append(behind, d.ID)
+		}
+	}
+	if len(behind) == 0 {
+		return 0, nil
+	}
+	c.mayBehind.Store(true) // before it is so
+	var n int64
+	err := c.store.DB.InTx(ctx, func(ctx context.Context) (err error) {
+		n, err = c.store.SetBehind(ctx, q.storedAs(), first, behind, q.Subscription.Block)
+		return err
+	})
+	return n, err
+}
+
+// claimHeads claims the first deliveries of keys, of a few keys with those that follow, and notes in taken which. It reports
+// whether q was full.
+func (c *claimer) claimHeads(ctx context.Context, q *queue, due []store.Head, taken map[string]bool) (full bool, err error) {
+	if len(due) > fewKeys {
+		return c.claimPage(ctx, q, due, taken)
+	}
+	for _, h := range due {
+		wasFull, err := c.claimHead(ctx, q, h, taken)
+		if err != nil {
+			return full, err
+		}
+		full = full || wasFull
+	}
+	return full, nil
+}
+
+// fewKeys is up to how many keys are claimed with several of their deliveries each; of more keys only the first of each is.
+const fewKeys = 32
+
+// claimPage claims the first delivery of each key, and notes in taken which. It reports whether q was full.
+func (c *claimer) claimPage(ctx context.Context, q *queue, heads []store.Head, taken map[string]bool) (full bool, err error) {
+	if full, err = c.claimThese(ctx, q, heads, taken); err != nil {
+		return c.claimSingly(ctx, q, heads, taken, err)
+	}
+	return full, nil
+}
+
+// claimThese claims deliveries, of each key its first one, and notes in taken which. It reports whether q was full.
+func (c *claimer) claimThese(ctx context.Context, q *queue, heads []store.Head, taken map[string]bool) (full bool, err error) {
+	places := q.ReserveUpTo(len(heads))
+	orders := make(map[string]*consumer.Order, places)
+	ids := make([]string, 0, places)
+	for _, h := range heads[:places] {
+		if h.Key == "" {
+			ids = append(ids, h.ID)
+		} else if order := q.Adopt(h.Key, h.Number, h.Number); order != nil {
+			orders[h.Key] = order
+			ids = append(ids, h.ID)
+		}
+	}
+	keys := make(map[string]bool, len(ids))
+	got, short, err := c.take(ctx, q, places, orders, false, func(ctx context.Context) ([]store.Claimed, error) {
+		return c.store.ClaimHeads(ctx, c.replica.ID(), q.storedAs(), ids)
+	})
+	for _, g := range got {
+		keys[g.Key], taken[g.EventID] = true, true
+	}
+	for key, order := range orders {
+		if !keys[key] { // another process was faster
+			c.settler.release(q.Forget(key, order)...)
+		}
+	}
+	return short || places < len(heads), err
+}
+
+// claimHead claims a run of deliveries of one key, and notes in taken which. It reports whether q was full.
+func (c *claimer) claimHead(ctx context.Context, q *queue, h store.Head, taken map[string]bool) (full bool, err error) {
+	places := q.ReserveUpTo(store.Chain)
+	if places == 0 {
+		return true, nil
+	}
+	orders := make(map[string]*consumer.Order, 1)
+	run, _, err := c.take(ctx, q, places, orders, true, func(ctx context.Context) ([]store.Claimed, error) {
+		if order := orders[h.Key]; order != nil { // of a try that did not commit
+			c.settler.release(q.Forget(h.Key, order)...)
+		}
+		got, err := c.store.ClaimKey(ctx, c.replica.ID(), q.storedAs(), h.Key, h.Number, places, q.Subscription.Block)
+		if err != nil || len(got) == 0 {
+			return nil, err
+		}
+		order := q.Adopt(h.Key, h.Number, h.Number+int64(len(got))-1)
+		if order == nil {
+			return nil, errBusyKey
+		}
+		orders[h.Key] = order
+		return got, nil
+	})
+	switch {
+	case errors.Is(err, errBusyKey):
+		return false, nil
+	case errors.Is(err, errNoRoom):
+		return c.claimPage(ctx, q, []store.Head{h}, taken)
+	case err != nil:
+		return c.claimSingly(ctx, q, []store.Head{h}, taken, err)
+	}
+	for _, g := range run {
+		taken[g.EventID] = true
+	}
+	return false, nil
+}

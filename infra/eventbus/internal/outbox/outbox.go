@@ -1,0 +1,266 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"plugboard/config"
+	"plugboard/infra/database"
+	"plugboard/infra/eventbus/internal/consumer"
+	"plugboard/infra/eventbus/internal/message"
+	"plugboard/infra/eventbus/internal/outbox/quarantine"
+	"plugboard/infra/eventbus/internal/outbox/replica"
+	"plugboard/infra/eventbus/internal/outbox/store"
+)
+
+// Outbox delivers the events of durable subscriptions. An event and one delivery for each subscription are written in the
+// publisher's transaction, already claimed by this process as far as it has room, and handed to the consumers in memory after the
+// commit. What finds no room, fails, or is left by a dead process is claimed from the database later.
+//
+// Subscribe is called before Start, by one goroutine; the other methods may be called concurrently.
+type Outbox struct {
+	cfg   config.Events
+	hooks message.Hooks
+	store store.Store
+
+	queues     queues
+	budget     *budget
+	idle       *notifier
+	publisher  *publisher
+	claimer    *claimer
+	settler    *settler
+	completer  *completer
+	registry   *registry
+	janitor    *janitor
+	replica    *replica.Replica
+	quarantine *quarantine.Quarantine
+
+	life     sync.Mutex
+	started  bool
+	stopping atomic.Bool
+	closing  sync.Once
+	closed   chan struct{}
+	closeErr error
+	cancel   context.CancelFunc
+	tasks    sync.WaitGroup
+}
+
+// calmPolls is for how many polls a process has run before quarantined deliveries run alone in it.
+const calmPolls = 5
+
+// NewOutbox returns an outbox in db. It opens and starts nothing.
+//
+// Each part does one thing: the publisher writes events, the claimer takes deliveries from the database, the settler writes their
+// outcomes, the registry keeps the subscriptions' names, the janitor deletes what is finished, the replica keeps this process
+// known to the others, and the quarantine holds deliveries whose processes crashed.
+func New(cfg config.Events, db *database.DB, log *zap.Logger, hooks message.Hooks) *Outbox {
+	st := store.New(db)
+	o := &Outbox{cfg: cfg, hooks: hooks, store: st, closed: make(chan struct{})}
+	o.queues.byTopic = make(map[string][]*queue)
+	o.budget = &budget{limit: cfg.Memory}
+	o.idle = &notifier{changed: make(chan struct{})}
+	o.completer = &completer{store: st.Deliveries()}
+	o.registry = &registry{cfg: cfg, store: st.Subscriptions(), replicas: st.Replicas(), queues: &o.queues}
+	o.janitor = &janitor{cfg: cfg, log: log, store: st.Retention()}
+	o.claimer = newClaimer(cfg, log, hooks, st.Deliveries())
+	o.settler = newSettler(cfg, log, hooks, st.Deliveries())
+	o.quarantine = quarantine.New(quarantineHost{st.Deliveries(), o.claimer, o.settler}, calmPolls*cfg.Poll)
+	o.replica = replica.New(cfg, st.Replicas(), log, replica.Events{
+		Seen: o.registry.seen, Lost: o.recall, Claimable: o.claimer.openAll, OthersLeft: o.claimer.checkAllBehind,
+	})
+	o.publisher = &publisher{
+		store: st.Events(), queues: &o.queues, registry: o.registry, replica: o.replica, claimer: o.claimer, settler: o.settler,
+		budget: o.budget, idle: o.idle, running: o.Running,
+	}
+	o.registry.claimer = o.claimer
+	c, s := o.claimer, o.settler
+	c.events, c.queues, c.budget, c.idle = st.Events(), &o.queues, o.budget, o.idle
+	c.replica, c.quarantine, c.settler, c.registry, c.publisher = o.replica, o.quarantine, s, o.registry, o.publisher
+	s.queues, s.budget, s.idle = &o.queues, o.budget, o.idle
+	s.claimer, s.quarantine, s.completer, s.publisher = c, o.quarantine, o.completer, o.publisher
+	return o
+}
+
+// Subscribe adds a subscription.
+func (o *Outbox) Subscribe(s message.Subscription) { o.queues.add(newQueue(o, s)) }
+
+// Start registers the subscriptions, takes back what earlier runs left, and begins to deliver.
+func (o *Outbox) Start(ctx context.Context) error {
+	o.life.Lock()
+	defer o.life.Unlock()
+	if o.started || o.stopping.Load() {
+		return errors.New("start outbox: started before")
+	}
+	ctx, stop := context.WithCancel(ctx) // statements refuse a bare context.Background()
+	defer stop()
+	if err := o.replica.Join(ctx); err != nil {
+		return err
+	}
+	if err := o.registry.register(ctx, o.replica.ID()); err != nil {
+		o.replica.Leave(ctx)
+		return err
+	}
+	o.started = true
+	o.settler.began = time.Now()
+	o.quarantine.Start()
+	run, cancel := context.WithCancel(context.Background())
+	o.cancel = cancel
+	for _, q := range o.queues.all {
+		q.Start(run)
+	}
+	o.tasks.Go(func() { o.settler.run(run) })
+	o.tasks.Go(func() { o.claimer.run(run) })
+	o.tasks.Go(func() { o.replica.Run(run, &o.stopping) })
+	o.tasks.Go(func() { o.janitor.run(run) })
+	o.tasks.Go(func() { message.Repeat(run, o.endOverdue) })
+	return nil
+}
+
+// Publish stores m with its deliveries in the transaction of ctx: m counts from its commit, and is gone with its rollback. Without
+// a transaction it counts when Publish returns nil. Publish never waits for handlers.
+func (o *Outbox) Publish(ctx context.Context, m *message.Message) error {
+	return o.publisher.publish(ctx, m)
+}
+
+// Wants reports whether this version or another one has a durable subscription of topic.
+func (o *Outbox) Wants(topic string) bool {
+	return o.queues.byTopic[topic] != nil || o.registry.othersWant(topic)
+}
+
+// OthersWant reports whether another version of the service has a durable subscription of topic.
+func (o *Outbox) OthersWant(topic string) bool { return o.registry.othersWant(topic) }
+
+// StoredAs returns the name under which the deliveries of this version's subscription called name are stored.
+func (o *Outbox) StoredAs(name string) string {
+	for _, q := range o.queues.all {
+		if q.Subscription.Name == name {
+			return q.storedAs()
+		}
+	}
+	return name
+}
+
+// Store returns the statements of the event bus.
+func (o *Outbox) Store() store.Store { return o.store }
+
+// Running reports whether the outbox has been started and not been told to stop.
+func (o *Outbox) Running() bool { return o.replica.Joined() && !o.stopping.Load() }
+
+// Quiet reports whether this process has no delivery in memory.
+func (o *Outbox) Quiet() bool { return o.queues.quiet() }
+
+// recall takes back what waits in memory: other processes may have taken it over. What is still this process's goes back to the
+// database.
+func (o *Outbox) recall() {
+	for _, q := range o.queues.all {
+		o.settler.release(q.Recall()...)
+	}
+}
+
+// endOverdue ends the runs that have outlived their timeouts, whether or not the database answers.
+func (o *Outbox) endOverdue() (wait time.Duration) {
+	for _, q := range o.queues.all {
+		q.EndOverdue(o.hooks.Overdue)
+	}
+	return o.cfg.Poll
+}
+
+// AwaitIdle returns nil once no delivery is waiting or being handled, retries and delays included, in this process or in the
+// database. It returns ctx's error when that is done first.
+func (o *Outbox) AwaitIdle(ctx context.Context) error {
+	names := o.queues.storedNames()
+	if len(names) == 0 {
+		return nil
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	o.settler.flushNow(true)
+	defer o.settler.flushNow(false)
+	return o.idle.await(ctx, o.cfg.Poll, func() (bool, error) {
+		if !o.queues.quiet() {
+			return false, nil
+		}
+		left, err := o.store.Deliveries().Unfinished(ctx, names)
+		if err != nil {
+			return false, fmt.Errorf("look for unfinished events: %w", err)
+		}
+		return !left, nil
+	})
+}
+
+// Close stops claiming, waits for running handlers, gives back what they had not begun, and writes their outcomes. It returns an
+// error that says what was left when ctx is done first. Close may be called without Start, twice, and concurrently.
+func (o *Outbox) Close(ctx context.Context) error {
+	o.closing.Do(func() {
+		o.closeErr = o.close(ctx)
+		close(o.closed)
+	})
+	select {
+	case <-o.closed:
+		return o.closeErr
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (o *Outbox) close(ctx context.Context) error {
+	o.life.Lock()
+	defer o.life.Unlock()
+	o.stopping.Store(true)
+	if !o.started {
+		return nil
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	o.claimer.stop(ctx)
+	var errs []error
+	for _, q := range o.queues.all {
+		o.settler.release(q.Close()...)
+	}
+	o.settler.release(o.quarantine.Close()...)
+	handlers, end := shortly(ctx)
+	defer end()
+	for _, q := range o.queues.all {
+		errs = append(errs, q.Wait(handlers))
+	}
+	errs = append(errs, o.settler.finish(ctx))
+	o.replica.Leave(ctx)
+	o.cancel()
+	o.tasks.Wait()
+	o.quarantine.Wait()
+	return errors.Join(errs...)
+}
+
+// shortly returns a context that ends before ctx does, by a tenth of what is left, at most a second: the time to write the
+// outcomes of the handlers that have ended by then.
+func shortly(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-min(time.Second, time.Until(deadline)/10)))
+}
+
+// quarantineHost is the outbox as its quarantine sees it.
+type quarantineHost struct {
+	store   store.Deliveries
+	claimer *claimer
+	settler *settler
+}
+
+// CountBegin implements [QuarantineHost].
+func (h quarantineHost) CountBegin(ctx context.Context, d *consumer.Item) (held bool, err error) {
+	return h.store.CountBegin(ctx, heldOf(d))
+}
+
+// Deliver implements [QuarantineHost].
+func (h quarantineHost) Deliver(d *consumer.Item) { h.claimer.deliver(d) }
+
+// Settle implements [QuarantineHost].
+func (h quarantineHost) Settle(d *consumer.Item, err error) { h.settler.settle(d, err) }

@@ -1,0 +1,169 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"plugboard/infra/database"
+	"plugboard/infra/eventbus/internal/consumer"
+	"plugboard/infra/eventbus/internal/message"
+	"plugboard/infra/eventbus/internal/outbox/quarantine"
+	"plugboard/infra/eventbus/internal/outbox/store"
+)
+
+// kind says what becomes of a delivery.
+type kind int
+
+const (
+	done      kind = iota // handled
+	retry                 // failed, to be tried again
+	dead                  // failed for good
+	parked                // unreadable for this version, left to others
+	released              // given back untried
+	completed             // completed already, in the handler's transaction
+)
+
+// outcome is what is to be written of a delivery.
+type outcome struct {
+	kind kind
+	d    *consumer.Item
+	wait time.Duration
+	err  error
+}
+
+// settle decides what becomes of a delivery whose handler has ended. Its place is given back when that is written.
+func (s *settler) settle(d *consumer.Item, err error) {
+	if err != nil && s.hooks.Failed != nil && !errors.Is(err, message.ErrNotBegun) {
+		s.hooks.Failed(&d.Delivery, err)
+	}
+	q, o := queueOf(d), s.decide(d, err)
+	ended := o.kind == done || o.kind == completed || o.kind == dead && !d.Subscription.Block
+	if ended && !errors.Is(err, message.ErrTaken) {
+		q.Advance(d)
+	} else {
+		s.release(q.Drop(d)...)
+	}
+	if o.kind == completed {
+		s.written(&o)
+		s.idle.tell()
+		return
+	}
+	s.add(o)
+}
+
+func (s *settler) decide(d *consumer.Item, err error) outcome {
+	sub := d.Subscription
+	var own *handlerError
+	switch {
+	case d.Claim.Completed: // also when the handler failed after its effects were committed
+		return outcome{kind: completed, d: d}
+	case err == nil:
+		return outcome{kind: done, d: d}
+	case errors.Is(err, message.ErrTaken):
+		return outcome{kind: completed, d: d}
+	case errors.Is(err, message.ErrNotBegun):
+		return outcome{kind: released, d: d}
+	case errors.Is(err, message.ErrUnreadable):
+		return outcome{kind: parked, d: d, err: err, wait: min(s.cfg.Park/4+time.Second, 30*time.Second)}
+	case errors.Is(err, quarantine.ErrCrashes):
+		return outcome{kind: dead, d: d, err: err}
+	case sub.Tx && !errors.As(err, &own) && (external(err) || queueOf(d).Ended()):
+		return outcome{kind: released, d: d, wait: time.Second}
+	case message.IsFinal(err) || d.Attempt >= sub.Attempts:
+		return outcome{kind: dead, d: d, err: err}
+	default:
+		return outcome{kind: retry, d: d, err: err, wait: sub.Backoff(d.Attempt)}
+	}
+}
+
+// external reports whether a transaction failed because the database is absent. All else counts as the handler's fault, which could
+// otherwise fail for ever: a statement whose error it kept to itself, the end of its own time or of its session's, or what the
+// commit refused.
+func external(err error) bool { return database.Absent(err) }
+
+// applyAll writes outcomes in the transaction of ctx.
+func (s *settler) applyAll(ctx context.Context, outcomes []outcome) error {
+	handled := make([]store.Held, 0, len(outcomes))
+	for i := range outcomes {
+		if outcomes[i].kind == done {
+			handled = append(handled, heldOf(outcomes[i].d))
+			continue
+		}
+		if err := s.apply(ctx, &outcomes[i]); err != nil {
+			return err
+		}
+	}
+	if len(handled) == 0 {
+		return nil
+	}
+	if err := s.store.SettleAll(ctx, handled); err != nil {
+		return fmt.Errorf("settle deliveries: %w", err)
+	}
+	return nil
+}
+
+// apply writes one outcome in the transaction of ctx. It changes nothing when another process has taken the delivery over.
+func (s *settler) apply(ctx context.Context, o *outcome) error {
+	var err error
+	mine, held := true, heldOf(o.d)
+	switch o.kind {
+	case completed, done: // written with the others
+	case retry:
+		mine, err = s.store.Retry(ctx, held, o.d.Attempt, o.wait, message.ErrorText(o.err))
+	case released:
+		mine, err = s.store.Release(ctx, held, o.wait)
+	case parked:
+		var expired bool
+		if expired, err = s.store.Park(ctx, held, o.wait, s.cfg.Park, time.Since(s.began), message.ErrorText(o.err)); err == nil && expired {
+			err = s.bury(ctx, o)
+		}
+	case dead:
+		err = s.bury(ctx, o)
+	}
+	if err != nil {
+		return fmt.Errorf("settle delivery of %s: %w", o.d.Subscription.Name, err)
+	}
+	if !mine { // the row is gone, perhaps by a commit whose answer was lost: its key may go on
+		o.kind = completed
+	}
+	return nil
+}
+
+// bury makes a delivery dead and announces that in the same transaction.
+func (s *settler) bury(ctx context.Context, o *outcome) error {
+	mine, err := s.store.Bury(ctx, heldOf(o.d), message.ErrorText(o.err))
+	if err != nil || !mine {
+		return err
+	}
+	o.kind = dead
+	//crash:point during dead-lettering
+	return s.publisher.announce(ctx, &o.d.Delivery, o.err)
+}
+
+// written follows up on an outcome that is in the database: the delivery leaves this process, and its queue may claim others.
+func (s *settler) written(o *outcome) {
+	q, d := queueOf(o.d), o.d
+	s.claimer.drop(d)
+	s.quarantine.Ended(d)
+	s.budget.give(d.Size())
+	q.Unreserve(1)
+	switch o.kind {
+	case dead:
+		if s.hooks.Dead != nil {
+			s.hooks.Dead(&d.Delivery, o.err)
+		}
+	case retry, parked, released:
+		s.claimer.open(q, o.wait)
+	case done, completed:
+	}
+	s.claimer.gave()
+	ended := o.kind == done || o.kind == completed || o.kind == dead
+	if d.Key != "" && ended && !q.Working(d.Key) {
+		s.claimer.finish(q, d.Key)
+	}
+	if d.Key != "" || q.Used() < int64(s.cfg.Buffer/2) {
+		s.claimer.freed(q)
+	}
+}

@@ -1,0 +1,211 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"unicode/utf8"
+
+	"plugboard/infra/database"
+	"plugboard/infra/eventbus/internal/consumer"
+	"plugboard/infra/eventbus/internal/message"
+	"plugboard/infra/eventbus/internal/outbox/replica"
+	"plugboard/infra/eventbus/internal/outbox/store"
+)
+
+// publisher writes events with their deliveries.
+type publisher struct {
+	store    store.Events
+	queues   *queues
+	registry *registry
+	replica  *replica.Replica
+	claimer  *claimer
+	settler  *settler
+	budget   *budget
+	idle     *notifier
+	// running reports whether the outbox delivers.
+	running func() bool
+}
+
+func (p *publisher) publish(ctx context.Context, m *message.Message) error {
+	if !utf8.ValidString(m.Key) || slices.Contains([]byte(m.Key), 0) {
+		return errors.New("the key is not valid text")
+	}
+	tx, err := database.Join(ctx)
+	if err != nil {
+		return fmt.Errorf("not in the transaction: %w", err)
+	}
+	if tx == nil {
+		return p.store.DB.InTx(ctx, func(ctx context.Context) error { return p.publish(ctx, m) })
+	}
+	//crash:point publish after commit: ctx p.publish m
+	// The hook belongs to ctx's savepoint, so a rollback of the savepoint takes the event with it.
+	tx.Attach(nil, database.Participant{BeforeCommit: func(ctx context.Context) error { return p.collect(ctx, m) }})
+	return nil
+}
+
+// batch is what one transaction publishes.
+type batch struct {
+	*publisher
+	owner   string
+	entries []*entry
+	// written counts the entries that are stored.
+	written int
+}
+
+// entry is an event on its way into the database.
+type entry struct {
+	m      *message.Message
+	number int64
+	// first tells that number is the first one of its key.
+	first bool
+	rows  []store.DeliveryRow
+	// queues has, for each row, the queue that has a place for it, or nil. orders has the key's state there.
+	queues []*queue
+	orders []*consumer.Order
+}
+
+// collect adds m to its transaction's batch, which is written last of all.
+func (p *publisher) collect(ctx context.Context, m *message.Message) error {
+	tx, ok := database.TxFrom(ctx)
+	if !ok {
+		return errors.New("publish: the transaction has ended")
+	}
+	b, ok := tx.Attached(p).(*batch)
+	if !ok {
+		b = &batch{publisher: p, owner: p.replica.ID()}
+	}
+	if b.written == len(b.entries) { // it writes once more, after all that is attached by now
+		tx.Attach(p, database.Participant{Value: b, BeforeCommit: b.write, AfterCommit: b.deliver, AfterRollback: b.undo})
+	}
+	b.entries = append(b.entries, &entry{m: m})
+	return nil
+}
+
+// write stores the batch.
+func (b *batch) write(ctx context.Context) error {
+	entries := b.entries[b.written:]
+	b.written = len(b.entries)
+	if err := b.number(ctx, entries); err != nil {
+		return err
+	}
+	for _, e := range entries {
+		b.place(e)
+		if err := b.store.Insert(ctx, b.owner, e.m, e.number, e.rows); err != nil {
+			return fmt.Errorf("store event %s: %w", e.m.Topic, err)
+		}
+		//crash:point after outbox row
+	}
+	return nil
+}
+
+// number gives every event with a key its number. It locks the rows of the keys in sorted order, so that two transactions never
+// wait for each other.
+func (b *batch) number(ctx context.Context, entries []*entry) error {
+	keyed := make(map[store.Sequence][]*entry)
+	for _, e := range entries {
+		if e.m.Key != "" {
+			s := store.Sequence{Topic: e.m.Topic, Key: e.m.Key}
+			keyed[s] = append(keyed[s], e)
+		}
+	}
+	for _, s := range slices.SortedFunc(maps.Keys(keyed), store.Sequence.Compare) {
+		entries := keyed[s]
+		first, last, err := b.store.Sequence(ctx, s.Topic, s.Key, len(entries))
+		if err != nil {
+			return fmt.Errorf("number event %s: %w", s.Topic, err)
+		}
+		for i, e := range entries {
+			e.number = last - int64(len(entries)-1-i)
+			e.first = e.number == first
+		}
+	}
+	return nil
+}
+
+// place decides for each subscription whether this process claims the delivery at once.
+func (b *batch) place(e *entry) {
+	for _, q := range b.queues.byTopic[e.m.Topic] {
+		order, claimed := b.claim(q, e)
+		e.rows = append(e.rows, store.DeliveryRow{Subscription: q.storedAs(), Claimed: claimed})
+		e.orders = append(e.orders, order)
+		if !claimed {
+			q = nil
+		}
+		e.queues = append(e.queues, q)
+	}
+	if !b.store.Postgres { // there, the statement finds the subscriptions of other versions
+		for _, name := range b.registry.others(e.m.Topic) {
+			e.rows = append(e.rows, store.DeliveryRow{Subscription: name})
+		}
+	}
+}
+
+// claim takes a place, memory and the key's turn for e, if q has all three.
+func (b *batch) claim(q *queue, e *entry) (order *consumer.Order, claimed bool) {
+	if e.m.Delay > 0 || !b.running() || !b.claimer.current(q) || !q.Reserve() {
+		return nil, false
+	}
+	if !b.budget.take(e.m.Size(), q.Used() == 1) {
+		q.Unreserve(1)
+		return nil, false
+	}
+	if e.m.Key == "" {
+		return nil, true
+	}
+	if order = q.ClaimKey(e.m.Key, e.number, e.first); order == nil {
+		b.budget.give(e.m.Size())
+		q.Unreserve(1)
+		return nil, false
+	}
+	return order, true
+}
+
+// deliver hands the committed deliveries to their queues.
+func (b *batch) deliver() {
+	//crash:point after commit
+	for _, e := range b.entries {
+		for i, q := range e.queues {
+			if q == nil {
+				b.claimer.open(b.queues.byTopic[e.m.Topic][i], e.m.Delay)
+				continue
+			}
+			d := q.Item(e.m, 1, e.number, e.orders[i])
+			d.Claim.Token = 1
+			b.claimer.deliver(d)
+		}
+	}
+}
+
+// undo gives back the places of a transaction that was rolled back. If it was committed all the same, the claimer's sweep finds
+// the deliveries.
+func (b *batch) undo() {
+	b.claimer.doubt.Store(true)
+	for _, e := range slices.Backward(b.entries) {
+		for i, q := range e.queues {
+			if q == nil {
+				continue
+			}
+			b.budget.give(e.m.Size())
+			q.Unreserve(1)
+			if order := e.orders[i]; order != nil {
+				b.settler.release(q.UnclaimKey(e.m.Key, order, e.number)...)
+			}
+		}
+	}
+	b.idle.tell()
+}
+
+// announce tells durable subscribers that a delivery is dead, in the transaction of ctx that makes it so.
+func (p *publisher) announce(ctx context.Context, d *message.Delivery, cause error) error {
+	m, ok := message.DeadLetter(d, cause)
+	if !ok || p.queues.byTopic[m.Topic] == nil && !p.registry.othersWant(m.Topic) {
+		return nil
+	}
+	if err := p.publish(ctx, m); err != nil {
+		return fmt.Errorf("announce dead delivery: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,137 @@
+package outbox
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+
+	"plugboard/infra/eventbus/internal/consumer"
+	"plugboard/infra/eventbus/internal/message"
+	"plugboard/infra/eventbus/internal/outbox/replica"
+	"plugboard/infra/eventbus/internal/outbox/store"
+)
+
+// queue is a subscription as the outbox sees it: its consumer, and the notes of the claimer and the settler about it. It is the
+// owner of its consumer.
+type queue struct {
+	*consumer.Consumer
+	replica   *replica.Replica
+	completer *completer
+	settler   *settler
+	// stored is the name under which the deliveries are stored, nil as long as that is the subscription's own.
+	stored atomic.Pointer[string]
+	// backlog is the claimer's.
+	backlog backlog
+	// isolated is how many of the next transactional deliveries run in savepoints of their own, on SQLite; the settler's.
+	isolated int
+	// abandoned counts the handlers, on SQLite, that were given up and have not returned.
+	abandoned atomic.Int64
+}
+
+func newQueue(o *Outbox, s message.Subscription) *queue {
+	q := &queue{replica: o.replica, completer: o.completer, settler: o.settler}
+	opts := consumer.Options{Capacity: o.cfg.Buffer}
+	s.Complete = func(ctx context.Context, d *message.Delivery) error {
+		return o.completer.complete(ctx, d, store.Held{EventID: d.ID(), StoredAs: q.storedAs(), Token: d.Claim.Token})
+	}
+	switch {
+	case s.Tx && o.store.Postgres:
+		opts.Batch, opts.RunBatches = postgresBatch, true
+	case s.Tx:
+		opts.External, opts.Ready = true, o.settler.wakeUp
+	}
+	q.Consumer = consumer.New(&s, q, opts)
+	q.backlog.held = make(map[string]*consumer.Item)
+	return q
+}
+
+// queueOf returns the queue that d was made for.
+func queueOf(d *consumer.Item) *queue { return d.Consumer().Owner().(*queue) }
+
+// storedAs returns the name under which the deliveries are stored.
+func (q *queue) storedAs() string {
+	if name := q.stored.Load(); name != nil {
+		return *name
+	}
+	return q.Subscription.Name
+}
+
+// heldOf names d in the database.
+func heldOf(d *consumer.Item) store.Held {
+	return store.Held{EventID: d.ID(), StoredAs: queueOf(d).storedAs(), Token: d.Claim.Token}
+}
+
+// Run implements [Owner]. On Postgres nothing begins unless the lease is certain to last.
+func (q *queue) Run(ctx context.Context, d *consumer.Item) error {
+	switch {
+	case !q.replica.Alive():
+		return message.ErrNotBegun
+	case q.Subscription.Tx:
+		return q.completer.runInTx(ctx, d)
+	}
+	return handle(ctx, d)
+}
+
+// postgresBatch is how many transactional deliveries share a transaction on Postgres, where each round trip and each commit
+// counts.
+const postgresBatch = 32
+
+// RunBatch implements [Owner]: it runs the handlers of a batch in one transaction that completes all its deliveries. When one
+// fails, the transaction is rolled back, and each delivery is run in a transaction of its own: a handler may thus run once more
+// than its attempts say.
+func (q *queue) RunBatch(ctx context.Context, batch []*consumer.Item) bool {
+	if !q.replica.Alive() || slices.ContainsFunc(batch, func(d *consumer.Item) bool { return d.Attempt > 1 }) {
+		return false // a delivery that has failed once runs alone, so that it does not roll the others back
+	}
+	return q.completer.runAllInTx(ctx, batch)
+}
+
+// Settle implements [Owner]. The place of d is given back when its outcome is written.
+func (q *queue) Settle(d *consumer.Item, err error) (free bool) {
+	q.settler.settle(d, err)
+	return false
+}
+
+// Idle implements [Owner]. Places are given back with Unreserve here, and [Outbox.AwaitIdle] watches them.
+func (*queue) Idle() {}
+
+// queues are all subscriptions of the outbox. They do not change after the start.
+type queues struct {
+	all     []*queue
+	byTopic map[string][]*queue
+}
+
+func (qs *queues) add(q *queue) {
+	qs.all = append(qs.all, q)
+	qs.byTopic[q.Subscription.Topic] = append(qs.byTopic[q.Subscription.Topic], q)
+}
+
+// storedAs returns the queue whose deliveries are stored under name, or nil.
+func (qs *queues) storedAs(name string) *queue {
+	for _, q := range qs.all {
+		if q.storedAs() == name {
+			return q
+		}
+	}
+	return nil
+}
+
+func (qs *queues) names() []string {
+	names := make([]string, len(qs.all))
+	for i, q := range qs.all {
+		names[i] = q.Subscription.Name
+	}
+	return names
+}
+
+func (qs *queues) storedNames() []string {
+	names := make([]string, len(qs.all))
+	for i, q := range qs.all {
+		names[i] = q.storedAs()
+	}
+	return names
+}
+
+func (qs *queues) quiet() bool {
+	return !slices.ContainsFunc(qs.all, func(q *queue) bool { return !q.Quiet() })
+}

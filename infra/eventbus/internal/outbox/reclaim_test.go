@@ -1,0 +1,74 @@
+package outbox
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+
+	"plugboard/config"
+	"plugboard/infra/database"
+	"plugboard/infra/eventbus/internal/message"
+	"plugboard/infra/eventbus/internal/outbox/store"
+)
+
+// outboxOn returns an outbox on a new SQLite database, with one subscription of topic t, and its lane.
+func OutboxOn(t *testing.T, handle func(context.Context, *message.Delivery) error) (*Outbox, *queue) {
+	t.Helper()
+	url := "sqlite:" + filepath.Join(t.TempDir(), "events.db")
+	db, err := database.New(config.Database{URL: url, Migrate: true, MaxConns: 4, BusyTimeout: 10 * time.Second, OpenTimeout: 10 * time.Second}, zap.NewNop())
+	require.NoError(t, err)
+	require.NoError(t, db.Open(t.Context()))
+	t.Cleanup(func() { require.NoError(t, db.Close(context.Background())) })
+	require.NoError(t, db.Migrate(t.Context(), []database.MigrationSet{store.Migrations()}))
+	o := New(config.Events{Buffer: 16, Lease: 1200 * time.Millisecond, Poll: 20 * time.Millisecond, Retention: time.Hour, Memory: 64 << 20}, db, zap.NewNop(), message.Hooks{})
+	o.Subscribe(message.Subscription{Name: "s", Topic: "t", Concurrency: 1, Attempts: 1, Timeout: time.Minute, Handle: handle})
+	require.NoError(t, o.Start(t.Context()))
+	t.Cleanup(func() { require.NoError(t, o.Close(context.Background())) })
+	return o, o.queues.all[0]
+}
+
+func requireIdle(t *testing.T, o *Outbox) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	require.NoError(t, o.AwaitIdle(ctx))
+}
+
+// A claim that the consumer had lost was held for ever: the process said that it was at work on it. Here a
+// consumer is made to lose what it has.
+func TestAClaimWithoutARunIsGivenBackAndCounted(t *testing.T) {
+	t.Parallel()
+	begun, goOn := make(chan struct{}, 3), make(chan struct{})
+	o, q := OutboxOn(t, func(context.Context, *message.Delivery) error {
+		begun <- struct{}{}
+		<-goOn
+		return nil
+	})
+	for range 3 {
+		require.NoError(t, o.Publish(t.Context(), &message.Message{Envelope: &message.Envelope{Topic: "t", Payload: []byte("{}")}, Key: "k", Time: message.Now()}))
+	}
+	<-begun
+	q.Recall()
+	close(goOn)
+	requireIdle(t, o)
+	require.Len(t, begun, 2)
+	require.EqualValues(t, 2, q.backlog.found.Load())
+}
+
+// A key whose consumer expects a number that nobody brings is not claimed any more: the consumer says that it is at work on it.
+func TestAKeyThatWaitsForANumberThatNobodyBringsIsGivenUp(t *testing.T) {
+	t.Parallel()
+	handled := make(chan struct{}, 1)
+	o, q := OutboxOn(t, func(context.Context, *message.Delivery) error {
+		handled <- struct{}{}
+		return nil
+	})
+	require.NotNil(t, q.Adopt("k", 1, 1))
+	require.NoError(t, o.Publish(t.Context(), &message.Message{Envelope: &message.Envelope{Topic: "t", Payload: []byte("{}")}, Key: "k", Time: message.Now()}))
+	requireIdle(t, o)
+	require.Len(t, handled, 1)
+}

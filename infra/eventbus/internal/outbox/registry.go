@@ -1,0 +1,118 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"plugboard/app"
+	"plugboard/config"
+	"plugboard/infra/eventbus/internal/message"
+	"plugboard/infra/eventbus/internal/outbox/store"
+)
+
+// registry keeps the names of the subscriptions: it registers those of this version, and knows those of other versions. Its methods
+// may be called concurrently.
+type registry struct {
+	cfg      config.Events
+	store    store.Subscriptions
+	replicas store.Replicas
+	queues   *queues
+	claimer  *claimer
+	// foreign are the subscriptions that this version does not have, by topic.
+	foreign atomic.Pointer[map[string][]string]
+}
+
+// register notes the subscriptions of this version as active, and has each queue know where its deliveries are stored. Self is the
+// id of this process.
+func (r *registry) register(ctx context.Context, self string) error {
+	var wanted map[string]bool
+	stored := make([]string, len(r.queues.all))
+	err := r.store.DB.InTx(ctx, func(ctx context.Context) (err error) {
+		subscriptions := make([]*message.Subscription, len(r.queues.all))
+		for i, q := range r.queues.all {
+			subscriptions[i] = q.Subscription
+		}
+		stored, wanted, err = r.store.RegisterAll(ctx, subscriptions)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for i, q := range r.queues.all {
+		q.stored.Store(&stored[i])
+	}
+	if err := r.announceTopics(ctx, self, wanted); err != nil {
+		return err
+	}
+	return r.refresh(ctx)
+}
+
+// announceTopics waits until the other processes know of the topics that had no durable subscription before: they do not store
+// events that only volatile subscriptions want. They read the list in each poll, so what they publish after the return is stored.
+func (r *registry) announceTopics(ctx context.Context, self string, wanted map[string]bool) error {
+	news := slices.ContainsFunc(r.queues.all, func(q *queue) bool {
+		return !wanted[q.Subscription.Topic] && !strings.HasPrefix(q.Subscription.Topic, message.SchedulePrefix)
+	})
+	if !r.store.Postgres || !news {
+		return nil
+	}
+	others, err := r.replicas.Others(ctx, self)
+	if err != nil {
+		return fmt.Errorf("look for other processes: %w", err)
+	}
+	live := slices.ContainsFunc(others, func(p store.Process) bool { return !p.Expired })
+	if live && !app.Sleep(ctx, 2*r.cfg.Poll) {
+		return ctx.Err()
+	}
+	return nil
+}
+
+// seen tells other versions that these subscriptions are in use.
+func (r *registry) seen(ctx context.Context) error { return r.store.Seen(ctx, r.queues.names()) }
+
+// others returns the subscriptions of topic that only other versions have.
+func (r *registry) others(topic string) []string {
+	if foreign := r.foreign.Load(); foreign != nil {
+		return (*foreign)[topic]
+	}
+	return nil
+}
+
+func (r *registry) othersWant(topic string) bool { return len(r.others(topic)) > 0 }
+
+// refresh reads which subscriptions other versions have, and moves the deliveries that were left under another name of this
+// version's subscriptions.
+func (r *registry) refresh(ctx context.Context) error {
+	known, err := r.store.Names(ctx)
+	if err != nil {
+		return err
+	}
+	foreign := make(map[string][]string)
+	for _, s := range known {
+		if s.State == "active" && r.queues.storedAs(s.Name) == nil {
+			foreign[s.Topic] = append(foreign[s.Topic], s.Name)
+		}
+	}
+	r.foreign.Store(&foreign)
+	for _, s := range known {
+		q := r.queues.storedAs(known.StoredAs(s.Name))
+		if s.Left && q != nil && q.storedAs() != s.Name {
+			if err := r.moveDeliveries(ctx, s.Name, q); err != nil {
+				return fmt.Errorf("take over from %s: %w", s.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// moveDeliveries moves the deliveries left under a former name of q.
+func (r *registry) moveDeliveries(ctx context.Context, from string, q *queue) error {
+	if err := r.store.DB.InTx(ctx, func(ctx context.Context) error { return r.store.MoveDeliveries(ctx, from, q.storedAs()) }); err != nil {
+		return err
+	}
+	r.claimer.open(q, 0)
+	return nil
+}

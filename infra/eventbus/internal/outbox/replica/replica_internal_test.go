@@ -1,0 +1,32 @@
+package replica
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A replica read the whole table of deliveries at each poll, once, and later twice in a lease, for what is hardly ever there: with
+// many deliveries waiting, that was most of what it read.
+func TestOrphansAreLookedForWhileThereMayBeSome(t *testing.T) {
+	t.Parallel()
+	const lease, tick = 30 * time.Second, time.Second
+	var w orphanWatch
+	now := time.Unix(1e9, 0)
+	looks := func(ticks int, id string, took bool) (n int) {
+		for range ticks {
+			if w.due(now, id, took, lease) {
+				n++
+			}
+			took = false
+			now = now.Add(tick)
+		}
+		return n
+	}
+	require.Equal(t, 6, looks(31, "a", false), "after the start")
+	require.Equal(t, 2, looks(7200, "a", false), "each hour")
+	require.Equal(t, 6, looks(31, "a", true), "after it took over")
+	require.Equal(t, 2, looks(7200, "a", false))
+	require.Equal(t, 6, looks(31, "b", false), "after it joined anew")
+}

@@ -1,0 +1,181 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+
+	"plugboard/config"
+	"plugboard/infra/database"
+)
+
+// waitingRows are what deliveries that wait may look like, as the columns (key, state, due_at, behind) of the i-th of them, with
+// its number in seq. One key has a half of them.
+var waitingRows = map[string]string{
+	"nothing known":      "",
+	"not looked at yet":  "'pending', CASE WHEN seq = 1 THEN 9000000000000 ELSE 0 END, 0",
+	"behind in backoff":  "'pending', CASE WHEN seq = 1 THEN 9000000000000 ELSE 0 END, CASE WHEN seq = 1 THEN 0 ELSE 1 END",
+	"behind a dead one":  "CASE WHEN seq = 1 THEN 'dead' ELSE 'pending' END, 0, CASE WHEN seq = 1 THEN 0 ELSE 1 END",
+	"all in backoff":     "'pending', 9000000000000, 0",
+	"all dead":           "'dead', 0, 0",
+	"all at work":        "'running', 0, 0",
+	"behind one at work": "CASE WHEN seq = 1 THEN 'running' ELSE 'pending' END, 0, CASE WHEN seq = 1 THEN 0 ELSE 1 END",
+	"without key":        "'pending', 0, 0",
+}
+
+// Postgres believed that nothing was behind another, since it had last counted before a poll noted that, and read 90,000 such
+// deliveries at each poll. What a poll reads depends neither on how many wait nor on what Postgres knows of them.
+func TestAPollReadsFewRowsWhateverPostgresKnows(t *testing.T) {
+	t.Parallel()
+	base := os.Getenv("TEST_DATABASE_URL")
+	if base == "" {
+		t.Skip("TEST_DATABASE_URL is not set; make test sets it")
+	}
+	for known := range waitingRows {
+		t.Run("known: "+known, func(t *testing.T) {
+			t.Parallel()
+			s := openPlanned(t, base)
+			if known != "nothing known" {
+				s.fill(known)
+				s.exec("ANALYZE bus_deliveries")
+			}
+			for stored := range waitingRows {
+				s.fill(stored)
+				for name, read := range polling {
+					assert.LessOrEqual(t, s.rowsRead(read), int64(40), "%s, stored: %s", name, stored)
+				}
+			}
+		})
+	}
+}
+
+// polling is what polls read and write, and whoever has finished a delivery with a key.
+var polling = map[string]func(ctx context.Context, s Store) error{
+	"what waits":  func(ctx context.Context, s Store) error { _, _, err := (Deliveries{s}).Waiting(ctx); return err },
+	"what is due": func(ctx context.Context, s Store) error { _, err := (Deliveries{s}).Ready(ctx, "sub1", 10); return err },
+	"what has no key": func(ctx context.Context, s Store) error {
+		_, err := (Deliveries{s}).DueFree(ctx, "sub1", 10)
+		return err
+	},
+	"the next of keys": func(ctx context.Context, s Store) error {
+		_, err := (Deliveries{s}).Heads(ctx, "sub1", []string{"long", "k7"}, true)
+		return err
+	},
+	"the first of a key": func(ctx context.Context, s Store) error {
+		_, err := (Deliveries{s}).first(ctx, "sub1", "long", true)
+		return err
+	},
+	"a claim of a key": func(ctx context.Context, s Store) error {
+		_, err := (Deliveries{s}).ClaimKey(ctx, "nobody", "sub1", "long", 1, 10, true)
+		return err
+	},
+	"a claim without key": func(ctx context.Context, s Store) error {
+		_, err := (Deliveries{s}).Claim(ctx, "nobody", "sub1", 5)
+		return err
+	},
+	"a claim of heads": func(ctx context.Context, s Store) error {
+		_, err := (Deliveries{s}).ClaimHeads(ctx, "nobody", "sub1", some)
+		return err
+	},
+	"a claim given back": func(ctx context.Context, s Store) error { return (Deliveries{s}).Unclaim(ctx, "", "sub1", some) },
+	"a note of what is behind": func(ctx context.Context, s Store) error {
+		_, err := (Deliveries{s}).SetBehind(ctx, "sub1", some[:1], some[1:], true)
+		return err
+	},
+	"a note of what is ready": func(ctx context.Context, s Store) error {
+		_, err := (Deliveries{s}).SetReady(ctx, "sub1", some)
+		return err
+	},
+	"a note of the next of a key": func(ctx context.Context, s Store) error { return (Deliveries{s}).SetNextReady(ctx, "sub1", "long") },
+	"a replay": func(ctx context.Context, s Store) error {
+		_, err := s.Exec(ctx, ReplayDead, some[1], "sub1")
+		return err
+	},
+	"a discard": func(ctx context.Context, s Store) error {
+		_, err := s.Exec(ctx, DiscardDead, some[1], "sub1")
+		return err
+	},
+	"the subscriptions": func(ctx context.Context, s Store) error { _, err := (Subscriptions{s}).rows(ctx); return err },
+}
+
+// some are a few of the deliveries, the first of a key before others of it.
+var some = []string{"000000000000", "000000000001", "000000000777"}
+
+// planned is a store in a schema of its own whose statistics only the test changes.
+type planned struct {
+	Store
+	t *testing.T
+}
+
+func openPlanned(t *testing.T, base string) planned {
+	t.Helper()
+	schema := fmt.Sprintf("planned_%d_%d", os.Getpid(), time.Now().UnixNano())
+	separator := "?"
+	if strings.Contains(base, "?") {
+		separator = "&"
+	}
+	db, err := database.New(config.Database{URL: base + separator + "search_path=" + schema, Migrate: true, MaxConns: 2, BusyTimeout: 10 * time.Second, OpenTimeout: 10 * time.Second}, zap.NewNop())
+	require.NoError(t, err)
+	require.NoError(t, db.Open(t.Context()))
+	p := planned{New(db), t}
+	p.exec("CREATE SCHEMA " + schema)
+	t.Cleanup(func() {
+		_, err := db.ExecContext(context.WithoutCancel(t.Context()), "DROP SCHEMA "+schema+" CASCADE")
+		require.NoError(t, err)
+		require.NoError(t, db.Close(context.WithoutCancel(t.Context())))
+	})
+	require.NoError(t, db.Migrate(t.Context(), []database.MigrationSet{Migrations()}))
+	p.exec("ALTER TABLE bus_deliveries SET (autovacuum_enabled = false)")
+	p.exec("INSERT INTO bus_subscriptions (name, topic, plugin, state, created_at, seen_at) VALUES ('sub1', 't', 'p', 'active', 0, 0)")
+	return p
+}
+
+func (p planned) exec(statement string) {
+	p.t.Helper()
+	_, err := p.DB.ExecContext(p.t.Context(), statement)
+	require.NoError(p.t, err)
+}
+
+// fill stores some thousands of deliveries in the place of all others. TRUNCATE leaves no dead rows, which count as read.
+func (p planned) fill(kind string) {
+	p.t.Helper()
+	p.exec("TRUNCATE bus_deliveries")
+	if waitingRows[kind] == "" {
+		return
+	}
+	key := "CASE WHEN i < 2000 THEN 'long' ELSE 'k' || i / 10 END"
+	if kind == "without key" {
+		key = "''"
+	}
+	p.exec(`INSERT INTO bus_deliveries (event_id, subscription, key, seq, owner, token, attempts, claimed_at, state, due_at, behind)
+		SELECT id, 'sub1', key, seq, '', 1, 1, 0, ` + waitingRows[kind] + ` FROM (
+			SELECT lpad(i::text, 12, '0') AS id, ` + key + ` AS key, 1 + CASE WHEN i < 2000 THEN i ELSE i % 10 END AS seq FROM generate_series(0, 3999) i) n`)
+}
+
+// rowsRead returns how many rows of the deliveries Postgres reads for something, in tables and in indexes.
+func (p planned) rowsRead(read func(context.Context, Store) error) (n int64) {
+	p.t.Helper()
+	count := func(ctx context.Context) (rows int64) {
+		row := p.DB.Gorm().WithContext(ctx).Raw(`SELECT (SELECT SUM(seq_tup_read) FROM pg_stat_xact_user_tables WHERE relid = 'bus_deliveries'::regclass) +
+			(SELECT SUM(pg_stat_get_xact_tuples_returned(indexrelid)) FROM pg_index WHERE indrelid = 'bus_deliveries'::regclass)`).Row()
+		require.NoError(p.t, row.Scan(&rows))
+		return rows
+	}
+	undone := errors.New("undone")
+	err := p.DB.InTx(p.t.Context(), func(ctx context.Context) error {
+		before := count(ctx)
+		require.NoError(p.t, read(ctx, p.Store))
+		n = count(ctx) - before
+		return undone
+	})
+	require.ErrorIs(p.t, err, undone)
+	return n
+}
