@@ -79,6 +79,9 @@ type source struct {
 	Coin   *coarse   `json:"coin,omitzero"`
 	Box    embedded  `json:"box,omitzero"`
 	When   time.Time `json:"when,omitzero"`
+
+	Date  *time.Time  `json:"date,omitempty"`
+	Boxes [2]embedded `json:"boxes,omitzero"`
 }
 
 type target struct {
@@ -113,6 +116,9 @@ type target struct {
 	Coin   *coarse    `json:"coin"`
 	Box    boxRead    `json:"box"`
 	When   *time.Time `json:"when"`
+
+	Date  *time.Time `json:"date"`
+	Boxes [2]boxRead `json:"boxes"`
 }
 
 func genTime() *rapid.Generator[time.Time] {
@@ -178,6 +184,7 @@ func genSource() *rapid.Generator[source] {
 			Sparse: rapid.Ptr(genOften(genSparse()), true).Draw(t, "sparse"), Rest: rapid.SliceOfN(genOften(genSparse()), 0, 2).Draw(t, "rest"),
 			None: genOften(rapid.Int64()).Draw(t, "none"), Coarse: genCoarse().Draw(t, "coarse"), Coin: rapid.Ptr(genCoarse(), true).Draw(t, "coin"),
 			Box: embedded{Code: genOften(rapid.Uint16()).Draw(t, "box")}, When: genOften(genTime()).Draw(t, "when"),
+			Date: rapid.Ptr(genTime(), true).Draw(t, "date"), Boxes: [2]embedded{{Code: genOften(rapid.Uint16()).Draw(t, "first box")}},
 		}
 	})
 }
@@ -277,6 +284,32 @@ func TestAPublisherThatContainsItselfIsNoEndlessLoop(t *testing.T) {
 	require.Empty(t, bad)
 	_, bad = Compile(reflect.TypeFor[node](), reflect.TypeFor[node]())
 	require.Equal(t, []Misfit{{Field: "next", Text: "contains itself, which events do not support"}}, bad)
+}
+
+// few says that it is zero by a method that needs a pointer, which an event in an interface does not give.
+type few struct {
+	N int `json:"n"`
+}
+
+func (f *few) IsZero() bool { return f.N < 10 }
+
+func TestJSONLeavesOutWhatSaysThatItIsZero(t *testing.T) {
+	t.Parallel()
+	type event struct {
+		Few few `json:"few,omitzero"`
+	}
+	type read struct {
+		Few *few `json:"few"`
+	}
+	c, bad := CompileOmitting(reflect.TypeFor[read](), reflect.TypeFor[event]())
+	require.Empty(t, bad)
+	for n, want := range map[int]*few{9: nil, 10: {N: 10}} {
+		var byValue, byPointer read
+		c.Copy(&byValue, event{few{n}})
+		c.Copy(&byPointer, &event{few{n}})
+		require.Equal(t, read{want}, byValue)
+		require.Equal(t, read{want}, byPointer)
+	}
 }
 
 func BenchmarkCopy(b *testing.B) {

@@ -251,7 +251,7 @@ func (c *compiler) maps(dst, src reflect.Type, path string) copier {
 func copyTime(dst, src reflect.Value) {
 	at, _ := reflect.TypeAssert[time.Time](src)
 	to, _ := reflect.TypeAssert[*time.Time](dst.Addr())
-	*to = at.Round(0).UTC()
+	*to = at.UTC() // which also takes its monotonic reading away
 }
 
 // scalar returns a copier for booleans, strings and numbers if every value of src is also a value of dst, otherwise nil. A
