@@ -57,7 +57,7 @@ func (c *compiler) structs(dst, src reflect.Type, path string) copier {
 	}
 	type step struct {
 		copy     copier
-		dst, src []int
+		dst, src int
 	}
 	var steps []step
 	for _, d := range fieldsOf(dst, func(name, problem string) { c.fail(join(path, name), "%s", problem) }) {
@@ -68,19 +68,28 @@ func (c *compiler) structs(dst, src reflect.Type, path string) copier {
 			continue
 		}
 		if fn := c.value(d.typ, s.typ, p); fn != nil {
-			steps = append(steps, step{c.unlessOmitted(fn, s, d.typ), d.index, s.index})
+			steps = append(steps, step{within(c.unlessOmitted(fn, s, d.typ), d.index[1:], s.index[1:]), d.index[0], s.index[0]})
 		}
 	}
 	return func(dst, src reflect.Value) {
 		for i := range steps {
 			s := &steps[i]
-			s.copy(at(dst, s.dst), at(src, s.src))
+			s.copy(dst.Field(s.dst), src.Field(s.src))
 		}
 	}
 }
 
-// at is v.FieldByIndex(index) without its checks for embedded pointers, which are not flattened: it takes a quarter less time.
-func at(v reflect.Value, index []int) reflect.Value {
+// within returns fn for fields inside of embedded structs, to which dst and src lead. It is fn itself for most fields: a copy by
+// plain numbers takes half the time of one that follows an index.
+func within(fn copier, dst, src []int) copier {
+	if len(dst) == 0 && len(src) == 0 {
+		return fn
+	}
+	return func(d, s reflect.Value) { fn(inside(d, dst), inside(s, src)) }
+}
+
+// inside follows index, which may be empty, from a struct to a field of an embedded one.
+func inside(v reflect.Value, index []int) reflect.Value {
 	for _, i := range index {
 		v = v.Field(i)
 	}

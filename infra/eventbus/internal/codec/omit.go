@@ -119,7 +119,7 @@ func emptyStruct(t reflect.Type, outer []reflect.Type) test {
 	}
 	return func(v reflect.Value) bool {
 		for _, m := range members {
-			if !m.omitted(at(v, m.index)) {
+			if !m.omitted(v.FieldByIndex(m.index)) {
 				return false
 			}
 		}
