@@ -1,5 +1,6 @@
-// Package docs carries the API's description, which make docs generates from the annotations above each plugin's
-// Execute and from what the plugins register.
+// Package docs carries the description of the API.
+//
+// make docs generates it from the annotations above each plugin's Execute and from the registrations of the plugins.
 //
 //	@title			Plugboard
 //	@version		0.1.0

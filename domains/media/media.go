@@ -1,5 +1,5 @@
-// Package media is the media domain: it keeps images, makes thumbnails of them in the background, and tells images
-// that look alike by their fingerprints. Others learn of images by its events image.uploaded and image.ready.
+// Package media is the media domain: it keeps images with their thumbnails. It makes the thumbnails in the background, and
+// finds images that look alike by their fingerprints. Others learn of images by its events image.uploaded and image.ready.
 package media
 
 import (

@@ -1,4 +1,4 @@
-// Package products is the products domain: the catalogue that other domains learn about through its events
+// Package products is the products domain: the catalogue of products. Other domains learn about them through its events
 // product.created, product.updated and product.deleted.
 package products
 

@@ -1,6 +1,7 @@
-// Package memory keeps the requests and deliveries of the service within its memory: a budget of bytes, from which is taken
-// before much is allocated. What the budget has no room for is refused at once. docs/adr/0024 has the reasons and the
-// figures.
+// Package memory keeps the service within its memory.
+//
+// A [Budget] is a number of bytes that all requests and deliveries share. Work reserves bytes before it allocates much; when
+// there are too few left, it is refused at once. docs/adr/0024 has the reasons and the figures.
 package memory
 
 import (

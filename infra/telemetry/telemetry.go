@@ -1,5 +1,6 @@
-// Package telemetry owns what the service's metrics and traces go to: the Prometheus registry and OpenTelemetry's provider of
-// tracers.
+// Package telemetry owns the destinations of the service's measurements.
+//
+// They are the Prometheus registry for metrics and OpenTelemetry's provider of tracers.
 //
 // It knows no other room. Each room registers its own metrics with the prometheus.Registerer that it is given, and has a method
 // Trace, which takes the trace.TracerProvider and gets its tracer by [Tracer]. The metrics are served at /metrics; the spans are

@@ -1,4 +1,4 @@
-// Command crash kills the service again and again while clients write to it, to find out whether it loses anything.
+// Command crash kills the service many times while clients write to it, to find out whether it loses anything.
 //
 // An oracle then reads the database without the service and says which promises were broken. The command ends with 1 when
 // one was. There are two services to kill. The released binary stores, changes and deletes products. The harness service (see

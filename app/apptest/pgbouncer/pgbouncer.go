@@ -1,4 +1,4 @@
-// Package pgbouncer runs a PgBouncer of a test's own between the test's service and its Postgres.
+// Package pgbouncer runs a PgBouncer of a test's own in front of the test's Postgres.
 package pgbouncer
 
 import (

@@ -1,4 +1,4 @@
-// Package pgrelay stands between a test's service and its Postgres.
+// Package pgrelay is a relay in front of a test's Postgres.
 //
 // It counts what the service sends, changes it, loses the server's answers, breaks connections: as the test asks.
 package pgrelay

@@ -1,5 +1,6 @@
-// Package imagestore keeps images and their thumbnails. They are in the database, so that an image, its thumbnails and
-// the events about them are committed together, or not at all, whenever the process dies.
+// Package imagestore keeps images with their thumbnails in the database.
+//
+// An image, its thumbnails and the events about them are committed together, or not at all, whenever the process dies.
 package imagestore
 
 import (

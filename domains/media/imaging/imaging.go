@@ -1,5 +1,6 @@
-// Package imaging checks, decodes and reduces images that strangers sent. It is pure: no I/O, no goroutines, and
-// everything is safe for concurrent use.
+// Package imaging makes thumbnails of images that strangers sent.
+//
+// It checks and decodes them. It is pure: no I/O, no goroutines, and everything is safe for concurrent use.
 //
 // What an image would cost is read from its header and refused before a pixel is decoded: a file of some kilobytes
 // can claim gigapixels. [Inspect] is cheap; everything else is work for a pool.

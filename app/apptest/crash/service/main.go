@@ -1,6 +1,8 @@
-// Command service is what the crash harness kills where the released binary cannot express the case: it is the
-// same host, database and event bus, with the probe domain instead of the product's. It has no switches: the
-// harness makes a build of its own with crash points, in the place of the lines "//crash:point <name>" of the sources.
+// Command service is the crash harness's own service.
+//
+// The harness kills it for the cases that the released binary cannot express. It has the same host, database and event bus,
+// and the probe domain instead of the product's. It has no switches: the harness makes a build of its own with crash
+// points, in the place of the lines "//crash:point <name>" of the sources.
 package main
 
 import (
