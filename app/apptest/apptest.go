@@ -22,7 +22,7 @@ import (
 	"plugboard/infra/workpool"
 )
 
-// waitTimeout is how long [App.WaitForEvents] waits for what should take milliseconds.
+// waitTimeout is how long [App.WaitForEvents] waits. Handling takes milliseconds; a busy machine takes longer.
 const waitTimeout = 30 * time.Second
 
 // App is a running application of a test's own. Its requests may be made concurrently.
@@ -100,7 +100,7 @@ func (a *App) WaitForEvents() {
 	}
 }
 
-// Run has a schedule run once, as if it were due now by the kit's clock. The name is "<plugin>/schedule" unless the
+// Run runs a schedule once, as if it were due now by the kit's clock. The name is "<plugin>/schedule" unless the
 // schedule was given another. The run may not be over when Run returns: call [App.WaitForEvents] before looking.
 func (a *App) Run(schedule string) {
 	a.t.Helper()
@@ -109,7 +109,7 @@ func (a *App) Run(schedule string) {
 	}
 }
 
-// Replay has the dead deliveries of a subscription tried again, as an operator would, and returns how many there were.
+// Replay tries the dead deliveries of a subscription again, as an operator would, and returns how many there were.
 func (a *App) Replay(subscription string) int {
 	a.t.Helper()
 	ctx, cancel := context.WithTimeout(a.t.Context(), waitTimeout)
@@ -121,7 +121,7 @@ func (a *App) Replay(subscription string) int {
 	return n
 }
 
-// Host returns the application, for what the kit has no word for.
+// Host returns the application, for tests that need more than the kit offers.
 func (a *App) Host() *host.App { return a.host }
 
 // GET makes a GET request.
@@ -158,7 +158,7 @@ func (a *App) Do(r *http.Request) *Answer {
 	return answerOf(a.t, r, rec)
 }
 
-// sorted are the parts given to [New], by what they are.
+// sorted holds the parts given to [New], by their kind.
 type sorted struct {
 	database *Database
 	settings []func(*config.Config)
@@ -168,7 +168,7 @@ type sorted struct {
 	domain   string      // of the loose parts
 }
 
-// tellApart tells the parts apart.
+// tellApart sorts the parts by their kind.
 func tellApart(parts []fx.Option) *sorted {
 	s := &sorted{}
 	for _, part := range parts {

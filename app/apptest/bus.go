@@ -93,15 +93,15 @@ func (b *Bus) Ask(ctx context.Context, query app.Event, answer any) error {
 	return convert(answered, answer)
 }
 
-// Publications returns what was published, in the order of the commits.
+// Publications returns the published events with their options, in the order of the commits.
 func (b *Bus) Publications() []Publication {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return append([]Publication(nil), b.published...)
 }
 
-// Published returns the events of type E that bus was given, in order, and fails the test when there are
-// others: what a plugin publishes is part of what it promises.
+// Published returns the events of type E that were published with bus, in order. It fails the test when there are other
+// events, since the events of a plugin are part of its promise.
 func Published[E app.Event](t testing.TB, bus *Bus) []E {
 	t.Helper()
 	var events []E

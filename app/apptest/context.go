@@ -10,8 +10,8 @@ import (
 	"plugboard/app"
 )
 
-// Context returns a context as a handler gets it: it carries an [app.Call] (with the request id "test"), from
-// which a test reads what the handler set, and ends with the test.
+// Context returns a context as a handler gets it. It carries an [app.Call] with the request id "test", from which a test
+// can read what the handler set. It ends with the test.
 func Context(t testing.TB) context.Context {
 	return app.WithCall(t.Context(), &app.Call{Plugin: "apptest.test", RequestID: "test"})
 }

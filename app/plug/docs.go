@@ -24,7 +24,7 @@ const (
 	openapiFile     = "docs/openapi.json"
 )
 
-// generation is one run of what generates from the service's registrations.
+// generation is one run of the generators.
 type generation struct {
 	dir     string // the module's root
 	check   bool   // say what is stale, write nothing
@@ -62,8 +62,8 @@ func runAnnotate(ctx context.Context, args []string, stdout io.Writer) error {
 	return docs.CheckSwagger(swagger, g.service)
 }
 
-// runDocs writes the annotations and all documents, or says which are stale. The service is asked once, before: of what
-// it says, annotations change nothing but the lines that things stand on, which the documents do not tell.
+// runDocs writes the annotations and all documents, or says which are stale. The service describes itself once, before
+// the annotations are written: they only change line numbers, which the documents do not contain.
 func runDocs(ctx context.Context, args []string, stdout io.Writer) error {
 	g, err := newGeneration(ctx, "docs", args, stdout)
 	if err != nil {
@@ -101,7 +101,8 @@ func (g *generation) annotate() error {
 	return docs.Write(g.dir, files)
 }
 
-// describeAPI adds the documents of the API to files: OpenAPI 3.1 from the manifest, and what swag makes of the annotations.
+// describeAPI adds the documents of the API to files: OpenAPI 3.1 from the manifest, and swag's documents from the
+// annotations.
 func (g *generation) describeAPI(ctx context.Context, files map[string][]byte) (err error) {
 	if err := docs.CheckManifest(g.service); err != nil {
 		return err

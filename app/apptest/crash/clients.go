@@ -20,13 +20,13 @@ type op struct {
 	done func(status int, body []byte)
 }
 
-// workload decides what the clients send, and remembers how it went. A client's calls come one after the other,
-// those of different clients concurrently.
+// workload decides which requests the clients send, and records the answers. A client makes one request after the other;
+// different clients make theirs concurrently.
 type workload interface {
 	next(rng *rand.Rand, client int) op
 }
 
-// beacon tells clients where the service is.
+// beacon holds the address of the service.
 type beacon struct {
 	mu      sync.Mutex
 	url     string
@@ -92,7 +92,7 @@ func launch(w workload, seed uint64, pause time.Duration, beacons ...*beacon) *f
 	return f
 }
 
-// stop ends the clients, whose last requests are finished, and waits for them.
+// stop ends the clients. It waits until their last requests are finished.
 func (f *fleet) stop() {
 	f.cancel()
 	f.tasks.Wait()

@@ -14,8 +14,8 @@ func within(ctx context.Context, limit time.Duration, fn func(context.Context) e
 	return fn(ctx)
 }
 
-// settle starts the service, has it work off what is left, calls then if it is not nil, and stops the service.
-func settle(ctx context.Context, s *service, db *store, then func(context.Context, *process) error) error {
+// finishEvents starts the service, waits until all events are handled, calls then if it is not nil, and stops the service.
+func finishEvents(ctx context.Context, s *service, db *store, then func(context.Context, *process) error) error {
 	var p *process
 	err := within(ctx, startLimit, func(ctx context.Context) (err error) {
 		p, err = s.serve(ctx)
@@ -52,7 +52,8 @@ func remedy(ctx context.Context, p *process) error {
 	return nil
 }
 
-// finishProbe works off what is left, replays what died, and judges. replay runs the service's command of that name.
+// finishProbe lets the service handle all events, replays the dead deliveries, and judges. replay runs the service's
+// command of that name.
 func finishProbe(ctx context.Context, s *service, l *probeLedger, replay func(context.Context) error) (*report, error) {
 	r := newReport()
 	db, err := openStore(s.database)
@@ -61,11 +62,11 @@ func finishProbe(ctx context.Context, s *service, l *probeLedger, replay func(co
 	}
 	defer func() { _ = db.Close() }()
 	begin := time.Now()
-	if err := settle(ctx, s, db, remedy); err != nil {
+	if err := finishEvents(ctx, s, db, remedy); err != nil {
 		r.violate(stuck, "%v", err)
 	} else if err := within(ctx, startLimit, replay); err != nil {
 		r.violate(unhealthy, "%v", err)
-	} else if err := settle(ctx, s, db, nil); err != nil {
+	} else if err := finishEvents(ctx, s, db, nil); err != nil {
 		r.violate(stuck, "%v", err)
 	}
 	r.figure("time to drain, heal, replay, drain", time.Since(begin))
@@ -83,7 +84,7 @@ func replayed(s *service) func(context.Context) error {
 	return func(ctx context.Context) error { return s.run(ctx, "replay") }
 }
 
-// finishProducts works off what is left and judges.
+// finishProducts lets the service handle all events, and judges.
 func finishProducts(ctx context.Context, s *service, l *productLedger) (*report, error) {
 	r := newReport()
 	db, err := openStore(s.database)
@@ -92,7 +93,7 @@ func finishProducts(ctx context.Context, s *service, l *productLedger) (*report,
 	}
 	defer func() { _ = db.Close() }()
 	begin := time.Now()
-	if err := settle(ctx, s, db, nil); err != nil {
+	if err := finishEvents(ctx, s, db, nil); err != nil {
 		r.violate(stuck, "%v", err)
 	}
 	r.figure("time to drain", time.Since(begin))

@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-// probeTables is what the database of the harness service holds.
+// probeTables is the content of the harness service's database.
 type probeTables struct {
 	writes  map[string]probeRow
 	effects []probeEffect
@@ -32,7 +32,7 @@ type probeEffect struct {
 	number                           int64
 }
 
-// once are the subscriptions whose effect happens once; plain may repeat its.
+// once are the subscriptions whose effect must happen once. That of plain may be repeated.
 var once = []string{"completing", "transactional", "flaky", "doomed", "follow"} //nolint:gochecknoglobals // a constant
 
 func readProbe(ctx context.Context, s *store) (*probeTables, error) {
@@ -77,7 +77,7 @@ func readProbe(ctx context.Context, s *store) (*probeTables, error) {
 	return t, err
 }
 
-// judge holds the tables against what the clients know. All events have been worked off, and the dead ones
+// judge compares the tables with the knowledge of the clients, after all events have been handled and the dead ones
 // replayed.
 func (t *probeTables) judge(r *report, acked, undone map[string]bool) {
 	for token := range acked {

@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// productTables is what the database of the released binary holds.
+// productTables is the content of the released binary's database.
 type productTables struct {
 	// prices are the stored products' by id.
 	prices map[int64]float64
@@ -28,7 +28,7 @@ type productEvent struct {
 	price float64
 }
 
-// productEffect is what a subscriber stored about a product.
+// productEffect is a row that a subscriber stored about a product.
 type productEffect struct {
 	event string
 	about int64
@@ -99,7 +99,7 @@ func (t *productTables) readEvents(ctx context.Context, s *store) error {
 	})
 }
 
-// judge holds the tables against what the clients know. All events have been worked off.
+// judge compares the tables with the knowledge of the clients, after all events have been handled.
 func (t *productTables) judge(r *report, known productFacts) {
 	t.judgeWrites(r, known)
 	t.judgeEvents(r)
@@ -127,7 +127,7 @@ func (t *productTables) judge(r *report, known productFacts) {
 		t.audited["product.deleted"], t.audited["notification.stored"])))
 }
 
-// judgeWrites: what was acked is stored, as a row or, for what was overwritten since, as the event of its transaction.
+// judgeWrites: every acked write is stored, as a row or, when it was overwritten since, as the event of its transaction.
 func (t *productTables) judgeWrites(r *report, known productFacts) {
 	created, deleted := t.about("product.created"), t.about("product.deleted")
 	for id := range known.created {
@@ -168,7 +168,7 @@ func (t *productTables) about(topic string) map[int64]bool {
 	return ids
 }
 
-// judgeEvents: the products are what their events say.
+// judgeEvents: the products agree with their events.
 func (t *productTables) judgeEvents(r *report) {
 	deleted := t.about("product.deleted")
 	price := make(map[int64]float64)

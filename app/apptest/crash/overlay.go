@@ -25,12 +25,13 @@ import (
 //go:embed overlay/sabotage.go.txt
 var sabotageSource string
 
-// point is what stands, in a build with crash points, in the place of the lines "//crash:point <name>" of the sources.
+// point is the code for the lines "//crash:point <name>" of the sources. A build with crash points has the code in the
+// place of the lines.
 //
-// Such a line may end with ": " and arguments, Go expressions without spaces. The name of a place where the process may
-// die takes one at most, a condition: it dies there only when that holds. The code of a mistake says $1, $2, … for its
-// arguments, and otherwise names nothing of the file it is put into but the types of Go and the package sabotage.
-// Code stays on the one line, so that a stack names the lines of the sources.
+// A line may end with ": " and arguments: Go expressions without spaces. At a place where the process may die, one
+// argument is allowed, a condition: the process dies there only when it holds. The code of a mistake has $1, $2, … for
+// its arguments. Otherwise it names nothing of the file but Go's own words and the package sabotage. Code stays on one
+// line, so that stacks show the line numbers of the sources.
 type point struct {
 	name string
 	// lines is how many lines of the sources have the name.
@@ -39,8 +40,8 @@ type point struct {
 	mistake string
 }
 
-// points are all that there are. Without the variable of the environment that asks for one, a build with points does what
-// the released one does; see the package sabotage.
+// points are all crash points. Unless a variable of the environment asks for one, a build with points behaves like the
+// released one; see the package sabotage.
 func points() []point {
 	return []point{
 		{"after row", 1, ""},
@@ -59,8 +60,9 @@ func points() []point {
 		{"publish after commit", 1, `if sabotage.PublishLate($1, $2, $3) { return nil }`},
 		// InTx(ctx, fn) returns before the commit: context, fn, InTx.
 		{"ack before commit", 1, `if sabotage.AcksEarly($1) { return sabotage.AckEarly($1, $2, $3) }`},
-		// A delivery is completed by whoever does not hold it any more: context, a function that runs a statement, the
-		// event's id, the subscription's name; and for many deliveries: context, what completes one, deliveries.
+		// A delivery is completed by a process that does not hold it any more. Arguments: context, function that runs a
+		// statement, id of the event, name of the subscription; for many deliveries: context, function that completes one,
+		// deliveries.
 		{"no fencing", 1, `if sabotage.Mutant("no fencing") { _, err := $2($1, sabotage.Unfenced, $3, $4); return true, err }`},
 		{"no fencing of many", 1, `if sabotage.Mutant("no fencing") { return sabotage.CompleteEach($1, $2, $3) }`},
 		// SQLite does not wait for the disk: context, a connection that was just opened.
@@ -117,7 +119,7 @@ func (b *builder) build(ctx context.Context, name, pkg, overlay string) (string,
 // pointLine is a line of the sources that a point replaces.
 var pointLine = regexp.MustCompile(`(?m)^[ \t]*//crash:point (.+)$`)
 
-// folders are those whose sources have points.
+// folders are the folders of the sources with points.
 func folders() []string { return []string{"infra", "app/apptest/crash/service"} }
 
 // overlay writes copies of the sources with the code of the points in them, and the file that has a build use them.
@@ -204,7 +206,7 @@ func (w *weaver) weave(file, text string) string {
 	})
 }
 
-// err joins what was wrong with the lines that were found, and with those that were not.
+// err returns the errors of the lines that were found, and of those that are missing.
 func (w *weaver) err() error {
 	for _, name := range slices.Sorted(maps.Keys(w.left)) {
 		if n := w.left[name]; n != 0 {
@@ -216,7 +218,7 @@ func (w *weaver) err() error {
 	return errors.Join(w.problems...)
 }
 
-// code is what replaces a line with these arguments.
+// code returns the code that replaces a line with these arguments.
 func (p point) code(args []string) (string, error) {
 	if p.mistake == "" {
 		if len(args) > 1 {

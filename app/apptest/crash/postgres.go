@@ -15,8 +15,8 @@ import (
 	"syscall"
 )
 
-// server is a Postgres of the harness's own. It is made by the repository's script for test servers, of which it
-// runs a copy in a folder of its own, so that it is not the one of the tests.
+// server is a Postgres of the harness's own. The script for test servers makes it: a copy of the script runs in a folder
+// of its own, so that the tests keep their server.
 type server struct {
 	script string
 	// url names the database, folder holds the server.

@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// probeLedger is the workload of the harness service, and what its clients know afterwards.
+// probeLedger is the workload of the harness service, and the clients' record of the answers.
 type probeLedger struct {
 	// holdMS is how long holdPercent of the events keep their completing subscriber.
 	holdMS, holdPercent int
@@ -18,10 +18,10 @@ type probeLedger struct {
 
 	mu   sync.Mutex
 	sent [clients]int
-	// power is what the clients' disk has.
+	// power is the power of the disk, as the clients know it.
 	power power
-	// acked are the writes that were answered with 201 while the power was on, undone those that were to be rolled
-	// back, and late those that were asked for without power and answered with 201 all the same.
+	// acked are the writes that were answered with 201 while the power was on. undone are those that the transaction had
+	// to roll back. late are those that were sent without power and yet answered with 201.
 	acked, undone, late map[string]bool
 }
 
@@ -30,8 +30,8 @@ type power int
 
 const (
 	on power = iota
-	// failing: it is being cut. No client can have an answer from then on, and a sync that is under way may be told
-	// that it succeeded by a simulated cut, which a real one ends.
+	// failing: the power is being cut. No client can get an answer from now on. A simulated cut may confirm a sync that
+	// is under way; a real cut would end it.
 	failing
 	off
 )
@@ -112,7 +112,7 @@ func (l *probeLedger) request(w probeWrite) op {
 	}}
 }
 
-// set tells what the disk has from now on.
+// set sets the power of the disk.
 func (l *probeLedger) set(p power) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -143,7 +143,7 @@ func (l *probeLedger) ackedSoFar() int {
 	return len(l.acked)
 }
 
-// known returns copies of what the clients know.
+// known returns copies of the record.
 func (l *probeLedger) known() (acked, undone map[string]bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -22,11 +22,11 @@ type service struct {
 	database string
 	// settings are further variables of its environment, "NAME=value".
 	settings []string
-	// log gets what the processes write, with a line for each start.
+	// log receives the output of the processes, with a line for each start.
 	log io.Writer
 }
 
-// environment is what every process of the service is started with; the harness's own is not passed on.
+// environment returns the environment of every process of the service. The harness's own is not passed on.
 func (s *service) environment() []string {
 	return append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "TZ=UTC",
@@ -42,7 +42,7 @@ type process struct {
 	// ready is closed when the service says that it is ready; url is set then.
 	ready chan struct{}
 	url   string
-	// exited is closed when the process has ended; err tells how.
+	// exited is closed when the process has ended. err is the reason.
 	exited chan struct{}
 	err    error
 }
@@ -166,7 +166,7 @@ func (p *process) healthy(ctx context.Context) bool {
 	return answer.StatusCode == http.StatusOK
 }
 
-// readyWatch passes on what a process writes and looks for the record that says where it serves.
+// readyWatch passes on the output of a process. It looks for the record with the address of the service.
 type readyWatch struct {
 	process *process
 	to      io.Writer
@@ -174,7 +174,7 @@ type readyWatch struct {
 	once    sync.Once
 }
 
-// Write implements io.Writer. One goroutine calls it, that of exec.Cmd.
+// Write implements io.Writer. Only the goroutine of exec.Cmd calls it.
 func (w *readyWatch) Write(b []byte) (int, error) {
 	w.rest = append(w.rest, b...)
 	for {

@@ -128,7 +128,7 @@ func encode(v any) []byte {
 	return body
 }
 
-// productFacts is what the clients know.
+// productFacts is the knowledge of the clients.
 type productFacts struct {
 	created, deleted map[int64]bool
 	changed          map[int64][]float64
@@ -136,7 +136,7 @@ type productFacts struct {
 	admitted         []string
 }
 
-// known returns what the clients know; they have ended.
+// known returns the knowledge of the clients, which have ended.
 func (l *productLedger) known() productFacts {
 	l.mu.Lock()
 	defer l.mu.Unlock()

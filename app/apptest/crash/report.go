@@ -29,7 +29,7 @@ var kinds = []string{lost, undelivered, phantom, repeated, disorder, revived, to
 // maxExamples is how many violations of a kind a report names.
 const maxExamples = 5
 
-// report is what the oracle found.
+// report is the result of the oracle.
 type report struct {
 	// found counts the violations by kind, examples names the first of each.
 	found    map[string]int
@@ -80,7 +80,7 @@ func (r *report) print(w io.Writer, title string) {
 	}
 }
 
-// String renders what is violated.
+// String lists the violations.
 func (r *report) String() string {
 	var lines []string
 	for _, kind := range kinds {

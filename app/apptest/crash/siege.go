@@ -14,23 +14,23 @@ import (
 	"plugboard/app"
 )
 
-// siege is some replicas on one Postgres, of which one is killed, terminated or suspended every few seconds, and started or
-// resumed again, while clients write.
+// siege runs several replicas on one Postgres while clients write. Every few seconds it kills, terminates or suspends
+// one of them, and starts or resumes it again.
 type siege struct {
-	replicas int
+	count    int
 	lasts    time.Duration
 	seed     uint64
 	pause    time.Duration
 	progress io.Writer
 
-	service *service
-	members []*member
-	rng     *rand.Rand
-	done    blows
+	service  *service
+	replicas []*besieged
+	rng      *rand.Rand
+	done     blows
 }
 
-// member is a replica of a siege. Its process is nil while it is down.
-type member struct {
+// besieged is a replica of a siege. Its process is nil while it is down.
+type besieged struct {
 	*process
 	at *beacon
 }
@@ -58,7 +58,7 @@ func siegeSettings() []string {
 	}
 }
 
-// siege runs one on a new database and returns what the oracle found.
+// siege runs a siege on a new database and returns the result of the oracle.
 func (o options) siege(ctx context.Context, b *builder, place *place, output io.Writer) (*report, error) {
 	binary, err := b.service(ctx)
 	if err != nil {
@@ -75,7 +75,7 @@ func (o options) siege(ctx context.Context, b *builder, place *place, output io.
 	}
 	lasts := time.Duration(o.minutes * float64(time.Minute))
 	fmt.Fprintf(output, "%d replicas on %s: %s, seed %d\n", o.replicas, o.db, lasts, o.seed)
-	return (&siege{replicas: o.replicas, lasts: lasts, seed: o.seed, pause: o.pause, progress: output, service: s}).run(ctx)
+	return (&siege{count: o.replicas, lasts: lasts, seed: o.seed, pause: o.pause, progress: output, service: s}).run(ctx)
 }
 
 // run carries the siege out. The replicas that run at the last blow are the ones that must deliver everything: none is
@@ -85,20 +85,20 @@ func (s *siege) run(ctx context.Context) (*report, error) {
 	l.keys, l.poisonPercent = siegeKeys, 0
 	s.rng = rand.New(rand.NewPCG(s.seed, 0))
 	defer s.end()
-	for range s.replicas {
-		m := &member{at: newBeacon()}
+	for range s.count {
+		m := &besieged{at: newBeacon()}
 		if err := s.start(ctx, m); err != nil {
 			return nil, err
 		}
-		s.members = append(s.members, m)
+		s.replicas = append(s.replicas, m)
 	}
-	beacons := make([]*beacon, len(s.members))
-	for i, m := range s.members {
+	beacons := make([]*beacon, len(s.replicas))
+	for i, m := range s.replicas {
 		beacons[i] = m.at
 	}
 	fleet := launch(l, s.seed, s.pause, beacons...)
 	failure := s.strike(ctx)
-	for _, m := range s.members {
+	for _, m := range s.replicas {
 		m.at.set("")
 	}
 	fleet.stop()
@@ -109,7 +109,7 @@ func (s *siege) run(ctx context.Context) (*report, error) {
 }
 
 // start starts a replica and tells its clients.
-func (s *siege) start(ctx context.Context, m *member) error {
+func (s *siege) start(ctx context.Context, m *besieged) error {
 	return within(ctx, startLimit, func(ctx context.Context) (err error) {
 		if m.process, err = s.service.serve(ctx); err == nil {
 			m.at.set(m.url)
@@ -126,11 +126,11 @@ func (s *siege) strike(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		m := s.members[s.rng.IntN(len(s.members))]
+		m := s.replicas[s.rng.IntN(len(s.replicas))]
 		if err := s.blow(ctx, m); err != nil {
 			return err
 		}
-		for i, m := range s.members {
+		for i, m := range s.replicas {
 			if m.ended() {
 				return fmt.Errorf("replica %d ended by itself: %w", i+1, orClean(m.err))
 			}
@@ -144,7 +144,7 @@ func (s *siege) strike(ctx context.Context) error {
 }
 
 // blow ends a replica and starts it again, or suspends and resumes it.
-func (s *siege) blow(ctx context.Context, m *member) error {
+func (s *siege) blow(ctx context.Context, m *besieged) error {
 	kind := s.rng.IntN(3)
 	m.at.set("")
 	switch kind {
@@ -164,7 +164,7 @@ func (s *siege) blow(ctx context.Context, m *member) error {
 }
 
 // suspend stops a replica for a while, at times longer than its lease, and lets it go on.
-func (s *siege) suspend(ctx context.Context, m *member) error {
+func (s *siege) suspend(ctx context.Context, m *besieged) error {
 	s.done.suspended++
 	wait := s.between(time.Second, 2*siegeLease)
 	if wait > siegeLease {
@@ -185,7 +185,8 @@ func (s *siege) between(least, most time.Duration) time.Duration {
 	return least + time.Duration(s.rng.Int64N(int64(most-least)))
 }
 
-// judge waits until everything is delivered, while the replicas run, and holds the tables against what the clients know.
+// judge waits until everything is delivered, while the replicas run, and compares the tables with the knowledge of the
+// clients.
 func (s *siege) judge(ctx context.Context, r *report, l *probeLedger) error {
 	db, err := openStore(s.service.database)
 	if err != nil {
@@ -194,7 +195,7 @@ func (s *siege) judge(ctx context.Context, r *report, l *probeLedger) error {
 	defer func() { _ = db.Close() }()
 	begin := time.Now()
 	if err := within(ctx, siegeCalm, db.drained); err != nil {
-		r.violate(stuck, "%v, %s after the end, while %d replicas run", err, siegeCalm, len(s.members))
+		r.violate(stuck, "%v, %s after the end, while %d replicas run", err, siegeCalm, len(s.replicas))
 	}
 	r.figure("time to deliver the rest", time.Since(begin))
 	r.figure("killed, terminated, suspended", s.done)
@@ -204,7 +205,7 @@ func (s *siege) judge(ctx context.Context, r *report, l *probeLedger) error {
 	}
 	acked, undone := l.known()
 	tables.judge(r, acked, undone)
-	for i, m := range s.members {
+	for i, m := range s.replicas {
 		if m.ended() {
 			r.violate(unhealthy, "replica %d ended by itself: %v", i+1, orClean(m.err))
 		} else if err := within(ctx, stopLimit, m.stop); err != nil {
@@ -216,7 +217,7 @@ func (s *siege) judge(ctx context.Context, r *report, l *probeLedger) error {
 
 // end kills what is left.
 func (s *siege) end() {
-	for _, m := range s.members {
+	for _, m := range s.replicas {
 		if m.process != nil {
 			m.kill()
 		}

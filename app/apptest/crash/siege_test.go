@@ -16,7 +16,7 @@ func TestReplicasThatComeAndGoDeliverEverything(t *testing.T) {
 		t.Skip("takes a minute; CRASH_ALL is not set; make crash/points sets it")
 	}
 	s := newService(t, placeOf(t, "postgres"), "service", siegeSettings()...)
-	r, err := (&siege{replicas: 3, lasts: time.Minute, seed: seed(t), pause: siegePause, progress: t.Output(), service: s}).run(t.Context())
+	r, err := (&siege{count: 3, lasts: time.Minute, seed: seed(t), pause: siegePause, progress: t.Output(), service: s}).run(t.Context())
 	require.NoError(t, err)
 	require.True(t, r.clean(), r)
 }

@@ -62,7 +62,7 @@ func annotated(lines []*ast.Comment) (first, last int) {
 	return first, last
 }
 
-// content returns what a line of a comment says.
+// content returns the text of a line of a comment.
 func content(line string) string { return strings.TrimSpace(strings.TrimPrefix(line, "//")) }
 
 // plain returns the text of a comment.

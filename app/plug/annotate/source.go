@@ -150,7 +150,7 @@ func (s source) editDoc(handler *ast.FuncDecl, r manifest.Endpoint, docs *fieldD
 	return e
 }
 
-// block reads what stands above the handler of an endpoint.
+// block reads the comment above the handler of an endpoint.
 func (s source) block(handler *ast.FuncDecl, e manifest.Endpoint, docs *fieldDocs) block {
 	c := parseComment(handler.Doc)
 	b := block{Endpoint: e, old: parseOld(c.annotations), docs: docs, handler: handler.Name.Name, prose: plain(c.prose), mark: c.mark, pkg: packageOf(e)}
@@ -160,7 +160,7 @@ func (s source) block(handler *ast.FuncDecl, e manifest.Endpoint, docs *fieldDoc
 	return b
 }
 
-// types returns what the handler answers with, and its request, as the file writes them. An alias of the envelope is
+// types returns the types of the handler's answer and request as the file writes them. An alias of the envelope is
 // preferred.
 func (s source) types(handler *ast.FuncDecl) (response, request string) {
 	results, params := handler.Type.Results, handler.Type.Params
@@ -185,7 +185,7 @@ func (s source) types(handler *ast.FuncDecl) (response, request string) {
 	return response, request
 }
 
-// packageOf is the package of an endpoint's handler, as far as [Comments] looks for it.
+// packageOf returns the package of an endpoint's handler, if [Comments] looks for it.
 func packageOf(e manifest.Endpoint) string {
 	file, _, _ := strings.Cut(e.Source, ":")
 	return "m/" + path.Dir(file)

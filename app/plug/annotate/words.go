@@ -14,7 +14,7 @@ import (
 	"plugboard/infra/host/openapi"
 )
 
-// Words returns what the annotated files say of endpoints, by the endpoints' IDs: for documents that need no swag.
+// Words returns the texts of endpoints in the annotated files, by the endpoints' IDs, for documents that need no swag.
 func Words(dir string, endpoints []manifest.Endpoint) (map[string]openapi.Words, error) {
 	all := map[string]openapi.Words{}
 	docs := &fieldDocs{dir: dir, folders: map[string]map[string]string{}}
@@ -56,7 +56,7 @@ func readSource(dir, file string) (source, error) {
 	return s, nil
 }
 
-// words are what is said above the handler of an endpoint.
+// words returns the texts above the handler of an endpoint.
 func (s source) words(e manifest.Endpoint, docs *fieldDocs) (openapi.Words, error) {
 	handler, err := s.handler(e)
 	if err != nil {
@@ -84,7 +84,7 @@ func (s source) words(e manifest.Endpoint, docs *fieldDocs) (openapi.Words, erro
 	return w, nil
 }
 
-// headerWords reads a line that describes a header: @Header, the statuses, {type}, the name, and what it is.
+// headerWords reads a line that describes a header: @Header, the statuses, {type}, the name, the description.
 func headerWords(row []string) openapi.HeaderWords {
 	const statuses, typ, name, about = 1, 2, 3, 4
 	if len(row) <= name {

@@ -26,7 +26,7 @@ type (
 		Operations         map[string]operation `yaml:"operations"`
 		Components         components           `yaml:"components"`
 	}
-	// Info is what a document says of itself.
+	// Info describes the document.
 	Info struct {
 		Title       string   `yaml:"title"`
 		Version     string   `yaml:"version"`
@@ -154,7 +154,7 @@ func (a *asyncAPI) publication(p manifest.Publication) {
 	})
 }
 
-// deadLetters describes what the host publishes when a delivery of the topic is dead.
+// deadLetters describes the event that the host publishes when a delivery of the topic is dead.
 func (a *asyncAPI) deadLetters(topic string, payload manifest.Payload) {
 	dead := deadLetters + topic
 	if _, done := a.Channels[dead]; done {
@@ -231,7 +231,7 @@ func (a *asyncAPI) operation(id string, o operation) {
 	a.Operations[name] = o
 }
 
-// declaration returns what the comment on a declaration says, by its name as schemas have it.
+// declaration returns the comment on a declaration, named as in schemas.
 func (a *asyncAPI) declaration(name string) string { return a.comment(annotate.Declared(name)) }
 
 // message adds the message and the schema of p, and returns the name of both.
@@ -249,7 +249,7 @@ func (a *asyncAPI) message(topic string, p manifest.Payload) string {
 	return name
 }
 
-// payloadName is "<domain>.<Struct>", which no other domain can take; a package of the domain other than plugins is named.
+// payloadName is "<domain>.<Struct>", which no other domain can have. It has the package too, unless that is plugins.
 func payloadName(p manifest.Payload) string {
 	place := p.Package[strings.LastIndex(p.Package, "/")+1:]
 	if _, rest, ok := strings.Cut(p.Package, "/domains/"); ok {
@@ -260,7 +260,7 @@ func payloadName(p manifest.Payload) string {
 
 var unnameable = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 
-// componentName makes text a name that the specification allows, which no reference must escape.
+// componentName makes text a name that the specification allows and that references need not escape.
 func componentName(text string) string { return unnameable.ReplaceAllString(text, "-") }
 
 func channelRef(topic string) ref { return ref{"#/channels/" + componentName(topic)} }

@@ -42,7 +42,7 @@ func (c *asyncCheck) fail(format string, args ...any) {
 	c.problems = append(c.problems, fmt.Errorf(format, args...))
 }
 
-// at returns what stands at a path of names, or nil.
+// at returns the value at a path of names, or nil.
 func at(v any, path ...string) any {
 	for _, name := range path {
 		m, ok := v.(map[string]any)
@@ -60,7 +60,7 @@ func (c *asyncCheck) members(path ...string) (names []string, object map[string]
 	return slices.Sorted(maps.Keys(object)), object
 }
 
-// resolve returns what a reference within the document refers to, or nil.
+// resolve returns the target of a reference within the document, or nil.
 func (c *asyncCheck) resolve(reference string) any {
 	path, ok := strings.CutPrefix(reference, "#/")
 	if !ok {

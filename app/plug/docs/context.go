@@ -70,7 +70,7 @@ func (p *project) contextRooms(b *page) error {
 	return nil
 }
 
-// synopsis says in a sentence what a package is.
+// synopsis describes a package in a sentence.
 func synopsis(pkg Package) string {
 	text := pkg.Doc
 	for _, beginning := range []string{"Package " + pkg.Name + " ", "Command " + path.Base(pkg.rel()) + " ", "is "} {
@@ -156,7 +156,7 @@ func (p *project) contextDomains(b *page) error {
 	return nil
 }
 
-// contextPlugin says what a plugin serves, publishes, hears and answers.
+// contextPlugin lists what a plugin serves, publishes, subscribes to and answers.
 func (p *project) contextPlugin(b *page, plugin manifest.Plugin) {
 	facts := []string{fmt.Sprintf("- `%s` (%s)", plugin.Name, file(plugin.Source))}
 	if text := cmp.Or(p.comments.Sentence(plugin.Package, plugin.Struct+".Execute"), p.comments.Sentence(plugin.Package, plugin.Struct)); text != "" {
@@ -196,7 +196,7 @@ func (p *project) contextPlugin(b *page, plugin manifest.Plugin) {
 // shapes writes schemas of the service.
 func (p *project) shapes() Shapes { return p.service.Components.Schemas }
 
-// describeRoute says what a route takes and answers with.
+// describeRoute describes the request and the answer of a route.
 func (p *project) describeRoute(r manifest.Endpoint) string {
 	words := []string{fmt.Sprintf("`%s %s`", r.Method, r.Path)}
 	if r.Kind != "io" {
@@ -252,7 +252,7 @@ func numbers(all []int) string {
 	return strings.Join(texts, " ")
 }
 
-// contextTable lists the columns of a table. What a column's comment says is said here.
+// contextTable lists the columns of a table with their comments.
 func (p *project) contextTable(b *page, t manifest.Table) {
 	var columns []string
 	for _, c := range t.Columns {

@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// contextContract lists what plugins are written against and what they are tested with: the exported parts of app and
-// app/apptest, each with the first sentence of its comment. What is for the host, in the files host_*.go, is left out.
+// contextContract lists the exported parts of app and app/apptest, each with the first sentence of its comment. It
+// leaves out the host's half, in the files host_*.go.
 func (p *project) contextContract(b *page) error {
 	for _, folder := range []struct{ title, dir string }{
 		{"## What a plugin is written against: package app", "app"},
@@ -67,7 +67,7 @@ type contract struct {
 	fset *token.FileSet
 }
 
-// forHost reports whether a comment says that what it is about is not for plugins.
+// forHost reports whether a comment says that its declaration is not for plugins.
 func forHost(comment string) bool {
 	comment = strings.Join(strings.Fields(comment), " ")
 	return slices.ContainsFunc([]string{"for the host", "to the host", "for implementations of", "implements "}, func(s string) bool {
@@ -99,8 +99,8 @@ func (c contract) print(node any) string {
 	return strings.Join(strings.Fields(b.String()), " ")
 }
 
-// declaredType writes a type with its constants, functions and methods; of structs and interfaces also what they consist of. Of
-// a type for the host, only the functions that make one.
+// declaredType writes a type with its constants, functions and methods, and the parts of structs and interfaces. Of a
+// type for the host it writes only the functions that make one.
 func (c contract) declaredType(t *doc.Type) {
 	host := forHost(t.Doc)
 	for _, spec := range t.Decl.Specs {

@@ -27,7 +27,7 @@ const (
 	ArchitectureFile = "docs/architecture.md"
 )
 
-// project is what the documents are made of.
+// project is the material of the documents.
 type project struct {
 	dir      string
 	comments annotate.Comments
@@ -82,9 +82,10 @@ func Write(dir string, files map[string][]byte) error {
 	return nil
 }
 
-// Ask builds the service in dir, the module's root, and has it describe itself, which opens neither a port nor a database.
+// Ask builds the service in dir, the module's root, and runs its command "describe". That opens neither a port nor a
+// database.
 func Ask(ctx context.Context, dir string) (manifest.Service, error) {
-	// go run keeps what it has linked, which nobody debugs.
+	// go run keeps the binary, and nobody debugs it.
 	text, err := output(ctx, dir, "run", "-ldflags=-s -w", ".", "describe")
 	if err != nil {
 		return manifest.Service{}, fmt.Errorf("ask service for its description: %w", err)
@@ -102,7 +103,7 @@ func (p *project) list(ctx context.Context) error {
 	return err
 }
 
-// output is what the go command prints in dir.
+// output returns the output of the go command in dir.
 func output(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	var stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the go command
@@ -128,7 +129,7 @@ func (p Package) rel() string {
 	return strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, p.Module.Path), "/")
 }
 
-// ParsePackages reads what go list -json has printed.
+// ParsePackages reads the output of go list -json.
 func ParsePackages(text []byte) ([]Package, error) {
 	var all []Package
 	for decoder := json.NewDecoder(bytes.NewReader(text)); decoder.More(); {

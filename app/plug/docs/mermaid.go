@@ -38,8 +38,8 @@ const (
 	query  = `{{"%s"}}`
 )
 
-// id makes a node's name, which no word of Mermaid's language takes: those have no _ within. Different names have
-// different ids.
+// id returns the name of a node. No word of Mermaid's language can be taken for it, since none has a _ in it. Different
+// names have different ids.
 func id(kind, name string) string {
 	var b strings.Builder
 	b.WriteString(kind + "_")
@@ -78,7 +78,7 @@ func (f *flowchart) edge(from, arrow, to, label string) {
 	}
 }
 
-// group draws a frame around what draw draws.
+// group draws a frame; draw draws its content.
 func (f *flowchart) group(id, label string, draw func()) {
 	f.line(`subgraph %s["%s"]`, id, label)
 	f.indent += "    "

@@ -13,8 +13,8 @@ import (
 	"plugboard/infra/host/openapi"
 )
 
-// OpenAPI returns docs/openapi.json of the module in dir: the service's manifest with the words of the sources. Of what swag has
-// written, it takes title, version, license and security schemes, which stand in docs/docs.go.
+// OpenAPI returns docs/openapi.json of the module in dir: the service's manifest with the comments of the sources. The
+// title, version, license and security schemes come from docs/docs.go by way of swag's document.
 func OpenAPI(dir string, swagger []byte, service manifest.Service) ([]byte, error) {
 	about, err := aboutOf(swagger)
 	if err != nil {
@@ -27,8 +27,8 @@ func OpenAPI(dir string, swagger []byte, service manifest.Service) ([]byte, erro
 	return openapi.Write(service, about, sources{comments: annotate.NewComments(dir), words: words, service: service})
 }
 
-// CheckManifest finds what no document could say, before swag is asked, whose messages would hide it: examples that are of another
-// type than their field, or none of its choices, and types of one name.
+// CheckManifest returns the mistakes that no document could express: examples of another type than their field or not
+// among its choices, and types of one name. It runs before swag, whose messages would hide them.
 func CheckManifest(service manifest.Service) error {
 	var problems []error
 	for _, conflict := range service.Components.Conflicts {
@@ -73,7 +73,7 @@ func fits(example any, s *manifest.Schema) bool {
 	}
 }
 
-// sources are the words that the sources have.
+// sources are the texts in the sources.
 type sources struct {
 	comments annotate.Comments
 	words    map[string]openapi.Words
@@ -86,7 +86,7 @@ func (s sources) Operation(e manifest.Endpoint) openapi.Words { return s.words[e
 // Declaration implements openapi.Texts.
 func (s sources) Declaration(name string) string { return s.comments.Text(annotate.Declared(name)) }
 
-// Tag implements openapi.Texts: what the package of the domain says of itself whose endpoints have the tag.
+// Tag implements openapi.Texts: it returns the package comment of the domain whose endpoints have the tag.
 func (s sources) Tag(name string) string {
 	for _, e := range s.service.Endpoints {
 		if slices.Contains(e.Tags, name) {
@@ -101,7 +101,7 @@ func (s sources) Tag(name string) string {
 	return ""
 }
 
-// aboutOf reads what docs/docs.go says of the service as a whole.
+// aboutOf reads the description of the service in docs/docs.go.
 func aboutOf(swagger []byte) (openapi.About, error) {
 	var old struct {
 		Info    openapi.Info              `json:"info"`
@@ -120,8 +120,8 @@ func aboutOf(swagger []byte) (openapi.About, error) {
 	return about, nil
 }
 
-// schemeOf turns a security scheme of Swagger 2.0 into one of OpenAPI 3. Swagger 2.0 has no word for a bearer token: it is a
-// key called bearer, in the header Authorization.
+// schemeOf converts a security scheme of Swagger 2.0 to OpenAPI 3. Swagger 2.0 cannot express a bearer token; there it
+// is a key called bearer, in the header Authorization.
 func schemeOf(name string, old map[string]any) map[string]any {
 	scheme := map[string]any{}
 	for _, key := range []string{"type", "name", "in", "description"} {

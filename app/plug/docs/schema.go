@@ -27,7 +27,7 @@ func yamlSchema(s *manifest.Schema, comment func(declaration string) string) (ma
 	return describeParts(m, comment), nil
 }
 
-// describeParts puts descriptions into the place of the names of declarations, and numbers of Go into that of JSON's.
+// describeParts replaces the names of declarations by their comments, and numbers of Go by numbers of JSON.
 func describeParts(m map[string]any, comment func(declaration string) string) map[string]any {
 	for name, value := range m {
 		m[name] = describePart(value, comment)
@@ -75,7 +75,7 @@ type Shapes map[string]*manifest.Schema
 // Of is the schema in a few characters: "{id: integer, name?: string 1..200}".
 func (c Shapes) Of(s *manifest.Schema) string { return c.of(s, nil) }
 
-// of writes s, which stands within schemas of the given names.
+// of writes s, which is within schemas of the given names.
 func (c Shapes) of(s *manifest.Schema, within []string) string {
 	text := c.withoutLimits(s, within)
 	if limits := limitsOf(s); limits != "" {
@@ -128,7 +128,7 @@ func (c Shapes) named(name string, within []string) string {
 	return c.of(s, append(slices.Clone(within), name))
 }
 
-// plainShape writes what has no parts.
+// plainShape writes a schema without parts.
 func plainShape(s *manifest.Schema) string {
 	switch main := s.Type.Main(); {
 	case len(s.Type) == 0:

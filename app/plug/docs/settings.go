@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// contextSettings lists the settings with what the page of settings says of them.
+// contextSettings lists the settings with their comments in config/config.go.
 func (p *project) contextSettings(b *page) error {
 	fields, err := settingFields(filepath.Join(p.dir, "config", "config.go"))
 	if err != nil {
@@ -84,7 +84,7 @@ func keyOf(f *ast.Field) string {
 
 var target = regexp.MustCompile(`(?m)^([a-z][a-z/]*):.*?## (.+)$`)
 
-// contextCommands lists what make, plug and the binary do.
+// contextCommands lists the commands of make, plug and the binary.
 func (p *project) contextCommands(b *page) error {
 	text, err := p.read("Makefile")
 	if err != nil {

@@ -40,7 +40,7 @@ func SwagOverrides(service manifest.Service) []byte {
 	return text.Bytes()
 }
 
-// guessed are names by which swag guesses what a type is, whatever its package.
+// guessed are names of types that swag takes for another type, in whatever package.
 var guessed = []string{"Time", "UUID", "Decimal"}
 
 // CheckSwagger holds what swag has written against the service's manifest. Swag reads sources and guesses the JSON form of types;
@@ -59,7 +59,7 @@ func CheckSwagger(document []byte, service manifest.Service) error {
 	return errors.Join(append(c.problems, annotate.CheckNames(document))...)
 }
 
-// swaggerSchema is a schema of Swagger 2.0, as far as it is compared.
+// swaggerSchema holds the compared parts of a schema of Swagger 2.0.
 type swaggerSchema struct {
 	Ref                  string                    `json:"$ref"`
 	Type                 string                    `json:"type"`
@@ -127,7 +127,7 @@ func (c *swaggerCheck) resolve(s *swaggerSchema) *swaggerSchema {
 	return nil
 }
 
-// compare looks for what swag's schema says otherwise than ours.
+// compare reports where swag's schema differs from ours.
 func (c *swaggerCheck) compare(theirs *swaggerSchema, ours *manifest.Schema, what string, within []string, fail func(what, problem string)) {
 	if len(ours.AnyOf) > 0 {
 		ours = ours.AnyOf[0] // the rest is null

@@ -12,8 +12,8 @@ func announcedRule() *analysis.Analyzer {
 	return analyzer("announced", "a plugin announces in OnBoot what it publishes", checkAnnounced)
 }
 
-// checkAnnounced follows each plugin's methods through the package's functions and holds what they publish against
-// what the plugin's OnBoot announces.
+// checkAnnounced follows each plugin's methods through the package's functions, and reports published events that the
+// plugin's OnBoot does not announce.
 func checkAnnounced(r rule) {
 	if !r.plugins() {
 		return

@@ -17,7 +17,7 @@ type QueryUse struct {
 	Answer Payload
 }
 
-// collectQueries adds what the call asks or answers.
+// collectQueries adds the query that the call asks or answers.
 func (r rule) collectQueries(call *ast.CallExpr, all *Events) {
 	switch {
 	case r.callsApp(call, "Reply") && len(call.Args) == 1:
@@ -50,7 +50,7 @@ func (r rule) asked(call *ast.CallExpr) (query, answer types.Type) {
 	return pointed(r.TypesInfo.TypeOf(call.Args[2])), answer
 }
 
-// pointed returns what t points to, or t.
+// pointed returns the type that t points to, or t.
 func pointed(t types.Type) types.Type {
 	if p, ok := types.Unalias(t).(*types.Pointer); ok {
 		return p.Elem()
@@ -58,7 +58,7 @@ func pointed(t types.Type) types.Type {
 	return t
 }
 
-// queryUse describes a query and its answer. It reports false for what cannot be known, or is reported.
+// queryUse describes a query and its answer. It returns false when their types are not known or a problem was reported.
 func (r rule) queryUse(call *ast.CallExpr, query, answer types.Type) (QueryUse, bool) {
 	if answer == nil {
 		return QueryUse{}, false
@@ -79,7 +79,7 @@ func (r rule) queryUse(call *ast.CallExpr, query, answer types.Type) (QueryUse, 
 	return use, ok
 }
 
-// checkQueries holds what is asked against what answers it.
+// checkQueries compares the questions with the answers.
 func (c contracts) checkQueries() {
 	responders := map[string]QueryUse{}
 	for _, a := range c.Answered {

@@ -12,7 +12,7 @@ func blockingRule() *analysis.Analyzer {
 	return analyzer("blocking", "handlers neither sleep nor do I/O that cannot be cancelled", checkBlocking)
 }
 
-// blocked is a family of calls that a handler must not make, and what it does instead.
+// blocked is a family of calls that a handler must not make, with the advice what to do instead.
 type blocked struct {
 	pkg     string
 	recv    string // of a method; "" for functions
@@ -39,7 +39,7 @@ func blockedCalls() []blocked {
 	}
 }
 
-// checkBlocking looks at the whole of a domain's code, which all runs in handlers; tests may do what they like.
+// checkBlocking looks at all code of a domain, since all of it runs in handlers. Tests are exempt.
 func checkBlocking(r rule) {
 	if r.room != "domain" {
 		return

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-// Finding is what a rule has to say of a line.
+// Finding is the report of a rule about a line.
 type Finding struct {
 	// Position is where; its file is named from the folder that was checked.
 	Position token.Position
@@ -68,8 +68,8 @@ func load(ctx context.Context, dir string, mode packages.LoadMode, patterns []st
 	return loaded, nil
 }
 
-// problemsOf returns what keeps the packages, or what they import, from being looked at. What the go command says of a file that does not
-// compile is left out where the type checker says it better.
+// problemsOf returns the reasons why packages, or their imports, cannot be checked. It leaves out a message of the go
+// command about a file that does not compile where the type checker has a better one.
 func problemsOf(loaded []*packages.Package) error {
 	var checked, others []error
 	for p := range packages.Postorder(loaded) {

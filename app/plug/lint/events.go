@@ -14,8 +14,8 @@ import (
 	"golang.org/x/tools/go/analysis"
 )
 
-// Events is the package fact of a domain's packages: what its plugins publish, subscribe to, ask and answer, with that
-// of the packages they import.
+// Events is the package fact of a domain's packages: what their plugins publish, subscribe to, ask and answer. It
+// includes the facts of the imported packages.
 type Events struct {
 	// Published and Heard are in the order of the files.
 	Published, Heard []EventUse

@@ -13,7 +13,7 @@ import (
 // ApplyRemedy is the plugin that serves POST /remedy.
 var ApplyRemedy = app.Plugin[*ApplyRemedyPlugin]("probe.apply_remedy", NewApplyRemedyPlugin)
 
-// ApplyRemedyPlugin has the subscriber that poison makes fail work from now on.
+// ApplyRemedyPlugin makes the subscriber succeed that fails at poison.
 type ApplyRemedyPlugin struct {
 	db *gorm.DB
 }

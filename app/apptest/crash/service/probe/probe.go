@@ -27,7 +27,7 @@ type Write struct {
 	Lane string `gorm:"not null"`
 	// Number counts the writes of a lane in the order of their commits; 0 without a lane.
 	Number int64 `gorm:"not null"`
-	// Poison has one subscriber fail for good.
+	// Poison makes one subscriber fail for good.
 	Poison bool `gorm:"not null"`
 }
 
@@ -48,7 +48,7 @@ func (Lane) TableName() string { return "probe_lanes" }
 
 // Effect is a row of probe_effects: one thing that one subscriber did.
 type Effect struct {
-	// ID is the order of the effects, as far as they come one after the other.
+	// ID is the order of those effects that do not overlap.
 	ID int64 `gorm:"primaryKey"`
 	// Subscription names the subscriber.
 	Subscription string `gorm:"not null"`

@@ -24,7 +24,7 @@ func (Followed) Topic() string { return "probe.followed" }
 // Key implements app.Keyed.
 func (f Followed) Key() string { return f.Lane }
 
-// Died is what the subscriber of dead letters reads of them.
+// Died has the fields that the subscriber of dead letters reads.
 type Died struct {
 	EventID string `json:"event_id"`
 }
@@ -32,7 +32,7 @@ type Died struct {
 // Topic implements app.Event.
 func (Died) Topic() string { return "_dlq.probe.written" }
 
-// RecordEffects is the plugin that notes what happens, once for each kind of subscription.
+// RecordEffects is the plugin that records effects, once for each kind of subscription.
 var RecordEffects = app.Plugin[*RecordEffectsPlugin]("probe.record_effects", NewRecordEffectsPlugin)
 
 // RecordEffectsPlugin has the subscribers.

@@ -22,7 +22,7 @@ type StoreWriteRequest struct {
 	// back; "nested" rolls back a savepoint with a second write, named like the first with "-inner" behind, and
 	// commits the first.
 	Fate string `json:"fate" binding:"omitempty,oneof=error panic nested"`
-	// Poison has one subscriber fail for good.
+	// Poison makes one subscriber fail for good.
 	Poison bool `json:"poison"`
 	// DelayMS delays the event, in milliseconds.
 	DelayMS int64 `json:"delay_ms" binding:"min=0,max=10000"`
