@@ -15,7 +15,7 @@ import (
 	"go.uber.org/fx"
 	"go.uber.org/goleak"
 
-	"plugboard/infra/eventbus"
+	"plugboard/infra/eventbus/admin"
 	"plugboard/infra/host/manifest"
 )
 
@@ -132,7 +132,7 @@ func TestTables(t *testing.T) {
 	var out bytes.Buffer
 	c := &Commands{stdout: &out}
 	parked := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
-	require.NoError(t, c.printDeliveries([]eventbus.DeliveryInfo{
+	require.NoError(t, c.printDeliveries([]admin.Delivery{
 		{EventID: "1", Topic: "lamp.sold", Key: "a\tb\x1b[2J", State: "dead", Attempts: 3, Error: strings.Repeat("é", 70)},
 		{EventID: "2", Topic: "lamp.sold", Subscription: "mail", State: "pending", ParkedUntil: parked},
 	}, false))
