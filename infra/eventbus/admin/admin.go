@@ -190,7 +190,7 @@ func (a *Admin) Subscriptions(ctx context.Context) ([]Subscription, error) {
 
 // describe describes the subscription whose deliveries are stored under a name.
 func (a *Admin) describe(known store.Names, stored string) Subscription {
-	names, name := known.Of(stored), known.Shown(stored, a.known)
+	names, name := known.NamesOf(stored), known.DisplayName(stored, a.known)
 	s := Subscription{
 		Name: name, Topic: known[stored].Topic, State: known[stored].State, Plugin: known[name].Plugin, SeenAt: known[names[0]].SeenAt,
 	}
@@ -211,7 +211,7 @@ func (s *Subscription) count(c store.Counts, park time.Duration) {
 // Schedules lists the durable schedules of this build.
 func (a *Admin) Schedules(ctx context.Context) ([]Schedule, error) {
 	schedules := a.store.Store.Schedules()
-	rows, now, err := schedules.ScheduleRows(ctx)
+	rows, now, err := schedules.All(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list schedules: %w", err)
 	}
@@ -231,7 +231,7 @@ func (a *Admin) Schedules(ctx context.Context) ([]Schedule, error) {
 		if all[i].Next.Before(now) {
 			all[i].Next = sc.Times.Next(now).UTC()
 		}
-		if all[i].State, err = schedules.ScheduleState(ctx, row.Event, name); err != nil {
+		if all[i].State, err = schedules.RunState(ctx, row.Event, name); err != nil {
 			return nil, fmt.Errorf("look at the last run of %s: %w", sc.Name, err)
 		}
 	}
@@ -258,7 +258,7 @@ func (a *Admin) Deliveries(ctx context.Context, f Filter) ([]Delivery, error) {
 		}
 		d.Subscription = d.stored
 		if row, ok := known[d.stored]; ok && row.AdoptedBy == "" {
-			d.Subscription = known.Shown(d.stored, a.known)
+			d.Subscription = known.DisplayName(d.stored, a.known)
 		}
 		if published > 0 {
 			d.PublishedAt = time.UnixMilli(published).UTC()

@@ -14,7 +14,7 @@ import (
 type behindCheck struct {
 	// full tells that all are being looked at. The next page begins at at.
 	full bool
-	at   store.Place
+	at   store.BehindCursor
 	last time.Time
 }
 
@@ -27,7 +27,7 @@ const (
 // look looks at the next page, if it is time, and reports whether there is more to look at now.
 func (b *behindCheck) look(ctx context.Context, c *claimer, now time.Time, all bool) (more bool, err error) {
 	if all && !b.full {
-		b.full, b.at = true, store.Place{}
+		b.full, b.at = true, store.BehindCursor{}
 	}
 	limit := behindPage
 	if !b.full {
@@ -43,7 +43,7 @@ func (b *behindCheck) look(ctx context.Context, c *claimer, now time.Time, all b
 			blocking = append(blocking, q.storedAs())
 		}
 	}
-	freed, last, more, err := c.store.Freed(ctx, b.at, blocking, limit)
+	freed, last, more, err := c.store.NoLongerBehind(ctx, b.at, blocking, limit)
 	if err != nil {
 		return false, fmt.Errorf("look at what is behind: %w", err)
 	}
@@ -52,14 +52,14 @@ func (b *behindCheck) look(ctx context.Context, c *claimer, now time.Time, all b
 		if q == nil {
 			continue
 		}
-		if _, err := c.store.SetReady(ctx, name, ids); err != nil {
+		if _, err := c.store.UnmarkBehind(ctx, name, ids); err != nil {
 			return false, fmt.Errorf("note what is ready: %w", err)
 		}
 		c.open(q, 0)
 	}
 	b.at = last
 	if !more {
-		b.full, b.at = false, store.Place{}
+		b.full, b.at = false, store.BehindCursor{}
 	}
 	return b.full, nil
 }

@@ -36,14 +36,14 @@ const maxOddFailures = 8
 // claimSingly claims deliveries one by one after a claim of all of them has failed with cause, so that a bad row does not keep the
 // others from being claimed. The delivery of the bad row becomes dead. claimSingly notes in taken what it has claimed, and reports
 // whether q was full.
-func (c *claimer) claimSingly(ctx context.Context, q *queue, heads []store.Head, taken map[string]bool, cause error) (full bool, err error) {
+func (c *claimer) claimSingly(ctx context.Context, q *queue, heads []store.KeyHead, taken map[string]bool, cause error) (full bool, err error) {
 	if ctx.Err() != nil || external(cause) {
 		return false, cause
 	}
 	var failed []error
 	for _, h := range heads {
 		one := make(map[string]bool)
-		full, err := c.claimThese(ctx, q, []store.Head{h}, one)
+		full, err := c.claimThese(ctx, q, []store.KeyHead{h}, one)
 		if err != nil && badRow(err) {
 			err = c.condemn(ctx, q, h, err)
 		}
@@ -64,12 +64,12 @@ func (c *claimer) claimSingly(ctx context.Context, q *queue, heads []store.Head,
 }
 
 // condemn makes a delivery dead that cannot be claimed because of the contents of its row.
-func (c *claimer) condemn(ctx context.Context, q *queue, h store.Head, failure error) error {
+func (c *claimer) condemn(ctx context.Context, q *queue, h store.KeyHead, failure error) error {
 	d := q.Item(unknownEvent(q, h.ID, h.Key, nil), 0, 0, nil)
 	reason := fmt.Errorf("what is stored of this delivery is not valid: %w", failure)
 	mine := false
 	err := c.store.DB.InTx(ctx, func(ctx context.Context) (err error) {
-		if mine, err = c.store.Condemn(ctx, h.ID, q.storedAs(), message.ErrorText(reason)); err != nil || !mine {
+		if mine, err = c.store.DeadLetterUnclaimed(ctx, h.ID, q.storedAs(), message.ErrorText(reason)); err != nil || !mine {
 			return err
 		}
 		return c.publisher.announce(ctx, &d.Delivery, reason)
@@ -112,12 +112,12 @@ func (c *claimer) claimFree(ctx context.Context, q *queue) (more bool, err error
 		return true, nil
 	}
 	taken, full, err := c.take(ctx, q, places, nil, false, func(ctx context.Context) ([]store.Claimed, error) {
-		return c.store.Claim(ctx, c.replica.ID(), q.storedAs(), places)
+		return c.store.ClaimUnkeyed(ctx, c.replica.ID(), q.storedAs(), places)
 	})
 	if err == nil {
 		return full || len(taken) == places, nil
 	}
-	heads, listErr := c.store.DueFree(ctx, q.storedAs(), places)
+	heads, listErr := c.store.DueUnkeyed(ctx, q.storedAs(), places)
 	if listErr != nil {
 		return false, errors.Join(err, listErr)
 	}

@@ -186,7 +186,7 @@ func (c *claimer) look(ctx context.Context, queues []*queue) {
 		q.backlog.open.Store(false)
 		finished[i] = q.backlog.takeFinished() // before the query, which tells whether anything is behind them
 	}
-	all, behind, err := c.store.Waiting(ctx)
+	all, behind, err := c.store.NextDue(ctx)
 	if err != nil && ctx.Err() == nil {
 		c.log.Warn("search for waiting events failed", zap.Error(err))
 	}
@@ -209,7 +209,7 @@ func (c *claimer) look(ctx context.Context, queues []*queue) {
 }
 
 // lookAt claims what q has room for. Errors are logged and tried again at the next tick.
-func (c *claimer) lookAt(ctx context.Context, q *queue, w store.Waiting, finished []string) {
+func (c *claimer) lookAt(ctx context.Context, q *queue, w store.NextDue, finished []string) {
 	more, err := c.claim(ctx, q, w, finished)
 	if err != nil && ctx.Err() == nil {
 		c.log.Warn("claim of events failed", zap.String("subscription", q.Subscription.Name), zap.Error(err))
@@ -227,8 +227,8 @@ func (c *claimer) lookAt(ctx context.Context, q *queue, w store.Waiting, finishe
 }
 
 // claim claims due deliveries of q, and reports whether due ones are left.
-func (c *claimer) claim(ctx context.Context, q *queue, w store.Waiting, finished []string) (more bool, err error) {
-	if c.due(q, w.Free) {
+func (c *claimer) claim(ctx context.Context, q *queue, w store.NextDue, finished []string) (more bool, err error) {
+	if c.due(q, w.Unkeyed) {
 		more, err = c.claimFree(ctx, q)
 	}
 	if err != nil {

@@ -48,9 +48,9 @@ func (c *claimer) claimKeyed(ctx context.Context, q *queue, due bool, finished [
 		q.backlog.putBackFinished(finished)
 		return true, nil
 	}
-	var found []store.Ready
+	var found []store.Candidate
 	if due {
-		found, err = c.store.Ready(ctx, q.storedAs(), readyPage)
+		found, err = c.store.DueKeyed(ctx, q.storedAs(), readyPage)
 	}
 	if err == nil {
 		more, err = c.claimKeys(ctx, q, finished[:min(len(finished), readyPage)], found)
@@ -67,17 +67,17 @@ func (c *claimer) claimKeyed(ctx context.Context, q *queue, due bool, finished [
 }
 
 // claimKeys claims the first deliveries of the finished keys and of those that something was found of.
-func (c *claimer) claimKeys(ctx context.Context, q *queue, finished []string, found []store.Ready) (more bool, err error) {
+func (c *claimer) claimKeys(ctx context.Context, q *queue, finished []string, found []store.Candidate) (more bool, err error) {
 	keys := slices.Clone(finished)
 	for _, d := range found {
 		keys = append(keys, d.Key)
 	}
 	slices.Sort(keys)
-	heads, err := c.store.Heads(ctx, q.storedAs(), slices.Compact(keys), q.Subscription.Block)
+	heads, err := c.store.KeyHeads(ctx, q.storedAs(), slices.Compact(keys), q.Subscription.Block)
 	if err != nil {
 		return false, err
 	}
-	var due []store.Head
+	var due []store.KeyHead
 	var hidden []string
 	for _, h := range heads {
 		if h.State != "pending" {
@@ -99,7 +99,7 @@ func (c *claimer) claimKeys(ctx context.Context, q *queue, finished []string, fo
 	}
 	hidden = slices.DeleteFunc(hidden, func(id string) bool { return taken[id] })
 	if len(hidden) > 0 {
-		if _, err := c.store.SetReady(ctx, q.storedAs(), hidden); err != nil {
+		if _, err := c.store.UnmarkBehind(ctx, q.storedAs(), hidden); err != nil {
 			return false, err
 		}
 	}
@@ -113,7 +113,7 @@ func (c *claimer) claimKeys(ctx context.Context, q *queue, finished []string, fo
 }
 
 // setBehind notes what was found and is neither the first of its key nor claimed now.
-func (c *claimer) setBehind(ctx context.Context, q *queue, heads []store.Head, found []store.Ready, taken map[string]bool) (int64, error) {
+func (c *claimer) setBehind(ctx context.Context, q *queue, heads []store.KeyHead, found []store.Candidate, taken map[string]bool) (int64, error) {
 	first := make([]string, len(heads))
 	for i, h := range heads {
 		first[i] = h.ID
@@ -131,7 +131,7 @@ func (c *claimer) setBehind(ctx context.Context, q *queue, heads []store.Head, f
 	c.mayBehind.Store(true) // before it is so
 	var n int64
 	err := c.store.DB.InTx(ctx, func(ctx context.Context) (err error) {
-		n, err = c.store.SetBehind(ctx, q.storedAs(), first, behind, q.Subscription.Block)
+		n, err = c.store.MarkBehind(ctx, q.storedAs(), first, behind, q.Subscription.Block)
 		return err
 	})
 	return n, err
@@ -139,7 +139,7 @@ func (c *claimer) setBehind(ctx context.Context, q *queue, heads []store.Head, f
 
 // claimHeads claims the first deliveries of keys, of a few keys with those that follow, and notes in taken which. It reports
 // whether q was full.
-func (c *claimer) claimHeads(ctx context.Context, q *queue, due []store.Head, taken map[string]bool) (full bool, err error) {
+func (c *claimer) claimHeads(ctx context.Context, q *queue, due []store.KeyHead, taken map[string]bool) (full bool, err error) {
 	if len(due) > fewKeys {
 		return c.claimPage(ctx, q, due, taken)
 	}
@@ -157,7 +157,7 @@ func (c *claimer) claimHeads(ctx context.Context, q *queue, due []store.Head, ta
 const fewKeys = 32
 
 // claimPage claims the first delivery of each key, and notes in taken which. It reports whether q was full.
-func (c *claimer) claimPage(ctx context.Context, q *queue, heads []store.Head, taken map[string]bool) (full bool, err error) {
+func (c *claimer) claimPage(ctx context.Context, q *queue, heads []store.KeyHead, taken map[string]bool) (full bool, err error) {
 	if full, err = c.claimThese(ctx, q, heads, taken); err != nil {
 		return c.claimSingly(ctx, q, heads, taken, err)
 	}
@@ -165,7 +165,7 @@ func (c *claimer) claimPage(ctx context.Context, q *queue, heads []store.Head, t
 }
 
 // claimThese claims deliveries, of each key its first one, and notes in taken which. It reports whether q was full.
-func (c *claimer) claimThese(ctx context.Context, q *queue, heads []store.Head, taken map[string]bool) (full bool, err error) {
+func (c *claimer) claimThese(ctx context.Context, q *queue, heads []store.KeyHead, taken map[string]bool) (full bool, err error) {
 	places := q.ReserveUpTo(len(heads))
 	orders := make(map[string]*consumer.Order, places)
 	ids := make([]string, 0, places)
@@ -179,7 +179,7 @@ func (c *claimer) claimThese(ctx context.Context, q *queue, heads []store.Head, 
 	}
 	keys := make(map[string]bool, len(ids))
 	got, short, err := c.take(ctx, q, places, orders, false, func(ctx context.Context) ([]store.Claimed, error) {
-		return c.store.ClaimHeads(ctx, c.replica.ID(), q.storedAs(), ids)
+		return c.store.ClaimByID(ctx, c.replica.ID(), q.storedAs(), ids)
 	})
 	for _, g := range got {
 		keys[g.Key], taken[g.EventID] = true, true
@@ -193,8 +193,8 @@ func (c *claimer) claimThese(ctx context.Context, q *queue, heads []store.Head, 
 }
 
 // claimHead claims a run of deliveries of one key, and notes in taken which. It reports whether q was full.
-func (c *claimer) claimHead(ctx context.Context, q *queue, h store.Head, taken map[string]bool) (full bool, err error) {
-	places := q.ReserveUpTo(store.Chain)
+func (c *claimer) claimHead(ctx context.Context, q *queue, h store.KeyHead, taken map[string]bool) (full bool, err error) {
+	places := q.ReserveUpTo(store.KeyBatch)
 	if places == 0 {
 		return true, nil
 	}
@@ -218,9 +218,9 @@ func (c *claimer) claimHead(ctx context.Context, q *queue, h store.Head, taken m
 	case errors.Is(err, errBusyKey):
 		return false, nil
 	case errors.Is(err, errNoRoom):
-		return c.claimPage(ctx, q, []store.Head{h}, taken)
+		return c.claimPage(ctx, q, []store.KeyHead{h}, taken)
 	case err != nil:
-		return c.claimSingly(ctx, q, []store.Head{h}, taken, err)
+		return c.claimSingly(ctx, q, []store.KeyHead{h}, taken, err)
 	}
 	for _, g := range run {
 		taken[g.EventID] = true

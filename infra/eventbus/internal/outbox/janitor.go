@@ -70,7 +70,7 @@ func (j *janitor) prune(ctx context.Context) error {
 			return err
 		}
 		if len(finished) > 0 {
-			if err := j.store.Prune(ctx, finished); err != nil {
+			if err := j.store.DeleteEvents(ctx, finished); err != nil {
 				return err
 			}
 		}
@@ -118,7 +118,7 @@ func (j *janitor) pruneUnused(ctx context.Context, unused []store.Sequence, cuto
 			keys = append(keys, unused[0].Key)
 			unused = unused[1:]
 		}
-		if err := j.store.DB.InTx(ctx, func(ctx context.Context) error { return j.store.PruneSequences(ctx, topic, keys, cutoff) }); err != nil {
+		if err := j.store.DB.InTx(ctx, func(ctx context.Context) error { return j.store.DeleteSequences(ctx, topic, keys, cutoff) }); err != nil {
 			return err
 		}
 	}

@@ -256,7 +256,7 @@ type quarantineHost struct {
 
 // CountBegin implements [QuarantineHost].
 func (h quarantineHost) CountBegin(ctx context.Context, d *consumer.Item) (held bool, err error) {
-	return h.store.CountBegin(ctx, heldOf(d))
+	return h.store.CountSoloRun(ctx, heldOf(d))
 }
 
 // Deliver implements [QuarantineHost].

@@ -98,7 +98,7 @@ func (s *settler) applyAll(ctx context.Context, outcomes []outcome) error {
 	if len(handled) == 0 {
 		return nil
 	}
-	if err := s.store.SettleAll(ctx, handled); err != nil {
+	if err := s.store.CompleteAtCommit(ctx, handled); err != nil {
 		return fmt.Errorf("settle deliveries: %w", err)
 	}
 	return nil
@@ -133,7 +133,7 @@ func (s *settler) apply(ctx context.Context, o *outcome) error {
 
 // bury makes a delivery dead and announces that in the same transaction.
 func (s *settler) bury(ctx context.Context, o *outcome) error {
-	mine, err := s.store.Bury(ctx, heldOf(o.d), message.ErrorText(o.err))
+	mine, err := s.store.DeadLetter(ctx, heldOf(o.d), message.ErrorText(o.err))
 	if err != nil || !mine {
 		return err
 	}

@@ -61,7 +61,7 @@ type entry struct {
 	number int64
 	// first tells that number is the first one of its key.
 	first bool
-	rows  []store.DeliveryRow
+	rows  []store.NewDelivery
 	// queues has, for each row, the queue that has a place for it, or nil. orders has the key's state there.
 	queues []*queue
 	orders []*consumer.Order
@@ -113,7 +113,7 @@ func (b *batch) number(ctx context.Context, entries []*entry) error {
 	}
 	for _, s := range slices.SortedFunc(maps.Keys(keyed), store.Sequence.Compare) {
 		entries := keyed[s]
-		first, last, err := b.store.Sequence(ctx, s.Topic, s.Key, len(entries))
+		first, last, err := b.store.TakeNumbers(ctx, s.Topic, s.Key, len(entries))
 		if err != nil {
 			return fmt.Errorf("number event %s: %w", s.Topic, err)
 		}
@@ -129,7 +129,7 @@ func (b *batch) number(ctx context.Context, entries []*entry) error {
 func (b *batch) place(e *entry) {
 	for _, q := range b.queues.byTopic[e.m.Topic] {
 		order, claimed := b.claim(q, e)
-		e.rows = append(e.rows, store.DeliveryRow{Subscription: q.storedAs(), Claimed: claimed})
+		e.rows = append(e.rows, store.NewDelivery{Subscription: q.storedAs(), Claimed: claimed})
 		e.orders = append(e.orders, order)
 		if !claimed {
 			q = nil
@@ -138,7 +138,7 @@ func (b *batch) place(e *entry) {
 	}
 	if !b.store.Postgres { // there, the statement finds the subscriptions of other versions
 		for _, name := range b.registry.others(e.m.Topic) {
-			e.rows = append(e.rows, store.DeliveryRow{Subscription: name})
+			e.rows = append(e.rows, store.NewDelivery{Subscription: name})
 		}
 	}
 }

@@ -36,7 +36,7 @@ func (c *claimer) sweepAge() time.Duration { return c.cfg.Lease / 6 }
 // may have been lost with the connection.
 func (c *claimer) sweep(ctx context.Context) error {
 	age := c.sweepAge()
-	owned, err := c.store.Owned(ctx, c.replica.ID(), age)
+	owned, err := c.store.HeldBy(ctx, c.replica.ID(), age)
 	if err != nil {
 		return err
 	}

@@ -63,7 +63,7 @@ func (r *registry) announceTopics(ctx context.Context, self string, wanted map[s
 	if err != nil {
 		return fmt.Errorf("look for other processes: %w", err)
 	}
-	live := slices.ContainsFunc(others, func(p store.Process) bool { return !p.Expired })
+	live := slices.ContainsFunc(others, func(p store.Replica) bool { return !p.LeaseExpired })
 	if live && !app.Sleep(ctx, 2*r.cfg.Poll) {
 		return ctx.Err()
 	}
@@ -71,7 +71,7 @@ func (r *registry) announceTopics(ctx context.Context, self string, wanted map[s
 }
 
 // seen tells other versions that these subscriptions are in use.
-func (r *registry) seen(ctx context.Context) error { return r.store.Seen(ctx, r.queues.names()) }
+func (r *registry) seen(ctx context.Context) error { return r.store.MarkSeen(ctx, r.queues.names()) }
 
 // others returns the subscriptions of topic that only other versions have.
 func (r *registry) others(topic string) []string {

@@ -216,7 +216,7 @@ func (s *settler) asyncCommit(ctx context.Context, outcomes []outcome) error {
 			return nil
 		}
 	}
-	return s.store.Last(ctx, "relax the commit", "SET LOCAL synchronous_commit = off")
+	return s.store.ExecLast(ctx, "relax the commit", "SET LOCAL synchronous_commit = off")
 }
 
 func (s *settler) takeOutcomes() []outcome {

@@ -58,7 +58,7 @@ func New(all []*Schedule, poll time.Duration, store store.Schedules, storedAs fu
 // Start registers the schedules and begins to publish. It is called once.
 func (s *Scheduler) Start(ctx context.Context) error {
 	for _, sc := range s.durable {
-		if err := s.store.RegisterSchedule(ctx, s.storedAs(sc.Name), sc.Spec); err != nil {
+		if err := s.store.Register(ctx, s.storedAs(sc.Name), sc.Spec); err != nil {
 			return fmt.Errorf("register schedule %s: %w", sc.Name, err)
 		}
 	}
@@ -91,7 +91,7 @@ func (s *Scheduler) Stop() {
 // since operators and other processes change the rows.
 func (s *Scheduler) look(ctx context.Context) time.Duration {
 	wait := s.poll
-	rows, now, err := s.store.ScheduleRows(ctx)
+	rows, now, err := s.store.All(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
 			s.log.Warn("read of schedules failed", zap.Error(err))
@@ -102,7 +102,7 @@ func (s *Scheduler) look(ctx context.Context) time.Duration {
 		name := s.storedAs(sc.Name)
 		row, ok := rows[name]
 		if !ok { // another version has retired it
-			err = s.store.RegisterSchedule(ctx, name, sc.Spec)
+			err = s.store.Register(ctx, name, sc.Spec)
 		} else {
 			var next time.Time
 			next, err = s.publishDue(ctx, sc, name, row, now)
@@ -143,7 +143,7 @@ func (s *Scheduler) publish(ctx context.Context, sc *Schedule, name string, row 
 	var counter prometheus.Counter
 	err := s.store.DB.InTx(ctx, func(ctx context.Context) error {
 		counter = nil
-		state, err := s.store.ScheduleState(ctx, row.Event, name)
+		state, err := s.store.RunState(ctx, row.Event, name)
 		running := state == "pending" || state == "running"
 		if err != nil || running && at.IsZero() {
 			return err
@@ -151,7 +151,7 @@ func (s *Scheduler) publish(ctx context.Context, sc *Schedule, name string, row 
 		if running {
 			next := row
 			next.Passed = passed
-			if first, err := s.store.AdvanceSchedule(ctx, name, row, next); err != nil || !first {
+			if first, err := s.store.Advance(ctx, name, row, next); err != nil || !first {
 				return err
 			}
 			counter = sc.Skipped
@@ -165,7 +165,7 @@ func (s *Scheduler) publish(ctx context.Context, sc *Schedule, name string, row 
 		if err != nil {
 			return err
 		}
-		first, err := s.store.AdvanceSchedule(ctx, name, row, store.ScheduleRow{Passed: passed, Due: due, Event: m.ID()})
+		first, err := s.store.Advance(ctx, name, row, store.ScheduleRow{Passed: passed, Due: due, Event: m.ID()})
 		if err != nil || !first {
 			return err
 		}

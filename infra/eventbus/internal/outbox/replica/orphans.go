@@ -18,7 +18,7 @@ func (r *Replica) takeOrphans(ctx context.Context, took bool) (int64, error) {
 	if !r.orphans.due(time.Now(), r.ID(), took, r.cfg.Lease) {
 		return 0, nil
 	}
-	return r.store.TakeOrphans(ctx, min(orphanAge, r.cfg.Lease))
+	return r.store.ReclaimOrphans(ctx, min(orphanAge, r.cfg.Lease))
 }
 
 // orphanWatch says when to look for orphans. To look reads all deliveries: an index of those that run would cost each event two

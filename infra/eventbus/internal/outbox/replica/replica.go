@@ -103,7 +103,7 @@ func (r *Replica) sinceBeat() time.Duration {
 func (r *Replica) Join(ctx context.Context) error {
 	if !r.store.Postgres {
 		r.newID()
-		_, err := r.store.TakeAll(ctx)
+		_, err := r.store.ReclaimAll(ctx)
 		r.joined.Store(err == nil)
 		return err
 	}
@@ -265,12 +265,12 @@ func (r *Replica) takeOver(ctx context.Context) error {
 	before, lost := r.free, r.lost()
 	r.free = make(map[int64]bool)
 	for _, other := range others {
-		if other.Old {
+		if other.Outdated {
 			r.oldUntil = time.Now().Add(r.cfg.Lease)
 		}
-		if !other.Expired {
-			r.free[other.Lock] = other.Free && !lost
-			if !r.free[other.Lock] || !before[other.Lock] {
+		if !other.LeaseExpired {
+			r.free[other.LockKey] = other.LockFree && !lost
+			if !r.free[other.LockKey] || !before[other.LockKey] {
 				continue
 			}
 		}
@@ -281,7 +281,7 @@ func (r *Replica) takeOver(ctx context.Context) error {
 		if !gone {
 			continue
 		}
-		r.log.Info("took over the deliveries of another process", zap.String("process", other.ID), zap.Int64("deliveries", n), zap.Bool("hangs", other.Expired))
+		r.log.Info("took over the deliveries of another process", zap.String("process", other.ID), zap.Int64("deliveries", n), zap.Bool("hangs", other.LeaseExpired))
 		took = true
 	}
 	n, err := r.takeOrphans(ctx, took)
@@ -296,7 +296,7 @@ func (r *Replica) takeOver(ctx context.Context) error {
 
 // someLeft reports whether a process that was known at the last look is known no more: it has stopped, or another process has
 // taken it over, which may stop in its turn.
-func (r *Replica) someLeft(others []store.Process) bool {
+func (r *Replica) someLeft(others []store.Replica) bool {
 	before := r.others
 	r.others = make(map[string]bool, len(others))
 	for _, other := range others {
@@ -321,7 +321,7 @@ func (r *Replica) Leave(ctx context.Context) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, _, err := r.store.TakeOver(ctx, store.Process{ID: r.ID(), Lock: r.lock}); err != nil {
+	if _, _, err := r.store.TakeOver(ctx, store.Replica{ID: r.ID(), LockKey: r.lock}); err != nil {
 		r.log.Warn("sign-off of this process failed, others take over when its session ends", zap.Error(err))
 	}
 	r.dropConn()

@@ -29,7 +29,7 @@ func (s Sequence) Compare(other Sequence) int {
 // that is new, or whose numbers have been deleted meanwhile, begins at the database's time, in 65,536 steps for each
 // millisecond, and above all numbers that have been deleted of the topic: numbers only grow, also for whoever remembers
 // those of a key that was deleted, and when the clock has been set back.
-func (s Events) Sequence(ctx context.Context, topic, key string, n int) (first, last int64, err error) {
+func (s Events) TakeNumbers(ctx context.Context, topic, key string, n int) (first, last int64, err error) {
 	found := false
 	err = s.Query(ctx, func(r *sql.Rows) error { found = true; return r.Scan(&first, &last) },
 		`INSERT INTO bus_sequences (topic, key, first, last, used_at)
@@ -44,7 +44,7 @@ func (s Events) Sequence(ctx context.Context, topic, key string, n int) (first, 
 }
 
 // DeliveryRow is a delivery to be stored.
-type DeliveryRow struct {
+type NewDelivery struct {
 	// Subscription is the name under which it is stored.
 	Subscription string
 	Claimed      bool
@@ -56,7 +56,7 @@ const insertEvent = `INSERT INTO bus_events
 
 // insert stores an event, the given deliveries, and one for each further active subscription of the topic, which
 // another version of the service has.
-func (s Events) Insert(ctx context.Context, owner string, m *message.Message, number int64, rows []DeliveryRow) error {
+func (s Events) Insert(ctx context.Context, owner string, m *message.Message, number int64, rows []NewDelivery) error {
 	headers := ""
 	if len(m.Headers) > 0 {
 		b, err := json.Marshal(m.Headers)
@@ -87,7 +87,7 @@ func (s Events) Insert(ctx context.Context, owner string, m *message.Message, nu
 }
 
 // claim returns the columns of a delivery that is born claimed, or not.
-func (d DeliveryRow) claim(owner string) (who, state string, n int) {
+func (d NewDelivery) claim(owner string) (who, state string, n int) {
 	if d.Claimed {
 		return owner, "running", 1
 	}
@@ -95,7 +95,7 @@ func (d DeliveryRow) claim(owner string) (who, state string, n int) {
 }
 
 // insertPostgres does it in one statement, which goes out with the commit.
-func (s Events) insertPostgres(ctx context.Context, owner string, m *message.Message, rows []DeliveryRow, event []any) error {
+func (s Events) insertPostgres(ctx context.Context, owner string, m *message.Message, rows []NewDelivery, event []any) error {
 	claimed, open := []string{}, []string{} // not nil, which would be NULL
 	for _, d := range rows {
 		if d.Claimed {
@@ -105,7 +105,7 @@ func (s Events) insertPostgres(ctx context.Context, owner string, m *message.Mes
 		}
 	}
 	args := append(event, claimed, open, owner, m.Delay.Milliseconds())
-	return s.Last(ctx, "store event "+m.Topic, insertAllPostgres, args...)
+	return s.ExecLast(ctx, "store event "+m.Topic, insertAllPostgres, args...)
 }
 
 // insertAllPostgres stores an event ($1–$13) with the deliveries claimed by this process ($14), the open ones of its

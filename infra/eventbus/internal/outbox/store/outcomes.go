@@ -27,7 +27,7 @@ func (s Deliveries) Complete(ctx context.Context, d Held) (bool, error) {
 // completeAll deletes deliveries that are still this holder's, and returns how many were. On Postgres it is one round
 // trip; on SQLite there are none to save.
 func (s Deliveries) CompleteAll(ctx context.Context, deliveries []Held) (n int64, err error) {
-	//crash:point no fencing of many: ctx s.complete deliveries
+	//crash:point no fencing of many: ctx s.Complete deliveries
 	if !s.Postgres {
 		for _, d := range deliveries {
 			mine, err := s.Complete(ctx, d)
@@ -59,9 +59,9 @@ func completions(deliveries []Held) []any {
 }
 
 // settleAll is completeAll at the end of ctx's transaction, whatever the number. On Postgres it goes out with the commit.
-func (s Deliveries) SettleAll(ctx context.Context, deliveries []Held) error {
+func (s Deliveries) CompleteAtCommit(ctx context.Context, deliveries []Held) error {
 	if s.Postgres {
-		return s.Last(ctx, "settle deliveries", completeAllPostgres, completions(deliveries)...)
+		return s.ExecLast(ctx, "settle deliveries", completeAllPostgres, completions(deliveries)...)
 	}
 	_, err := s.CompleteAll(ctx, deliveries)
 	return err
@@ -102,21 +102,21 @@ func (s Deliveries) Park(ctx context.Context, d Held, wait, limit, began time.Du
 }
 
 // bury makes a delivery dead.
-func (s Deliveries) Bury(ctx context.Context, d Held, cause string) (bool, error) {
+func (s Deliveries) DeadLetter(ctx context.Context, d Held, cause string) (bool, error) {
 	n, err := s.Exec(ctx, `UPDATE bus_deliveries SET state = 'dead', owner = '', failed_at = {now}, error = ?
 		WHERE event_id = ? AND subscription = ? AND token = ? AND state = 'running'`, cause, d.EventID, d.StoredAs, d.Token)
 	return n == 1, err
 }
 
 // condemn makes an open delivery dead that cannot be claimed.
-func (s Deliveries) Condemn(ctx context.Context, id, subscription, cause string) (bool, error) {
+func (s Deliveries) DeadLetterUnclaimed(ctx context.Context, id, subscription, cause string) (bool, error) {
 	n, err := s.Exec(ctx, `UPDATE bus_deliveries SET state = 'dead', owner = '', failed_at = {now}, error = ?
 		WHERE event_id = ? AND subscription = ? AND state = 'pending'`, cause, id, subscription)
 	return n == 1, err
 }
 
 // countBegin notes that a delivery is begun as a suspect, if it is still this holder's.
-func (s Deliveries) CountBegin(ctx context.Context, d Held) (bool, error) {
+func (s Deliveries) CountSoloRun(ctx context.Context, d Held) (bool, error) {
 	n, err := s.Exec(ctx, `UPDATE bus_deliveries SET alone = alone + 1 WHERE event_id = ? AND subscription = ? AND token = ?`,
 		d.EventID, d.StoredAs, d.Token)
 	return n == 1, err

@@ -59,14 +59,17 @@ func TestAPollReadsFewRowsWhateverPostgresKnows(t *testing.T) {
 
 // polling is what polls read and write, and whoever has finished a delivery with a key.
 var polling = map[string]func(ctx context.Context, s Store) error{
-	"what waits":  func(ctx context.Context, s Store) error { _, _, err := (Deliveries{s}).Waiting(ctx); return err },
-	"what is due": func(ctx context.Context, s Store) error { _, err := (Deliveries{s}).Ready(ctx, "sub1", 10); return err },
+	"what waits": func(ctx context.Context, s Store) error { _, _, err := (Deliveries{s}).NextDue(ctx); return err },
+	"what is due": func(ctx context.Context, s Store) error {
+		_, err := (Deliveries{s}).DueKeyed(ctx, "sub1", 10)
+		return err
+	},
 	"what has no key": func(ctx context.Context, s Store) error {
-		_, err := (Deliveries{s}).DueFree(ctx, "sub1", 10)
+		_, err := (Deliveries{s}).DueUnkeyed(ctx, "sub1", 10)
 		return err
 	},
 	"the next of keys": func(ctx context.Context, s Store) error {
-		_, err := (Deliveries{s}).Heads(ctx, "sub1", []string{"long", "k7"}, true)
+		_, err := (Deliveries{s}).KeyHeads(ctx, "sub1", []string{"long", "k7"}, true)
 		return err
 	},
 	"the first of a key": func(ctx context.Context, s Store) error {
@@ -78,23 +81,23 @@ var polling = map[string]func(ctx context.Context, s Store) error{
 		return err
 	},
 	"a claim without key": func(ctx context.Context, s Store) error {
-		_, err := (Deliveries{s}).Claim(ctx, "nobody", "sub1", 5)
+		_, err := (Deliveries{s}).ClaimUnkeyed(ctx, "nobody", "sub1", 5)
 		return err
 	},
 	"a claim of heads": func(ctx context.Context, s Store) error {
-		_, err := (Deliveries{s}).ClaimHeads(ctx, "nobody", "sub1", some)
+		_, err := (Deliveries{s}).ClaimByID(ctx, "nobody", "sub1", some)
 		return err
 	},
 	"a claim given back": func(ctx context.Context, s Store) error { return (Deliveries{s}).Unclaim(ctx, "", "sub1", some) },
 	"a note of what is behind": func(ctx context.Context, s Store) error {
-		_, err := (Deliveries{s}).SetBehind(ctx, "sub1", some[:1], some[1:], true)
+		_, err := (Deliveries{s}).MarkBehind(ctx, "sub1", some[:1], some[1:], true)
 		return err
 	},
 	"a note of what is ready": func(ctx context.Context, s Store) error {
-		_, err := (Deliveries{s}).SetReady(ctx, "sub1", some)
+		_, err := (Deliveries{s}).UnmarkBehind(ctx, "sub1", some)
 		return err
 	},
-	"a note of the next of a key": func(ctx context.Context, s Store) error { return (Deliveries{s}).SetNextReady(ctx, "sub1", "long") },
+	"a note of the next of a key": func(ctx context.Context, s Store) error { return (Deliveries{s}).UnmarkNextBehind(ctx, "sub1", "long") },
 	"a replay": func(ctx context.Context, s Store) error {
 		_, err := s.Exec(ctx, ReplayDead, some[1], "sub1")
 		return err

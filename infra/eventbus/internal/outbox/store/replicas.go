@@ -7,7 +7,7 @@ import (
 )
 
 // takeAll opens all claims: on SQLite, those of earlier runs.
-func (s Replicas) TakeAll(ctx context.Context) (int64, error) {
+func (s Replicas) ReclaimAll(ctx context.Context) (int64, error) {
 	return s.Exec(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', token = `+nextToken+`, ends = `+oneMoreEnd+` WHERE state = 'running'`)
 }
 
@@ -15,20 +15,20 @@ func (s Replicas) TakeAll(ctx context.Context) (int64, error) {
 type Replicas struct{ Store }
 
 // process is another replica.
-type Process struct {
-	ID   string
-	Lock int64
+type Replica struct {
+	ID      string
+	LockKey int64
 	// expired tells that its lease has run out, free that nobody holds its lock, old that it is of a version that does not
 	// keep the column behind.
-	Expired, Free, Old bool
+	LeaseExpired, LockFree, Outdated bool
 }
 
 // processes lists the other replicas. One statement asks for the locks of all of them.
-func (s Replicas) Others(ctx context.Context, except string) ([]Process, error) {
-	var out []Process
+func (s Replicas) Others(ctx context.Context, except string) ([]Replica, error) {
+	var out []Replica
 	err := s.Query(ctx, func(r *sql.Rows) error {
-		var p Process
-		err := r.Scan(&p.ID, &p.Lock, &p.Expired, &p.Free, &p.Old)
+		var p Replica
+		err := r.Scan(&p.ID, &p.LockKey, &p.LeaseExpired, &p.LockFree, &p.Outdated)
 		out = append(out, p)
 		return err
 	}, `WITH held AS MATERIALIZED (
@@ -47,10 +47,10 @@ const openClaims = `UPDATE bus_deliveries SET state = 'pending', owner = '', tok
 
 // takeOver removes a process and opens its claims, unless it has shown meanwhile that it lives. Their tokens change, so that
 // it can complete none of them any more.
-func (s Replicas) TakeOver(ctx context.Context, p Process) (gone bool, n int64, err error) {
+func (s Replicas) TakeOver(ctx context.Context, p Replica) (gone bool, n int64, err error) {
 	err = s.DB.InTx(ctx, func(ctx context.Context) error {
 		removed, err := s.Exec(ctx, `DELETE FROM bus_processes WHERE id = ? AND lock_key = ? AND (NOT CAST(? AS BOOLEAN) OR lease_until < {now})`,
-			p.ID, p.Lock, p.Expired)
+			p.ID, p.LockKey, p.LeaseExpired)
 		if gone = removed == 1; err != nil || !gone {
 			return err
 		}
@@ -61,7 +61,7 @@ func (s Replicas) TakeOver(ctx context.Context, p Process) (gone bool, n int64, 
 }
 
 // takeOrphans opens claims of processes that are no longer known.
-func (s Replicas) TakeOrphans(ctx context.Context, age time.Duration) (int64, error) {
+func (s Replicas) ReclaimOrphans(ctx context.Context, age time.Duration) (int64, error) {
 	return s.Exec(ctx, openClaims+`claimed_at < {now} - ? AND owner NOT IN (SELECT id FROM bus_processes) FOR UPDATE SKIP LOCKED)`,
 		age.Milliseconds())
 }

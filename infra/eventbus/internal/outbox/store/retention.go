@@ -39,7 +39,7 @@ func (s Retention) EventsBefore(ctx context.Context, cutoff time.Time, after str
 }
 
 // prune deletes those of the events that have no deliveries left.
-func (s Retention) Prune(ctx context.Context, ids []string) error {
+func (s Retention) DeleteEvents(ctx context.Context, ids []string) error {
 	_, err := s.Exec(ctx, `DELETE FROM bus_events WHERE id {in list} AND NOT EXISTS
 		(SELECT 1 FROM bus_deliveries d WHERE d.event_id = bus_events.id)`, List(ids))
 	return err
@@ -64,7 +64,7 @@ func (s Retention) UnusedSequences(ctx context.Context, after Sequence, cutoff t
 
 // pruneSequences deletes those sequences of a topic that were not used since cutoff and have no deliveries left, dead ones
 // included. Whoever takes a number from one at the same time comes before, and it stays, or after, and begins anew.
-func (s Retention) PruneSequences(ctx context.Context, topic string, keys []string, cutoff time.Time) error {
+func (s Retention) DeleteSequences(ctx context.Context, topic string, keys []string, cutoff time.Time) error {
 	found, lock := "", ""
 	if s.Postgres { // what a publisher has locked is in use
 		found, lock = "MATERIALIZED", "FOR UPDATE SKIP LOCKED"

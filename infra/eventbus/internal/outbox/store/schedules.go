@@ -19,14 +19,14 @@ type ScheduleRow struct {
 type Schedules struct{ Store }
 
 // registerSchedule notes a schedule. Its times count from now on when it is new or has another spec than before.
-func (s Schedules) RegisterSchedule(ctx context.Context, name, spec string) error {
+func (s Schedules) Register(ctx context.Context, name, spec string) error {
 	_, err := s.Exec(ctx, `INSERT INTO bus_schedules (name, spec, passed_at, due_at, event_id, asked_at) VALUES (?, ?, {now}, 0, '', 0)
 		ON CONFLICT (name) DO UPDATE SET spec = excluded.spec, passed_at = excluded.passed_at WHERE bus_schedules.spec <> excluded.spec`, name, spec)
 	return err
 }
 
 // scheduleRows reads all schedules by name, and the time.
-func (s Schedules) ScheduleRows(ctx context.Context) (rows map[string]ScheduleRow, now time.Time, err error) {
+func (s Schedules) All(ctx context.Context) (rows map[string]ScheduleRow, now time.Time, err error) {
 	rows = make(map[string]ScheduleRow)
 	err = s.Query(ctx, func(r *sql.Rows) error {
 		var name sql.NullString
@@ -43,7 +43,7 @@ func (s Schedules) ScheduleRows(ctx context.Context) (rows map[string]ScheduleRo
 }
 
 // advanceSchedule changes a schedule's row from what it was, unless somebody else has done so. It runs in a transaction.
-func (s Schedules) AdvanceSchedule(ctx context.Context, name string, from, to ScheduleRow) (bool, error) {
+func (s Schedules) Advance(ctx context.Context, name string, from, to ScheduleRow) (bool, error) {
 	n, err := s.Exec(ctx, `UPDATE bus_schedules SET passed_at = ?, due_at = ?, event_id = ?, asked_at = ?
 		WHERE name = ? AND passed_at = ? AND event_id = ? AND asked_at = ?`,
 		milli(to.Passed), milli(to.Due), to.Event, milli(to.Asked), name, milli(from.Passed), from.Event, milli(from.Asked))
@@ -52,7 +52,7 @@ func (s Schedules) AdvanceSchedule(ctx context.Context, name string, from, to Sc
 
 // scheduleState is the state of a schedule's run whose event is given: "done" when there is no delivery of it left, "" when
 // there has been no run.
-func (s Schedules) ScheduleState(ctx context.Context, event, name string) (state string, err error) {
+func (s Schedules) RunState(ctx context.Context, event, name string) (state string, err error) {
 	if event == "" {
 		return "", nil
 	}
@@ -67,16 +67,16 @@ func (s Schedules) renameSchedule(ctx context.Context, from, to string) error {
 	if _, err := s.Exec(ctx, `UPDATE bus_schedules SET name = ? WHERE name = ? AND NOT EXISTS (SELECT 1 FROM bus_schedules WHERE name = ?)`, to, from, to); err != nil {
 		return err
 	}
-	return s.ForgetSchedule(ctx, from)
+	return s.Delete(ctx, from)
 }
 
-func (s Schedules) ForgetSchedule(ctx context.Context, name string) error {
+func (s Schedules) Delete(ctx context.Context, name string) error {
 	_, err := s.Exec(ctx, `DELETE FROM bus_schedules WHERE name = ?`, name)
 	return err
 }
 
 // askSchedule asks for a run of a schedule, and reports whether it is known.
-func (s Schedules) AskSchedule(ctx context.Context, name string) (bool, error) {
+func (s Schedules) RequestRun(ctx context.Context, name string) (bool, error) {
 	n, err := s.Exec(ctx, `UPDATE bus_schedules SET asked_at = {now} WHERE name = ?`, name)
 	return n == 1, err
 }

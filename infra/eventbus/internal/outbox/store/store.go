@@ -148,7 +148,7 @@ func (e *RowError) Error() string { return "read row: " + e.cause.Error() }
 func (e *RowError) Unwrap() error { return e.cause }
 
 // Last runs a statement right before the commit of ctx's transaction, in the same round trip.
-func (s Store) Last(ctx context.Context, purpose, query string, args ...any) error {
+func (s Store) ExecLast(ctx context.Context, purpose, query string, args ...any) error {
 	tx, ok := database.TxFrom(ctx)
 	if !ok {
 		return errors.New(purpose + ": the transaction has ended")

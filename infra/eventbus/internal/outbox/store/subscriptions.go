@@ -55,7 +55,7 @@ func (h Names) StoredAs(name string) string {
 }
 
 // names lists the names of the subscription whose deliveries are stored under one, the last seen first.
-func (h Names) Of(stored string) []string {
+func (h Names) NamesOf(stored string) []string {
 	names := []string{stored}
 	for name := range h {
 		if name != stored && h.StoredAs(name) == stored {
@@ -73,8 +73,8 @@ func (h Names) Of(stored string) []string {
 
 // shown returns the name that a subscription is called by in a build that knows some: the one that the build has, else the
 // one that a process had last.
-func (h Names) Shown(stored string, known map[string]bool) string {
-	names := h.Of(stored)
+func (h Names) DisplayName(stored string, known map[string]bool) string {
+	names := h.NamesOf(stored)
 	for _, name := range names {
 		if known[name] {
 			return name
@@ -114,7 +114,7 @@ func (h Names) wantedTopics() map[string]bool {
 }
 
 // seen renews the time at which the subscriptions were last seen.
-func (s Subscriptions) Seen(ctx context.Context, names []string) error {
+func (s Subscriptions) MarkSeen(ctx context.Context, names []string) error {
 	_, err := s.Exec(ctx, `UPDATE bus_subscriptions SET seen_at = {now} WHERE name {in list}`, List(names))
 	return err
 }
@@ -189,7 +189,7 @@ func (s Subscriptions) Counts(ctx context.Context) (map[string]Counts, error) {
 }
 
 // silent returns how long ago a time was, by the database's clock.
-func (s Subscriptions) Silent(ctx context.Context, at time.Time) (time.Duration, error) {
+func (s Subscriptions) Age(ctx context.Context, at time.Time) (time.Duration, error) {
 	var ms int64
 	err := s.Query(ctx, func(r *sql.Rows) error { return r.Scan(&ms) }, `SELECT {now} - ?`, at.UnixMilli())
 	return time.Duration(ms) * time.Millisecond, err

@@ -16,9 +16,9 @@ import (
 
 // waiting says when the next open deliveries of a subscription are due, in milliseconds from now, and whether it has a
 // delivery behind another.
-type Waiting struct {
-	Free, Keyed sql.NullInt64
-	Behind      bool
+type NextDue struct {
+	Unkeyed, Keyed sql.NullInt64
+	Behind         bool
 }
 
 // waiting tells of each subscription what waits, in one query, and whether any has a delivery behind another. The query
@@ -27,8 +27,8 @@ type Waiting struct {
 // Each part asks for the first row in the order of all columns of its index. Only that index gives this order, so Postgres
 // takes it and stops after one row, whatever it believes to know about the table. With MIN, and with statistics from before
 // many deliveries were noted as behind, it read all of these at each poll.
-func (s Deliveries) Waiting(ctx context.Context) (all map[string]Waiting, behind bool, err error) {
-	all = make(map[string]Waiting)
+func (s Deliveries) NextDue(ctx context.Context) (all map[string]NextDue, behind bool, err error) {
+	all = make(map[string]NextDue)
 	err = s.Query(ctx, func(r *sql.Rows) error {
 		var name, kind string
 		var wait sql.NullInt64
@@ -40,7 +40,7 @@ func (s Deliveries) Waiting(ctx context.Context) (all map[string]Waiting, behind
 		case "behind":
 			w.Behind, behind = true, true
 		case "free":
-			w.Free = wait
+			w.Unkeyed = wait
 		default:
 			w.Keyed = wait
 		}
@@ -75,13 +75,13 @@ func (s Deliveries) Waiting(ctx context.Context) (all map[string]Waiting, behind
 }
 
 // ready is an open, due delivery that may be the first unfinished one of its key.
-type Ready struct{ ID, Key string }
+type Candidate struct{ ID, Key string }
 
 // ready lists the due deliveries of subscription that may be the first of their keys, at most limit, those due for longest first.
-func (s Deliveries) Ready(ctx context.Context, subscription string, limit int) ([]Ready, error) {
-	var out []Ready
+func (s Deliveries) DueKeyed(ctx context.Context, subscription string, limit int) ([]Candidate, error) {
+	var out []Candidate
 	err := s.Query(ctx, func(r *sql.Rows) error {
-		var d Ready
+		var d Candidate
 		err := r.Scan(&d.ID, &d.Key)
 		out = append(out, d)
 		return err
@@ -91,7 +91,7 @@ func (s Deliveries) Ready(ctx context.Context, subscription string, limit int) (
 }
 
 // head is the first unfinished delivery of a key.
-type Head struct {
+type KeyHead struct {
 	ID     string
 	Key    string
 	Number int64
@@ -113,15 +113,15 @@ func firstOf(what, key string, block bool) string {
 
 // heads lists the first unfinished delivery of each of the keys. On both databases it steps from key to key: SQLite keeps the
 // order of a CROSS JOIN, Postgres that of a LATERAL one with a LIMIT.
-func (s Deliveries) Heads(ctx context.Context, subscription string, keys []string, block bool) ([]Head, error) {
+func (s Deliveries) KeyHeads(ctx context.Context, subscription string, keys []string, block bool) ([]KeyHead, error) {
 	first, args := `CROSS JOIN LATERAL (`+firstOf("m.*", "k.value", block)+`) d`, []any{List(keys), subscription}
 	if !s.Postgres {
 		first = `CROSS JOIN bus_deliveries d WHERE d.event_id = (` + firstOf("m.event_id", "k.value", block) + `) AND d.subscription = ?`
 		args = append(args, subscription)
 	}
-	var out []Head
+	var out []KeyHead
 	err := s.Query(ctx, func(r *sql.Rows) error {
-		var h Head
+		var h KeyHead
 		err := r.Scan(&h.ID, &h.Key, &h.Number, &h.State, &h.Wait, &h.Behind)
 		out = append(out, h)
 		return err
@@ -132,7 +132,7 @@ func (s Deliveries) Heads(ctx context.Context, subscription string, keys []strin
 // setBehind notes of open deliveries that they are behind the heads of their keys, and returns of how many. On Postgres the
 // heads are locked meanwhile: whoever finishes one finishes it after this, and then finds what is behind it. A head that
 // somebody is about to finish is passed by.
-func (s Deliveries) SetBehind(ctx context.Context, subscription string, heads, ids []string, block bool) (int64, error) {
+func (s Deliveries) MarkBehind(ctx context.Context, subscription string, heads, ids []string, block bool) (int64, error) {
 	alive, lockHead, lock := "AND state <> 'dead'", "", ""
 	if block {
 		alive = ""
@@ -152,19 +152,19 @@ func (s Deliveries) SetBehind(ctx context.Context, subscription string, heads, i
 
 // setReady notes of open deliveries that nothing is known to be before them, and returns of how many. Here, <> 0 keeps Postgres
 // from looking for them in the index of all that is behind, where it would read all of it: they are found by their ids.
-func (s Deliveries) SetReady(ctx context.Context, subscription string, ids []string) (int64, error) {
+func (s Deliveries) UnmarkBehind(ctx context.Context, subscription string, ids []string) (int64, error) {
 	return s.Exec(ctx, `UPDATE bus_deliveries SET behind = 0 WHERE subscription = ? AND event_id {in list} AND behind <> 0`, subscription, List(ids))
 }
 
 // setNextReady has polls look at the next delivery of key that is behind, if there is one.
-func (s Deliveries) SetNextReady(ctx context.Context, subscription, key string) error {
+func (s Deliveries) UnmarkNextBehind(ctx context.Context, subscription, key string) error {
 	_, err := s.Exec(ctx, `UPDATE bus_deliveries SET behind = 0 WHERE subscription = ? AND behind <> 0 AND event_id =
 		(SELECT event_id FROM bus_deliveries WHERE subscription = ? AND key = ? AND behind = 1 ORDER BY subscription, key, seq LIMIT 1)`, subscription, subscription, key)
 	return err
 }
 
 // place is one in the index of what is behind.
-type Place struct {
+type BehindCursor struct {
 	Subscription, key string
 	Number            int64
 }
@@ -172,11 +172,11 @@ type Place struct {
 // freed lists by subscription, from the page after a place, those deliveries that are first of their keys although they are
 // noted as behind. Blocking names the subscriptions in which a dead delivery counts as unfinished. It returns the last place
 // of the page, and whether there may be more. Of a key that fills the page it leaves out the rest, which is behind its first.
-func (s Deliveries) Freed(ctx context.Context, after Place, blocking []string, limit int) (ids map[string][]string, last Place, more bool, err error) {
+func (s Deliveries) NoLongerBehind(ctx context.Context, after BehindCursor, blocking []string, limit int) (ids map[string][]string, last BehindCursor, more bool, err error) {
 	ids, n := make(map[string][]string), 0
 	err = s.Query(ctx, func(r *sql.Rows) error {
 		var id string
-		var p Place
+		var p BehindCursor
 		var before bool
 		if err := r.Scan(&id, &p.Subscription, &p.key, &p.Number, &before); err != nil {
 			return err

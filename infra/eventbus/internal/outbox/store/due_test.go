@@ -39,7 +39,7 @@ func TestAPollTellsWhichSubscriptionsHaveDeliveriesBehindOthers(t *testing.T) {
 			SELECT 'e' || COUNT(*), ?, 'k', COUNT(*), 'pending', '', 1, 1, 0, 0, ? FROM bus_deliveries`, name, behind)
 		require.NoError(t, err)
 	}
-	all, behind, err := s.Deliveries().Waiting(t.Context())
+	all, behind, err := s.Deliveries().NextDue(t.Context())
 	require.NoError(t, err)
 	require.True(t, behind)
 	require.True(t, all["a"].Behind)

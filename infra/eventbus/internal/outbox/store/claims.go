@@ -16,10 +16,10 @@ const nextToken = `CASE WHEN token < 9223372036854775807 THEN token + 1 ELSE tok
 const oneMoreEnd = `CASE WHEN ends < 32767 THEN ends + 1 ELSE ends END`
 
 // dueFree lists the due deliveries of subscription that have no key, at most limit, those due for longest first.
-func (s Deliveries) DueFree(ctx context.Context, subscription string, limit int) ([]Head, error) {
-	var out []Head
+func (s Deliveries) DueUnkeyed(ctx context.Context, subscription string, limit int) ([]KeyHead, error) {
+	var out []KeyHead
 	err := s.Query(ctx, func(r *sql.Rows) error {
-		var h Head
+		var h KeyHead
 		err := r.Scan(&h.ID)
 		out = append(out, h)
 		return err
@@ -46,7 +46,7 @@ func scanClaimed(out *[]Claimed) func(*sql.Rows) error {
 }
 
 // claim takes up to n due deliveries of subscription that have no key. It runs in a transaction.
-func (s Deliveries) Claim(ctx context.Context, owner, subscription string, n int) ([]Claimed, error) {
+func (s Deliveries) ClaimUnkeyed(ctx context.Context, owner, subscription string, n int) ([]Claimed, error) {
 	lock := ""
 	if s.Postgres {
 		lock = "FOR UPDATE SKIP LOCKED"
@@ -64,7 +64,7 @@ func (s Deliveries) Claim(ctx context.Context, owner, subscription string, n int
 
 // claimHeads takes the deliveries ids, which were the first unfinished ones of their keys. As long as such a delivery is
 // open it stays the first: numbers before it are done, and new ones are higher. It runs in a transaction.
-func (s Deliveries) ClaimHeads(ctx context.Context, owner, subscription string, ids []string) ([]Claimed, error) {
+func (s Deliveries) ClaimByID(ctx context.Context, owner, subscription string, ids []string) ([]Claimed, error) {
 	var out []Claimed
 	err := s.Query(ctx, scanClaimed(&out), `UPDATE bus_deliveries SET state = 'running', owner = ?, token = token + 1,
 		attempts = attempts + 1, claimed_at = {now}, behind = 0 WHERE subscription = ? AND state = 'pending' AND due_at <= {now} AND event_id {in list}
@@ -73,7 +73,7 @@ func (s Deliveries) ClaimHeads(ctx context.Context, owner, subscription string, 
 }
 
 // chain is how many deliveries of one key are Claimed at a time.
-const Chain = 16
+const KeyBatch = 16
 
 // claimKey takes at most n due deliveries of key from seq on, up to the first that is not due, if seq is still its first
 // unfinished one. A quarantined delivery is taken alone, when it is the first. It runs in a transaction.
@@ -108,7 +108,7 @@ func (s Deliveries) ClaimKey(ctx context.Context, owner, subscription, key strin
 	if first, err := s.first(ctx, subscription, key, block); err != nil || first != seq {
 		return nil, err
 	}
-	return s.ClaimHeads(ctx, owner, subscription, found)
+	return s.ClaimByID(ctx, owner, subscription, found)
 }
 
 // first returns the number of the first unfinished delivery of key, or 0.
@@ -125,7 +125,7 @@ func (s Deliveries) Unclaim(ctx context.Context, owner, subscription string, ids
 }
 
 // owned lists the claims of owner that are older than age.
-func (s Deliveries) Owned(ctx context.Context, owner string, age time.Duration) ([]Held, error) {
+func (s Deliveries) HeldBy(ctx context.Context, owner string, age time.Duration) ([]Held, error) {
 	var out []Held
 	err := s.Query(ctx, func(r *sql.Rows) error {
 		var d Held

@@ -63,7 +63,7 @@ func (a *Admin) CheckUnused(ctx context.Context, name string) error {
 	case slices.ContainsFunc(append(all[i].Names, all[i].Name), func(n string) bool { return a.known[n] }):
 		return inUse(name)
 	}
-	silent, err := a.store.Silent(ctx, all[i].SeenAt)
+	silent, err := a.store.Age(ctx, all[i].SeenAt)
 	if err != nil {
 		return fmt.Errorf("look at the time: %w", err)
 	}
@@ -116,7 +116,7 @@ func (a *Admin) changeSome(ctx context.Context, action string, f Filter, stateme
 		if n == 0 { // another operator was faster
 			continue
 		}
-		if err := a.store.Store.Deliveries().SetNextReady(ctx, d.stored, d.Key); err != nil {
+		if err := a.store.Store.Deliveries().UnmarkNextBehind(ctx, d.stored, d.Key); err != nil {
 			return 0, last, false, err
 		}
 		//crash:point during replay
@@ -151,7 +151,7 @@ func (a *Admin) Retire(ctx context.Context, name string) error {
 		if _, err := a.store.Exec(ctx, `UPDATE bus_subscriptions SET state = 'retired' WHERE name = ?`, stored); err != nil {
 			return fmt.Errorf("retire subscription: %w", err)
 		}
-		if err := a.store.Store.Schedules().ForgetSchedule(ctx, stored); err != nil {
+		if err := a.store.Store.Schedules().Delete(ctx, stored); err != nil {
 			return fmt.Errorf("retire schedule: %w", err)
 		}
 		return a.record(ctx, "retire", "", name, "")
@@ -170,7 +170,7 @@ func (a *Admin) Run(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		known, err := a.store.Store.Schedules().AskSchedule(ctx, names.StoredAs(name))
+		known, err := a.store.Store.Schedules().RequestRun(ctx, names.StoredAs(name))
 		if err != nil {
 			return fmt.Errorf("ask for a run: %w", err)
 		}
@@ -212,7 +212,7 @@ func (a *Admin) find(ctx context.Context, name string) (stored, topic string, er
 // refuseKnown refuses a subscription that this build has, under whatever name.
 func (a *Admin) refuseKnown(ctx context.Context, name, stored string) error {
 	known, err := a.store.Names(ctx)
-	if err == nil && (a.known[name] || slices.ContainsFunc(known.Of(stored), func(n string) bool { return a.known[n] })) {
+	if err == nil && (a.known[name] || slices.ContainsFunc(known.NamesOf(stored), func(n string) bool { return a.known[n] })) {
 		err = inUse(name)
 	}
 	return err
