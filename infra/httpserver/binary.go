@@ -17,10 +17,10 @@ import (
 	"plugboard/app"
 )
 
-// runBinary runs a CPU-bound handler whose result is binary on the work pool. The stream of a result that nobody waits for
-// any more, or that comes with an error, is closed here.
+// runBinary runs a CPU-bound handler whose result is binary on the work pool. It closes the stream of a result that comes with an
+// error, or for which the caller waits no more.
 func (e *endpoint) runBinary(ctx context.Context, call app.Invocation) error {
-	var settled atomic.Bool // by the job, which then has a result, or by its caller, who then waits no more
+	var settled atomic.Bool // by the job when it has a result, or by the caller when it waits no more
 	_, err := e.server.pool.Run(ctx, func(job app.Job) (any, error) {
 		err := call.RunJob(job)
 		if settled.Swap(true) {
@@ -43,11 +43,11 @@ func closeStream(call app.Invocation) {
 	}
 }
 
-// sendBinary answers with b as it is, or in the envelope when there is nothing yet. What goes wrong before the first
-// byte is answered in the envelope; what goes wrong later breaks the connection, since the status has left.
+// sendBinary answers with b as it is; with an empty envelope if the handler set status 202 and returned nothing. A failure before the
+// first byte is answered in the envelope. A later one breaks the connection, since the status is sent already.
 func (x *exchange) sendBinary(e *endpoint, b *app.Binary) {
 	if c, ok := b.Stream.(io.Closer); ok {
-		defer func() { _ = c.Close() }() // it was read to its end, or is given up
+		defer func() { _ = c.Close() }() // it was read to its end, or nobody reads on
 	}
 	status := e.status
 	if set := x.call.Status(); set != 0 {
@@ -81,7 +81,8 @@ func (x *exchange) sendBinary(e *endpoint, b *app.Binary) {
 	x.sendBinaryBody(status, b, safe)
 }
 
-// sendBinaryBody sends b's content. What is sent whole stays in memory until the client has taken it, and is reserved.
+// sendBinaryBody sends b's content. It reserves the bytes that are sent as a whole, since they stay in memory until the client has
+// taken them.
 func (x *exchange) sendBinaryBody(status int, b *app.Binary, safe bool) {
 	if err := x.call.Reserve(int64(len(b.Bytes))); err != nil {
 		x.clearHeader()
@@ -106,7 +107,7 @@ func isZeroBinary(b *app.Binary) bool {
 	return b.ContentType == "" && b.Bytes == nil && b.Stream == nil
 }
 
-// binaryFault says what the plugin did wrong.
+// binaryFault says what is wrong with the plugin's result, "" for nothing.
 func binaryFault(status int, b *app.Binary) string {
 	switch {
 	case status < http.StatusOK || status >= http.StatusBadRequest:
@@ -120,7 +121,7 @@ func binaryFault(status int, b *app.Binary) string {
 	}
 }
 
-// binaryHeader sets the headers b asks for. What a guard protects is for its caller's own cache alone.
+// binaryHeader sets the headers that b asks for. An answer that a guard protects may be kept only in the caller's own cache.
 func (x *exchange) binaryHeader(b *app.Binary, guarded bool) {
 	h := x.Header()
 	h.Set("Content-Type", b.ContentType)
@@ -145,8 +146,8 @@ func (x *exchange) binaryHeader(b *app.Binary, guarded bool) {
 	h.Set("Cache-Control", control)
 }
 
-// sendSeekable answers with a stream of which any part can be read. Its first part is read before the head is sent, so that a
-// stream that fails at once is still answered in the envelope.
+// sendSeekable answers with a stream that can be read from any place. It reads one byte before it sends the head, so that a stream that
+// fails at once is answered in the envelope.
 func (x *exchange) sendSeekable(r io.ReadSeeker) {
 	source := &watchedReader{Reader: r}
 	if x.request.Method == http.MethodGet {
@@ -174,7 +175,7 @@ func (x *exchange) sendSeekable(r io.ReadSeeker) {
 // sendContent answers with content, conditional and range requests included.
 func (x *exchange) sendContent(content io.ReadSeeker) {
 	w := &rangeWriter{ResponseWriter: x}
-	x.paceWrite(writePart + 1) // what comes before may have taken longer than answers have
+	x.paceWrite(writePart + 1) // the handler may have used up the time for answers
 	http.ServeContent(w, x.rangeRequest(), "", time.Time{}, content)
 	if !w.refused {
 		return
@@ -185,7 +186,7 @@ func (x *exchange) sendContent(content io.ReadSeeker) {
 	x.fail(x, app.Errorf(app.RangeNotSatisfiable, "the range is not within the content"))
 }
 
-// rangeWriter keeps back what http.ServeContent answers to a range it cannot serve, which is plain text.
+// rangeWriter keeps back the answer of http.ServeContent to a range outside the content, which is plain text.
 type rangeWriter struct {
 	http.ResponseWriter
 	refused bool
@@ -208,7 +209,7 @@ func (w *rangeWriter) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// sendBytes sends a whole body whose Content-Type is set.
+// sendBytes sends a whole body. The Content-Type is set already.
 func (x *exchange) sendBytes(status int, body []byte) {
 	x.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
 	x.WriteHeader(status)
@@ -217,8 +218,8 @@ func (x *exchange) sendBytes(status int, body []byte) {
 	}
 }
 
-// sendStream sends what r gives. The first part is read before the head is sent, so that a stream that fails at
-// once is still answered in the envelope.
+// sendStream sends what r gives. It reads the first part before it sends the head, so that a stream that fails at once is answered in
+// the envelope.
 func (x *exchange) sendStream(status int, r io.Reader) {
 	const part = 32 << 10
 	first := make([]byte, part)
@@ -236,17 +237,19 @@ func (x *exchange) sendStream(status int, r io.Reader) {
 	if x.request.Method == http.MethodHead {
 		return
 	}
-	x.paceWrite(writePart + 1) // reading the first part may have taken longer than answers have
+	x.paceWrite(writePart + 1) // reading the first part may have used up the time for answers
 	if _, err := x.Write(first); err != nil {
 		return // the client left, or does not take it
 	}
-	if err := copyStream(x, r, first); err != nil {
-		x.breakStream(err)
+	source := &watchedReader{Reader: r}
+	_, _ = io.CopyBuffer(x, source, first) // an error of x says that the client left
+	if source.err != nil {
+		x.breakStream(source.err)
 	}
 }
 
-// readFirst fills part from r. Its error is r's own: io.EOF at the end, and io.ErrUnexpectedEOF only where r itself was cut off,
-// which io.ReadFull does not tell from an end.
+// readFirst fills part from r. Its error is r's own: io.EOF at the end. The function io.ReadFull would return io.ErrUnexpectedEOF both
+// at the end and when r itself is cut off.
 func readFirst(r io.Reader, part []byte) (n int, err error) {
 	for n < len(part) && err == nil {
 		var got int
@@ -254,12 +257,12 @@ func readFirst(r io.Reader, part []byte) (n int, err error) {
 		n += got
 	}
 	if n == len(part) {
-		return n, nil // an error comes again
+		return n, nil // the next read returns the error again
 	}
 	return n, err
 }
 
-// breakStream breaks the connection of an answer whose stream failed with err, perhaps because the client left.
+// breakStream logs that the stream of an answer failed with err, perhaps because the client left, and breaks the connection.
 func (x *exchange) breakStream(err error) {
 	if x.noteClient(); x.gone {
 		x.logger().Debug("client left", append(x.identity(), zap.Error(err))...)
@@ -269,14 +272,7 @@ func (x *exchange) breakStream(err error) {
 	panic(http.ErrAbortHandler)
 }
 
-// copyStream copies the rest of r and returns r's error; that of a client that left is of no interest.
-func copyStream(w io.Writer, r io.Reader, buf []byte) error {
-	source := &watchedReader{Reader: r}
-	_, _ = io.CopyBuffer(w, source, buf)
-	return source.err
-}
-
-// watchedReader keeps the error its reader failed with.
+// watchedReader keeps the error with which its reader failed.
 type watchedReader struct {
 	io.Reader
 	err error
@@ -289,4 +285,50 @@ func (w *watchedReader) Read(p []byte) (int, error) {
 		w.err = err
 	}
 	return n, err
+}
+
+// hasOther reports whether the client wants only content with another tag than etag, by its If-Match. Etag is "" for content without
+// a tag.
+func (x *exchange) hasOther(etag string) bool {
+	given := x.request.Header["If-Match"]
+	return len(given) > 0 && !etagMatches(given, etag, false)
+}
+
+// etagMatches reports whether etag or "*" is among the tags in the given header lines. By RFC 9110, If-None-Match is compared weakly and
+// If-Match is not. It ignores the rest of a line behind a malformed tag.
+func etagMatches(given []string, etag string, weakly bool) bool {
+	for _, rest := range given {
+		for {
+			rest = strings.TrimLeft(rest, " \t,")
+			if strings.HasPrefix(rest, "*") {
+				return true
+			}
+			tagged, weak := strings.CutPrefix(rest, "W/")
+			if !strings.HasPrefix(tagged, `"`) {
+				break
+			}
+			tag, after, closed := strings.Cut(tagged[1:], `"`)
+			if closed && etag != "" && tag == etag && (weakly || !weak) {
+				return true
+			}
+			rest = after
+		}
+	}
+	return false
+}
+
+// rangeRequest returns the request for http.ServeContent: the method, and the range of bytes. Ranges are for GET alone, and a range of
+// an unknown unit is ignored (RFC 9110, section 14.2). Conditions are left out; they have been checked.
+func (x *exchange) rangeRequest() *http.Request {
+	const unit = "bytes="
+	r := &http.Request{Method: x.request.Method, Header: http.Header{}}
+	given := x.request.Header["Range"]
+	if r.Method != http.MethodGet || len(given) != 1 || len(given[0]) < len(unit) || !strings.EqualFold(given[0][:len(unit)], unit) {
+		return r
+	}
+	r.Header["Range"] = []string{unit + given[0][len(unit):]}
+	if since, ok := x.request.Header["If-Range"]; ok {
+		r.Header["If-Range"] = since
+	}
+	return r
 }

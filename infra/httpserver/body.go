@@ -6,7 +6,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"plugboard/app"
@@ -15,7 +17,7 @@ import (
 // maxPooledBuffer is the largest buffer that is kept for the next request.
 const maxPooledBuffer = 64 << 10
 
-// bufferPool keeps buffers for bodies and answers.
+// bufferPool keeps buffers of bodies and answers for further requests.
 type bufferPool struct{ pool sync.Pool }
 
 func (p *bufferPool) get() *bytes.Buffer {
@@ -32,8 +34,8 @@ func (p *bufferPool) put(b *bytes.Buffer) {
 	}
 }
 
-// HasBody implements bind.Source. Of a chunked one only reading tells, unless the client says so by
-// waiting for "100 Continue"; the peeked byte is put back.
+// HasBody implements bind.Source. Of a chunked body it reads one byte, which it puts back, unless the client waits for "100 Continue"
+// and so says that there is one.
 func (x *exchange) HasBody() bool {
 	r := x.request
 	if r.ContentLength >= 0 || expectsContinue(r) {
@@ -45,14 +47,11 @@ func (x *exchange) HasBody() bool {
 		x.body.ended.Store(true)
 		return false
 	}
-	r.Body = &prefixedBody{Reader: io.MultiReader(bytes.NewReader(first[:n]), r.Body), Closer: r.Body}
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(first[:n]), r.Body), r.Body}
 	return true
-}
-
-// prefixedBody is a body of which something was read and put back.
-type prefixedBody struct {
-	io.Reader
-	io.Closer
 }
 
 // errTooLarge says that the body is over the limit.
@@ -60,7 +59,7 @@ func errTooLarge(limit int64) error {
 	return app.Errorf(app.TooLarge, "the body is larger than %d bytes", limit)
 }
 
-// smallBody is the largest body that is read without looking at the clock, and without a share of the budget being kept from it.
+// smallBody is the largest body that is read without a stall timeout and in one step.
 const smallBody = maxPooledBuffer
 
 // Param implements bind.Source.
@@ -73,21 +72,24 @@ func (x *exchange) ReadBody() ([]byte, error) {
 	return x.buffer.Bytes(), err
 }
 
-// dropBody gives back the buffer that the body was read into, if it was.
+// dropBody gives back the buffer of the body, if there is one.
 func (x *exchange) dropBody() {
 	if x.buffer != nil {
 		x.server.buffers.put(x.buffer)
 	}
 }
 
-// readBody reads the body of x's request into buf, at most as much as e takes. Memory is reserved as the body arrives, so that a
-// client that only announces a large one takes little from others. But one for whose announced length, times the factor
-// that working on it takes, there is no room now is refused before it is read.
+// readBody reads the body into buf, at most as much as the endpoint takes. It reserves memory while the body arrives, so that a client
+// that only announces a large body takes little from others. But it refuses a body before reading it if there is no room now for its
+// announced length, times the factor that working on it takes.
 func (x *exchange) readBody(buf *bytes.Buffer, e *endpoint) error {
 	n, limit, factor := x.request.ContentLength, e.bodyLimit, e.binder.MemoryFactor()
 	x.limited = io.LimitedReader{R: x.request.Body, N: limit + 1}
-	if n >= 0 && n <= smallBody/factor {
-		return x.readTiny(buf, limit, n*factor)
+	if n >= 0 && n <= smallBody/factor { // as most are
+		if err := x.call.Reserve(n * factor); err != nil {
+			return err
+		}
+		return x.readRest(buf, limit)
 	}
 	if n < 0 || n > limit {
 		n = limit + 1
@@ -106,14 +108,6 @@ func (x *exchange) readBody(buf *bytes.Buffer, e *endpoint) error {
 	return x.call.Reserve((factor - 1) * int64(buf.Len()))
 }
 
-// readTiny reads a body for which all that it takes is reserved at once, as is the case for most.
-func (x *exchange) readTiny(buf *bytes.Buffer, limit, memory int64) error {
-	if err := x.call.Reserve(memory); err != nil {
-		return err
-	}
-	return x.readRest(buf, limit)
-}
-
 // readRest reads the body to its end, so that the connection can be used again.
 func (x *exchange) readRest(buf *bytes.Buffer, limit int64) error {
 	if _, err := buf.ReadFrom(&x.limited); err != nil {
@@ -127,11 +121,11 @@ func (x *exchange) readRest(buf *bytes.Buffer, limit int64) error {
 	return nil
 }
 
-// bodyGrowth is how many times what has arrived there is room made for. A client that only announces a large body costs
-// little, and one that sends it has it copied about once.
+// bodyGrowth is by how much the buffer grows at a time: to so many times of what has arrived. So a client that only announces a large
+// body costs little, and the body of one that sends it is copied about once.
 const bodyGrowth = 8
 
-// readSteps reads up to n bytes, and reserves memory for each step.
+// readSteps reads up to n bytes in steps, and reserves memory before each.
 func (x *exchange) readSteps(buf *bytes.Buffer, n int64) error {
 	for have := int64(0); have < n; {
 		step := min(n-have, max(smallBody, (bodyGrowth-1)*have))
@@ -150,8 +144,8 @@ func (x *exchange) readSteps(buf *bytes.Buffer, n int64) error {
 	return nil
 }
 
-// pace has the body, which is large, read at a pace: when nothing arrives for the stall timeout the read fails. At its end
-// net/http lifts the deadline. The whole request has to arrive within the given time all the same.
+// pace has the read of a large body fail when nothing arrives for the stall timeout, or when the whole request does not arrive within
+// the given time. Net/http lifts the deadline at the end of the body.
 func (x *exchange) pace(within time.Duration) {
 	stall := x.server.config.StallTimeout
 	if stall <= 0 {
@@ -167,14 +161,14 @@ func (x *exchange) pace(within time.Duration) {
 	}}
 }
 
-// pacedReader moves a deadline on as it is read, but not with every small piece.
+// pacedReader moves a deadline on while it is read.
 type pacedReader struct {
 	io.Reader
 	deadline func(now time.Time)
 	set      time.Time
 }
 
-// paceTick is how often a deadline is moved on at most.
+// paceTick is the least time between two moves of a deadline.
 const paceTick = 100 * time.Millisecond
 
 // Read implements io.Reader.
@@ -186,7 +180,7 @@ func (p *pacedReader) Read(b []byte) (int, error) {
 	return p.Reader.Read(b)
 }
 
-// readError says why a body could not be read to its end. The connection is of no further use.
+// readError says why a body could not be read to its end. The connection cannot be used for another request.
 func (x *exchange) readError(err error) error {
 	x.closeAfter()
 	var timeout net.Error
@@ -201,3 +195,75 @@ func (x *exchange) readError(err error) error {
 		return app.Errorf(app.Malformed, "the body could not be read").Because(err)
 	}
 }
+
+// arrival is how long an answer waits for the rest of a small body that nobody reads. A client that sends its whole request before it
+// reads the answer can keep its connection by that.
+const arrival = 10 * time.Millisecond
+
+// watchedBody is a body that knows whether it was read to its end. A plugin's own handler may read it on another goroutine.
+type watchedBody struct {
+	io.ReadCloser
+	ended atomic.Bool
+}
+
+// Read implements io.Reader.
+func (b *watchedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		b.ended.Store(true)
+	}
+	return n, err
+}
+
+// watched returns the body for guards and raw handlers, which get copies of the request.
+func (x *exchange) watched() io.ReadCloser {
+	if x.request.ContentLength == 0 {
+		return x.request.Body
+	}
+	if x.body.ReadCloser == nil {
+		x.body.ReadCloser = x.request.Body
+	}
+	return &x.body
+}
+
+// leaveBody is called before the head of an answer is sent. If the body was not read to its end and nobody will read it now, net/http
+// would wait for the rest of it before it sends the answer, for as long as a client may take to send a request. So the rest of a small
+// body is read here if it has arrived, and otherwise the connection is closed after the answer.
+func (x *exchange) leaveBody(status int) {
+	if x.request.ContentLength == 0 || x.body.ended.Load() {
+		return
+	}
+	if x.raw && status < http.StatusBadRequest {
+		return // a plugin's own handler may answer while it reads; net/http sees to the rest
+	}
+	if x.arrives() {
+		return
+	}
+	x.closeAfter()
+	x.setReadDeadline(x.start)
+	x.closeGently()
+}
+
+// arrives reads the rest of a small body, and reports whether it came to its end. A client that waits for "100 Continue" is not told
+// to send the body.
+func (x *exchange) arrives() bool {
+	r := x.request
+	if r.ContentLength < 0 || r.ContentLength > smallBody || expectsContinue(r) || len(x.Header()["Connection"]) > 0 {
+		return false
+	}
+	if !x.setReadDeadline(time.Now().Add(arrival)) {
+		return false
+	}
+	_, err := io.Copy(io.Discard, r.Body)
+	return err == nil
+}
+
+// closeGently has net/http close the connection as it does after a body that was too large: it ends its own side and waits a moment.
+// A connection that is closed while the client still sends is reset, and the client may lose the answer.
+func (x *exchange) closeGently() {
+	over := http.MaxBytesReader(x.ResponseWriter, io.NopCloser(strings.NewReader(".")), 0)
+	_, _ = over.Read(make([]byte, 1)) // the error is that it is too large
+}
+
+// expectsContinue reports whether the client waits for "100 Continue" before it sends the body.
+func expectsContinue(r *http.Request) bool { return len(r.Header["Expect"]) > 0 }

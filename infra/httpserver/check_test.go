@@ -12,7 +12,7 @@ import (
 
 	"plugboard/app"
 	"plugboard/infra/httpserver"
-	"plugboard/infra/httpserver/internal/models"
+	"plugboard/infra/httpserver/testdata/models"
 )
 
 // handle makes a handler that is never called.

@@ -1,12 +1,12 @@
-// Package httpserver is the front door: it serves the plugins' endpoints over HTTP.
+// Package httpserver serves the plugins' endpoints over HTTP.
 //
-// Everything a request can do wrong is decided before a plugin sees it. At start, [Server.Check] compiles each
-// endpoint into a plan: which request field is filled from which source, by which rules, and what its answer
-// may contain. What does not fit is a start error that names the plugin and the line. At run time the plan binds
-// the request, validates it once, runs the handler, and wraps the result into the envelope.
+// The host calls it. At start, [Server.Check] compiles each endpoint: its request type into a binder (package bind), its path into a
+// route (internal/routes), its response type into an encoding (internal/answer). A mistake is a start error that names the plugin and
+// the line. See [Server] for the lifecycle and for what may be called concurrently.
 //
-// The routes are Gin's. Around Gin sits one outer handler, which gives every request its id, counts it, logs it and
-// turns a panic into an answer. See [Server] for the lifecycle.
+// A request takes this way: connection (internal/socket) → front.ServeHTTP, which gives it an id, counts, logs and answers panics → the
+// gate (internal/gate: host and origin) → Gin's router → endpoint.serve → guards → body → binder → handler → envelope. All that a caller
+// can do wrong is found before a handler is called.
 //
 // # What is refused, and how
 //

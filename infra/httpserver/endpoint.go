@@ -3,7 +3,9 @@ package httpserver
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -14,7 +16,7 @@ import (
 	"plugboard/infra/httpserver/internal/routes"
 )
 
-// errDraining is why the context of a stream ends when the service stops.
+// errDraining is the cause with which the contexts of streams end when the service stops.
 var errDraining = errors.New("the service is stopping")
 
 // endpoint is one compiled endpoint. It is immutable.
@@ -25,7 +27,7 @@ type endpoint struct {
 	route   *route
 	status  int
 	timeout time.Duration // 0: none
-	// readTimeout is how long the whole request may take to arrive: an endpoint's own timeout covers that too.
+	// readTimeout is how long the whole request may take to arrive. An endpoint's own timeout sets it too.
 	readTimeout time.Duration
 	bodyLimit   int64
 	binary      bool
@@ -55,7 +57,7 @@ func (e *endpoint) serve(c *gin.Context) {
 	e.serveTyped(ctx, x)
 }
 
-// enter notes which route the request belongs to.
+// enter notes the route that the request belongs to.
 func (x *exchange) enter(to *route, c *gin.Context) {
 	routes.DecodeParams(c)
 	x.route = to
@@ -65,8 +67,8 @@ func (x *exchange) enter(to *route, c *gin.Context) {
 	}
 }
 
-// context returns the context the plugin gets: with the call, and with a deadline or, for a stream, ending
-// when the service drains.
+// context returns the context for the plugin. It has the call and a deadline; that of a stream has no deadline and ends when the
+// service drains.
 func (e *endpoint) context(x *exchange) (context.Context, context.CancelFunc) {
 	ctx := app.WithCall(x.request.Context(), &x.call)
 	if e.timeout > 0 {
@@ -77,8 +79,8 @@ func (e *endpoint) context(x *exchange) (context.Context, context.CancelFunc) {
 	return ctx, func() { forget(); end(nil) }
 }
 
-// setDeadlines fits the connection's deadlines to an endpoint with a timeout of its own. Without a body, the connection is
-// being read only to learn whether the client leaves, for which there is no deadline.
+// setDeadlines sets the connection's deadlines for an endpoint with a timeout of its own. Without a body there is no read deadline:
+// net/http reads the connection only to learn whether the client leaves.
 func (e *endpoint) setDeadlines(x *exchange) {
 	if e.timeout == 0 {
 		x.endless = true
@@ -92,7 +94,7 @@ func (e *endpoint) setDeadlines(x *exchange) {
 	x.setWriteDeadline(x.start.Add(e.timeout + e.server.config.WriteTimeout))
 }
 
-// admit runs the guards and refuses what can be refused without reading the body.
+// admit runs the guards, and refuses requests that can be refused without reading the body.
 func (e *endpoint) admit(ctx context.Context, x *exchange) (context.Context, error) {
 	ctx, err := e.runGuards(ctx, x)
 	if err != nil {
@@ -102,19 +104,16 @@ func (e *endpoint) admit(ctx context.Context, x *exchange) (context.Context, err
 		x.closeAfter()
 		return ctx, errTooLarge(e.bodyLimit)
 	}
-	if !e.Handler.CPU() {
-		return ctx, nil
-	}
-	if pool, ok := e.server.pool.(refuser); ok {
+	if pool, ok := e.server.pool.(refuser); ok && e.Handler.CPU() {
 		return ctx, pool.Refuses(ctx)
 	}
 	return ctx, nil
 }
 
-// errForeignContext is a bug of the plugin: what went on would have neither the request's deadline nor its call.
+// errForeignContext is a bug of the plugin: with such a context the handler would have neither the request's deadline nor its call.
 var errForeignContext = errors.New("the guard returned a context that was not made from the one it was given")
 
-// runGuards runs the guards in order, each with the context of the one before it, also as the request's own.
+// runGuards runs the guards in order. Each gets the context of the one before it, also in its request.
 func (e *endpoint) runGuards(ctx context.Context, x *exchange) (context.Context, error) {
 	for _, guard := range e.Options.Guards {
 		next, err := x.guarded(ctx, guard)
@@ -132,7 +131,7 @@ func (e *endpoint) runGuards(ctx context.Context, x *exchange) (context.Context,
 	return ctx, nil
 }
 
-// guarded runs a guard with a request of its own.
+// guarded runs a guard with a copy of the request.
 func (x *exchange) guarded(ctx context.Context, guard app.GuardFunc) (context.Context, error) {
 	r := x.request.WithContext(ctx)
 	r.Body = x.watched()
@@ -140,12 +139,13 @@ func (x *exchange) guarded(ctx context.Context, guard app.GuardFunc) (context.Co
 	return guard(ctx, r)
 }
 
-// refuser is a work pool that can tell beforehand what it would answer, so that nobody's body is read in vain.
+// refuser is a work pool that can tell whether it would refuse a job, so that no body is read in vain.
 type refuser interface {
 	// Refuses returns the error with which a job of ctx's plugin would be refused now.
 	Refuses(ctx context.Context) error
 }
 
+// serveTyped runs a typed handler: guards, binding, handler, answer.
 func (e *endpoint) serveTyped(ctx context.Context, x *exchange) {
 	ctx, err := e.admit(ctx, x)
 	if err != nil {
@@ -168,8 +168,8 @@ func (e *endpoint) serveTyped(ctx context.Context, x *exchange) {
 	x.succeed(e.status, call.Response(), e.encoding)
 }
 
-// run calls the handler: an I/O handler here, a CPU-bound one on the work pool. When a job outlives its
-// deadline it goes on with nobody waiting; the call and all it holds belong to it then.
+// run calls the handler: an I/O handler on this goroutine, a CPU-bound one on the work pool. A job that outlives its deadline runs on
+// without a caller, and owns the call and what it holds.
 func (e *endpoint) run(ctx context.Context, call app.Invocation) error {
 	if !e.Handler.CPU() {
 		return call.Run(ctx)
@@ -181,8 +181,67 @@ func (e *endpoint) run(ctx context.Context, call app.Invocation) error {
 	return err
 }
 
-// bind fills request, a pointer to the zero request, and validates it.
+// bind fills request, a pointer to the zero request, and checks its rules.
 func (e *endpoint) bind(x *exchange, request any) error {
 	defer x.dropBody()
-	return e.binder.Bind(x.request, x, request, &x.bad)
+	return e.binder.Bind(x.request, x, request, &x.found)
+}
+
+// deprecation has the headers of a deprecated endpoint's answers: Deprecation (RFC 9745) and Sunset (RFC 8594).
+type deprecation struct{ since, sunset []string }
+
+// newDeprecation returns nil for an endpoint that is not deprecated.
+func newDeprecation(o app.EndpointOptions) *deprecation {
+	if o.Since.IsZero() {
+		return nil
+	}
+	d := &deprecation{since: []string{"@" + strconv.FormatInt(o.Since.In(time.UTC).Unix(), 10)}}
+	if !o.Sunset.IsZero() {
+		d.sunset = []string{o.Sunset.In(time.UTC).Format(http.TimeFormat)}
+	}
+	return d
+}
+
+// setDeprecation sets the headers of a deprecated endpoint.
+func (x *exchange) setDeprecation(h http.Header) {
+	if x.endpoint == nil || x.endpoint.deprecation == nil {
+		return
+	}
+	h["Deprecation"] = x.endpoint.deprecation.since
+	if sunset := x.endpoint.deprecation.sunset; sunset != nil {
+		h["Sunset"] = sunset
+	}
+}
+
+// serveRaw runs a plugin's own Gin handler within the host's limits.
+func (e *endpoint) serveRaw(ctx context.Context, x *exchange, c *gin.Context) {
+	ctx, err := e.admit(ctx, x)
+	if err != nil {
+		x.fail(x, err)
+		return
+	}
+	r := x.request.WithContext(ctx)
+	if r.ContentLength != 0 {
+		r.Body = http.MaxBytesReader(x.ResponseWriter, x.watched(), e.bodyLimit)
+	}
+	c.Request = r
+	defer func() { removeUploads(r, c.Request) }()
+	x.applyHeader(x.Header())
+	x.Header().Del("Content-Type") // the handler sets these when it writes the body
+	x.Header().Del("Content-Length")
+	x.raw = true
+	e.Raw(c)
+	if x.status == 0 && !c.Writer.Written() && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		x.fail(x, ctx.Err())
+	}
+}
+
+// removeUploads removes the files of the forms that a handler or guard parsed from its copy of the request. Net/http removes only those
+// of its own request.
+func removeUploads(requests ...*http.Request) {
+	for _, r := range requests {
+		if r != nil && r.MultipartForm != nil {
+			_ = r.MultipartForm.RemoveAll() // the system removes its temporary files some day
+		}
+	}
 }

@@ -21,7 +21,7 @@ import (
 
 const (
 	messageInternal = "internal error"
-	// statusClientGone is what a request whose client left is logged and counted as. It is nginx's number.
+	// statusClientGone is the status under which a request is logged and counted if its client left. It is nginx's number.
 	statusClientGone = 499
 )
 
@@ -34,10 +34,10 @@ type failure struct {
 	retry   time.Duration
 }
 
+// errNotFound says that the path is not served.
 func errNotFound() error { return app.Errorf(app.NotFound, "there is nothing at this path") }
 
-// fail answers with err: logs it where that is due, and writes the envelope to w, which is x or a writer
-// around it.
+// fail logs err if it is the service's fault, and writes the failure's envelope to w, which is x or a writer around it.
 func (x *exchange) fail(w http.ResponseWriter, err error) {
 	if x.clientLeft(err) {
 		x.gone = true
@@ -48,7 +48,7 @@ func (x *exchange) fail(w http.ResponseWriter, err error) {
 	case set >= http.StatusBadRequest && set < 600:
 		f.status = set
 	case set != 0 && (set < http.StatusOK || set >= 600):
-		err = fmt.Errorf("answer request: the handler set status %d, which no answer has, and failed: %v", set, err) //nolint:errorlint // it is a bug, whatever the failure was
+		err = fmt.Errorf("answer request: the handler set status %d, which no answer has, and failed: %v", set, err) //nolint:errorlint // the plugin's bug is reported, whatever the failure was
 		f = failure{status: http.StatusInternalServerError, code: app.Internal, message: messageInternal}
 	}
 	if (f.status == http.StatusServiceUnavailable || f.status == http.StatusTooManyRequests) && f.retry <= 0 {
@@ -59,7 +59,7 @@ func (x *exchange) fail(w http.ResponseWriter, err error) {
 	x.write(w, f)
 }
 
-// clientLeft reports whether err is the consequence of a client that no longer waits.
+// clientLeft reports whether err came about because the client does not wait any more.
 func (x *exchange) clientLeft(err error) bool {
 	return errors.Is(err, context.Canceled) && x.request.Context().Err() != nil
 }
@@ -93,8 +93,7 @@ func classifyKnown(e *app.Error) failure {
 	return f
 }
 
-// logFailure logs what went wrong on our side, once, whatever status the plugin set for it. What the caller did
-// wrong is in the access log.
+// logFailure logs a failure of the service once, whatever status the plugin set. A failure of the caller is in the access log alone.
 func (x *exchange) logFailure(f failure, err error) {
 	if f.status < http.StatusInternalServerError && f.code != app.Internal || x.gone || isRefusal(err) {
 		return
@@ -110,14 +109,14 @@ func (x *exchange) logFailure(f failure, err error) {
 	x.logger().Warn("request failed", fields...)
 }
 
-// isRefusal reports whether err is a refusal under load, which has no cause but the load. There may be very many of
-// them; the access log and the metrics have them.
+// isRefusal reports whether err is a refusal under load, without another cause. It is not logged as a failure, since there may be very
+// many; the access log and the metrics have them.
 func isRefusal(err error) bool {
 	var known *app.Error
 	return errors.As(err, &known) && known.Code == app.Unavailable && known.Unwrap() == nil
 }
 
-// applyHeader adds the headers the plugin set, except those that are the host's.
+// applyHeader adds the headers that the plugin set, except those that belong to the host.
 func (x *exchange) applyHeader(h http.Header) {
 	id, connection, vary := h["X-Request-Id"], h["Connection"], h["Vary"]
 	x.call.WriteHeader(h)
@@ -161,7 +160,7 @@ func (x *exchange) write(w http.ResponseWriter, f failure) {
 
 // appendText appends text as a JSON string.
 func appendText(buf *bytes.Buffer, text string) {
-	quoted, _ := jsontext.AppendQuote(buf.AvailableBuffer(), text) // the error is about UTF-8, which it mends
+	quoted, _ := jsontext.AppendQuote(buf.AvailableBuffer(), text) // the error tells of invalid UTF-8, which it has replaced
 	buf.Write(quoted)
 }
 
@@ -176,7 +175,7 @@ func (x *exchange) send(w http.ResponseWriter, status int, body []byte) {
 	}
 }
 
-// succeed answers with data, a pointer to the result, encoded as encoding says, under the endpoint's status or the one set at run time.
+// succeed answers with data, a pointer to the result, with the given status unless the handler set another.
 func (x *exchange) succeed(status int, data any, encoding json.Options) {
 	if set := x.call.Status(); set != 0 {
 		status = set

@@ -17,9 +17,9 @@ import (
 	"plugboard/infra/httpserver/bind/rules"
 )
 
-// exchange is one request and its answer, from the moment the front door is entered. It is the
-// http.ResponseWriter that Gin and everything behind it writes to. It belongs to the request's goroutine and,
-// since a job may outlive the request, is never reused.
+// exchange is one request with its answer, from the moment at which [front] is entered. It is the http.ResponseWriter that Gin and the
+// handlers write to, and the [bind.Source] of the request. It belongs to the request's goroutine. It is never reused, since a job may
+// outlive the request.
 type exchange struct {
 	http.ResponseWriter
 	server  *Server
@@ -28,29 +28,29 @@ type exchange struct {
 	call  app.Call
 	start time.Time
 	route *route
-	// remote is the client's address, after trusted proxies.
+	// remote is the client's address as trusted proxies tell it; "" without such proxies.
 	remote string
 	// status is what was sent, 0 while nothing was.
 	status   int
 	bytes    int64
 	hijacked bool
-	// paced is when the write deadline was last moved on; ownPace, that the handler sets it; endless, that there is none.
+	// paced is when the write deadline was last moved on. With ownPace the handler sets that deadline; with endless there is none.
 	paced            time.Time
 	ownPace, endless bool
-	// cut says that the client took nothing of the answer in its time.
+	// cut says that the client took nothing of the answer for the stall timeout.
 	cut bool
 	// gone says that the client left before it had the answer; broken, that the answer broke off.
 	gone, broken bool
 	// span is the request's; nil without tracing.
 	span trace.Span
-	// bad is what is wrong with the request; limited reads its body.
-	bad     rules.Violations
+	// found is what is wrong with the request; limited reads its body.
+	found   rules.Violations
 	limited io.LimitedReader
 	buffer  *bytes.Buffer // of the body; nil before it is read
 	body    watchedBody
 	// raw says that the answer is that of a plugin's own handler.
 	raw bool
-	// endpoint is the plugin's that was asked for, with the parameters of its path; nil for the host's own routes.
+	// endpoint is the plugin's endpoint that serves the request, and params are the parameters of its path; nil for the host's routes.
 	endpoint *endpoint
 	params   gin.Params
 }
@@ -65,10 +65,10 @@ func exchangeOf(c *gin.Context) *exchange {
 	return x
 }
 
-// Unwrap lets http.ResponseController reach the connection.
+// Unwrap lets an [http.ResponseController] reach the connection.
 func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
-// WriteHeader sends the head, once; the second is ignored.
+// WriteHeader sends the head. The second call is ignored.
 func (x *exchange) WriteHeader(status int) {
 	if x.status != 0 || x.hijacked {
 		return
@@ -83,7 +83,7 @@ func (x *exchange) WriteHeader(status int) {
 	}
 }
 
-// Write sends a part of the body. The answer to a HEAD has none.
+// Write sends a part of the body. The answer to a HEAD has no body.
 func (x *exchange) Write(p []byte) (int, error) {
 	if x.status == 0 {
 		x.WriteHeader(http.StatusOK)
@@ -109,14 +109,14 @@ func (x *exchange) Write(p []byte) (int, error) {
 	}
 }
 
-// writePart is how much of an answer is written at a time, and how much of it is within the usual deadline of answers.
+// writePart is how many bytes of an answer are written at a time. So many may be written before the deadline is moved on.
 const writePart = 32 << 10
 
-// paces reports whether the host moves the write deadline on, as an answer is taken.
+// paces reports whether the host moves the write deadline on while the client takes the answer.
 func (x *exchange) paces() bool { return x.server.config.StallTimeout > 0 && !x.ownPace }
 
-// paceWrite gives the client the stall timeout to take something of the next n bytes. What is longer than a part, and a
-// stream without a deadline, is thus not cut off as long as the client takes some of it, and is when it takes nothing.
+// paceWrite gives the client the stall timeout to take something of the next n bytes. So a long answer, or a stream without a
+// deadline, is cut off only when the client takes nothing of it.
 func (x *exchange) paceWrite(n int) {
 	if !x.paces() || x.bytes+int64(n) <= writePart && !x.endless {
 		return
@@ -127,14 +127,14 @@ func (x *exchange) paceWrite(n int) {
 	}
 }
 
-// SetWriteDeadline lets a handler decide by itself, with an [http.ResponseController], how long the client has for the
-// answer. The host does not move that deadline.
+// SetWriteDeadline is for handlers that decide with an [http.ResponseController] how long the client has for the answer. The host does
+// not move the deadline after that.
 func (x *exchange) SetWriteDeadline(t time.Time) error {
 	x.ownPace = true
 	return http.NewResponseController(x.ResponseWriter).SetWriteDeadline(t)
 }
 
-// noteUnwritten notes why a part of the answer could not be written: the client took nothing of it in its time, or has left.
+// noteUnwritten notes why a part of the answer could not be written: the client took nothing for the stall timeout, or has left.
 // Net/http ends the request's context in both cases.
 func (x *exchange) noteUnwritten(err error) {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -144,7 +144,7 @@ func (x *exchange) noteUnwritten(err error) {
 	x.noteClient()
 }
 
-// noteClient notes whether the client has left; net/http ends the request's context then.
+// noteClient notes whether the client has left: net/http has ended the request's context then.
 func (x *exchange) noteClient() { x.gone = x.gone || !x.cut && x.request.Context().Err() != nil }
 
 // Flush sends what was written so far.
@@ -160,8 +160,7 @@ func (x *exchange) Flush() {
 	}
 }
 
-// Hijack hands the connection to the handler, which then owns it. The request stays accepted until the
-// handler returns.
+// Hijack gives the connection to the handler, which then owns it. The request counts as active until the handler returns.
 func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	h, ok := x.ResponseWriter.(http.Hijacker)
 	if !ok {
@@ -174,7 +173,7 @@ func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, rw, err
 }
 
-// CloseNotify is what Gin's Stream waits for.
+// CloseNotify is for Gin's Stream, which waits for it.
 //
 // Deprecated: it exists for Gin alone; use the request's context.
 func (x *exchange) CloseNotify() <-chan bool {
@@ -191,16 +190,16 @@ func (x *exchange) closeAfter() {
 	}
 }
 
-// setReadDeadline limits how long the rest of the request may take to arrive; the zero time lifts the limit.
-// Writers without deadlines, as in tests, have none to set, and it reports false.
+// setReadDeadline limits how long the rest of the request may take to arrive; the zero time lifts the limit. It reports false for a
+// writer that has no deadlines, as in tests.
 func (x *exchange) setReadDeadline(t time.Time) bool {
 	d, ok := x.ResponseWriter.(interface{ SetReadDeadline(time.Time) error })
-	return ok && d.SetReadDeadline(t) == nil // else the connection is gone; the read says so
+	return ok && d.SetReadDeadline(t) == nil // an error says that the connection is gone, and so will the next read
 }
 
 // setWriteDeadline limits how long the client may take to receive the answer; see setReadDeadline.
 func (x *exchange) setWriteDeadline(t time.Time) {
 	if d, ok := x.ResponseWriter.(interface{ SetWriteDeadline(time.Time) error }); ok {
-		_ = d.SetWriteDeadline(t) // the connection is gone; the write says so
+		_ = d.SetWriteDeadline(t) // an error says that the connection is gone, and so will the next write
 	}
 }

@@ -1,27 +1,25 @@
 package httpserver
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"net"
 	"net/http"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"time"
 
 	"go.uber.org/zap"
 
+	"plugboard/app"
 	"plugboard/infra/httpserver/internal/routes"
 	"plugboard/infra/httpserver/internal/socket"
 	"plugboard/infra/logging"
 )
 
-// unknownRoute is the label of requests for paths nobody serves.
+// unknownRoute is the label of requests for paths that nobody serves.
 const unknownRoute = "unknown"
 
-// front is the outermost handler. It gives every request an id, answers for panics, counts and logs.
+// front is the outermost handler, around the router. It gives every request an id, answers panics, counts and logs.
 type front struct{ server *Server }
 
 // ServeHTTP implements http.Handler.
@@ -44,11 +42,11 @@ func (f front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	returned = true
 }
 
-// serve answers the request: what may not come in, or is a browser's question, by itself, the rest by way of the routes.
+// serve refuses the request, answers it if it is a browser's preflight, or passes it to the router.
 func (x *exchange) serve() {
 	s := x.server
 	var err error
-	if !isProbe(x.request.URL.Path) { // probes may name any host: they come by address
+	if !isProbe(x.request.URL.Path) {
 		err = s.gate.Admits(x.request)
 	}
 	switch {
@@ -63,7 +61,7 @@ func (x *exchange) serve() {
 	}
 }
 
-// begin identifies the request and sets the headers every answer has.
+// begin identifies the request and sets the headers that every answer has.
 func (x *exchange) begin() {
 	r, h := x.request, x.Header()
 	x.identify()
@@ -76,85 +74,6 @@ func (x *exchange) begin() {
 	}
 }
 
-// identify takes request id and trace from the request's headers where they are well-formed, and makes them
-// otherwise. A made request id is the trace id.
-func (x *exchange) identify() {
-	h := x.request.Header
-	given := h["Traceparent"]
-	called := len(given) == 1 && validTrace(given[0])
-	if called {
-		given[0] = knownFlags(given[0])
-	}
-	switch tracer := x.server.tracer; {
-	case tracer != nil && !isProbe(x.request.URL.Path):
-		x.beginSpan(tracer, called)
-	case called:
-		x.call.Trace = given[0]
-	default:
-		x.call.Trace = newTrace()
-	}
-	if given := h["X-Request-Id"]; len(given) == 1 && validRequestID(given[0]) {
-		x.call.RequestID = given[0]
-	} else {
-		x.call.RequestID = x.call.Trace[3:35]
-	}
-}
-
-// validRequestID reports whether id matches [A-Za-z0-9._-]{1,64}.
-func validRequestID(id string) bool {
-	if id == "" || len(id) > 64 {
-		return false
-	}
-	for i := range len(id) {
-		c := id[i]
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '.' && c != '_' && c != '-' {
-			return false
-		}
-	}
-	return true
-}
-
-// validTrace reports whether t is a traceparent of version 00 as W3C Trace Context defines it.
-func validTrace(t string) bool {
-	if len(t) != 55 || t[:3] != "00-" || t[35] != '-' || t[52] != '-' {
-		return false
-	}
-	return isHex(t[3:35]) && isHex(t[36:52]) && isHex(t[53:]) &&
-		strings.Trim(t[3:35], "0") != "" && strings.Trim(t[36:52], "0") != ""
-}
-
-// knownFlags returns the valid traceparent t without the flags that version 00 does not define, as it asks for.
-func knownFlags(t string) string {
-	const flags, known = 53, 0b11
-	if t[flags] == '0' && t[flags+1] <= '0'+known {
-		return t
-	}
-	set, _ := strconv.ParseUint(t[flags:], 16, 8) // it is valid
-	return t[:flags] + "0" + strconv.FormatUint(set&known, 16)
-}
-
-func isHex(text string) bool {
-	for i := range len(text) {
-		if c := text[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return true
-}
-
-// newTrace makes a traceparent with random ids.
-func newTrace() string {
-	var random [24]byte
-	var text [55]byte
-	_, _ = rand.Read(random[:]) // never fails, by its contract
-	copy(text[:], "00-")
-	hex.Encode(text[3:35], random[:16])
-	text[35] = '-'
-	hex.Encode(text[36:52], random[16:])
-	copy(text[52:], "-01")
-	return string(text[:])
-}
-
 // answerAsterisk answers a request for the server as a whole.
 func (x *exchange) answerAsterisk() {
 	if x.request.Method == http.MethodOptions {
@@ -165,7 +84,7 @@ func (x *exchange) answerAsterisk() {
 	x.fail(x, errNotFound())
 }
 
-// end finishes the exchange: it answers for a panic or a vanished goroutine, counts and logs.
+// end finishes the exchange: it answers if the handler panicked or ended its goroutine, counts and logs.
 func (x *exchange) end(panicked any, returned bool) {
 	abort := false
 	switch {
@@ -184,8 +103,7 @@ func (x *exchange) end(panicked any, returned bool) {
 	}
 }
 
-// answerPanic logs a panic and answers it. It reports true when the answer had begun, so that all that is left
-// is to break the connection.
+// answerPanic logs a panic and answers it. It reports true when the answer had begun: then the connection must be broken.
 func (x *exchange) answerPanic(what zap.Field, stack []byte) (abort bool) {
 	x.logger().Error("request panicked", append(x.identity(), what, zap.ByteString("stack", stack))...)
 	if x.hijacked || x.status != 0 {
@@ -198,14 +116,14 @@ func (x *exchange) answerPanic(what zap.Field, stack []byte) (abort bool) {
 	return false
 }
 
-// answerGoexit answers a request whose handler ended its goroutine. Nothing runs after this, so the answer is
-// flushed here.
+// answerGoexit answers a request whose handler ended its goroutine. Net/http does not get to run after that, so the answer is flushed
+// here.
 func (x *exchange) answerGoexit() {
 	x.answerPanic(zap.String("panic", "the handler called runtime.Goexit"), debug.Stack())
 	x.Flush()
 }
 
-// clearHeader removes headers a handler set for an answer that did not come to be.
+// clearHeader removes the headers that a handler set for an answer which is not sent.
 func (x *exchange) clearHeader() {
 	h := x.Header()
 	for k := range h {
@@ -235,8 +153,8 @@ func (x *exchange) observe() {
 	}
 }
 
-// outcome returns the status that the exchange is counted and logged as. That of an answer which broke off is 500, whatever
-// its head said, unless it broke off because the client left, or took nothing of it in its time, which is 408.
+// outcome returns the status under which the exchange is counted and logged. An answer that broke off counts as 500 whatever its head
+// said: as 499 if the client left, as 408 if the client took nothing of it for the stall timeout.
 func (x *exchange) outcome() int {
 	switch {
 	case x.cut:
@@ -274,7 +192,7 @@ func (x *exchange) identity() []zap.Field {
 	}
 }
 
-// longGiven is how much is logged of what a client chooses.
+// longGiven is how many bytes are logged of a text that the client chose.
 const longGiven = 512
 
 // methodField names the request's method, which may be any token.
@@ -283,7 +201,7 @@ func (x *exchange) methodField() zap.Field {
 	return zap.String("method", logging.Clip(x.request.Method, longest))
 }
 
-// plugin names the plugin that serves the request; the host's own routes have none.
+// plugin names the plugin that serves the request in the log; the host's own routes have none.
 func (x *exchange) plugin() zap.Field {
 	if x.call.Plugin == "" {
 		return zap.Skip()
@@ -291,7 +209,7 @@ func (x *exchange) plugin() zap.Field {
 	return zap.String("plugin", x.call.Plugin)
 }
 
-// stackOf returns the stack err carries, where it has one.
+// stackOf returns the stack that err carries, nil without one.
 func stackOf(err error) []byte {
 	var s interface{ Stack() []byte }
 	if errors.As(err, &s) {
@@ -300,7 +218,8 @@ func stackOf(err error) []byte {
 	return nil
 }
 
-// apiPolicy is the policy of answers that are data: a browser that shows one loads and runs nothing, and no page frames it.
+// apiPolicy is the content security policy of data: a browser that shows it as a page loads and runs nothing, and no other page may
+// frame it.
 const apiPolicy = "default-src 'none'; frame-ancestors 'none'"
 
 // setHostHeaders sets the headers that every answer has unless its plugin, or the page at /docs, has others.
@@ -309,4 +228,28 @@ func (s *Server) setHostHeaders(h http.Header) {
 	h["Content-Security-Policy"] = s.policy
 	h["Referrer-Policy"] = s.noReferrer
 	h["Cache-Control"] = s.noStore
+}
+
+// isTooMany reports whether the request is beyond a limit, and answers it then. Active is how many requests there are with this one.
+func (x *exchange) isTooMany(active int64) bool {
+	s := x.server
+	limit := int64(s.config.MaxInFlight)
+	var counter interface{ Inc() }
+	switch {
+	case limit > 0 && active > limit:
+		counter = s.metrics.tooMany
+	case s.conns.HasSpares() && socket.Of(x.request).IsSpare():
+		x.closeAfter()
+		counter = s.metrics.spare
+	default:
+		return false
+	}
+	if isProbe(x.request.URL.Path) {
+		return false
+	}
+	counter.Inc()
+	x.write(x, failure{
+		status: http.StatusServiceUnavailable, code: app.Unavailable, message: "too many requests at once, try again later", retry: time.Second,
+	})
+	return true
 }

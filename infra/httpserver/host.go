@@ -22,7 +22,7 @@ import (
 // probeTimeout is how long /readyz waits for the readiness probe.
 const probeTimeout = 2 * time.Second
 
-// reservedPaths are the paths the host serves itself, or would if it were set up to.
+// reservedPaths are the paths that the host serves itself, some of them only with certain settings.
 func reservedPaths() []string {
 	return []string{"/livez", "/readyz", "/openapi.json", "/openapi-3.0.json", "/docs", "/docs/*file"}
 }
@@ -56,8 +56,8 @@ type Documents struct {
 	OpenAPI, OpenAPI30 string
 }
 
-// ServeDocuments has the server show what read returns, instead of the document that it was made with. Read is called for each
-// request and concurrently. Call it before serving; it does nothing where no documents are served.
+// ServeDocuments has the server show what read returns, instead of the document that it was made with. Read is called for each request
+// and concurrently. Call it before [Server.Serve].
 func (s *Server) ServeDocuments(read func() Documents) { s.documents = read }
 
 // mountOwn serves GET and HEAD at path.
@@ -72,15 +72,15 @@ func (s *Server) mountOwn(at string, h func(*exchange, *gin.Context)) {
 	s.engine.HEAD(at, handler)
 }
 
-// state is what the probes answer with.
+// state is the answer of the probes.
 type state struct {
 	Status string `json:"status"`
 }
 
-// livez answers that the process answers.
+// livez answers that the process runs.
 func (x *exchange) livez() { x.succeed(http.StatusOK, state{"alive"}, x.server.encoding) }
 
-// readyz answers whether the service wants requests: it has started, its probe passes, and it is not stopping.
+// readyz answers whether the service is ready for requests: it has started, its probe passes, and it is not stopping.
 func (x *exchange) readyz() {
 	if err := x.server.readiness(x.request.Context()); err != nil {
 		x.logger().Debug("not ready", zap.Error(err))
@@ -90,7 +90,7 @@ func (x *exchange) readyz() {
 	x.succeed(http.StatusOK, state{"ready"}, x.server.encoding)
 }
 
-// readyGauge is what metrics tell of the readiness.
+// readyGauge is the value of the metric plugboard_ready.
 func (s *Server) readyGauge() float64 {
 	if s.readiness(context.Background()) != nil {
 		return 0
@@ -98,7 +98,7 @@ func (s *Server) readyGauge() float64 {
 	return 1
 }
 
-// notReady tells why the service is not ready, as far as that is meant for callers.
+// notReady tells callers why the service is not ready. Of an error that is not meant for callers it tells nothing.
 func notReady(err error) string {
 	if known, ok := errors.AsType[*app.Error](err); ok {
 		return "not ready: " + known.Message
@@ -106,6 +106,7 @@ func notReady(err error) string {
 	return "not ready"
 }
 
+// readiness returns why the service is not ready, nil when it is.
 func (s *Server) readiness(ctx context.Context) error {
 	probe := s.ready.Load()
 	switch {
@@ -119,7 +120,7 @@ func (s *Server) readiness(ctx context.Context) error {
 	return (*probe)(ctx)
 }
 
-// The page at /docs: Swagger UI from the binary, nothing from elsewhere.
+// The page at /docs is Swagger UI from the binary. It loads nothing from elsewhere.
 const (
 	docsPage = `<!doctype html>
 <html lang="en">
@@ -179,7 +180,7 @@ func (s *Server) docs(x *exchange, c *gin.Context) {
 	}
 }
 
-// asset serves a file of Swagger UI, which the binary holds compressed, unless it is a picture.
+// asset serves a file of Swagger UI. The binary has these compressed, except pictures.
 func (s *Server) asset(x *exchange, name, contentType string) {
 	packed, err := swaggerui.FS.ReadFile(name + ".gz")
 	switch {
@@ -202,8 +203,7 @@ func (s *Server) asset(x *exchange, name, contentType string) {
 	x.sendBytes(http.StatusOK, packed)
 }
 
-// acceptsGzip reports whether a request takes an answer in gzip, by RFC 9110, section 12.5.3; what is refused with a
-// weight of 0 is not taken.
+// acceptsGzip reports whether a request takes an answer in gzip, by RFC 9110, section 12.5.3: with a weight of 0 it does not.
 func acceptsGzip(h http.Header) bool {
 	for _, line := range h.Values("Accept-Encoding") {
 		for part := range strings.SplitSeq(line, ",") {
@@ -217,6 +217,7 @@ func acceptsGzip(h http.Header) bool {
 	return false
 }
 
+// unpack decompresses gzip.
 func unpack(packed []byte) ([]byte, error) {
 	r, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {

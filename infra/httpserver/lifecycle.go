@@ -15,13 +15,14 @@ import (
 	"plugboard/infra/httpserver/internal/socket"
 )
 
-// headSlop is what net/http adds to the limit of the request head it is given.
+// headSlop is what net/http adds to the limit of a request's head that it is given.
 const headSlop = 4096
 
+// newHTTPServer makes the server of net/http.
 func (s *Server) newHTTPServer() *http.Server {
 	return &http.Server{
 		Handler: front{s},
-		// The whole head is held to HeaderLimit; net/http takes 0 for its default.
+		// HeaderLimit is for the whole head. Net/http takes 0 for its default.
 		MaxHeaderBytes:               max(s.config.HeaderLimit-headSlop, 1),
 		ReadHeaderTimeout:            s.config.HeaderTimeout,
 		ReadTimeout:                  s.config.ReadTimeout,
@@ -99,22 +100,21 @@ func (s *Server) Serve() {
 	}()
 }
 
-// Failed receives the error when serving ends without having been told to.
+// Failed receives the error when serving ends although nobody stopped it.
 func (s *Server) Failed() <-chan error { return s.failed }
 
 // SetReady sets what /readyz asks. Until it is set, the service is not ready.
 func (s *Server) SetReady(probe func(context.Context) error) { s.ready.Store(&probe) }
 
-// Drain makes the service not ready, has answers close their connection, and ends the contexts of streams. Requests
-// are still accepted.
+// Drain makes the service not ready, has answers close their connections, and ends the contexts of streams. The service still accepts
+// requests.
 func (s *Server) Drain() {
 	s.draining.Store(true)
 	s.endStreams()
 }
 
-// Shutdown drains, stops accepting, and waits until every accepted request is answered. A request is accepted when
-// its handler was entered. Connections on which none was are closed. When ctx ends first, the error says how many
-// requests were left.
+// Shutdown drains, stops accepting, and waits until every request is answered whose handler was entered. It closes connections on which
+// none was. When ctx ends first, the error says how many requests were not finished.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.Drain()
 	s.stopListening()
@@ -131,8 +131,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return nil
 }
 
-// waitConnections waits for net/http's shutdown and meanwhile closes the connections on which no request has arrived,
-// for which it would wait five seconds.
+// waitConnections waits for net/http's shutdown. Meanwhile it closes connections on which no request has arrived; net/http would wait
+// five seconds for those.
 func (s *Server) waitConnections(done <-chan error) error {
 	const grace = 100 * time.Millisecond
 	tick := time.NewTicker(grace)
@@ -160,7 +160,7 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// stopListening closes a listener that net/http does not know of yet.
+// stopListening closes the listener if net/http does not have it yet.
 func (s *Server) stopListening() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -169,6 +169,7 @@ func (s *Server) stopListening() {
 	}
 }
 
+// waitServed waits until the goroutine that serves has ended, if there is one.
 func (s *Server) waitServed() {
 	s.mu.Lock()
 	served := s.served
@@ -200,7 +201,7 @@ func (a *activity) signal() {
 	}
 }
 
-// wait returns when nobody is active, or with their number when ctx ends.
+// wait returns 0 when no request is active, or their number when ctx ends before.
 func (a *activity) wait(ctx context.Context) int64 {
 	for a.count.Load() > 0 {
 		select {
@@ -209,7 +210,7 @@ func (a *activity) wait(ctx context.Context) int64 {
 			return a.count.Load()
 		}
 	}
-	a.signal() // others may be waiting too
+	a.signal() // for others that wait too
 	return 0
 }
 

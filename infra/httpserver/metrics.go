@@ -15,7 +15,7 @@ import (
 type metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
-	// refused are the requests beyond the limits.
+	// tooMany and spare count the requests that were refused because of the two limits.
 	tooMany, spare prometheus.Counter
 }
 
@@ -44,7 +44,7 @@ func newMetrics(r prometheus.Registerer, s *Server) (*metrics, error) {
 	return m, errors.Join(errs...)
 }
 
-// collectors are the metrics that are read off the server.
+// collectors are the metrics whose values the server has.
 func (s *Server) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -65,12 +65,13 @@ func (s *Server) collectors() []prometheus.Collector {
 	}
 }
 
-// route is what requests are counted and logged under.
+// route is the route under which requests are counted and logged. It keeps the time series of its own method, which are expensive to
+// look up.
 type route struct {
 	path    string
 	plugin  string
 	metrics *metrics
-	// method is the method whose time series are kept at hand; others are looked up each time.
+	// method is the method whose time series are kept; those of others are looked up each time.
 	method   string
 	statuses atomic.Pointer[[]statusCount] // replaced, never changed
 	duration atomic.Pointer[prometheus.Observer]
@@ -117,10 +118,10 @@ func (t *route) counter(status int) prometheus.Counter {
 	return c
 }
 
-// otherMethod stands for all methods that are not HTTP's.
+// otherMethod is the label of all methods that HTTP does not define.
 const otherMethod = "other"
 
-// knownMethod keeps callers from making up time series.
+// knownMethod returns the label of a method. Callers cannot make up time series with methods of their own.
 func knownMethod(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,

@@ -9,11 +9,11 @@ import (
 	"plugboard/infra/httpserver/internal/routes"
 )
 
-// usualHeaders are the headers that every endpoint takes.
+// usualHeaders are the request headers that every endpoint takes.
 const usualHeaders = "Accept, Authorization, Content-Type, If-Match, If-None-Match, Range, Traceparent, X-Request-Id"
 
-// answerPreflight tells a browser which methods the path of x's request takes, and which headers the endpoint that it asks
-// for reads. It is answered from the registrations: no guard and no plugin sees it.
+// answerPreflight tells a browser which methods the path of the request takes, and which headers the endpoint reads that it asks for.
+// It knows both from the registrations; no guard and no plugin is called.
 func (s *Server) answerPreflight(x *exchange) {
 	r, h := x.request, x.Header()
 	methods := []string{}
@@ -23,7 +23,7 @@ func (s *Server) answerPreflight(x *exchange) {
 		if method != r.Header.Get("Access-Control-Request-Method") {
 			continue
 		}
-		if e.binder == nil { // a raw endpoint reads what it likes
+		if e.binder == nil { // of a raw endpoint it is not known which headers it reads
 			if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
 				headers = append(headers, asked)
 			}
@@ -39,8 +39,8 @@ func (s *Server) answerPreflight(x *exchange) {
 	x.sendEmpty(http.StatusNoContent)
 }
 
-// endpointsAt returns the endpoints that serve the path of u, by method. Of several for one method the more literal one
-// counts, as for the router.
+// endpointsAt returns the endpoints that serve the path of u, by method. Of several for one method it returns the one with most literal
+// segments, as the router does.
 func (s *Server) endpointsAt(u *url.URL) map[string]*endpoint {
 	given := routes.Segments(u)
 	found, scores := map[string]*endpoint{}, map[string]int{}

@@ -7,7 +7,7 @@ import (
 
 	"plugboard/app"
 	"plugboard/infra/httpserver"
-	"plugboard/infra/httpserver/internal/models"
+	"plugboard/infra/httpserver/testdata/models"
 )
 
 // decodes has a JSON form of its own for what is received; sent, it is a struct like any other.

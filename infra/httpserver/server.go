@@ -75,7 +75,7 @@ type Server struct {
 	mounted  []*endpoint // in the order of their registration
 	checked  bool
 	problems error // what Check found
-	// documents returns what is shown at /openapi.json; nil where nothing is.
+	// documents returns the descriptions of the API that are served; nil without any.
 	documents func() Documents
 	unknown   *route
 	gate      *gate.Gate
@@ -137,7 +137,7 @@ func (s *Server) Trace(p trace.TracerProvider) {
 	s.tracer = telemetry.Tracer(p, "plugboard/infra/httpserver")
 }
 
-// prepareDoors makes what stands between the network and the routes.
+// prepareDoors makes the server of net/http, the gate and the operations listener.
 func (s *Server) prepareDoors(p Params) (err error) {
 	s.http = s.newHTTPServer()
 	if s.gate, err = gate.New(p.HTTP); err != nil {
@@ -147,7 +147,7 @@ func (s *Server) prepareDoors(p Params) (err error) {
 	return err
 }
 
-// prepareEngine takes from Gin what the front door does better or not at all.
+// prepareEngine turns off what Gin would do by itself, such as redirects, and sets what is answered for paths that no route serves.
 func (s *Server) prepareEngine() error {
 	e := s.engine
 	e.RedirectTrailingSlash = false
@@ -167,8 +167,8 @@ func (s *Server) prepareEngine() error {
 	return nil
 }
 
-// noMethod answers a path that is served, but not with the request's method: OPTIONS with what is served,
-// others with 405. Gin has put the methods that are into Allow.
+// noMethod answers a request for a path that is served, but not with its method: OPTIONS with the methods that are, which Gin has put
+// into Allow, and others with 405.
 func (s *Server) noMethod(c *gin.Context) {
 	x := exchangeOf(c)
 	x.enter(s.unknown, c)
@@ -181,5 +181,21 @@ func (s *Server) noMethod(c *gin.Context) {
 	x.fail(c.Writer, app.Errorf(app.MethodNotAllowed, "this path does not take the method; see the Allow header"))
 }
 
-// Handler returns the whole front door as an http.Handler.
+// Handler returns the whole server as an http.Handler.
 func (s *Server) Handler() http.Handler { return front{s} }
+
+// SpecFunc returns the OpenAPI document as JSON.
+type SpecFunc func() string
+
+// Spec gives the server the OpenAPI document that it serves at /openapi.json and shows at /docs.
+func Spec(read func() string) fx.Option {
+	return fx.Supply(SpecFunc(read))
+}
+
+// Module provides the *Server, and the budget of memory that requests and deliveries share, as *memory.Budget and as app.Memory. It
+// needs what [Params] has.
+var Module = fx.Module("httpserver", fx.Provide(New, provideMemory, func(b *memory.Budget) app.Memory { return b }))
+
+func provideMemory(settings config.HTTP, registerer prometheus.Registerer) (*memory.Budget, error) {
+	return memory.New(settings.Memory, registerer)
+}

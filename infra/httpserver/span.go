@@ -1,8 +1,11 @@
 package httpserver
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -13,11 +16,12 @@ import (
 	"plugboard/infra/telemetry"
 )
 
-// isProbe reports whether a path is one that machines ask for all the time, which is not traced.
+// isProbe reports whether a path is that of a probe. Machines ask for those all the time: they are not traced, never too many, and may
+// name any host, since they come by address.
 func isProbe(path string) bool { return path == "/livez" || path == "/readyz" }
 
-// beginSpan begins the span of the request, within that of its caller if traceparent was right, and makes it the one that
-// what the request causes belongs to.
+// beginSpan begins the span of the request, within that of its caller if the request had a valid traceparent. What the request causes
+// belongs to the new span.
 func (x *exchange) beginSpan(tracer trace.Tracer, called bool) {
 	ctx := x.request.Context()
 	if called {
@@ -61,7 +65,7 @@ func (x *exchange) endSpan(status int) {
 	}
 }
 
-// method returns the request's method as the name of a span begins with it, and as its attribute.
+// method returns the request's method as the beginning of a span's name, and as an attribute.
 func (x *exchange) method() (name, attribute string) {
 	if method := knownMethod(x.request.Method); method != otherMethod {
 		return method, method
@@ -69,10 +73,74 @@ func (x *exchange) method() (name, attribute string) {
 	return "HTTP", "_OTHER"
 }
 
-// scheme returns what the request came to this server by; that by which it came to a proxy before it is not known.
+// scheme returns the scheme by which the request came to this server, which may be another than the one that a proxy got.
 func (x *exchange) scheme() string {
 	if x.request.TLS != nil {
 		return "https"
 	}
 	return "http"
+}
+
+// identify takes request id and trace from the request's headers if they are well-formed, and makes them otherwise. A made request
+// id is the trace id.
+func (x *exchange) identify() {
+	h := x.request.Header
+	given := h["Traceparent"]
+	called := len(given) == 1 && validTrace(given[0])
+	if called {
+		given[0] = knownFlags(given[0])
+	}
+	switch tracer := x.server.tracer; {
+	case tracer != nil && !isProbe(x.request.URL.Path):
+		x.beginSpan(tracer, called)
+	case called:
+		x.call.Trace = given[0]
+	default:
+		x.call.Trace = newTrace()
+	}
+	if given := h["X-Request-Id"]; len(given) == 1 && validRequestID(given[0]) {
+		x.call.RequestID = given[0]
+	} else {
+		x.call.RequestID = x.call.Trace[3:35]
+	}
+}
+
+// validRequestID reports whether id matches [A-Za-z0-9._-]{1,64}.
+func validRequestID(id string) bool {
+	const characters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+	return id != "" && len(id) <= 64 && strings.Trim(id, characters) == ""
+}
+
+// validTrace reports whether t is a traceparent of version 00 as W3C Trace Context defines it.
+func validTrace(t string) bool {
+	if len(t) != 55 || t[:3] != "00-" || t[35] != '-' || t[52] != '-' {
+		return false
+	}
+	return isHex(t[3:35]) && isHex(t[36:52]) && isHex(t[53:]) &&
+		strings.Trim(t[3:35], "0") != "" && strings.Trim(t[36:52], "0") != ""
+}
+
+// knownFlags returns the valid traceparent t without the flags that version 00 does not define. The standard demands that.
+func knownFlags(t string) string {
+	const flags, known = 53, 0b11
+	if t[flags] == '0' && t[flags+1] <= '0'+known {
+		return t
+	}
+	set, _ := strconv.ParseUint(t[flags:], 16, 8) // it is valid
+	return t[:flags] + "0" + strconv.FormatUint(set&known, 16)
+}
+
+func isHex(text string) bool { return strings.Trim(text, "0123456789abcdef") == "" }
+
+// newTrace makes a traceparent with random ids.
+func newTrace() string {
+	var random [24]byte
+	var text [55]byte
+	_, _ = rand.Read(random[:]) // never fails, by its contract
+	copy(text[:], "00-")
+	hex.Encode(text[3:35], random[:16])
+	text[35] = '-'
+	hex.Encode(text[36:52], random[16:])
+	copy(text[52:], "-01")
+	return string(text[:])
 }

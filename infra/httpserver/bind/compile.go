@@ -113,7 +113,9 @@ func (c *compilation) compile(pathParams []string, typ reflect.Type) {
 	}
 	c.binder.formBody = c.binder.json == nil && len(c.binder.form)+len(c.binder.files) > 0 &&
 		(c.method == http.MethodPost || c.method == http.MethodPut || c.method == http.MethodPatch)
-	c.checkFiles()
+	if len(c.binder.files) > 0 && !c.binder.formBody {
+		c.problem("the request takes a file, which needs POST, PUT or PATCH and no JSON fields")
+	}
 	c.binder.custom = reflect.PointerTo(typ).Implements(reflect.TypeFor[app.Validator]())
 }
 
@@ -309,12 +311,6 @@ func (c *compilation) checkPath(pathParams []string) {
 		if !slices.Contains(c.uriSeen, name) {
 			c.problem(`the path has ":%s", but the request has no field uri:%q`, name, name)
 		}
-	}
-}
-
-func (c *compilation) checkFiles() {
-	if len(c.binder.files) > 0 && !c.binder.formBody {
-		c.problem("the request takes a file, which needs POST, PUT or PATCH and no JSON fields")
 	}
 }
 

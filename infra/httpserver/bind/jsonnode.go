@@ -199,7 +199,8 @@ func (b *nodeBuilder) fill(n *jsonNode, label string) {
 func (b *nodeBuilder) fillKind(n *jsonNode, label string) {
 	switch n.typ.Kind() {
 	case reflect.Struct:
-		b.fillStruct(n, label)
+		n.kind, n.expect, n.members = nodeObject, "must be an object", map[string]jsonMember{}
+		b.members(n, n.typ, nil, label)
 	case reflect.Slice:
 		if n.typ.Elem() == byteType { // a list of a named byte type is a list of numbers, as the JSON library has it
 			n.expect, n.accepts = "must be base64 text", '"'
@@ -223,11 +224,6 @@ func (b *nodeBuilder) fillKind(n *jsonNode, label string) {
 	default:
 		b.problem("request field %s: a JSON value cannot be a %s", label, n.typ)
 	}
-}
-
-func (b *nodeBuilder) fillStruct(n *jsonNode, label string) {
-	n.kind, n.expect, n.members = nodeObject, "must be an object", map[string]jsonMember{}
-	b.members(n, n.typ, nil, label)
 }
 
 // members adds the fields of typ, a struct within a body, to n.
@@ -262,14 +258,7 @@ func (b *nodeBuilder) members(n *jsonNode, typ reflect.Type, index []int, label 
 
 // mayBeNull reports whether null is a value for n.
 func (n *jsonNode) mayBeNull(patch bool) bool {
-	switch n.kind {
-	case nodeOptional, nodeOpen:
-		return true
-	case nodePointer:
-		return !patch
-	default:
-		return false
-	}
+	return n.kind == nodeOptional || n.kind == nodeOpen || n.kind == nodePointer && !patch
 }
 
 // A single call of the JSON library decodes app.Optional right because that decodes itself.

@@ -50,15 +50,9 @@ func parsePairs(what, raw string) ([]pair, error) {
 
 // unescapePair undoes the percent-encoding of a pair; the result is valid UTF-8.
 func unescapePair(name, value string) (pair, bool) {
-	n, err := url.QueryUnescape(name)
-	if err != nil {
-		return pair{}, false
-	}
-	v, err := url.QueryUnescape(value)
-	if err != nil {
-		return pair{}, false
-	}
-	return pair{n, v}, utf8.ValidString(n) && utf8.ValidString(v)
+	n, badName := url.QueryUnescape(name)
+	v, badValue := url.QueryUnescape(value)
+	return pair{n, v}, badName == nil && badValue == nil && utf8.ValidString(n) && utf8.ValidString(v)
 }
 
 // bindURI fills the fields that come from the path.

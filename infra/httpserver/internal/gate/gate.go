@@ -16,8 +16,7 @@ import (
 	"plugboard/infra/httpserver/bind/wire"
 )
 
-// Gate decides before anything else whether a request is meant for this service and may come from where it does: by the host
-// that it names, and by the page that made a browser send it.
+// Gate decides by the host that a request names, and by the page that made a browser send it. It is immutable.
 type Gate struct {
 	// hosts are the names that clients may call the service by; nil allows any. With loopback, every name of the
 	// loopback is allowed as well.
@@ -27,13 +26,14 @@ type Gate struct {
 	origins     []string
 	any         bool
 	credentials bool
-	MaxAge      string
-	cross       *http.CrossOriginProtection
+	// MaxAge is for how many seconds a browser may keep the answer to a preflight.
+	MaxAge string
+	cross  *http.CrossOriginProtection
 }
 
-// New makes the gate of the settings. A service that listens on the loopback alone answers for the loopback's names
-// unless others are named: a page of another site could have its own name lead to 127.0.0.1, and read what it likes
-// ("DNS rebinding").
+// New makes the gate of the settings. A service that listens on the loopback alone answers only for names of the loopback, unless the
+// settings name hosts: otherwise a page of another site could have its own name resolve to 127.0.0.1 and read answers ("DNS
+// rebinding").
 func New(cfg config.HTTP) (*Gate, error) {
 	g := &Gate{
 		origins: cfg.CORSOrigins, any: slices.Contains(cfg.CORSOrigins, "*"), credentials: cfg.CORSCredentials,
@@ -90,7 +90,7 @@ func (g *Gate) Admits(r *http.Request) error {
 		return app.Errorf(app.Misdirected, "this service does not answer for the host %q; the setting APP_HTTP_HOSTS names those it answers for", wire.Clip(r.Host))
 	}
 	if g.any && len(r.Header["Cookie"]) == 0 {
-		return nil // an open service, and a request that acts for nobody
+		return nil // all origins are allowed, and without a cookie the request acts for no user
 	}
 	if err := g.cross.Check(r); err != nil {
 		return app.Errorf(app.Forbidden, "a page of another site made this request; the setting APP_HTTP_CORS_ORIGINS names the sites that may").Because(err)
@@ -103,10 +103,10 @@ func (g *Gate) allows(origin string) bool {
 	return origin != "" && (g.any || slices.Contains(g.origins, origin))
 }
 
-// exposed are the headers of answers that pages of other origins may read beside those that the standard lists.
+// exposed are the headers of answers that pages of other origins may read, besides those that the standard lists.
 const exposed = "ETag, Link, Location, Retry-After, X-Request-Id"
 
-// SetOrigin sets the headers by which a browser lets a page of another origin read the answer, whatever that will be.
+// SetOrigin sets the headers with which a browser lets a page of another origin read the answer.
 func (g *Gate) SetOrigin(h http.Header, r *http.Request) {
 	if len(g.origins) == 0 {
 		return
@@ -127,7 +127,7 @@ func (g *Gate) SetOrigin(h http.Header, r *http.Request) {
 	}
 }
 
-// IsPreflight reports whether r is a browser's question whether a page may send another request, from an origin that may.
+// IsPreflight reports whether r is the question of a browser whether a page may send a request, for a page of an allowed origin.
 func (g *Gate) IsPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" && g.allows(r.Header.Get("Origin"))
 }

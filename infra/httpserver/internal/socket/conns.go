@@ -14,26 +14,26 @@ import (
 )
 
 const (
-	// spareConnections is how many connections are accepted beyond the limit. On them only the probes are served; other
-	// requests get 503, which says more than a closed connection.
+	// spareConnections is how many connections are accepted beyond the limit. On them only probes are served. Other requests get 503,
+	// which tells the client more than a closed connection.
 	spareConnections = 16
-	// freshGrace is how long a new connection has to send its request's head before it may have to make room.
+	// freshGrace is how long a new connection has to send the head of its request. After that it may be closed to make room.
 	freshGrace = time.Second
 )
 
-// Connections are the open connections. When there are as many as may be, a further one takes the place of the one that has been
-// idle the longest, or else of the one that has kept us waiting the longest for its first request.
+// Connections are the open connections of a server. When there are as many as allowed, a new one takes the place of the connection that
+// has been idle for longest, or else of the one that has sent no request for longest.
 type Connections struct {
 	limit   int // 0: none
 	spare   int // how many beyond it
 	open    atomic.Int64
 	spares  atomic.Int64
-	refused atomic.Int64 // closed, or closed to make room
+	refused atomic.Int64 // closed because there were too many
 	heads   atomic.Int64 // closed on a head that never became a request
 
 	mu    sync.Mutex // guards the lists, and their members' links
 	idle  connList   // those between two requests
-	fresh connList   // those on which no request has arrived in full
+	fresh connList   // those on which no head has arrived in full
 }
 
 // Conn is an accepted connection.
@@ -83,7 +83,7 @@ func (l limitedListener) Accept() (net.Conn, error) {
 		if c := l.set.admit(accepted); c != nil {
 			return c, nil
 		}
-		_ = accepted.Close() // it is one too many
+		_ = accepted.Close() // there are too many
 	}
 }
 
@@ -102,7 +102,7 @@ func (s *Connections) admit(accepted net.Conn) *Conn {
 	return c
 }
 
-// makeRoom closes a connection that does nothing, if there is one.
+// makeRoom closes a connection on which there is no request, if there is one.
 func (s *Connections) makeRoom() bool {
 	s.mu.Lock()
 	victim := s.idle.first
@@ -115,11 +115,11 @@ func (s *Connections) makeRoom() bool {
 		return false
 	}
 	s.refused.Add(1)
-	_ = victim.Close() // net/http notices, and closes it once more
+	_ = victim.Close() // net/http notices that and closes it too
 	return true
 }
 
-// Changed is net/http's hook for the state of a connection. One becomes active with its first complete head.
+// Changed is net/http's hook for the state of a connection. A connection becomes active when a head has arrived in full.
 func (s *Connections) Changed(of net.Conn, state http.ConnState) {
 	c, ok := of.(*Conn)
 	if !ok {
@@ -169,7 +169,7 @@ func (c *Conn) CloseWrite() error {
 	return nil
 }
 
-// connKey is where the contexts of a connection's requests have it.
+// connKey is the key of a connection in the contexts of its requests.
 type connKey struct{}
 
 // Enter notes that a handler is entered for a request that came by c, which may be nil.
@@ -190,7 +190,7 @@ func Context(ctx context.Context, of net.Conn) context.Context {
 	return ctx
 }
 
-// Of returns the connection of a request; nil when the request did not come by one of ours.
+// Of returns the connection of a request; nil for a request that did not come by a listener of this package.
 func Of(r *http.Request) *Conn {
 	c, _ := r.Context().Value(connKey{}).(*Conn)
 	return c
@@ -236,4 +236,42 @@ func (c *Conn) leave() {
 		c.next.prev = c.prev
 	}
 	c.list = nil
+}
+
+// head notes what arrives on a connection, to count connections that are closed on a head that never became a request. Net/http answers
+// or drops a head that is malformed, too large, incomplete or too slow before it enters a handler, and logs nothing.
+type head struct {
+	begun   atomic.Bool // bytes have arrived for which no handler was entered
+	entered atomic.Bool // a handler was entered since the connection was idle
+}
+
+// arrive notes that bytes have arrived.
+func (h *head) arrive() {
+	if !h.entered.Load() && !h.begun.Load() {
+		h.begun.Store(true)
+	}
+}
+
+// enter notes that a handler is entered: the bytes that have arrived are its request, and so are those that follow.
+func (h *head) enter() {
+	h.entered.Store(true)
+	h.begun.Store(false)
+}
+
+// await notes that the connection waits for the next request.
+func (h *head) await() {
+	h.entered.Store(false)
+	h.begun.Store(false)
+}
+
+// isOpen reports whether a head has begun that no handler was entered for.
+func (h *head) isOpen() bool { return h.begun.Load() }
+
+// Read implements net.Conn.
+func (c *Conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.head.arrive()
+	}
+	return n, err
 }

@@ -14,12 +14,11 @@ import (
 // longest is how much of a complaint is logged.
 const longest = 512
 
-// acceptPause is how often a failure to accept connections is logged as a warning.
+// acceptPause is the least time between two warnings that connections cannot be accepted.
 const acceptPause = 10 * time.Second
 
-// complaints takes what net/http logs. It is about single connections, which whoever connects can have as many of as there
-// is room for, so that it is logged at debug level and clipped. That no connection can be accepted, for want of
-// descriptors, is a warning, once in a while.
+// complaints gets what net/http logs. Most of it is about single connections, which clients can cause at will, so it is clipped and
+// logged at debug level. That no connection can be accepted, because there are no file descriptors left, is a warning.
 type complaints struct {
 	logger *zap.Logger
 
@@ -36,9 +35,9 @@ func ErrorLog(logger *zap.Logger) *log.Logger {
 func (c *complaints) Write(line []byte) (int, error) {
 	text := logging.Clip(strings.TrimSpace(string(line)), longest)
 	if strings.HasPrefix(text, "http: Accept error") && c.due() {
-		c.logger.Warn("connections cannot be accepted", zap.String("error", text))
+		c.logger.Warn("accepting connections failed", zap.String("error", text))
 	} else {
-		c.logger.Debug("net/http complains", zap.String("complaint", text))
+		c.logger.Debug("connection failed", zap.String("error", text))
 	}
 	return len(line), nil
 }

@@ -34,8 +34,8 @@ func TLSConfig(certFile, keyFile string, logger *zap.Logger) (*tls.Config, error
 	return &tls.Config{GetCertificate: c.get, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}, nil
 }
 
-// get returns the certificate for a connection. One that cannot be read any more is logged, and the last one that could
-// is used.
+// get returns the certificate for a connection. If the files have changed and cannot be read, it logs that and returns the last
+// certificate.
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -45,10 +45,10 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.looked = time.Now()
 	if times := c.times(); times != c.changed {
 		if err := c.read(); err != nil {
-			c.logger.Error("the changed certificate could not be read; the last one is used", zap.Error(err))
-			c.changed = times // told once for each change
+			c.logger.Error("reading the changed certificate failed, using the last one", zap.Error(err))
+			c.changed = times // logged once for each change
 		} else {
-			c.logger.Info("the certificate was read anew")
+			c.logger.Info("certificate read again after a change")
 		}
 	}
 	return c.current, nil
