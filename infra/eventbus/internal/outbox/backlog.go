@@ -107,6 +107,22 @@ func (b *backlog) putBackFinished(keys []string) {
 	b.mu.Unlock()
 }
 
+// hold notes that this process has claimed d.
+func (b *backlog) hold(d *consumer.Item) {
+	b.mu.Lock()
+	b.held[d.ID()] = d
+	b.mu.Unlock()
+}
+
+// drop notes that the outcome of d is in the database.
+func (b *backlog) drop(d *consumer.Item) {
+	b.mu.Lock()
+	if b.held[d.ID()] == d { // not of a later claim
+		delete(b.held, d.ID())
+	}
+	b.mu.Unlock()
+}
+
 func (b *backlog) holds(id string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

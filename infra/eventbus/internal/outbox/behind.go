@@ -24,8 +24,8 @@ const (
 	behindFewAtEnd = 100
 )
 
-// look looks at the next page, if it is time, and reports whether there is more to look at now.
-func (b *behindCheck) look(ctx context.Context, c *claimer, now time.Time, all bool) (more bool, err error) {
+// poll looks at the next page, if it is time, and reports whether there is more to look at now.
+func (b *behindCheck) poll(ctx context.Context, c *claimer, now time.Time, all bool) (more bool, err error) {
 	if all && !b.full {
 		b.full, b.at = true, store.BehindCursor{}
 	}
@@ -45,7 +45,7 @@ func (b *behindCheck) look(ctx context.Context, c *claimer, now time.Time, all b
 	}
 	freed, last, more, err := c.store.NoLongerBehind(ctx, b.at, blocking, limit)
 	if err != nil {
-		return false, fmt.Errorf("look at what is behind: %w", err)
+		return false, fmt.Errorf("search for deliveries that are no longer behind others: %w", err)
 	}
 	for name, ids := range freed {
 		q := c.queues.storedAs(name)
@@ -53,7 +53,7 @@ func (b *behindCheck) look(ctx context.Context, c *claimer, now time.Time, all b
 			continue
 		}
 		if _, err := c.store.UnmarkBehind(ctx, name, ids); err != nil {
-			return false, fmt.Errorf("note what is ready: %w", err)
+			return false, fmt.Errorf("mark deliveries as ready: %w", err)
 		}
 		c.open(q, 0)
 	}

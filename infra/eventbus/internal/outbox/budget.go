@@ -2,18 +2,16 @@ package outbox
 
 import "sync/atomic"
 
-// budget bounds the bytes of the deliveries that this process holds in memory, over all durable subscriptions. What does not
-// fit waits in the database. A subscription that holds nothing may always take one delivery, whatever its size: none stands
-// still because of others, and none is too large ever to be handled.
+// budget bounds the bytes of the deliveries that this process holds in memory, over all durable subscriptions. Deliveries that do not
+// fit wait in the database. A subscription without any may always take one, whatever its size: so no subscription stands still
+// because of others, and no delivery is too large to be handled.
 type budget struct {
 	limit int64
-	// short tells that something did not fit: whoever gives bytes back has the poller look again.
+	// short tells that a delivery did not fit: whoever gives bytes back has the claimer poll.
 	short atomic.Bool
-	// refused counts what did not fit.
+	// refused counts the deliveries that did not fit.
 	refused atomic.Int64
-
-	_    [64]byte // every delivery writes used
-	used atomic.Int64
+	used    atomic.Int64
 }
 
 // take takes n bytes if they fit, or if the subscription has nothing else.
@@ -29,7 +27,7 @@ func (b *budget) take(n int64, nothingElse bool) bool {
 
 func (b *budget) give(n int64) { b.used.Add(-n) }
 
-// gave has the poller look at what waits, when something did not fit before bytes were given back.
+// gave has the claimer poll for all queues, when a delivery did not fit before bytes were given back.
 func (c *claimer) gave() {
 	if !c.budget.short.Load() || !c.budget.short.Swap(false) {
 		return

@@ -89,12 +89,8 @@ func (c *claimer) condemn(ctx context.Context, q *queue, h store.KeyHead, failur
 	return nil
 }
 
-const (
-	// claimBatch is the most deliveries claimed at a time.
-	claimBatch = 256
-	// fullLook is how often all deliveries are read for what should not be there, since reading them costs by their number.
-	fullLook = time.Hour
-)
+// claimBatch is the most deliveries claimed at a time.
+const claimBatch = 256
 
 // due reports whether the next delivery of q is due. Wait is in how many milliseconds it is, null when there is none. When it is
 // not due yet, the claimer polls at its time.
@@ -164,10 +160,10 @@ func (c *claimer) take(ctx context.Context, q *queue, places int, orders map[str
 		d := q.Item(messages[g.EventID], g.Attempts, g.Number, orders[g.Key])
 		d.Claim = g.Claim
 		if !d.Claim.Quarantined() {
-			c.deliver(d)
+			q.deliver(d)
 			continue
 		}
-		c.hold(d)
+		q.backlog.hold(d)
 		if !c.quarantine.Add(ctx, d) {
 			c.settler.release(d)
 		}

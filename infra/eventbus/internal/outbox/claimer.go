@@ -34,7 +34,8 @@ type claimer struct {
 	registry   *registry
 	publisher  *publisher
 
-	wake  chan struct{}
+	// woken holds a token when there is something to poll.
+	woken chan struct{}
 	ended atomic.Bool
 	// busy holds a token during a turn.
 	busy chan struct{}
@@ -55,13 +56,13 @@ type claimer struct {
 const rarely = time.Hour
 
 func newClaimer(cfg config.Events, log *zap.Logger, hooks message.Hooks, store store.Deliveries) *claimer {
-	c := &claimer{cfg: cfg, log: log, hooks: hooks, store: store, wake: make(chan struct{}, 1), busy: make(chan struct{}, 1)}
+	c := &claimer{cfg: cfg, log: log, hooks: hooks, store: store, woken: make(chan struct{}, 1), busy: make(chan struct{}, 1)}
 	c.mayBehind.Store(true)
 	c.checkAll.Store(true)
 	return c
 }
 
-// openAll has the claimer look for deliveries of all queues.
+// openAll has the claimer poll for all queues.
 func (c *claimer) openAll() {
 	for _, q := range c.queues.all {
 		c.open(q, 0)
@@ -71,22 +72,14 @@ func (c *claimer) openAll() {
 // checkAllBehind has the claimer look at all deliveries that are noted as behind another.
 func (c *claimer) checkAllBehind() { c.checkAll.Store(true) }
 
-// deliver hands a claimed delivery to its queue.
-func (c *claimer) deliver(d *consumer.Item) {
-	c.hold(d)
-	if !queueOf(d).Push(d) {
-		c.settler.release(d)
-	}
-}
-
-// current reports whether new deliveries of q may go ahead: none that are due wait in the database.
+// current reports whether new deliveries of q may be claimed at their birth: no due ones wait in the database.
 func (c *claimer) current(q *queue) bool { return !q.backlog.open.Load() }
 
 // open tells that a delivery of q waits in the database, due after wait.
 func (c *claimer) open(q *queue, wait time.Duration) {
 	if wait <= 0 {
 		q.backlog.open.Store(true)
-		c.poll(q)
+		c.wake(q)
 		return
 	}
 	q.backlog.setDue(time.Now().Add(wait))
@@ -96,24 +89,25 @@ func (c *claimer) open(q *queue, wait time.Duration) {
 // freed tells that q has room.
 func (c *claimer) freed(q *queue) {
 	if q.backlog.open.Load() {
-		c.poll(q)
+		c.wake(q)
 	}
 }
 
-func (c *claimer) poll(q *queue) {
+// wake has the claimer poll for q.
+func (c *claimer) wake(q *queue) {
 	q.backlog.needsPoll.Store(true)
 	c.signal()
 }
 
 func (c *claimer) signal() {
 	select {
-	case c.wake <- struct{}{}:
+	case c.woken <- struct{}{}:
 	default:
 	}
 }
 
-// stop has the poller claim nothing more, and waits for the turn in which it is, up to a second and until ctx is done: what that
-// claims would come after what this process gives back, and nobody would be left to give it back too.
+// stop ends claiming. It waits for the turn that is under way, up to a second and until ctx is done, since nobody would give back
+// what that turn claims.
 func (c *claimer) stop(ctx context.Context) {
 	c.ended.Store(true)
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
@@ -133,7 +127,7 @@ func (c *claimer) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-c.wake:
+		case <-c.woken:
 		case <-timer.C:
 		}
 		c.busy <- struct{}{}
@@ -144,13 +138,13 @@ func (c *claimer) run(ctx context.Context) {
 	}
 }
 
-// turn does what is to be done now, and returns when to do so next.
+// turn polls for the queues that need it, and does the periodic work. It returns when the next turn is due.
 func (c *claimer) turn(ctx context.Context, lastTick *time.Time) (next time.Time) {
 	now := time.Now()
 	tick := now.Sub(*lastTick) >= c.cfg.Poll
 	if tick {
 		*lastTick = now
-		c.chores(ctx, now)
+		c.periodicWork(ctx, now)
 	}
 	next = lastTick.Add(c.cfg.Poll)
 	var asked []*queue
@@ -165,12 +159,12 @@ func (c *claimer) turn(ctx context.Context, lastTick *time.Time) (next time.Time
 	}
 	all := tick && c.checkAll.Swap(false)
 	if len(asked) > 0 {
-		c.look(ctx, asked)
+		c.poll(ctx, asked)
 	}
 	if c.mayBehind.Load() && (tick || c.behind.full) {
-		more, err := c.behind.look(ctx, c, now, all)
+		more, err := c.behind.poll(ctx, c, now, all)
 		if err != nil && ctx.Err() == nil {
-			c.log.Warn("look at events behind others failed", zap.Error(err))
+			c.log.Warn("search for events that are no longer behind others failed", zap.Error(err))
 		}
 		if more {
 			next = now
@@ -179,8 +173,8 @@ func (c *claimer) turn(ctx context.Context, lastTick *time.Time) (next time.Time
 	return next
 }
 
-// look claims what the lanes have room for, after one query for all of them.
-func (c *claimer) look(ctx context.Context, queues []*queue) {
+// poll claims what the queues have room for, after one query for all of them. Errors are logged, and the next poll tries again.
+func (c *claimer) poll(ctx context.Context, queues []*queue) {
 	finished := make([][]string, len(queues))
 	for i, q := range queues {
 		q.backlog.open.Store(false)
@@ -204,12 +198,12 @@ func (c *claimer) look(ctx context.Context, queues []*queue) {
 		if !w.Behind {
 			finished[i] = nil
 		}
-		c.lookAt(ctx, q, w, finished[i])
+		c.pollQueue(ctx, q, w, finished[i])
 	}
 }
 
-// lookAt claims what q has room for. Errors are logged and tried again at the next tick.
-func (c *claimer) lookAt(ctx context.Context, q *queue, w store.NextDue, finished []string) {
+// pollQueue claims what q has room for.
+func (c *claimer) pollQueue(ctx context.Context, q *queue, w store.NextDue, finished []string) {
 	more, err := c.claim(ctx, q, w, finished)
 	if err != nil && ctx.Err() == nil {
 		c.log.Warn("claim of events failed", zap.String("subscription", q.Subscription.Name), zap.Error(err))
@@ -221,7 +215,7 @@ func (c *claimer) lookAt(ctx context.Context, q *queue, w store.NextDue, finishe
 	if more {
 		q.backlog.open.Store(true)
 		if !q.Full() && !c.budget.short.Load() {
-			c.poll(q)
+			c.wake(q)
 		}
 	}
 }
@@ -239,11 +233,9 @@ func (c *claimer) claim(ctx context.Context, q *queue, w store.NextDue, finished
 	return more || moreKeyed, err
 }
 
-// chores are done at each tick, as far as they are due.
-func (c *claimer) chores(ctx context.Context, now time.Time) {
-	if err := c.registry.refresh(ctx); err != nil && ctx.Err() == nil {
-		c.log.Warn("read of the subscriptions of other versions failed", zap.Error(err))
-	}
+// periodicWork reads the subscriptions of other versions and, when it is time, looks for claims that nothing runs.
+func (c *claimer) periodicWork(ctx context.Context, now time.Time) {
+	periodic(ctx, c.log, "read of the subscriptions of other versions failed", c.registry.refresh)
 	if c.doubt.Swap(false) {
 		c.sweepUntil = now.Add(max(c.cfg.Lease, 2*c.sweepAge()))
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// readyPage is how many due deliveries with a key are looked at in one query.
+	// readyPage is how many due deliveries with a key one query reads.
 	readyPage = 512
 	// finishDelay is how long after the end of a delivery with a key the next one of the key is looked for, so that one query serves
 	// many keys. This process nearly always knows the next one already.
@@ -31,7 +31,7 @@ func (c *claimer) finish(q *queue, key string) {
 	b.mu.Unlock()
 	switch {
 	case b.moreKeys.Load():
-		c.poll(q)
+		c.wake(q)
 	case first:
 		c.open(q, finishDelay)
 	}

@@ -21,14 +21,6 @@ type handlerError struct{ err error }
 func (h *handlerError) Error() string { return h.err.Error() }
 func (h *handlerError) Unwrap() error { return h.err }
 
-// handle calls the handler. A delivery that cannot be handed over fails for good instead.
-func handle(ctx context.Context, d *consumer.Item) error {
-	if d.Fault != nil {
-		return app.Permanent(d.Fault)
-	}
-	return d.Subscription.Handle(ctx, &d.Delivery)
-}
-
 // runInTx runs the handler in the transaction that completes d.
 func (c *completer) runInTx(ctx context.Context, d *consumer.Item) error {
 	return c.store.DB.InTx(ctx, func(ctx context.Context) error { return c.run(ctx, d) })

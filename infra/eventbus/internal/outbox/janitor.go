@@ -42,15 +42,6 @@ func (j *janitor) run(ctx context.Context) {
 	})
 }
 
-// cutoff is the time before which what is finished may go.
-func (j *janitor) cutoff(ctx context.Context) (time.Time, error) {
-	now, err := j.store.Now(ctx)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("ask for the time: %w", err)
-	}
-	return now.Add(-j.cfg.Retention), nil
-}
-
 // periodic runs fn, which is run again later when it fails. Failure is the log's message then.
 func periodic(ctx context.Context, log *zap.Logger, failure string, fn func(context.Context) error) {
 	if err := fn(ctx); err != nil && ctx.Err() == nil {
@@ -60,56 +51,50 @@ func periodic(ctx context.Context, log *zap.Logger, failure string, fn func(cont
 
 // prune deletes finished events that are older than the retention.
 func (j *janitor) prune(ctx context.Context) error {
-	cutoff, err := j.cutoff(ctx)
-	if err != nil {
-		return err
-	}
-	for after := ""; ; {
+	after := ""
+	return j.eachPage(ctx, func(cutoff time.Time) (more bool, err error) {
 		page, finished, err := j.store.EventsBefore(ctx, cutoff, after, janitorPage)
-		if err != nil {
-			return err
+		if err == nil && len(finished) > 0 {
+			err = j.store.DeleteEvents(ctx, finished)
 		}
-		if len(finished) > 0 {
-			if err := j.store.DeleteEvents(ctx, finished); err != nil {
-				return err
-			}
-		}
-		if len(page) < janitorPage {
-			return nil
+		if err != nil || len(page) < janitorPage {
+			return false, err
 		}
 		after = page[len(page)-1]
-		if !app.Sleep(ctx, janitorPause) {
-			return ctx.Err()
-		}
-	}
+		return true, nil
+	})
 }
 
 // pruneSequences deletes the numbers of keys that have not been used for the retention and have nothing left to deliver. Such
 // a key begins anew, with higher numbers.
 func (j *janitor) pruneSequences(ctx context.Context) error {
-	cutoff, err := j.cutoff(ctx)
+	var after store.Sequence
+	return j.eachPage(ctx, func(cutoff time.Time) (more bool, err error) {
+		var unused []store.Sequence
+		if unused, after, more, err = j.store.UnusedSequences(ctx, after, cutoff, janitorPage); err != nil {
+			return false, err
+		}
+		return more, j.pruneUnused(ctx, unused, cutoff)
+	})
+}
+
+// eachPage calls fn until it reports that there is no more, with the time before which finished things may go.
+func (j *janitor) eachPage(ctx context.Context, fn func(cutoff time.Time) (more bool, err error)) error {
+	now, err := j.store.Now(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("ask for the time: %w", err)
 	}
-	for after := (store.Sequence{}); ; {
-		unused, last, more, err := j.store.UnusedSequences(ctx, after, cutoff, janitorPage)
-		if err != nil {
+	for {
+		if more, err := fn(now.Add(-j.cfg.Retention)); err != nil || !more {
 			return err
 		}
-		if err := j.pruneUnused(ctx, unused, cutoff); err != nil {
-			return err
-		}
-		if !more {
-			return nil
-		}
-		after = last
 		if !app.Sleep(ctx, janitorPause) {
 			return ctx.Err()
 		}
 	}
 }
 
-// pruneUnused deletes sequences, which are sorted, in a transaction for each topic.
+// pruneUnused deletes sequences, which are sorted, with a transaction for each topic.
 func (j *janitor) pruneUnused(ctx context.Context, unused []store.Sequence, cutoff time.Time) error {
 	for len(unused) > 0 {
 		topic := unused[0].Topic

@@ -70,7 +70,7 @@ func New(cfg config.Events, db *database.DB, log *zap.Logger, hooks message.Hook
 	o.janitor = &janitor{cfg: cfg, log: log, store: st.Retention()}
 	o.claimer = newClaimer(cfg, log, hooks, st.Deliveries())
 	o.settler = newSettler(cfg, log, hooks, st.Deliveries())
-	o.quarantine = quarantine.New(quarantineHost{st.Deliveries(), o.claimer, o.settler}, calmPolls*cfg.Poll)
+	o.quarantine = quarantine.New(quarantineHost{st.Deliveries(), o.settler}, calmPolls*cfg.Poll)
 	o.replica = replica.New(cfg, st.Replicas(), log, replica.Events{
 		Seen: o.registry.seen, Lost: o.recall, Claimable: o.claimer.openAll, OthersLeft: o.claimer.checkAllBehind,
 	})
@@ -120,12 +120,6 @@ func (o *Outbox) Start(ctx context.Context) error {
 	o.tasks.Go(func() { o.janitor.run(run) })
 	o.tasks.Go(func() { message.Repeat(run, o.endOverdue) })
 	return nil
-}
-
-// Publish stores m with its deliveries in the transaction of ctx: m counts from its commit, and is gone with its rollback. Without
-// a transaction it counts when Publish returns nil. Publish never waits for handlers.
-func (o *Outbox) Publish(ctx context.Context, m *message.Message) error {
-	return o.publisher.publish(ctx, m)
 }
 
 // Wants reports whether this version or another one has a durable subscription of topic.
@@ -250,7 +244,6 @@ func shortly(ctx context.Context) (context.Context, context.CancelFunc) {
 // quarantineHost is the outbox as its quarantine sees it.
 type quarantineHost struct {
 	store   store.Deliveries
-	claimer *claimer
 	settler *settler
 }
 
@@ -260,7 +253,7 @@ func (h quarantineHost) CountBegin(ctx context.Context, d *consumer.Item) (held 
 }
 
 // Deliver implements [QuarantineHost].
-func (h quarantineHost) Deliver(d *consumer.Item) { h.claimer.deliver(d) }
+func (h quarantineHost) Deliver(d *consumer.Item) { queueOf(d).deliver(d) }
 
 // Settle implements [QuarantineHost].
 func (h quarantineHost) Settle(d *consumer.Item, err error) { h.settler.settle(d, err) }

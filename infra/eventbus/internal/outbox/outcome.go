@@ -145,7 +145,7 @@ func (s *settler) bury(ctx context.Context, o *outcome) error {
 // written follows up on an outcome that is in the database: the delivery leaves this process, and its queue may claim others.
 func (s *settler) written(o *outcome) {
 	q, d := queueOf(o.d), o.d
-	s.claimer.drop(d)
+	q.backlog.drop(d)
 	s.quarantine.Ended(d)
 	s.budget.give(d.Size())
 	q.Unreserve(1)

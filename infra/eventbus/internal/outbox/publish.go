@@ -29,6 +29,12 @@ type publisher struct {
 	running func() bool
 }
 
+// Publish stores m with its deliveries in the transaction of ctx: m counts from its commit, and is gone with its rollback. Without
+// a transaction it counts when Publish returns nil. Publish never waits for handlers.
+func (o *Outbox) Publish(ctx context.Context, m *message.Message) error {
+	return o.publisher.publish(ctx, m)
+}
+
 func (p *publisher) publish(ctx context.Context, m *message.Message) error {
 	if !utf8.ValidString(m.Key) || slices.Contains([]byte(m.Key), 0) {
 		return errors.New("the key is not valid text")
@@ -174,7 +180,7 @@ func (b *batch) deliver() {
 			}
 			d := q.Item(e.m, 1, e.number, e.orders[i])
 			d.Claim.Token = 1
-			b.claimer.deliver(d)
+			q.deliver(d)
 		}
 	}
 }

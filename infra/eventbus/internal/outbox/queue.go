@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"plugboard/app"
 	"plugboard/infra/eventbus/internal/consumer"
 	"plugboard/infra/eventbus/internal/message"
 	"plugboard/infra/eventbus/internal/outbox/replica"
@@ -94,6 +95,22 @@ func (q *queue) Settle(d *consumer.Item, err error) (free bool) {
 
 // Idle implements [Owner]. Places are given back with Unreserve here, and [Outbox.AwaitIdle] watches them.
 func (*queue) Idle() {}
+
+// handle calls the handler. A delivery that cannot be handed over fails for good instead.
+func handle(ctx context.Context, d *consumer.Item) error {
+	if d.Fault != nil {
+		return app.Permanent(d.Fault)
+	}
+	return d.Subscription.Handle(ctx, &d.Delivery)
+}
+
+// deliver hands a claimed delivery to the consumer.
+func (q *queue) deliver(d *consumer.Item) {
+	q.backlog.hold(d)
+	if !q.Push(d) {
+		q.settler.release(d)
+	}
+}
 
 // queues are all subscriptions of the outbox. They do not change after the start.
 type queues struct {

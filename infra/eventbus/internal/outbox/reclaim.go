@@ -9,31 +9,14 @@ import (
 	"go.uber.org/zap"
 )
 
-// hold notes that this process has claimed d; drop notes that the outcome of d is in the database.
-func (c *claimer) hold(d *consumer.Item) {
-	b := &queueOf(d).backlog
-	b.mu.Lock()
-	b.held[d.ID()] = d
-	b.mu.Unlock()
-}
-
-func (c *claimer) drop(d *consumer.Item) {
-	b := &queueOf(d).backlog
-	b.mu.Lock()
-	if b.held[d.ID()] == d { // not of a later claim
-		delete(b.held, d.ID())
-	}
-	b.mu.Unlock()
-}
-
-// sweepAge is how long a claim without a run stays, in case its run is about to begin.
+// sweepAge is how long a claim that nothing runs is left alone, in case its run is about to begin.
 func (c *claimer) sweepAge() time.Duration { return c.cfg.Lease / 6 }
 
-// Claims without a run are looked for in two places, since nobody else would ever handle such an event as long as this process
-// lives: sweep reads what it has claimed according to the database, reclaim looks at its own list.
+// As long as this process lives, no other process handles a delivery that it has claimed and does not run. So sweep looks for such
+// claims in the database, and reclaim in the memory of this process.
 
-// sweep gives back what this process has claimed according to the database and does not know of: the outcome of a commit
-// may have been lost with the connection.
+// sweep gives back the deliveries that this process has claimed according to the database and does not know of: the answer to a
+// commit may have been lost with the connection.
 func (c *claimer) sweep(ctx context.Context) error {
 	age := c.sweepAge()
 	owned, err := c.store.HeldBy(ctx, c.replica.ID(), age)
@@ -54,8 +37,8 @@ func (c *claimer) sweep(ctx context.Context) error {
 	return nil
 }
 
-// reclaim compares the list of claims with what this process is really at work on, and gives back what has been found without
-// a run twice, age apart.
+// reclaim compares the claims that this process knows of with what it really runs. It gives a delivery back that it finds without a
+// run twice, age apart.
 func (c *claimer) reclaim(age time.Duration) {
 	now, runs, lost := time.Now(), c.runs(), make(map[*consumer.Item]time.Time)
 	for _, q := range c.queues.all {
@@ -88,10 +71,10 @@ func (c *claimer) reclaim(age time.Duration) {
 	}
 }
 
-// noteLost counts a claim without a run and logs it.
+// noteLost counts and logs a claim that nothing ran.
 func (c *claimer) noteLost(q *queue, id string) {
 	q.backlog.found.Add(1)
-	c.log.Warn("an event was claimed by this process and nothing ran it; it is given back",
+	c.log.Warn("a claimed event that nothing ran is given back",
 		zap.String("subscription", q.Subscription.Name), zap.String("event", id))
 }
 

@@ -13,12 +13,12 @@ import (
 	"plugboard/infra/eventbus/internal/message"
 )
 
-// maxCrashes is after how many process crashes during its own run a quarantined delivery is dead-lettered: the first time among
+// MaxCrashes is after how many process crashes during its own run a quarantined delivery is dead-lettered: the first time among
 // others, then alone. It is several, since an operator may have ended the process, or another event that is not suspected yet.
-const maxCrashes = 4
+const MaxCrashes = 4
 
 // ErrCrashes is the error of a delivery that is dead because processes crash during its run.
-var ErrCrashes = fmt.Errorf("%d processes in a row ended, or hung, while its handler ran, at last by itself", maxCrashes)
+var ErrCrashes = fmt.Errorf("%d processes in a row ended, or hung, while its handler ran, at last by itself", MaxCrashes)
 
 // Quarantine holds claimed deliveries whose earlier claims ended with their processes, perhaps because of their handlers. Most are
 // innocent, since a process that crashes takes all its claims along. So only few of them run at a time in the whole process, and
@@ -104,7 +104,7 @@ func (q *Quarantine) Add(ctx context.Context, d *consumer.Item) bool {
 // run has the deliveries run until none is left.
 func (q *Quarantine) run(ctx context.Context) {
 	for d := q.next(); d != nil; d = q.next() {
-		if d.Claim.SoloCrashes >= maxCrashes {
+		if d.Claim.SoloCrashes >= MaxCrashes {
 			q.host.Settle(d, ErrCrashes)
 		} else {
 			q.begin(ctx, d)
@@ -139,7 +139,7 @@ func (q *Quarantine) next() *consumer.Item {
 func (q *Quarantine) mayRun(d *consumer.Item) bool {
 	solo := d.Claim.SoloCrashes
 	switch {
-	case solo >= maxCrashes:
+	case solo >= MaxCrashes:
 		return true
 	case solo > 0 && time.Now().Before(q.calm):
 		return false

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// orphanAge is how old a claim of an unknown process must be to be taken over. There are such claims when a process dies
-// while it commits: the server ends the commit, maybe after others have taken over what they saw of the process. A
-// process that lives on under a new id has its older claims in hand for a moment; tokens decide whose they are.
+// orphanAge is how old a claim of an unknown process must be to be taken over. Such claims appear when a process dies during a
+// commit: the server may end the commit after others have taken over the claims that they saw. A process that has joined anew
+// holds the claims of its older id for a moment; the tokens decide whose they are.
 const orphanAge = time.Second
 
 // rarelyLook is how often to look for orphans when there is no sign of any.
 const rarelyLook = time.Hour
 
-// takeOrphans opens claims of processes that are no longer known, if it is time to look for them.
+// takeOrphans opens the claims of unknown processes, if it is time to look for them.
 func (r *Replica) takeOrphans(ctx context.Context, took bool) (int64, error) {
 	if !r.orphans.due(time.Now(), r.ID(), took, r.cfg.Lease) {
 		return 0, nil
@@ -21,17 +21,16 @@ func (r *Replica) takeOrphans(ctx context.Context, took bool) (int64, error) {
 	return r.store.ReclaimOrphans(ctx, min(orphanAge, r.cfg.Lease))
 }
 
-// orphanWatch says when to look for orphans. To look reads all deliveries: an index of those that run would cost each event two
-// writes, since deliveries are born running. So it is done while there may well be some, which is for a lease after a process
-// has been taken over, this one's start, and its joining anew: at once, and each time after twice as long. Otherwise it is done
-// each hour.
-type orphanWatch struct {
+// orphanClock says when to look for the claims of unknown processes. A look reads all deliveries, since an index of the running ones
+// would cost each event two writes. So it is done while such claims are likely: for a lease after a takeover, after the start, and
+// after joining anew; at once, and then after waits that double. Otherwise it is done each hour.
+type orphanClock struct {
 	id                 string
 	begin, until, last time.Time
 }
 
-// due reports whether to look now, as the process known as id, which just took over from another or not.
-func (w *orphanWatch) due(now time.Time, id string, took bool, lease time.Duration) bool {
+// due reports whether to look now. Id is the id of this process, and took tells that it has just taken over from another.
+func (w *orphanClock) due(now time.Time, id string, took bool, lease time.Duration) bool {
 	wait := w.last.Sub(w.begin)
 	switch {
 	case took || id != w.id:

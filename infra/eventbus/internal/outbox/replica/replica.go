@@ -44,7 +44,7 @@ type Replica struct {
 	// oldUntil is until when OthersLeft is reported at each tick, since a process of an older version ran.
 	oldUntil time.Time
 	// orphans says when to look for claims of unknown processes.
-	orphans orphanWatch
+	orphans orphanClock
 
 	mu   sync.Mutex
 	conn *sql.Conn

@@ -12,7 +12,7 @@ import (
 func TestOrphansAreLookedForWhileThereMayBeSome(t *testing.T) {
 	t.Parallel()
 	const lease, tick = 30 * time.Second, time.Second
-	var w orphanWatch
+	var w orphanClock
 	now := time.Unix(1e9, 0)
 	looks := func(ticks int, id string, took bool) (n int) {
 		for range ticks {

@@ -1,0 +1,209 @@
+package replica
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+
+	"plugboard/config"
+	"plugboard/infra/database"
+	"plugboard/infra/eventbus/internal/outbox/store"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/jackc/pgx/v5/pgxpool.(*Pool).backgroundHealthCheck"))
+}
+
+// told notes what a replica tells the outbox.
+type told struct{ seen, lost, claimable, left int }
+
+// replicaOn returns a replica on db that has not joined.
+func replicaOn(db *database.DB) (*Replica, *told) {
+	n := &told{}
+	return New(config.Events{Lease: time.Hour, Poll: time.Second}, store.New(db).Replicas(), zap.NewNop(), Events{
+		Seen: func(context.Context) error { n.seen++; return nil }, Lost: func() { n.lost++ },
+		Claimable: func() { n.claimable++ }, OthersLeft: func() { n.left++ },
+	}), n
+}
+
+// open opens a migrated database at a URL.
+func open(t *testing.T, url string) *database.DB {
+	t.Helper()
+	db, err := database.New(config.Database{URL: url, Migrate: true, MaxConns: 8, BusyTimeout: 10 * time.Second, OpenTimeout: 10 * time.Second}, zap.NewNop())
+	require.NoError(t, err)
+	require.NoError(t, db.Open(t.Context()))
+	t.Cleanup(func() { require.NoError(t, db.Close(context.WithoutCancel(t.Context()))) })
+	return db
+}
+
+// postgres opens a migrated schema of its own.
+func postgres(t *testing.T) *database.DB {
+	t.Helper()
+	base := os.Getenv("TEST_DATABASE_URL")
+	if base == "" {
+		t.Skip("TEST_DATABASE_URL is not set; make test sets it")
+	}
+	admin := open(t, base)
+	schema := fmt.Sprintf("replica_%d_%d", os.Getpid(), time.Now().UnixNano())
+	_, err := admin.ExecContext(t.Context(), "CREATE SCHEMA "+schema)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		_, err := admin.ExecContext(context.WithoutCancel(t.Context()), "DROP SCHEMA "+schema+" CASCADE")
+		require.NoError(t, err)
+	})
+	u, err := url.Parse(base)
+	require.NoError(t, err)
+	q := u.Query()
+	q.Set("search_path", schema)
+	u.RawQuery = q.Encode()
+	db := open(t, u.String())
+	require.NoError(t, db.Migrate(t.Context(), []database.MigrationSet{store.Migrations()}))
+	return db
+}
+
+// claim stores a delivery that a process has claimed.
+func claim(t *testing.T, db *database.DB, id, owner string) {
+	t.Helper()
+	_, err := store.New(db).Exec(t.Context(), `INSERT INTO bus_deliveries (event_id, subscription, key, seq, state, owner, token, attempts, due_at, claimed_at)
+		VALUES (?, 's', '', 0, 'running', ?, 1, 1, 0, 0)`, id, owner)
+	require.NoError(t, err)
+}
+
+// row returns state, token and crashes of a delivery.
+func row(t *testing.T, db *database.DB, id string) (text string) {
+	t.Helper()
+	r := db.Gorm().WithContext(t.Context()).Raw(`SELECT state || ' ' || token || ' ' || ends FROM bus_deliveries WHERE event_id = ?`, id).Row()
+	require.NoError(t, r.Scan(&text))
+	return text
+}
+
+func TestOnSQLiteTheNextRunTakesBackAllClaims(t *testing.T) {
+	t.Parallel()
+	db := open(t, "sqlite:"+filepath.Join(t.TempDir(), "events.db"))
+	require.NoError(t, db.Migrate(t.Context(), []database.MigrationSet{store.Migrations()}))
+	r, _ := replicaOn(db)
+	require.False(t, r.Joined())
+	require.Empty(t, r.ID())
+	claim(t, db, "e1", "an earlier run")
+	require.NoError(t, r.Join(t.Context()))
+	require.True(t, r.Joined())
+	require.NotEmpty(t, r.ID())
+	require.True(t, r.Alive())
+	require.Equal(t, "pending 2 1", row(t, db, "e1"))
+	r.Leave(t.Context())
+}
+
+// A process that dies loses its session, and its lock with it. The others take its deliveries over at the second look at the free
+// lock: after the first it may only have lost the connection.
+func TestTheDeliveriesOfADeadProcessAreTakenOverAtTheSecondLook(t *testing.T) {
+	t.Parallel()
+	db := postgres(t)
+	dead, _ := replicaOn(db)
+	other, told := replicaOn(db)
+	require.NoError(t, dead.Join(t.Context()))
+	require.NoError(t, other.Join(t.Context()))
+	claim(t, db, "e1", dead.ID())
+	require.NoError(t, other.takeOver(t.Context()))
+	require.NoError(t, other.takeOver(t.Context()))
+	require.Equal(t, "running 1 0", row(t, db, "e1"), "it lives")
+
+	dead.dropConn()
+	require.NoError(t, other.takeOver(t.Context()))
+	require.Equal(t, "running 1 0", row(t, db, "e1"), "after the first look")
+	require.NoError(t, other.takeOver(t.Context()))
+	require.Equal(t, "pending 2 1", row(t, db, "e1"), "after the second")
+	require.Equal(t, 1, told.claimable)
+	require.Positive(t, told.left)
+	other.Leave(t.Context())
+}
+
+// A process that lost only its connection takes another one, and keeps its deliveries.
+func TestAProcessThatLostItsSessionGoesOn(t *testing.T) {
+	t.Parallel()
+	db := postgres(t)
+	r, told := replicaOn(db)
+	other, _ := replicaOn(db)
+	require.NoError(t, r.Join(t.Context()))
+	require.NoError(t, other.Join(t.Context()))
+	id := r.ID()
+	claim(t, db, "e1", id)
+	r.dropConn()
+	require.NoError(t, other.takeOver(t.Context()))
+	require.NoError(t, r.renew(t.Context()))
+	require.NoError(t, other.takeOver(t.Context()))
+	require.NoError(t, other.takeOver(t.Context()))
+	require.Equal(t, id, r.ID())
+	require.Zero(t, told.lost)
+	require.Equal(t, "running 1 0", row(t, db, "e1"))
+	r.Leave(t.Context())
+	other.Leave(t.Context())
+}
+
+// A process that was suspended past its lease begins nothing, finds out that it was taken over, and joins under another id.
+func TestAProcessSuspendedPastItsLeaseIsTakenOverAndJoinsAnew(t *testing.T) {
+	t.Parallel()
+	db := postgres(t)
+	hangs, toldHangs := replicaOn(db)
+	other, _ := replicaOn(db)
+	require.NoError(t, hangs.Join(t.Context()))
+	require.NoError(t, other.Join(t.Context()))
+	before := hangs.ID()
+	claim(t, db, "e1", before)
+	past := time.Now().Add(-2 * time.Hour)
+	hangs.beat.Store(&past)
+	_, err := db.ExecContext(t.Context(), `UPDATE bus_processes SET lease_until = 0 WHERE id = $1`, before)
+	require.NoError(t, err)
+	require.False(t, hangs.Alive())
+
+	require.NoError(t, other.takeOver(t.Context()))
+	require.Equal(t, "pending 2 1", row(t, db, "e1"), "at the first look")
+	require.NoError(t, hangs.renew(t.Context()))
+	require.Equal(t, 1, toldHangs.lost)
+	require.NotEqual(t, before, hangs.ID())
+	require.True(t, hangs.Alive())
+	hangs.Leave(t.Context())
+	other.Leave(t.Context())
+}
+
+// When Postgres restarts, all processes lose their sessions. One without a session takes nobody for dead.
+func TestAProcessWithoutASessionTakesNobodyForDead(t *testing.T) {
+	t.Parallel()
+	db := postgres(t)
+	a, _ := replicaOn(db)
+	b, _ := replicaOn(db)
+	require.NoError(t, a.Join(t.Context()))
+	require.NoError(t, b.Join(t.Context()))
+	claim(t, db, "e1", a.ID())
+	a.dropConn()
+	b.dropConn()
+	for range 3 {
+		require.NoError(t, b.takeOver(t.Context()))
+	}
+	require.Equal(t, "running 1 0", row(t, db, "e1"))
+	a.Leave(t.Context())
+	b.Leave(t.Context())
+}
+
+// The claims of a process that nobody knows any more are opened: it died during a commit.
+func TestTheClaimsOfAnUnknownProcessAreOpened(t *testing.T) {
+	t.Parallel()
+	db := postgres(t)
+	claim(t, db, "e1", "nobody knows")
+	r, told := replicaOn(db)
+	require.NoError(t, r.Join(t.Context()))
+	require.Equal(t, "pending 2 1", row(t, db, "e1"))
+	require.Equal(t, 1, told.claimable)
+	r.Leave(t.Context())
+	another, toldAnother := replicaOn(db)
+	require.NoError(t, another.Join(t.Context()))
+	require.Zero(t, toldAnother.claimable)
+	another.Leave(t.Context())
+}
