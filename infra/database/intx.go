@@ -60,7 +60,7 @@ func (db *DB) attempts(ctx context.Context, fn func(ctx context.Context) error) 
 		if err == nil || !retryable(err) {
 			return mapStatement(err)
 		}
-		if attempt == txAttempts || time.Since(start) > db.cfg.BusyTimeout || !retry.Sleep(ctx, retry.Backoff(attempt, firstWait, longestWait)) {
+		if attempt == txAttempts || time.Since(start) > db.cfg.BusyTimeout || !app.Sleep(ctx, retry.Backoff(attempt, firstWait, longestWait)) {
 			return busy(err)
 		}
 	}

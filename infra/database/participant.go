@@ -2,11 +2,12 @@ package database
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"go.uber.org/zap"
 
-	"plugboard/infra/internal/panics"
+	"plugboard/app"
 )
 
 // Participant takes part in the end of a transaction. [Tx.Attach] attaches it to the transaction, or to the savepoint that
@@ -107,7 +108,12 @@ func (t *Tx) guard(message string, run func()) {
 	if run == nil {
 		return
 	}
-	if p := panics.Catch(run); p != nil {
+	err := func() (err error) {
+		defer app.Recover(&err)
+		run()
+		return nil
+	}()
+	if p, ok := errors.AsType[*app.PanicError](err); ok {
 		t.db.logger.Error(message, zap.Error(p), zap.ByteString("stack", p.Stack))
 	}
 }

@@ -4,22 +4,9 @@
 package retry
 
 import (
-	"context"
 	"math/rand/v2"
 	"time"
 )
-
-// Sleep waits for d. It reports false when ctx ended before.
-func Sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
 
 // Backoff returns the wait after the nth failure, counted from 1. The wait doubles from first up to longest. Half of it is random,
 // so that failures of one cause do not come back together ("equal jitter": Brooker, Exponential Backoff And Jitter, 2015).

@@ -1,28 +1,13 @@
 package retry_test
 
 import (
-	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"plugboard/infra/internal/retry"
 )
-
-func TestSleepEndsWithItsTimeOrItsContext(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		require.True(t, retry.Sleep(t.Context(), time.Minute))
-		require.Equal(t, time.Minute, time.Since(start))
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		require.False(t, retry.Sleep(ctx, time.Hour))
-		require.Equal(t, time.Minute+time.Second, time.Since(start))
-	})
-}
 
 func TestBackoffDoublesUpToItsLongest(t *testing.T) {
 	t.Parallel()

@@ -18,7 +18,7 @@ import (
 	"github.com/pressly/goose/v3"
 	"go.uber.org/zap"
 
-	"plugboard/infra/internal/retry"
+	"plugboard/app"
 )
 
 // Set is the migrations of one domain.
@@ -115,7 +115,7 @@ func lockMigrations(ctx context.Context, pool *sql.DB) (*sql.Conn, error) {
 		if taken {
 			return conn, nil
 		}
-		if !retry.Sleep(ctx, migrationsPoll) {
+		if !app.Sleep(ctx, migrationsPoll) {
 			return nil, errors.Join(fmt.Errorf("wait for another replica's migrations: %w", ctx.Err()), conn.Close())
 		}
 	}

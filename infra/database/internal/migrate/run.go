@@ -15,6 +15,7 @@ import (
 	goosedb "github.com/pressly/goose/v3/database"
 	"go.uber.org/zap"
 
+	"plugboard/app"
 	"plugboard/infra/internal/retry"
 )
 
@@ -99,7 +100,7 @@ func (r *setRun) next(ctx context.Context) (*goose.MigrationResult, error) {
 		}
 		r.m.Logger.Info("a migration and another replica waited for each other; the migration is applied again",
 			zap.String("domain", r.set.Domain), zap.String("file", path.Base(failed.Failed.Source.Path)), zap.Int("attempt", attempt))
-		if !retry.Sleep(ctx, retry.Backoff(attempt, firstWait, longestWait)) {
+		if !app.Sleep(ctx, retry.Backoff(attempt, firstWait, longestWait)) {
 			return result, err
 		}
 	}

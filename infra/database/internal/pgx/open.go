@@ -21,6 +21,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"plugboard/app"
 	"plugboard/infra/database/internal/contract"
 	"plugboard/infra/internal/retry"
 )
@@ -108,7 +109,7 @@ func untilAnswer(ctx context.Context, ask func(context.Context) error) error {
 		if ctx.Err() == nil || reason == nil {
 			reason = err
 		}
-		if !retry.Sleep(ctx, retry.Backoff(attempt, firstWait, longestWait)) {
+		if !app.Sleep(ctx, retry.Backoff(attempt, firstWait, longestWait)) {
 			return reason
 		}
 	}
