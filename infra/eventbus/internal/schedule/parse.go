@@ -1,9 +1,11 @@
-// Package schedule turns the spec of a schedule into the times at which it is due.
+// Package schedule publishes an event at each time that the spec of a schedule names.
 //
-// A spec is "@every" with an interval of whole seconds, or the five fields of cron(8), with a time zone in front of them
-// if it is not UTC. The times follow cron(8) where the clocks of the zone change. Errors of [Parse] are read by the authors of
-// plugins. The package is pure: it knows neither bus nor database, and does not wait. A [Timetable] never changes, so that any
-// number of goroutines may ask it at once.
+// [Parse] turns a spec into a [Timetable]. A spec is "@every" with an interval of whole seconds, or the five fields of cron(8),
+// with a time zone in front of them if it is not UTC. The times follow cron(8) where the clocks of the zone change. The authors
+// of plugins read the errors of Parse. A Timetable never changes, so that any number of goroutines may ask it at once.
+//
+// The front of the event bus starts and stops one [Scheduler], and gives it the functions that make and publish events. Of the
+// processes on one database, only the first to advance the row of a durable schedule publishes.
 //
 // The parser and the times of github.com/robfig/cron/v3 cannot stand in for these: it refuses weekday 7, leaves out a daily
 // time that the clocks skip, repeats one when the clocks go back, and rounds intervals instead of refusing them.
