@@ -42,8 +42,8 @@ type DB struct {
 type connections struct {
 	writer *sql.DB
 	reader *sql.DB
-	// slot is held by whoever writes on SQLite. It is nil on Postgres.
-	slot *slot
+	// lock is held by whoever writes on SQLite. It is nil on Postgres.
+	lock *writerLock
 	// sqlite is nil on Postgres.
 	sqlite *sqlite.Database
 	// background counts goroutines that give connections back.
@@ -140,4 +140,15 @@ func (db *DB) open() (*connections, error) {
 		return conns, nil
 	}
 	return nil, ErrNotOpen
+}
+
+// Conn takes a connection out of the pool of writers, for a session that must be the caller's alone, such as one that
+// holds an advisory lock. The caller closes it. It is for Postgres: SQLite has only one writer.
+func (db *DB) Conn(ctx context.Context) (*sql.Conn, error) {
+	conns, err := db.open()
+	if err != nil {
+		return nil, err
+	}
+	conn, err := db.takeConn(ctx, conns.writer)
+	return conn, MapError(err)
 }

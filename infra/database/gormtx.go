@@ -52,7 +52,10 @@ func (g *gormTx) PrepareContext(ctx context.Context, query string) (*sql.Stmt, e
 
 // InTx implements app.Transactor: a savepoint of this transaction.
 func (g *gormTx) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
-	return g.tx.nested(ctx, fn)
+	if err := g.tx.check(); err != nil {
+		return err
+	}
+	return mapStatement(g.tx.db.run(ctx, g.tx, nested{}, fn))
 }
 
 // Commit implements gorm.TxCommitter.
@@ -60,10 +63,7 @@ func (g *gormTx) Commit() error {
 	if err := g.tx.check(); err != nil {
 		return err
 	}
-	if g.tx.parent == nil {
-		return g.tx.commit()
-	}
-	return g.tx.release()
+	return g.tx.commit()
 }
 
 // Rollback implements gorm.TxCommitter.
@@ -71,8 +71,5 @@ func (g *gormTx) Rollback() error {
 	if err := g.tx.check(); err != nil {
 		return err
 	}
-	if g.tx.parent == nil {
-		return g.tx.rollback()
-	}
-	return g.tx.undo()
+	return g.tx.rollback(nil)
 }

@@ -3,7 +3,6 @@ package database
 import (
 	"context"
 	"errors"
-	"strconv"
 	"time"
 
 	"plugboard/app"
@@ -37,7 +36,7 @@ func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) erro
 		return err
 	}
 	if outer != nil {
-		return outer.nested(ctx, fn)
+		return mapStatement(db.run(ctx, outer, nested{}, fn))
 	}
 	ctx, end := db.span(ctx, "transaction", "")
 	failure := errUndone // unless it returns
@@ -50,10 +49,10 @@ func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) erro
 // attempts runs fn in one transaction after the other, until one does not fail because of others.
 func (db *DB) attempts(ctx context.Context, fn func(ctx context.Context) error) error {
 	start := time.Now()
-	alone := false
+	alone := db.Dialect() == Postgres
 	for attempt := 1; ; attempt++ {
-		err := db.attempt(ctx, fn, alone)
-		if errors.Is(err, errRegroup) {
+		err := db.run(ctx, nil, newUnit(alone), fn)
+		if errors.Is(err, errRetryAlone) {
 			alone = true // so that it happens once
 			continue
 		}
@@ -66,80 +65,27 @@ func (db *DB) attempts(ctx context.Context, fn func(ctx context.Context) error) 
 	}
 }
 
-// attempt runs fn in one transaction.
-func (db *DB) attempt(ctx context.Context, fn func(ctx context.Context) error, alone bool) error {
-	tx, err := db.beginShared(ctx, alone)
+func newUnit(alone bool) unit {
+	if alone {
+		return own{}
+	}
+	return &shared{}
+}
+
+// run runs fn in one transaction, or in a savepoint of parent.
+func (db *DB) run(ctx context.Context, parent *Tx, u unit, fn func(ctx context.Context) error) error {
+	t, err := db.begin(ctx, parent, u)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.rollback() }() // a panic or Goexit; otherwise it has ended
-	if err := fn(tx.ctx); err != nil {
-		return tx.fail(err)
+	defer func() { _ = t.rollback(nil) }() // a panic or Goexit; otherwise it has ended
+	if err := fn(t.ctx); err != nil {
+		return t.rollback(err)
 	}
-	if err := tx.check(); err != nil {
-		return tx.fail(err)
-	}
-	return tx.commit()
-}
-
-// nested runs fn in a savepoint of t.
-func (t *Tx) nested(ctx context.Context, fn func(ctx context.Context) error) error {
 	if err := t.check(); err != nil {
-		return err
+		return t.rollback(err)
 	}
-	child, err := t.savepoint(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = child.undo() }() // a panic or Goexit; otherwise it has ended
-	if err := fn(child.ctx); err != nil {
-		return mapStatement(errors.Join(err, child.undo()))
-	}
-	return child.release()
-}
-
-// savepoint opens a savepoint in t. ctx is that of the caller, which may end before t's.
-func (t *Tx) savepoint(ctx context.Context) (*Tx, error) {
-	child := &Tx{db: t.db, root: t.root, outer: t.outer, parent: t, level: t.level + 1}
-	child.ctx = context.WithValue(ctx, txKey{}, child)
-	if _, err := t.exec(ctx, "SAVEPOINT "+child.name(), nil); err != nil {
-		return nil, err
-	}
-	t.root.current.Store(child)
-	return child, nil
-}
-
-func (t *Tx) name() string { return "plugboard_" + strconv.Itoa(t.level) }
-
-// release ends a savepoint whose work stays. When a statement in it had failed, it is undone instead.
-func (t *Tx) release() error {
-	if err := t.check(); err != nil {
-		return err
-	}
-	if _, err := t.exec(t.ctx, "RELEASE SAVEPOINT "+t.name(), nil); err != nil {
-		return errors.Join(err, t.undo())
-	}
-	t.end()
-	p := t.parent
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.participants = append(p.participants, t.participants...)
-	return nil
-}
-
-// undo rolls a savepoint back, also when its context has ended, while that of the transaction around it has not; one that
-// has ended is left alone. When that fails, the databases refuse all further statements of the transaction.
-func (t *Tx) undo() error {
-	if !t.end() {
-		return nil
-	}
-	ctx := context.WithoutCancel(t.ctx)
-	_, err := t.exec(ctx, "ROLLBACK TO SAVEPOINT "+t.name(), nil)
-	if err == nil {
-		_, err = t.exec(ctx, "RELEASE SAVEPOINT "+t.name(), nil)
-	}
-	t.afterRollback(t.participants)
-	return err
+	return t.commit()
 }
 
 // busy is the error for a caller whom the database was too busy for.

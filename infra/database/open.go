@@ -53,7 +53,7 @@ func (db *DB) openPostgres(ctx context.Context) (*connections, error) {
 }
 
 func (db *DB) openSQLite(ctx context.Context, shared bool) (*connections, error) {
-	open, lock := sqlite.Open, &slot{}
+	open, lock := sqlite.Open, &writerLock{}
 	if shared {
 		open = sqlite.OpenShared
 	}
@@ -68,7 +68,7 @@ func (db *DB) openSQLite(ctx context.Context, shared bool) (*connections, error)
 	if err != nil {
 		return nil, err
 	}
-	return &connections{writer: lite.Writer, reader: lite.Reader, slot: lock, sqlite: lite, shared: shared, close: lite.Close}, nil
+	return &connections{writer: lite.Writer, reader: lite.Reader, lock: lock, sqlite: lite, shared: shared, close: lite.Close}, nil
 }
 
 // ErrNoBackup is the error of [DB.Backup] on Postgres, which has a program for it.

@@ -91,7 +91,12 @@ func (t *Tx) beforeCommit() error {
 	}
 }
 
-func (t *Tx) afterCommit() {
+// tell tells the participants how the commit of a whole transaction ended.
+func (t *Tx) tell(err error) {
+	if err != nil {
+		t.afterRollback(t.participants)
+		return
+	}
 	for _, a := range t.participants {
 		t.guard("after-commit function of a transaction panicked", a.AfterCommit)
 	}

@@ -94,14 +94,11 @@ func (p *pool) BeginTx(ctx context.Context, opts *sql.TxOptions) (gorm.ConnPool,
 	if err != nil {
 		return nil, err
 	}
+	var u unit = own{opts}
 	if outer != nil {
-		tx, err := outer.savepoint(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return &gormTx{tx: tx}, nil
+		u = nested{}
 	}
-	tx, err := p.db.begin(ctx, opts)
+	tx, err := p.db.begin(ctx, outer, u)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +158,7 @@ func (db *DB) ExecContext(ctx context.Context, query string, args ...any) (sql.R
 }
 
 func (db *DB) execPool(ctx context.Context, conns *connections, query string, args ...any) (sql.Result, error) {
-	release, err := db.takeSlot(ctx, conns)
+	release, err := db.takeLock(ctx, conns)
 	if err != nil {
 		return nil, err
 	}
@@ -212,16 +209,16 @@ func (db *DB) takeConn(ctx context.Context, from *sql.DB) (*sql.Conn, error) {
 	return conn, err
 }
 
-// takeSlot waits for the turn to write on SQLite, no longer than the BusyTimeout setting. On Postgres it does
+// takeLock waits for the turn to write on SQLite, no longer than the BusyTimeout setting. On Postgres it does
 // nothing.
-func (db *DB) takeSlot(ctx context.Context, conns *connections) (release func(), err error) {
-	if conns.slot == nil {
+func (db *DB) takeLock(ctx context.Context, conns *connections) (release func(), err error) {
+	if conns.lock == nil {
 		return func() {}, nil
 	}
-	if _, err := conns.slot.take(ctx, db.cfg.BusyTimeout, false); err != nil {
+	if _, err := conns.lock.take(ctx, db.cfg.BusyTimeout, false); err != nil {
 		return nil, err
 	}
-	return conns.slot.release, nil
+	return conns.lock.release, nil
 }
 
 // failedRow returns a row whose Scan fails with err. Only database/sql can make a row, so it is asked for one

@@ -132,13 +132,13 @@ func (db *DB) examine(ctx context.Context) error {
 // writeSQLite writes the number that a file has for the use of its application, as it is. It waits a moment for the one
 // writer; whoever has held that up for so long, with nothing committed since the last examination, holds up everybody.
 func (db *DB) writeSQLite(ctx context.Context, conns *connections) error {
-	if _, err := conns.slot.take(ctx, writeWait, false); err != nil {
+	if _, err := conns.lock.take(ctx, writeWait, false); err != nil {
 		if db.health.recent() {
 			return nil
 		}
 		return err
 	}
-	defer conns.slot.release()
+	defer conns.lock.release()
 	return conns.sqlite.ProbeWrite(ctx, db.health.failed.Load() != nil)
 }
 

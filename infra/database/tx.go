@@ -2,19 +2,13 @@ package database
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"plugboard/app"
 	"plugboard/infra/database/internal/pgx"
 )
-
-// commitTimeout bounds a commit or rollback whose caller has no say any more.
-const commitTimeout = 30 * time.Second
 
 type txKey struct{}
 
@@ -24,37 +18,44 @@ type Tx struct {
 	db     *DB
 	root   *root
 	outer  *Tx // the transaction of another database that the context carried already
-	parent *Tx // nil at the top
+	parent *Tx // what the savepoint is in; nil for a whole transaction
+	unit   unit
 	level  int
 	ended  atomic.Bool
-	// ctx carries this Tx. It is kept for hooks and for GORM's Commit and Rollback, which take none.
-	ctx context.Context //nolint:containedctx // hooks and GORM's Commit and Rollback take none
+	// ctx carries this Tx. It is kept for participants and for GORM's Commit and Rollback, which take none.
+	ctx context.Context //nolint:containedctx // participants and GORM's Commit and Rollback take none
 
 	mu           sync.Mutex // guards the rest
 	participants []attachment
-	marks        []mark
+	savepoints   []gormSavepoint
+}
+
+// unit is how a Tx begins and ends in the database: in a transaction of its own ([own]), in one that it shares with others
+// ([shared]), or in a savepoint ([nested]).
+type unit interface {
+	// begin opens the unit for t and sets its root. ctx is the caller's.
+	begin(ctx context.Context, t *Tx) error
+	// commit ends t, whose work stays. When that fails, the work is undone, and the error says why.
+	commit(t *Tx) error
+	// rollback ends t and undoes its work; a t that has ended is left alone. It returns the error for the caller: cause, with
+	// what went wrong besides.
+	rollback(t *Tx, cause error) error
 }
 
 // root is what a transaction and its savepoints have in common.
 type root struct {
-	sql     *sql.Tx
-	conn    *sql.Conn
-	last    []pgx.FinalStatement // of Postgres; guarded by mu
-	current atomic.Pointer[Tx]   // the innermost open one; nil once the transaction has ended
-	cancel  context.CancelFunc   // rolls back
-	stop    func() bool          // ends the watch over the caller's context
-	free    func()               // gives back connection and slot; may be called again
-	leave   func()
+	*session
+	current atomic.Pointer[Tx] // the innermost open one; nil once the transaction has ended
+	// stop ends the watch over the caller's context. It reports false when that has ended already, and rolls back.
+	stop  func() bool
+	leave func() // tells the caller's call that the transaction has ended
 
 	// mistake is why the transaction must not be committed, whatever its function returns.
 	mistake atomic.Pointer[error]
 
-	group  *group // the transactions that share the commit, if they may
-	joined bool   // tells that this is not the group's first
-	use    sync.RWMutex
-	sealed bool // set under use
-
-	mu sync.Mutex // guards last
+	preemptible bool         // others may have the transaction rolled back while it runs
+	gate        sync.RWMutex // read-locked by each statement that runs
+	sealed      bool         // no statement may begin; guarded by gate
 }
 
 // TxFrom returns the open transaction of ctx, the innermost savepoint if there are any. It reports false outside a
@@ -79,6 +80,11 @@ func Join(ctx context.Context) (*Tx, error) {
 	return nil, nil //nolint:nilnil // neither is there
 }
 
+// WithoutTx returns a context that carries no transaction: its statements run by themselves.
+func WithoutTx(ctx context.Context) context.Context {
+	return context.WithValue(ctx, txKey{}, (*Tx)(nil))
+}
+
 // txOf returns ctx's transaction of this database, which may have ended, or nil.
 func (db *DB) txOf(ctx context.Context) *Tx {
 	tx, _ := ctx.Value(txKey{}).(*Tx)
@@ -100,167 +106,66 @@ func (t *Tx) check() error {
 	}
 }
 
-// begin opens a transaction at the top level.
-func (db *DB) begin(ctx context.Context, opts *sql.TxOptions) (*Tx, error) {
-	conns, err := db.open()
-	if err != nil {
+// begin opens a transaction, or a savepoint in parent if there is one.
+func (db *DB) begin(ctx context.Context, parent *Tx, u unit) (*Tx, error) {
+	t := &Tx{db: db, parent: parent, unit: u}
+	if parent != nil {
+		t.outer, t.level = parent.outer, parent.level+1
+	} else {
+		t.outer, _ = ctx.Value(txKey{}).(*Tx)
+	}
+	t.ctx = context.WithValue(ctx, txKey{}, t)
+	if err := u.begin(ctx, t); err != nil {
 		return nil, err
 	}
-	release, err := db.takeSlot(ctx, conns)
-	if err != nil {
-		return nil, MapError(err)
-	}
-	return db.beginHolding(ctx, conns, release, opts)
-}
-
-// beginHolding is begin for who holds the slot, which release gives back.
-func (db *DB) beginHolding(ctx context.Context, conns *connections, release func(), opts *sql.TxOptions) (*Tx, error) {
-	conn, err := db.takeConn(ctx, conns.writer)
-	if err != nil {
-		release()
-		return nil, MapError(err)
-	}
-	r := &root{conn: conn, leave: func() {}}
-	r.free = sync.OnceFunc(func() {
-		_ = conn.Close()
-		release()
-	})
-	// The transaction ends with the caller's context, but not in the middle of a commit, whose outcome would
-	// then be unknown.
-	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	r.cancel = cancel
-	r.stop = context.AfterFunc(ctx, func() {
-		cancel()
-		r.free()
-	})
-	if r.sql, err = conn.BeginTx(inner, opts); err != nil {
-		r.stop()
-		cancel()
-		r.free()
-		return nil, beginError(ctx, err)
-	}
-	return db.enter(ctx, r), nil
-}
-
-func beginError(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return MapError(ctx.Err())
-	}
-	return MapError(err)
-}
-
-// enter makes the Tx of a transaction that has begun.
-func (db *DB) enter(ctx context.Context, r *root) *Tx {
-	if call := app.CallFrom(ctx); call != nil {
-		r.leave = call.EnterTx()
-	}
-	tx := &Tx{db: db, root: r}
-	tx.outer, _ = ctx.Value(txKey{}).(*Tx)
-	tx.ctx = context.WithValue(ctx, txKey{}, tx)
-	r.current.Store(tx)
-	return tx
-}
-
-// commit ends a transaction at the top level.
-func (t *Tx) commit() error {
-	_, end := t.db.span(t.ctx, "COMMIT", "")
-	err := t.commitChecked()
-	end(err)
-	return err
-}
-
-func (t *Tx) commitChecked() error {
-	if err := t.beforeCommit(); err != nil {
-		return t.fail(err)
-	}
-	if mistake := t.root.mistake.Load(); mistake != nil {
-		return t.fail(*mistake)
-	}
-	if t.root.group != nil {
-		return t.commitShared()
-	}
-	return t.commitTop()
-}
-
-func (t *Tx) commitTop() error {
-	defer t.root.free()
-	if !t.root.stop() { // the context is done, the rollback under way
-		_ = t.rollback()
-		return MapError(context.Cause(t.ctx))
-	}
-	t.end()
-	err := t.root.finish(t.root.commit)
-	t.root.leave()
-	if err != nil {
-		t.afterRollback(t.participants)
-		return commitError(err)
-	}
-	t.afterCommit()
-	return nil
-}
-
-// rollback ends a transaction at the top level; one that has ended is left alone.
-func (t *Tx) rollback() error {
-	if !t.end() {
-		return nil
-	}
-	if t.root.joined {
-		t.withdraw()
-		return nil
-	}
-	defer t.root.free()
-	t.root.stop()
-	err := t.root.finish(t.root.sql.Rollback)
-	t.root.leave()
-	t.afterRollback(t.participants)
-	if err == nil || errors.Is(err, sql.ErrTxDone) || t.ctx.Err() != nil {
-		return nil
-	}
-	return fmt.Errorf("roll back: %w", MapError(err))
-}
-
-// commit sends COMMIT, and with it the statements that were to be the last.
-func (r *root) commit() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.last) > 0 {
-		if err := pgx.CommitWith(r.conn, r.last); err != nil {
-			return errors.Join(err, r.sql.Rollback())
+	if parent == nil {
+		t.root.leave = func() {}
+		if call := app.CallFrom(ctx); call != nil {
+			t.root.leave = call.EnterTx()
 		}
 	}
-	return r.sql.Commit()
+	t.root.current.Store(t)
+	return t, nil
 }
 
-// finish runs the last statement of a transaction and gives its connection back.
-func (r *root) finish(statement func() error) error {
-	timer := time.AfterFunc(commitTimeout, r.cancel)
-	err := statement()
-	timer.Stop()
-	r.cancel()
-	_ = r.conn.Close()
-	return err
+// commit ends t, whose work stays. The participants of a whole transaction run first.
+func (t *Tx) commit() (err error) {
+	if t.parent != nil {
+		return t.unit.commit(t)
+	}
+	_, end := t.db.span(t.ctx, "COMMIT", "")
+	defer func() { end(err) }()
+	if err := t.beforeCommit(); err != nil {
+		return t.rollback(err)
+	}
+	if mistake := t.root.mistake.Load(); mistake != nil {
+		return t.rollback(*mistake)
+	}
+	return t.unit.commit(t)
 }
 
-// end marks t, and the savepoints in it that are still open, as ended; it reports whether t was open.
+// rollback ends t and undoes its work. It returns cause, with what went wrong besides.
+func (t *Tx) rollback(cause error) error { return t.unit.rollback(t, cause) }
+
+// end marks t, and the savepoints in it that are still open, as ended; it reports whether t was open. Participants of such a
+// savepoint only hear of a rollback.
 func (t *Tx) end() bool {
 	if t.ended.Swap(true) {
 		return false
 	}
 	for tx := t.root.current.Load(); tx != nil && tx != t; tx = tx.parent {
 		tx.ended.Store(true)
-		t.mu.Lock()
 		for _, a := range tx.participants {
-			t.participants = append(t.participants, attachment{Participant: Participant{AfterRollback: a.AfterRollback}})
+			t.Attach(nil, Participant{AfterRollback: a.AfterRollback})
 		}
-		t.mu.Unlock()
 	}
 	t.root.current.Store(t.parent)
 	return true
 }
 
-// ExecLast has a statement run after all others of the transaction, BeforeCommit hooks included. On Postgres it goes out
+// ExecLast has a statement run after all others of the transaction, those of participants included. On Postgres it goes out
 // with the COMMIT, in one round trip, and its error is that of the transaction, with purpose before it; on SQLite, which
-// has no round trips, it is run at once. It is not undone with a savepoint: call it in a BeforeCommit hook.
+// has no round trips, it is run at once. It is not undone with a savepoint: call it in a participant's BeforeCommit.
 func (t *Tx) ExecLast(ctx context.Context, purpose, query string, args ...any) error {
 	if t.db.Dialect() == SQLite {
 		if _, err := t.ExecContext(ctx, query, args...); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 
 	"plugboard/infra/database/internal/contract"
@@ -42,7 +43,7 @@ func (t *Tx) QueryRowContext(ctx context.Context, query string, args ...any) *sq
 }
 
 func (t *Tx) exec(ctx context.Context, query string, args []any) (sql.Result, error) {
-	done, err := t.using()
+	done, err := t.use()
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +60,7 @@ func (t *Tx) exec(ctx context.Context, query string, args []any) (sql.Result, er
 }
 
 func (t *Tx) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
-	done, err := t.using()
+	done, err := t.use()
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +72,7 @@ func (t *Tx) query(ctx context.Context, query string, args []any) (*sql.Rows, er
 }
 
 func (t *Tx) queryRow(ctx context.Context, query string, args []any) *sql.Row {
-	done, err := t.using()
+	done, err := t.use()
 	if err != nil {
 		return failedRow(ctx, err)
 	}
@@ -93,7 +94,7 @@ func (t *Tx) statementError(err error) error {
 	case !errors.Is(err, sql.ErrTxDone):
 	case t.ctx.Err() != nil:
 		err = context.Cause(t.ctx)
-	case t.root.joined:
+	case t.root.preemptible:
 		err = errPreempted
 	}
 	return MapError(err)
@@ -105,4 +106,47 @@ func (db *DB) slow(ctx context.Context, query string, begin time.Time) {
 		return
 	}
 	newGormLogger(db.logger, db.cfg.SlowQuery).trace(ctx, begin, func() (string, int64) { return query, -1 })
+}
+
+// use lets a statement begin, which done ends.
+func (t *Tx) use() (done func(), err error) {
+	r := t.root
+	if mistake := r.mistake.Load(); mistake != nil {
+		return nil, *mistake
+	}
+	r.gate.RLock()
+	if r.sealed {
+		r.gate.RUnlock()
+		return nil, errTxEnded
+	}
+	return r.gate.RUnlock, nil
+}
+
+// refuse returns the error of a statement that must not be run as SQL, which fails the transaction.
+func (t *Tx) refuse(query string) error {
+	if err := t.check(); err != nil {
+		return err
+	}
+	if err := refuseControl(query); err != nil {
+		return t.blame(err)
+	}
+	return nil
+}
+
+// controlError is the error of SQL that begins, ends or divides a transaction by itself. What hangs on the transaction,
+// such as the events published in it, would not know.
+type controlError struct{ word string }
+
+// Error implements error.
+func (e *controlError) Error() string {
+	return fmt.Sprintf("%s is not for plugins to run as SQL: use app.InTx for a transaction, and within it a nested app.InTx,"+
+		" or SavePoint and RollbackTo of *gorm.DB, for a savepoint", e.word)
+}
+
+// refuseControl returns an error for a query in which a statement begins, ends or divides a transaction.
+func refuseControl(query string) error {
+	if word := sqltext.Control(query); word != "" {
+		return &controlError{word}
+	}
+	return nil
 }

@@ -11,8 +11,8 @@ import (
 	"gorm.io/gorm"
 )
 
-// mark is a savepoint that was set with GORM's SavePoint, and how many participants the transaction had by then.
-type mark struct {
+// gormSavepoint is a savepoint that was set with GORM's SavePoint, and how many participants the transaction had by then.
+type gormSavepoint struct {
 	name         string
 	participants int
 }
@@ -25,7 +25,7 @@ func savePoint(handle *gorm.DB, name string) error {
 	if err != nil {
 		return err
 	}
-	return t.setMark(handle.Statement.Context, name)
+	return t.setSavepoint(handle.Statement.Context, name)
 }
 
 // rollBackTo is GORM's RollbackTo with the given handle.
@@ -53,48 +53,48 @@ func txOfHandle(handle *gorm.DB) (*Tx, error) {
 	}
 }
 
-// setMark sets a savepoint.
-func (t *Tx) setMark(ctx context.Context, name string) error {
+// setSavepoint sets a savepoint.
+func (t *Tx) setSavepoint(ctx context.Context, name string) error {
 	t.mu.Lock()
-	n := len(t.marks)
+	n := len(t.savepoints)
 	t.mu.Unlock()
-	if _, err := t.exec(ctx, "SAVEPOINT "+t.markName(n), nil); err != nil {
+	if _, err := t.exec(ctx, "SAVEPOINT "+t.savepointName(n), nil); err != nil {
 		return err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.marks = append(t.marks, mark{name, len(t.participants)})
+	t.savepoints = append(t.savepoints, gormSavepoint{name, len(t.participants)})
 	return nil
 }
 
-// markName is the name of the n-th mark for the database: no name of a plugin's can be one of ours.
-func (t *Tx) markName(n int) string { return t.name() + "_" + strconv.Itoa(n) }
+// savepointName is the name of the n-th savepoint for the database: no name of a plugin's can be one of ours.
+func (t *Tx) savepointName(n int) string { return t.name() + "_" + strconv.Itoa(n) }
 
 // undoTo undoes what was done since the savepoint was set, with the participants that were attached since.
 func (t *Tx) undoTo(ctx context.Context, name string) error {
-	n := t.findMark(name)
+	n := t.findSavepoint(name)
 	if n < 0 {
 		return t.blame(fmt.Errorf("there is no savepoint %q in this transaction; a nested app.InTx does not know those around it", name))
 	}
-	if _, err := t.exec(ctx, "ROLLBACK TO SAVEPOINT "+t.markName(n), nil); err != nil {
+	if _, err := t.exec(ctx, "ROLLBACK TO SAVEPOINT "+t.savepointName(n), nil); err != nil {
 		return t.blame(err)
 	}
 	t.mu.Lock()
-	kept := t.marks[n].participants
+	kept := t.savepoints[n].participants
 	undone := t.participants[kept:]
-	t.marks = t.marks[:n+1]
+	t.savepoints = t.savepoints[:n+1]
 	t.participants = t.participants[:kept:kept]
 	t.mu.Unlock()
 	t.afterRollback(undone)
 	return nil
 }
 
-// findMark returns the place of the last mark of that name, -1 if there is none.
-func (t *Tx) findMark(name string) int {
+// findSavepoint returns the place of the last savepoint of that name, -1 if there is none.
+func (t *Tx) findSavepoint(name string) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for n, m := range slices.Backward(t.marks) {
-		if strings.EqualFold(m.name, name) {
+	for n, s := range slices.Backward(t.savepoints) {
+		if strings.EqualFold(s.name, name) {
 			return n
 		}
 	}
@@ -106,15 +106,4 @@ func (t *Tx) findMark(name string) int {
 func (t *Tx) blame(err error) error {
 	t.root.mistake.CompareAndSwap(nil, &err)
 	return err
-}
-
-// refuse returns the error of a statement that must not be run as SQL, which fails the transaction.
-func (t *Tx) refuse(query string) error {
-	if err := t.check(); err != nil {
-		return err
-	}
-	if err := refuseControl(query); err != nil {
-		return t.blame(err)
-	}
-	return nil
 }

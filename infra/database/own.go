@@ -1,0 +1,127 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"plugboard/infra/database/internal/pgx"
+)
+
+// commitTimeout bounds a commit or rollback whose caller has no say any more.
+const commitTimeout = 30 * time.Second
+
+// own is a transaction of the database that nobody shares.
+type own struct{ opts *sql.TxOptions }
+
+// session is a transaction of the database on a connection of its own. Members of a group share it.
+type session struct {
+	sql    *sql.Tx
+	conn   *sql.Conn
+	cancel context.CancelFunc // rolls back
+	free   func()             // gives back the connection and the writer lock; may be called again
+
+	mu   sync.Mutex
+	last []pgx.FinalStatement // on Postgres; guarded by mu
+}
+
+func (o own) begin(ctx context.Context, t *Tx) error {
+	conns, err := t.db.open()
+	if err != nil {
+		return err
+	}
+	release, err := t.db.takeLock(ctx, conns)
+	if err != nil {
+		return MapError(err)
+	}
+	t.root, err = t.db.openSession(ctx, conns, release, o.opts)
+	return err
+}
+
+// openSession begins a transaction for who holds the writer lock, which release gives back.
+func (db *DB) openSession(ctx context.Context, conns *connections, release func(), opts *sql.TxOptions) (*root, error) {
+	conn, err := db.takeConn(ctx, conns.writer)
+	if err != nil {
+		release()
+		return nil, MapError(err)
+	}
+	s := &session{conn: conn}
+	s.free = sync.OnceFunc(func() {
+		_ = conn.Close()
+		release()
+	})
+	// The transaction ends with the caller's context, but not in the middle of a commit, whose outcome would
+	// then be unknown.
+	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.cancel = cancel
+	stop := context.AfterFunc(ctx, func() {
+		cancel()
+		s.free()
+	})
+	if s.sql, err = conn.BeginTx(inner, opts); err != nil {
+		stop()
+		cancel()
+		s.free()
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return nil, MapError(err)
+	}
+	return &root{session: s, stop: stop}, nil
+}
+
+func (o own) commit(t *Tx) error {
+	defer t.root.free()
+	if !t.root.stop() { // the context has ended, the rollback is under way
+		_ = t.rollback(nil)
+		return MapError(context.Cause(t.ctx))
+	}
+	t.end()
+	err := t.root.finish(t.root.commit)
+	t.root.leave()
+	t.tell(err)
+	if err != nil {
+		return commitError(err)
+	}
+	return nil
+}
+
+func (o own) rollback(t *Tx, cause error) error {
+	if !t.end() {
+		return cause
+	}
+	defer t.root.free()
+	t.root.stop()
+	err := t.root.finish(t.root.sql.Rollback)
+	t.root.leave()
+	t.afterRollback(t.participants)
+	if err == nil || errors.Is(err, sql.ErrTxDone) || t.ctx.Err() != nil {
+		return cause
+	}
+	return errors.Join(cause, fmt.Errorf("roll back: %w", MapError(err)))
+}
+
+// commit sends COMMIT, together with the statements that were to be the last.
+func (s *session) commit() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.last) > 0 {
+		if err := pgx.CommitWith(s.conn, s.last); err != nil {
+			return errors.Join(err, s.sql.Rollback())
+		}
+	}
+	return s.sql.Commit()
+}
+
+// finish runs the last statement of a transaction and gives its connection back.
+func (s *session) finish(statement func() error) error {
+	timer := time.AfterFunc(commitTimeout, s.cancel)
+	err := statement()
+	timer.Stop()
+	s.cancel()
+	_ = s.conn.Close()
+	return err
+}

@@ -1,0 +1,100 @@
+package database
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// writerLock is held by whoever writes on SQLite. Waiters get it in the order of asking; database/sql gives its one
+// connection to any of them.
+type writerLock struct {
+	mu    sync.Mutex // guards the rest
+	held  bool
+	queue []*waiter
+}
+
+// waiter waits for the lock.
+type waiter struct {
+	// joins tells that the waiter is an InTx, which may go on in an open transaction.
+	joins bool
+	// turn gets the group that comes with the lock, or nil.
+	turn chan *group
+}
+
+// take waits for the lock, no longer than limit. A caller that joins may get a group with it, whose transaction it goes on in.
+func (l *writerLock) take(ctx context.Context, limit time.Duration, joins bool) (*group, error) {
+	l.mu.Lock()
+	if !l.held {
+		l.held = true
+		l.mu.Unlock()
+		return nil, nil
+	}
+	w := &waiter{joins: joins, turn: make(chan *group, 1)}
+	l.queue = append(l.queue, w)
+	l.mu.Unlock()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	var err error
+	select {
+	case g := <-w.turn:
+		return g, nil
+	case <-timer.C:
+		err = busy(errBusy)
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if l.forget(w) {
+		return nil, err
+	}
+	return <-w.turn, nil // its turn came at the same moment
+}
+
+// forget takes w out of the queue; it reports false when w's turn has come.
+func (l *writerLock) forget(w *waiter) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.queue {
+		if l.queue[i] == w {
+			l.queue = append(l.queue[:i], l.queue[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// release gives the lock to the next waiter.
+func (l *writerLock) release() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.queue) == 0 {
+		l.held = false
+		return
+	}
+	l.pop() <- nil
+}
+
+// wanted reports whether the next waiter can go on in an open transaction.
+func (l *writerLock) wanted() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.queue) > 0 && l.queue[0].joins
+}
+
+// handOver gives the lock to the next waiter along with g, if that one can go on in g.
+func (l *writerLock) handOver(g *group) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.queue) == 0 || !l.queue[0].joins {
+		return false
+	}
+	l.pop() <- g
+	return true
+}
+
+func (l *writerLock) pop() chan<- *group {
+	w := l.queue[0]
+	l.queue[0] = nil
+	l.queue = l.queue[1:]
+	return w.turn
+}
