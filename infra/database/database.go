@@ -15,6 +15,7 @@ import (
 
 	"plugboard/app"
 	"plugboard/config"
+	"plugboard/infra/database/internal/orm"
 	"plugboard/infra/database/internal/sqlite"
 )
 
@@ -63,11 +64,15 @@ func New(cfg config.Database, logger *zap.Logger) (*DB, error) {
 	db := &DB{cfg: cfg, source: src, logger: logger, searches: make(chan struct{}, max(1, cfg.MaxConns/searchShare))}
 	db.health = &health{logger: logger}
 	db.pool = &pool{db: db}
-	db.gorm, err = gorm.Open(newDialector(db), &gorm.Config{
+	dialector := orm.SQLite
+	if db.Dialect() == Postgres {
+		dialector = orm.Postgres
+	}
+	db.gorm, err = gorm.Open(dialector(db.pool), &gorm.Config{
 		SkipDefaultTransaction: true,
 		DisableAutomaticPing:   true,
 		TranslateError:         true,
-		Logger:                 newGormLogger(logger, cfg.SlowQuery),
+		Logger:                 orm.NewLogger(logger, cfg.SlowQuery),
 		NowFunc:                now,
 	})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 
 	"plugboard/app"
+	"plugboard/infra/database/internal/orm"
 	"plugboard/infra/database/internal/sqltext"
 )
 
@@ -22,6 +23,8 @@ var (
 	_ gorm.ConnPool         = (*pool)(nil)
 	_ gorm.ConnPoolBeginner = (*pool)(nil)
 	_ app.Transactor        = (*pool)(nil)
+	_ app.Searcher          = (*pool)(nil)
+	_ orm.Handle            = (*pool)(nil)
 )
 
 // InTx implements app.Transactor.
@@ -102,7 +105,7 @@ func (p *pool) BeginTx(ctx context.Context, opts *sql.TxOptions) (gorm.ConnPool,
 	if err != nil {
 		return nil, err
 	}
-	return &gormTx{tx: tx}, nil
+	return &gormTx{p, tx}, nil
 }
 
 // route decides where a statement with ctx belongs: to an open transaction, else to the pools. Statements that
@@ -233,3 +236,32 @@ type failingConnector struct{ err error }
 
 func (c failingConnector) Connect(context.Context) (driver.Conn, error) { return nil, c.err }
 func (c failingConnector) Driver() driver.Driver                        { return nil }
+
+// searchShare is the part of the readers that may search at the same time: one in this many, and at least one.
+const searchShare = 4
+
+// Search implements app.Searcher: fn gets a context that ends after the SearchTimeout setting, and no more than a quarter of
+// the connections search at a time, so that searches that read whole tables leave the others their connections. The time
+// includes the wait for a place. Within a transaction fn uses the transaction's connection, and needs no place.
+func (p *pool) Search(ctx context.Context, fn func(ctx context.Context) error) error {
+	run, cancel := context.WithTimeout(ctx, p.db.cfg.SearchTimeout)
+	defer cancel()
+	if _, inside := TxFrom(ctx); !inside {
+		select {
+		case p.db.searches <- struct{}{}:
+			defer func() { <-p.db.searches }()
+		case <-run.Done():
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			busy := app.Errorf(app.Unavailable, "too many searches are running; try again")
+			busy.RetryAfter = time.Second
+			return busy
+		}
+	}
+	err := fn(run)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return app.Errorf(app.TimedOut, "the search took too long; narrow it").Because(err)
+	}
+	return err
+}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"plugboard/infra/database/internal/contract"
+	"plugboard/infra/database/internal/orm"
 	"plugboard/infra/database/internal/sqltext"
 )
 
@@ -105,7 +106,7 @@ func (db *DB) slow(ctx context.Context, query string, begin time.Time) {
 	if db.cfg.SlowQuery <= 0 || time.Since(begin) < db.cfg.SlowQuery {
 		return
 	}
-	newGormLogger(db.logger, db.cfg.SlowQuery).trace(ctx, begin, func() (string, int64) { return query, -1 })
+	orm.NewLogger(db.logger, db.cfg.SlowQuery).Trace(ctx, begin, func() (string, int64) { return query, -1 }, nil)
 }
 
 // use lets a statement begin, which done ends.

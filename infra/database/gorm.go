@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,7 +10,66 @@ import (
 	"strings"
 
 	"gorm.io/gorm"
+
+	"plugboard/app"
 )
+
+// gormTx is a transaction begun by GORM itself. Its statements are those of the pool with a context that carries it.
+type gormTx struct {
+	pool *pool
+	tx   *Tx
+}
+
+var (
+	_ gorm.ConnPool    = (*gormTx)(nil)
+	_ gorm.TxCommitter = (*gormTx)(nil)
+	_ app.Transactor   = (*gormTx)(nil)
+)
+
+func (g *gormTx) in(ctx context.Context) context.Context {
+	return context.WithValue(ctx, txKey{}, g.tx)
+}
+
+// ExecContext implements gorm.ConnPool.
+func (g *gormTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	return g.pool.ExecContext(g.in(ctx), query, args...)
+}
+
+// QueryContext implements gorm.ConnPool.
+func (g *gormTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return g.pool.QueryContext(g.in(ctx), query, args...)
+}
+
+// QueryRowContext implements gorm.ConnPool.
+func (g *gormTx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	return g.pool.QueryRowContext(g.in(ctx), query, args...)
+}
+
+// PrepareContext implements gorm.ConnPool.
+func (g *gormTx) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {
+	return g.pool.PrepareContext(g.in(ctx), query)
+}
+
+// InTx implements app.Transactor: a savepoint of this transaction.
+func (g *gormTx) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
+	return g.pool.InTx(g.in(ctx), fn)
+}
+
+// Commit implements gorm.TxCommitter.
+func (g *gormTx) Commit() error {
+	if err := g.tx.check(); err != nil {
+		return err
+	}
+	return g.tx.commit()
+}
+
+// Rollback implements gorm.TxCommitter.
+func (g *gormTx) Rollback() error {
+	if err := g.tx.check(); err != nil {
+		return err
+	}
+	return g.tx.rollback(nil)
+}
 
 // gormSavepoint is a savepoint that was set with GORM's SavePoint, and how many participants the transaction had by then.
 type gormSavepoint struct {
@@ -19,8 +79,11 @@ type gormSavepoint struct {
 
 var errNoTx = errors.New("there is no transaction that could have a savepoint: SavePoint and RollbackTo are for within app.InTx")
 
-// savePoint is GORM's SavePoint with the given handle.
-func savePoint(handle *gorm.DB, name string) error {
+// Translate implements gorm.ErrorTranslator.
+func (p *pool) Translate(err error) error { return MapError(err) }
+
+// SavePoint implements gorm.SavePointerDialectorInterface.
+func (p *pool) SavePoint(handle *gorm.DB, name string) error {
 	t, err := txOfHandle(handle)
 	if err != nil {
 		return err
@@ -28,8 +91,8 @@ func savePoint(handle *gorm.DB, name string) error {
 	return t.setSavepoint(handle.Statement.Context, name)
 }
 
-// rollBackTo is GORM's RollbackTo with the given handle.
-func rollBackTo(handle *gorm.DB, name string) error {
+// RollbackTo implements gorm.SavePointerDialectorInterface.
+func (p *pool) RollbackTo(handle *gorm.DB, name string) error {
 	t, err := txOfHandle(handle)
 	if err != nil {
 		return err

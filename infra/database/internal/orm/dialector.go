@@ -1,4 +1,8 @@
-package database
+// Package orm fits GORM to the databases of this service.
+//
+// It has a dialector for each database, made without opening one, whose errors, savepoints and connections are those of a
+// [Handle], and a logger that shows no values. All of it is safe for concurrent use.
+package orm
 
 import (
 	"strconv"
@@ -13,45 +17,46 @@ import (
 	"gorm.io/gorm/schema"
 )
 
-// newDialector returns the GORM dialector of db, whose statements go through the joining pool.
-func newDialector(db *DB) gorm.Dialector {
-	if db.Dialect() == Postgres {
-		return postgresDialector{gormpostgres.Dialector{Config: &gormpostgres.Config{Conn: db.pool}}}
-	}
-	return sqliteDialector{pool: db.pool}
+// Handle is what a GORM handle leaves to its owner.
+type Handle interface {
+	gorm.ConnPool
+	gorm.ErrorTranslator
+	gorm.SavePointerDialectorInterface
 }
 
-// postgresDialector is GORM's with this package's error translation.
-type postgresDialector struct{ gormpostgres.Dialector }
+// Postgres returns the dialector of a Postgres database.
+func Postgres(handle Handle) gorm.Dialector {
+	return postgresDialector{handle, below{gormpostgres.Dialector{Config: &gormpostgres.Config{Conn: handle}}}}
+}
 
-// Translate implements gorm.ErrorTranslator.
-func (postgresDialector) Translate(err error) error { return MapError(err) }
+// postgresDialector is GORM's, but for the methods of the handle, which hide those below.
+type postgresDialector struct {
+	Handle
+	below
+}
 
-// SavePoint implements gorm.SavePointerDialectorInterface.
-func (postgresDialector) SavePoint(tx *gorm.DB, name string) error { return savePoint(tx, name) }
+type below struct{ gormpostgres.Dialector }
 
-// RollbackTo implements gorm.SavePointerDialectorInterface.
-func (postgresDialector) RollbackTo(tx *gorm.DB, name string) error { return rollBackTo(tx, name) }
+// SQLite returns the dialector of a SQLite database.
+func SQLite(handle Handle) gorm.Dialector { return sqliteDialector{handle} }
 
 // sqliteDialector is GORM's SQLite, without what this service has no use for: GORM's own asks the database for its
 // version when it is made, which opens it, and links a second SQLite wherever there is a C compiler.
-type sqliteDialector struct{ pool *pool }
+type sqliteDialector struct{ Handle }
 
 var (
-	_ gorm.Dialector                     = sqliteDialector{}
 	_ gorm.SavePointerDialectorInterface = sqliteDialector{}
 	_ gorm.ErrorTranslator               = sqliteDialector{}
+	_ gorm.SavePointerDialectorInterface = postgresDialector{}
+	_ gorm.ErrorTranslator               = postgresDialector{}
 )
 
 // Name implements gorm.Dialector.
-func (sqliteDialector) Name() string { return string(SQLite) }
-
-// Translate implements gorm.ErrorTranslator.
-func (sqliteDialector) Translate(err error) error { return MapError(err) }
+func (sqliteDialector) Name() string { return "sqlite" }
 
 // Initialize implements gorm.Dialector.
 func (d sqliteDialector) Initialize(db *gorm.DB) error {
-	db.ConnPool = d.pool
+	db.ConnPool = d.Handle
 	callbacks.RegisterDefaultCallbacks(db, &callbacks.Config{
 		CreateClauses: []string{"INSERT", "VALUES", "ON CONFLICT", "RETURNING"},
 		UpdateClauses: []string{"UPDATE", "SET", "FROM", "WHERE", "RETURNING"},
@@ -143,9 +148,3 @@ func (sqliteDialector) QuoteTo(writer clause.Writer, name string) {
 func (sqliteDialector) Explain(query string, vars ...any) string {
 	return logger.ExplainSQL(query, nil, `'`, vars...)
 }
-
-// SavePoint implements gorm.SavePointerDialectorInterface.
-func (sqliteDialector) SavePoint(tx *gorm.DB, name string) error { return savePoint(tx, name) }
-
-// RollbackTo implements gorm.SavePointerDialectorInterface.
-func (sqliteDialector) RollbackTo(tx *gorm.DB, name string) error { return rollBackTo(tx, name) }
