@@ -18,7 +18,7 @@ import (
 	"plugboard/infra/database/internal/sqltext"
 )
 
-// connector makes connections to Postgres whose transactions take as few round trips as they can.
+// connector makes connections to Postgres. Their transactions save round trips.
 type connector struct {
 	driver.Connector
 	pool     *poolHealth
@@ -33,26 +33,28 @@ func newConnector(config *pgx.ConnConfig, health contract.Health) connector {
 	return connector{stdlib.GetConnector(*config, stdlib.OptionShouldPing(pool.shouldPing)), pool, &sessions{}, health}
 }
 
-// poolHealth remembers when a connection of a pool was last found dead: the others may be, too. A transaction that has begun
-// cannot change its connection, and so each dead one costs it an attempt.
+// poolHealth is what the connections of a pool learn from each other.
 //
-// It also counts how often a connection was found with a prepared statement that no longer fits its table, since another
-// version of the service has migrated it: the others have such, too, and forget theirs before they are used again.
+// It remembers when a connection was last found dead, since the others may be dead as well. A transaction that has begun cannot
+// change its connection, so each dead connection costs a transaction one attempt.
+//
+// It also counts how often a prepared statement no longer fitted its table, because another version of the service has migrated
+// the table. The other connections then drop their prepared statements before their next use.
 type poolHealth struct {
 	last  atomic.Pointer[time.Time]
 	stale atomic.Int64
 }
 
-// trustFor is how long a connection is believed to live that was taken from the pool before.
+// trustFor is how long a connection may lie idle and still be used without a ping.
 const trustFor = time.Second
 
-// shouldPing reports whether a connection is to be asked whether it lives before it is used again.
+// shouldPing reports whether database/sql must ping a connection before it hands the connection out again.
 func (h *poolHealth) shouldPing(_ context.Context, p stdlib.ShouldPingParams) bool {
 	last := h.last.Load()
 	return p.IdleDuration > trustFor || last != nil && time.Since(*last) < p.IdleDuration
 }
 
-// noteLoss tells of a connection that is closed without its user having given up.
+// noteLoss remembers that conn was lost. A driver that closed conn because ctx ended has lost nothing.
 func (h *poolHealth) noteLoss(ctx context.Context, conn *pgx.Conn) {
 	if conn.IsClosed() && ctx.Err() == nil {
 		now := time.Now()
@@ -81,31 +83,32 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	return pg, nil
 }
 
-// connection is the driver's connection, with transactions that are begun by their first statement, and committed together
-// with their last ones.
+// connection is the driver's connection, changed in two ways: BEGIN is sent with the first statement of a transaction, and COMMIT
+// with the last ones.
 type connection struct {
 	*stdlib.Conn
 	wire *wire
 	pool *poolHealth
-	// inTx tells that a transaction is open, or will be with its first statement.
+	// inTx tells that a transaction is open. BEGIN may not have been sent yet.
 	inTx bool
 	// openRows counts the queries of the open transaction whose rows are not closed.
 	openRows int
-	// last are the statements that the commit brings along.
+	// last are the statements that are sent together with COMMIT.
 	last []FinalStatement
-	// stale is the count of the pool when the prepared statements were last forgotten.
+	// stale is the value that pool.stale had when this connection last dropped its prepared statements.
 	stale int64
-	// session is what was last set of sessions.
+	// session is the one that was last applied to this connection.
 	session  *session
 	sessions *sessions
-	// changed tells that a statement has changed the session, which others are not to find so.
+	// changed tells that a statement has changed the session. The connection is then closed after use, so that no other user
+	// meets the change.
 	changed bool
 	health  contract.Health
-	// wrote tells that a statement of the open transaction was one that writes.
+	// wrote tells that the open transaction contains an INSERT, UPDATE or DELETE.
 	wrote bool
 }
 
-// FinalStatement is run right before a commit, in the same round trip.
+// FinalStatement is a statement that is sent together with COMMIT, before it.
 type FinalStatement struct {
 	// Purpose is told before an error of the statement.
 	Purpose string
@@ -131,7 +134,7 @@ func (c *connection) BeginTx(ctx context.Context, opts driver.TxOptions) (driver
 	return &transaction{conn: c, ctx: ctx}, nil
 }
 
-// unopened reports whether BEGIN has failed: what were to be the transaction's statements would run by themselves.
+// unopened reports whether BEGIN has failed. The next statements would then run outside a transaction, each committed alone.
 func (c *connection) unopened() bool {
 	server := c.Conn.Conn().PgConn()
 	return c.inTx && !c.wire.waiting() && server.TxStatus() == 'I' && !server.IsBusy() && !server.IsClosed()
@@ -171,7 +174,7 @@ func (c *connection) QueryContext(ctx context.Context, query string, args []driv
 	return rows, err
 }
 
-// note follows up on a statement. What it did to the session stands also when it failed half-way.
+// note follows up on a statement. A statement that failed half-way may still have changed the session.
 func (c *connection) note(ctx context.Context, query string, err error) {
 	word, rest := sqltext.NextWord(query)
 	word = strings.ToUpper(word)
@@ -188,9 +191,9 @@ func (c *connection) note(ctx context.Context, query string, err error) {
 	}
 }
 
-// truth keeps database/sql from running a statement again that may have taken effect. The driver asks for that, with
-// ErrBadConn, also when the answer was lost. It had sent that many bytes before. In a transaction, which cannot go on with
-// another connection, it tells why the server has ended the session.
+// truth replaces the driver's ErrBadConn when the statement has been sent, which it finds by the count of bytes sent before. The
+// driver returns ErrBadConn also when only the answer was lost, and database/sql would then run the statement a second time. In a
+// transaction, which cannot move to another connection, the error says why the server has ended the session.
 func (c *connection) truth(err error, before int64) error {
 	sent := c.wire.sent.Load() > before
 	switch {
@@ -203,13 +206,13 @@ func (c *connection) truth(err error, before int64) error {
 	}
 }
 
-// PrepareContext implements driver.ConnPrepareContext. The statement runs through the connection, and is kept by it.
+// PrepareContext implements driver.ConnPrepareContext. The connection itself keeps the prepared form.
 func (c *connection) PrepareContext(_ context.Context, query string) (driver.Stmt, error) {
 	return &contract.Statement{Conn: c, Text: query}, nil
 }
 
-// admit refuses what must not run in an open transaction: anything after its begin has failed, what would end it, and a
-// statement while rows are open, which the protocol has no way to send.
+// admit returns an error for a statement that must not run now: in a transaction whose BEGIN has failed, and as
+// [contract.Admit] says.
 func (c *connection) admit(query string) error {
 	switch {
 	case c.unopened():
@@ -221,15 +224,15 @@ func (c *connection) admit(query string) error {
 	}
 }
 
-// stalePlan tells whether err is that of a prepared statement whose table has been changed. Its code is that of much
-// else, its text in the server's language.
+// stalePlan tells whether a prepared statement failed because its table has been changed. Many other errors share the code, and
+// the text is in the server's language, so the name of the server's routine decides.
 func stalePlan(err error) bool {
 	pg, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && pg.Code == "0A000" && pg.Routine == "RevalidateCachedQuery"
 }
 
-// renew forgets the prepared statements if err says that one is stale, and reports whether the statement may be run again.
-// In a transaction it may not: that has failed, and is tried again as a whole.
+// renew drops the prepared statements if err says that one is stale. It reports whether the statement may be run again: not in a
+// transaction, which has failed and is run again as a whole.
 func (c *connection) renew(ctx context.Context, err error) bool {
 	if !stalePlan(err) {
 		return false
@@ -238,7 +241,7 @@ func (c *connection) renew(ctx context.Context, err error) bool {
 	return !c.inTx && c.forget(ctx) == nil
 }
 
-// forget forgets the prepared statements if some connection's were found stale since that was last done.
+// forget drops the prepared statements if any connection has found a stale one since this connection last did so.
 func (c *connection) forget(ctx context.Context) error {
 	found := c.pool.stale.Load()
 	if found == c.stale {
@@ -251,7 +254,7 @@ func (c *connection) forget(ctx context.Context) error {
 	return nil
 }
 
-// ResetSession implements driver.SessionResetter: it is called before a connection is used again.
+// ResetSession implements driver.SessionResetter. database/sql calls it before it hands out a used connection.
 func (c *connection) ResetSession(ctx context.Context) error {
 	if err := c.Conn.ResetSession(ctx); err != nil {
 		return err
@@ -262,7 +265,7 @@ func (c *connection) ResetSession(ctx context.Context) error {
 	return nil
 }
 
-// beginSession sets what the connections of its pool are given, if that is not done.
+// beginSession applies the session of the pool, unless this connection has it already.
 func (c *connection) beginSession(ctx context.Context) error {
 	next := c.sessions.current.Load()
 	if next == nil || c.session == next {
@@ -275,8 +278,8 @@ func (c *connection) beginSession(ctx context.Context) error {
 	return nil
 }
 
-// IsValid implements driver.Validator: it is asked when a connection is given back. One whose session was changed by a
-// statement is closed: the next user must find the timeouts, the role and the search path as they were set.
+// IsValid implements driver.Validator. database/sql calls it when a connection is given back, and closes the connection if it
+// reports false: the next user must find the timeouts, the role and the search path as they were set.
 func (c *connection) IsValid() bool { return !c.changed }
 
 func beginStatement(opts driver.TxOptions) (string, error) {

@@ -27,12 +27,11 @@ import (
 )
 
 const (
-	// statementTimeout ends a statement that its client has forgotten; a client that still waits has a
-	// shorter deadline.
+	// statementTimeout ends a statement whose client is gone. A client that still waits has a shorter deadline.
 	statementTimeout = 2 * time.Minute
-	// idleTxTimeout ends a transaction whose client has forgotten it, and frees its locks.
+	// idleTxTimeout ends a transaction whose client is gone, which frees its locks.
 	idleTxTimeout = time.Minute
-	// connIdleTime and connLifetime let a pool shrink, and move on to other servers behind one name.
+	// connIdleTime lets a pool shrink. connLifetime lets it move to other servers behind one name.
 	connIdleTime = 5 * time.Minute
 	connLifetime = time.Hour
 	// firstWait and longestWait are between two attempts to reach the server.
@@ -80,8 +79,8 @@ func OpenMigrations(cfg Config) *sql.DB {
 	return sql.OpenDB(connector)
 }
 
-// newSource returns what makes connections, and what each of them is to be given: params, unless the URL says
-// otherwise. The time zone is always UTC.
+// newSource returns a connector and the session for its connections. The session has the given parameters; those in the URL take
+// precedence. The time zone is always UTC.
 func newSource(cfg Config, params map[string]string) (connector, *session) {
 	config := cfg.config.Copy()
 	all := map[string]string{"application_name": "plugboard"}
@@ -97,8 +96,8 @@ func newSource(cfg Config, params map[string]string) (connector, *session) {
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(max(d.Milliseconds(), 1), 10) }
 
-// untilAnswer asks the server until it answers, ctx is done, or the answer is a refusal that time does not mend. An attempt that
-// is cut off since the time is over does not say what is wrong; the one before it does.
+// untilAnswer asks the server until it answers, refuses for good, or ctx ends. The last attempt may be cut off by the end of ctx
+// and then says nothing useful; the error is that of the attempt before.
 func untilAnswer(ctx context.Context, ask func(context.Context) error) error {
 	var reason error
 	for attempt := 1; ; attempt++ {
@@ -115,8 +114,7 @@ func untilAnswer(ctx context.Context, ask func(context.Context) error) error {
 	}
 }
 
-// checkServer asks the server whether it is fit for use, and has the connections of pool, which connector makes, begin their
-// sessions.
+// checkServer checks that the server fits, and then has the connections of pool use the session. connector is the pool's.
 func checkServer(ctx context.Context, pool *sql.DB, connector connector, next *session) error {
 	if err := checkSessions(ctx, pool); err != nil {
 		return err
@@ -134,8 +132,8 @@ func checkServer(ctx context.Context, pool *sql.DB, connector connector, next *s
 
 var errRefused = errors.New("this database cannot be used")
 
-// refused tells whether the server said no: wrong user, password or database, or a parameter in the URL that it does not
-// know, or not with this value.
+// refused tells whether another attempt is useless: wrong user, password or database, or a parameter in the URL whose name or
+// value the server does not know.
 func refused(err error) bool {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return slices.Contains([]string{"28P01", "28000", "3D000", "42704", "22023"}, pg.Code)

@@ -15,17 +15,17 @@ import (
 	"plugboard/infra/database/internal/sqltext"
 )
 
-// atStartup are the parameters that are sent when a connection is made. PgBouncer takes these; it refuses a connection that
-// brings others, or drops them silently if it is configured to, and so those are set by a statement.
+// atStartup are the parameters that are sent when a connection is made, because PgBouncer takes them. It refuses a connection
+// that brings others, or drops the others without a word. A statement sets those instead.
 var atStartup = []string{"application_name", "client_encoding", "options", "timezone"}
 
-// session is what each connection of a pool is given once it is made: parameters such as the timeouts. They hold for as
-// long as the server leaves one session to one client, which is what [checkSessions] makes sure of.
+// session is a list of parameters, such as the timeouts, that are set on each new connection of a pool. They hold for as long as
+// the server keeps one session for one client; [checkSessions] makes sure of that.
 type session struct {
 	names, values []string
 }
 
-// newSession takes out of params what is set by a statement.
+// newSession moves the parameters that a statement sets from params into a session.
 func newSession(params map[string]string) *session {
 	s := &session{}
 	for _, name := range slices.Sorted(maps.Keys(params)) {
@@ -37,7 +37,7 @@ func newSession(params map[string]string) *session {
 	return s
 }
 
-// apply sets the parameters and reads them back: a pooler may have carried out the statement on one session and go on with
+// apply sets the parameters and reads them back. A pooler may have run the first statement on one session and the second on
 // another.
 func (s *session) apply(ctx context.Context, conn *pgconn.PgConn) error {
 	if len(s.names) == 0 {
@@ -67,7 +67,7 @@ func (s *session) apply(ctx context.Context, conn *pgconn.PgConn) error {
 	return nil
 }
 
-// oneRow runs a query without preparing it by name, since under a name it would stay with the session.
+// oneRow runs a query as an unnamed statement. A named one would stay in the session.
 func oneRow(ctx context.Context, conn *pgconn.PgConn, query string, args [][]byte) ([]string, error) {
 	result := conn.ExecParams(ctx, query, args, nil, nil, nil).Read()
 	if result.Err != nil {
@@ -83,17 +83,17 @@ func oneRow(ctx context.Context, conn *pgconn.PgConn, query string, args [][]byt
 	return values, nil
 }
 
-// errSharedSession is the error of a pooler that moves a client from session to session.
+// errSharedSession is the error for a pooler that moves a client from session to session.
 var errSharedSession = fmt.Errorf("%w: a pooler such as PgBouncer hands its sessions from client to client, after each "+
 	"transaction or statement; locks and timeouts belong to a session, so set pool_mode = session for this database, or "+
 	"connect to Postgres itself", errRefused)
 
-// sessionRounds is how often the sessions of two clients are compared. A pooler that shares them mostly shows it in the
-// first round; when others take sessions from it at the same time, in a later one.
+// sessionRounds is how often the sessions of two clients are compared. A pooler that shares sessions mostly shows it in the first
+// round. While other clients take sessions from the pooler, it may show in a later round only.
 const sessionRounds = 8
 
-// checkSessions fails when two connections do not each have a session of their own, for as long as they last. A pooler in
-// transaction mode gives the session that the first one has just used to the second one, or another one to the first.
+// checkSessions fails unless each of two connections keeps a session of its own. A pooler in transaction mode gives the second
+// connection the session that the first has just used, or gives the first a new one.
 func checkSessions(ctx context.Context, pool *sql.DB) error {
 	first, err := pool.Conn(ctx)
 	if err != nil {
@@ -123,12 +123,12 @@ func checkSessions(ctx context.Context, pool *sql.DB) error {
 	return nil
 }
 
-// processOf returns the number of the server's process that carries out a statement of conn.
+// processOf returns the number of the server process that runs conn's statements.
 func processOf(ctx context.Context, conn *sql.Conn) (process string, err error) {
 	err = conn.Raw(func(driven any) error {
 		pg, ok := driven.(*connection)
 		if !ok {
-			return errors.New("a connection that is not our own")
+			return errors.New("a connection of another connector")
 		}
 		row, err := oneRow(ctx, pg.Conn.Conn().PgConn(), "SELECT pg_backend_pid()", nil)
 		if err == nil {
@@ -139,15 +139,15 @@ func processOf(ctx context.Context, conn *sql.Conn) (process string, err error) 
 	return process, err
 }
 
-// sessions hands each connection of a pool its session: none until [sessions.begin], since what is set in a session that a
-// pooler shares would reach other clients.
+// sessions holds the session for the connections of a pool. There is none until [sessions.begin]: in a session that a pooler
+// shares, the parameters would reach other clients.
 type sessions struct{ current atomic.Pointer[session] }
 
-// begin has connections use the session from their next use on.
+// begin has each connection apply the session before its next use.
 func (s *sessions) begin(next *session) { s.current.Store(next) }
 
-// changesSession reports whether a statement, given as its first word and the rest, changes the session itself: its
-// parameters, its role, its prepared statements. It does not see what a function does, such as set_config.
+// changesSession reports whether a statement, given as its first word in capitals and the rest, changes the session itself: its
+// parameters, its role, its prepared statements. It does not look into functions such as set_config.
 func changesSession(word, rest string) bool {
 	switch word {
 	case "RESET", "DISCARD", "DEALLOCATE":

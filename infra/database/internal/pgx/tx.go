@@ -14,14 +14,14 @@ import (
 	"plugboard/infra/database/internal/contract"
 )
 
-// transaction is a transaction of a connection.
+// transaction is an open transaction of a connection.
 type transaction struct {
 	conn *connection
-	// ctx is that of BeginTx, as with the driver's own transactions.
+	// ctx is the one given to BeginTx, as in the driver's own transactions.
 	ctx context.Context //nolint:containedctx // Commit takes none
 }
 
-// rollbackTimeout bounds a rollback, which has no context.
+// rollbackTimeout bounds a rollback, since driver.Tx gives it no context.
 const rollbackTimeout = 5 * time.Second
 
 // Commit implements driver.Tx.
@@ -33,7 +33,7 @@ func (t *transaction) Commit() error {
 		c.inTx = false
 		return contract.ErrTxFailed
 	case c.wire.waiting() && len(last) == 0:
-		return t.Rollback() // there is nothing to commit
+		return t.Rollback() // no statement was sent
 	}
 	if c.wire.hungUp() {
 		return t.abandon(fmt.Errorf("%w: %w", contract.ErrNotCommitted, io.EOF))
@@ -58,16 +58,16 @@ func (t *transaction) Commit() error {
 	return err
 }
 
-// abandon ends a transaction whose COMMIT failed with err without the server saying that the transaction has ended.
+// abandon ends a transaction whose COMMIT failed with err, when the server has not said that the transaction has ended.
 func (t *transaction) abandon(err error) error {
 	t.conn.pool.noteLoss(t.ctx, t.conn.Conn.Conn())
 	_ = t.Rollback() // closes the connection if it cannot
 	return err
 }
 
-// uncommitted tells what the error of a COMMIT says about the transaction. The server's own refusal, such as that it ends
-// the session, says that it was not committed, and so does an error before anything was sent. The driver's word for that,
-// pgconn.SafeToRetry, is not to be trusted: it says so too when it has lost the answer.
+// uncommitted says what the error of a COMMIT means. Nothing was committed if the server itself refused, for example because it
+// ends the session, or if COMMIT was not sent. Otherwise nobody knows. The driver's pgconn.SafeToRetry cannot decide this: it is
+// true also when only the answer was lost.
 func uncommitted(err error, sent bool) error {
 	if _, refused := errors.AsType[*pgconn.PgError](err); refused {
 		return err
@@ -78,7 +78,7 @@ func uncommitted(err error, sent bool) error {
 	return fmt.Errorf("%w: %w", contract.ErrCommitUnknown, err)
 }
 
-// finish runs the last statements and COMMIT. When one fails, the server skips the others and COMMIT.
+// finish sends the last statements and COMMIT in one round trip. When a statement fails, the server skips the rest and COMMIT.
 func (t *transaction) finish(last []FinalStatement) (pgconn.CommandTag, error) {
 	conn := t.conn.Conn.Conn()
 	if len(last) == 0 {
@@ -92,7 +92,7 @@ func (t *transaction) finish(last []FinalStatement) (pgconn.CommandTag, error) {
 	results := conn.SendBatch(t.ctx, batch)
 	for _, s := range last {
 		if _, err := results.Exec(); err != nil {
-			_ = results.Close() // tells the same
+			_ = results.Close() // returns the same error
 			return pgconn.CommandTag{}, fmt.Errorf("%s: %w", s.Purpose, err)
 		}
 	}
@@ -112,7 +112,7 @@ func (t *transaction) Rollback() error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), rollbackTimeout)
 	defer cancel()
 	if _, err := c.Conn.Conn().Exec(ctx, "rollback"); err != nil {
-		return errors.Join(err, c.Close()) // a connection in a transaction is of no use to others
+		return errors.Join(err, c.Close()) // nobody else can use a connection in a transaction
 	}
 	return nil
 }

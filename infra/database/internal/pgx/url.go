@@ -22,8 +22,8 @@ func (s Source) Name() string {
 	return fmt.Sprintf("%q on %s:%d as %q", s.config.Database, s.config.Host, s.config.Port, s.config.User)
 }
 
-// homeFiles are the options for which the driver takes files of the user's home folder unless they are given. Nobody
-// sees these files in the settings, so they are given empty.
+// homeFiles are options for which the driver would read files in the user's home folder. An operator does not see those files in
+// the settings, so each option is set to nothing.
 var homeFiles = []string{"passfile", "sslcert", "sslkey", "sslrootcert"}
 
 // ParseURL reads a Postgres URL. The URL alone decides what is connected to and how: not the environment variables
@@ -55,8 +55,7 @@ func ParseURL(raw string) (Source, error) {
 	return Source{config}, nil
 }
 
-// takeOptions returns the options of u, and leaves in u what the driver is told: all but the secrets, and nothing for it to
-// look for in the home folder.
+// takeOptions returns the options of u, and leaves in u those for the driver: without the secrets, and with [homeFiles] empty.
 func takeOptions(u *url.URL) (map[string]string, error) {
 	options := map[string]string{}
 	var kept []string
@@ -91,7 +90,7 @@ func takeOptions(u *url.URL) (map[string]string, error) {
 	return options, nil
 }
 
-// parseDriverURL has the driver read u without its password, so that no error of the driver can show that.
+// parseDriverURL has the driver read u without its password, so that no error of the driver can show the password.
 func parseDriverURL(u *url.URL, sslPassword string) (*pgx.ConnConfig, error) {
 	safe := *u
 	safe.Scheme = "postgres"
@@ -103,24 +102,24 @@ func parseDriverURL(u *url.URL, sslPassword string) (*pgx.ConnConfig, error) {
 	defer hidePGVariables()()
 	config, err := pgx.ParseConfigWithOptions(safe.String(), options)
 	if bad, ok := errors.AsType[*pgconn.ParseConfigError](err); ok {
-		// The driver quotes the URL as it was given it, which is not the text that the operator wrote.
+		// The driver quotes the URL that it got, which is not the one that the operator wrote.
 		return nil, errors.New(strings.TrimPrefix(bad.Error(), "cannot parse `"+bad.ConnString+"`: "))
 	}
 	return config, err
 }
 
-// pgVariables serialises those who hide the environment variables of Postgres's own tools.
+// pgVariables serialises the calls of [hidePGVariables].
 var pgVariables sync.Mutex
 
-// hidePGVariables takes the variables PG… out of the environment until restore is called. The driver reads them whatever it
-// is given: PGSSLMODE=disable would have the password sent in clear text, PGSERVICE would have it read a file.
+// hidePGVariables removes the variables PG… from the environment until restore is called. The driver always reads them:
+// PGSSLMODE=disable would send the password in clear text, PGSERVICE would read a file.
 func hidePGVariables() (restore func()) {
 	pgVariables.Lock()
 	hidden := map[string]string{}
 	for _, entry := range os.Environ() {
 		if name, value, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "PG") {
 			hidden[name] = value
-			_ = os.Unsetenv(name) // fails for impossible names alone
+			_ = os.Unsetenv(name) // fails only for names that cannot exist
 		}
 	}
 	return func() {
@@ -131,9 +130,9 @@ func hidePGVariables() (restore func()) {
 	}
 }
 
-// checkEncrypted refuses a URL with which the password could travel through a network in clear text though nobody asked for
-// that: without an sslmode, and with prefer and allow, the driver falls back to clear text when the server, or who sits
-// between, says that there is no TLS.
+// checkEncrypted refuses a URL if the password could cross a network in clear text though nobody asked for that. Without an
+// sslmode, and with prefer and allow, the driver falls back to clear text when the server, or an attacker between, says that there
+// is no TLS.
 func checkEncrypted(config *pgx.ConnConfig, sslMode string) error {
 	if sslMode == "disable" {
 		return nil
@@ -154,7 +153,7 @@ func checkEncrypted(config *pgx.ConnConfig, sslMode string) error {
 	return nil
 }
 
-// onThisMachine reports whether host is the folder of a socket, or of the loopback.
+// onThisMachine reports whether host is the folder of a socket or an address of this machine.
 func onThisMachine(host string) bool {
 	ip := net.ParseIP(host)
 	return strings.HasPrefix(host, "/") || host == "localhost" || ip != nil && ip.IsLoopback()

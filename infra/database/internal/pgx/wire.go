@@ -15,38 +15,38 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// wire is the connection to a Postgres server, on which a transaction's BEGIN travels with its first statement: a round
-// trip less in each transaction. BEGIN is sent in the extended protocol without a Sync of its own, so that the server skips
-// the statement when BEGIN fails; the answers to BEGIN are taken out of what is read.
+// wire is the network connection to a Postgres server. It sends BEGIN together with the first statement of a transaction, which
+// saves a round trip. BEGIN has no Sync of its own, so that the server skips the statement when BEGIN fails. The driver does not
+// know of BEGIN: wire removes the answers to it from what the driver reads.
 //
 // As the driver's connection, it is for one writer and one reader at a time.
 type wire struct {
 	net.Conn
-	// begin is what goes out before the next write; the driver closes a broken connection in a goroutine of its own.
+	// begin is sent before the next write. It is atomic because the driver closes a broken connection in another goroutine.
 	begin atomic.Pointer[[]byte]
 	// sent counts the bytes that were written.
 	sent atomic.Int64
 	// replies counts the answers to BEGIN that are still to come.
 	replies atomic.Int32
-	// simple tells that the statement after BEGIN is in the simple protocol, which brings no Sync.
+	// simple tells that the statement after BEGIN is in the simple protocol, which sends no Sync.
 	simple atomic.Bool
-	// raw was read and not looked at, as the rest of a message is missing; ready is for the reader.
+	// raw was read but not sorted yet, because the rest of a message is missing. ready is for the reader.
 	raw, ready []byte
-	// reading is held while something is read: after a write that failed, what is left is read by the writer.
+	// reading is held during a read. After a failed write, the writer reads what is left.
 	reading sync.Mutex
-	// farewell is why the server has ended the session.
+	// farewell is the error with which the server has ended the session.
 	farewell atomic.Pointer[pgconn.PgError]
 }
 
 // beginReplies is how many messages answer a BEGIN: ParseComplete, BindComplete and CommandComplete.
 const beginReplies = 3
 
-// newWire is for [pgconn.Config.AfterNetConnect].
+// newWire is a function for [pgconn.Config.AfterNetConnect].
 func newWire(_ context.Context, _ *pgconn.Config, conn net.Conn) (net.Conn, error) {
 	return &wire{Conn: conn}, nil
 }
 
-// announce has statement, which begins a transaction, sent with what is written next.
+// announce has a statement that begins a transaction sent together with the next write.
 func (w *wire) announce(statement string) error {
 	var begin []byte
 	var err error
@@ -59,14 +59,14 @@ func (w *wire) announce(statement string) error {
 	return nil
 }
 
-// waiting reports whether an announced statement has not been sent.
+// waiting reports whether the announced statement has not been sent yet.
 func (w *wire) waiting() bool { return w.begin.Load() != nil }
 
-// recall takes an announced statement back.
+// recall drops the announced statement.
 func (w *wire) recall() { w.begin.Store(nil) }
 
-// hungUp reports whether the server is known to have closed the connection: what is sent now would never be read. With TLS
-// that is seen later, if at all.
+// hungUp reports whether the server is known to have closed the connection, so that nobody would read what is sent now. With TLS
+// this is seen later, or not at all.
 func (w *wire) hungUp() bool { return hungUp(w.Conn) }
 
 // Write implements net.Conn.
@@ -93,10 +93,10 @@ func (w *wire) write(p []byte) (int, error) {
 	return n, err
 }
 
-// hearOutLimit bounds how long the last words of a server are waited for that has closed the connection: they are here.
+// hearOutLimit bounds the wait for the last message of a server that has closed the connection. The message has arrived already.
 const hearOutLimit = time.Second
 
-// hearOut reads what the server said before it closed the connection. The driver does not read after a write that failed.
+// hearOut reads the server's last message after a failed write. The driver does not read any more then.
 func (w *wire) hearOut() {
 	if w.SetReadDeadline(time.Now().Add(hearOutLimit)) != nil {
 		return
@@ -109,7 +109,7 @@ func (w *wire) hearOut() {
 	}
 }
 
-// because adds to err why the server has ended the session, if it has said so.
+// because adds the server's reason for ending the session to err, if there is one.
 func (w *wire) because(err error) error {
 	if reason := w.farewell.Load(); reason != nil {
 		return fmt.Errorf("%w: %w", reason, err)
@@ -137,7 +137,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	}
 }
 
-// receive reads from the server, and notes when it says that it ends the session.
+// receive reads from the server, and keeps the message with which the server ends the session.
 func (w *wire) receive(p []byte) (int, error) {
 	w.reading.Lock()
 	defer w.reading.Unlock()
@@ -148,11 +148,11 @@ func (w *wire) receive(p []byte) (int, error) {
 	return n, err
 }
 
-// header is how long the head of a message is: a type, and a length that counts itself and the body.
+// header is the length of a message's head: one byte for the type, four for a length that counts itself and the body.
 const header = 5
 
-// farewellIn looks for the fatal error with which a server ends a session at once. Nothing but notices is before it, since
-// the answer to every statement has been read.
+// farewellIn finds the fatal error with which a server ends a session. Only notices can come before it, because the answer to
+// every statement has been read.
 func farewellIn(p []byte) *pgconn.PgError {
 	for len(p) >= header {
 		size := 1 + int(binary.BigEndian.Uint32(p[1:header]))
@@ -175,7 +175,7 @@ func farewellIn(p []byte) *pgconn.PgError {
 	return nil
 }
 
-// sort takes the answers to BEGIN out of raw, and moves what else there is to ready.
+// sort removes the answers to BEGIN from raw and moves the rest to ready.
 func (w *wire) sort() {
 	for w.replies.Load() > 0 && len(w.raw) >= header {
 		size := 1 + int(binary.BigEndian.Uint32(w.raw[1:header]))
@@ -189,10 +189,10 @@ func (w *wire) sort() {
 		case 'N', 'S', 'A': // notices, which come at any time
 			w.ready = append(w.ready, w.raw[:size]...)
 			w.raw = w.raw[size:]
-		default: // BEGIN has failed, and that is the answer to the statement, which the server skips until a Sync
+		default: // BEGIN has failed. Its error becomes the answer to the statement, which the server skips until a Sync
 			w.replies.Store(0)
 			if w.simple.Load() {
-				_, _ = w.Conn.Write([]byte{'S', 0, 0, 0, 4}) // when this fails the connection is broken, as its reader will see
+				_, _ = w.Conn.Write([]byte{'S', 0, 0, 0, 4}) // if this fails the connection is broken, and the reader finds out
 			}
 		}
 	}
