@@ -132,7 +132,7 @@ func TestBackupsThatAreRefused(t *testing.T) {
 		"onto itself":             {to: func(file, _ string) string { return file }, want: taken},
 		"onto its own log":        {to: func(file, _ string) string { return file + "-journal" }, want: own},
 		"into no folder":          {to: func(_, to string) string { return to + "/no/copy.db" }, want: "there is no folder DIR/copy.db/no"},
-		"of a damaged database":   {prepare: damagedIndex, want: "the copy is damaged, as the database must be: "},
+		"of a damaged database":   {prepare: damagedIndex, want: "the copy is damaged, so the database must be damaged too: "},
 		"that appears meanwhile":  {want: taken},
 		"whose folder disappears": {want: "it cannot be written; check the permissions of the file and its folder: "},
 	} {

@@ -16,7 +16,7 @@ import (
 	"modernc.org/sqlite"
 )
 
-// backupStep is how many pages are copied at a time; between two steps a copy can be cancelled.
+// backupStep is how many pages are copied at a time. A copy can be cancelled between two steps.
 const backupStep = 1024
 
 // backuper is what modernc.org/sqlite's connection has for copies.
@@ -24,9 +24,9 @@ type backuper interface {
 	NewBackup(destination string) (*sqlite.Backup, error)
 }
 
-// Backup copies the database into a new file. The copy is of one moment, whatever is written meanwhile, and nobody waits for
-// it; the write-ahead log, which must keep what the copy still reads, may grow until it is done. The copy is checked and on the
-// disk before it gets its name, which nothing may have. Progress, in bytes, is told after each step. When ctx ends, or on any
+// Backup copies the database into a new file. The copy shows one moment, whatever is written meanwhile, and nobody waits for it.
+// Until it is done the write-ahead log may grow, because it must keep what the copy still reads. The copy is checked and on the disk
+// before it gets its name. No file of that name may exist. progress is called after each step, in bytes. When ctx ends, or on any
 // error, nothing is left behind.
 func (d *Database) Backup(ctx context.Context, to string, progress func(done, total int64)) (size int64, err error) {
 	size, err = d.backUp(ctx, to, progress)
@@ -61,7 +61,7 @@ func (d *Database) backUp(ctx context.Context, to string, progress func(done, to
 	return size, place(partial, to)
 }
 
-// mayBackUpTo refuses a name that is taken, and those of the database's own files.
+// mayBackUpTo refuses the name of an existing file, and the names of the database's own files.
 func mayBackUpTo(file *dbFile, to string) error {
 	if _, err := os.Lstat(to); err == nil {
 		return errExists
@@ -84,7 +84,7 @@ func mayBackUpTo(file *dbFile, to string) error {
 
 var errExists = errors.New("there is a file already, and a copy never overwrites one; choose another name")
 
-// newPartial makes the file that the copy is written to until it is whole, in the same folder.
+// newPartial makes a file in the same folder, for the copy until it is complete.
 func newPartial(to string) (path string, err error) {
 	f, err := os.CreateTemp(filepath.Dir(to), "."+filepath.Base(to)+".*.partial")
 	if err != nil {
@@ -93,7 +93,7 @@ func newPartial(to string) (path string, err error) {
 	return f.Name(), errors.Join(f.Chmod(fileMode), f.Close())
 }
 
-// removePartial removes the file, and what SQLite has left beside it.
+// removePartial removes the file and the files that SQLite has left beside it.
 func removePartial(path string) error {
 	var errs []error
 	for _, suffix := range []string{"", "-journal", "-wal", "-shm"} {
@@ -111,7 +111,7 @@ func copyPages(ctx context.Context, reader *sql.DB, to string, progress func(don
 		if !ok {
 			return errors.New("modernc.org/sqlite has changed: it copies no databases")
 		}
-		// The copy goes on in this transaction: without it, each commit of the service would have it begin anew.
+		// The copy runs in this transaction. Without it, each commit of the service would make the copy start again.
 		tx, err := conn.rawConn.BeginTx(ctx, driver.TxOptions{ReadOnly: true})
 		if err != nil {
 			return err
@@ -140,7 +140,7 @@ func copyPages(ctx context.Context, reader *sql.DB, to string, progress func(don
 	})
 }
 
-// readSize returns the size of a page. It also reads the first page: a transaction begins with what it reads first.
+// readSize returns the size of a page. It also reads the first page, since a transaction begins at its first read.
 func readSize(ctx context.Context, conn *connection) (int64, error) {
 	if _, err := conn.pragma(ctx, "page_count"); err != nil {
 		return 0, err
@@ -152,7 +152,7 @@ func readSize(ctx context.Context, conn *connection) (int64, error) {
 	return strconv.ParseInt(size, 10, 64)
 }
 
-// checkCopy looks for damage in the copy, and makes it one file: SQLite then opens it without a log beside it.
+// checkCopy looks for damage in the copy, and turns off its write-ahead log so that the copy is one file.
 func checkCopy(ctx context.Context, path string) (err error) {
 	copied, err := sql.Open("sqlite", fileURI(path, url.Values{"mode": {"rw"}, "_pragma": {"journal_mode(delete)"}}))
 	if err != nil {
@@ -164,12 +164,12 @@ func checkCopy(ctx context.Context, path string) (err error) {
 		return fmt.Errorf("check the copy: %w", err)
 	}
 	if found != "ok" {
-		return fmt.Errorf("the copy is damaged, as the database must be: %s", found)
+		return fmt.Errorf("the copy is damaged, so the database must be damaged too: %s", found)
 	}
 	return nil
 }
 
-// syncFile has the disk hold all of the file, and returns its size.
+// syncFile writes the file to the disk and returns its size.
 func syncFile(path string) (size int64, err error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0) //nolint:gosec // the path is ours
 	if err != nil {
@@ -183,7 +183,7 @@ func syncFile(path string) (size int64, err error) {
 	return info.Size(), f.Sync()
 }
 
-// place gives the copy its name, unless something has it.
+// place gives the copy its name, unless a file of that name exists.
 func place(partial, to string) error {
 	if err := os.Link(partial, to); errors.Is(err, fs.ErrExist) {
 		return errExists

@@ -17,8 +17,7 @@ import (
 	"plugboard/infra/database/internal/sqltext"
 )
 
-// opener opens SQLite connections with this package's settings, checks that they took, and guards the
-// connections' transactions.
+// opener opens SQLite connections with the settings of their role, and checks that SQLite has accepted the settings.
 type opener struct {
 	driver *sqlite.Driver
 	file   *dbFile
@@ -42,7 +41,7 @@ func newOpener(file *dbFile, role string, busyTimeout time.Duration) *opener {
 		c.want["foreign_keys"] = "0"
 	}
 	c.dsn = fileURI(file.path, url.Values{
-		"mode":         {"rw"}, // and never made: that is takeFile's
+		"mode":         {"rw"}, // takeFile has made the file
 		"_txlock":      {"immediate"},
 		"_time_format": {"sqlite"},
 		"_timezone":    {"UTC"},
@@ -61,7 +60,7 @@ func newOpener(file *dbFile, role string, busyTimeout time.Duration) *opener {
 	return c
 }
 
-// lower is LOWER for all of Unicode, letter by letter, as Postgres has it; SQLite's own knows ASCII only.
+// lower is LOWER for all of Unicode, as on Postgres. SQLite's own changes ASCII letters only.
 func lower(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
 	switch v := args[0].(type) {
 	case nil:
@@ -95,7 +94,7 @@ func (c *opener) Connect(ctx context.Context) (driver.Conn, error) {
 	}
 	conn.RegisterRollbackHook(conn.rolledBack)
 	if health := c.file.health; health != nil {
-		conn.RegisterCommitHook(func() int32 { // of a write; should the commit fail, its error is told after this
+		conn.RegisterCommitHook(func() int32 { // called before a write is committed; if the commit fails, its error is told next
 			health.Committed()
 			return 0
 		})
@@ -107,7 +106,7 @@ func (c *opener) Connect(ctx context.Context) (driver.Conn, error) {
 	return conn, nil
 }
 
-// verify reads the settings back, and makes sure that it was the watched file that was opened.
+// verify reads the settings back, and checks that the expected file was opened.
 func (c *opener) verify(ctx context.Context, conn *connection) error {
 	for name, want := range c.want {
 		if got, err := conn.pragma(ctx, name); err != nil || got != want {
@@ -115,7 +114,7 @@ func (c *opener) verify(ctx context.Context, conn *connection) error {
 		}
 	}
 	if c.file.beside == nil {
-		return nil // somebody else's
+		return nil // another process owns the file
 	}
 	return errors.Join(conn.keepWAL(true), c.file.check())
 }
@@ -134,26 +133,26 @@ type rawConn interface {
 	sqlite.FileControl
 }
 
-// connection is a SQLite connection whose transactions fail as a whole, as Postgres' do. SQLite rolls a whole
-// transaction back by itself when the disk is full, on an I/O error and when a write is interrupted; what
-// follows would then be committed statement by statement.
+// connection is a SQLite connection on which a failed statement fails its transaction, as on Postgres. SQLite itself rolls a whole
+// transaction back when the disk is full, on an I/O error, and when a write is interrupted. The later statements of the transaction
+// would then be committed one by one.
 type connection struct {
 	rawConn
 	file   *dbFile
 	writes bool
-	handle uintptr // for interruptAfter
+	handle uintptr // SQLite's own, to interrupt a statement
 	inTx   bool
 	// failed is the error of a statement of the open transaction; a rollback, also to a savepoint, clears it.
 	failed error
 	// openRows counts the queries of the open transaction whose rows are not closed.
 	openRows int
-	// lost tells that SQLite has rolled the open transaction back by itself; no savepoint is left then.
+	// lost tells that SQLite itself has rolled the open transaction back. No savepoint is left then.
 	lost  bool
 	stmts stmtCache
 }
 
-// rolledBack is called by SQLite when it rolls a transaction back. A statement that came after it unnoticed would be
-// stored by itself, or open another transaction if it is a savepoint.
+// rolledBack is called by SQLite when it rolls a transaction back. Without it, the next statement would be committed alone, or open
+// another transaction if it is a SAVEPOINT.
 func (c *connection) rolledBack() {
 	if c.inTx {
 		c.lost = true
@@ -171,13 +170,13 @@ func (c *connection) Close() error {
 	return c.rawConn.Close()
 }
 
-// PrepareContext implements driver.ConnPrepareContext. The statement runs through the connection, and is kept by it.
+// PrepareContext implements driver.ConnPrepareContext. The connection itself keeps the prepared form.
 func (c *connection) PrepareContext(_ context.Context, query string) (driver.Stmt, error) {
 	return &contract.Statement{Conn: c, Text: query}, nil
 }
 
-// keepWAL says whether SQLite keeps its log when the last connection is closed. A log that is kept stays the same file,
-// which is how [dbFile.check] knows it.
+// keepWAL says whether SQLite keeps the write-ahead log when the last connection is closed. A log that is kept stays the same file,
+// so that [dbFile.check] can recognise it.
 func (c *connection) keepWAL(keep bool) error {
 	mode := 0
 	if keep {
@@ -202,7 +201,7 @@ func (c *connection) pragma(ctx context.Context, name string) (string, error) {
 
 // BeginTx implements driver.ConnBeginTx.
 func (c *connection) BeginTx(_ context.Context, opts driver.TxOptions) (driver.Tx, error) {
-	// Not with the context: the driver would watch it in a goroutine. BEGIN waits for busy_timeout at most.
+	// Without ctx, for which the driver would start a goroutine. BEGIN waits for busy_timeout at most.
 	tx, err := c.rawConn.BeginTx(context.Background(), opts)
 	if err != nil {
 		return nil, err
@@ -234,8 +233,8 @@ func (c *connection) ExecContext(ctx context.Context, query string, args []drive
 	return result, c.note(err)
 }
 
-// checkAlone makes sure that the files are in their place before a statement that commits by itself. It returns when it
-// has looked; the zero time for a statement that does not.
+// checkAlone checks that the files are in their place before a statement that commits by itself. It returns the time of the check;
+// the zero time if the statement does not commit.
 func (c *connection) checkAlone() (checked time.Time, err error) {
 	if !c.writes || c.inTx {
 		return time.Time{}, nil
@@ -244,7 +243,7 @@ func (c *connection) checkAlone() (checked time.Time, err error) {
 	return checked, c.file.check()
 }
 
-// confirmAlone does so again after the statement, if that took long.
+// confirmAlone checks again after the statement, if the statement took long.
 func (c *connection) confirmAlone(checked time.Time) error {
 	if checked.IsZero() {
 		return nil
@@ -292,32 +291,31 @@ func (c *connection) QueryContext(ctx context.Context, query string, args []driv
 	return &resultRows{rawRows: found.(rawRows), conn: c, stmt: stmt, interrupter: w, checked: checked}, nil //nolint:forcetypeassert // what modernc.org/sqlite's have
 }
 
-// admit refuses what must not run in an open transaction: what would end it, and, since Postgres cannot do that, a
-// statement while rows are open.
+// admit returns an error for a statement that must not run in the open transaction. See [contract.Admit].
 func (c *connection) admit(query string) error {
 	if !c.inTx {
 		return nil
 	}
 	err := contract.Admit(query, c.openRows)
-	if errors.Is(err, contract.ErrRowsOpen) { // SQLite could run it; it may do so later
+	if errors.Is(err, contract.ErrRowsOpen) { // nothing has failed: the statement may run once the rows are closed
 		return err
 	}
 	return c.note(err)
 }
 
-// prepared returns a statement to be run while ctx has not ended.
+// prepared returns a prepared statement for query, unless ctx has ended.
 func (c *connection) prepared(ctx context.Context, query string) (*cachedStmt, error) {
 	stmt, err := c.stmts.take(ctx, c.rawConn, query)
 	if err != nil {
 		return nil, err
 	}
-	if err := ctx.Err(); err != nil { // also while it was prepared
+	if err := ctx.Err(); err != nil { // it may have ended while the statement was prepared
 		return nil, errors.Join(err, c.stmts.put(stmt))
 	}
 	return stmt, nil
 }
 
-// note remembers a failed statement of a transaction.
+// note remembers that a statement of the transaction has failed. It returns the error.
 func (c *connection) note(err error) error {
 	c.file.failed(err)
 	if err != nil && c.inTx && c.failed == nil {
@@ -330,7 +328,7 @@ func (c *connection) refusal() error {
 	return fmt.Errorf("%w: %w", contract.ErrTxFailed, &txFailure{c.failed})
 }
 
-// txFailure keeps the text of the first failure, without being it: its code is not that of later statements.
+// txFailure has the text of the first failure, but not its code, which would be wrong for the later statements.
 type txFailure struct{ err error }
 
 func (f *txFailure) Error() string { return f.err.Error() }

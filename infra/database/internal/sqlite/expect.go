@@ -12,18 +12,18 @@ import (
 	"go.uber.org/zap"
 )
 
-// confirmAfter is the age at which a look at the files is too old to acknowledge a commit by. It leaves room within the
-// 100 ms in which a commit may still be acknowledged after the files have gone.
+// confirmAfter is the age at which a check of the files is too old to acknowledge a commit. The promise is that no commit is
+// acknowledged 100 ms after the files are gone.
 const confirmAfter = 50 * time.Millisecond
 
-// savingLimit bounds how long what was acknowledged is saved once a file is lost.
+// savingLimit bounds the time for saving after a loss.
 const savingLimit = 30 * time.Second
 
-// expectedFile is a file that is open, and must stay at its path.
+// expectedFile is an open file that must stay at its path.
 type expectedFile struct {
 	path string
 	stat func(path string) (fs.FileInfo, error)
-	open fs.FileInfo // as it was when it was opened
+	open fs.FileInfo // the file that was opened
 }
 
 // LossError is the error of a commit whose database is not at its path any more.
@@ -38,7 +38,7 @@ func (e *LossError) Error() string {
 func (f *dbFile) expectFiles() error {
 	files := []expectedFile{{path: f.path, stat: os.Lstat}, {path: f.path + "-wal", stat: os.Lstat}, {path: f.path + "-shm", stat: os.Lstat}}
 	if named, err := filepath.Abs(f.named); err != nil || named != f.path {
-		files = append(files, expectedFile{path: f.named, stat: os.Stat}) // a link that may come to lead elsewhere
+		files = append(files, expectedFile{path: f.named, stat: os.Stat}) // a link that somebody may point elsewhere
 	}
 	for i := range files {
 		info, err := files[i].stat(files[i].path)
@@ -51,9 +51,9 @@ func (f *dbFile) expectFiles() error {
 	return f.check()
 }
 
-// check reports whether the files that are open are still those at their paths. SQLite itself does not notice when they
-// are not: what it writes would be acknowledged, and lost with the process. It is for the owner alone; for others, and
-// before the files are open, it reports nothing.
+// check returns an error unless the open files are still the files at their paths. SQLite itself does not notice a lost file: writes
+// would be acknowledged and then lost with the process. Only the owner checks; in other processes, and before the files are open,
+// check returns nil.
 func (f *dbFile) check() error {
 	files := f.expected.Load()
 	if files == nil {
@@ -68,8 +68,8 @@ func (f *dbFile) check() error {
 	return nil
 }
 
-// confirm is check for a commit that is done, before it is acknowledged. The look that was taken at the given time
-// counts while it is fresh.
+// confirm checks the files after a commit, before the commit is acknowledged. It trusts the last check, at the given time, if that
+// is recent enough.
 func (f *dbFile) confirm(checked time.Time) error {
 	if time.Since(checked) < confirmAfter {
 		return nil
@@ -77,7 +77,7 @@ func (f *dbFile) confirm(checked time.Time) error {
 	return f.check()
 }
 
-// lose logs that a file is not where it was, once, and has what was acknowledged saved.
+// lose logs once that a file is gone, and starts to save the acknowledged writes.
 func (f *dbFile) lose(path string, err error) error {
 	lost := &LossError{path: path, problem: "another file is in its place"}
 	switch {
@@ -107,7 +107,7 @@ func (f *dbFile) setOnLoss(save func(ctx context.Context)) {
 	f.onLoss = save
 }
 
-// startSaving runs onLoss, once at a time. The caller holds the mutex.
+// startSaving runs onLoss unless it runs already. Its caller holds the mutex.
 func (f *dbFile) startSaving() {
 	if f.onLoss == nil || f.cancel != nil {
 		return
@@ -124,7 +124,7 @@ func (f *dbFile) startSaving() {
 	})
 }
 
-// advice tells what to do about the loss of a file.
+// advice says what an operator can do about a lost file.
 func (f *dbFile) advice(path string) string {
 	if path == f.path+"-wal" || path == f.path+"-shm" {
 		return "restart the service; what it has acknowledged is being saved in the database's file"
@@ -148,7 +148,7 @@ func (f *dbFile) find() {
 	}
 }
 
-// endSaving ends what a loss has started, and has nothing more started.
+// endSaving stops the saving that a loss has started, and prevents further ones.
 func (f *dbFile) endSaving() {
 	f.mu.Lock()
 	f.onLoss = nil

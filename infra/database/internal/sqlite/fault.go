@@ -77,7 +77,7 @@ func violationOf(code int) contract.Kind {
 // violated finds the columns in an error: "UNIQUE constraint failed: products.name, products.size". Expressions are none.
 var violated = regexp.MustCompile(`constraint failed: (\w+\.\w+(?:, \w+\.\w+)*)`)
 
-// columnsOf returns the columns without the name of their table, which is nobody's business.
+// columnsOf returns the columns without the name of their table, which callers need not know.
 func columnsOf(message string) (columns []string) {
 	found := violated.FindStringSubmatch(message)
 	if found == nil {
@@ -89,7 +89,7 @@ func columnsOf(message string) (columns []string) {
 	return columns
 }
 
-// explainOpen puts SQLite's errors at opening in plain words.
+// explainOpen puts SQLite's errors when a file is opened in plain words.
 func explainOpen(err error) error {
 	var lite *sqlite.Error
 	if !errors.As(err, &lite) {
@@ -113,7 +113,7 @@ func explainOpen(err error) error {
 	}
 }
 
-// explainFile does the same for the system's errors.
+// explainFile does the same for errors of the system.
 func explainFile(err error) error {
 	switch err = bare(err); {
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
@@ -125,7 +125,7 @@ func explainFile(err error) error {
 	}
 }
 
-// bare takes the path off a file error: the messages name the file themselves.
+// bare removes the path from an error of a file, because the messages here name the file.
 func bare(err error) error {
 	if path, ok := errors.AsType[*os.PathError](err); ok {
 		return path.Err

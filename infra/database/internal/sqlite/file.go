@@ -22,29 +22,29 @@ const (
 	folderMode fs.FileMode = 0o700
 )
 
-// dbFile is the file of a SQLite database. The process that owns the database holds a lock on the file itself, from
-// before SQLite opens it until after SQLite has closed it. Nothing else in that process may open the file: whoever closes
-// a descriptor of it ends the locks that SQLite holds, since those belong to the process and not to a descriptor.
+// dbFile is the file of a SQLite database. The owning process locks the file before SQLite opens it, and unlocks it after SQLite has
+// closed it. Nothing else in that process may open the file: SQLite's own locks belong to the process, and closing any descriptor of
+// the file ends them.
 type dbFile struct {
 	// named is the file as the setting names it. path is the same without symbolic links, which are followed at start.
 	named, path string
-	// made tells why the database is a new one. It is empty when there was one.
+	// made tells why the database is new. It is empty if there was one before.
 	made   string
 	logger *zap.Logger
 	// health is told of commits and failures; nil when another process owns the file.
 	health contract.Health
 
-	// beside is the lock of the versions before this one: a file of its own, into which nothing is written.
+	// beside is the lock on FILE.lock, which earlier versions of the service take. Nothing is written into that file.
 	beside *flock.Flock
-	// own is the locked descriptor of the database; nil where the system cannot lock a file that SQLite locks too.
+	// own is the locked descriptor of the file. It is nil on systems where this lock and SQLite's would exclude each other.
 	own *os.File
 
 	expected atomic.Pointer[[]expectedFile]
 	mu       sync.Mutex // guards what follows
 	// problem is the loss that has been logged; empty while all files are in their place.
 	problem string
-	// onLoss saves what was acknowledged when a file is lost, in a goroutine that saving counts and cancel ends. It is nil
-	// when the database is not open.
+	// onLoss saves the acknowledged writes when a file is lost. It runs in a goroutine that saving counts and cancel ends. It is
+	// nil while the database is not open.
 	onLoss func(ctx context.Context)
 	saving sync.WaitGroup
 	cancel context.CancelFunc
@@ -65,8 +65,8 @@ func takeFile(named string, logger *zap.Logger) (*dbFile, error) {
 	return f, nil
 }
 
-// lockBeside takes the lock that the versions before this one take, so that two versions never serve at once. It also
-// turns a second opener of this very process away before that touches the database's file.
+// lockBeside takes the lock of earlier versions, so that two versions never serve at the same time. It also turns away a second
+// opener in this process before that one touches the database's file.
 func (f *dbFile) lockBeside() error {
 	path := f.path + ".lock"
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
@@ -78,14 +78,14 @@ func (f *dbFile) lockBeside() error {
 	case err != nil:
 		return fmt.Errorf("lock %s: %w", path, explainFile(err))
 	case !taken:
-		info, _ := os.Lstat(path) // for the message alone
+		info, _ := os.Lstat(path) // only for the message
 		return errTaken(info)
 	}
 	f.beside = lock
 	return nil
 }
 
-// recognise looks at what is there, without opening it, and tells a new database from one whose file is gone.
+// recognise finds out, without opening any file, whether the database is new, is there, or has lost its file.
 func (f *dbFile) recognise() error {
 	for _, path := range f.companions() {
 		if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
@@ -124,7 +124,7 @@ func (f *dbFile) lockItself() error {
 		return explainFile(err)
 	}
 	if !locksItself {
-		return own.Close() // SQLite holds no locks yet
+		return own.Close() // this ends no locks, as SQLite holds none yet
 	}
 	f.own = own
 	opened, err := own.Stat()
@@ -147,7 +147,7 @@ func (f *dbFile) lockItself() error {
 	return nil
 }
 
-// tighten takes the rights of others off the files. SQLite gives its own the rights of the database's file.
+// tighten takes away the rights of other users. SQLite gives new files the rights of the database's file.
 func (f *dbFile) tighten() error {
 	for _, path := range append(f.companions(), f.path, f.path+".lock") {
 		info, err := os.Lstat(path)
@@ -166,7 +166,7 @@ func (f *dbFile) tighten() error {
 	return nil
 }
 
-// release gives the locks back. SQLite must have closed the file.
+// release unlocks the file. SQLite must have closed it.
 func (f *dbFile) release() error {
 	var errs []error
 	if f.own != nil {
@@ -178,7 +178,7 @@ func (f *dbFile) release() error {
 	return errors.Join(errs...)
 }
 
-// errTaken is the error of a start beside the file's owner. locked is the file that is locked.
+// errTaken is the error for a file that another process owns. locked is the file with the lock.
 func errTaken(locked fs.FileInfo) error {
 	who := ""
 	if pid := lockHolder(locked); pid != "" {
@@ -212,7 +212,7 @@ func realPath(file string) (string, error) {
 	return filepath.Abs(path)
 }
 
-// makeFolder makes a folder that is its owner's alone. One that is there is left as it is.
+// makeFolder makes a folder for the owner only. An existing folder is left as it is.
 func makeFolder(folder string) error {
 	if info, err := os.Stat(folder); err == nil && info.IsDir() {
 		return nil
@@ -223,7 +223,7 @@ func makeFolder(folder string) error {
 	return os.Chmod(folder, folderMode) // the umask may have taken rights of the owner
 }
 
-// kindOf names what is in a file's place.
+// kindOf names the thing that is where a file should be.
 func kindOf(info fs.FileInfo) string {
 	switch mode := info.Mode(); {
 	case mode&fs.ModeSymlink != 0:

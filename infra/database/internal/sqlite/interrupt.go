@@ -14,7 +14,7 @@ import (
 // interruptEvery is the time between two interruptions of a statement that goes on.
 const interruptEvery = time.Millisecond
 
-// handleOf returns the database handle (sqlite3*) of a connection of modernc.org/sqlite, which keeps it to itself.
+// handleOf returns the database handle (sqlite3*) of a connection. The driver does not export it (docs/adr/0029).
 func handleOf(conn rawConn) (uintptr, error) {
 	v := reflect.ValueOf(conn)
 	if v.Kind() == reflect.Pointer && v.Elem().Kind() == reflect.Struct {
@@ -25,8 +25,8 @@ func handleOf(conn rawConn) (uintptr, error) {
 	return 0, errors.New("modernc.org/sqlite has changed: no handle for interrupting statements found")
 }
 
-// interrupter has a statement end when its context does. The driver can do that too, but interrupts once, and SQLite forgets
-// an interruption that comes before the statement's first step: it would run to its end, holding its connection.
+// interrupter ends a statement when its context ends. It interrupts again and again. The driver would interrupt once, and SQLite
+// ignores an interruption before the first step of a statement, which would then run to its end.
 type interrupter struct {
 	ctx    context.Context //nolint:containedctx // for as long as its statement runs
 	handle uintptr
@@ -37,7 +37,7 @@ type interrupter struct {
 	hit bool // an interruption was sent
 }
 
-// interruptAfter watches over the statement that is about to run on the connection; nil if its context never ends.
+// interruptAfter returns the interrupter for the statement that runs next on the connection; nil if ctx never ends.
 func interruptAfter(ctx context.Context, handle uintptr) *interrupter {
 	if ctx.Done() == nil {
 		return nil
@@ -60,7 +60,7 @@ func (w *interrupter) run() {
 	}
 }
 
-// interrupt interrupts the statement, unless it has ended: the interruption would be the next one's.
+// interrupt interrupts the statement, unless that has ended: the next statement would be hit.
 func (w *interrupter) interrupt() (running bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -76,7 +76,7 @@ func (w *interrupter) interrupt() (running bool) {
 	return true
 }
 
-// cause returns the context's error in place of a statement's failure that comes from it.
+// cause returns the error of the context if the interruption is what failed the statement, else err.
 func (w *interrupter) cause(err error) error {
 	if w == nil || err == nil {
 		return err
@@ -89,7 +89,7 @@ func (w *interrupter) cause(err error) error {
 	return err
 }
 
-// end tells that the statement has ended, with the given error, and returns the cause of that. It may be called once.
+// end says that the statement has ended with err, and returns the cause. It is called once.
 func (w *interrupter) end(err error) error {
 	if w == nil {
 		return err

@@ -13,8 +13,8 @@ import (
 const (
 	// noFollow has an open fail on a symbolic link.
 	noFollow = syscall.O_NOFOLLOW
-	// locksItself tells that flock(2) locks and SQLite's own (fcntl) do not know of each other. On the BSDs and on macOS
-	// they exclude each other, also within one process.
+	// locksItself tells that the file itself can be locked: on Linux, flock(2) and SQLite's own locks (fcntl) do not see each
+	// other. On the BSDs and on macOS they exclude each other, even within one process.
 	locksItself = true
 )
 
@@ -27,11 +27,11 @@ func lockDescriptor(f *os.File) (taken bool, err error) {
 	return err == nil, err
 }
 
-// unlockDescriptor gives the lock of f back. To close f is not enough: a process that is just being started has a copy of
-// every descriptor until its program begins, and with it the lock.
+// unlockDescriptor unlocks f. Closing f is not enough: a child process that is just being started has a copy of every descriptor,
+// and so of the lock, until its program begins.
 func unlockDescriptor(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }
 
-// lockHolder returns the process that has locked the file, or "" when the kernel does not say: it may be in another
+// lockHolder returns the id of the process that has locked the file; "" if the kernel does not say, as for a process in another
 // container.
 func lockHolder(file fs.FileInfo) string {
 	stat := statOf(file)

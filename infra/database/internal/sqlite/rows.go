@@ -27,7 +27,7 @@ type resultRows struct {
 	stmt        *cachedStmt // nil once closed
 	interrupter *interrupter
 	failed      bool
-	// checked is when the files were looked at before a statement that commits by itself; else zero.
+	// checked is the time that checkAlone has returned.
 	checked time.Time
 	// read tells that all rows were read.
 	read bool
@@ -63,9 +63,8 @@ func (r *resultRows) Close() error {
 	return errors.Join(r.conn.stmts.put(stmt), r.conn.confirmAlone(r.checked), r.followUp(stmt.query))
 }
 
-// followUp has SQLite do what follows on a commit, which is to move the log into the file now and then. It does so when a
-// statement ends by itself, and forgets about one whose rows are closed before: so are those of INSERT … RETURNING, as
-// GORM's Create runs it.
+// followUp has SQLite move the log into the file if it is time to. SQLite does so when a statement runs to its end. GORM's Create
+// runs INSERT … RETURNING and closes the rows before the end, so another statement is run here.
 func (r *resultRows) followUp(query string) error {
 	if r.read || r.conn.inTx || sqltext.IsSelect(query) {
 		return nil

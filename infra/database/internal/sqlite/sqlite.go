@@ -38,7 +38,7 @@ type Config struct {
 
 // Database is an open SQLite database.
 type Database struct {
-	// Writer has the one connection that writes. Who uses it has taken turns before. Reader has those that read.
+	// Writer has the one connection that writes; its users must take turns. Reader has the connections that read.
 	Writer, Reader *sql.DB
 
 	cfg  Config
@@ -49,7 +49,7 @@ type Database struct {
 const (
 	writing = "writing"
 	reading = "reading"
-	// migrating is writing without foreign keys, which cannot be turned off within a transaction.
+	// migrating is writing without foreign keys. SQLite cannot turn them off within a transaction.
 	migrating = "migrating"
 )
 
@@ -66,7 +66,7 @@ func Open(ctx context.Context, cfg Config) (*Database, error) {
 	d, err := connect(ctx, cfg, file)
 	if err == nil {
 		if err = file.expectFiles(); err == nil {
-			err = d.CheckRoots(ctx) // else the first request for a damaged table would notice
+			err = d.CheckRoots(ctx) // a damaged table is found now and not by the first request for it
 		}
 		if err != nil {
 			err = errors.Join(err, d.Reader.Close(), d.Writer.Close())
@@ -128,7 +128,7 @@ func connect(ctx context.Context, cfg Config, file *dbFile) (*Database, error) {
 // Migrations returns a pool of one connection for migrations, which the caller closes.
 func (d *Database) Migrations() *sql.DB {
 	pool := sql.OpenDB(newOpener(d.file, migrating, d.cfg.BusyTimeout))
-	pool.SetMaxOpenConns(1) // it is kept until a file has been applied
+	pool.SetMaxOpenConns(1) // SQLite has one writer
 	return pool
 }
 
@@ -167,7 +167,7 @@ func (d *Database) ProbeWrite(ctx context.Context, commit bool) error {
 	return errors.Join(err, tx.Rollback())
 }
 
-// save moves what was acknowledged into the file, wherever that is now, so that the file is whole by itself.
+// save moves all acknowledged writes into the file, wherever the file is now, so that the file is complete without its log.
 func (d *Database) save(ctx context.Context) {
 	all := false
 	release, err := d.cfg.Turn(ctx)
@@ -178,14 +178,14 @@ func (d *Database) save(ctx context.Context) {
 	switch {
 	case all:
 		d.cfg.Logger.Info("all that was acknowledged is in the database's file, wherever that is now")
-	case errors.Is(ctx.Err(), context.Canceled): // the database is being closed, which does the same
+	case errors.Is(ctx.Err(), context.Canceled): // Close does the same
 	default:
 		d.cfg.Logger.Error("what was acknowledged is not all in the database's file yet; its -wal file belongs to it", zap.Error(err))
 	}
 }
 
-// checkpoint moves the write-ahead log into the file, also when the files are not in their place any more. Another
-// process that reads may keep it from moving all.
+// checkpoint moves the write-ahead log into the file, also if the files are not in their place any more. It reports false if another
+// process that reads has prevented it from moving all.
 func checkpoint(ctx context.Context, writer *sql.DB) (all bool, err error) {
 	err = onConnection(ctx, writer, func(conn *connection) error {
 		busy, err := conn.pragma(ctx, "wal_checkpoint(TRUNCATE)")
@@ -225,7 +225,7 @@ func (d *Database) Close(ctx context.Context) error {
 	return errors.Join(append(errs, d.Writer.Close(), d.file.release())...)
 }
 
-// leaveWAL has SQLite remove its log when it closes, unless the file that has the log's name now is not its own.
+// leaveWAL has SQLite remove the write-ahead log at the end, unless another file has the log's name now.
 func (d *Database) leaveWAL(ctx context.Context) error {
 	if d.file.check() == nil {
 		return onConnection(ctx, d.Writer, func(conn *connection) error { return conn.keepWAL(false) })

@@ -7,10 +7,10 @@ import (
 )
 
 const (
-	// cachedStatements is how many prepared statements a SQLite connection keeps, the least recently used leaving
-	// first. Preparing costs more than running a short statement.
+	// cachedStatements is how many prepared statements a connection keeps. The least recently used one leaves first.
+	// Preparing costs more than running a short statement.
 	cachedStatements = 64
-	// cachedLength is the longest statement that is kept, in bytes; longer ones are made for one occasion.
+	// cachedLength is the longest statement that is kept, in bytes. Longer ones are rarely run twice.
 	cachedLength = 4096
 )
 
@@ -27,16 +27,16 @@ type stmtCache struct {
 	recent  list.List // of *cachedStmt, the last used first
 }
 
-// cachedStmt is a prepared statement. One that runs stays in its place in the cache: a map whose keys come and go with
-// each statement is slow.
+// cachedStmt is a prepared statement. It keeps its place in the cache while it runs, since adding and deleting map keys for each
+// statement is slow.
 type cachedStmt struct {
 	query   string
 	stmt    rawStmt
 	running bool
-	place   *list.Element // nil for one that is not kept
+	place   *list.Element // nil if it is not in the cache
 }
 
-// take returns a statement for query that is nobody else's until it is put back or dropped.
+// take returns a statement for query. The caller alone uses it until put or drop.
 func (c *stmtCache) take(ctx context.Context, conn rawConn, query string) (*cachedStmt, error) {
 	e, ok := c.byQuery[query]
 	if ok {
@@ -58,7 +58,7 @@ func (c *stmtCache) take(ctx context.Context, conn rawConn, query string) (*cach
 	return s, nil
 }
 
-// keep gives s a place, for which the statement leaves that was not used for the longest time.
+// keep puts s into the cache. In a full cache, the least recently used statement leaves.
 func (c *stmtCache) keep(s *cachedStmt) {
 	if c.byQuery == nil {
 		c.byQuery = make(map[string]*list.Element, cachedStatements)
@@ -70,7 +70,7 @@ func (c *stmtCache) keep(s *cachedStmt) {
 	}
 	oldest := c.recent.Back().Value.(*cachedStmt) //nolint:forcetypeassert // the list holds nothing else
 	c.forget(oldest)
-	if !oldest.running { // else it is closed when it is put back
+	if !oldest.running { // otherwise put closes it
 		_ = oldest.stmt.Close()
 	}
 }
@@ -83,7 +83,7 @@ func (c *stmtCache) forget(s *cachedStmt) {
 	}
 }
 
-// put ends the use of a statement that has run without an error. One that has no place is closed.
+// put ends the use of a statement that has run without an error. A statement outside the cache is closed.
 func (c *stmtCache) put(s *cachedStmt) error {
 	if s.place == nil {
 		return s.stmt.Close()
@@ -92,13 +92,13 @@ func (c *stmtCache) put(s *cachedStmt) error {
 	return nil
 }
 
-// drop closes a statement that has failed.
+// drop closes a statement after an error.
 func (c *stmtCache) drop(s *cachedStmt) error {
 	c.forget(s)
 	return s.stmt.Close()
 }
 
-// close closes all statements but the ones that run, which are closed when they are put back.
+// close closes all statements. Those that run are closed by put.
 func (c *stmtCache) close() {
 	for c.recent.Len() > 0 {
 		s := c.recent.Front().Value.(*cachedStmt) //nolint:forcetypeassert // the list holds nothing else
