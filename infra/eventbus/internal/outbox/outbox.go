@@ -54,7 +54,7 @@ type Outbox struct {
 // calmPolls is for how many polls a process has run before quarantined deliveries run alone in it.
 const calmPolls = 5
 
-// NewOutbox returns an outbox in db. It opens and starts nothing.
+// New returns an outbox in db. It opens and starts nothing.
 //
 // Each part does one thing: the publisher writes events, the claimer takes deliveries from the database, the settler writes their
 // outcomes, the registry keeps the subscriptions' names, the janitor deletes what is finished, the replica keeps this process

@@ -46,7 +46,7 @@ type Quarantine struct {
 	timer  *time.Timer
 }
 
-// QuarantineHost is what the quarantine needs of the outbox. Its methods are called concurrently.
+// Host is what the quarantine needs of the outbox. Its methods are called concurrently.
 type Host interface {
 	// CountBegin notes that d begins, and reports whether this process still holds it.
 	CountBegin(ctx context.Context, d *consumer.Item) (held bool, err error)
@@ -65,7 +65,7 @@ const (
 	countTimeout = 5 * time.Second
 )
 
-// NewQuarantine returns an empty quarantine. CalmAfter is how long after Start deliveries run alone at the earliest.
+// New returns an empty quarantine. CalmAfter is how long after Start deliveries run alone at the earliest.
 func New(host Host, calmAfter time.Duration) *Quarantine {
 	q := &Quarantine{host: host, calmAfter: calmAfter, running: make(map[*consumer.Item]*time.Timer)}
 	q.changed.L = &q.mu

@@ -61,6 +61,9 @@ func (h *host) item(name string, solo int16) *consumer.Item {
 	return d
 }
 
+// wait lets time pass.
+func wait(d time.Duration) { <-time.After(d) }
+
 // calmAfter is how long these tests' quarantines wait until a delivery may run alone.
 const calmAfter = 10 * time.Second
 
@@ -124,7 +127,7 @@ func TestADeliveryThatHadBegunRunsAlone(t *testing.T) {
 		require.Equal(t, []string{"run innocent"}, h.took())
 		q.Ended(innocent)
 		require.Empty(t, h.took(), "the process has just begun")
-		time.Sleep(calmAfter)
+		wait(calmAfter)
 		require.Equal(t, []string{"run other"}, h.took(), "the one that crashed least often is first")
 		late := h.item("late", 0)
 		require.True(t, q.Add(t.Context(), late))
@@ -168,13 +171,13 @@ func TestABeginThatIsNotCountedDoesNotRun(t *testing.T) {
 func TestTheEndOfARunIsNotWaitedForLongerThanItsTimeout(t *testing.T) {
 	t.Parallel()
 	quarantined(t, func(t *testing.T, h *host, q *Quarantine) {
-		time.Sleep(calmAfter)
+		wait(calmAfter)
 		require.True(t, q.Add(t.Context(), h.item("hangs", 1)))
 		require.Equal(t, []string{"run hangs"}, h.took())
 		require.True(t, q.Add(t.Context(), h.item("next", 1)))
-		time.Sleep(time.Minute)
+		wait(time.Minute)
 		require.Empty(t, h.took())
-		time.Sleep(overtime)
+		wait(overtime)
 		require.Equal(t, []string{"run next"}, h.took())
 	})
 }
@@ -192,7 +195,7 @@ func TestACloseReturnsWhatHasNotBegun(t *testing.T) {
 		require.Equal(t, []*consumer.Item{waiting}, q.Close())
 		require.False(t, q.Add(t.Context(), h.item("late", 0)))
 		q.Ended(running)
-		time.Sleep(calmAfter)
+		wait(calmAfter)
 		require.Empty(t, h.took())
 	})
 }

@@ -52,7 +52,7 @@ type Replica struct {
 	lock int64
 }
 
-// ReplicaEvents tell the outbox what happens among the replicas. Run calls them, one at a time.
+// Events tell the outbox what happens among the replicas. Run calls them, one at a time.
 type Events struct {
 	// Seen marks the subscriptions of this process as in use.
 	Seen func(ctx context.Context) error
@@ -64,7 +64,7 @@ type Events struct {
 	OthersLeft func()
 }
 
-// NewReplica returns this process, which nobody knows before Join.
+// New returns this process, which nobody knows before Join.
 func New(cfg config.Events, store store.Replicas, log *zap.Logger, events Events) *Replica {
 	return &Replica{cfg: cfg, store: store, log: log, events: events}
 }
