@@ -73,7 +73,7 @@ var polling = map[string]func(ctx context.Context, s Store) error{
 		return err
 	},
 	"the first of a key": func(ctx context.Context, s Store) error {
-		_, err := (Deliveries{s}).first(ctx, "sub1", "long", true)
+		_, err := (Deliveries{s}).firstNumber(ctx, "sub1", "long", true)
 		return err
 	},
 	"a claim of a key": func(ctx context.Context, s Store) error {
@@ -99,14 +99,14 @@ var polling = map[string]func(ctx context.Context, s Store) error{
 	},
 	"a note of the next of a key": func(ctx context.Context, s Store) error { return (Deliveries{s}).UnmarkNextBehind(ctx, "sub1", "long") },
 	"a replay": func(ctx context.Context, s Store) error {
-		_, err := s.Exec(ctx, ReplayDead, some[1], "sub1")
+		_, err := (Operations{s}).Replay(ctx, some[1], "sub1")
 		return err
 	},
 	"a discard": func(ctx context.Context, s Store) error {
-		_, err := s.Exec(ctx, DiscardDead, some[1], "sub1")
+		_, err := (Operations{s}).DiscardDead(ctx, some[1], "sub1")
 		return err
 	},
-	"the subscriptions": func(ctx context.Context, s Store) error { _, err := (Subscriptions{s}).rows(ctx); return err },
+	"the subscriptions": func(ctx context.Context, s Store) error { _, err := (Subscriptions{s}).Names(ctx); return err },
 }
 
 // some are a few of the deliveries, the first of a key before others of it.

@@ -8,19 +8,18 @@ import (
 	"time"
 )
 
-// now returns the database's time. What is compared with times in the tables is counted from it: the clock of one process may
-// be days off.
-func (s Retention) Now(ctx context.Context) (time.Time, error) {
-	var ms int64
-	err := s.Query(ctx, func(r *sql.Rows) error { return r.Scan(&ms) }, `SELECT {now}`)
-	return time.UnixMilli(ms), err
-}
-
-// Retention has the statements that delete what is finished.
+// Retention has the statements that delete finished events.
 type Retention struct{ Store }
 
-// eventsBefore lists the next limit events after one that were published before cutoff, and those of them that have no
-// deliveries left. The ids begin with their time.
+// Now returns the database's time. Whatever is compared with times in the tables is counted from it: the clock of a process may
+// be days off.
+func (s Retention) Now(ctx context.Context) (now time.Time, err error) {
+	_, err = s.QueryRow(ctx, []any{Millis{&now}}, `SELECT {now}`)
+	return now, err
+}
+
+// EventsBefore lists the next limit events after one that were published before cutoff, and those of them that have no
+// deliveries left. It goes by the ids, which begin with their time.
 func (s Retention) EventsBefore(ctx context.Context, cutoff time.Time, after string, limit int) (page, finished []string, err error) {
 	before := fmt.Sprintf("%012x", max(0, cutoff.UnixMilli()))
 	before = before[:8] + "-" + before[8:]
@@ -38,14 +37,14 @@ func (s Retention) EventsBefore(ctx context.Context, cutoff time.Time, after str
 	return page, finished, err
 }
 
-// prune deletes those of the events that have no deliveries left.
+// DeleteEvents deletes those of the events that have no deliveries left.
 func (s Retention) DeleteEvents(ctx context.Context, ids []string) error {
-	_, err := s.Exec(ctx, `DELETE FROM bus_events WHERE id {in list} AND NOT EXISTS
-		(SELECT 1 FROM bus_deliveries d WHERE d.event_id = bus_events.id)`, List(ids))
-	return err
+	return s.run(ctx, `DELETE FROM bus_events WHERE id {in list} AND NOT EXISTS
+		(SELECT 1 FROM bus_deliveries d WHERE d.event_id = bus_events.id)`, JSONList(ids))
 }
 
-// unusedSequences reads the limit sequences after one, and lists those that were not used since cutoff, sorted. It returns the last it read, and whether there may be more.
+// UnusedSequences reads the limit sequences after one. It lists those that were not used since cutoff, sorted, and returns the
+// last one it read, and whether there may be more.
 func (s Retention) UnusedSequences(ctx context.Context, after Sequence, cutoff time.Time, limit int) (unused []Sequence, last Sequence, more bool, err error) {
 	n := 0
 	err = s.Query(ctx, func(r *sql.Rows) error {
@@ -58,21 +57,17 @@ func (s Retention) UnusedSequences(ctx context.Context, after Sequence, cutoff t
 		}
 		return nil
 	}, `SELECT topic, key, used_at FROM bus_sequences WHERE (topic, key) > (?, ?) ORDER BY topic, key LIMIT ?`, after.Topic, after.Key, limit)
-	slices.SortFunc(unused, Sequence.Compare) // the database's order of topics is another one, if its collation is
+	slices.SortFunc(unused, Sequence.Compare) // the database may order topics by another collation
 	return unused, last, n == limit, err
 }
 
-// pruneSequences deletes those sequences of a topic that were not used since cutoff and have no deliveries left, dead ones
-// included. Whoever takes a number from one at the same time comes before, and it stays, or after, and begins anew.
+// DeleteSequences deletes those sequences of a topic that were not used since cutoff and have no deliveries left, dead ones
+// included. A publisher that takes a number at the same time comes first, and the sequence stays, or comes later, and begins anew:
+// on Postgres it leaves out sequences that publishers have locked.
 func (s Retention) DeleteSequences(ctx context.Context, topic string, keys []string, cutoff time.Time) error {
-	found, lock := "", ""
-	if s.Postgres { // what a publisher has locked is in use
-		found, lock = "MATERIALIZED", "FOR UPDATE SKIP LOCKED"
-	}
-	_, err := s.Exec(ctx, `WITH unused AS `+found+` (SELECT key FROM bus_sequences WHERE topic = ? AND key {in list} AND used_at < ? `+lock+`)
+	return s.run(ctx, `WITH unused AS {materialized} (SELECT key FROM bus_sequences WHERE topic = ? AND key {in list} AND used_at < ? {lock free})
 		DELETE FROM bus_sequences WHERE topic = ? AND key IN (SELECT key FROM unused) AND NOT EXISTS
 		(SELECT 1 FROM bus_subscriptions s JOIN bus_deliveries d ON d.subscription = s.name
 			WHERE s.topic = bus_sequences.topic AND d.key = bus_sequences.key AND d.key <> '')`,
-		topic, List(keys), cutoff.UnixMilli(), topic)
-	return err
+		topic, JSONList(keys), cutoff.UnixMilli(), topic)
 }

@@ -1,34 +1,29 @@
+// Package store runs the SQL statements of the durable event bus.
+//
+// It serves the outbox, its replicas, the scheduler and the operators' side. Each statement is written once for SQLite and
+// Postgres; [Store.Text] fills in the differences. A method takes part in the transaction of its context; without one, its
+// statement is a transaction by itself. Methods that need a transaction say so. All times are the database's, since the clock of
+// a process may be wrong. Nothing here retries, logs or keeps state, so all methods may be called concurrently.
+//
+// Statements for claimed deliveries name the claim's token. They change nothing when another process has claimed the delivery
+// since, and report that.
 package store
 
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
-	"io/fs"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/go-json-experiment/json"
 
 	"plugboard/infra/database"
 )
 
-//go:embed migrations
-var migrations embed.FS
-
-// Migrations returns the tables of the event bus.
-func Migrations() database.MigrationSet {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		panic(err) // the folder is embedded above
-	}
-	return database.MigrationSet{Domain: "eventbus", FS: files}
-}
-
-// Store runs the statements of the event bus. Each statement exists once; [Store.Text] fills in what differs between the
-// databases. The types that embed it have the statements of one part of the bus.
+// Store runs statements on one database. The types that embed it have the statements of one part of the bus.
 type Store struct {
 	DB       *database.DB
 	Postgres bool
@@ -36,7 +31,7 @@ type Store struct {
 	texts *sync.Map
 }
 
-// NewStore returns the Store of db.
+// New returns the Store of db, which is opened and migrated before the first statement.
 func New(db *database.DB) Store {
 	return Store{DB: db, Postgres: db.Dialect() == database.Postgres, texts: &sync.Map{}}
 }
@@ -56,49 +51,47 @@ func (s Store) Subscriptions() Subscriptions { return Subscriptions{s} }
 // Schedules returns the statements of schedules.
 func (s Store) Schedules() Schedules { return Schedules{s} }
 
-// Retention returns the statements that delete what is finished.
+// Retention returns the statements that delete finished events.
 func (s Store) Retention() Retention { return Retention{s} }
 
-// Text fills in a statement: ? become $1, $2, … on Postgres; {now} is the database's time in Unix milliseconds;
-// {in list} is the condition to be one of the strings of a JSON array parameter, in the form in which the database looks
-// them up in an index; {each} is a table k of such strings, with the column value; {greatest} and {least} are the functions that return the greatest and the least of their arguments.
+// Operations returns the statements of operators.
+func (s Store) Operations() Operations { return Operations{s} }
+
+var (
+	inSQLite = strings.NewReplacer("{now}", "CAST(unixepoch('subsec') * 1000 AS INTEGER)", "{greatest}", "MAX", "{least}", "MIN",
+		"{in list}", "IN (SELECT value FROM json_each(?))", "{each}", "json_each(?) k",
+		"{lock}", "", "{lock free}", "", "{lock free d}", "", "{materialized}", "")
+	inPostgres = strings.NewReplacer("{now}", "(extract(epoch FROM clock_timestamp()) * 1000)::bigint", "{greatest}", "GREATEST", "{least}", "LEAST",
+		"{in list}", "= ANY (ARRAY(SELECT jsonb_array_elements_text(?::jsonb)))", "{each}", "jsonb_array_elements_text(?::jsonb) k(value)",
+		"{lock}", "FOR UPDATE", "{lock free}", "FOR UPDATE SKIP LOCKED", "{lock free d}", "FOR UPDATE OF d SKIP LOCKED", "{materialized}", "MATERIALIZED")
+)
+
+// Text fills in a statement:
+//   - ? becomes $1, $2, … on Postgres.
+//   - {now} is the database's time in Unix milliseconds.
+//   - {greatest} and {least} are the functions that return the greatest and the least of their arguments.
+//   - {in list} is the condition to be one of the strings of a [JSONList] parameter; the database looks them up in an index.
+//   - {each} is a table k of such strings, with the column value.
+//   - {lock} locks the selected rows on Postgres. {lock free} leaves out rows that others have locked; {lock free d} does so
+//     with those of table d. SQLite has one writer and needs no locks.
+//   - {materialized} has Postgres run a common table expression once.
 func (s Store) Text(query string) string {
 	if text, ok := s.texts.Load(query); ok {
 		return text.(string)
 	}
-	text := s.fill(query)
+	text := inSQLite.Replace(query)
+	if s.Postgres {
+		text = inPostgres.Replace(query)
+		for n := 1; strings.Contains(text, "?"); n++ {
+			text = strings.Replace(text, "?", "$"+strconv.Itoa(n), 1)
+		}
+	}
 	s.texts.Store(query, text)
 	return text
 }
 
-func (s Store) fill(query string) string {
-	now, greatest, least := "CAST(unixepoch('subsec') * 1000 AS INTEGER)", "MAX", "MIN"
-	list, each := "IN (SELECT value FROM json_each(?))", "json_each(?) k"
-	if s.Postgres {
-		now, greatest, least = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint", "GREATEST", "LEAST"
-		list = "= ANY (ARRAY(SELECT jsonb_array_elements_text(?::jsonb)))"
-		each = "jsonb_array_elements_text(?::jsonb) k(value)"
-	}
-	query = strings.NewReplacer("{now}", now, "{greatest}", greatest, "{least}", least, "{in list}", list, "{each}", each).Replace(query)
-	if !s.Postgres {
-		return query
-	}
-	var b strings.Builder
-	n := 0
-	for i := range len(query) {
-		if query[i] == '?' {
-			n++
-			b.WriteByte('$')
-			b.WriteString(strconv.Itoa(n))
-			continue
-		}
-		b.WriteByte(query[i])
-	}
-	return b.String()
-}
-
-// List encodes an {in list} parameter.
-func List(values []string) string {
+// JSONList encodes an {in list} or {each} parameter.
+func JSONList(values []string) string {
 	b, err := json.Marshal(values)
 	if err != nil {
 		return "[]" // not valid UTF-8, which no stored value is
@@ -106,8 +99,8 @@ func List(values []string) string {
 	return string(b)
 }
 
-// bounded returns the context of a statement. On SQLite a statement cannot be cancelled: those of the bus are short, to make one
-// cancellable costs something, and an interrupted one would roll the whole transaction back.
+// bounded returns the context of a statement. On SQLite a statement cannot be cancelled: the bus's are short, a cancellable one
+// costs more, and an interrupted one would roll the whole transaction back.
 func (s Store) bounded(ctx context.Context) context.Context {
 	if s.Postgres {
 		return ctx
@@ -115,20 +108,39 @@ func (s Store) bounded(ctx context.Context) context.Context {
 	return context.WithoutCancel(ctx)
 }
 
-// Exec runs a statement in the transaction of ctx and returns the rows it changed.
+// Exec runs a statement and returns how many rows it changed.
 func (s Store) Exec(ctx context.Context, query string, args ...any) (int64, error) {
-	ctx = s.bounded(ctx)
-	result, err := s.DB.ExecContext(ctx, s.Text(query), args...)
+	result, err := s.DB.ExecContext(s.bounded(ctx), s.Text(query), args...)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected()
 }
 
-// Query runs a query and calls scan for each row.
+// run runs a statement whatever the number of rows.
+func (s Store) run(ctx context.Context, query string, args ...any) error {
+	_, err := s.Exec(ctx, query, args...)
+	return err
+}
+
+// runOne runs a statement for one row and reports whether it changed the row.
+func (s Store) runOne(ctx context.Context, query string, args ...any) (bool, error) {
+	n, err := s.Exec(ctx, query, args...)
+	return n == 1, err
+}
+
+// ExecLast runs a statement right before the commit of ctx's transaction, in the same round trip.
+func (s Store) ExecLast(ctx context.Context, purpose, query string, args ...any) error {
+	tx, ok := database.TxFrom(ctx)
+	if !ok {
+		return errors.New(purpose + ": the transaction has ended")
+	}
+	return tx.ExecLast(ctx, purpose, query, args...)
+}
+
+// Query runs a query and calls scan for each row. An error of scan comes back as a [RowError].
 func (s Store) Query(ctx context.Context, scan func(*sql.Rows) error, query string, args ...any) error {
-	ctx = s.bounded(ctx)
-	rows, err := s.DB.QueryContext(ctx, s.Text(query), args...)
+	rows, err := s.DB.QueryContext(s.bounded(ctx), s.Text(query), args...)
 	if err != nil {
 		return err
 	}
@@ -141,17 +153,51 @@ func (s Store) Query(ctx context.Context, scan func(*sql.Rows) error, query stri
 	return database.MapError(rows.Err())
 }
 
-// RowError is the error of a row whose columns hold something else than they should.
+// QueryRow reads the columns of a query's row, and reports whether there is one.
+func (s Store) QueryRow(ctx context.Context, columns []any, query string, args ...any) (found bool, err error) {
+	err = s.Query(ctx, func(r *sql.Rows) error { found = true; return r.Scan(columns...) }, query, args...)
+	return found, err
+}
+
+// list runs a query and returns a T for each row. Columns returns where the columns of a row go.
+func list[T any](ctx context.Context, s Store, columns func(*T) []any, query string, args ...any) ([]T, error) {
+	var all []T
+	err := s.Query(ctx, func(r *sql.Rows) error {
+		var row T
+		err := r.Scan(columns(&row)...)
+		all = append(all, row)
+		return err
+	}, query, args...)
+	return all, err
+}
+
+// RowError is the error of a row whose columns do not hold what they should.
 type RowError struct{ cause error }
 
+// Error returns what is wrong with the row.
 func (e *RowError) Error() string { return "read row: " + e.cause.Error() }
+
+// Unwrap returns the driver's error.
 func (e *RowError) Unwrap() error { return e.cause }
 
-// Last runs a statement right before the commit of ctx's transaction, in the same round trip.
-func (s Store) ExecLast(ctx context.Context, purpose, query string, args ...any) error {
-	tx, ok := database.TxFrom(ctx)
-	if !ok {
-		return errors.New(purpose + ": the transaction has ended")
+// Millis reads a column of Unix milliseconds into Time, in UTC. 0 and NULL become the zero time.
+type Millis struct{ Time *time.Time }
+
+// Scan implements sql.Scanner.
+func (m Millis) Scan(value any) error {
+	var ms sql.NullInt64
+	err := ms.Scan(value)
+	*m.Time = time.Time{}
+	if ms.Int64 != 0 {
+		*m.Time = time.UnixMilli(ms.Int64).UTC()
 	}
-	return tx.ExecLast(ctx, purpose, query, args...)
+	return err
+}
+
+// milli returns t in Unix milliseconds; 0 for the zero time.
+func milli(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
 }
