@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"time"
 
 	"go.uber.org/zap"
@@ -15,22 +14,20 @@ import (
 	"plugboard/infra/eventbus/internal/message"
 )
 
-var deadLetterType = reflect.TypeFor[app.DeadLetter]()
-
-// effective returns what takes effect of a subscription: its options, and the settings where the plugin gave none.
+// effective returns a subscription as it takes effect: with its options, and the settings for those that the plugin left out.
 func (b *Bus) effective(s *subscription) message.Subscription {
 	timeout := b.cfg.Timeout
 	if s.Subscriber.Tx() && b.db.Dialect() == database.SQLite {
 		timeout = b.cfg.TxTimeout
 	}
 	return message.Subscription{
-		Name: s.name, Formerly: s.options.Formerly, Topic: s.topic, Plugin: s.Plugin.Name, Source: s.Source,
-		Concurrency: cmp.Or(s.options.Concurrency, b.cfg.Concurrency),
-		Attempts:    cmp.Or(s.options.Attempts, b.cfg.Attempts),
-		BackoffMin:  cmp.Or(s.options.BackoffMin, b.cfg.BackoffMin),
-		BackoffMax:  cmp.Or(s.options.BackoffMax, b.cfg.BackoffMax),
-		Timeout:     cmp.Or(s.options.Timeout, timeout),
-		Block:       s.options.Block,
+		Name: s.name, Formerly: s.Options.Formerly, Topic: s.topic, Plugin: s.Plugin.Name, Source: s.Source,
+		Concurrency: cmp.Or(s.Options.Concurrency, b.cfg.Concurrency),
+		Attempts:    cmp.Or(s.Options.Attempts, b.cfg.Attempts),
+		BackoffMin:  cmp.Or(s.Options.BackoffMin, b.cfg.BackoffMin),
+		BackoffMax:  cmp.Or(s.Options.BackoffMax, b.cfg.BackoffMax),
+		Timeout:     cmp.Or(s.Options.Timeout, timeout),
+		Block:       s.Options.Block,
 		Tx:          s.Subscriber.Tx(),
 		Memory:      b.reserves,
 		Observe:     b.meters.observer(s.name),
@@ -38,7 +35,7 @@ func (b *Bus) effective(s *subscription) message.Subscription {
 	}
 }
 
-// handle gives the subscriber its event.
+// handle runs the subscriber of s for a delivery, in a span if there is a tracer.
 func (b *Bus) handle(ctx context.Context, s *subscription, d *message.Delivery) error {
 	if b.tracer == nil {
 		return b.deliver(ctx, s, d, d)
@@ -49,13 +46,13 @@ func (b *Bus) handle(ctx context.Context, s *subscription, d *message.Delivery) 
 func (b *Bus) deliver(ctx context.Context, s *subscription, d *message.Delivery, source app.DeliverySource) error {
 	run := d.Context(ctx, source)
 	defer run.End()
-	if s.options.Volatile && s.Subscriber.Tx() {
+	if s.Options.Volatile && s.Subscriber.Tx() {
 		return b.db.InTx(run, func(ctx context.Context) error { return s.call(ctx, d.Message) })
 	}
 	return s.call(run, d.Message)
 }
 
-// call runs the subscriber with a struct of its own.
+// call runs the subscriber with an event struct that nobody else has.
 func (s *subscription) call(ctx context.Context, m *message.Message) error {
 	event, err := s.event(m)
 	if err != nil {
@@ -64,7 +61,7 @@ func (s *subscription) call(ctx context.Context, m *message.Message) error {
 	return s.Subscriber.Call(ctx, event)
 }
 
-// event makes the subscriber's struct from the published one, or from the stored JSON.
+// event makes the subscriber's struct from the published one, or from the stored JSON when this process has not published it.
 func (s *subscription) event(m *message.Message) (any, error) {
 	event := s.Subscriber.New()
 	for i := range s.codecs {
@@ -73,7 +70,7 @@ func (s *subscription) event(m *message.Message) (any, error) {
 			return event, nil
 		}
 	}
-	if !message.SameTopic(m.Topic, s.topic) { // another version gave the name to a subscription of another topic
+	if !message.SameTopic(m.Topic, s.topic) { // another version uses the subscription's name for another topic
 		return nil, fmt.Errorf("event %s of %s: %w: %q takes %s", m.ID(), m.Topic, message.ErrUnreadable, s.name, s.topic)
 	}
 	if err := s.self.Decode(event, m.Payload); err != nil {
@@ -83,15 +80,13 @@ func (s *subscription) event(m *message.Message) (any, error) {
 }
 
 // observer records the runs of a subscription.
-func (m *meters) observer(name string) func(int, time.Duration, error) {
+func (m *meters) observer(name string) func(time.Duration, error) {
 	ok, failed := m.handled.WithLabelValues(name, "ok"), m.handled.WithLabelValues(name, "error")
-	return func(n int, took time.Duration, err error) {
-		outcome := ok
+	return func(took time.Duration, err error) {
 		if err != nil {
-			outcome = failed
-		}
-		for range n {
-			outcome.Observe(took.Seconds())
+			failed.Observe(took.Seconds())
+		} else {
+			ok.Observe(took.Seconds())
 		}
 	}
 }
@@ -108,7 +103,7 @@ func (b *Bus) failed(d *message.Delivery, err error) {
 	b.log.Warn("event handler failed", fields...)
 }
 
-// overdue logs a run that goes on although its time is over.
+// overdue logs a run that goes on after its timeout.
 func (b *Bus) overdue(d *message.Delivery, took time.Duration) {
 	b.log.Warn("an event handler is overdue: its subscription handles fewer events, or none, until it returns",
 		zap.String("plugin", d.Subscription.Plugin), zap.String("subscription", d.Subscription.Name), zap.String("event", d.ID()),
@@ -121,7 +116,7 @@ func (b *Bus) logDead(d *message.Delivery, err error) {
 		zap.String("event", d.ID()), zap.String("topic", d.Topic), zap.Int("attempts", d.Attempt), zap.Error(err))
 }
 
-// deadVolatile announces a dead volatile delivery; a durable one is announced in the transaction that made it so.
+// deadVolatile announces a dead volatile delivery. The outbox announces a durable one in the transaction that makes it dead.
 func (b *Bus) deadVolatile(d *message.Delivery, err error) {
 	b.logDead(d, err)
 	m, ok := message.DeadLetter(d, err)
@@ -141,7 +136,7 @@ func (b *Bus) deadVolatile(d *message.Delivery, err error) {
 func (b *Bus) dead(d *message.Delivery, err error) {
 	b.logDead(d, err)
 	if m, ok := message.DeadLetter(d, err); ok {
-		b.volatile.Deliver(m) // without waiting for room, since the outcomes of other deliveries wait for this
+		b.volatile.Deliver(m) // without a wait for room, which would hold up the outcomes of other deliveries
 	}
 }
 

@@ -21,7 +21,7 @@ func newMeters(r prometheus.Registerer, g *gauges) (*meters, error) {
 		}, []string{"topic"}),
 		handled: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "plugboard_events_handled_seconds",
-			Help:    "Runs of event handlers, by subscription and outcome. Volatile ones that take less than 0.1 ms together are timed together.",
+			Help:    "Runs of event handlers, by subscription and outcome.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 4, 9),
 		}, []string{"subscription", "outcome"}),
 		dead: prometheus.NewCounterVec(prometheus.CounterOpts{

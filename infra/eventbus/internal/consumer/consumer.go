@@ -1,8 +1,16 @@
+// Package consumer is the queue of one subscription in memory.
+//
+// A [Consumer] holds the deliveries that wait, keeps the order of keys, and has workers run the handlers. It promises that each
+// delivery it has taken is run, given back, or still known to Held; that two deliveries of a key never run at the same time; and
+// that they run in the order of their numbers. It knows neither database nor transport: the volatile way and the outbox make one
+// for each subscription, and as its [Owner] decide what becomes of a delivery after its run. All methods may be called
+// concurrently, but for Start, which is called once.
 package consumer
 
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,11 +18,9 @@ import (
 	"plugboard/infra/eventbus/internal/message"
 )
 
-// Consumer is the queue of one subscription in memory: it holds the waiting deliveries, keeps the order of keys, and has
-// workers run them. It knows neither database nor transport: its [Owner] decides what becomes of a delivery.
+// Consumer is the queue of one subscription in memory; see the package.
 //
-// Each delivery takes a place, which its owner reserves before Push and gives back with Free. Its methods may be called
-// concurrently, but for Start, which is called once.
+// Each delivery takes a place, which its owner reserves before Push. A place is given back with Free, or with Unreserve.
 type Consumer struct {
 	Subscription *message.Subscription
 	owner        Owner
@@ -24,49 +30,47 @@ type Consumer struct {
 	base   context.Context //nolint:containedctx // the parent of the runs, ended by Wait
 	cancel context.CancelFunc
 	closed atomic.Bool
-	// late counts the runs that were overdue at the last look.
+	// late counts the runs that were overdue when EndOverdue last looked.
 	late atomic.Int64
 	// used counts the places taken, of at most opts.Capacity.
 	used atomic.Int64
-	// waiters counts the publishers that wait for a place. stalled tells that one waited in vain since a place was given back.
-	waiters atomic.Int32
+	// room tells publishers that wait for a place when one is given back. stalled tells that a publisher waited in vain, and that no
+	// place has been given back since.
+	room    message.Notifier
 	stalled atomic.Bool
 
-	mu      sync.Mutex
-	changed sync.Cond // tells workers of deliveries, and Wait of the end of a worker
+	mu sync.Mutex
+	// changed tells idle workers that a delivery is ready, and Wait that a worker has ended.
+	changed sync.Cond
 	keys    map[string]*Order
 	workers map[*worker]struct{}
-	// room is closed when a place is given back while publishers wait for one.
-	room  chan struct{}
-	ready ring
-	idle  int
-	open  bool
-	// alone tells that a handler ended the goroutine of a batch: from then on each delivery is run by itself.
-	alone bool
+	ready   fifo
+	idle    int
+	open    bool
+	// isolated tells that a handler has ended the goroutine of a batch: each delivery is run by itself from then on.
+	isolated bool
 }
 
-// Owner is the transport that a consumer works for. Its methods are called concurrently.
+// Owner decides what becomes of the deliveries of a consumer. Its methods are called concurrently.
 type Owner interface {
-	// Run runs the handler of d. The consumer turns a panic into an error.
+	// Run runs the handler of d. It may panic and call runtime.Goexit: the consumer turns both into an error.
 	Run(ctx context.Context, d *Item) error
-	// RunBatch runs the handlers of several deliveries as one unit. It reports false when nothing of it has happened; each
-	// delivery is run by itself then. Only a consumer with ConsumerOptions.RunBatches calls it.
+	// RunBatch runs the handlers of several deliveries as one unit. It returns false when none of them has had an effect; the
+	// consumer runs each delivery by itself then. It is called only with Options.Batch.
 	RunBatch(ctx context.Context, batch []*Item) bool
-	// Settle is told how the run of d ended, and reports whether the place of d is free. It calls Advance or Drop.
+	// Settle is told how the run of d ended, and calls Advance or Drop. It returns true when the place of d is free.
 	Settle(d *Item, err error) (free bool)
-	// Idle is called after the last place has been given back.
+	// Idle is called after Free has given the last place back.
 	Idle()
 }
 
-// ConsumerOptions are the choices of a consumer's owner.
+// Options are what the owner of a consumer chooses.
 type Options struct {
 	// Capacity is the number of places.
 	Capacity int
-	// Batch is how many deliveries a worker takes at a time at most; 0 means 1.
+	// Batch is how many deliveries a worker hands to Owner.RunBatch at most; 0 has each delivery run by itself.
 	Batch int
-	// RunBatches has a worker run what it has taken with Owner.RunBatch.
-	RunBatches bool
-	// External has no workers run: the owner takes deliveries with Pull and is told by Ready when there are some.
+	// External starts no workers: the owner takes the deliveries with Pull and runs them.
 	External bool
 	// Ready is called after a delivery of an external consumer has become ready.
 	Ready func()
@@ -77,18 +81,17 @@ type Item struct {
 	message.Delivery
 
 	consumer *Consumer
-	// number is the place of the delivery among those of its key.
+	// number is the position of the delivery among those of its key.
 	number int64
-	// order is the state of the key under which the delivery was numbered.
+	// order is the state of the key when the delivery was numbered.
 	order *Order
 }
 
-// NewConsumer returns the consumer of s. It runs nothing before Start.
+// New returns the consumer of s. It runs nothing before Start.
 func New(s *message.Subscription, owner Owner, opts Options) *Consumer {
 	if s.Observe == nil {
-		s.Observe = func(int, time.Duration, error) {}
+		s.Observe = func(time.Duration, error) {}
 	}
-	opts.Batch = max(1, opts.Batch)
 	c := &Consumer{
 		Subscription: s, owner: owner, opts: opts, made: time.Now(),
 		keys: make(map[string]*Order), workers: make(map[*worker]struct{}),
@@ -97,7 +100,7 @@ func New(s *message.Subscription, owner Owner, opts Options) *Consumer {
 	return c
 }
 
-// Item returns a new delivery of m to the consumer. Number is its place among those of its key; 0 has Push number it.
+// Item returns a new delivery of m to the consumer. Number is its position among those of its key; 0 has Push number it.
 func (c *Consumer) Item(m *message.Message, attempt int, number int64, order *Order) *Item {
 	return &Item{Delivery: message.Delivery{Message: m, Subscription: c.Subscription, Attempt: attempt}, consumer: c, number: number, order: order}
 }
@@ -125,7 +128,7 @@ func (c *Consumer) ReserveUpTo(n int) (places int) {
 	return places
 }
 
-// Unreserve gives n places back of which nobody needs to be told.
+// Unreserve gives n places back and tells nobody.
 func (c *Consumer) Unreserve(n int) { c.used.Add(-int64(n)) }
 
 // Used returns how many places are taken.
@@ -137,36 +140,22 @@ func (c *Consumer) Full() bool { return c.used.Load() >= int64(c.opts.Capacity) 
 // Quiet reports whether nothing is waiting or running.
 func (c *Consumer) Quiet() bool { return c.used.Load() == 0 }
 
-// AwaitRoom waits up to limit for a place and takes it. After a wait in vain nobody waits again until a place has been given
-// back, so that a subscription that stands still slows its publishers down once.
+// AwaitRoom waits up to limit for a place and takes it. After it has waited in vain, nobody waits until a place has been given
+// back: a subscription whose handlers hang slows its publishers down once, and not with each event.
 func (c *Consumer) AwaitRoom(limit time.Duration) bool {
 	if c.stalled.Load() {
 		return false
 	}
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	c.waiters.Add(1)
-	defer c.waiters.Add(-1)
-	for {
-		c.mu.Lock()
-		if c.room == nil {
-			c.room = make(chan struct{})
-		}
-		room := c.room
-		c.mu.Unlock()
-		if c.Reserve() {
-			return true
-		}
-		select {
-		case <-room:
-		case <-timer.C:
-			c.stalled.Store(true)
-			return false
-		}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	got := c.room.Await(ctx, 0, func() (bool, error) { return c.Reserve(), nil }) == nil
+	if !got {
+		c.stalled.Store(true)
 	}
+	return got
 }
 
-// Free gives n places back and tells publishers that wait for one.
+// Free gives n places back, tells publishers that wait for one, and tells the owner when no place is taken any more.
 func (c *Consumer) Free(n int) {
 	if c.used.Add(-int64(n)) == 0 {
 		c.owner.Idle()
@@ -174,18 +163,10 @@ func (c *Consumer) Free(n int) {
 	if c.stalled.Load() {
 		c.stalled.Store(false)
 	}
-	if c.waiters.Load() == 0 {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.room != nil {
-		close(c.room)
-		c.room = nil
-	}
+	c.room.Tell()
 }
 
-// Start lets deliveries run, under contexts that end with base.
+// Start begins to run deliveries. The contexts of the runs end with base.
 func (c *Consumer) Start(base context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -194,15 +175,15 @@ func (c *Consumer) Start(base context.Context) {
 	c.wake()
 }
 
-// Ended reports whether the context of the runs has ended, and with it the right to blame a handler for its error.
+// Ended reports whether the context of the runs has ended: an error of a handler may come from that, and is not its fault.
 func (c *Consumer) Ended() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.base != nil && c.base.Err() != nil
 }
 
-// Push takes a delivery whose place has been reserved. One with a key waits for its turn. Push returns false when the consumer
-// is closed, or has given up the order of the key since the delivery was numbered: the delivery must go back to storage then.
+// Push takes a delivery whose place has been reserved. A delivery with a key waits for its turn. Push returns false when the
+// consumer is closed, or has forgotten the key since the delivery was numbered; the caller gives the delivery back to storage then.
 func (c *Consumer) Push(d *Item) bool {
 	c.mu.Lock()
 	taken := c.enqueue(d)
@@ -227,7 +208,7 @@ func (c *Consumer) enqueue(d *Item) bool {
 }
 
 func (c *Consumer) tellReady() {
-	if c.opts.External && c.opts.Ready != nil {
+	if c.opts.Ready != nil {
 		c.opts.Ready()
 	}
 }
@@ -265,7 +246,7 @@ func (c *Consumer) Waiting() bool {
 	return c.open && c.ready.len() > 0
 }
 
-// wake has a worker look at the queue. The caller holds the lock.
+// wake wakes an idle worker or starts one, as long as there is something to run. The caller holds the lock.
 func (c *Consumer) wake() {
 	if !c.open || c.opts.External || c.ready.len() == 0 {
 		return
@@ -275,29 +256,29 @@ func (c *Consumer) wake() {
 		return
 	}
 	if len(c.workers) < c.Subscription.Concurrency {
-		w := &worker{consumer: c, size: 1}
+		w := &worker{consumer: c}
 		c.workers[w] = struct{}{}
 		go w.run()
 	}
 }
 
-// clock is the time since the consumer was made: monotonic, and cheaper to read than the time of day.
-func (c *Consumer) clock() time.Duration { return time.Since(c.made) }
+// clock returns the time since the consumer was made, which is never 0. It is cheaper to read than the time of day.
+func (c *Consumer) clock() time.Duration { return time.Since(c.made) + 1 }
 
-// Held adds to held what the consumer has: what is ready, waits for its turn, or is with a worker.
+// Held adds to held all deliveries that the consumer has: those that are ready, wait for their turn, or are with a worker. It does
+// not know of those that Pull has handed out.
 func (c *Consumer) Held(held map[*Item]struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ready.each(func(d *Item) { held[d] = struct{}{} })
+	lists := [][]*Item{c.ready.items()}
 	for _, ks := range c.keys {
-		for _, d := range ks.waiting {
-			held[d] = struct{}{}
-		}
+		lists = append(lists, ks.waiting)
 	}
 	for w := range c.workers {
-		for _, d := range w.batch {
-			held[d] = struct{}{}
-		}
+		lists = append(lists, w.batch)
+	}
+	for _, d := range slices.Concat(lists...) {
+		held[d] = struct{}{}
 	}
 }
 
@@ -316,7 +297,7 @@ func (c *Consumer) Close() []*Item {
 	return left
 }
 
-// Recall takes back the deliveries that have not begun.
+// Recall takes back the deliveries that have not begun, and forgets all keys. The caller gives them back to storage.
 func (c *Consumer) Recall() []*Item {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -327,8 +308,8 @@ func (c *Consumer) Recall() []*Item {
 	return left
 }
 
-// Wait returns nil when all workers have ended. When ctx is done first, it cancels the runs and returns an error that says how
-// many go on.
+// Wait returns nil when all workers have ended, which they do after Close. When ctx is done first, it ends the contexts of the runs
+// and returns an error that says how many of them have not returned.
 func (c *Consumer) Wait(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() {
 		c.mu.Lock()

@@ -9,23 +9,25 @@ import (
 type Order struct {
 	// next is the number that may run next. tail is the highest number that this process has taken.
 	next, tail int64
-	busy       bool
-	waiting    []*Item
-	// stuck is when GiveUpStuck first found the key waiting for a number, on the consumer's clock; 0 when it did not.
+	// busy tells that a delivery of the key is ready or runs. waiting are the others, by number.
+	busy    bool
+	waiting []*Item
+	// stuck is when GiveUpStuck first found the key waiting for a number that has not come, on the consumer's clock; 0 when it has
+	// not.
 	stuck time.Duration
 }
 
-// idle reports whether the consumer has no delivery of the key, and no publisher is about to push one.
+// idle reports whether the consumer has no delivery of the key, and no publisher that has claimed a number is yet to push it.
 func (ks *Order) idle() bool { return !ks.busy && len(ks.waiting) == 0 && ks.next > ks.tail }
 
-// maxIdleKeys bounds how many keys without deliveries a consumer remembers. A forgotten key costs a query when its next event
-// is published.
+// maxIdleKeys bounds how many keys without deliveries a consumer remembers. After a key was forgotten, its next event costs one
+// more query.
 const maxIdleKeys = 4096
 
 func (c *Consumer) enqueueKeyed(d *Item) {
 	ks := c.key(d.Key)
 	d.order = ks
-	if d.number == 0 { // the owner does not number: first come, first served
+	if d.number == 0 { // the volatile way does not number: first come, first served
 		ks.tail++
 		d.number = ks.tail
 	}
@@ -34,7 +36,7 @@ func (c *Consumer) enqueueKeyed(d *Item) {
 	c.runNext(ks)
 }
 
-// runNext makes the delivery ready whose turn it is.
+// runNext makes the next delivery of the key ready, unless another one is ready or runs, or its number has not come yet.
 func (c *Consumer) runNext(ks *Order) {
 	if ks.busy || len(ks.waiting) == 0 || ks.waiting[0].number > ks.next {
 		return
@@ -64,9 +66,9 @@ func (c *Consumer) forgetIdleKeys() {
 	}
 }
 
-// ClaimKey takes a number of key for this process if all earlier ones are done or taken by this process; otherwise it returns
-// nil. First tells that the key has no earlier number. The caller's transaction holds the key's row until it ends; when it
-// rolls back, the caller calls UnclaimKey.
+// ClaimKey takes a number of key for this process, if all earlier numbers are finished or this process has taken them; otherwise it
+// returns nil. First tells that the key has no earlier number. The caller's transaction locks the key's row, so that nobody else
+// takes the number meanwhile. When that transaction is rolled back, the caller calls UnclaimKey.
 func (c *Consumer) ClaimKey(key string, number int64, first bool) *Order {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -82,8 +84,9 @@ func (c *Consumer) ClaimKey(key string, number int64, first bool) *Order {
 	return ks
 }
 
-// UnclaimKey gives a number back. When this process has taken later numbers of the key, another process may have the number by
-// now: the consumer forgets the key then. What UnclaimKey returns, and what Push refuses, must go back to storage.
+// UnclaimKey gives a number back that ClaimKey took. When this process has taken later numbers of the key since, another process
+// may take this one, so the consumer forgets the key. The caller gives back to storage what UnclaimKey returns and what Push
+// refuses later.
 func (c *Consumer) UnclaimKey(key string, ks *Order, number int64) []*Item {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -94,8 +97,8 @@ func (c *Consumer) UnclaimKey(key string, ks *Order, number int64) []*Item {
 	return c.giveUp(key, ks)
 }
 
-// giveUp removes ks, if it still is the state of key, and returns what waits in it. What it returns, and what Push refuses
-// from then on, must go back to storage. The caller holds the lock.
+// giveUp forgets key, if ks still is its state, and returns the deliveries that wait in it. They must go back to storage, and so
+// must the ones of ks that Push refuses from then on. The caller holds the lock.
 func (c *Consumer) giveUp(key string, ks *Order) []*Item {
 	if ks == nil || c.keys[key] != ks {
 		return nil
@@ -106,8 +109,8 @@ func (c *Consumer) giveUp(key string, ks *Order) []*Item {
 	return waiting
 }
 
-// Adopt tells the consumer that number, taken from storage, is the first unfinished one of key, and that this process holds the
-// numbers up to tail. It returns nil when the consumer has deliveries of the key, or a publisher is about to push one.
+// Adopt prepares the consumer for deliveries of key that the caller claims from storage: number is the first unfinished one, tail
+// the last one claimed. It returns nil when the consumer has deliveries of the key, or a publisher is about to push one.
 func (c *Consumer) Adopt(key string, number, tail int64) *Order {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -119,16 +122,16 @@ func (c *Consumer) Adopt(key string, number, tail int64) *Order {
 	return ks
 }
 
-// Forget gives up an adopted order whose deliveries could not be claimed after all. It returns what publishers have pushed
-// behind them meanwhile: that must go back to storage.
+// Forget undoes Adopt, after a claim that failed. It returns what publishers have pushed behind the claimed numbers meanwhile; the
+// caller gives that back to storage.
 func (c *Consumer) Forget(key string, ks *Order) []*Item {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.giveUp(key, ks)
 }
 
-// GiveUpStuck gives up the keys that have waited for longer than age for a number that nobody brings: the key expects a
-// delivery, and none of it is ready or runs. It returns what waited there, which must go back to storage.
+// GiveUpStuck forgets the keys of which deliveries wait and none has run for longer than age, since the number before them never
+// came. It returns those deliveries; the caller gives them back to storage.
 func (c *Consumer) GiveUpStuck(age time.Duration) (left []*Item) {
 	now := c.clock()
 	c.mu.Lock()
@@ -146,7 +149,7 @@ func (c *Consumer) GiveUpStuck(age time.Duration) (left []*Item) {
 	return left
 }
 
-// Advance tells that d is finished, one way or the other: the next delivery of its key may run.
+// Advance tells that d is finished, with success or dead: the next delivery of its key may run.
 func (c *Consumer) Advance(d *Item) {
 	if d.Key == "" {
 		return
@@ -168,19 +171,11 @@ func (c *Consumer) Advance(d *Item) {
 	}
 }
 
-// Drop tells that d goes back to storage. It returns the later deliveries of its key, which must go back too, and forgets the
-// key.
-func (c *Consumer) Drop(d *Item) []*Item {
-	if d.Key == "" {
-		return nil
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.giveUp(d.Key, d.order)
-}
+// Drop tells that d goes back to storage. It forgets the key of d and returns the later deliveries of it, which must go back too.
+func (c *Consumer) Drop(d *Item) []*Item { return c.Forget(d.Key, d.order) }
 
-// Orders reports whether the consumer still orders the key of d, which has one: the key may have been dropped since d became
-// ready.
+// Orders reports whether the consumer still keeps the order of d's key, which is not "". It may have forgotten the key since d
+// became ready.
 func (c *Consumer) Orders(d *Item) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -190,7 +185,7 @@ func (c *Consumer) Orders(d *Item) bool {
 // SameKey reports whether two deliveries are of one key, in one order.
 func (d *Item) SameKey(other *Item) bool { return d.order == other.order }
 
-// Working reports whether the consumer has a delivery of key.
+// Working reports whether a delivery of key waits, is ready or runs.
 func (c *Consumer) Working(key string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

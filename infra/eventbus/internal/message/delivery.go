@@ -17,7 +17,7 @@ type Delivery struct {
 	// Claim is the outbox's hold on the delivery; zero for a volatile one.
 	Claim Claim
 
-	// used tells that ctx has served a run.
+	// used tells that a run has had ctx.
 	used bool
 	ctx  app.DeliveryContext
 }
@@ -26,21 +26,21 @@ type Delivery struct {
 type Claim struct {
 	// Token grows with each claim of the delivery. A process whose token is not the latest cannot complete it.
 	Token int64
-	// Crashes is how many processes in a row ended while they held the delivery. SoloCrashes is how many of them ended after its
-	// handler had begun in quarantine.
+	// Crashes is how many processes in a row crashed while they held the delivery. SoloCrashes is how many of them crashed after
+	// its handler had begun in quarantine.
 	Crashes, SoloCrashes int16
 	// Completed tells that the handler's transaction has completed the delivery.
 	Completed bool
 }
 
-// quarantineAfter is after how many crashes in a row a delivery is quarantined.
+// quarantineAfter is the number of crashes in a row after which a delivery is quarantined.
 const quarantineAfter = 2
 
-// Quarantined reports whether so many processes crashed in a row while they held the delivery that its handler may be the cause.
+// Quarantined reports whether so many processes have crashed with the delivery that its handler may be the cause.
 func (c Claim) Quarantined() bool { return c.Crashes >= quarantineAfter }
 
-// Context returns the context of the next run: ctx, with source behind app.DeliveryFrom. It is the same memory for the first
-// run only, since an earlier run may have stored its context somewhere. The runs of a delivery come one after the other.
+// Context returns the context for the next run: ctx, with source for app.DeliveryFrom. The first run uses memory of the delivery
+// itself. A later one gets a new context, since the handler may have kept the first one. Runs come one after the other.
 func (d *Delivery) Context(ctx context.Context, source app.DeliverySource) *app.DeliveryContext {
 	run := &d.ctx
 	if d.used {

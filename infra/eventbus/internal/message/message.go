@@ -1,3 +1,9 @@
+// Package message is the vocabulary of the event bus.
+//
+// It has the types that more than one of the bus's rooms needs: [Message], [Delivery], [Subscription], [Hooks], the outcomes of
+// runs, and small things that wait. It imports app alone, does no input or output, and starts no goroutine. A message and a
+// subscription do not change once they are in use, so that any number of goroutines may read them; of a delivery one goroutine at a
+// time has the use.
 package message
 
 import (
@@ -23,7 +29,7 @@ type Message struct {
 	Local any
 }
 
-// Envelope is what many messages of one publisher have in common.
+// Envelope is the part of a message that many messages of one publisher share.
 type Envelope struct {
 	// Topic is the event's topic.
 	Topic string
@@ -44,11 +50,10 @@ type Envelope struct {
 	Fault error
 }
 
-// Now returns the time of a message that is published now.
+// Now returns the time for a message that is published now: in UTC and whole milliseconds, as the database keeps it.
 func Now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
-// ID returns the message's id, a UUIDv7. The id is made when it is first asked for, since nobody asks for most volatile
-// messages' ids.
+// ID returns the message's id, a UUIDv7. The first call makes it, since nobody asks for the ids of most volatile messages.
 func (m *Message) ID() string {
 	if id := m.id.Load(); id != nil {
 		return *id
@@ -61,7 +66,7 @@ func (m *Message) ID() string {
 // SetID sets the id of a message that was read from storage.
 func (m *Message) SetID(id string) { m.id.Store(&id) }
 
-// random reads from math/rand: ids need to differ and not to be secret, and the system's generator costs a system call each.
+// random reads from math/rand. Ids must differ but need not be secret, and crypto/rand costs a system call for each.
 type random struct{}
 
 func (random) Read(p []byte) (int, error) {
@@ -73,8 +78,8 @@ func (random) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// overhead is about how many bytes a delivery holds beside its payload.
+// overhead estimates how many bytes a delivery holds beside its payload.
 const overhead = 512
 
-// Size is about how many bytes a delivery of m holds: the payload as stored, and the handler's struct made of it.
+// Size estimates how many bytes a delivery of m holds: the payload as stored, and the handler's struct made of it.
 func (m *Message) Size() int64 { return overhead + 2*int64(len(m.Payload)) }

@@ -8,13 +8,13 @@ import (
 	"plugboard/app"
 )
 
-// Subscription is what the bus needs to know of one subscription: each message of its topic is handled once by it.
+// Subscription says who handles the messages of a topic, and how.
 type Subscription struct {
 	// Name identifies the subscription; a durable one also across restarts.
 	Name string
 	// Formerly are earlier names. The subscription takes over the deliveries stored under them.
 	Formerly []string
-	// Topic is the topic handled.
+	// Topic is the topic of the messages.
 	Topic string
 	// Plugin is the plugin that handles, for logs. Source is the place of the call to Subscribe, as "file:line".
 	Plugin, Source string
@@ -36,14 +36,14 @@ type Subscription struct {
 	// after the last attempt, it is dead; after [ErrUnreadable] it is left to other versions of the service. Handle is called
 	// concurrently.
 	Handle func(ctx context.Context, d *Delivery) error
-	// Observe is told how long n runs took each and how they ended, for metrics; it may be nil.
-	Observe func(n int, took time.Duration, err error)
-	// Complete completes a delivery in the transaction of ctx, for app.Complete; it is nil where there is nothing to complete.
+	// Observe is told how long each run took and how it ended, for metrics; it may be nil.
+	Observe func(took time.Duration, err error)
+	// Complete completes a delivery in the transaction of ctx, for app.Complete; it is nil for a volatile subscription.
 	Complete func(ctx context.Context, d *Delivery) error
 }
 
-// Backoff returns the wait after the nth failure: it doubles from failure to failure up to BackoffMax, and half of it is random,
-// so that deliveries that failed for one cause do not come back together ("equal jitter", Brooker, Exponential Backoff And
+// Backoff returns the wait after the nth failure. It doubles from failure to failure up to BackoffMax. Half of it is random, so
+// that deliveries that failed for one cause do not come back at the same time ("equal jitter", Brooker, Exponential Backoff And
 // Jitter, 2015).
 func (s *Subscription) Backoff(n int) time.Duration {
 	wait := s.BackoffMax

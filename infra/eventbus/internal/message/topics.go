@@ -23,8 +23,8 @@ func SameTopic(a, b string) bool {
 	return a == b || strings.HasPrefix(a, SchedulePrefix) && strings.HasPrefix(b, SchedulePrefix)
 }
 
-// DeadLetter makes the announcement of a dead delivery. Ok is false for the delivery of an announcement, which is not announced
-// in its turn.
+// DeadLetter returns the message that announces a dead delivery. Ok is false when the delivery is of such a message itself: that is
+// not announced again.
 func DeadLetter(d *Delivery, err error) (m *Message, ok bool) {
 	if strings.HasPrefix(d.Topic, DeadLetterPrefix) {
 		return nil, false

@@ -168,7 +168,7 @@ func (c *claimer) take(ctx context.Context, q *queue, places int, orders map[str
 			c.settler.release(d)
 		}
 	}
-	c.idle.tell()
+	c.idle.Tell()
 	return got, full, nil
 }
 

@@ -27,7 +27,7 @@ type claimer struct {
 
 	queues     *queues
 	budget     *budget
-	idle       *notifier
+	idle       *message.Notifier
 	replica    *replica.Replica
 	quarantine *quarantine.Quarantine
 	settler    *settler

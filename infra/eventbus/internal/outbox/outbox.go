@@ -31,7 +31,7 @@ type Outbox struct {
 
 	queues     queues
 	budget     *budget
-	idle       *notifier
+	idle       *message.Notifier
 	publisher  *publisher
 	claimer    *claimer
 	settler    *settler
@@ -64,7 +64,7 @@ func New(cfg config.Events, db *database.DB, log *zap.Logger, hooks message.Hook
 	o := &Outbox{cfg: cfg, hooks: hooks, store: st, closed: make(chan struct{})}
 	o.queues.byTopic = make(map[string][]*queue)
 	o.budget = &budget{limit: cfg.Memory}
-	o.idle = &notifier{changed: make(chan struct{})}
+	o.idle = &message.Notifier{}
 	o.completer = &completer{store: st.Deliveries()}
 	o.registry = &registry{cfg: cfg, store: st.Subscriptions(), replicas: st.Replicas(), queues: &o.queues}
 	o.janitor = &janitor{cfg: cfg, log: log, store: st.Retention()}
@@ -176,7 +176,7 @@ func (o *Outbox) AwaitIdle(ctx context.Context) error {
 	defer stop()
 	o.settler.flushNow(true)
 	defer o.settler.flushNow(false)
-	return o.idle.await(ctx, o.cfg.Poll, func() (bool, error) {
+	return o.idle.Await(ctx, o.cfg.Poll, func() (bool, error) {
 		if !o.queues.quiet() {
 			return false, nil
 		}

@@ -47,7 +47,7 @@ func (s *settler) settle(d *consumer.Item, err error) {
 	}
 	if o.kind == completed {
 		s.written(&o)
-		s.idle.tell()
+		s.idle.Tell()
 		return
 	}
 	s.add(o)

@@ -24,7 +24,7 @@ type publisher struct {
 	claimer  *claimer
 	settler  *settler
 	budget   *budget
-	idle     *notifier
+	idle     *message.Notifier
 	// running reports whether the outbox delivers.
 	running func() bool
 }
@@ -201,7 +201,7 @@ func (b *batch) undo() {
 			}
 		}
 	}
-	b.idle.tell()
+	b.idle.Tell()
 }
 
 // announce tells durable subscribers that a delivery is dead, in the transaction of ctx that makes it so.

@@ -37,7 +37,7 @@ func newQueue(o *Outbox, s message.Subscription) *queue {
 	}
 	switch {
 	case s.Tx && o.store.Postgres:
-		opts.Batch, opts.RunBatches = postgresBatch, true
+		opts.Batch = postgresBatch
 	case s.Tx:
 		opts.External, opts.Ready = true, o.settler.wakeUp
 	}

@@ -29,7 +29,7 @@ type settler struct {
 
 	queues     *queues
 	budget     *budget
-	idle       *notifier
+	idle       *message.Notifier
 	claimer    *claimer
 	quarantine *quarantine.Quarantine
 	completer  *completer
@@ -201,7 +201,7 @@ func (s *settler) write(ctx context.Context) error {
 		s.written(&outcomes[i])
 	}
 	s.ended()
-	s.idle.tell()
+	s.idle.Tell()
 	return nil
 }
 

@@ -227,7 +227,7 @@ func (s *settler) settleTx(ctx context.Context, ran []*txRun, failure error) {
 	for _, r := range ran {
 		q := queueOf(r.d)
 		if !errors.Is(r.err, message.ErrNotBegun) {
-			q.Subscription.Observe(1, r.took, r.err)
+			q.Subscription.Observe(r.took, r.err)
 		}
 		switch {
 		case r.late:
@@ -240,7 +240,7 @@ func (s *settler) settleTx(ctx context.Context, ran []*txRun, failure error) {
 			s.release(append(q.Drop(r.d), r.d)...)
 		case r.err == nil:
 			s.written(&outcome{kind: completed, d: r.d}) // its key has advanced already
-			s.idle.tell()
+			s.idle.Tell()
 		default:
 			s.settle(r.d, r.err)
 		}

@@ -1,9 +1,16 @@
+// Package volatile delivers events within this process.
+//
+// A [Volatile] hands each message to the subscriptions of its topic, retries what fails, and waits with what is delayed. What it
+// holds ends with the process, and it writes nothing. A subscription whose queue is full loses further messages, each of which is
+// reported to Hooks.Dropped. The front of the event bus calls it. Subscribe is called before Start, by one goroutine; the other
+// methods may be called concurrently.
 package volatile
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,68 +19,61 @@ import (
 	"plugboard/infra/eventbus/internal/message"
 )
 
-// Volatile delivers the messages of volatile subscriptions: they live in this process and end with it. A subscription that has no
-// room for a message loses it, which is counted.
-//
-// Subscribe is called before Start, by one goroutine; the other methods may be called concurrently.
+// Volatile is the volatile way; see the package.
 type Volatile struct {
 	buffer int
 	hooks  message.Hooks
 
 	byTopic map[string][]*consumer.Consumer
 	all     []*consumer.Consumer
+	// idle tells those who wait in AwaitIdle that a subscription has nothing left.
+	idle message.Notifier
 
 	mu     sync.Mutex
-	idle   chan struct{}
-	stop   context.CancelFunc
-	ctx    context.Context //nolint:containedctx // the parent of the runs, ended by Close
-	done   chan struct{}
+	stop   context.CancelFunc // nil before Start
 	closed bool
-	// timers are the delayed and retried deliveries, each with what gives its place back.
-	timers map[*time.Timer]func()
+	tasks  sync.WaitGroup
+	// timers are those of the deliveries that wait for a delay or a retry.
+	timers map[*time.Timer]*consumer.Item
 }
 
-// NewVolatile returns a Volatile that holds at most buffer messages for each subscription.
+// New returns a Volatile that holds at most buffer messages for each subscription.
 func New(buffer int, hooks message.Hooks) *Volatile {
-	return &Volatile{buffer: buffer, hooks: hooks, byTopic: make(map[string][]*consumer.Consumer), timers: make(map[*time.Timer]func())}
+	return &Volatile{
+		buffer: buffer, hooks: hooks,
+		byTopic: make(map[string][]*consumer.Consumer), timers: make(map[*time.Timer]*consumer.Item),
+	}
 }
 
 // Subscribe adds a subscription.
 func (v *Volatile) Subscribe(s message.Subscription) {
-	opts := consumer.Options{Capacity: v.buffer}
-	if s.Concurrency == 1 {
-		opts.Batch = min(64, v.buffer/16)
-	}
-	c := consumer.New(&s, v, opts)
+	c := consumer.New(&s, v, consumer.Options{Capacity: v.buffer})
 	v.byTopic[s.Topic] = append(v.byTopic[s.Topic], c)
 	v.all = append(v.all, c)
 }
 
-// Start begins to deliver.
+// Start begins to deliver. It is an error to start twice, or after Close.
 func (v *Volatile) Start(context.Context) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.closed || v.ctx != nil {
+	if v.closed || v.stop != nil {
 		return errors.New("start volatile events: started before")
 	}
-	v.ctx, v.stop = context.WithCancel(context.Background())
-	v.done = make(chan struct{})
+	run, stop := context.WithCancel(context.Background())
+	v.stop = stop
 	for _, c := range v.all {
-		c.Start(v.ctx)
+		c.Start(run)
 	}
-	go v.endOverdueRuns(v.ctx)
+	v.tasks.Go(func() { message.Repeat(run, v.endOverdue) })
 	return nil
 }
 
-// endOverdueRuns ends and reports overdue runs until ctx is done.
-func (v *Volatile) endOverdueRuns(ctx context.Context) {
-	defer close(v.done)
-	message.Repeat(ctx, func() time.Duration {
-		for _, c := range v.all {
-			c.EndOverdue(v.hooks.Overdue)
-		}
-		return 100 * time.Millisecond
-	})
+// endOverdue ends and reports overdue runs.
+func (v *Volatile) endOverdue() (wait time.Duration) {
+	for _, c := range v.all {
+		c.EndOverdue(v.hooks.Overdue)
+	}
+	return 100 * time.Millisecond
 }
 
 // Publish hands m to the subscriptions of its topic: at once, or after the commit of ctx's transaction. Outside a transaction it
@@ -91,9 +91,9 @@ func (v *Volatile) Publish(ctx context.Context, m *message.Message) error {
 	return nil
 }
 
-// fullWait is how long a publisher waits for a full subscription, once: as long as the subscription then makes no progress,
-// messages are dropped without a wait. Those of a transaction are dropped at once, since the end of a transaction holds up the
-// next writer on SQLite and keeps a connection on Postgres.
+// fullWait is how long a publisher waits for a full subscription. It waits once: as long as the subscription then makes no
+// progress, messages are dropped at once. So are those of a transaction, since its end holds up the next writer on SQLite and keeps
+// a connection on Postgres.
 const fullWait = 250 * time.Millisecond
 
 // Deliver hands m to the subscriptions of its topic without waiting for room.
@@ -107,20 +107,19 @@ func (v *Volatile) deliver(m *message.Message, wait time.Duration) {
 		}
 		d := c.Item(m, 1, 0, nil)
 		if m.Delay > 0 {
-			v.later(m.Delay, c, func() { v.put(d, c.Push) })
+			v.later(m.Delay, d, c.Push)
 			continue
 		}
 		v.put(d, c.Push)
 	}
 }
 
-// put hands d to its consumer, which may have been closed meanwhile.
+// put hands d to its consumer. It drops d when the consumer has closed meanwhile.
 func (v *Volatile) put(d *consumer.Item, push func(*consumer.Item) bool) {
-	if push(d) {
-		return
+	if !push(d) {
+		d.Consumer().Free(1)
+		v.drop(d.Consumer())
 	}
-	d.Consumer().Free(1)
-	v.drop(d.Consumer())
 }
 
 func (v *Volatile) drop(c *consumer.Consumer) {
@@ -129,37 +128,36 @@ func (v *Volatile) drop(c *consumer.Consumer) {
 	}
 }
 
-// later runs fn after d. When v is closed first, it gives the place in c back.
-func (v *Volatile) later(d time.Duration, c *consumer.Consumer, fn func()) {
+// later puts d after a wait. When v is closed before that, it gives the place of d back.
+func (v *Volatile) later(wait time.Duration, d *consumer.Item, push func(*consumer.Item) bool) {
 	v.mu.Lock()
+	defer v.mu.Unlock()
 	if v.closed {
-		v.mu.Unlock()
-		c.Free(1)
+		d.Consumer().Free(1)
 		return
 	}
-	defer v.mu.Unlock()
 	var timer *time.Timer
-	timer = time.AfterFunc(d, func() {
+	timer = time.AfterFunc(wait, func() {
 		v.mu.Lock()
 		_, ok := v.timers[timer]
 		delete(v.timers, timer)
 		v.mu.Unlock()
 		if ok {
-			fn()
+			v.put(d, push)
 		}
 	})
-	v.timers[timer] = func() { c.Free(1) }
+	v.timers[timer] = d
 }
 
-// Run implements [Owner].
+// Run implements [consumer.Owner].
 func (*Volatile) Run(ctx context.Context, d *consumer.Item) error {
 	return d.Subscription.Handle(ctx, &d.Delivery)
 }
 
-// RunBatch implements [Owner].
+// RunBatch implements [consumer.Owner]. Volatile deliveries are run one by one.
 func (*Volatile) RunBatch(context.Context, []*consumer.Item) bool { return false }
 
-// Settle implements [Owner].
+// Settle implements [consumer.Owner].
 func (v *Volatile) Settle(d *consumer.Item, err error) (free bool) {
 	if errors.Is(err, message.ErrNotBegun) {
 		return true
@@ -172,7 +170,7 @@ func (v *Volatile) Settle(d *consumer.Item, err error) (free bool) {
 	case err == nil:
 	case d.Attempt < d.Subscription.Attempts && !message.IsFinal(err):
 		d.Attempt++
-		v.later(d.Subscription.Backoff(d.Attempt-1), c, func() { v.put(d, c.Retry) })
+		v.later(d.Subscription.Backoff(d.Attempt-1), d, c.Retry)
 		return false
 	case v.hooks.Dead != nil:
 		v.hooks.Dead(&d.Delivery, err)
@@ -181,54 +179,19 @@ func (v *Volatile) Settle(d *consumer.Item, err error) (free bool) {
 	return true
 }
 
-// Idle implements [Owner]: it wakes those who wait in AwaitIdle.
-func (v *Volatile) Idle() {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.idle != nil {
-		close(v.idle)
-		v.idle = nil
-	}
-}
+// Idle implements [consumer.Owner].
+func (v *Volatile) Idle() { v.idle.Tell() }
 
 // AwaitIdle returns nil as soon as no message is waiting or being handled, retries and delays included, or ctx's error.
 func (v *Volatile) AwaitIdle(ctx context.Context) error {
-	for {
-		v.mu.Lock()
-		if v.quiet() {
-			v.mu.Unlock()
-			return nil
-		}
-		if v.idle == nil {
-			v.idle = make(chan struct{})
-		}
-		idle := v.idle
-		v.mu.Unlock()
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-idle:
-		}
-	}
-}
-
-func (v *Volatile) quiet() bool {
-	for _, c := range v.all {
-		if !c.Quiet() {
-			return false
-		}
-	}
-	return true
+	return v.idle.Await(ctx, 0, func() (bool, error) { return quiet(v.all), nil })
 }
 
 // Quiet reports whether no subscription of topic has a message.
-func (v *Volatile) Quiet(topic string) bool {
-	for _, c := range v.byTopic[topic] {
-		if !c.Quiet() {
-			return false
-		}
-	}
-	return true
+func (v *Volatile) Quiet(topic string) bool { return quiet(v.byTopic[topic]) }
+
+func quiet(consumers []*consumer.Consumer) bool {
+	return !slices.ContainsFunc(consumers, func(c *consumer.Consumer) bool { return !c.Quiet() })
 }
 
 // Late returns how many runs are overdue, by subscription.
@@ -241,34 +204,30 @@ func (v *Volatile) Late() map[string]int64 {
 }
 
 // Close stops delivering. Messages that wait are handled first, as far as ctx allows; those that wait for a retry or a delay are
-// dropped. The error says how many runs go on. Close may be called without Start, twice, and concurrently.
+// lost. The error says how many runs go on. Close may be called without Start, twice, and concurrently.
 func (v *Volatile) Close(ctx context.Context) error {
 	v.mu.Lock()
 	v.closed = true
-	started := v.ctx != nil
-	timers := v.timers
-	v.timers = make(map[*time.Timer]func())
+	stop, timers := v.stop, v.timers
+	v.timers = nil
 	v.mu.Unlock()
-	for timer, free := range timers { // which wakes AwaitIdle
+	for timer, d := range timers {
 		timer.Stop()
-		free()
+		d.Consumer().Free(1)
 	}
-	if started {
+	if stop != nil {
+		defer v.tasks.Wait()
+		defer stop()
 		_ = v.AwaitIdle(ctx) // the error below says what is left
 	}
+	var errs []error
 	for _, c := range v.all {
 		if left := c.Close(); len(left) > 0 {
 			c.Free(len(left))
 		}
 	}
-	if !started {
-		return nil
-	}
-	var errs []error
 	for _, c := range v.all {
 		errs = append(errs, c.Wait(ctx))
 	}
-	v.stop()
-	<-v.done
 	return errors.Join(errs...)
 }
