@@ -24,8 +24,8 @@ import (
 	"plugboard/infra/eventbus/internal/volatile"
 )
 
-// Bus is the event bus. Make it with [New], give it the plugins with [Bus.Check], then start it. Its methods
-// may be called concurrently after Check.
+// Bus is the event bus. Make it with [New], give it the plugins with [Bus.Check], then start it. Its methods may be called
+// concurrently after Check.
 type Bus struct {
 	cfg      config.Events
 	db       *database.DB
@@ -36,8 +36,8 @@ type Bus struct {
 	wiring   wiring
 	// scheduler publishes the times of schedules.
 	scheduler *schedule.Scheduler
-	tracer    trace.Tracer // nil: no spans
-	// reserves is what handlers reserve memory from; nil is without bounds.
+	tracer    trace.Tracer // nil for no spans
+	// reserves is what handlers reserve memory from; nil sets no bound.
 	reserves app.Memory
 }
 
@@ -59,10 +59,10 @@ func (*Bus) Migrations() database.MigrationSet { return store.Migrations() }
 // For returns the bus as plugin sees it.
 func (b *Bus) For(plugin string) app.Bus { return &pluginBus{bus: b, plugin: plugin} }
 
-// Start begins to deliver, what was left from earlier runs first. The database must be open and migrated.
+// Start begins to deliver, first what earlier runs have left. The database must be open and migrated.
 func (b *Bus) Start(ctx context.Context) error {
 	for _, s := range b.wiring.handlers() {
-		if s.options.Volatile {
+		if s.Options.Volatile {
 			b.volatile.Subscribe(b.effective(s))
 		} else {
 			b.outbox.Subscribe(b.effective(s))
@@ -84,18 +84,18 @@ func (b *Bus) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop stops delivering: running handlers may end until shortly before ctx is done, when their contexts end; what has
-// not begun stays in the database. It may be called without Start, and twice.
+// Stop stops delivering. Running handlers may go on until shortly before ctx is done; their contexts end then. Durable deliveries
+// that have not begun stay in the database. Stop may be called without Start, and twice.
 func (b *Bus) Stop(ctx context.Context) error {
 	b.scheduler.Stop()
 	volatile := make(chan error, 1)
-	go func() { volatile <- b.volatile.Close(ctx) }() // at the same time, so that neither waits for the other's handlers
+	go func() { volatile <- b.volatile.Close(ctx) }() // beside the outbox, so that neither waits for the other's handlers
 	durable := b.outbox.Close(ctx)
 	return errors.Join(<-volatile, durable)
 }
 
-// Idle returns nil once no event is waiting or being handled, retries and delays included; dead deliveries do
-// not count. It returns ctx's error when that is done first.
+// Idle returns nil once no event is waiting or being handled, retries and delays included; dead deliveries do not count. It returns
+// ctx's error when that is done first.
 func (b *Bus) Idle(ctx context.Context) error {
 	for {
 		if err := b.outbox.AwaitIdle(ctx); err != nil {
@@ -104,8 +104,7 @@ func (b *Bus) Idle(ctx context.Context) error {
 		if err := b.volatile.AwaitIdle(ctx); err != nil {
 			return err
 		}
-		// A volatile handler may have published a durable event meanwhile.
-		if b.outbox.Quiet() {
+		if b.outbox.Quiet() { // no volatile handler has published a durable event meanwhile
 			return nil
 		}
 	}
@@ -128,14 +127,14 @@ func (b *Bus) scheduleOf(sc *scheduled) *schedule.Schedule {
 		},
 		Publish: func(ctx context.Context, m *message.Message) error { return b.publish(ctx, sc.publication, m) },
 	}
-	if sc.options.Volatile {
+	if sc.Options.Volatile {
 		s.Quiet = func() bool { return b.volatile.Quiet(sc.topic) }
 	}
 	return s
 }
 
-// Run has the schedule of that name run once now, as if it had been due at a time: for tests of plugins. The error is
-// app.NotFound when there is none.
+// Run runs the schedule of that name once now, as if it had been due at a time: for tests of plugins. The error is app.NotFound
+// when there is none.
 func (b *Bus) Run(ctx context.Context, name string, at time.Time) error {
 	for _, sc := range b.wiring.schedules {
 		if sc.name == name {
@@ -145,7 +144,7 @@ func (b *Bus) Run(ctx context.Context, name string, at time.Time) error {
 	return app.Errorf(app.NotFound, "there is no schedule %q", name)
 }
 
-// Claiming returns nil as long as durable events reach this process from the database; see [outbox.Outbox.Claiming].
+// Claiming returns nil as long as this process can claim durable events from the database; see [outbox.Outbox.Claiming].
 func (b *Bus) Claiming() error { return b.outbox.Claiming() }
 
 type pluginBus struct {
@@ -161,35 +160,38 @@ func (p *pluginBus) Publish(ctx context.Context, event app.Event, opts ...app.Pu
 		return err
 	}
 	m := &message.Message{}
-	if err := pub.fill(ctx, m, event, opts); err != nil {
+	if err = pub.fill(ctx, m, event, opts); err == nil {
+		err = p.bus.publish(ctx, pub, m)
+	}
+	if err != nil {
 		return fmt.Errorf("publish %s: %w", pub.topic, err)
 	}
-	return p.bus.publish(ctx, pub, m)
+	return nil
 }
 
 func (b *Bus) publish(ctx context.Context, pub *publication, m *message.Message) error {
 	if pub.durable || b.outbox.OthersWant(m.Topic) {
 		payload, err := codec.Encode(m.Local)
 		if err != nil {
-			return fmt.Errorf("publish %s: %w", m.Topic, err)
+			return err
 		}
 		own := *m.Envelope
 		own.Payload = payload
 		m.Envelope = &own
 		if err := b.outbox.Publish(ctx, m); err != nil {
-			return fmt.Errorf("publish %s: %w", m.Topic, err)
+			return err
 		}
 	}
 	if pub.volatile {
 		if err := b.volatile.Publish(ctx, m); err != nil {
-			return fmt.Errorf("publish %s: %w", m.Topic, err)
+			return err
 		}
 	}
 	pub.published.Inc()
 	return nil
 }
 
-// publication finds what the plugin announced to publish.
+// publication returns the plugin's publication of event's type, which the plugin must have announced.
 func (p *pluginBus) publication(event app.Event) (*publication, error) {
 	t := reflect.TypeOf(event)
 	if t == nil {
@@ -210,7 +212,7 @@ func (p *pluginBus) publication(event app.Event) (*publication, error) {
 		event.Topic(), p.plugin, t.Name())
 }
 
-// publications lists what the plugin announced: few, so that a search is faster than a map.
+// publications lists what the plugin announced. They are few, so that a search is faster than a map.
 func (p *pluginBus) publications() []*publication {
 	if list := p.announced.Load(); list != nil {
 		return *list
@@ -227,7 +229,7 @@ func (p *pluginBus) publications() []*publication {
 	return list
 }
 
-// Limits of what a publisher may send along, so that no single event can fill an index or a log line.
+// Limits for a publisher, so that no single event fills an index or a log line.
 const (
 	maxKey     = 512
 	maxHeaders = 32

@@ -27,7 +27,7 @@ type wiring struct {
 	responders    map[string]*responder
 }
 
-// handlers returns all that is delivered to: subscriptions, and those of schedules.
+// handlers returns all subscriptions, those of schedules too.
 func (w *wiring) handlers() []*subscription {
 	all := slices.Clone(w.subscriptions)
 	for _, sc := range w.schedules {
@@ -38,14 +38,14 @@ func (w *wiring) handlers() []*subscription {
 
 var dueType = reflect.TypeFor[app.Due]()
 
-// scheduled is a registered schedule: a subscription, and what publishes for it.
+// scheduled is a registered schedule: its times are published as events, which its subscription handles.
 type scheduled struct {
 	*subscription
 
 	spec        string
 	times       schedule.Timetable
 	publication *publication
-	// published and skipped count the times that came.
+	// published and skipped count the times that have come.
 	published, skipped prometheus.Counter
 }
 
@@ -61,7 +61,7 @@ type publication struct {
 	event reflect.Type
 	keyed bool
 	self  codec.Codec
-	// envelope is that of volatile messages published outside a call, without options.
+	// envelope is the one of messages that are published outside a call and without options.
 	envelope          message.Envelope
 	volatile, durable bool
 	published         prometheus.Counter
@@ -70,10 +70,8 @@ type publication struct {
 // subscription is a registered subscriber.
 type subscription struct {
 	app.Subscription
-	name    string
-	topic   string
-	options app.SubscribeOptions
-	// codecs copy from the struct of each publisher, self from one of the subscriber's own type.
+	name, topic string
+	// codecs copy from the struct of each publisher; self reads the stored JSON.
 	codecs []codec.Codec
 	self   codec.Codec
 }
@@ -82,8 +80,8 @@ var keyedType = reflect.TypeFor[app.Keyed]()
 
 var topicPattern = regexp.MustCompile(`^[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*$`)
 
-// Check compiles what the plugins registered and returns everything that is wrong with it, each with plugin
-// and file. It is called once, before Start.
+// Check compiles what the plugins registered and returns everything that is wrong with it, each with plugin and file. It is called
+// once, before Start.
 func (b *Bus) Check(plugins []app.BootedPlugin) []error {
 	c := checker{meters: b.meters, wiring: wiring{
 		publications: make(map[publicationKey]*publication),
@@ -152,8 +150,8 @@ func (c *checker) publication(p app.Publication) {
 	c.byTopic[topic] = append(c.byTopic[topic], pub)
 }
 
-// topicProblem says what is wrong with the topic of event type t, if anything. That Topic returns a constant
-// is checked on two values: the zero value and one with every simple field filled.
+// topicProblem says what is wrong with the topic of event type t, or returns "". It checks that Topic returns a constant with two
+// values: the zero value, and one with every simple field filled.
 func topicProblem(t reflect.Type, topic string) string {
 	if !topicPattern.MatchString(topic) {
 		return fmt.Sprintf("topic %q is not of the form product.created: lower-case words joined by dots", topic)
@@ -199,8 +197,7 @@ func (c *checker) subscription(s app.Subscription) {
 		c.fail(s.Plugin, s.Source, "event %s: %s", t.Name(), msg)
 		return
 	}
-	sub := &subscription{Subscription: s, topic: topic, options: s.Options}
-	sub.name = cmp.Or(s.Options.Name, s.Plugin.Name+"/"+topic)
+	sub := &subscription{Subscription: s, topic: topic, name: cmp.Or(s.Options.Name, s.Plugin.Name+"/"+topic)}
 	c.options(sub)
 	var bad []codec.Misfit
 	sub.self, bad = codec.Compile(t, t)
@@ -233,8 +230,7 @@ func (c *checker) schedule(s app.Schedule) {
 	self, _ := codec.Compile(dueType, dueType)
 	sub := &subscription{
 		Subscription: app.Subscription{Plugin: s.Plugin, Source: s.Source, Subscriber: s.Subscriber, Options: s.Options},
-		name:         cmp.Or(s.Options.Name, s.Plugin.Name+"/schedule"), options: s.Options,
-		self: self, codecs: []codec.Codec{self},
+		name:         cmp.Or(s.Options.Name, s.Plugin.Name+"/schedule"), self: self, codecs: []codec.Codec{self},
 	}
 	sub.topic = message.SchedulePrefix + sub.name
 	c.options(sub)
@@ -251,7 +247,7 @@ func (c *checker) schedule(s app.Schedule) {
 }
 
 func (c *checker) options(s *subscription) {
-	o := s.options
+	o := s.Options
 	for _, problem := range []struct {
 		bad  bool
 		text string
@@ -270,24 +266,17 @@ func (c *checker) options(s *subscription) {
 	}
 }
 
-// match compiles the codec from every publisher of the subscription's topic, and reports what no publisher sends
-// and what does not fit.
+// match compiles the codec from every publisher of the subscription's topic. It reports fields that do not fit, and those that no
+// publisher sends.
 func (c *checker) match(s *subscription) {
-	type source struct {
-		event  reflect.Type
-		plugin app.PluginInfo
-		source string
-	}
-	var sources []source
-	for _, p := range c.byTopic[s.topic] {
-		sources = append(sources, source{p.event, p.Plugin, p.Source})
-	}
+	sources := c.byTopic[s.topic]
 	if failed, ok := strings.CutPrefix(s.topic, message.DeadLetterPrefix); ok {
 		if len(c.byTopic[failed]) == 0 {
 			c.fail(s.Plugin, s.Source, "subscribes to %s, but nobody publishes %s%s", s.topic, failed, c.nearest(failed))
 			return
 		}
-		sources = append(sources, source{event: deadLetterType, plugin: app.PluginInfo{Name: "the host"}, source: "app.DeadLetter"})
+		host := app.Publication{Plugin: app.PluginInfo{Name: "the host"}, Source: "app.DeadLetter"}
+		sources = []*publication{{Publication: host, event: reflect.TypeFor[app.DeadLetter]()}}
 	}
 	if len(sources) == 0 {
 		c.fail(s.Plugin, s.Source, "subscribes to %s, which nobody publishes%s", s.topic, c.nearest(s.topic))
@@ -302,12 +291,12 @@ func (c *checker) match(s *subscription) {
 				missing[m.Field]++
 				continue
 			}
-			c.fail(s.Plugin, s.Source, "event %s: %s, by plugin %s (%s)", s.topic, m, from.plugin.Name, from.source)
+			c.fail(s.Plugin, s.Source, "event %s: %s, by plugin %s (%s)", s.topic, m, from.Plugin.Name, from.Source)
 		}
 	}
 	for _, field := range slices.Sorted(maps.Keys(missing)) {
 		if missing[field] == len(sources) {
-			c.fail(s.Plugin, s.Source, "event %s: reads field %s, which plugin %s (%s) does not send", s.topic, field, sources[0].plugin.Name, sources[0].source)
+			c.fail(s.Plugin, s.Source, "event %s: reads field %s, which plugin %s (%s) does not send", s.topic, field, sources[0].Plugin.Name, sources[0].Source)
 		}
 	}
 }
@@ -321,12 +310,12 @@ func (c *checker) nearest(topic string) string {
 	return fmt.Sprintf("; did you mean %s?", best)
 }
 
-// names reports names that two subscriptions share, and those that one of them says twice.
+// names reports names that two subscriptions share, and names that one of them gives twice.
 func (c *checker) names() {
 	byName := make(map[string]*subscription)
 	for _, s := range c.handlers() {
 		c.formerNames(s)
-		for _, name := range append([]string{s.name}, s.options.Formerly...) {
+		for _, name := range append([]string{s.name}, s.Options.Formerly...) {
 			if first, dup := byName[name]; dup && first != s {
 				c.fail(s.Plugin, s.Source, "the subscription name %q is taken by plugin %s (%s); give one of them a name with app.Named",
 					name, first.Plugin.Name, first.Source)
@@ -338,28 +327,29 @@ func (c *checker) names() {
 }
 
 func (c *checker) formerNames(s *subscription) {
-	for i, name := range s.options.Formerly {
+	for i, name := range s.Options.Formerly {
 		switch {
 		case name == s.name:
 			c.fail(s.Plugin, s.Source, "app.Formerly has %q, which is the subscription's name now; take it out", name)
-		case slices.Contains(s.options.Formerly[:i], name):
+		case slices.Contains(s.Options.Formerly[:i], name):
 			c.fail(s.Plugin, s.Source, "app.Formerly has %q twice; take one out", name)
 		}
 	}
 }
 
-// route notes for each publication what kinds of subscriptions its topic has.
+// route notes for each publication whether its topic has volatile subscriptions, and whether it has durable ones.
 func (c *checker) route() {
 	for _, s := range c.subscriptions {
 		for _, p := range c.byTopic[s.topic] {
-			p.volatile = p.volatile || s.options.Volatile
-			p.durable = p.durable || !s.options.Volatile
+			p.volatile = p.volatile || s.Options.Volatile
+			p.durable = p.durable || !s.Options.Volatile
 		}
 	}
 }
 
-// Misfits returns what does not fit when an event of struct type src is read as struct type dst: what the start says of
-// a subscription, and with src and dst alike of an event by itself. It is for tools that check without starting.
+// Misfits returns what does not fit when an event of struct type src is read as struct type dst, as [Bus.Check] would report it for
+// a subscription. With dst and src the same it returns what is wrong with an event by itself. It is for tools that check a plugin
+// without starting it.
 func Misfits(dst, src reflect.Type) []codec.Misfit {
 	_, bad := codec.Compile(dst, src)
 	return bad

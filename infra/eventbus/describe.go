@@ -10,8 +10,8 @@ import (
 type Subscribed struct {
 	app.Subscription
 
-	// Effective has the subscription's options, and the settings where the plugin gave none. Its timeout is that of the configured
-	// database.
+	// Effective has the subscription's options, and the settings for those that the plugin left out. Its timeout is the one for the
+	// configured database.
 	Effective message.Subscription
 }
 
@@ -32,15 +32,15 @@ type Scheduled struct {
 	Effective message.Subscription
 }
 
-// Admin returns the operators' side, acting as actor. It is for use after [Bus.Check].
+// Admin returns the operations on stored deliveries, recorded as done by actor. It is for use after [Bus.Check].
 func (b *Bus) Admin(actor string) *admin.Admin {
 	known := make(map[string]bool)
 	for _, s := range b.wiring.handlers() {
-		known[s.name] = !s.options.Volatile
+		known[s.name] = !s.Options.Volatile
 	}
 	var schedules []admin.KnownSchedule
 	for _, sc := range b.wiring.schedules {
-		if !sc.options.Volatile {
+		if !sc.Options.Volatile {
 			schedules = append(schedules, admin.KnownSchedule{Name: sc.name, Spec: sc.spec, Plugin: sc.Plugin.Name, Times: sc.times})
 		}
 	}
@@ -52,7 +52,7 @@ func (b *Bus) Schedules() []Scheduled {
 	all := make([]Scheduled, len(b.wiring.schedules))
 	for i, sc := range b.wiring.schedules {
 		all[i] = Scheduled{Effective: b.effective(sc.subscription), Schedule: app.Schedule{
-			Plugin: sc.Plugin, Source: sc.Source, Spec: sc.spec, Subscriber: sc.Subscriber, Options: sc.options,
+			Plugin: sc.Plugin, Source: sc.Source, Spec: sc.spec, Subscriber: sc.Subscriber, Options: sc.Options,
 		}}
 	}
 	return all

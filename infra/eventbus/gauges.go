@@ -11,8 +11,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// gauges reports what waits in the database and in this process. Counting the deliveries of the database costs by their number, so
-// gauges count less often the longer it takes: see rest.
+// gauges reports what waits in the database and in this process. A count of the stored deliveries takes longer the more there are.
+// The longer it took, the later the next one comes: see rest.
 type gauges struct {
 	bus *Bus
 
@@ -20,21 +20,21 @@ type gauges struct {
 	orphans, bytes, refused                                                    *prometheus.Desc
 
 	mu sync.Mutex
-	// next is when to count again. last is what was counted.
+	// next is when to count again. last is the result of the last count.
 	next time.Time
 	last []admin.Subscription
 }
 
 const (
-	// gaugesAge and gaugesOldest are how long a count is reported: at least, and at most.
+	// gaugesAge and gaugesOldest are how long a count is reported at least and at most.
 	gaugesAge     = 5 * time.Second
 	gaugesOldest  = time.Minute
 	gaugesTimeout = 2 * time.Second
-	// gaugesRest is the pause after a count, in multiples of what the count took: counting takes half a percent of the time.
+	// gaugesRest is the pause after a count, in multiples of its duration: counts take half a percent of the time.
 	gaugesRest = 200
 )
 
-// rest returns how long nothing is counted after a count that took some time.
+// rest returns the pause after a count.
 func (*gauges) rest(took time.Duration) time.Duration {
 	return min(max(gaugesAge, gaugesRest*took), gaugesOldest)
 }
@@ -49,18 +49,18 @@ func newGauges(b *Bus) *gauges {
 	return &gauges{
 		bus:      b,
 		bytes:    all("memory_bytes", "About how many bytes the durable deliveries in memory hold; events.memory bounds it."),
-		refused:  all("memory_refused_total", "Deliveries that stayed in the database since events.memory was used up."),
-		orphans:  all("orphans", "Active durable subscriptions that no running process has: events are kept for them that nobody handles."),
-		overdue:  each("overdue", "Runs of handlers that go on although their time is over, by subscription."),
+		refused:  all("memory_refused_total", "Deliveries that stayed in the database because events.memory was used up."),
+		orphans:  all("orphans", "Active durable subscriptions that no running process has: their events are kept, and nobody handles them."),
+		overdue:  each("overdue", "Runs of handlers that go on after their timeout, by subscription."),
 		pending:  each("pending", "Deliveries neither handled nor dead, by durable subscription."),
 		dead:     each("dead", "Dead deliveries, by durable subscription."),
 		oldest:   each("oldest_seconds", "Age of the oldest event neither handled nor dead, by durable subscription; 0 without one."),
 		inMemory: each("in_memory", "Deliveries this process holds in memory, by durable subscription."),
-		lost: each("claims_without_run", "Deliveries that this process has claimed and, at the last look, did not run, by durable subscription."+
-			" The next look gives them back."),
+		lost: each("claims_without_run", "Deliveries that this process has claimed and that nothing in it runs, found by the last sweep, by durable subscription."+
+			" The next sweep gives them back."),
 		failed:    each("claim_failures_total", "Attempts to claim deliveries from the database that failed, by durable subscription."),
-		failing:   each("claims_failing_seconds", "How long all attempts to claim deliveries have failed, by durable subscription; 0 when the last one worked."),
-		reclaimed: each("claims_without_run_total", "Deliveries that this process had claimed and given back since nothing ran them, by durable subscription."),
+		failing:   each("claims_failing_seconds", "How long all attempts to claim deliveries have failed, by durable subscription; 0 when the last one succeeded."),
+		reclaimed: each("claims_without_run_total", "Deliveries that this process has claimed and given back because nothing ran them, by durable subscription."),
 	}
 }
 
@@ -120,7 +120,7 @@ func (g *gauges) subscriptions(now time.Time) []admin.Subscription {
 	ctx, cancel := context.WithTimeout(context.Background(), gaugesTimeout)
 	defer cancel()
 	current, err := g.bus.Admin("").Subscriptions(ctx)
-	g.next = now.Add(g.rest(time.Since(now))) // after a failure too: a count that is given up has cost the most
+	g.next = now.Add(g.rest(time.Since(now))) // after a failure too: a count that was given up took the longest
 	if err != nil {
 		g.bus.log.Warn("count of waiting events failed", zap.Error(err))
 		return g.last

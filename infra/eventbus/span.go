@@ -13,13 +13,13 @@ import (
 	"plugboard/infra/telemetry"
 )
 
-// Trace has each run of a subscriber get a span of p, within the trace of what published its event: also when that was in
-// another process, or another day. It is for use before [Bus.Start]; with a p that records nothing there are no spans.
+// Trace makes a span of p for each run of a subscriber, in the trace in which the event was published: also when that was in another
+// process or on another day. It is called before [Bus.Start]. There are no spans when p records nothing.
 func (b *Bus) Trace(p trace.TracerProvider) {
 	b.tracer = telemetry.Tracer(p, "plugboard/infra/eventbus")
 }
 
-// tracedDelivery is a delivery whose handler runs in a span: what it publishes is caused by that.
+// tracedDelivery is a delivery whose handler runs in a span: what the handler publishes belongs to that span.
 type tracedDelivery struct {
 	app.DeliverySource
 	trace string
@@ -32,8 +32,8 @@ func (d *tracedDelivery) NewCall() *app.Call {
 	return call
 }
 
-// traced runs handle in a span, described as the semantic conventions for messaging have it. The text of an error stays out of
-// it, since it may hold what a user sent; the log has it, with the delivery.
+// traced runs handle in a span with the attributes of OpenTelemetry's conventions for messaging. The text of an error stays out of
+// the span, since it may contain what a user sent; the log has it.
 func (b *Bus) traced(ctx context.Context, d *message.Delivery, handle func(context.Context, app.DeliverySource) error) (err error) {
 	ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": d.Trace})
 	ctx, span := b.tracer.Start(ctx, "process "+d.Topic, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
