@@ -1,4 +1,4 @@
-// Package eventbus is the event bus of an application.
+// Package eventbus carries events from their publishers to their subscribers.
 //
 // [Bus] is the typed front, which plugins see as app.Bus. It promises that publishers and subscribers agree, which it checks at the
 // start; that each subscriber gets a struct of its own; that an event published in a transaction counts from its commit; and that a

@@ -21,18 +21,14 @@ func TestARunThatNeverReturnsIsToldOnceAndThenRarely(t *testing.T) {
 		o := &owner{run: func(context.Context, *Item) error { <-goOn; return nil }}
 		c := New(&message.Subscription{Name: "s", Concurrency: 2, Timeout: 10 * time.Second}, o, Options{Capacity: 16})
 		c.Start(ctx)
-		time.Sleep(time.Second) // a run that begins in the consumer's first instant is not timed
-		for range 3 {
-			require.True(t, c.Reserve())
-			require.True(t, c.Push(c.Item(&message.Message{Envelope: &message.Envelope{}}, 1, 0, nil)))
-		}
+		push(t, c, "", "", "")
 		var told []time.Duration
 		report := func(d *message.Delivery, took time.Duration) {
 			require.NotNil(t, d)
 			told = append(told, took.Round(10*time.Second))
 		}
 		for range 10 * 60 {
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			c.EndOverdue(report)
 		}
 		late := c.Late()
@@ -48,16 +44,6 @@ func TestARunThatNeverReturnsIsToldOnceAndThenRarely(t *testing.T) {
 		require.NoError(t, c.Wait(ctx))
 	})
 }
-
-// owner is an owner made of its run.
-type owner struct {
-	run func(context.Context, *Item) error
-}
-
-func (o *owner) Run(ctx context.Context, d *Item) error { return o.run(ctx, d) }
-func (*owner) RunBatch(context.Context, []*Item) bool   { return false }
-func (*owner) Settle(d *Item, _ error) bool             { d.Consumer().Advance(d); return true }
-func (*owner) Idle()                                    {}
 
 // seconds returns whole seconds.
 func seconds(all []time.Duration) []time.Duration {
