@@ -6,6 +6,6 @@
 //
 // The way of an event: publisher.publish collects it, batch.write stores it with its deliveries, batch.deliver hands those that this
 // process has claimed to their queues after the commit. What was not claimed then, claimer.poll claims. A consumer's worker runs the
-// handler and calls queue.Settle; settler.settle decides on the outcome, settler.write writes it, settler.written lets the next
+// handler and calls queue.Settle; settler.Settle decides on the outcome, settler.write writes it, settler.written lets the next
 // delivery in.
 package outbox

@@ -12,7 +12,6 @@ import (
 
 	"plugboard/config"
 	"plugboard/infra/database"
-	"plugboard/infra/eventbus/internal/consumer"
 	"plugboard/infra/eventbus/internal/message"
 	"plugboard/infra/eventbus/internal/outbox/quarantine"
 	"plugboard/infra/eventbus/internal/outbox/replica"
@@ -70,7 +69,7 @@ func New(cfg config.Events, db *database.DB, log *zap.Logger, hooks message.Hook
 	o.janitor = &janitor{cfg: cfg, log: log, store: st.Retention()}
 	o.claimer = newClaimer(cfg, log, hooks, st.Deliveries())
 	o.settler = newSettler(cfg, log, hooks, st.Deliveries())
-	o.quarantine = quarantine.New(quarantineHost{st.Deliveries(), o.settler}, calmPolls*cfg.Poll)
+	o.quarantine = quarantine.New(o.settler, calmPolls*cfg.Poll)
 	o.replica = replica.New(cfg, st.Replicas(), log, replica.Events{
 		Seen: o.registry.seen, Lost: o.recall, Claimable: o.claimer.openAll, OthersLeft: o.claimer.checkAllBehind,
 	})
@@ -240,20 +239,3 @@ func shortly(ctx context.Context) (context.Context, context.CancelFunc) {
 	}
 	return context.WithDeadline(ctx, deadline.Add(-min(time.Second, time.Until(deadline)/10)))
 }
-
-// quarantineHost is the outbox as its quarantine sees it.
-type quarantineHost struct {
-	store   store.Deliveries
-	settler *settler
-}
-
-// CountBegin implements [QuarantineHost].
-func (h quarantineHost) CountBegin(ctx context.Context, d *consumer.Item) (held bool, err error) {
-	return h.store.CountSoloRun(ctx, heldOf(d))
-}
-
-// Deliver implements [QuarantineHost].
-func (h quarantineHost) Deliver(d *consumer.Item) { queueOf(d).deliver(d) }
-
-// Settle implements [QuarantineHost].
-func (h quarantineHost) Settle(d *consumer.Item, err error) { h.settler.settle(d, err) }

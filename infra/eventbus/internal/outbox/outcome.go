@@ -33,8 +33,17 @@ type outcome struct {
 	err  error
 }
 
-// settle decides what becomes of a delivery whose handler has ended. Its place is given back when that is written.
-func (s *settler) settle(d *consumer.Item, err error) {
+// CountBegin implements [quarantine.Host].
+func (s *settler) CountBegin(ctx context.Context, d *consumer.Item) (held bool, err error) {
+	return s.store.CountSoloRun(ctx, heldOf(d))
+}
+
+// Deliver implements [quarantine.Host].
+func (*settler) Deliver(d *consumer.Item) { queueOf(d).deliver(d) }
+
+// Settle implements [quarantine.Host]. It decides what becomes of a delivery whose handler has ended. Its place is given back when
+// that is written.
+func (s *settler) Settle(d *consumer.Item, err error) {
 	if err != nil && s.hooks.Failed != nil && !errors.Is(err, message.ErrNotBegun) {
 		s.hooks.Failed(&d.Delivery, err)
 	}

@@ -68,9 +68,15 @@ type entry struct {
 	// first tells that number is the first one of its key.
 	first bool
 	rows  []store.NewDelivery
-	// queues has, for each row, the queue that has a place for it, or nil. orders has the key's state there.
-	queues []*queue
-	orders []*consumer.Order
+	// claims has, for each subscription of this version, what this process has taken for the delivery.
+	claims []claim
+}
+
+// claim is a place in a queue, with the key's state there. Taken is false when the delivery is left to the database.
+type claim struct {
+	queue *queue
+	order *consumer.Order
+	taken bool
 }
 
 // collect adds m to its transaction's batch, which is written last of all.
@@ -134,13 +140,9 @@ func (b *batch) number(ctx context.Context, entries []*entry) error {
 // place decides for each subscription whether this process claims the delivery at once.
 func (b *batch) place(e *entry) {
 	for _, q := range b.queues.byTopic[e.m.Topic] {
-		order, claimed := b.claim(q, e)
-		e.rows = append(e.rows, store.NewDelivery{Subscription: q.storedAs(), Claimed: claimed})
-		e.orders = append(e.orders, order)
-		if !claimed {
-			q = nil
-		}
-		e.queues = append(e.queues, q)
+		order, taken := b.claim(q, e)
+		e.rows = append(e.rows, store.NewDelivery{Subscription: q.storedAs(), Claimed: taken})
+		e.claims = append(e.claims, claim{q, order, taken})
 	}
 	if !b.store.Postgres { // there, the statement finds the subscriptions of other versions
 		for _, name := range b.registry.others(e.m.Topic) {
@@ -173,14 +175,14 @@ func (b *batch) claim(q *queue, e *entry) (order *consumer.Order, claimed bool) 
 func (b *batch) deliver() {
 	//crash:point after commit
 	for _, e := range b.entries {
-		for i, q := range e.queues {
-			if q == nil {
-				b.claimer.open(b.queues.byTopic[e.m.Topic][i], e.m.Delay)
+		for _, c := range e.claims {
+			if !c.taken {
+				b.claimer.open(c.queue, e.m.Delay)
 				continue
 			}
-			d := q.Item(e.m, 1, e.number, e.orders[i])
+			d := c.queue.Item(e.m, 1, e.number, c.order)
 			d.Claim.Token = 1
-			q.deliver(d)
+			c.queue.deliver(d)
 		}
 	}
 }
@@ -190,14 +192,14 @@ func (b *batch) deliver() {
 func (b *batch) undo() {
 	b.claimer.doubt.Store(true)
 	for _, e := range slices.Backward(b.entries) {
-		for i, q := range e.queues {
-			if q == nil {
+		for _, c := range e.claims {
+			if !c.taken {
 				continue
 			}
 			b.budget.give(e.m.Size())
-			q.Unreserve(1)
-			if order := e.orders[i]; order != nil {
-				b.settler.release(q.UnclaimKey(e.m.Key, order, e.number)...)
+			c.queue.Unreserve(1)
+			if c.order != nil {
+				b.settler.release(c.queue.UnclaimKey(e.m.Key, c.order, e.number)...)
 			}
 		}
 	}

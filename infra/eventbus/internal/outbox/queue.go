@@ -89,7 +89,7 @@ func (q *queue) RunBatch(ctx context.Context, batch []*consumer.Item) bool {
 
 // Settle implements [Owner]. The place of d is given back when its outcome is written.
 func (q *queue) Settle(d *consumer.Item, err error) (free bool) {
-	q.settler.settle(d, err)
+	q.settler.Settle(d, err)
 	return false
 }
 

@@ -231,10 +231,10 @@ func (s *settler) settleTx(ctx context.Context, ran []*txRun, failure error) {
 		}
 		switch {
 		case r.late:
-			s.settle(r.d, r.err)
+			s.Settle(r.d, r.err)
 		case own && len(ran) == 1:
 			r.d.Claim.Completed = false
-			s.settle(r.d, cmp.Or(r.err, failure))
+			s.Settle(r.d, cmp.Or(r.err, failure))
 		case failure != nil:
 			r.d.Claim.Completed = false
 			s.release(append(q.Drop(r.d), r.d)...)
@@ -242,7 +242,7 @@ func (s *settler) settleTx(ctx context.Context, ran []*txRun, failure error) {
 			s.written(&outcome{kind: completed, d: r.d}) // its key has advanced already
 			s.idle.Tell()
 		default:
-			s.settle(r.d, r.err)
+			s.Settle(r.d, r.err)
 		}
 	}
 }
