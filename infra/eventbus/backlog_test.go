@@ -22,9 +22,9 @@ func TestALongBacklogOfFewKeysIsWorkedOff(t *testing.T) {
 	}
 	eachSite(t, func(t *testing.T, at site) {
 		const few, many = 50, 1000
-		// The machine has other things to do: the best of several counts.
+		// The machine has other things to do: the best of several counts, of more of them when it is busy.
 		best := map[int]time.Duration{few: time.Hour, many: time.Hour}
-		for range 2 {
+		for round := 0; round < 2 || round < 8 && best[many] >= 3*best[few]; round++ {
 			for _, each := range []int{few, many} {
 				best[each] = min(best[each], workOff(t, anew(t, at), each))
 			}
