@@ -55,13 +55,13 @@ func (b *Boot) DELETE(path string, h Handler, opts ...EndpointOption) {
 // and nothing was written. Files of a form that the handler parsed are removed when it returns.
 func (b *Boot) Raw(method, path string, h gin.HandlerFunc, opts ...EndpointOption) {
 	b.endpoints = append(b.endpoints, Endpoint{
-		Plugin: b.plugin, Source: caller(1), Method: method, Path: path, Raw: h, Options: endpointOptions(opts),
+		Plugin: b.plugin, Source: caller(1), Method: method, Path: path, Raw: h, Options: collect(opts, EndpointOption.applyEndpoint),
 	})
 }
 
 func (b *Boot) handle(method, path string, h Handler, opts []EndpointOption) {
 	b.endpoints = append(b.endpoints, Endpoint{
-		Plugin: b.plugin, Source: caller(2), Method: method, Path: path, Handler: h, Options: endpointOptions(opts),
+		Plugin: b.plugin, Source: caller(2), Method: method, Path: path, Handler: h, Options: collect(opts, EndpointOption.applyEndpoint),
 	})
 }
 
@@ -78,7 +78,7 @@ func (b *Boot) Publishes(events ...Event) {
 // options say otherwise.
 func (b *Boot) Subscribe(s Subscriber, opts ...SubscribeOption) {
 	b.subscriptions = append(b.subscriptions, Subscription{
-		Plugin: b.plugin, Source: caller(1), Subscriber: s, Options: subscribeOptions(opts),
+		Plugin: b.plugin, Source: caller(1), Subscriber: s, Options: collect(opts, SubscribeOption.applySubscribe),
 	})
 }
 

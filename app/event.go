@@ -117,14 +117,6 @@ type subscribeOption func(*SubscribeOptions)
 
 func (f subscribeOption) applySubscribe(o *SubscribeOptions) { f(o) }
 
-func subscribeOptions(opts []SubscribeOption) SubscribeOptions {
-	var o SubscribeOptions
-	for _, opt := range opts {
-		opt.applySubscribe(&o)
-	}
-	return o
-}
-
 // Named gives the subscription a name of its own instead of "<plugin>/<topic>". The name identifies a
 // durable subscription across restarts.
 func Named(name string) SubscribeOption {

@@ -15,11 +15,7 @@ type PublishOptions struct {
 
 // NewPublishOptions collects opts; for implementations of [Bus].
 func NewPublishOptions(opts []PublishOption) PublishOptions {
-	var o PublishOptions
-	for _, opt := range opts {
-		opt.applyPublish(&o)
-	}
-	return o
+	return collect(opts, PublishOption.applyPublish)
 }
 
 // Topic returns the topic subscribed to; "" when the event type is not a struct; for the host.

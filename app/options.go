@@ -14,10 +14,10 @@ type endpointOption func(*EndpointOptions)
 
 func (f endpointOption) applyEndpoint(o *EndpointOptions) { f(o) }
 
-func endpointOptions(opts []EndpointOption) EndpointOptions {
-	var o EndpointOptions
+// collect applies options of any kind to their zero value.
+func collect[Option, Options any](opts []Option, apply func(Option, *Options)) (o Options) {
 	for _, opt := range opts {
-		opt.applyEndpoint(&o)
+		apply(opt, &o)
 	}
 	return o
 }

@@ -32,7 +32,7 @@ func (Due) Topic() string { return "_due" }
 // The schedule is known by the name "<plugin>/schedule" unless [Named] gives another.
 func (b *Boot) Schedule(spec string, s Subscriber, opts ...SubscribeOption) {
 	b.schedules = append(b.schedules, Schedule{
-		Plugin: b.plugin, Source: caller(1), Spec: spec, Subscriber: s, Options: subscribeOptions(opts),
+		Plugin: b.plugin, Source: caller(1), Spec: spec, Subscriber: s, Options: collect(opts, SubscribeOption.applySubscribe),
 	})
 }
 

@@ -24,7 +24,7 @@ func (a *App) endpoints() ([]manifest.Endpoint, manifest.Components, error) {
 	set := schema.NewSet()
 	all := make([]manifest.Endpoint, len(routes))
 	for i, r := range routes {
-		all[i] = describeEndpoint(set, r)
+		all[i] = endpointManifest(set, r)
 	}
 	nameOperations(all, routes)
 	var schemas []*manifest.Schema
@@ -39,8 +39,8 @@ func (a *App) endpoints() ([]manifest.Endpoint, manifest.Components, error) {
 	return all, manifest.Components{Schemas: components, Forms: set.Forms(), Conflicts: conflicts}, nil
 }
 
-// describeEndpoint describes a route, without the ID of its operation: [nameOperations] needs all endpoints for that.
-func describeEndpoint(set *schema.Set, r httpserver.Route) manifest.Endpoint {
+// endpointManifest describes a route, without the ID of its operation: [nameOperations] needs all endpoints for that.
+func endpointManifest(set *schema.Set, r httpserver.Route) manifest.Endpoint {
 	o := r.Options
 	e := manifest.Endpoint{
 		Method: r.Method, Path: r.Path, Plugin: r.Plugin, Source: FromRoot(r.Source), Kind: r.Kind, Summary: o.Summary,

@@ -9,14 +9,14 @@ import (
 	"plugboard/infra/host/schema"
 )
 
-func (a *App) describeEvents() manifest.Events {
+func (a *App) eventsManifest() manifest.Events {
 	e := manifest.Events{
 		Publications: []manifest.Publication{}, Subscriptions: []manifest.Subscription{}, Answers: []manifest.Answer{},
 		Schedules: []manifest.Schedule{}, DeadLetter: deadLetter(),
 	}
 	for _, p := range a.booted {
 		for _, pub := range p.Boot.Publications() {
-			e.Publications = append(e.Publications, describePublication(pub))
+			e.Publications = append(e.Publications, publicationManifest(pub))
 		}
 		for _, answer := range p.Boot.Answers() {
 			e.Answers = append(e.Answers, manifest.Answer{
@@ -26,17 +26,17 @@ func (a *App) describeEvents() manifest.Events {
 		}
 	}
 	for _, s := range a.parts.Bus.Subscriptions() {
-		e.Subscriptions = append(e.Subscriptions, a.describeSubscription(s))
+		e.Subscriptions = append(e.Subscriptions, a.subscriptionManifest(s))
 	}
 	for _, s := range a.parts.Bus.Schedules() {
-		e.Schedules = append(e.Schedules, manifest.Schedule{Spec: s.Spec, Subscription: a.describeSubscription(eventbus.Subscribed{
+		e.Schedules = append(e.Schedules, manifest.Schedule{Spec: s.Spec, Subscription: a.subscriptionManifest(eventbus.Subscribed{
 			Subscription: app.Subscription{Plugin: s.Plugin, Source: s.Source, Subscriber: s.Subscriber, Options: s.Options}, Effective: s.Effective,
 		})})
 	}
 	return e
 }
 
-func (a *App) describeSubscription(s eventbus.Subscribed) manifest.Subscription {
+func (a *App) subscriptionManifest(s eventbus.Subscribed) manifest.Subscription {
 	j := manifest.Subscription{
 		Name: s.Effective.Name, Topic: s.Effective.Topic, Plugin: s.Plugin.Name, Source: FromRoot(s.Source),
 		Durable: !s.Options.Volatile, Tx: s.Effective.Tx, Block: s.Effective.Block, Formerly: s.Effective.Formerly,
@@ -50,7 +50,7 @@ func (a *App) describeSubscription(s eventbus.Subscribed) manifest.Subscription 
 	return j
 }
 
-func describePublication(p app.Publication) manifest.Publication {
+func publicationManifest(p app.Publication) manifest.Publication {
 	t := reflect.TypeOf(p.Event)
 	_, keyed := p.Event.(app.Keyed)
 	return manifest.Publication{

@@ -52,27 +52,27 @@ func hookOwner(h fx.Hook) string {
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(skip, pcs)])
 	frame, _ := frames.Next()
 	if frame.Function != "" && !strings.HasPrefix(frame.Function, "go.uber.org/fx") {
-		return describe(frame.Function, frame.File, frame.Line)
+		return placed(frame.Function, frame.File, frame.Line)
 	}
 	fn := reflect.ValueOf(h.OnStart)
 	if h.OnStart == nil {
 		fn = reflect.ValueOf(h.OnStop)
 	}
-	return describeFunc(fn)
+	return placeOfFunc(fn)
 }
 
-// describeFunc names a function and the place of its declaration.
-func describeFunc(fn reflect.Value) string {
+// placeOfFunc names a function and the place of its declaration.
+func placeOfFunc(fn reflect.Value) string {
 	if !fn.IsValid() || fn.Kind() != reflect.Func || fn.IsNil() {
 		return "an unknown function"
 	}
 	f := runtime.FuncForPC(fn.Pointer())
 	file, line := f.FileLine(f.Entry())
-	return describe(f.Name(), file, line)
+	return placed(f.Name(), file, line)
 }
 
-// describe renders "package.Function (file.go:12)".
-func describe(function, file string, line int) string {
+// placed renders "package.Function (file.go:12)".
+func placed(function, file string, line int) string {
 	return fmt.Sprintf("%s (%s)", shortName(function), FromRoot(fmt.Sprintf("%s:%d", file, line)))
 }
 

@@ -17,14 +17,14 @@ func (a *App) Manifest() (manifest.Service, error) {
 	if err != nil {
 		return manifest.Service{}, err
 	}
-	d := manifest.Service{Endpoints: endpoints, Components: components, Events: a.describeEvents(), Domains: []manifest.Domain{}}
+	d := manifest.Service{Endpoints: endpoints, Components: components, Events: a.eventsManifest(), Domains: []manifest.Domain{}}
 	for _, domain := range a.inv.domains {
-		tables, err := a.describeTables(domain.models)
+		tables, err := a.tableManifests(domain.models)
 		if err != nil {
 			return manifest.Service{}, err
 		}
 		d.Domains = append(d.Domains, manifest.Domain{
-			Name: domain.Name, Source: FromRoot(domain.Source), Plugins: pluginsForJSON(domain.plugins), Tables: tables,
+			Name: domain.Name, Source: FromRoot(domain.Source), Plugins: pluginManifests(domain.plugins), Tables: tables,
 		})
 	}
 	var strays []*plugin
@@ -34,12 +34,12 @@ func (a *App) Manifest() (manifest.Service, error) {
 		}
 	}
 	if len(strays) > 0 {
-		d.Domains = append(d.Domains, manifest.Domain{Plugins: pluginsForJSON(strays), Tables: []manifest.Table{}})
+		d.Domains = append(d.Domains, manifest.Domain{Plugins: pluginManifests(strays), Tables: []manifest.Table{}})
 	}
 	return d, nil
 }
 
-func pluginsForJSON(plugins []*plugin) []manifest.Plugin {
+func pluginManifests(plugins []*plugin) []manifest.Plugin {
 	all := make([]manifest.Plugin, len(plugins))
 	for i, p := range plugins {
 		pkg, name := typeName(p.Info.Type)
@@ -59,7 +59,7 @@ func typeName(t reflect.Type) (pkg, name string) {
 	return t.PkgPath(), t.Name()
 }
 
-func (a *App) describeTables(models []any) ([]manifest.Table, error) {
+func (a *App) tableManifests(models []any) ([]manifest.Table, error) {
 	all := make([]manifest.Table, len(models))
 	for i, model := range models {
 		t, err := a.DB().TableOf(model)

@@ -58,7 +58,7 @@ func (s *service) start(args ...string) (*process, error) {
 	}
 	p.cmd.Env = s.environment()
 	p.cmd.SysProcAttr = parentDeathSignal()
-	output := &readyWatch{process: p, to: s.log}
+	output := &readyScanner{process: p, to: s.log}
 	p.cmd.Stdout, p.cmd.Stderr = output, output
 	p.started = time.Now()
 	if err := p.cmd.Start(); err != nil {
@@ -166,8 +166,8 @@ func (p *process) healthy(ctx context.Context) bool {
 	return answer.StatusCode == http.StatusOK
 }
 
-// readyWatch passes on the output of a process. It looks for the record with the address of the service.
-type readyWatch struct {
+// readyScanner passes on the output of a process. It looks for the record with the address of the service.
+type readyScanner struct {
 	process *process
 	to      io.Writer
 	rest    []byte
@@ -175,7 +175,7 @@ type readyWatch struct {
 }
 
 // Write implements io.Writer. Only the goroutine of exec.Cmd calls it.
-func (w *readyWatch) Write(b []byte) (int, error) {
+func (w *readyScanner) Write(b []byte) (int, error) {
 	w.rest = append(w.rest, b...)
 	for {
 		line, rest, found := bytes.Cut(w.rest, []byte{'\n'})
@@ -188,7 +188,7 @@ func (w *readyWatch) Write(b []byte) (int, error) {
 	return w.to.Write(b)
 }
 
-func (w *readyWatch) look(line []byte) {
+func (w *readyScanner) look(line []byte) {
 	if !bytes.Contains(line, []byte(`"message":"ready"`)) {
 		return
 	}

@@ -132,7 +132,7 @@ func TestTables(t *testing.T) {
 	var out bytes.Buffer
 	c := &Commands{stdout: &out}
 	parked := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
-	require.NoError(t, c.printDeliveries([]admin.Delivery{
+	require.NoError(t, deliveryTable().write(c, []admin.Delivery{
 		{EventID: "1", Topic: "lamp.sold", Key: "a\tb\x1b[2J", State: "dead", Attempts: 3, Error: strings.Repeat("é", 70)},
 		{EventID: "2", Topic: "lamp.sold", Subscription: "mail", State: "pending", ParkedUntil: parked},
 	}, false))
@@ -141,7 +141,7 @@ func TestTables(t *testing.T) {
 2      lamp.sold  -        mail          parked until 2026-01-31T12:00:00Z  0         -          -
 `, out.String())
 	out.Reset()
-	require.NoError(t, c.printActions(nil, true))
+	require.NoError(t, actionTable().write(c, nil, true))
 	require.Equal(t, "[]\n", out.String())
 }
 

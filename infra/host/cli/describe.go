@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"plugboard/config"
+	"plugboard/infra/host"
 	"plugboard/infra/host/manifest"
 )
 
@@ -18,11 +19,7 @@ func (c *Commands) describeCommand() *cobra.Command {
 It opens no port, no file and no connection.`,
 		Args: noArguments,
 		RunE: Command(func(cmd *cobra.Command, _ []string) error {
-			a, err := c.New()
-			if err != nil {
-				return err
-			}
-			d, err := a.Manifest()
+			d, err := c.manifest()
 			if err != nil {
 				return err
 			}
@@ -37,6 +34,15 @@ It opens no port, no file and no connection.`,
 			return c.printJSON(d)
 		}),
 	}
+}
+
+// manifest returns the manifest of the application, without settings and commands.
+func (c *Commands) manifest(opts ...host.Option) (manifest.Service, error) {
+	a, err := c.New(opts...)
+	if err != nil {
+		return manifest.Service{}, err
+	}
+	return a.Manifest()
 }
 
 // commandsOf lists the commands below cmd that do something themselves.

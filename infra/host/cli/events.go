@@ -63,6 +63,44 @@ func (u *eventsUsage) yesFlag(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&u.yes, "yes", false, "do not ask")
 }
 
+// list makes cmd print the list that load returns, as a table or as JSON.
+func list[T any](c *Commands, u *eventsUsage, cmd *cobra.Command, load func(*admin.Admin, context.Context) ([]T, error), t table[T]) *cobra.Command {
+	u.jsonFlag(cmd)
+	cmd.RunE = c.withAdmin(func(ctx context.Context, a *admin.Admin, _ []string) error {
+		rows, err := load(a, ctx)
+		if err != nil {
+			return err
+		}
+		return t.write(c, rows, u.asJSON)
+	})
+	return cmd
+}
+
+// act makes cmd ask a question, unless it is "" or --yes is given, do something, and say that it is done. Both texts are
+// formats for the arguments.
+func (c *Commands) act(cmd *cobra.Command, question, done string, do func(ctx context.Context, a *admin.Admin, args []string) error) *cobra.Command {
+	u := &eventsUsage{yes: question == ""}
+	if !u.yes {
+		u.yesFlag(cmd)
+	}
+	cmd.Args = allArguments
+	cmd.RunE = c.withAdmin(func(ctx context.Context, a *admin.Admin, args []string) error {
+		var texts []any
+		for _, arg := range args {
+			texts = append(texts, arg)
+		}
+		if err := c.confirm(ctx, u.yes, fmt.Sprintf(question, texts...)); err != nil {
+			return err
+		}
+		if err := do(ctx, a, args); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(c.stdout, done, texts...)
+		return err
+	})
+	return cmd
+}
+
 func (c *Commands) eventsListCommand() *cobra.Command {
 	u := &eventsUsage{}
 	cmd := &cobra.Command{
@@ -76,20 +114,14 @@ func (c *Commands) eventsListCommand() *cobra.Command {
 			}
 			return errors.Join(noArguments(cmd, args), u.checkLimit())
 		},
-		RunE: c.withAdmin(func(ctx context.Context, admin *admin.Admin, _ []string) error {
-			u.filter.Limit = u.limit
-			deliveries, err := admin.Deliveries(ctx, u.filter)
-			if err != nil {
-				return err
-			}
-			return c.printDeliveries(deliveries, u.asJSON)
-		}),
 	}
 	u.filterFlags(cmd)
-	u.jsonFlag(cmd)
 	u.limitFlag(cmd, "deliveries")
 	cmd.Flags().StringVar(&u.filter.State, "state", "", "only those that are pending, running or dead")
-	return cmd
+	return list(c, u, cmd, func(a *admin.Admin, ctx context.Context) ([]admin.Delivery, error) {
+		u.filter.Limit = u.limit
+		return a.Deliveries(ctx, u.filter)
+	}, deliveryTable())
 }
 
 func (u *eventsUsage) limitFlag(cmd *cobra.Command, what string) {
@@ -122,72 +154,38 @@ func (c *Commands) eventsShowCommand() *cobra.Command {
 }
 
 func (c *Commands) eventsSubscriptionsCommand() *cobra.Command {
-	u := &eventsUsage{}
-	cmd := &cobra.Command{
+	return list(c, &eventsUsage{}, &cobra.Command{
 		Use:   "subscriptions",
 		Short: "List durable subscriptions and what waits for them",
 		Long: `Lists durable subscriptions. An orphan is active, so that events are kept for it, and is not in this version of the
 service under any name: retire it, or have another adopt what waits for it, or discard that. A subscription that was
 renamed is listed once; --json has its other names, each of which the commands take.`,
 		Args: noArguments,
-		RunE: c.withAdmin(func(ctx context.Context, admin *admin.Admin, _ []string) error {
-			subscriptions, err := admin.Subscriptions(ctx)
-			if err != nil {
-				return err
-			}
-			return c.printSubscriptions(subscriptions, u.asJSON)
-		}),
-	}
-	u.jsonFlag(cmd)
-	return cmd
+	}, (*admin.Admin).Subscriptions, subscriptionTable())
 }
 
 func (c *Commands) eventsRetireCommand() *cobra.Command {
-	u := &eventsUsage{}
-	cmd := &cobra.Command{
+	return c.act(&cobra.Command{
 		Use:   "retire <subscription>",
 		Short: "Keep no more events for a subscription that is gone",
 		Long: `Has a subscription get no new events. What it has not handled is kept, until another subscription adopts it, it is
 discarded (see "events discard --pending"), or a version that has the subscription comes back. One that this version has is refused.`,
-		Args: allArguments,
-		RunE: c.withAdmin(func(ctx context.Context, admin *admin.Admin, args []string) error {
-			if err := c.confirm(ctx, u.yes, fmt.Sprintf("retire subscription %s?", args[0])); err != nil {
-				return err
-			}
-			if err := admin.Retire(ctx, args[0]); err != nil {
-				return err
-			}
-			_, err := fmt.Fprintf(c.stdout, "retired subscription %s\n", args[0])
-			return err
-		}),
-	}
-	u.yesFlag(cmd)
-	return cmd
+	}, "retire subscription %s?", "retired subscription %s\n", func(ctx context.Context, a *admin.Admin, args []string) error {
+		return a.Retire(ctx, args[0])
+	})
 }
 
 func (c *Commands) eventsAdoptCommand() *cobra.Command {
-	u := &eventsUsage{}
-	cmd := &cobra.Command{
+	return c.act(&cobra.Command{
 		Use:   "adopt <old-subscription> <new-subscription>",
 		Short: "Move what a subscription that is gone has not handled to another",
 		Long: `Moves the deliveries of a subscription that is gone, dead ones included, to another of the same topic. From then on the old
 name is another name of the new one: a version that comes back and has only the old one works for both. An event that was for
 both, and that the new one has handled, reaches it again. A subscription renamed in the code needs this only when app.Formerly
 was forgotten.`,
-		Args: allArguments,
-		RunE: c.withAdmin(func(ctx context.Context, admin *admin.Admin, args []string) error {
-			if err := c.confirm(ctx, u.yes, fmt.Sprintf("move what waits for %s to %s, and forget %s?", args[0], args[1], args[0])); err != nil {
-				return err
-			}
-			if err := admin.Adopt(ctx, args[0], args[1]); err != nil {
-				return err
-			}
-			_, err := fmt.Fprintf(c.stdout, "%s adopted what waited for %s\n", args[1], args[0])
-			return err
-		}),
-	}
-	u.yesFlag(cmd)
-	return cmd
+	}, "move what waits for %[1]s to %[2]s, and forget %[1]s?", "%[2]s adopted what waited for %[1]s\n", func(ctx context.Context, a *admin.Admin, args []string) error {
+		return a.Adopt(ctx, args[0], args[1])
+	})
 }
 
 func (c *Commands) eventsActionsCommand() *cobra.Command {
@@ -198,17 +196,9 @@ func (c *Commands) eventsActionsCommand() *cobra.Command {
 		Args: func(cmd *cobra.Command, args []string) error {
 			return errors.Join(noArguments(cmd, args), u.checkLimit())
 		},
-		RunE: c.withAdmin(func(ctx context.Context, admin *admin.Admin, _ []string) error {
-			actions, err := admin.Actions(ctx, u.limit)
-			if err != nil {
-				return err
-			}
-			return c.printActions(actions, u.asJSON)
-		}),
 	}
-	u.jsonFlag(cmd)
 	u.limitFlag(cmd, "actions")
-	return cmd
+	return list(c, u, cmd, func(a *admin.Admin, ctx context.Context) ([]admin.Action, error) { return a.Actions(ctx, u.limit) }, actionTable())
 }
 
 // withAdmin makes a cobra function of run, which gets the administration of events. The service may run meanwhile.

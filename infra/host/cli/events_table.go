@@ -21,13 +21,24 @@ func listed[T any](list []T) []T {
 	return list
 }
 
-func (c *Commands) printDeliveries(deliveries []admin.Delivery, asJSON bool) error {
+// table says how a list is printed.
+type table[T any] struct {
+	head string // with tabs between the columns
+	row  func(T) string
+}
+
+// write prints a list as a table or as JSON.
+func (t table[T]) write(c *Commands, list []T, asJSON bool) error {
 	if asJSON {
-		return c.printJSON(listed(deliveries))
+		return c.printJSON(listed(list))
 	}
-	return tableOf(c, "EVENT\tTOPIC\tKEY\tSUBSCRIPTION\tSTATE\tATTEMPTS\tPUBLISHED\tERROR", deliveries, func(d admin.Delivery) string {
+	return tableOf(c, t.head, list, t.row)
+}
+
+func deliveryTable() table[admin.Delivery] {
+	return table[admin.Delivery]{"EVENT\tTOPIC\tKEY\tSUBSCRIPTION\tSTATE\tATTEMPTS\tPUBLISHED\tERROR", func(d admin.Delivery) string {
 		return row(d.EventID, d.Topic, d.Key, d.Subscription, stateOf(d), fmt.Sprint(d.Attempts), at(d.PublishedAt), brief(d.Error))
-	})
+	}}
 }
 
 // stateOf returns the state of a delivery in words.
@@ -46,17 +57,14 @@ func pendingOf(s admin.Subscription) string {
 	return fmt.Sprintf("%d (%d parked, until %s)", s.Pending, s.Parked, at(s.ParkedUntil))
 }
 
-func (c *Commands) printSubscriptions(subscriptions []admin.Subscription, asJSON bool) error {
-	if asJSON {
-		return c.printJSON(listed(subscriptions))
-	}
-	return tableOf(c, "SUBSCRIPTION\tTOPIC\tPLUGIN\tSTATE\tPENDING\tRUNNING\tDEAD\tOLDEST\tSEEN", subscriptions, func(s admin.Subscription) string {
+func subscriptionTable() table[admin.Subscription] {
+	return table[admin.Subscription]{"SUBSCRIPTION\tTOPIC\tPLUGIN\tSTATE\tPENDING\tRUNNING\tDEAD\tOLDEST\tSEEN", func(s admin.Subscription) string {
 		state := s.State
 		if s.Orphan {
 			state += ", orphan"
 		}
 		return row(s.Name, s.Topic, s.Plugin, state, pendingOf(s), runningOf(s), fmt.Sprint(s.Dead), at(s.Oldest), at(s.SeenAt))
-	})
+	}}
 }
 
 // runningOf returns the number of running deliveries, and since when the oldest runs.
@@ -67,13 +75,10 @@ func runningOf(s admin.Subscription) string {
 	return fmt.Sprintf("%d, since %s", s.Running, at(s.RunningSince))
 }
 
-func (c *Commands) printActions(actions []admin.Action, asJSON bool) error {
-	if asJSON {
-		return c.printJSON(listed(actions))
-	}
-	return tableOf(c, "TIME\tACTION\tACTOR\tEVENT\tSUBSCRIPTION\tDETAIL", actions, func(a admin.Action) string {
+func actionTable() table[admin.Action] {
+	return table[admin.Action]{"TIME\tACTION\tACTOR\tEVENT\tSUBSCRIPTION\tDETAIL", func(a admin.Action) string {
 		return row(at(a.At), a.Action, a.Actor, a.EventID, a.Subscription, brief(a.Detail))
-	})
+	}}
 }
 
 // printEvent prints an event, its deliveries that are not done, and the actions on it.

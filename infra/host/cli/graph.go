@@ -23,11 +23,7 @@ from publisher to subscriber, and the dependencies that Fx resolves.
 		Args: noArguments,
 		RunE: Command(func(*cobra.Command, []string) error {
 			var dot fx.DotGraph
-			a, err := c.New(host.With(fx.Populate(&dot)))
-			if err != nil {
-				return err
-			}
-			m, err := a.Manifest()
+			m, err := c.manifest(host.With(fx.Populate(&dot)))
 			if err != nil {
 				return err
 			}

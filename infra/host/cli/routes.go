@@ -17,11 +17,7 @@ func (c *Commands) routesCommand() *cobra.Command {
 		Short: "List the routes and the plugins that serve them",
 		Args:  noArguments,
 		RunE: Command(func(*cobra.Command, []string) error {
-			a, err := c.New()
-			if err != nil {
-				return err
-			}
-			m, err := a.Manifest()
+			m, err := c.manifest()
 			switch {
 			case err != nil:
 				return err
