@@ -10,13 +10,13 @@ import (
 
 // The bounds of one record.
 const (
-	// longRecord is the length from which a record's fields are clipped.
+	// longRecord is the length in bytes above which the fields of a record are clipped.
 	longRecord = 16 << 10
-	// longField is what is left of each text of such a record.
+	// longField is how many bytes are left of each text in such a record.
 	longField = 4 << 10
 )
 
-// core encodes records and passes them to a [Writer]. zap's own does not tell a writer which level a record has.
+// core encodes records and passes them to a [Writer] with their level, which zap's own core does not pass on.
 type core struct {
 	zapcore.LevelEnabler
 
@@ -65,7 +65,7 @@ func (c *core) Write(entry zapcore.Entry, fields []zapcore.Field) error {
 // Sync implements zapcore.Core.
 func (c *core) Sync() error { return c.out.Sync() }
 
-// clipFields returns fields whose texts have a bounded length. What is neither a text nor an error stays as it is.
+// clipFields returns the fields with texts and errors clipped. Other fields stay as they are.
 func clipFields(fields []zapcore.Field) []zapcore.Field {
 	clipped := make([]zapcore.Field, len(fields))
 	for i, f := range fields {
@@ -84,8 +84,8 @@ func clipFields(fields []zapcore.Field) []zapcore.Field {
 	return clipped
 }
 
-// Clip returns text, when it is longer than most bytes only its beginning and "…". Use it for what a client has given:
-// an encoder makes up to six bytes of each of its bytes. It escapes nothing, since the encoder does.
+// Clip returns text, or the first most bytes of it and "…" if it is longer. It cuts no rune. Use it for texts that a client chose: the
+// encoder escapes a byte into up to six.
 func Clip(text string, most int) string {
 	if len(text) <= most {
 		return text

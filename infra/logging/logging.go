@@ -1,8 +1,8 @@
-// Package logging makes the service's logger: zap, as JSON for machines or as readable lines for people.
+// Package logging makes the service's logger.
 //
-// Log records go to the standard error through a [Writer], so that nobody waits for whoever reads the log. Times are
-// ISO 8601 in UTC. The logger adds no stack traces to errors, which come from known places and say so; whoever
-// recovers a panic adds its stack.
+// The logger is zap's. It writes JSON for machines or readable lines for people, with times in ISO 8601 and UTC. Records go to the
+// standard error through a [Writer], so that no request waits for a slow reader of the log. The logger adds no stack traces to
+// errors; the code that recovers a panic adds its stack. All of it is safe for concurrent use.
 package logging
 
 import (
@@ -20,7 +20,7 @@ import (
 	"plugboard/config"
 )
 
-// Module provides *zap.Logger to Fx. Where the graph has a prometheus.Registerer, dropped records are counted there.
+// Module provides *zap.Logger to Fx. It registers the metric of dropped records if the graph has a prometheus.Registerer.
 var Module = fx.Module("logging", fx.Provide(provide))
 
 type inputs struct {
@@ -42,8 +42,8 @@ func provide(in inputs) (*zap.Logger, error) {
 	return NewTo(w, json, in.Log)
 }
 
-// New returns a logger that writes to the standard error. It is safe for concurrent use. Its Sync waits until what was
-// logged is written, two seconds at most; call it before the process ends.
+// New returns a logger that writes to the standard error. Call its Sync before the process ends: it waits until all records are
+// written, for two seconds at most.
 func New(cfg config.Log, app config.App) (*zap.Logger, error) {
 	return provide(inputs{Log: cfg, App: app})
 }
@@ -61,24 +61,24 @@ func NewTo(w *Writer, json bool, cfg config.Log) (*zap.Logger, error) {
 // newStderr returns a Writer to the standard error.
 func newStderr(json bool) *Writer { return NewWriter(os.Stderr, Notice(json)) }
 
-// Notice returns what makes the record about dropped records, as JSON or as a readable line.
+// Notice returns the function that makes the record about dropped records, as JSON or as a readable line.
 func Notice(json bool) func(dropped int64) []byte {
 	encoder := encoder(json)
 	return func(dropped int64) []byte {
 		entry := zapcore.Entry{
 			Level: zapcore.WarnLevel, Time: time.Now(),
-			Message: fmt.Sprintf("%d log records were dropped: whoever reads the log was too slow, or it could not be written", dropped),
+			Message: fmt.Sprintf("%d log records were dropped because the reader of the log was too slow, or writing failed", dropped),
 		}
 		line, err := encoder.EncodeEntry(entry, []zapcore.Field{zap.Int64("dropped", dropped)})
-		if err != nil { // a number has no form that cannot be encoded
+		if err != nil { // does not happen: a number can be encoded
 			return []byte(entry.Message + "\n")
 		}
 		return line.Bytes()
 	}
 }
 
-// JSON tells whether the settings mean JSON: when they say so, or with format "auto" in production and
-// wherever the standard error is no terminal.
+// JSON reports whether the log is JSON by the settings: with format "json", and with "auto" in production and when the standard error
+// is not a terminal.
 func JSON(cfg config.Log, app config.App) bool {
 	switch cfg.Format {
 	case "json":
@@ -90,8 +90,8 @@ func JSON(cfg config.Log, app config.App) bool {
 	}
 }
 
-// FxLogger returns a logger for Fx's own events, all of them at debug level: their errors reach whoever
-// builds or starts the application and are reported there, once.
+// FxLogger returns a logger for Fx's own events. All are logged at debug level, also errors: Fx returns those to the host, which
+// reports them once.
 func FxLogger(logger *zap.Logger) fxevent.Logger {
 	l := &fxevent.ZapLogger{Logger: logger.Named("fx")}
 	l.UseLogLevel(zapcore.DebugLevel)

@@ -10,7 +10,7 @@ type dropped struct {
 
 func newDropped(w *Writer) dropped {
 	return dropped{w, prometheus.NewDesc("plugboard_log_dropped_total",
-		"Log records that were dropped: full, since whoever reads the log was too slow; failed, since writing it failed.", []string{"reason"}, nil)}
+		"Log records that were dropped because the reader of the log was too slow (full), or because writing failed (failed).", []string{"reason"}, nil)}
 }
 
 // Describe implements prometheus.Collector.

@@ -12,28 +12,28 @@ import (
 
 // The bounds of a [Writer].
 const (
-	// room is how many bytes of records wait for the descriptor.
+	// room is how many bytes of records may wait for the descriptor.
 	room = 1 << 20
-	// reserve is what warnings and errors may use beyond that, so that a flood of others leaves them a place.
+	// reserve is how many more bytes may wait if they are warnings and errors, so that a flood of other records does not push those out.
 	reserve = 256 << 10
-	// patience is how long a record of an error waits to be written.
+	// patience is how long the caller waits until the record of an error is written.
 	patience = 100 * time.Millisecond
-	// flushTime is how long Sync waits. It is long, since a busy machine may keep the goroutine from writing, and costs
-	// nothing where nobody has read for as long.
+	// flushTime is how long Sync waits. It is long because the goroutine that writes may get no CPU on a busy machine. Sync does not wait
+	// if the descriptor has taken nothing for as long.
 	flushTime = 2 * time.Second
-	// piece is how much is written at a time: the kernel keeps that much of one write together in a pipe
-	// (PIPE_BUF of pipe(7)).
+	// piece is how many bytes are written at a time. The kernel does not mix so many bytes of one write with those of other processes in
+	// a pipe (PIPE_BUF of pipe(7)).
 	piece = 4096
 )
 
-// errNotWritten says that records are still waiting for a descriptor that does not take them.
-var errNotWritten = errors.New("write log: whoever reads the log does not take it")
+// errNotWritten says that records still wait, since the descriptor does not take them.
+var errNotWritten = errors.New("write log: nobody reads the log")
 
-// Writer writes log records to a descriptor that may block for ever, such as a pipe that nobody reads, and blocks
-// nobody. One goroutine writes; records wait for it in a bounded buffer, in their order. What finds no place is dropped
-// and counted, and once the descriptor takes records again, a record says how many were dropped.
+// Writer writes log records to a descriptor that may block for ever, such as a pipe that nobody reads, without blocking its callers. One
+// goroutine writes. Records wait for it in a bounded buffer, in order. A record for which there is no room is dropped and counted, and
+// when the descriptor takes records again, a record says how many were dropped.
 //
-// The goroutine runs while there is something to write. A Writer needs no stop; Sync is called before the process ends.
+// The goroutine runs while there are records. A Writer needs no stop; call Sync before the process ends.
 type Writer struct {
 	out    io.Writer
 	notice func(dropped int64) []byte // makes the record about dropped ones
@@ -43,21 +43,21 @@ type Writer struct {
 	spare    []byte        // the buffer that becomes pending next
 	running  bool          // there is a goroutine
 	taken    int64         // bytes that were ever accepted
-	done     int64         // of these, the bytes that are over: written, or lost because the descriptor failed
+	done     int64         // of these, the bytes that were written, or lost because the descriptor failed
 	began    time.Time     // when the piece that is being written was begun
-	moved    chan struct{} // closed when a piece is over; nil when nobody waits for it
-	untold   int64         // dropped records that no record tells of yet
-	overflow int64         // records dropped because there was no place
+	moved    chan struct{} // closed when a piece was written or lost; nil when nobody waits for that
+	untold   int64         // dropped records of which no record has told yet
+	overflow int64         // records dropped because there was no room
 	failed   int64         // records lost because the descriptor returned an error
 }
 
-// NewWriter returns a Writer to out. The records about dropped ones come from notice.
+// NewWriter returns a Writer to out. It gets the records about dropped ones from notice.
 func NewWriter(out io.Writer, notice func(dropped int64) []byte) *Writer {
 	return &Writer{out: out, notice: notice}
 }
 
-// Dropped returns how many records were dropped because there was no place for them, and how many were lost because the
-// descriptor returned an error.
+// Dropped returns how many records were dropped because there was no room, and how many were lost because the descriptor returned an
+// error.
 func (w *Writer) Dropped() (overflow, failed int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -70,9 +70,9 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// WriteRecord takes one whole record, which it copies. A record of an error is written when WriteRecord returns, so that a
-// process that ends next has told why; but it waits 100 ms at most, and not at all for a descriptor that has
-// taken nothing for as long. Other records are written soon.
+// WriteRecord copies one whole record. It returns when the record of an error is written, so that a process which ends next has logged
+// why. It waits for that at most 100 ms, and not at all if the descriptor has taken nothing for as long. Other records are written
+// later.
 func (w *Writer) WriteRecord(level zapcore.Level, record []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -100,8 +100,8 @@ func (w *Writer) WriteRecord(level zapcore.Level, record []byte) {
 	}
 }
 
-// Sync waits until all records so far are written. It gives up after two seconds, and at once when the descriptor has
-// taken nothing for two seconds.
+// Sync waits until all records so far are written, for two seconds at most. It does not wait if the descriptor has taken nothing for two
+// seconds.
 func (w *Writer) Sync() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -113,8 +113,8 @@ func (w *Writer) Sync() error {
 	return nil
 }
 
-// await returns when reached says so, at the deadline, or when one piece has taken longer than stuck. It is called with
-// the lock held, and gives it up while it waits.
+// await returns when reached reports true, at the deadline, or when one piece has taken longer than stuck. It is called with the lock
+// held, and releases it while it waits.
 func (w *Writer) await(reached func() bool, deadline time.Time, stuck time.Duration) {
 	for !reached() {
 		until := deadline
@@ -169,7 +169,7 @@ func (w *Writer) drain() {
 		}
 		w.spare = batch
 		if healthy && dropped > 0 {
-			// The record about them is no record of its own: when it is lost, nothing more is.
+			// The record about dropped ones does not count: when it is lost, the next one tells the same.
 			if healthy = w.put(w.notice(dropped)); healthy {
 				w.untold -= dropped
 			}
@@ -178,7 +178,7 @@ func (w *Writer) drain() {
 	w.running = false
 }
 
-// put writes one piece and reports whether the descriptor took it. It gives up the lock meanwhile.
+// put writes one piece and reports whether the descriptor took it. It releases the lock meanwhile.
 func (w *Writer) put(p []byte) bool {
 	w.began = time.Now()
 	w.mu.Unlock()
@@ -191,7 +191,7 @@ func (w *Writer) put(p []byte) bool {
 	return err == nil
 }
 
-// cut returns the length of the first piece of p: whole records, as many as are written together, or one long one.
+// cut returns the length of the first piece of p: as many whole records as fit into a piece, or one longer record.
 func cut(p []byte) int {
 	if len(p) <= piece {
 		return len(p)

@@ -159,7 +159,7 @@ func TestSyncWaitsAWhile(t *testing.T) {
 		w := newWriter(p)
 		w.WriteRecord(zapcore.InfoLevel, []byte("stopped\n"))
 		begin := time.Now()
-		require.EqualError(t, w.Sync(), "write log: whoever reads the log does not take it")
+		require.EqualError(t, w.Sync(), "write log: nobody reads the log")
 		require.Equal(t, 2*time.Second, time.Since(begin))
 		require.Error(t, w.Sync())
 		require.Equal(t, 2*time.Second, time.Since(begin), "the second one knows already")
@@ -260,7 +260,7 @@ func TestDroppedRecordsAreAMetric(t *testing.T) {
 	require.NoError(t, fx.New(fx.NopLogger, fx.Supply(cfg.Log, cfg.App), logging.Module,
 		fx.Provide(func() prometheus.Registerer { return registry }), fx.Invoke(func(*zap.Logger) {})).Err())
 	require.NoError(t, testutil.GatherAndCompare(registry, strings.NewReader(`
-# HELP plugboard_log_dropped_total Log records that were dropped: full, since whoever reads the log was too slow; failed, since writing it failed.
+# HELP plugboard_log_dropped_total Log records that were dropped because the reader of the log was too slow (full), or because writing failed (failed).
 # TYPE plugboard_log_dropped_total counter
 plugboard_log_dropped_total{reason="failed"} 0
 plugboard_log_dropped_total{reason="full"} 0

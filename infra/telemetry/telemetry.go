@@ -19,7 +19,7 @@ import (
 // Module provides *prometheus.Registry, prometheus.Registerer, prometheus.Gatherer and trace.TracerProvider to Fx.
 var Module = fx.Module("telemetry", fx.Provide(New, registerer, gatherer, NewTracerProvider))
 
-// New returns a registry with the Go runtime's, the process's and the build's metrics.
+// New returns a registry with the metrics of the Go runtime, of the process and of the build.
 func New() (*prometheus.Registry, error) {
 	r := prometheus.NewRegistry()
 	for _, c := range []prometheus.Collector{

@@ -22,11 +22,11 @@ import (
 	"plugboard/config"
 )
 
-// exportTimeout bounds one export with its repetitions. Meanwhile spans wait, 2,048 at most; more are dropped.
+// exportTimeout bounds one export with its repetitions. Meanwhile at most 2,048 spans wait; more are dropped.
 const exportTimeout = 10 * time.Second
 
-// NewTracerProvider returns what makes the spans of the service's traces: one whose spans are exported from start to stop
-// as cfg says, or, without a URL, one that records nothing. What was recorded before the stop is exported in it.
+// NewTracerProvider returns the provider of the service's tracers. It exports spans from start to stop as cfg says; without a URL it
+// records nothing. The stop exports the spans that are left.
 func NewTracerProvider(lc fx.Lifecycle, cfg config.Traces, logger *zap.Logger) (trace.TracerProvider, error) {
 	if cfg.URL == "" {
 		return noop.NewTracerProvider(), nil
@@ -58,10 +58,10 @@ func NewTracerProvider(lc fx.Lifecycle, cfg config.Traces, logger *zap.Logger) (
 	return p, nil
 }
 
-// flushTimeout bounds the last export, as does half of what the stop allows for it.
+// flushTimeout bounds the last export. So does half of the time that is left for the stop.
 const flushTimeout = 3 * time.Second
 
-// flush exports what is left. A collector that is away does not make a stop fail.
+// flush exports the spans that are left. A stop does not fail when the collector does not answer.
 func flush(ctx context.Context, p *sdktrace.TracerProvider, logger *zap.Logger) {
 	limit := flushTimeout
 	if end, ok := ctx.Deadline(); ok {
@@ -70,11 +70,11 @@ func flush(ctx context.Context, p *sdktrace.TracerProvider, logger *zap.Logger) 
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	if err := p.Shutdown(ctx); err != nil {
-		logger.Warn("traces not exported before the stop", zap.Error(err))
+		logger.Warn("exporting the last traces failed", zap.Error(err))
 	}
 }
 
-// Tracer returns p's tracer for a package, or nil when p is nil or records nothing: then no span need be begun.
+// Tracer returns p's tracer for a package; nil when p is nil or records nothing, so that the package need begin no span.
 func Tracer(p trace.TracerProvider, name string) trace.Tracer {
 	if _, none := p.(noop.TracerProvider); none || p == nil {
 		return nil
@@ -82,13 +82,14 @@ func Tracer(p trace.TracerProvider, name string) trace.Tracer {
 	return p.Tracer(name)
 }
 
-// Traceparent returns the span of ctx as W3C's traceparent.
+// Traceparent returns the span of ctx as a traceparent of W3C Trace Context.
 func Traceparent(ctx context.Context) string {
 	carrier := propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(ctx, carrier)
 	return carrier["traceparent"]
 }
 
+// exportOptions returns the options of the exporter that cfg means.
 func exportOptions(cfg config.Traces) ([]otlptracehttp.Option, error) {
 	const path = "/v1/traces"
 	u, err := url.Parse(cfg.URL)
@@ -112,11 +113,11 @@ func exportOptions(cfg config.Traces) ([]otlptracehttp.Option, error) {
 // reportEvery is the least time between two records of failed exports.
 const reportEvery = time.Minute
 
-// reporter logs failed exports, now and then, and keeps them from OpenTelemetry's global error handler.
+// reporter logs failed exports, at most one record in [reportEvery], and keeps them from OpenTelemetry's global error handler.
 type reporter struct {
 	sdktrace.SpanExporter
 	logger *zap.Logger
-	// lost counts the spans since the last record, which was made at last.
+	// lost counts the spans that failed exports lost since the last record, which was made at last.
 	lost, last atomic.Int64
 }
 
@@ -130,7 +131,7 @@ func (r *reporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpa
 	now, last := time.Now().UnixNano(), r.last.Load()
 	if (last == 0 || now-last >= int64(reportEvery)) && r.last.CompareAndSwap(last, now) {
 		r.lost.Add(-lost)
-		r.logger.Warn("traces not exported", zap.Int64("spans", lost), zap.Error(err))
+		r.logger.Warn("exporting traces failed", zap.Int64("spans", lost), zap.Error(err))
 	}
 	return nil
 }

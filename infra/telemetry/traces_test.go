@@ -78,6 +78,6 @@ func TestACollectorThatRefuses(t *testing.T) {
 	require.NoError(t, lc.Stop(ctx))
 	require.Greater(t, exports, 1)
 	require.Len(t, logs.All(), 1)
-	require.Equal(t, "traces not exported", logs.All()[0].Message)
+	require.Equal(t, "exporting traces failed", logs.All()[0].Message)
 	require.Contains(t, logs.All()[0].ContextMap()["error"], "403")
 }
