@@ -3,11 +3,9 @@ package httpserver
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -68,80 +66,11 @@ func exchangeOf(c *gin.Context) *exchange {
 // Unwrap lets an [http.ResponseController] reach the connection.
 func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
-// WriteHeader sends the head. The second call is ignored.
-func (x *exchange) WriteHeader(status int) {
-	if x.status != 0 || x.hijacked {
-		return
-	}
-	final := status >= 200 || status == http.StatusSwitchingProtocols
-	if final {
-		x.leaveBody(status)
-	}
-	x.ResponseWriter.WriteHeader(status) // panics when there is no such status; nothing is sent then
-	if final {
-		x.status = status
-	}
-}
-
-// Write sends a part of the body. The answer to a HEAD has no body.
-func (x *exchange) Write(p []byte) (int, error) {
-	if x.status == 0 {
-		x.WriteHeader(http.StatusOK)
-	}
-	if x.request.Method == http.MethodHead {
-		return len(p), nil
-	}
-	for written := 0; ; {
-		part := p[written:]
-		if x.paces() {
-			x.paceWrite(len(part))
-			part = part[:min(len(part), writePart)]
-		}
-		n, err := x.ResponseWriter.Write(part)
-		x.bytes += int64(n)
-		written += n
-		if err != nil {
-			x.noteUnwritten(err)
-		}
-		if err != nil || written == len(p) {
-			return written, err
-		}
-	}
-}
-
-// writePart is how many bytes of an answer are written at a time. So many may be written before the deadline is moved on.
-const writePart = 32 << 10
-
-// paces reports whether the host moves the write deadline on while the client takes the answer.
-func (x *exchange) paces() bool { return x.server.config.StallTimeout > 0 && !x.ownPace }
-
-// paceWrite gives the client the stall timeout to take something of the next n bytes. So a long answer, or a stream without a
-// deadline, is cut off only when the client takes nothing of it.
-func (x *exchange) paceWrite(n int) {
-	if !x.paces() || x.bytes+int64(n) <= writePart && !x.endless {
-		return
-	}
-	if now := time.Now(); now.Sub(x.paced) >= paceTick {
-		x.paced = now
-		x.setWriteDeadline(now.Add(x.server.config.StallTimeout))
-	}
-}
-
 // SetWriteDeadline is for handlers that decide with an [http.ResponseController] how long the client has for the answer. The host does
 // not move the deadline after that.
 func (x *exchange) SetWriteDeadline(t time.Time) error {
 	x.ownPace = true
 	return http.NewResponseController(x.ResponseWriter).SetWriteDeadline(t)
-}
-
-// noteUnwritten notes why a part of the answer could not be written: the client took nothing for the stall timeout, or has left.
-// Net/http ends the request's context in both cases.
-func (x *exchange) noteUnwritten(err error) {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		x.cut = true
-		return
-	}
-	x.noteClient()
 }
 
 // noteClient notes whether the client has left: net/http has ended the request's context then.
