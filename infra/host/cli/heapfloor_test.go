@@ -16,18 +16,18 @@ func TestHeapFloor(t *testing.T) {
 	t.Setenv("GOGC", "")
 	t.Setenv("GOMEMLIMIT", "")
 	debug.FreeOSMemory()
-	const garbage = restingFloor / 2
-	without := collections(garbage)
+	// On a busy machine one collection takes long, and what is made meanwhile needs no other. With the floor there is at most
+	// one for each restingFloor of garbage.
+	const little, much, most = restingFloor / 2, 8 * restingFloor, uint32(8)
+	require.Greater(t, collections(much), most)
 	lower := raiseHeapFloor(0)
-	with := collections(garbage)
+	require.LessOrEqual(t, collections(little), uint32(1))
 	lower()
-	require.LessOrEqual(t, with, uint32(1))
-	require.Greater(t, without, with)
 
 	debug.FreeOSMemory()
 	t.Setenv("GOGC", "50")
 	lower = raiseHeapFloor(0)
-	require.Greater(t, collections(garbage), uint32(1), "what the operator has set stands")
+	require.Greater(t, collections(much), most, "what the operator has set stands")
 	lower()
 }
 
