@@ -1,6 +1,6 @@
-// Package contract is what the two connectors, internal/sqlite and internal/pgx, owe to their user.
+// Package contract lists the duties of a connector.
 //
-// A connector opens connections to one kind of database. It reports errors as a [Fault] and with the errors of this package,
+// The two connectors are internal/sqlite and internal/pgx. A connector opens connections to one kind of database. It reports errors as a [Fault] and with the errors of this package,
 // and tells a [Health] of commits and failures. Each of its transactions fails as a whole once a statement in it has failed,
 // and refuses statements that would end it. Nothing in this package keeps state; all of it is safe for concurrent use.
 package contract

@@ -1,4 +1,4 @@
-// Package wire says how the Go types of requests and answers look outside the service.
+// Package wire says how Go types look outside the service, in requests or answers.
 //
 // It tells which types have a form of their own, under which name and in which part of a request a field is sent, and how a text
 // becomes a value. Its functions are pure. The binder, the rules and the JSON schemas use it, so that they agree.
