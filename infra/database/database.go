@@ -32,7 +32,7 @@ type DB struct {
 	tracer trace.Tracer // nil: no spans
 
 	health *health
-	// searches has a place for each search that may run; see pool.Search.
+	// searches bounds how many searches run at a time; see pool.Search.
 	searches chan struct{}
 
 	opening sync.Mutex // serialises Open and Close
@@ -47,9 +47,9 @@ type connections struct {
 	lock *writerLock
 	// sqlite is nil on Postgres.
 	sqlite *sqlite.Database
-	// background counts goroutines that give connections back.
+	// background counts the goroutines that give a connection back once its rows are closed.
 	background sync.WaitGroup
-	// shared tells that the SQLite file belongs to another process.
+	// shared tells that another process owns the SQLite file.
 	shared bool
 	close  func(ctx context.Context) error
 }
@@ -84,15 +84,15 @@ func New(cfg config.Database, logger *zap.Logger) (*DB, error) {
 // now is the time as both databases store it: in UTC, to the microsecond.
 func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
-// Gorm returns the handle that plugins get. It may be used before Open to put things together, not to run
-// statements. Every statement needs a context, given with WithContext.
+// Gorm returns the handle that plugins get. Before Open it can be passed around; statements fail. Every statement needs a context,
+// given with WithContext.
 func (db *DB) Gorm() *gorm.DB { return db.gorm }
 
 // Dialect returns the kind of database.
 func (db *DB) Dialect() Dialect { return db.source.dialect }
 
-// Close ends all connections; on SQLite it first waits for the running transaction, until ctx is done, and
-// moves the write-ahead log into the file. Closing a database that is not open does nothing.
+// Close closes all connections. On SQLite it first waits for the running transaction, until ctx ends, and moves the write-ahead
+// log into the file. Closing a database that is not open does nothing.
 func (db *DB) Close(ctx context.Context) error {
 	db.opening.Lock()
 	defer db.opening.Unlock()
@@ -103,7 +103,7 @@ func (db *DB) Close(ctx context.Context) error {
 	return conns.close(ctx)
 }
 
-// Ping reports whether the database answers, and on SQLite whether its files are in their place. Its error carries a code.
+// Ping returns nil if the database answers and, on SQLite, its files are in their place. Its error carries a code.
 func (db *DB) Ping(ctx context.Context) error {
 	conns, err := db.open()
 	if err != nil {
@@ -147,8 +147,8 @@ func (db *DB) open() (*connections, error) {
 	return nil, ErrNotOpen
 }
 
-// Conn takes a connection out of the pool of writers, for a session that must be the caller's alone, such as one that
-// holds an advisory lock. The caller closes it. It is for Postgres: SQLite has only one writer.
+// Conn takes a connection out of the pool of writers, for a session that the caller must not share, such as one with an advisory
+// lock. The caller closes it. It is meant for Postgres, since SQLite has only one writer.
 func (db *DB) Conn(ctx context.Context) (*sql.Conn, error) {
 	conns, err := db.open()
 	if err != nil {

@@ -42,8 +42,8 @@ func MapError(err error) error {
 	}
 }
 
-// mapStatement is MapError for errors that only a database can have made. The error of a transaction's function may
-// come from elsewhere: a lost connection, or a deadline, may be another service's.
+// mapStatement is MapError only for errors that surely come from the database. The function of a transaction may return errors from
+// elsewhere: a lost connection or a deadline may be that of another service.
 func mapStatement(err error) error {
 	var known *app.Error
 	if err == nil || errors.As(err, &known) {
@@ -96,7 +96,7 @@ func duplicate(err error, columns []string) error {
 	return known.Because(violation{gorm.ErrDuplicatedKey, err})
 }
 
-// missing is for a column that must have a value and was given none.
+// missing is the error for a column without the value that it must have.
 func missing(err error, columns []string) error {
 	if columns == nil {
 		return invalid(err)
@@ -120,18 +120,18 @@ func unavailable(err error) error {
 	return mapped
 }
 
-// violation is a driver's error that is also one of GORM's.
+// violation is an error of the driver that errors.Is also takes for one of GORM's.
 type violation struct{ gorm, driver error }
 
 func (v violation) Error() string   { return v.driver.Error() }
 func (v violation) Unwrap() []error { return []error{v.gorm, v.driver} }
 
-// commitError explains the error of a commit.
+// commitError gives the error of a commit its code.
 func commitError(err error) error {
 	switch {
 	case errors.Is(err, contract.ErrTxFailed):
 		return fmt.Errorf("commit: %w", err)
-	case errors.Is(err, contract.ErrCommitUnknown): // without advice to try again: it may be stored
+	case errors.Is(err, contract.ErrCommitUnknown): // no advice to try again, since it may be stored
 		return app.Errorf(app.Unavailable, "the connection to the database was lost; whether this was stored is unknown").Because(err)
 	case lostConnection(err), errors.Is(err, contract.ErrNotCommitted), errors.Is(err, context.Canceled):
 		return unavailable(err)
@@ -140,13 +140,13 @@ func commitError(err error) error {
 	}
 }
 
-// lostConnection tells whether err is that of a connection that broke, or could not be made.
+// lostConnection tells whether err means that a connection broke or could not be made.
 func lostConnection(err error) bool {
 	return errors.Is(err, sql.ErrConnDone) || pgx.LostConnection(err)
 }
 
-// retryable tells whether a transaction that failed with err is worth another try: it failed because of others, and
-// has certainly not been committed.
+// retryable tells whether a transaction that failed with err may be run again: it failed because of others, and was surely not
+// committed.
 func retryable(err error) bool {
 	if errors.Is(err, contract.ErrCommitUnknown) || errors.Is(err, errBusy) {
 		return false
@@ -158,9 +158,9 @@ func retryable(err error) bool {
 	return errors.As(err, &mapped) && mapped.Code == app.Unavailable && mapped.Unwrap() != nil && lostConnection(mapped.Unwrap())
 }
 
-// Absent reports whether a transaction failed because the database was absent, full, read-only, or stopped from outside. It
-// is false for what statements of the transaction itself can bring about, again and again: a conflict with other
-// transactions, a lock that was not to be had, memory used up, or the end of a session that did nothing for too long.
+// Absent reports whether a transaction failed because the database was absent, full, read-only, or stopped from outside. It is false
+// for failures that the transaction's own statements can cause again and again: a conflict with other transactions, a lock that
+// others hold, too much memory, or a session that did nothing for too long.
 func Absent(err error) bool {
 	if code := app.CodeOf(err); code != app.Unavailable && code != app.StorageFull {
 		return false

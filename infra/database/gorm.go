@@ -130,10 +130,10 @@ func (t *Tx) setSavepoint(ctx context.Context, name string) error {
 	return nil
 }
 
-// savepointName is the name of the n-th savepoint for the database: no name of a plugin's can be one of ours.
+// savepointName is the name of the n-th savepoint in the database. A plugin's own name could clash with ours.
 func (t *Tx) savepointName(n int) string { return t.name() + "_" + strconv.Itoa(n) }
 
-// undoTo undoes what was done since the savepoint was set, with the participants that were attached since.
+// undoTo undoes everything since the savepoint, and drops the participants that were attached since.
 func (t *Tx) undoTo(ctx context.Context, name string) error {
 	n := t.findSavepoint(name)
 	if n < 0 {
@@ -164,8 +164,8 @@ func (t *Tx) findSavepoint(name string) int {
 	return -1
 }
 
-// blame makes sure that the transaction is not committed, since something in it was refused that its function takes for
-// done if it does not look. It returns err.
+// blame makes sure that the transaction is not committed. Something in it was refused, and its function may not have looked at the
+// error. It returns err.
 func (t *Tx) blame(err error) error {
 	t.root.mistake.CompareAndSwap(nil, &err)
 	return err

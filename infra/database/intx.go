@@ -15,20 +15,21 @@ const (
 	// firstWait and longestWait are between two attempts.
 	firstWait   = 10 * time.Millisecond
 	longestWait = 80 * time.Millisecond
-	// retryAfter is the advice to a caller whom the database was too busy for.
+	// retryAfter is when a caller should try again after the database was too busy.
 	retryAfter = time.Second
 )
 
-// InTx runs fn in a transaction, as app.InTx describes: the context that fn gets carries it. It commits when fn returns
-// nil and rolls back when fn returns an error, panics, or ends its goroutine, and when ctx ends. Inside a transaction of
-// this database it is a savepoint. A transaction that failed because of others (serialization, deadlock, busy), or whose
-// connection was lost before COMMIT was sent, is tried again a few times with a jittered backoff, for about as long as the
-// BusyTimeout setting; then, or when no connection became free in that time, the error is app.Unavailable, and nothing was
-// committed. When the connection is lost while the answer to COMMIT is awaited, nobody knows whether it was committed: the
-// error is app.Unavailable, says so, and nothing is tried again.
+// InTx runs fn in a transaction, as app.InTx describes; the context of fn carries it. It commits when fn returns nil. It rolls back
+// when fn returns an error, panics or ends its goroutine, and when ctx ends. Inside a transaction of this database it opens a
+// savepoint instead.
 //
-// On SQLite transactions that wait for each other share a commit; each is acknowledged after it. One whose commit would
-// have been shared with one that could not be undone by itself is run again, alone.
+// A transaction is run again a few times, with a backoff, if it failed because of others (serialization, deadlock, busy) or lost its
+// connection before COMMIT was sent. After about the BusyTimeout setting the error is app.Unavailable, and nothing was committed; so
+// it is if no connection became free in that time. If the connection is lost after COMMIT was sent, nobody knows whether it was
+// committed: the error is app.Unavailable and says so, and fn is not run again.
+//
+// On SQLite, transactions that wait for each other share a commit, and each InTx returns after it. If one of them cannot be undone
+// alone, all of them are rolled back, and each is run again in a transaction of its own.
 func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
 	//crash:point ack before commit: ctx fn db.InTx
 	outer, _, err := db.route(ctx)
@@ -39,21 +40,21 @@ func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) erro
 		return mapStatement(db.run(ctx, outer, nested{}, fn))
 	}
 	ctx, end := db.span(ctx, "transaction", "")
-	failure := errUndone // unless it returns
+	failure := errUndone // for a panic
 	defer func() { end(failure) }()
 	err = db.attempts(ctx, fn)
 	failure = transactionFailure(err)
 	return err
 }
 
-// attempts runs fn in one transaction after the other, until one does not fail because of others.
+// attempts runs fn in new transactions until one commits, or fails for a reason of its own.
 func (db *DB) attempts(ctx context.Context, fn func(ctx context.Context) error) error {
 	start := time.Now()
 	alone := db.Dialect() == Postgres
 	for attempt := 1; ; attempt++ {
 		err := db.run(ctx, nil, newUnit(alone), fn)
 		if errors.Is(err, errRetryAlone) {
-			alone = true // so that it happens once
+			alone = true // this cannot happen again
 			continue
 		}
 		if err == nil || !retryable(err) {
@@ -78,7 +79,7 @@ func (db *DB) run(ctx context.Context, parent *Tx, u unit, fn func(ctx context.C
 	if err != nil {
 		return err
 	}
-	defer func() { _ = t.rollback(nil) }() // a panic or Goexit; otherwise it has ended
+	defer func() { _ = t.rollback(nil) }() // for a panic and Goexit; otherwise t has ended
 	if err := fn(t.ctx); err != nil {
 		return t.rollback(err)
 	}
@@ -88,7 +89,7 @@ func (db *DB) run(ctx context.Context, parent *Tx, u unit, fn func(ctx context.C
 	return t.commit()
 }
 
-// busy is the error for a caller whom the database was too busy for.
+// busy is the error for a caller when the database was too busy.
 func busy(cause error) error {
 	var known *app.Error
 	if errors.As(cause, &known) && known.Code == app.Unavailable {
@@ -99,11 +100,10 @@ func busy(cause error) error {
 	return err
 }
 
-// errBusy is the cause of a wait that was cut short.
+// errBusy is the cause of a wait that reached its limit.
 var errBusy = errors.New("waited for the database for as long as the busy_timeout setting allows")
 
-// The mistakes that would make a statement wait for the transaction it is in, or commit apart from it, or that one of the
-// databases cannot do.
+// The mistakes with which a statement would wait for the transaction it is in, or be committed apart from it.
 var (
 	errNoContext = errors.New("database statement without a context: use db.WithContext(ctx), with the context that the" +
 		" handler was given, so that it joins the transaction of ctx and ends with it")

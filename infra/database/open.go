@@ -58,7 +58,7 @@ func parseSQLite(path string) (source, error) {
 	return source{dialect: SQLite, file: filepath.Clean(path)}, nil
 }
 
-// errShared refuses what the owner of a SQLite file alone may do.
+// errShared is the error for what only the owner of a SQLite file may do.
 var errShared = errors.New("the database was opened beside the process it belongs to")
 
 // Open connects to the database. On SQLite it creates the folder and the file, and locks the file against
@@ -66,11 +66,10 @@ var errShared = errors.New("the database was opened beside the process it belong
 // does nothing.
 func (db *DB) Open(ctx context.Context) error { return db.openWith(ctx, false) }
 
-// OpenShared opens the database for an operator's command that works beside the running service. On Postgres it is
-// [DB.Open]. On SQLite it takes no lock on the file and does not create it: the two processes' transactions take turns
-// by SQLite's own locks, each waiting for as long as the BusyTimeout setting says. [DB.Migrate] is refused then, and
-// what the file's owner keeps in memory does not notice what is written: only tables that are meant for it may be
-// written to.
+// OpenShared opens the database for an operator's command beside the running service. On Postgres it is [DB.Open]. On SQLite it
+// neither locks nor creates the file: the transactions of the two processes take turns by SQLite's own locks, and wait no longer than
+// the BusyTimeout setting. [DB.Migrate] is refused then. The service does not notice what is written, and may hold older data in
+// memory, so a command may only write to tables that are meant for that.
 func (db *DB) OpenShared(ctx context.Context) error { return db.openWith(ctx, true) }
 
 func (db *DB) openWith(ctx context.Context, shared bool) error {
@@ -124,10 +123,10 @@ func (db *DB) openSQLite(ctx context.Context, shared bool) (*connections, error)
 var ErrNoBackup = errors.New("back up database: only a SQLite database is copied here; Postgres has a program for it, which also works " +
 	`while the service runs: pg_dump --format=custom --file=FILE "$APP_DATABASE_URL"`)
 
-// Backup copies a SQLite database, opened with [DB.OpenShared] beside the process it belongs to, into a new file. The copy
-// is of one moment, whatever is written meanwhile, and nobody waits for it; the write-ahead log, which must keep what the
-// copy still reads, may grow until it is done. The copy is checked and on the disk before it gets its name, which nothing
-// may have. Progress, in bytes, is told after each step. When ctx ends, or on any error, nothing is left behind.
+// Backup copies a SQLite database, opened with [DB.OpenShared], into a new file beside the running service. The copy shows one moment,
+// whatever is written meanwhile, and nobody waits for it. Until it is done the write-ahead log may grow, because it must keep what
+// the copy still reads. The copy is checked and on the disk before it gets its name. No file of that name may exist. progress is
+// called after each step, in bytes. When ctx ends, or on any error, nothing is left behind.
 func (db *DB) Backup(ctx context.Context, to string, progress func(done, total int64)) (size int64, err error) {
 	if db.Dialect() != SQLite {
 		return 0, ErrNoBackup

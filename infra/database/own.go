@@ -11,7 +11,7 @@ import (
 	"plugboard/infra/database/internal/pgx"
 )
 
-// commitTimeout bounds a commit or rollback whose caller has no say any more.
+// commitTimeout bounds a commit or rollback, which no longer ends with the caller's context.
 const commitTimeout = 30 * time.Second
 
 // own is a transaction of the database that nobody shares.
@@ -41,7 +41,7 @@ func (o own) begin(ctx context.Context, t *Tx) error {
 	return err
 }
 
-// openSession begins a transaction for who holds the writer lock, which release gives back.
+// openSession begins a transaction. Its caller holds the writer lock, and release gives the lock back when the session is freed.
 func (db *DB) openSession(ctx context.Context, conns *connections, release func(), opts *sql.TxOptions) (*root, error) {
 	conn, err := db.takeConn(ctx, conns.writer)
 	if err != nil {
@@ -53,8 +53,7 @@ func (db *DB) openSession(ctx context.Context, conns *connections, release func(
 		_ = conn.Close()
 		release()
 	})
-	// The transaction ends with the caller's context, but not in the middle of a commit, whose outcome would
-	// then be unknown.
+	// The transaction ends with the caller's context, but never in the middle of a commit: nobody would know the outcome.
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	stop := context.AfterFunc(ctx, func() {
@@ -104,7 +103,7 @@ func (o own) rollback(t *Tx, cause error) error {
 	return errors.Join(cause, fmt.Errorf("roll back: %w", MapError(err)))
 }
 
-// commit sends COMMIT, together with the statements that were to be the last.
+// commit sends COMMIT, together with the statements of ExecLast.
 func (s *session) commit() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

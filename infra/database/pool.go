@@ -15,8 +15,7 @@ import (
 	"plugboard/infra/database/internal/sqltext"
 )
 
-// pool is the connection pool behind the handle: each statement joins the transaction of its context, or
-// runs by itself.
+// pool is the connection pool behind the handle. Each statement joins the transaction of its context, or runs alone.
 type pool struct{ db *DB }
 
 var (
@@ -77,8 +76,8 @@ func (p *pool) QueryRowContext(ctx context.Context, query string, args ...any) *
 	return row
 }
 
-// PrepareContext implements gorm.ConnPool. GORM uses it with PrepareStmt alone, which is off: the drivers keep
-// prepared statements themselves.
+// PrepareContext implements gorm.ConnPool. GORM calls it only with its option PrepareStmt, which is off, since the connections keep
+// prepared statements.
 func (p *pool) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {
 	tx, conns, err := p.db.routeStatement(ctx, query)
 	if err != nil {
@@ -90,8 +89,8 @@ func (p *pool) PrepareContext(ctx context.Context, query string) (*sql.Stmt, err
 	return conns.writer.PrepareContext(ctx, query)
 }
 
-// BeginTx implements gorm.ConnPoolBeginner, for db.Transaction and db.Begin: a savepoint within InTx, else a
-// transaction that only its own handle knows.
+// BeginTx implements gorm.ConnPoolBeginner, for db.Transaction and db.Begin. Within InTx it opens a savepoint, else a transaction
+// that only the new handle knows.
 func (p *pool) BeginTx(ctx context.Context, opts *sql.TxOptions) (gorm.ConnPool, error) {
 	outer, _, err := p.db.route(ctx)
 	if err != nil {
@@ -108,8 +107,8 @@ func (p *pool) BeginTx(ctx context.Context, opts *sql.TxOptions) (gorm.ConnPool,
 	return &gormTx{p, tx}, nil
 }
 
-// route decides where a statement with ctx belongs: to an open transaction, else to the pools. Statements that
-// forgot their transaction are refused, since they would wait for it, or not be part of it.
+// route returns the open transaction that a statement with ctx belongs to, else the pools. A statement that forgot its transaction
+// is refused, since it would wait for the transaction or be committed apart from it.
 func (db *DB) route(ctx context.Context) (*Tx, *connections, error) {
 	if tx := db.txOf(ctx); tx != nil {
 		return tx, nil, tx.check()
@@ -124,7 +123,7 @@ func (db *DB) route(ctx context.Context) (*Tx, *connections, error) {
 	return nil, conns, err
 }
 
-// routeStatement is route for a statement of a plugin's, which must leave beginning and ending transactions to app.InTx.
+// routeStatement is route for a plugin's SQL. Beginning and ending transactions is up to app.InTx, and refused as SQL.
 func (db *DB) routeStatement(ctx context.Context, query string) (*Tx, *connections, error) {
 	tx, conns, err := db.route(ctx)
 	switch {
@@ -137,8 +136,8 @@ func (db *DB) routeStatement(ctx context.Context, query string) (*Tx, *connectio
 	}
 }
 
-// forQuery returns the pool for a query outside a transaction. Only what starts with SELECT is sure to be
-// read-only: GORM runs INSERT … RETURNING as a query too.
+// forQuery returns the pool for a query outside a transaction. Only a query that starts with SELECT is surely read-only: GORM runs
+// INSERT … RETURNING as a query too.
 func (c *connections) forQuery(query string) *sql.DB {
 	if sqltext.IsSelect(query) {
 		return c.reader
@@ -146,14 +145,15 @@ func (c *connections) forQuery(query string) *sql.DB {
 	return c.writer
 }
 
-// QueryContext runs a read-only query on the readers, or in the transaction of ctx; for the host's own packages.
+// QueryContext runs a query in the transaction of ctx, else alone, a SELECT on a connection that reads. It is for the host's own
+// packages. Its error carries a code.
 func (db *DB) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	defer db.slow(ctx, query, time.Now())
 	rows, err := db.pool.QueryContext(ctx, query, args...)
 	return rows, MapError(err)
 }
 
-// ExecContext runs a statement by itself, or in the transaction of ctx; for the host's own packages.
+// ExecContext runs a statement in the transaction of ctx, else alone. It is for the host's own packages. Its error carries a code.
 func (db *DB) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	defer db.slow(ctx, query, time.Now())
 	result, err := db.pool.ExecContext(ctx, query, args...)
@@ -177,8 +177,8 @@ func (db *DB) execPool(ctx context.Context, conns *connections, query string, ar
 	return conn.ExecContext(ctx, query, args...)
 }
 
-// queryPool runs a query on one of from's connections. When all are taken, the wait is capped: the connection is
-// taken by hand, and given back when the rows are closed, for which [sql.Conn.Close] waits.
+// queryPool runs a query on one of from's connections. If all are in use, it waits for a connection with a limit, which database/sql
+// has no setting for: it takes the connection itself. [sql.Conn.Close] waits until the rows are closed, so a goroutine calls it.
 func (db *DB) queryPool(ctx context.Context, conns *connections, from *sql.DB, query string, args ...any) (*sql.Rows, error) {
 	if !saturated(from) {
 		return from.QueryContext(ctx, query, args...)
@@ -201,7 +201,7 @@ func saturated(pool *sql.DB) bool {
 	return stats.InUse >= stats.MaxOpenConnections
 }
 
-// takeConn takes a connection, waiting for one no longer than the BusyTimeout setting.
+// takeConn takes a connection. It waits no longer than the BusyTimeout setting.
 func (db *DB) takeConn(ctx context.Context, from *sql.DB) (*sql.Conn, error) {
 	wait, cancel := context.WithTimeoutCause(ctx, db.cfg.BusyTimeout, errBusy)
 	defer cancel()
@@ -212,8 +212,7 @@ func (db *DB) takeConn(ctx context.Context, from *sql.DB) (*sql.Conn, error) {
 	return conn, err
 }
 
-// takeLock waits for the turn to write on SQLite, no longer than the BusyTimeout setting. On Postgres it does
-// nothing.
+// takeLock waits for the writer lock of SQLite, no longer than the BusyTimeout setting. On Postgres it does nothing.
 func (db *DB) takeLock(ctx context.Context, conns *connections) (release func(), err error) {
 	if conns.lock == nil {
 		return func() {}, nil
@@ -224,8 +223,7 @@ func (db *DB) takeLock(ctx context.Context, conns *connections) (release func(),
 	return conns.lock.release, nil
 }
 
-// failedRow returns a row whose Scan fails with err. Only database/sql can make a row, so it is asked for one
-// by way of a connector that fails.
+// failedRow returns a row whose Scan fails with err. Only database/sql can make a row, so it gets a connector that fails.
 func failedRow(ctx context.Context, err error) *sql.Row {
 	db := sql.OpenDB(failingConnector{err})
 	defer func() { _ = db.Close() }()
@@ -237,12 +235,12 @@ type failingConnector struct{ err error }
 func (c failingConnector) Connect(context.Context) (driver.Conn, error) { return nil, c.err }
 func (c failingConnector) Driver() driver.Driver                        { return nil }
 
-// searchShare is the part of the readers that may search at the same time: one in this many, and at least one.
+// searchShare bounds how many searches run at a time: one for this many connections that read, and at least one.
 const searchShare = 4
 
-// Search implements app.Searcher: fn gets a context that ends after the SearchTimeout setting, and no more than a quarter of
-// the connections search at a time, so that searches that read whole tables leave the others their connections. The time
-// includes the wait for a place. Within a transaction fn uses the transaction's connection, and needs no place.
+// Search implements app.Searcher. The context of fn ends after the SearchTimeout setting, which includes the wait for a place. A
+// quarter of the connections search at a time, so that searches which read whole tables leave connections to the others. In a
+// transaction, fn uses the connection of the transaction and needs no place.
 func (p *pool) Search(ctx context.Context, fn func(ctx context.Context) error) error {
 	run, cancel := context.WithTimeout(ctx, p.db.cfg.SearchTimeout)
 	defer cancel()

@@ -14,23 +14,23 @@ import (
 )
 
 const (
-	// examineEvery is how often the database is examined at most, and how long a commit proves that it can be written.
+	// examineEvery is the shortest time between two examinations, and how long a commit proves that the database can be written.
 	examineEvery = 5 * time.Second
-	// examineLimit is how long an examination may take, writeWait how long it waits for the one writer on SQLite.
+	// examineLimit bounds an examination, and writeWait its wait for the writer lock of SQLite.
 	examineLimit = 1500 * time.Millisecond
 	writeWait    = 500 * time.Millisecond
-	// failuresInARow make the database unfit: one alone may be a moment's.
+	// failuresInARow is how many failed examinations make the database unfit. A single one may pass.
 	failuresInARow = 2
 )
 
-// health is what connections tell of the database, and what examinations have found.
+// health is what connections have told of the database, and what examinations have found.
 type health struct {
 	logger *zap.Logger
 	// committed is when a write was last committed; nil before the first one.
 	committed atomic.Pointer[time.Time]
 	// failed is the last failure of a write that lies with the storage, until a write is committed again.
 	failed atomic.Pointer[error]
-	// damaged tells that a statement found damage; on Postgres, until the tables are looked at and found whole.
+	// damaged tells that a statement found damage. On Postgres it is reset when the tables are found whole.
 	damaged atomic.Bool
 
 	mu       sync.Mutex // guards what follows, and is held during an examination
@@ -62,24 +62,24 @@ func (h *health) Failed(err error) {
 	}
 }
 
-// recent reports whether a write was committed a moment ago, and none has failed since.
+// recent reports whether a write was committed within the last examineEvery, and none has failed since.
 func (h *health) recent() bool {
 	last := h.committed.Load()
 	return last != nil && time.Since(*last) < examineEvery && h.failed.Load() == nil
 }
 
-// Ready reports whether the database is fit for requests: it answers, it can be written, and the service's tables can be
-// reached. That it answers is asked each time. The rest is examined every five seconds at most, and must fail twice in a row;
-// the error says what it is that fails.
+// Ready returns nil if the database is fit for requests: it answers, it can be written, and the service's tables can be reached. Each
+// call asks whether it answers. The rest is examined every five seconds at most, and must fail twice in a row. The error says what
+// fails.
 //
-// That it can be written is known from a recent commit, else from a write that is rolled back; after a write that failed, as
-// when the disk is full, from one that is committed.
+// A recent commit proves that the database can be written; without one, an examination writes and rolls back. After a failed write,
+// as on a full disk, it commits what it writes.
 func (db *DB) Ready(ctx context.Context) error {
 	if err := db.Ping(ctx); err != nil {
 		return err
 	}
 	v := db.health
-	if v.mu.TryLock() { // else somebody else examines, and the last verdict stands
+	if v.mu.TryLock() { // otherwise another call examines, and the last verdict stands
 		if time.Since(v.examined) >= examineEvery {
 			db.judge(ctx)
 		}
@@ -129,8 +129,8 @@ func (db *DB) examine(ctx context.Context) error {
 	return nil
 }
 
-// writeSQLite writes the number that a file has for the use of its application, as it is. It waits a moment for the one
-// writer; whoever has held that up for so long, with nothing committed since the last examination, holds up everybody.
+// writeSQLite tries a write. It waits a moment for the writer lock. A transaction that holds the lock for so long, with nothing
+// committed since the last examination, holds up everybody.
 func (db *DB) writeSQLite(ctx context.Context, conns *connections) error {
 	if _, err := conns.lock.take(ctx, writeWait, false); err != nil {
 		if db.health.recent() {
@@ -147,8 +147,8 @@ func (db *DB) lookAtSQLite(ctx context.Context, conns *connections) error {
 	return conns.sqlite.CheckRoots(ctx)
 }
 
-// writePostgres asks whether transactions may write. A write would leave a dead row behind even when it is rolled back, and
-// find no more: those of the event bus are committed all the time.
+// writePostgres asks whether transactions may write. A real write would leave a dead row even when it is rolled back. It would also
+// find nothing new, since the event bus commits writes all the time.
 func (db *DB) writePostgres(ctx context.Context, conns *connections) error {
 	if err := pgx.Writable(ctx, conns.writer); err != nil {
 		return err
@@ -159,8 +159,7 @@ func (db *DB) writePostgres(ctx context.Context, conns *connections) error {
 	return nil
 }
 
-// lookAtPostgres asks whether the tables that could be read and written still can, and, once a statement has found damage,
-// reads the first page of each.
+// lookAtPostgres checks the rights on the service's tables. After a statement has found damage, it also reads the first page of each.
 func (db *DB) lookAtPostgres(ctx context.Context, conns *connections) error {
 	damaged := db.health.damaged.Load()
 	err := db.health.tables.Check(ctx, conns.reader, damaged)

@@ -22,9 +22,9 @@ func (db *DB) Trace(p trace.TracerProvider) {
 	db.tracer = telemetry.Tracer(p, "plugboard/infra/database")
 }
 
-// span begins a span within the one of ctx, if that is recorded, and returns the function that ends it. Without a name it has
-// the statement's first word. It is described as the semantic conventions for databases have it; statement has no values
-// in it, and of an error only its kind is told, since its text may have some.
+// span begins a span if the span of ctx is recorded, and returns the function that ends it. Without a name it has the statement's
+// first word. Its attributes follow the semantic conventions for databases. statement has no values in it; of an error the span only
+// has the kind, since the text may contain values.
 func (db *DB) span(ctx context.Context, name, statement string) (context.Context, func(error)) {
 	if db.tracer == nil || !trace.SpanFromContext(ctx).IsRecording() {
 		return ctx, func(error) {}
@@ -48,11 +48,11 @@ func (db *DB) span(ctx context.Context, name, statement string) (context.Context
 	}
 }
 
-// errUndone is all that is told of a transaction that failed: what failed in it may be anything.
+// errUndone stands in a span for every failure of a transaction, since the text of the real one may contain values.
 var errUndone = errors.New("rolled back")
 
-// transactionFailure returns what is told of a transaction that ended with err: nothing when that is an answer to its caller
-// with a status below 500, which is what rolling back is for.
+// transactionFailure returns the error for the span of a transaction that ended with err. An err with a status below 500 is an answer
+// to the caller and no failure.
 func transactionFailure(err error) error {
 	if err == nil || app.CodeOf(err).Status() < http.StatusInternalServerError {
 		return nil
@@ -60,7 +60,7 @@ func transactionFailure(err error) error {
 	return errUndone
 }
 
-// failureKind names the kind of a failure: as the database numbers it where it was the database's.
+// failureKind names the kind of a failure, by the database's number if it has one.
 func failureKind(err error) string {
 	if fault, ok := faultOf(err); ok && fault.Number != "" {
 		return fault.Number

@@ -12,7 +12,7 @@ import (
 	"plugboard/infra/database/internal/sqltext"
 )
 
-// rollbackTimeout bounds a rollback to a savepoint, which the end of its context must not cut short.
+// rollbackTimeout bounds a rollback to a savepoint, which does not end with its context.
 const rollbackTimeout = 5 * time.Second
 
 // ExecContext runs a statement in the transaction. Its error carries a code.
@@ -49,7 +49,7 @@ func (t *Tx) exec(ctx context.Context, query string, args []any) (sql.Result, er
 		return nil, err
 	}
 	defer done()
-	if sqltext.IsRollbackTo(query) { // GORM's, too; cut short, what it undoes would be committed with the rest
+	if sqltext.IsRollbackTo(query) { // if it were cut short, what it should undo would be committed
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 		defer cancel()
@@ -80,13 +80,13 @@ func (t *Tx) queryRow(ctx context.Context, query string, args []any) *sql.Row {
 	defer done()
 	_, end := t.db.span(ctx, "", query)
 	row := t.root.sql.QueryRowContext(ctx, query, args...)
-	_ = t.statementError(row.Err()) // which the row tells itself
+	_ = t.statementError(row.Err()) // the row itself returns the error
 	end(row.Err())
 	return row
 }
 
-// statementError tells a statement that came after its context's end so. One that was refused since rows are open fails
-// the transaction: the database does not know of it.
+// statementError turns an error of database/sql into one that says what happened. A statement that was refused because rows are open
+// fails the transaction, since the database does not know of the statement.
 func (t *Tx) statementError(err error) error {
 	switch {
 	case err == nil:
@@ -101,7 +101,7 @@ func (t *Tx) statementError(err error) error {
 	return MapError(err)
 }
 
-// slow logs a statement of the host's own packages, as GORM's are.
+// slow logs a slow statement of the host's own packages, as GORM's logger does for its statements.
 func (db *DB) slow(ctx context.Context, query string, begin time.Time) {
 	if db.cfg.SlowQuery <= 0 || time.Since(begin) < db.cfg.SlowQuery {
 		return
@@ -123,7 +123,7 @@ func (t *Tx) use() (done func(), err error) {
 	return r.gate.RUnlock, nil
 }
 
-// refuse returns the error of a statement that must not be run as SQL, which fails the transaction.
+// refuse returns an error, and fails the transaction, for a statement that must not be run as SQL.
 func (t *Tx) refuse(query string) error {
 	if err := t.check(); err != nil {
 		return err
@@ -134,8 +134,8 @@ func (t *Tx) refuse(query string) error {
 	return nil
 }
 
-// controlError is the error of SQL that begins, ends or divides a transaction by itself. What hangs on the transaction,
-// such as the events published in it, would not know.
+// controlError is the error for SQL that begins, ends or divides a transaction. The participants of the transaction, such as the
+// events published in it, would not hear of that.
 type controlError struct{ word string }
 
 // Error implements error.

@@ -17,7 +17,7 @@ type txKey struct{}
 type Tx struct {
 	db     *DB
 	root   *root
-	outer  *Tx // the transaction of another database that the context carried already
+	outer  *Tx // the transaction of another database, if the context carries one as well
 	parent *Tx // what the savepoint is in; nil for a whole transaction
 	unit   unit
 	level  int
@@ -46,7 +46,7 @@ type unit interface {
 type root struct {
 	*session
 	current atomic.Pointer[Tx] // the innermost open one; nil once the transaction has ended
-	// stop ends the watch over the caller's context. It reports false when that has ended already, and rolls back.
+	// stop has the end of the caller's context roll back no more. It reports false if the context has ended before.
 	stop  func() bool
 	leave func() // tells the caller's call that the transaction has ended
 
@@ -68,8 +68,8 @@ func TxFrom(ctx context.Context) (*Tx, bool) {
 	return tx, true
 }
 
-// Join returns the transaction that what is done with ctx belongs to, nil outside one. As for a statement, it is an error
-// when another one is open here, a savepoint in that of ctx included: its rollback would not undo what is done.
+// Join returns the transaction of ctx, nil outside one. As for a statement, it is an error if another transaction, or a savepoint in
+// the one of ctx, is open here: its rollback would not undo what the caller does.
 func Join(ctx context.Context) (*Tx, error) {
 	if tx, ok := TxFrom(ctx); ok {
 		return tx, tx.check()
@@ -80,7 +80,7 @@ func Join(ctx context.Context) (*Tx, error) {
 	return nil, nil //nolint:nilnil // neither is there
 }
 
-// WithoutTx returns a context that carries no transaction: its statements run by themselves.
+// WithoutTx returns a context without a transaction. Its statements run alone.
 func WithoutTx(ctx context.Context) context.Context {
 	return context.WithValue(ctx, txKey{}, (*Tx)(nil))
 }
@@ -94,7 +94,7 @@ func (db *DB) txOf(ctx context.Context) *Tx {
 	return tx
 }
 
-// check reports why statements do not belong to t, if they do not.
+// check returns nil if statements may join t now, else an error that says why not.
 func (t *Tx) check() error {
 	switch {
 	case t.root.current.Load() == t:
@@ -163,9 +163,9 @@ func (t *Tx) end() bool {
 	return true
 }
 
-// ExecLast has a statement run after all others of the transaction, those of participants included. On Postgres it goes out
-// with the COMMIT, in one round trip, and its error is that of the transaction, with purpose before it; on SQLite, which
-// has no round trips, it is run at once. It is not undone with a savepoint: call it in a participant's BeforeCommit.
+// ExecLast has a statement run last in the transaction. On Postgres it is sent together with COMMIT, in one round trip, and its error
+// is the transaction's, with purpose before it. On SQLite, which has no round trips, it runs at once. The rollback of a savepoint
+// does not undo it, so call it in a participant's BeforeCommit.
 func (t *Tx) ExecLast(ctx context.Context, purpose, query string, args ...any) error {
 	if t.db.Dialect() == SQLite {
 		if _, err := t.ExecContext(ctx, query, args...); err != nil {

@@ -16,7 +16,7 @@ type writerLock struct {
 
 // waiter waits for the lock.
 type waiter struct {
-	// joins tells that the waiter is an InTx, which may go on in an open transaction.
+	// joins tells that the waiter can go on in a group.
 	joins bool
 	// turn gets the group that comes with the lock, or nil.
 	turn chan *group
@@ -47,10 +47,10 @@ func (l *writerLock) take(ctx context.Context, limit time.Duration, joins bool) 
 	if l.forget(w) {
 		return nil, err
 	}
-	return <-w.turn, nil // its turn came at the same moment
+	return <-w.turn, nil // the turn came at the same moment as the end of the wait
 }
 
-// forget takes w out of the queue; it reports false when w's turn has come.
+// forget removes w from the queue. It reports false if w has been given the lock.
 func (l *writerLock) forget(w *waiter) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -74,7 +74,7 @@ func (l *writerLock) release() {
 	l.pop() <- nil
 }
 
-// wanted reports whether the next waiter can go on in an open transaction.
+// wanted reports whether there is a next waiter and it can go on in a group.
 func (l *writerLock) wanted() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -21,8 +21,8 @@ import (
 // checksumTable has the checksums of the applied migrations of all domains, beside goose's histories.
 const checksumTable = "plugboard_migration_files"
 
-// checksum returns the checksum of a migration file. A file is the same with the line ends of Windows, as some checkouts
-// of a repository have them; any other change counts, also that of a comment.
+// checksum returns the checksum of a migration file. Line ends of Windows, as in some checkouts, make no difference. Any other change
+// does, even in a comment.
 func checksum(content []byte) string {
 	sum := sha256.Sum256(bytes.ReplaceAll(content, []byte("\r\n"), []byte("\n")))
 	return hex.EncodeToString(sum[:])
@@ -30,7 +30,7 @@ func checksum(content []byte) string {
 
 // record is what is kept about an applied migration.
 type record struct {
-	// file is its name without the folder, and checksum is "" when it was approved that the file is gone.
+	// file is the name without the folder. checksum is "" if somebody has approved that the file is gone.
 	file, checksum string
 	approvedBy     sql.NullString
 	approvedAt     sql.NullTime
@@ -61,8 +61,8 @@ func (m *Migrator) checksums(ctx context.Context, from Querier, domain string) (
 	return records, rows.Err()
 }
 
-// compare tells in the state of an applied migration what has become of its file. Nothing is known about one without a
-// record, except that it is gone when the service has later files alone.
+// compare fills in what has become of the file of an applied migration. Without a record, all that can be known is that the file is
+// gone, if the service has later files but not this one.
 func (s *State) compare(r record, file migrationFile, known, older bool) {
 	recorded := r.file != ""
 	s.Recorded, s.ApprovedBy, s.ApprovedAt = r.file, r.approvedBy.String, r.approvedAt.Time.UTC()
@@ -73,7 +73,7 @@ func (s *State) compare(r record, file migrationFile, known, older bool) {
 	s.Gone = !known && older && (!recorded || r.checksum != "")
 }
 
-// name is how the migration is called when it is approved.
+// name is the migration's name on the command line of migrate --approve.
 func (s *State) name() string {
 	switch {
 	case s.File != "":
@@ -113,8 +113,8 @@ func asRecorded(file string) string {
 	return " as " + file
 }
 
-// adoptChecksums makes the table of checksums and takes the files of applied migrations as they are that have none there:
-// those of a database made by an older version of the service. It returns the state of all migrations.
+// adoptChecksums makes the table of checksums. For applied migrations without a checksum, from an older version of the service, it
+// records that of the file as it is now. It returns the state of all migrations.
 func (m *Migrator) adoptChecksums(ctx context.Context, sets []Set) ([]State, error) {
 	if err := m.createChecksums(ctx); err != nil {
 		return nil, fmt.Errorf("create table %s: %w", checksumTable, err)
@@ -174,8 +174,7 @@ ON CONFLICT (domain, version) DO UPDATE SET file = excluded.file, checksum = exc
 	return nil
 }
 
-// Approve notes, in the name of by, that applied migrations are right as they are though their files were edited
-// or are gone. Each is named as the error of [Migrator.Migrate] names it: "products/00001_create_products.sql". It is an error,
+// Approve notes, in the name of by, that applied migrations are right although their files were edited or are gone. Each is named as the error of [Migrator.Migrate] names it: "products/00001_create_products.sql". It is an error,
 // and nothing is noted, when one of them is neither edited nor gone.
 func (m *Migrator) Approve(ctx context.Context, sets []Set, names []string, by string) error {
 	return m.locked(ctx, func() error {
@@ -229,7 +228,7 @@ func listChanged(states []State) string {
 }
 
 func (m *Migrator) approve(ctx context.Context, tx *sql.Tx, sets []Set, s State, by string) error {
-	file := migrationFile{name: s.name()} // without a checksum: it is gone
+	file := migrationFile{name: s.name()} // no checksum: the file is gone
 	if s.Edited {
 		i := slices.IndexFunc(sets, func(set Set) bool { return set.Domain == s.Domain })
 		files, err := m.migrationFiles(sets[i])
@@ -247,7 +246,7 @@ ON CONFLICT (domain, version) DO UPDATE SET replaced = `+checksumTable+`.checksu
 	return err
 }
 
-// numbered writes the placeholders of a statement, which are question marks, as the database wants them.
+// numbered replaces the question marks of a statement by the placeholders of the database.
 func (m *Migrator) numbered(query string) string {
 	if m.Dialect == SQLite {
 		return query

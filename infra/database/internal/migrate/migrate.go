@@ -48,11 +48,11 @@ type Migrator struct {
 // LockTimeout is how long a migration waits for a table. While it waits, the table's later users wait behind it.
 const LockTimeout = 30 * time.Second
 
-// migrationsLock is the key of the advisory lock under which Postgres is migrated, together with the schema's name.
+// migrationsLock is, together with the schema's name, the key of the advisory lock that replicas on Postgres take turns by.
 const migrationsLock = "plugboard migrations "
 
-// migrationsPoll is how often a replica asks whether another is done migrating. Waiting within the database would hold
-// up statements like CREATE INDEX CONCURRENTLY, which wait for all older ones.
+// migrationsPoll is how often a replica asks whether another one is done. A replica that waited inside the database would hold up
+// statements like CREATE INDEX CONCURRENTLY, which wait for all older statements.
 const migrationsPoll = 100 * time.Millisecond
 
 // Migrate applies the migrations that each set has and the database has not, set by set in the given order, each file in
@@ -96,7 +96,7 @@ func (m *Migrator) locked(ctx context.Context, fn func() error) error {
 	if err != nil {
 		return fmt.Errorf("migrate database: %w", err)
 	}
-	return errors.Join(fn(), conn.Close()) // the lock is the connection's, and goes when that is ended
+	return errors.Join(fn(), conn.Close()) // closing the connection releases the lock
 }
 
 // lockMigrations takes the lock in a connection of pool.
@@ -156,8 +156,8 @@ func (m *Migrator) applySet(ctx context.Context, set Set) error {
 	}
 }
 
-// renew has the next migration of SQLite run on a new connection, whatever the one before has set with PRAGMA. Each new
-// connection reads the whole schema, so those that only look at what was applied share one.
+// renew has the next migration of SQLite run on a new connection, without the PRAGMAs that the last one may have set. Queries for what
+// was applied share a connection, because each new one reads the whole schema.
 func (m *Migrator) renew() {
 	if m.Dialect == SQLite {
 		m.Pool.SetMaxIdleConns(0) // ends the idle one
@@ -173,13 +173,13 @@ var domainName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,49}$`)
 type migrationFile struct {
 	// name has the folder: "postgres/00001_products.sql".
 	name string
-	// checksum is of what the file says; see [checksum].
+	// checksum is that of the file's content; see [checksum].
 	checksum string
-	// whole tells that its statements are one transaction.
+	// whole tells that its statements run in one transaction.
 	whole bool
 }
 
-// noTransaction is the line by which a file says that its statements are no transaction.
+// noTransaction is the line with which a file asks to be run outside a transaction.
 var noTransaction = regexp.MustCompile(`(?m)^-- *\+goose +NO TRANSACTION`)
 
 // migrationFiles returns the set's files for this database, by version.

@@ -14,14 +14,13 @@ import (
 // reference is a row that refers to a missing one.
 type reference struct {
 	table, parent string
-	// row is the referring row's rowid; not valid in a table that has none.
+	// row is the rowid of the referring row; not valid in a table without rowids.
 	row sql.NullInt64
-	// problem tells why the table's references cannot be checked at all, such as a parent without a unique index; "" if
-	// they can.
+	// problem says why the references of the table cannot be checked, such as a parent without a unique index; "" if they can.
 	problem string
 }
 
-// orphans counts the references that lead nowhere.
+// orphans counts the references to missing rows.
 type orphans map[reference]int
 
 // findOrphans looks through all tables of a SQLite database.
@@ -39,8 +38,8 @@ func findOrphans(ctx context.Context, db goosedb.DBTxConn) (orphans, error) {
 	return found, nil
 }
 
-// addTable looks through one table. That may fail because of the table itself, which must not fail the transaction: hence
-// the savepoint.
+// addTable looks through one table. The check itself may fail, for example without a unique index in the parent; the savepoint keeps
+// the transaction alive then.
 func (d orphans) addTable(ctx context.Context, db goosedb.DBTxConn, table string) error {
 	const name = "plugboard_foreign_keys"
 	if _, err := db.ExecContext(ctx, "SAVEPOINT "+name); err != nil {
@@ -75,7 +74,7 @@ func (d orphans) addReferences(ctx context.Context, db goosedb.DBTxConn, table s
 	return errors.Join(rows.Err(), rows.Close())
 }
 
-// beyond returns what d has and before has not.
+// beyond returns the references in d that are not in before.
 func (d orphans) beyond(before orphans) orphans {
 	added := orphans{}
 	for found, n := range d {
@@ -105,7 +104,7 @@ func (d orphans) String() string {
 	return strings.Join(lines, "; ")
 }
 
-// orphansError fails a migration that leaves rows which refer to missing ones.
+// orphansError is the error of a migration that leaves rows which refer to missing rows.
 type orphansError struct{ added, before orphans }
 
 // Error implements error.

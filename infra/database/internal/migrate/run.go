@@ -19,8 +19,8 @@ import (
 	"plugboard/infra/internal/retry"
 )
 
-// setRun applies the files of one set. It is goose's history of them too, and so has a say in the transaction of each
-// file, after the file's statements.
+// setRun applies the files of one set. To goose it is also the store of the history, so goose calls it in the transaction of each file,
+// after the file's statements.
 type setRun struct {
 	goosedb.StoreExtender
 	m        *Migrator
@@ -28,7 +28,7 @@ type setRun struct {
 	files    map[int64]migrationFile
 	provider *goose.Provider
 	last     *lastStatement
-	// orphans is what refers to missing rows, on SQLite, before the next file; nil until it is known.
+	// orphans are, on SQLite, the rows that referred to missing rows before the next file; nil until that is known.
 	orphans orphans
 }
 
@@ -88,8 +88,8 @@ const (
 	longestWait = 160 * time.Millisecond
 )
 
-// next applies the next file. In a file that changes several tables, Postgres may find that the file and a transaction of
-// another replica wait for each other, and end the file: nothing of it is stored then, and it is applied again.
+// next applies the next file. A file that changes several tables and a transaction of another replica may wait for each other.
+// Postgres then ends the file, nothing of it is stored, and next applies it again.
 func (r *setRun) next(ctx context.Context) (*goose.MigrationResult, error) {
 	begin := time.Now()
 	for attempt := 1; ; attempt++ {
@@ -112,7 +112,7 @@ func deadlocked(err error) bool {
 	return ok && pg.Code == "40P01"
 }
 
-// Insert implements goose's store: it notes that a file was applied, in the transaction of the file if that has one.
+// Insert implements goose's store. It records that a file was applied, in the transaction of the file if there is one.
 func (r *setRun) Insert(ctx context.Context, tx goosedb.DBTxConn, req goosedb.InsertRequest) error {
 	if file, ok := r.files[req.Version]; ok {
 		if err := r.checkOrphans(ctx, tx); err != nil {
@@ -141,8 +141,7 @@ func (r *setRun) checkOrphans(ctx context.Context, tx goosedb.DBTxConn) error {
 	return nil
 }
 
-// verify makes sure that a file which goose has applied is stored. One that begins a transaction by itself and does not
-// commit it has gone with its connection.
+// verify checks that an applied file is stored. A file that begins a transaction itself and never commits is lost with its connection.
 func (r *setRun) verify(ctx context.Context, version int64) error {
 	applied, err := r.m.appliedMigrations(ctx, r.m.Pool, r.set)
 	if err != nil {
@@ -154,7 +153,7 @@ func (r *setRun) verify(ctx context.Context, version int64) error {
 	return nil
 }
 
-// during names the statement that failed with err, if one did.
+// during names the statement that failed with err; "" if none did.
 func (r *setRun) during(err error) string {
 	if _, ok := errors.AsType[*orphansError](err); ok || r.last.text == "" {
 		return ""
@@ -162,7 +161,7 @@ func (r *setRun) during(err error) string {
 	return "\nin the statement: " + r.last.text
 }
 
-// lastStatement is a log handler that remembers the last statement goose was about to run: its errors do not name it.
+// lastStatement is a log handler that remembers the last statement that goose began. The errors of goose do not name it.
 type lastStatement struct{ text string }
 
 // Enabled implements slog.Handler.

@@ -14,20 +14,19 @@ import (
 type State struct {
 	Domain  string
 	Version int64
-	// File is the migration's file, "postgres/00001_products.sql"; "" when the database has a migration that this
-	// version of the service does not know.
+	// File is the migration's file, "postgres/00001_products.sql"; "" if this version of the service does not know the
+	// migration.
 	File    string
 	Applied bool
 	// AppliedAt is when it was applied, in UTC.
 	AppliedAt time.Time
-	// Edited tells that the file is not what it was when it was applied.
+	// Edited tells that the file has changed since it was applied.
 	Edited bool
-	// Gone tells that the service has no such file, though it has files with higher numbers: it was deleted, or got
-	// another number.
+	// Gone tells that the service has files with higher numbers, but not this one: it was deleted or renumbered.
 	Gone bool
-	// Recorded is the name of the file when it was applied, or approved; "" if that was not kept.
+	// Recorded is the name of the file when it was applied or approved; "" if that was not recorded.
 	Recorded string
-	// ApprovedBy and ApprovedAt tell who last approved that the file is edited or gone, and when; "" if nobody did.
+	// ApprovedBy and ApprovedAt say who last approved an edited or missing file, and when; "" if nobody did.
 	ApprovedBy string
 	ApprovedAt time.Time
 }
