@@ -3,18 +3,10 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/zap"
-
-	"plugboard/config"
-	"plugboard/infra/database"
 )
 
 // waitingRows are what deliveries that wait may look like, as the columns (key, state, due_at, behind) of the i-th of them, with
@@ -35,17 +27,13 @@ var waitingRows = map[string]string{
 // deliveries at each poll. What a poll reads depends neither on how many wait nor on what Postgres knows of them.
 func TestAPollReadsFewRowsWhateverPostgresKnows(t *testing.T) {
 	t.Parallel()
-	base := os.Getenv("TEST_DATABASE_URL")
-	if base == "" {
-		t.Skip("TEST_DATABASE_URL is not set; make test sets it")
-	}
 	for known := range waitingRows {
 		t.Run("known: "+known, func(t *testing.T) {
 			t.Parallel()
-			s := openPlanned(t, base)
+			s := openPlanned(t)
 			if known != "nothing known" {
 				s.fill(known)
-				s.exec("ANALYZE bus_deliveries")
+				s.do("ANALYZE bus_deliveries")
 			}
 			for stored := range waitingRows {
 				s.fill(stored)
@@ -113,44 +101,20 @@ var polling = map[string]func(ctx context.Context, s Store) error{
 var some = []string{"000000000000", "000000000001", "000000000777"}
 
 // planned is a store in a schema of its own whose statistics only the test changes.
-type planned struct {
-	Store
-	t *testing.T
-}
+type planned struct{ rig }
 
-func openPlanned(t *testing.T, base string) planned {
+func openPlanned(t *testing.T) planned {
 	t.Helper()
-	schema := fmt.Sprintf("planned_%d_%d", os.Getpid(), time.Now().UnixNano())
-	separator := "?"
-	if strings.Contains(base, "?") {
-		separator = "&"
-	}
-	db, err := database.New(config.Database{URL: base + separator + "search_path=" + schema, Migrate: true, MaxConns: 2, BusyTimeout: 10 * time.Second, OpenTimeout: 10 * time.Second}, zap.NewNop())
-	require.NoError(t, err)
-	require.NoError(t, db.Open(t.Context()))
-	p := planned{New(db), t}
-	p.exec("CREATE SCHEMA " + schema)
-	t.Cleanup(func() {
-		_, err := db.ExecContext(context.WithoutCancel(t.Context()), "DROP SCHEMA "+schema+" CASCADE")
-		require.NoError(t, err)
-		require.NoError(t, db.Close(context.WithoutCancel(t.Context())))
-	})
-	require.NoError(t, db.Migrate(t.Context(), []database.MigrationSet{Migrations()}))
-	p.exec("ALTER TABLE bus_deliveries SET (autovacuum_enabled = false)")
-	p.exec("INSERT INTO bus_subscriptions (name, topic, plugin, state, created_at, seen_at) VALUES ('sub1', 't', 'p', 'active', 0, 0)")
-	return p
-}
-
-func (p planned) exec(statement string) {
-	p.t.Helper()
-	_, err := p.DB.ExecContext(p.t.Context(), statement)
-	require.NoError(p.t, err)
+	r := onPostgres(t)
+	r.do("ALTER TABLE bus_deliveries SET (autovacuum_enabled = false)")
+	r.addName("sub1", "t", "active", "", 0)
+	return planned{r}
 }
 
 // fill stores some thousands of deliveries in the place of all others. TRUNCATE leaves no dead rows, which count as read.
 func (p planned) fill(kind string) {
 	p.t.Helper()
-	p.exec("TRUNCATE bus_deliveries")
+	p.do("TRUNCATE bus_deliveries")
 	if waitingRows[kind] == "" {
 		return
 	}
@@ -158,7 +122,7 @@ func (p planned) fill(kind string) {
 	if kind == "without key" {
 		key = "''"
 	}
-	p.exec(`INSERT INTO bus_deliveries (event_id, subscription, key, seq, owner, token, attempts, claimed_at, state, due_at, behind)
+	p.do(`INSERT INTO bus_deliveries (event_id, subscription, key, seq, owner, token, attempts, claimed_at, state, due_at, behind)
 		SELECT id, 'sub1', key, seq, '', 1, 1, 0, ` + waitingRows[kind] + ` FROM (
 			SELECT lpad(i::text, 12, '0') AS id, ` + key + ` AS key, 1 + CASE WHEN i < 2000 THEN i ELSE i % 10 END AS seq FROM generate_series(0, 3999) i) n`)
 }
