@@ -24,7 +24,7 @@ func (r rig) markBehind(heads, ids []string, block bool) (n int64) {
 
 func TestMarkBehindMarksWhatComesAfterTheHeadOfItsKey(t *testing.T) {
 	t.Parallel()
-	each(t, func(r rig) {
+	each(t, func(t *testing.T, r rig) {
 		r.addKeyed("a", 3)
 		r.addKeyed("b", 2)
 		r.do("UPDATE bus_deliveries SET state = 'running' WHERE event_id = 'a3'")
@@ -38,7 +38,7 @@ func TestMarkBehindMarksWhatComesAfterTheHeadOfItsKey(t *testing.T) {
 // A dead delivery holds up its key in a blocking subscription alone.
 func TestMarkBehindKnowsWhichDeadDeliveriesBlock(t *testing.T) {
 	t.Parallel()
-	each(t, func(r rig) {
+	each(t, func(t *testing.T, r rig) {
 		r.addKeyed("a", 2)
 		r.do("UPDATE bus_deliveries SET state = 'dead' WHERE event_id = 'a1'")
 		require.Zero(t, r.markBehind([]string{"a1"}, []string{"a2"}, false))
@@ -62,7 +62,7 @@ func TestMarkBehindPassesByAHeadThatIsBeingFinished(t *testing.T) {
 
 func TestUnmarkedDeliveriesAreReadByPollsAgain(t *testing.T) {
 	t.Parallel()
-	each(t, func(r rig) {
+	each(t, func(t *testing.T, r rig) {
 		r.addKeyed("a", 3)
 		r.addKeyed("b", 3)
 		r.do("UPDATE bus_deliveries SET behind = 1 WHERE seq > 1")
@@ -78,7 +78,7 @@ func TestUnmarkedDeliveriesAreReadByPollsAgain(t *testing.T) {
 
 func TestNoLongerBehindPagesThroughAllMarkedDeliveries(t *testing.T) {
 	t.Parallel()
-	each(t, func(r rig) {
+	each(t, func(t *testing.T, r rig) {
 		r.addKeyed("a", 2) // 2 is behind 1
 		r.addKeyed("b", 3) // 1 is gone: 2 is the first
 		r.addKeyed("c", 2) // 1 is dead

@@ -20,7 +20,7 @@ func idsOf(claimed []Claimed) []string {
 
 func TestClaimUnkeyedTakesTheLongestDueOfOneSubscription(t *testing.T) {
 	t.Parallel()
-	each(t, func(r rig) {
+	each(t, func(t *testing.T, r rig) {
 		r.add("later", "due_at = 7")
 		r.add("first", "due_at = 6")
 		r.add("last", "due_at = 8")
@@ -67,7 +67,7 @@ func TestClaimUnkeyedPassesByWhatAnotherTransactionClaims(t *testing.T) {
 
 func TestClaimByIDTakesWhatIsPendingAndDue(t *testing.T) {
 	t.Parallel()
-	each(t, func(r rig) {
+	each(t, func(t *testing.T, r rig) {
 		r.add("marked", "key = 'k', seq = 1, behind = 1, ends = 1, alone = 1")
 		r.add("future", "key = 'l', seq = 1, due_at = {now} + 3600000")
 		r.add("dead", "key = 'm', seq = 1, state = 'dead'")
@@ -84,7 +84,7 @@ func TestClaimByIDTakesWhatIsPendingAndDue(t *testing.T) {
 // The claim of a delivery whose token is the highest fails, and leaves it as it was.
 func TestTheHighestTokenCannotBeClaimed(t *testing.T) {
 	t.Parallel()
-	each(t, func(r rig) {
+	each(t, func(t *testing.T, r rig) {
 		r.add("e", "")
 		r.do("UPDATE bus_deliveries SET token = ?", int64(math.MaxInt64))
 		_, err := r.Deliveries().ClaimByID(r.ctx(), "a", "sub", []string{"e"})
@@ -95,7 +95,7 @@ func TestTheHighestTokenCannotBeClaimed(t *testing.T) {
 
 func TestClaimKeyTakesTheRunFromTheFirstOn(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
+	cases := map[string]struct {
 		before string // changes the deliveries 1 to 6 of key k
 		seq    int64
 		n      int
@@ -117,30 +117,29 @@ func TestClaimKeyTakesTheRunFromTheFirstOn(t *testing.T) {
 		"a quarantined one alone":              {"UPDATE bus_deliveries SET ends = 2 WHERE seq = 1", 1, 10, false, []string{"k1"}},
 		"one crash does not quarantine":        {"UPDATE bus_deliveries SET ends = 1", 1, 10, false, []string{"k1", "k2", "k3", "k4", "k5", "k6"}},
 		"not when the first is not due itself": {"UPDATE bus_deliveries SET due_at = {now} + 3600000 WHERE seq = 1", 1, 10, false, nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			each(t, func(r rig) {
-				r.addKeyed("k", 6)
-				r.add("other", "key = 'other', seq = 100")
-				if c.before != "" {
-					r.do(c.before)
-				}
-				r.inTx(func(ctx context.Context) error {
-					got, err := r.Deliveries().ClaimKey(ctx, "a", "sub", "k", c.seq, c.n, c.block)
-					require.NoError(t, err)
-					require.ElementsMatch(t, c.want, idsOf(got))
-					return err
-				})
-				require.Equal(t, int64(len(c.want)), r.number("SELECT COUNT(*) FROM bus_deliveries WHERE owner = 'a'"))
-			})
-		})
 	}
+	each(t, func(t *testing.T, r rig) {
+		for name, c := range cases {
+			r.do("DELETE FROM bus_deliveries")
+			r.addKeyed("k", 6)
+			r.add("other", "key = 'other', seq = 100")
+			if c.before != "" {
+				r.do(c.before)
+			}
+			r.inTx(func(ctx context.Context) error {
+				got, err := r.Deliveries().ClaimKey(ctx, "a", "sub", "k", c.seq, c.n, c.block)
+				require.NoError(t, err, name)
+				require.ElementsMatch(t, c.want, idsOf(got), name)
+				return err
+			})
+			require.Equal(t, int64(len(c.want)), r.number("SELECT COUNT(*) FROM bus_deliveries WHERE owner = 'a'"), name)
+		}
+	})
 }
 
 func TestUnclaimGivesBackWhatTheTransactionClaimed(t *testing.T) {
 	t.Parallel()
-	each(t, func(r rig) {
+	each(t, func(t *testing.T, r rig) {
 		r.add("e1", "")
 		r.add("e2", "")
 		r.add("e3", "state = 'running', owner = 'b'")
@@ -157,7 +156,7 @@ func TestUnclaimGivesBackWhatTheTransactionClaimed(t *testing.T) {
 
 func TestHeldByListsOldClaimsOfOneProcess(t *testing.T) {
 	t.Parallel()
-	each(t, func(r rig) {
+	each(t, func(t *testing.T, r rig) {
 		r.add("old", "state = 'running', owner = 'a', token = 7, claimed_at = {now} - 60000")
 		r.add("new", "state = 'running', owner = 'a', claimed_at = {now}")
 		r.add("others", "state = 'running', owner = 'b', claimed_at = {now} - 60000")

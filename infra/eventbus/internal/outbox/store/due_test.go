@@ -12,7 +12,7 @@ import (
 // A poll now tells which subscriptions have such deliveries, and the others do not ask.
 func TestAPollTellsWhichSubscriptionsHaveDeliveriesBehindOthers(t *testing.T) {
 	t.Parallel()
-	each(t, func(r rig) {
+	each(t, func(t *testing.T, r rig) {
 		r.addTo("a", "e1", "key = 'k', seq = 1, behind = 1")
 		r.addTo("b", "e1", "key = 'k', seq = 1, behind = 1")
 		r.addTo("b", "e2", "key = 'k', seq = 2, behind = 1")
@@ -29,7 +29,7 @@ func TestAPollTellsWhichSubscriptionsHaveDeliveriesBehindOthers(t *testing.T) {
 
 func TestNextDueSaysWhenTheNextOfEachKindIsDue(t *testing.T) {
 	t.Parallel()
-	each(t, func(r rig) {
+	each(t, func(t *testing.T, r rig) {
 		all, behind, err := r.Deliveries().NextDue(r.ctx())
 		require.NoError(t, err)
 		require.Empty(t, all)
@@ -55,7 +55,7 @@ func TestNextDueSaysWhenTheNextOfEachKindIsDue(t *testing.T) {
 
 func TestDueKeyedListsCandidatesInTheOrderOfTheirTimes(t *testing.T) {
 	t.Parallel()
-	each(t, func(r rig) {
+	each(t, func(t *testing.T, r rig) {
 		r.add("third", "key = 'a', seq = 1, due_at = 3")
 		r.add("first", "key = 'b', seq = 1, due_at = 1")
 		r.add("second", "key = 'b', seq = 2, due_at = 2")
@@ -73,7 +73,7 @@ func TestDueKeyedListsCandidatesInTheOrderOfTheirTimes(t *testing.T) {
 
 func TestKeyHeadsAreTheFirstUnfinishedOfTheirKeys(t *testing.T) {
 	t.Parallel()
-	each(t, func(r rig) {
+	each(t, func(t *testing.T, r rig) {
 		r.addKeyed("a", 3)
 		r.addKeyed("b", 3)
 		r.addKeyed("c", 1)

@@ -24,15 +24,15 @@ type rig struct {
 }
 
 // each runs test on a new SQLite file and in a new schema of the Postgres server.
-func each(t *testing.T, test func(r rig)) {
+func each(t *testing.T, test func(t *testing.T, r rig)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		test(onSQLite(t))
+		test(t, onSQLite(t))
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		test(onPostgres(t))
+		test(t, onPostgres(t))
 	})
 }
 

@@ -31,7 +31,7 @@ var outcomes = map[string]func(ctx context.Context, s Deliveries, d Held) (bool,
 // A process that was taken for dead and comes back must not complete, fail or give back what another process has claimed since.
 func TestAClaimThatIsNotTheLatestChangesNothing(t *testing.T) {
 	t.Parallel()
-	each(t, func(r rig) {
+	each(t, func(t *testing.T, r rig) {
 		const latest = "running b#5 try 2 crashes 1/1 behind 0"
 		r.add("e", "state = 'running', owner = 'b', token = 5, attempts = 2, ends = 1, alone = 1")
 		for name, outcome := range outcomes {
@@ -47,7 +47,7 @@ func TestAClaimThatIsNotTheLatestChangesNothing(t *testing.T) {
 
 func TestTheLatestClaimSettlesItsDelivery(t *testing.T) {
 	t.Parallel()
-	each(t, func(r rig) {
+	each(t, func(t *testing.T, r rig) {
 		want := map[string]string{
 			"complete": "gone", "complete all": "gone",
 			"retry":       "pending #5 try 3 crashes 0/0 behind 0 no",
@@ -70,7 +70,7 @@ func TestTheLatestClaimSettlesItsDelivery(t *testing.T) {
 // The answer to a commit may be lost. The outcome is then written again, and must not count twice.
 func TestAnOutcomeThatIsWrittenAgainChangesNothing(t *testing.T) {
 	t.Parallel()
-	each(t, func(r rig) {
+	each(t, func(t *testing.T, r rig) {
 		for name, outcome := range outcomes {
 			if name == "solo run" { // it is not repeated: the handler is not called when it fails
 				continue
@@ -90,7 +90,7 @@ func TestAnOutcomeThatIsWrittenAgainChangesNothing(t *testing.T) {
 
 func TestRetryAndReleaseSayWhenADeliveryIsDue(t *testing.T) {
 	t.Parallel()
-	each(t, func(r rig) {
+	each(t, func(t *testing.T, r rig) {
 		const running = "state = 'running', owner = 'a', token = 5, parked_at = 7"
 		r.add("retried", running)
 		_, err := r.Deliveries().Retry(r.ctx(), Held{"retried", "sub", 5}, 1, time.Hour, "no")
@@ -114,7 +114,7 @@ func TestRetryAndReleaseSayWhenADeliveryIsDue(t *testing.T) {
 
 func TestParkingHasALimit(t *testing.T) {
 	t.Parallel()
-	each(t, func(r rig) {
+	each(t, func(t *testing.T, r rig) {
 		for name, c := range map[string]struct {
 			set         string
 			began       time.Duration
@@ -145,7 +145,7 @@ func TestParkingHasALimit(t *testing.T) {
 
 func TestCompleteAllCountsItsOwn(t *testing.T) {
 	t.Parallel()
-	each(t, func(r rig) {
+	each(t, func(t *testing.T, r rig) {
 		var held []Held
 		for _, id := range []string{"e1", "e2", "e3"} {
 			r.add(id, "state = 'running', owner = 'a', token = 5")
@@ -165,7 +165,7 @@ func TestCompleteAllCountsItsOwn(t *testing.T) {
 
 func TestCompleteAtCommitIsUndoneByARollback(t *testing.T) {
 	t.Parallel()
-	each(t, func(r rig) {
+	each(t, func(t *testing.T, r rig) {
 		r.add("e", "state = 'running', owner = 'a', token = 5")
 		held, undone := []Held{{"e", "sub", 5}}, errors.New("undone")
 		require.ErrorIs(t, r.DB.InTx(r.ctx(), func(ctx context.Context) error {
@@ -180,7 +180,7 @@ func TestCompleteAtCommitIsUndoneByARollback(t *testing.T) {
 
 func TestOnlyAPendingDeliveryIsDeadLetteredUnclaimed(t *testing.T) {
 	t.Parallel()
-	each(t, func(r rig) {
+	each(t, func(t *testing.T, r rig) {
 		r.add("pending", "")
 		r.add("running", "state = 'running', owner = 'a'")
 		for id, want := range map[string]bool{"pending": true, "running": false, "none": false} {
@@ -195,7 +195,7 @@ func TestOnlyAPendingDeliveryIsDeadLetteredUnclaimed(t *testing.T) {
 
 func TestUnfinishedLeavesOutTheDead(t *testing.T) {
 	t.Parallel()
-	each(t, func(r rig) {
+	each(t, func(t *testing.T, r rig) {
 		left := func() bool {
 			found, err := r.Deliveries().Unfinished(r.ctx(), []string{"sub", "none"})
 			require.NoError(t, err)
