@@ -95,7 +95,7 @@ func TestWalksLeadThroughTheSources(t *testing.T) {
 	require.NoError(t, err)
 	names, problems := walks(os.DirFS("."), string(document))
 	require.Empty(t, problems)
-	require.Subset(t, names, []string{"request", "publish", "outcome"})
+	require.Subset(t, names, []string{"request", "publish", "outcome", "transaction", "migration"})
 }
 
 func TestAWalkThatLeadsAstrayIsFound(t *testing.T) {
