@@ -2,10 +2,10 @@ package message
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
 
 	"plugboard/app"
+	"plugboard/infra/internal/retry"
 )
 
 // Subscription says who handles the messages of a topic, and how.
@@ -42,14 +42,5 @@ type Subscription struct {
 	Complete func(ctx context.Context, d *Delivery) error
 }
 
-// Backoff returns the wait after the nth failure. It doubles from failure to failure up to BackoffMax. Half of it is random, so
-// that deliveries that failed for one cause do not come back at the same time ("equal jitter", Brooker, Exponential Backoff And
-// Jitter, 2015).
-func (s *Subscription) Backoff(n int) time.Duration {
-	wait := s.BackoffMax
-	if shift := n - 1; s.BackoffMin <= s.BackoffMax>>shift { // compared this way round, since BackoffMin<<shift may overflow
-		wait = s.BackoffMin << shift
-	}
-	half := wait / 2
-	return half + rand.N(wait-half+1)
-}
+// Backoff returns the wait after the nth failure of a delivery.
+func (s *Subscription) Backoff(n int) time.Duration { return retry.Backoff(n, s.BackoffMin, s.BackoffMax) }
