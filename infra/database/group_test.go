@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -178,14 +179,23 @@ func TestMembersFailByThemselves(t *testing.T) {
 			require.False(t, stored[name], name)
 		}
 		switch i % 7 {
-		case 0:
-			require.Contains(t, log, name)
-			require.NotContains(t, log, "undone "+name)
+		case 0: // it may have been undone with a whole group, and run again
+			require.Equal(t, name, last(log, name, "undone "+name))
 		case 1, 2, 3, 4:
 			require.NotContains(t, log, name)
 			require.Contains(t, log, "undone "+name)
 		}
 	}
+}
+
+// last returns the last entry of log that is one of those.
+func last(log []string, those ...string) (found string) {
+	for _, entry := range log {
+		if slices.Contains(those, entry) {
+			found = entry
+		}
+	}
+	return found
 }
 
 func TestHooksRunInTheOrderOfCommits(t *testing.T) {
