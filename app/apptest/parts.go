@@ -19,8 +19,8 @@ type Recorder[E app.Event] struct {
 	events []E
 }
 
-// Record returns a part that subscribes to the topic of E, in this process alone, and remembers what it
-// gets. Events arrive after their transaction has committed: call [App.WaitForEvents] before looking.
+// Record returns a part that subscribes to the topic of E, in this process alone, and keeps the events. They arrive
+// after their transaction has committed: call [App.WaitForEvents] before looking.
 func Record[E app.Event]() *Recorder[E] {
 	r := &Recorder[E]{}
 	var zero E
@@ -29,7 +29,7 @@ func Record[E app.Event]() *Recorder[E] {
 	return r
 }
 
-// Events returns what has arrived, in order of arrival.
+// Events returns the events so far, in the order of arrival.
 func (r *Recorder[E]) Events() []E {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -27,7 +27,7 @@ const (
 // generation is one run of the generators.
 type generation struct {
 	dir     string // the module's root
-	check   bool   // say what is stale, write nothing
+	check   bool   // only say which files are stale
 	service manifest.Service
 	stdout  io.Writer
 }

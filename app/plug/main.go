@@ -75,7 +75,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 }
 
-// runLint prints what the rules find in the packages.
+// runLint prints the findings of the rules in the packages.
 func runLint(ctx context.Context, patterns []string, stdout io.Writer) error {
 	if len(patterns) == 0 {
 		patterns = []string{"./..."}

@@ -40,7 +40,7 @@ type Process struct {
 	ended    chan struct{}
 }
 
-// output keeps what PgBouncer logs.
+// output keeps the log of PgBouncer.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -146,7 +146,7 @@ func (p *Process) start(ctx context.Context, binary string, lines []string) erro
 		return err
 	}
 	go func() {
-		_ = p.cmd.Wait() // what it says is in its output
+		_ = p.cmd.Wait() // its output says why
 		close(p.ended)
 	}()
 	if err := p.await(ctx); err != nil {

@@ -23,9 +23,9 @@ type Relay struct {
 	conns []net.Conn
 	all   sync.WaitGroup
 
-	// Sent counts the writes of the service, each of which it waits for the answer to.
+	// Sent counts the writes of the service. The service waits for the answer to each.
 	Sent atomic.Int64
-	// Rewrite changes what the service sends; nil changes nothing.
+	// Rewrite changes the bytes that the service sends; nil changes nothing.
 	Rewrite atomic.Pointer[func([]byte) []byte]
 	// Lose reports whether an answer is to be lost, and its connection with it; nil loses nothing.
 	Lose atomic.Pointer[func([]byte) bool]
@@ -111,7 +111,8 @@ func (r *Relay) answer(p []byte) ([]byte, bool) {
 	return p, lose == nil || !(*lose)(p)
 }
 
-// forward copies what from sends to to, as pass lets it through, until one of them or pass ends that, and ends to.
+// forward copies the bytes from one connection to the other, as changed by pass. It ends when a connection ends or pass
+// says so, and closes to.
 func forward(to, from net.Conn, pass func([]byte) ([]byte, bool)) {
 	defer func() { _ = to.Close() }()
 	p := make([]byte, 64<<10)

@@ -13,8 +13,8 @@ import (
 	"plugboard/infra/host/manifest"
 )
 
-// Files returns the plugin files of dir, the module's root, with the annotations that fit routes, by their path from
-// dir; those that would not change are left out. Hand-written summaries, descriptions, headers and further lines stay.
+// Files returns the plugin files of dir, the module's root, with the annotations for routes, by their path from dir. It
+// leaves out files that would not change. Hand-written summaries, descriptions, headers and further lines stay.
 func Files(dir string, routes []manifest.Endpoint) (map[string][]byte, error) {
 	changed := map[string][]byte{}
 	byFile := map[string][]manifest.Endpoint{}

@@ -15,14 +15,14 @@ import (
 	"plugboard/infra/host/manifest"
 )
 
-// kept is what stays of an earlier block.
+// kept holds the parts of an earlier block that stay.
 type kept struct {
 	summary      string
 	descriptions []string
 	produce      string
 	params       map[string]string   // description by name
 	success      map[string][]string // schema and description by status
-	headers      [][]string          // in their order: @Header, the statuses, and what they say of the header
+	headers      [][]string          // in their order: @Header, the statuses, the description
 	others       [][]string          // lines this package does not know, such as @Security and @Deprecated
 }
 
@@ -81,7 +81,7 @@ type block struct {
 	manifest.Endpoint
 
 	old               kept
-	mark              string // what was derived when the block was written, or ""
+	mark              string // of the texts when the block was generated, or ""
 	docs              *fieldDocs
 	handler, prose    string
 	pkg               string // of the handler
@@ -138,13 +138,13 @@ func (w words) rows() [][]string {
 	return rows
 }
 
-// mark is a checksum by which words are known again: those of a block that has their mark were not written by hand.
+// mark returns a checksum of the texts. A block with the mark of its texts was generated, not written by hand.
 func (w words) mark() string {
 	sum := sha256.Sum256([]byte(strings.Join(append([]string{w.summary}, w.descriptions...), "\n")))
 	return hex.EncodeToString(sum[:4])
 }
 
-// derived returns what the doc comment says.
+// derived returns the texts of the doc comment.
 func (b block) derived() words {
 	if b.prose == "" || b.prose == b.placeholder() {
 		return words{summary: b.Method + " " + b.Template()}
@@ -162,7 +162,7 @@ func (b block) placeholder() string {
 	return b.handler + " serves " + b.Method + " " + b.Template() + "."
 }
 
-// said returns the summary and the descriptions: those written by hand, else what the doc comment says now.
+// said returns the summary and the descriptions: those written by hand, otherwise those of the doc comment.
 func (b block) said() words {
 	old := words{b.old.summary, b.old.descriptions}
 	if old.mark() == b.mark || old.summary == "" && len(old.descriptions) == 0 {
@@ -172,8 +172,8 @@ func (b block) said() words {
 	return old
 }
 
-// security names the security schemes, of what is declared or else as written by hand, after all other lines that are
-// kept.
+// security names the security schemes: the declared ones, otherwise those written by hand. They come after all other
+// kept lines.
 func (b block) security() [][]string {
 	if len(b.Security) == 0 {
 		return b.old.others
@@ -185,7 +185,8 @@ func (b block) security() [][]string {
 	return rows
 }
 
-// produce names the media types of all answers; failures are JSON. Binary endpoints may have those that were written by hand.
+// produce names the media types of all answers. Failures are JSON. A binary endpoint may have types that were written by
+// hand.
 func (b block) produce() string {
 	types := b.Produces
 	if b.Binary && len(types) == 0 {
@@ -219,8 +220,8 @@ func mediaTypes(types []string) []string {
 	return short
 }
 
-// params describes what the request is filled from; the members of a JSON body are described by its schema. Swagger 2.0 has no
-// word for cookies.
+// params describes the parameters of the request. The schema of a JSON body describes its members. Swagger 2.0 cannot
+// express cookies.
 func (b block) params() [][]string {
 	var rows [][]string
 	for _, p := range b.Parameters {
@@ -251,14 +252,14 @@ func typeOf(s *manifest.Schema) string {
 	return cmp.Or(s.Type.Main(), "string")
 }
 
-// describe returns what the comment on a parameter's field says.
+// describe returns the comment on a parameter's field.
 func (b block) describe(p manifest.Parameter) string {
 	pkg, name := Declared(p.Schema.Comment)
 	first, _ := sentence(b.docs.of(pkg, name), name[strings.LastIndex(name, ".")+1:])
 	return cmp.Or(first, "The "+strings.ReplaceAll(p.Name, "_", " "))
 }
 
-// describeBody returns what the comment on the request's type says.
+// describeBody returns the comment on the request's type.
 func (b block) describeBody() string {
 	first, _ := sentence(b.docs.of(b.pkg, b.request), b.request)
 	return cmp.Or(first, "The request")
@@ -266,8 +267,8 @@ func (b block) describeBody() string {
 
 func quote(text string) string { return `"` + strings.ReplaceAll(text, `"`, "'") + `"` }
 
-// attributes are what swag takes behind a parameter. Swagger 2.0 has no word for limits that are refused themselves, and none for
-// an example of a parameter.
+// attributes returns the attributes of a parameter for swag. Swagger 2.0 cannot express exclusive limits, nor an example
+// of a parameter.
 func attributes(p manifest.Parameter) []string {
 	var all []string
 	add := func(name, value string) {
@@ -313,7 +314,8 @@ func defaultOf(s *manifest.Schema) string {
 	}
 }
 
-// successes are the declared statuses. What a status other than the first answers is known only by hand.
+// successes returns the declared statuses. Only a line written by hand can say what a status other than the first
+// answers.
 func (b block) successes() [][]string {
 	var rows [][]string
 	for i, n := range b.Statuses {
@@ -342,7 +344,7 @@ func (b block) successes() [][]string {
 	return append(rows, b.headers(ofSuccesses)...)
 }
 
-// Where headers are described when they are not those of one success, of which the index is given.
+// Headers are described by the index of a success, or by one of these.
 const (
 	ofSuccesses = -1
 	ofAll       = -2

@@ -9,10 +9,10 @@ import (
 	"unicode/utf8"
 )
 
-// derivedLine begins the line of a handler's comment that holds the mark of what was derived from the comment.
+// derivedLine begins the line with the mark in a handler's comment.
 const derivedLine = "//plug:derived "
 
-// directive is a line for tools, which gofmt puts behind everything else.
+// directive matches a line for tools. gofmt moves such lines to the end of a comment.
 var directive = regexp.MustCompile(`^//[a-z0-9]+:[a-z0-9]`)
 
 // comment is a doc comment taken apart.
@@ -81,7 +81,7 @@ func plain(comments []string) string {
 	return strings.TrimSpace(strings.Join(all, " "))
 }
 
-// question matches what "says" is left out before: "says which products there are".
+// question matches a question. "says" is left out before one: "says which products there are".
 var question = regexp.MustCompile(`^(which|whether|how|what|where|when|who) `)
 
 // sentence turns a doc comment into a description: its first sentence without the name it begins with.
@@ -106,7 +106,7 @@ func sentence(doc, name string) (first, rest string) {
 // abbreviations end with a full stop that ends no sentence.
 var abbreviations = strings.Fields("e.g i.e cf vs approx incl resp viz")
 
-// cutSentence returns the first sentence of text, which has single spaces, and what follows it.
+// cutSentence returns the first sentence of text and the rest. The text has single spaces.
 func cutSentence(text string) (first, rest string) {
 	for at := 0; ; at += 2 {
 		i := strings.Index(text[at:], ". ")

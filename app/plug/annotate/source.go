@@ -193,7 +193,7 @@ func packageOf(e manifest.Endpoint) string {
 
 // local is the name of a type, as reflection has it, as the file writes it.
 func (s source) local(name string) string {
-	name = folders.ReplaceAllString(name, "") // of arguments, which reflection names in full
+	name = folders.ReplaceAllString(name, "") // reflection names type arguments in full
 	return strings.ReplaceAll(name, s.file.Name.Name+".", "")
 }
 

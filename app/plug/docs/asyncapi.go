@@ -15,8 +15,8 @@ import (
 	"plugboard/infra/host/manifest"
 )
 
-// The terms of AsyncAPI 3.0.0, https://www.asyncapi.com/docs/reference/specification/v3.0.0. Fields that begin with x- are
-// our own, which the specification allows.
+// The terms of AsyncAPI 3.0.0, https://www.asyncapi.com/docs/reference/specification/v3.0.0. The specification allows
+// fields of our own that begin with x-.
 type (
 	document struct {
 		AsyncAPI           string               `yaml:"asyncapi"`
@@ -101,7 +101,7 @@ type asyncAPI struct {
 	document
 
 	comment  func(pkg, name string) string
-	handlers map[string]string // what the handlers of plugins do
+	handlers map[string]string // the comments on the handlers of plugins
 	problems []error
 }
 

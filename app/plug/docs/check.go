@@ -10,9 +10,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// CheckAsyncAPI holds an AsyncAPI document against what the specification's schema and its text ask for, as far as we use
-// it: every reference resolves, names can be referred to, a channel has messages and an address of its own, an operation
-// sends or receives messages of its channel, and so does its reply.
+// CheckAsyncAPI checks an AsyncAPI document by the specification, as far as we use it: every reference resolves, names
+// can be referred to, a channel has messages and an address of its own, an operation sends or receives messages of its
+// channel, and so does its reply.
 func CheckAsyncAPI(text []byte) []error {
 	var root map[string]any
 	if err := yaml.Unmarshal(text, &root); err != nil {

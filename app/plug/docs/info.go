@@ -4,7 +4,7 @@ import "regexp"
 
 var generalInfo = regexp.MustCompile(`(?m)^//\s*@(title|version|license\.name)\s+(.+)$`)
 
-// info takes title, version and license from the general annotations in docs/docs.go, which swag reads too.
+// info reads the title, version and license in docs/docs.go, as swag does.
 func (p *project) info() Info {
 	info := Info{
 		Title: "Service", Version: "0.0.0",

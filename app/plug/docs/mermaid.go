@@ -230,7 +230,7 @@ func arrowOf(s manifest.Subscription) string {
 	}
 }
 
-// RequestPath draws what a request passes, and where it may be refused, with the numbers of the registered endpoints.
+// RequestPath draws the way of a request, and where it may be refused, with the numbers of the registered endpoints.
 func RequestPath(s manifest.Service) string {
 	var kinds, guarded = map[string]int{}, 0
 	var answers, timeouts []string

@@ -15,9 +15,9 @@ import (
 	"plugboard/infra/host/manifest"
 )
 
-// SwagOverrides returns swag's file of overrides: types with a JSON form of their own, which swag cannot see, with the type of
-// that form. Swag looks for a type as the source writes it, in Go's words, before it guesses by the name, and for its full name, in
-// Swagger's words, when it knows the declaration.
+// SwagOverrides returns swag's file of overrides. It has the types with a JSON form of their own, which swag cannot see,
+// and the type of that form. Swag looks for a type by its name in the source, in Go's notation, before it guesses, and
+// by its full name, in Swagger's notation, when it knows the declaration.
 func SwagOverrides(service manifest.Service) []byte {
 	goWords := map[string]string{"string": "string", "integer": "int64", "number": "float64", "boolean": "bool"}
 	lines := map[string]string{}
@@ -43,9 +43,9 @@ func SwagOverrides(service manifest.Service) []byte {
 // guessed are names of types that swag takes for another type, in whatever package.
 var guessed = []string{"Time", "UUID", "Decimal"}
 
-// CheckSwagger holds what swag has written against the service's manifest. Swag reads sources and guesses the JSON form of types;
-// where it is wrong the problem names plugin, file and member, and what to write beside the member. It also finds schemas
-// that swag has named in full, see [annotate.CheckNames].
+// CheckSwagger compares swag's document with the service's manifest. Swag reads sources and guesses the JSON form of
+// types. Where it is wrong, the problem names plugin, file and member, and says what to write beside the member.
+// CheckSwagger also finds schemas that swag has named in full, see [annotate.CheckNames].
 func CheckSwagger(document []byte, service manifest.Service) error {
 	c := swaggerCheck{components: service.Components.Schemas}
 	if err := json.Unmarshal(document, &c.document); err != nil {
@@ -112,7 +112,7 @@ func (c *swaggerCheck) endpoint(e manifest.Endpoint) {
 	}
 }
 
-// resolve follows references, also those that swag wraps to describe them.
+// resolve follows references. Swag wraps some of them to describe them.
 func (c *swaggerCheck) resolve(s *swaggerSchema) *swaggerSchema {
 	for s != nil {
 		switch {
@@ -140,7 +140,7 @@ func (c *swaggerCheck) compare(theirs *swaggerSchema, ours *manifest.Schema, wha
 	}
 	main := ours.Type.Main()
 	if main == "" {
-		return // it can be anything, which Swagger 2.0 calls an object
+		return // Swagger 2.0 calls a value of any type an object
 	}
 	theirs = c.resolve(theirs)
 	if theirs == nil || theirs.Type == "" && theirs.Properties == nil {

@@ -26,10 +26,9 @@ type Finding struct {
 // String returns "file:line:column: message".
 func (f Finding) String() string { return f.Position.String() + ": " + f.Message }
 
-// Check holds the packages of dir that match the patterns, tests included, against the rules, and returns what they find,
-// in the order of files and lines. Packages of other modules are known by what the compiler has exported of them, as are
-// those of this one that nobody asked for; of domains the sources are read nevertheless, since the rules on events look at
-// all of them together.
+// Check runs the rules on the packages of dir that match the patterns, tests included, and returns the findings in the
+// order of files and lines. It reads other packages from the compiler's export data. The domains' sources are always
+// read, since the rules on events look at all of them together.
 func Check(ctx context.Context, dir string, patterns []string) ([]Finding, error) {
 	asked, err := load(ctx, dir, packages.NeedName|packages.NeedModule, patterns)
 	if err != nil {

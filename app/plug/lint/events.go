@@ -23,7 +23,7 @@ type Events struct {
 	Answered, Asked []QueryUse
 }
 
-// add adds what another package has.
+// add adds the facts of another package.
 func (e *Events) add(o Events) {
 	e.Published, e.Heard = append(e.Published, o.Published...), append(e.Heard, o.Heard...)
 	e.Answered, e.Asked = append(e.Answered, o.Answered...), append(e.Asked, o.Asked...)
@@ -37,7 +37,7 @@ type EventUse struct {
 	Topic string
 	// Type is the event's form.
 	Type Payload
-	// Exempt tells that the line is exempted from the rule.
+	// Exempt is true when the line is exempted from the rule.
 	Exempt bool
 }
 
@@ -85,7 +85,7 @@ func checkEvents(r rule) {
 	}
 }
 
-// collectEvents adds what OnBoot of the package's plugins registers, and reports events that are no events.
+// collectEvents adds the registrations of the package's plugins, and reports types that are no events.
 func (r rule) collectEvents(all *Events) {
 	due := map[*ast.CallExpr]bool{} // made for schedules, and no subscriptions
 	for _, f := range r.sources() {
@@ -128,7 +128,7 @@ func (r rule) collectPublished(call *ast.CallExpr, all *Events) {
 	}
 }
 
-// eventUse describes the use of an event at node. It reports false for what cannot be known, or is reported.
+// eventUse describes the use of an event at node. It returns false when the type is not known or a problem was reported.
 func (r rule) eventUse(node ast.Node, t types.Type) (EventUse, bool) {
 	named, ok := types.Unalias(t).(*types.Named)
 	if !ok || named.Obj().Pkg() != r.Pkg {
@@ -285,7 +285,7 @@ func (r rule) subscriber(e ast.Expr) *ast.CallExpr {
 	return call
 }
 
-// checkSchedule reports a handler of b.Schedule that takes something else than app.Due. It returns what made the handler.
+// checkSchedule reports a handler of b.Schedule that does not take app.Due. It returns the call that made the handler.
 func (r rule) checkSchedule(call *ast.CallExpr) *ast.CallExpr {
 	on := r.subscriber(call.Args[1])
 	if on == nil {
@@ -304,7 +304,7 @@ func (r rule) checkSubscribed(call *ast.CallExpr) {
 	}
 }
 
-// isDue reports whether t is app.Due, which schedules hand to their handlers.
+// isDue reports whether t is app.Due, the argument of a schedule's handler.
 func (r rule) isDue(t types.Type) bool { return t != nil && typeName(t) == r.module+"/app.Due" }
 
 // reportDue reports app.Due where an event belongs: its topic is none, as the start says.

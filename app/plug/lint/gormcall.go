@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// chain is a call of a method of *gorm.DB with what it is called on: p.db.WithContext(ctx).Create(&x).
+// chain is a call of a method of *gorm.DB with its receiver: p.db.WithContext(ctx).Create(&x).
 type chain struct {
 	methods []string
 	root    ast.Expr // p.db
@@ -80,7 +80,7 @@ func within(node ast.Node, pos token.Pos) bool {
 	return node != nil && node.Pos() <= pos && pos < node.End()
 }
 
-// functions returns the package's function and method declarations outside tests, by what they declare.
+// functions returns the declarations of functions and methods outside tests.
 func (r rule) functions() map[*types.Func]*ast.FuncDecl {
 	found := map[*types.Func]*ast.FuncDecl{}
 	for _, f := range r.sources() {

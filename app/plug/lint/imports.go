@@ -11,8 +11,8 @@ import (
 	"golang.org/x/tools/go/analysis"
 )
 
-// libraries returns those that a domain may import: they do no I/O of their own, or are what plugins are made of.
-// Add to the list what a plugin needs and what keeps to that.
+// libraries returns the libraries that a domain may import: plugins are made of them, or they do no I/O of their own.
+// Add one that keeps to that when a plugin needs it.
 func libraries() []string {
 	return []string{
 		"go.uber.org/fx", "go.uber.org/zap", "gorm.io/gorm", "github.com/gin-gonic/gin",
@@ -30,7 +30,7 @@ func importsRule() *analysis.Analyzer {
 	return analyzer("imports", "imports point one way: main to domains, infra and config, those to app; domains are strangers", checkImports)
 }
 
-// checkImports looks at every file of the package, tests and those that other systems build included.
+// checkImports looks at every file of the package, also at tests and at files for other systems.
 func checkImports(r rule) {
 	files := slices.Clone(r.Files)
 	for _, name := range r.IgnoredFiles {

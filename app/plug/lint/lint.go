@@ -47,7 +47,7 @@ func placeOf(pass *analysis.Pass) place {
 	return placeIn(module, strings.TrimPrefix(strings.TrimPrefix(full, module), "/"))
 }
 
-// moduleOf returns the path of the module; where nobody says it, it is what stands before the first room.
+// moduleOf returns the path of the module. When the pass does not know it, it is the part before the first room.
 func moduleOf(pass *analysis.Pass, full string) string {
 	if pass.Module != nil && pass.Module.Path != "" {
 		return pass.Module.Path
@@ -83,7 +83,7 @@ func placeIn(module, rel string) place {
 // plugins reports whether p holds plugin files.
 func (p place) plugins() bool { return p.room == "domain" && p.layer == "plugins" }
 
-// rule carries what every rule reports with.
+// rule is a pass at a package, for one rule.
 type rule struct {
 	*analysis.Pass
 	place

@@ -43,7 +43,7 @@ func (r rule) declaredPlugins() []string {
 	return names
 }
 
-// checkList holds the domain's list against what its plugins package declares. A domain without plugins has none.
+// checkList compares the domain's list with the plugins that its package declares. A domain without plugins has no list.
 func (r rule) checkList() {
 	list, listed := r.domainList()
 	if list == token.NoPos {

@@ -93,7 +93,7 @@ func (r rule) entities() map[string]string {
 	return found
 }
 
-// tableName returns what the TableName method of the type returns, or "".
+// tableName returns the result of the type's TableName method, or "".
 func (r rule) tableName(typ string) string {
 	return r.constantMethod(typ, "TableName")
 }

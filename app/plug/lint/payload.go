@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Payload is the form of an event or of a part of one, as far as it decides what fits: the static twin of what
-// infra/eventbus compiles at start.
+// Payload is the form of an event or of a part of one. It decides which events fit together, as infra/eventbus does at
+// the start.
 type Payload struct {
 	// Kind is "struct", "slice", "array", "map", "pointer", "string", "bool", "float32", "float64", "int", "uint",
 	// "time", "duration", "own" for a type with a JSON form of its own, "recursive" for one inside of itself, or "other".
@@ -24,15 +24,15 @@ type Payload struct {
 	Elem *Payload
 	// Fields are a struct's, in order.
 	Fields []PayloadField
-	// Problem says what is wrong with a map wherever it is used, or "".
+	// Problem says what is wrong with a map in any use, or "".
 	Problem string
-	// Own tells of a struct that it has a JSON form of its own nevertheless: an event that embeds such a type.
+	// Own is true for a struct with a JSON form of its own: an event that embeds a type with one.
 	Own bool
 	// Problems are those of a struct's fields, whatever they are read as.
 	Problems []FieldProblem
 }
 
-// FieldProblem is what is wrong with a field of an event by itself.
+// FieldProblem is a problem of a field of an event, whatever reads it.
 type FieldProblem struct{ Name, Text string }
 
 // PayloadField is a member of an event.
@@ -80,7 +80,7 @@ func payloadOf(t types.Type, stack []types.Type) Payload {
 	return p
 }
 
-// form describes a type by what it is made of.
+// form describes a type by its parts.
 func (p *Payload) form(t types.Type, stack []types.Type) {
 	switch u := t.Underlying().(type) {
 	case *types.Basic:
@@ -124,7 +124,7 @@ func (p *Payload) basic(b *types.Basic) {
 	}[b.Kind()]
 }
 
-// payloadFields lists the fields of s that JSON knows, embedded structs flattened, and what is wrong with them.
+// payloadFields returns the fields of s that JSON knows, with embedded structs flattened, and their problems.
 func payloadFields(s *types.Struct, stack []types.Type) (fields []PayloadField, problems []FieldProblem) {
 	report := func(name, text string) { problems = append(problems, FieldProblem{name, text}) }
 	if s.NumFields() > 0 && !anyKnown(s) {
@@ -203,7 +203,7 @@ func ownFormat(t types.Type) bool {
 	return false
 }
 
-// decidesForm reports whether a method is one of those by which a type decides its JSON form.
+// decidesForm reports whether a method gives its type a JSON form of its own.
 func decidesForm(fn *types.Func) bool {
 	sig := types.TypeString(unnamed(fn.Signature()), nil)
 	const text = "github.com/go-json-experiment/json/jsontext."
@@ -249,7 +249,8 @@ func (m misfit) String() string {
 	return "field " + m.field + " " + m.text
 }
 
-// compare returns what does not fit when an event of the form src is read as dst: the rules of infra/eventbus/internal/codec.
+// compare returns the misfits of an event of the form src that is read as dst. The rules are those of
+// infra/eventbus/internal/codec.
 func compare(dst, src Payload) []misfit {
 	var c comparison
 	if dst.Own {

@@ -11,12 +11,12 @@ func publishRule() *analysis.Analyzer {
 	return analyzer("publish", "an event is published in the transaction that wrote what it tells of", checkPublish)
 }
 
-// flow is what is known of a package's functions.
+// flow holds the facts about a package's functions.
 type flow struct {
 	rule
 
 	decls    map[*types.Func]*ast.FuncDecl
-	writers  map[*types.Func]bool // they change rows, themselves or through what they call
+	writers  map[*types.Func]bool // they change rows, or call a function that does
 	inTx     map[*types.Func]bool // they only run inside a transaction
 	literals map[*ast.FuncLit]bool
 	uses     map[*types.Func][]use
@@ -61,8 +61,8 @@ func (f *flow) findWriters() {
 	}
 }
 
-// findTransactional finds the functions that run in a transaction alone: those given to app.OnTx or app.InTx, and those
-// that only such functions and the literals of app.InTx call.
+// findTransactional finds the functions that always run in a transaction: those given to app.OnTx or app.InTx, and those
+// that are called only from there.
 func (f *flow) findTransactional() {
 	f.inTx = map[*types.Func]bool{}
 	for _, d := range f.decls {

@@ -12,7 +12,7 @@ func schemasRule() *analysis.Analyzer {
 	return analyzer("schemas", "a plugin's requests, responses and events are declared in its own file", checkSchemas)
 }
 
-// checkSchemas looks at what OnBoot registers: the types of handlers, subscribers and announced events.
+// checkSchemas checks the types that OnBoot registers: those of handlers, subscribers and announced events.
 func checkSchemas(r rule) {
 	if !r.plugins() {
 		return
@@ -45,7 +45,7 @@ func (r rule) isOwn(t types.Type) bool {
 	return ok && named.Obj().Pkg() == r.Pkg
 }
 
-// checkSchema reports a type of this module that is declared in another file; what it is made of as well.
+// checkSchema reports a type of this module that is declared in another file, and such parts of it.
 func (r rule) checkSchema(f *ast.File, at ast.Node, t types.Type) {
 	switch t := types.Unalias(t).(type) {
 	case *types.Pointer:

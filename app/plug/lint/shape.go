@@ -99,7 +99,7 @@ func (s shaped) checkOthers(parts []string) {
 	}
 }
 
-// declared returns what a declaration declares: "type X", "var X", "func X" or, of the plugin's own methods, "method X".
+// declared returns the names in a declaration: "type X", "var X", "func X" or, for the plugin's own methods, "method X".
 func (s shaped) declared(decl ast.Decl) map[string]token.Pos {
 	found := map[string]token.Pos{}
 	switch d := decl.(type) {

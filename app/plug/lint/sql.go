@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// What a word of SQL that names tables is followed by.
+// After a word of SQL that names tables comes one of these.
 const (
 	aList  = "list"  // of tables, subqueries and functions
 	aName  = "name"  // of one table, perhaps with its columns
@@ -48,15 +48,15 @@ type sqlReader struct {
 	levels []*sqlLevel
 }
 
-// sqlLevel is what is known of a text between brackets.
+// sqlLevel holds the facts about a text between brackets.
 type sqlLevel struct {
 	statement bool   // it holds a statement: the FROM of a function such as TRIM names no table
-	wants     string // what comes next, "" when it is no table
-	list      string // what comes after a comma
+	wants     string // the kind of the next word, "" when it is no table
+	list      string // the kind of the word after a comma
 	joined    bool   // a JOIN was seen, so that USING names columns
 	with      bool   // it is in the list of WITH
 	recursive bool
-	body      string // the name in that list whose text is open
+	body      string // the name of WITH whose text is being read
 	own       []string
 	named     []sqlTable
 }
@@ -68,7 +68,7 @@ type sqlTable struct {
 	known     int
 }
 
-// tables returns what is named and none of the level's own names.
+// tables returns the named tables, without the level's own names.
 func (l *sqlLevel) tables() []string {
 	var found []string
 	for _, t := range l.named {
@@ -163,7 +163,7 @@ func (l *sqlLevel) add(names []string, qualified bool) {
 	}
 }
 
-// clause begins a statement, or a part of one in which no tables are listed.
+// clause begins a statement or a part of one that lists no tables.
 func (r *sqlReader) clause(word string) {
 	l := r.level()
 	l.wants, l.list, l.with = "", "", false
@@ -180,7 +180,7 @@ func (r *sqlReader) clause(word string) {
 	}
 }
 
-// commonName notes the name that WITH gives n tokens ahead, if that is what stands there: name (columns) AS (text).
+// commonName notes a name of WITH n tokens ahead: name (columns) AS (text).
 func (r *sqlReader) commonName(n int) {
 	name := r.token(n)
 	n++

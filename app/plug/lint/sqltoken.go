@@ -20,8 +20,8 @@ const (
 	sqlSign // one character: a bracket, a comma, a placeholder's ? or @
 )
 
-// sqlForm has what SQLite and Postgres write alike, and where they differ both: comments; strings, also those with
-// backslashes or between dollars; names in quotes; names; numbers.
+// sqlForm matches a token in the notation of SQLite or Postgres: comments; strings, also those with backslashes or
+// between dollars; names in quotes; names; numbers.
 var sqlForm = regexp.MustCompile("(?is)^(?:" + strings.Join([]string{
 	`(\s+|--[^\n]*)`,
 	`(e'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*')`,
@@ -35,7 +35,7 @@ var (
 	bracketName = regexp.MustCompile(`^\[[A-Za-z_][\w ]*\]`)
 )
 
-// sqlTokens takes an SQL text apart. What it does not know is a sign.
+// sqlTokens splits an SQL text into tokens. An unknown character is a sign.
 func sqlTokens(text string) []sqlToken {
 	var all []sqlToken
 	for text != "" {

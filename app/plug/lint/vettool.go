@@ -6,7 +6,7 @@ import (
 	"golang.org/x/tools/go/analysis/unitchecker"
 )
 
-// IsVetCall reports whether the arguments are those that go vet gives to its tool.
+// IsVetCall reports whether go vet, which calls this program as its tool, gave the arguments.
 func IsVetCall(args []string) bool {
 	return len(args) > 0 && (strings.HasPrefix(args[0], "-V") || args[0] == "-flags" || strings.HasSuffix(args[len(args)-1], ".cfg"))
 }

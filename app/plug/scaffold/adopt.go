@@ -16,8 +16,8 @@ import (
 	"golang.org/x/mod/module"
 )
 
-// Adopt renames the module of dir throughout: in go.mod files, imports, documents and the linters' settings. It
-// returns the files it changed, sorted. The name of the binary and of what is deployed stays.
+// Adopt renames the module of dir: in go.mod files, imports, documents and the linters' settings. It returns the changed
+// files, sorted. The binary and the deployed parts keep their names.
 func Adopt(dir, to string) ([]string, error) {
 	if err := module.CheckImportPath(to); err != nil {
 		return nil, fmt.Errorf("rename module: %w; give a path such as example.org/team/shop", err)

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// longestName keeps the names of files within what file systems take.
+// longestName is short enough for the file names of all file systems.
 const longestName = 100
 
 var kinds = []string{"endpoint", "subscriber", "schedule", "cpu", listKind}
@@ -17,7 +17,7 @@ var kinds = []string{"endpoint", "subscriber", "schedule", "cpu", listKind}
 // served reports whether plugins of the kind answer requests.
 func served(kind string) bool { return kind == "endpoint" || kind == "cpu" || kind == listKind }
 
-// check says all that is wrong with what is asked for.
+// check returns everything that is wrong with the request.
 func (t *tree) check(v values) error {
 	var problems []error
 	add := func(when bool, format string, args ...any) {

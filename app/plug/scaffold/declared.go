@@ -16,8 +16,8 @@ type declaration struct {
 	kind            token.Token // TYPE, VAR, CONST, FUNC or IMPORT
 }
 
-// declarations returns what the files of a pattern, from the module's root, declare and import. Files that cannot be
-// read as Go are left to the compiler.
+// declarations returns the declarations and imports of the files of a pattern, from the module's root. It skips files
+// that are no Go; the compiler reports them.
 func (t *tree) declarations(pattern string) []declaration {
 	files, err := filepath.Glob(t.path(pattern))
 	if err != nil {
@@ -71,7 +71,7 @@ func declaredBy(decl ast.Decl) []declaration {
 	return all
 }
 
-// inMain reports whether the package of main.go has another use for the name than that of a domain which is there.
+// inMain reports whether the name means something else in the package of main.go than an existing domain.
 func (t *tree) inMain(domain string) bool {
 	return !t.exists("domains/"+domain) && slices.ContainsFunc(t.declarations("*.go"), func(d declaration) bool {
 		return d.name == domain && d.pkg == "main" && (d.kind != token.IMPORT || d.file == "main.go")

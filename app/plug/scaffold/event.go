@@ -16,7 +16,7 @@ import (
 // eventField is a field of an event that a subscriber reads.
 type eventField struct{ Go, Type, Name string }
 
-// event returns the fields of the event published under the topic: those of simple types, which need no import.
+// event returns the fields of simple types, which need no import, of the event that is published under the topic.
 func (t *tree) event(topic string) ([]eventField, error) {
 	files, err := filepath.Glob(t.path("domains/*/plugins/*.go"))
 	if err != nil {

@@ -45,7 +45,7 @@ func (t *tree) hasNames(v values) bool {
 	return err == nil && made && maps.Equal(t.entityFields(v), map[string]string{"ID": "int64", "Name": "string"})
 }
 
-// entityFields returns the fields of the domain's entity with their types, as far as these are plain names.
+// entityFields returns the fields of the domain's entity with their types, if these are plain names.
 func (t *tree) entityFields(v values) map[string]string {
 	files, err := filepath.Glob(t.path("domains/" + v.Domain + "/models/*.go"))
 	if err != nil {

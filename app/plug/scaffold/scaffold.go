@@ -28,7 +28,7 @@ import (
 //go:embed templates/*.tmpl
 var templates embed.FS
 
-// Plugin says what to make.
+// Plugin describes the plugin to make.
 type Plugin struct {
 	// Domain and Name give the plugin's name, "<domain>.<name>", and its file.
 	Domain, Name string
@@ -37,7 +37,7 @@ type Plugin struct {
 	// Method and Path are an endpoint's; "" means GET for lists and names such as list_x and get_x and POST for others, at
 	// /<domain>/<name>. Path is in Gin's form.
 	Method, Path string
-	// Topic is what a subscriber listens to. Required for that kind.
+	// Topic is the topic of a subscriber. Required for that kind.
 	Topic string
 }
 
@@ -67,7 +67,7 @@ func New(dir string, p Plugin) ([]string, error) {
 	return t.write()
 }
 
-// values are what the templates are filled with.
+// values are the values for the templates.
 type values struct {
 	Plugin
 
