@@ -1,0 +1,64 @@
+package message
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"plugboard/app"
+)
+
+// nilError panics in each method when it is a nil pointer.
+type nilError struct{ text string }
+
+func (e *nilError) Error() string { return e.text }
+
+// hostile is an error of which the method named panics.
+type hostile struct{ method string }
+
+func (h hostile) call(method string) {
+	if h.method == method {
+		panic("not to be asked")
+	}
+}
+
+func (h hostile) Error() string { h.call("Error"); return "hostile" }
+func (h hostile) Is(error) bool { h.call("Is"); return false }
+func (h hostile) As(any) bool   { h.call("As"); return h.method == "As lies" }
+func (h hostile) Unwrap() error { h.call("Unwrap"); return nil }
+
+// Whoever looked at a handler's error could end the process: a nil pointer in it was enough.
+func TestASafeErrorMayBeLookedAt(t *testing.T) {
+	t.Parallel()
+	var typedNil *nilError
+	var appNil *app.Error
+	for name, unsafe := range map[string]error{
+		"typed nil": typedNil, "typed nil of the host's": appNil, "Error": hostile{"Error"}, "Is": hostile{"Is"},
+		"As": hostile{"As"}, "As lies": hostile{"As lies"}, "Unwrap": hostile{"Unwrap"},
+		"cause": app.Errorf(app.Unavailable, "later").Because(hostile{"Is"}),
+	} {
+		err := fmt.Errorf("handler: %w", SafeError(unsafe))
+		require.NotEmpty(t, err.Error(), name)
+		require.NotErrorIs(t, err, context.Canceled, name)
+		require.NotEmpty(t, app.CodeOf(err), name)
+		require.False(t, IsFinal(err), name)
+		var found *nilError
+		require.False(t, errors.As(err, &found), "%s: a nil pointer was found", name)
+	}
+	require.EqualError(t, SafeError(hostile{"Error"}), "an error of type message.hostile, whose Error method panicked")
+	require.NoError(t, SafeError(nil))
+}
+
+func TestASafeErrorKeepsWhatItIs(t *testing.T) {
+	t.Parallel()
+	cause := errors.New("cause")
+	err := SafeError(app.Errorf(app.NotFound, "gone").Because(cause))
+	require.ErrorIs(t, err, cause)
+	require.Equal(t, app.NotFound, app.CodeOf(err))
+	require.True(t, IsFinal(SafeError(app.Permanent(cause))))
+	require.False(t, IsFinal(SafeError(cause)))
+	require.False(t, IsFinal(app.Permanent(ErrUnreadable)), "another version may read it")
+}
