@@ -10,8 +10,8 @@ import (
 	"plugboard/app"
 )
 
-// All sessions end when Postgres is restarted. A process that lives on goes on with what it has at work: none of it is run
-// beside itself, by the process or by another.
+// All sessions end when Postgres is restarted. A process that lives on goes on with the deliveries it has: none of them runs twice at
+// a time, neither here nor in another process.
 func TestALostSessionTakesNothingOver(t *testing.T) {
 	t.Parallel()
 	at := newSchema(t)
@@ -66,7 +66,7 @@ func TestALostSessionTakesNothingOver(t *testing.T) {
 	require.Equal(t, [][2]int64{{1, 1}, {2, 1}}, runs.all())
 }
 
-// A timeout ends a run also when every connection is in use, perhaps by just such runs.
+// A timeout ends a run also when every connection is in use, perhaps by such runs.
 func TestATimeoutNeedsNoConnection(t *testing.T) {
 	t.Parallel()
 	at := newSchema(t)
@@ -104,8 +104,8 @@ func TestATimeoutNeedsNoConnection(t *testing.T) {
 	}
 }
 
-// A process renewed its lease at each poll: a commit that waits for the disk, each second in each replica, while nothing
-// happens. It asks at each poll whether it is still known, and writes six times in a lease.
+// A process renewed its lease at each poll: a commit that waits for the disk, each second in each replica, although nothing happens.
+// Now it reads at each poll whether the others still know it, and writes six times in a lease.
 func TestALeaseIsNotRenewedAtEachPoll(t *testing.T) {
 	t.Parallel()
 	at := newSchema(t)

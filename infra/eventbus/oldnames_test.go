@@ -15,18 +15,19 @@ import (
 	"plugboard/infra/eventbus/internal/outbox"
 )
 
-// mails is a plugin with a subscription to notes named mail, which hears of each note it gets.
+// mails is a plugin with a subscription to notes called mail, which notes what it gets.
 func mails(to *seen[int64]) func(*app.Boot) {
 	return subscribes(app.On(func(_ context.Context, e Note) error { to.add(e.ID); return nil }), app.Named("mail"))
 }
 
-// letters is mails under another name.
+// letters is the plugin mails with its subscription renamed to letters.
 func letters(to *seen[int64]) func(*app.Boot) {
 	return subscribes(app.On(func(_ context.Context, e Note) error { to.add(e.ID); return nil }), app.Named("letters"))
 }
 
-// TestATransportTakesNothingOverFromItself holds for groups that no plugin's check has seen.
-func TestATransportTakesNothingOverFromItself(t *testing.T) {
+// A subscription with its own name among its former ones, which the check of plugins refuses, would have moved its deliveries to
+// itself and deleted them as duplicates.
+func TestASubscriptionTakesNothingOverFromItself(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
 		r := start(t, at, settings(), publishes(Note{}), mails(&seen[int64]{}))
@@ -45,8 +46,8 @@ func TestATransportTakesNothingOverFromItself(t *testing.T) {
 	})
 }
 
-// A subscription that has moved to another topic, or says it was one of another topic, got that one's events once, read as
-// its own: all fields empty.
+// A subscription that had moved to another topic, or gave a former name that belonged to another topic, got the events of that topic
+// with all fields empty.
 func TestANameStandsForOneTopicAsLongAsSomethingIsLeftOfIt(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
@@ -81,7 +82,7 @@ func TestANameStandsForOneTopicAsLongAsSomethingIsLeftOfIt(t *testing.T) {
 	})
 }
 
-// While two versions run that understand one name differently, each leaves to the other what is the other's.
+// While two versions use one name for different topics, each leaves the other's events to it.
 func TestAnEventOfAnotherTopicIsLeftToOtherVersions(t *testing.T) {
 	t.Parallel()
 	at := newSchema(t)
@@ -104,8 +105,8 @@ func TestAnEventOfAnotherTopicIsLeftToOtherVersions(t *testing.T) {
 	require.Empty(t, others.all())
 }
 
-// What a process is at work on stays under the old name when that is adopted, and is given back there. It was stuck then,
-// once, under a name that nobody listed any more.
+// A delivery that runs while its subscription's old name is adopted is given back under the old name. It was stuck there once, under
+// a name that nobody listed any more.
 func TestWhatIsGivenBackToAnAdoptedSubscriptionFollows(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {

@@ -13,9 +13,9 @@ import (
 	"plugboard/infra/eventbus/admin"
 )
 
-// leave stores an event, and its delivery as processes leave it that have ended: so many in a row, in some of which it was
-// begun as a suspect.
-func (r *rig) leave(subscription string, e Made, seq, ends, alone int) {
+// leave stores an event and its delivery as crashed processes leave it: crashes processes in a row had it, and in soloCrashes of them
+// its handler had begun in quarantine.
+func (r *rig) leave(subscription string, e Made, seq, crashes, soloCrashes int) {
 	r.t.Helper()
 	id := eventID(e.ID)
 	payload := fmt.Sprintf(`{"id":%d,"group":"%s"}`, e.ID, e.Group)
@@ -26,13 +26,13 @@ func (r *rig) leave(subscription string, e Made, seq, ends, alone int) {
 			return err
 		}
 		_, err := r.db.ExecContext(ctx, fmt.Sprintf(`INSERT INTO bus_deliveries (event_id, subscription, key, seq, state, owner, token, attempts, due_at, claimed_at, ends, alone)
-			VALUES ('%s', '%s', '%s', %d, 'pending', '', %d, %d, 0, 0, %d, %d)`, id, subscription, e.Group, seq, ends, ends, ends, alone))
+			VALUES ('%s', '%s', '%s', %d, 'pending', '', %d, %d, 0, 0, %d, %d)`, id, subscription, e.Group, seq, crashes, crashes, crashes, soloCrashes))
 		return err
 	}))
 }
 
-// What was claimed by two processes in a row that ended is counted before it runs, wherever it is subscribed, and few run
-// at a time; what ran then when a process ended runs by itself, after the others.
+// A delivery that two crashed processes in a row had claimed is counted before its handler begins, whatever its subscription, and few
+// of them run at a time. One that had begun so when a process crashed runs alone, after the others.
 func TestWhatEndedWithItsProcessesRunsByItself(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"On", "OnTx"} {
@@ -83,7 +83,8 @@ func TestWhatEndedWithItsProcessesRunsByItself(t *testing.T) {
 	}
 }
 
-// begun counts the suspects that have begun, of those that were left with a begin in each end from the third on.
+// begun counts the quarantined deliveries whose handlers have begun, of those that were left with a begin in each crash from the
+// third on.
 func (r *rig) begun() (n int) {
 	rows, err := r.db.QueryContext(r.t.Context(), `SELECT count(*) FROM bus_deliveries WHERE alone > 0 AND alone > ends - 2`)
 	require.NoError(r.t, err)
@@ -93,8 +94,8 @@ func (r *rig) begun() (n int) {
 	return n
 }
 
-// What ran when four processes ended, at last by itself, is dead, and announced; what was in memory beside it is handled, also behind it
-// in its key. Replayed, it has fresh attempts.
+// A delivery that was running when four processes crashed, in the last one alone, is dead, and its death is announced. Deliveries that
+// were in memory beside it are handled, those behind it in its key too. Replayed, it has fresh attempts.
 func TestWhatEndsItsProcessByItselfIsDead(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"On", "OnTx"} {
@@ -132,8 +133,8 @@ func TestWhatEndsItsProcessByItselfIsDead(t *testing.T) {
 	}
 }
 
-// Suspects of one key are counted one by one, each when it is its turn.
-func TestASuspectIsCountedWhenItIsItsTurn(t *testing.T) {
+// Quarantined deliveries of one key are counted one by one, each when it is its turn.
+func TestAQuarantinedDeliveryIsCountedWhenItIsItsTurn(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
 		var r *rig
@@ -152,8 +153,8 @@ func TestASuspectIsCountedWhenItIsItsTurn(t *testing.T) {
 	})
 }
 
-// However many may be handled at a time, no more than 16 suspects are.
-func TestFewSuspectsRunAtATime(t *testing.T) {
+// However many deliveries may be handled at a time, at most 16 quarantined ones are.
+func TestFewQuarantinedDeliveriesRunAtATime(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
 		const most = 16
@@ -176,8 +177,8 @@ func TestFewSuspectsRunAtATime(t *testing.T) {
 	})
 }
 
-// What runs by itself does so once the process has been up for five polls, what was begun less often first.
-func TestSuspectsRunByThemselvesInACalmProcess(t *testing.T) {
+// Deliveries that must run alone do so once the process has run for five polls, those that were begun less often first.
+func TestQuarantinedDeliveriesRunAloneAfterSomePolls(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
 		var got seen[int64]
@@ -210,9 +211,8 @@ type madeDied struct {
 // Topic implements app.Event.
 func (madeDied) Topic() string { return "_dlq.thing.made" }
 
-// What runs by itself and fails is tried again like any other, and one that takes longer than its timeout does not hold up
-// the others.
-func TestASuspectMayFailAndHang(t *testing.T) {
+// A quarantined delivery that fails is tried again like any other, and one that outlives its timeout does not hold up the others.
+func TestAQuarantinedDeliveryMayFailAndHang(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
 		var got seen[int64]
@@ -246,8 +246,8 @@ func TestASuspectMayFailAndHang(t *testing.T) {
 	})
 }
 
-// What waits for its turn when the service stops is given back, uncounted.
-func TestSuspectsAreGivenBackAtTheStop(t *testing.T) {
+// A quarantined delivery that waits for its turn when the service stops is given back, and not counted.
+func TestQuarantinedDeliveriesAreGivenBackAtTheStop(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
 		begun, end := make(chan struct{}), make(chan struct{})
@@ -277,15 +277,15 @@ func TestSuspectsAreGivenBackAtTheStop(t *testing.T) {
 	})
 }
 
-// stopping reports whether what waits has been given back.
+// stopping reports whether the waiting deliveries have been given back.
 func (r *rig) stopping() bool {
 	running, err := r.bus.Admin("x").Deliveries(r.t.Context(), admin.Filter{State: "running"})
 	require.NoError(r.t, err)
 	return len(running) == 1
 }
 
-// What runs by itself and cannot be read by this version is left to others, uncounted.
-func TestASuspectThatCannotBeReadIsParked(t *testing.T) {
+// A quarantined delivery that this version cannot read is left to other versions, and not counted.
+func TestAQuarantinedDeliveryThatCannotBeReadIsParked(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
 		cfg := settings()

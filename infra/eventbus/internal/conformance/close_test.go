@@ -54,7 +54,7 @@ func closesInOrder(t testing.TB, newTransport makeTransport) {
 	release := sync.OnceFunc(func() { close(free) })
 	defer release()
 	var running, runs atomic.Int32
-	g := group("last", func(context.Context, *message.Delivery) error {
+	s := subscription("last", func(context.Context, *message.Delivery) error {
 		running.Add(1)
 		defer running.Add(-1)
 		runs.Add(1)
@@ -62,8 +62,8 @@ func closesInOrder(t testing.TB, newTransport makeTransport) {
 		<-free
 		return nil
 	})
-	g.Concurrency = 2
-	r.start(g)
+	s.Concurrency = 2
+	r.start(s)
 	for i := range 20 {
 		r.publish(event(fmt.Sprint(i), ""))
 	}
@@ -89,7 +89,7 @@ func closesInTime(t testing.TB, newTransport makeTransport) {
 	release := sync.OnceFunc(func() { close(free) })
 	defer release()
 	var runs atomic.Int32
-	g := group("deaf", func(ctx context.Context, _ *message.Delivery) error {
+	s := subscription("deaf", func(ctx context.Context, _ *message.Delivery) error {
 		if runs.Add(1) == 1 {
 			close(entered)
 			<-ctx.Done()
@@ -98,8 +98,8 @@ func closesInTime(t testing.TB, newTransport makeTransport) {
 		}
 		return nil
 	})
-	g.Concurrency = 1
-	r.start(g)
+	s.Concurrency = 1
+	r.start(s)
 	for i := range 5 {
 		r.publish(event(fmt.Sprint(i), ""))
 	}
@@ -131,7 +131,7 @@ func (r *trial) closesAtOnce() error {
 func closesUnstarted(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var runs atomic.Int32
-	r.transport.Subscribe(group("idle", func(context.Context, *message.Delivery) error {
+	r.transport.Subscribe(subscription("idle", func(context.Context, *message.Delivery) error {
 		runs.Add(1)
 		return nil
 	}))
@@ -149,7 +149,7 @@ func closesUnstarted(t testing.TB, newTransport makeTransport) {
 func closesAgain(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var runs atomic.Int32
-	r.start(group("busy", func(context.Context, *message.Delivery) error {
+	r.start(subscription("busy", func(context.Context, *message.Delivery) error {
 		runs.Add(1)
 		return nil
 	}))
@@ -174,7 +174,7 @@ func closesAgain(t testing.TB, newTransport makeTransport) {
 func closesForGood(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var runs atomic.Int32
-	r.start(group("gone", func(context.Context, *message.Delivery) error {
+	r.start(subscription("gone", func(context.Context, *message.Delivery) error {
 		runs.Add(1)
 		return nil
 	}))
@@ -202,7 +202,7 @@ func closesWhilePublishing(t testing.TB, newTransport makeTransport) {
 	var runs atomic.Int32
 	ready := make(chan struct{})
 	enough := sync.OnceFunc(func() { close(ready) })
-	r.start(group("crossroads", func(context.Context, *message.Delivery) error {
+	r.start(subscription("crossroads", func(context.Context, *message.Delivery) error {
 		if runs.Add(1) == 20 {
 			enough()
 		}

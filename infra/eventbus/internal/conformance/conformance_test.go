@@ -60,8 +60,8 @@ func holds(t *testing.T, newTransport makeTransport) {
 func transportCases() []transportCase {
 	return append([]transportCase{
 		{"every message is delivered as it was published", deliversAll},
-		{"each group gets each message once", deliversToEachGroup},
-		{"a group handles as many at a time as it says", runsConcurrently},
+		{"each subscription gets each message once", deliversToEach},
+		{"a subscription handles as many at a time as it says", runsConcurrently},
 		{"a failed message is tried again after a wait", retries},
 		{"a panic or an exit is a failure like others", survivesPanics},
 		{"what fails for good is dead, and told once", buries},
@@ -125,19 +125,19 @@ func begin(t testing.TB, newTransport makeTransport) *trial {
 // topic is that of the suite's messages.
 const topic = "thing.made"
 
-// group returns a group with a handler; a case changes what it is about.
-func group(name string, handle func(ctx context.Context, d *message.Delivery) error) message.Subscription {
+// subscription returns a subscription with a handler. A case changes the field that it tests.
+func subscription(name string, handle func(ctx context.Context, d *message.Delivery) error) message.Subscription {
 	return message.Subscription{
 		Name: name, Topic: topic, Plugin: "conformance.test", Concurrency: 4, Attempts: 4,
 		BackoffMin: time.Millisecond, BackoffMax: 4 * time.Millisecond, Timeout: time.Minute, Handle: handle,
 	}
 }
 
-// start starts the transport with the groups.
-func (r *trial) start(groups ...message.Subscription) {
+// start starts the transport with subscriptions.
+func (r *trial) start(subscriptions ...message.Subscription) {
 	r.t.Helper()
-	for _, g := range groups {
-		r.transport.Subscribe(g)
+	for _, s := range subscriptions {
+		r.transport.Subscribe(s)
 	}
 	if err := r.transport.Start(r.t.Context()); err != nil {
 		r.t.Fatalf("start transport: %v", err)

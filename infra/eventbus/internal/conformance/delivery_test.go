@@ -18,7 +18,7 @@ func deliversAll(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	sent := map[string]*message.Message{}
 	var got, wrong journal
-	r.start(group("all", func(_ context.Context, d *message.Delivery) error {
+	r.start(subscription("all", func(_ context.Context, d *message.Delivery) error {
 		got.note(nameOf(d))
 		if difference := sameMessage(sent[nameOf(d)], d); difference != "" || d.Attempt != 1 || d.Subscription.Name != "all" {
 			wrong.note(fmt.Sprintf("%s: %s, attempt %d, subscription %s", nameOf(d), difference, d.Attempt, d.Subscription.Name))
@@ -44,16 +44,16 @@ func deliversAll(t testing.TB, newTransport makeTransport) {
 	r.same("changed on the way", wrong.all(), nil)
 }
 
-func deliversToEachGroup(t testing.TB, newTransport makeTransport) {
+func deliversToEach(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var got journal
-	member := func(name string) message.Subscription {
-		return group(name, func(_ context.Context, d *message.Delivery) error {
+	numbered := func(name string) message.Subscription {
+		return subscription(name, func(_ context.Context, d *message.Delivery) error {
 			got.note(d.Subscription.Name + " " + nameOf(d))
 			return nil
 		})
 	}
-	r.start(member("first"), member("second"), member("third"))
+	r.start(numbered("first"), numbered("second"), numbered("third"))
 	var want []string
 	for i := range 50 {
 		r.publish(event(fmt.Sprint(i), ""))
@@ -71,7 +71,7 @@ func runsConcurrently(t testing.TB, newTransport makeTransport) {
 	defer meet()
 	var running, entered atomic.Int32
 	var tooMany atomic.Bool
-	g := group("crowd", func(ctx context.Context, _ *message.Delivery) error {
+	s := subscription("crowd", func(ctx context.Context, _ *message.Delivery) error {
 		if running.Add(1) > most {
 			tooMany.Store(true)
 		}
@@ -90,8 +90,8 @@ func runsConcurrently(t testing.TB, newTransport makeTransport) {
 		}
 		return nil
 	})
-	g.Concurrency = most
-	r.start(g)
+	s.Concurrency = most
+	r.start(s)
 	for i := range 30 {
 		r.publish(event(fmt.Sprint(i), ""))
 	}
@@ -108,7 +108,7 @@ func retries(t testing.TB, newTransport makeTransport) {
 	var mu sync.Mutex
 	var runs []time.Time
 	var attempts journal
-	g := group("stubborn", func(_ context.Context, d *message.Delivery) error {
+	s := subscription("stubborn", func(_ context.Context, d *message.Delivery) error {
 		mu.Lock()
 		runs = append(runs, time.Now())
 		mu.Unlock()
@@ -118,8 +118,8 @@ func retries(t testing.TB, newTransport makeTransport) {
 		}
 		return nil
 	})
-	g.BackoffMin, g.BackoffMax = wait, wait
-	r.start(g)
+	s.BackoffMin, s.BackoffMax = wait, wait
+	r.start(s)
 	r.publish(event("a", ""))
 	r.settle()
 	r.same("attempts", attempts.all(), []string{"true 1", "true 2", "true 3"})
@@ -135,7 +135,7 @@ func retries(t testing.TB, newTransport makeTransport) {
 func survivesPanics(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var got journal
-	g := group("wild", func(_ context.Context, d *message.Delivery) error {
+	s := subscription("wild", func(_ context.Context, d *message.Delivery) error {
 		switch {
 		case d.Attempt > 1:
 		case strings.HasPrefix(nameOf(d), "panic"):
@@ -146,8 +146,8 @@ func survivesPanics(t testing.TB, newTransport makeTransport) {
 		got.note(nameOf(d))
 		return nil
 	})
-	g.Concurrency = 1
-	r.start(g)
+	s.Concurrency = 1
+	r.start(s)
 	var want []string
 	for i := range 9 {
 		name := fmt.Sprint([]string{"panic", "exit", "fine"}[i%3], i)
@@ -164,7 +164,7 @@ func survivesPanics(t testing.TB, newTransport makeTransport) {
 func buries(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var runs journal
-	r.start(group("hopeless", func(_ context.Context, d *message.Delivery) error {
+	r.start(subscription("hopeless", func(_ context.Context, d *message.Delivery) error {
 		runs.note(fmt.Sprint(nameOf(d), d.Attempt))
 		switch nameOf(d) {
 		case "always":
@@ -187,7 +187,7 @@ func delays(t testing.TB, newTransport makeTransport) {
 	const delay = 300 * time.Millisecond
 	var mu sync.Mutex
 	at := map[string]time.Time{}
-	r.start(group("patient", func(_ context.Context, d *message.Delivery) error {
+	r.start(subscription("patient", func(_ context.Context, d *message.Delivery) error {
 		mu.Lock()
 		defer mu.Unlock()
 		at[nameOf(d)] = time.Now()
@@ -212,7 +212,7 @@ func delays(t testing.TB, newTransport makeTransport) {
 func endsOverdueRuns(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var got journal
-	g := group("slow", func(ctx context.Context, d *message.Delivery) error {
+	s := subscription("slow", func(ctx context.Context, d *message.Delivery) error {
 		if d.Attempt > 1 {
 			got.note("again")
 			return nil
@@ -227,8 +227,8 @@ func endsOverdueRuns(t testing.TB, newTransport makeTransport) {
 			return nil
 		}
 	})
-	g.Timeout = 20 * time.Millisecond
-	r.start(g)
+	s.Timeout = 20 * time.Millisecond
+	r.start(s)
 	r.publish(event("a", ""))
 	r.settle()
 	r.same("runs", got.all(), []string{"told", "again"})
@@ -239,7 +239,7 @@ func obeysTransactions(t testing.TB, newTransport makeTransport) {
 	var got journal
 	early := make(chan struct{})
 	tell := sync.OnceFunc(func() { close(early) })
-	r.start(group("late", func(_ context.Context, d *message.Delivery) error {
+	r.start(subscription("late", func(_ context.Context, d *message.Delivery) error {
 		got.note(nameOf(d))
 		tell()
 		return nil
@@ -267,7 +267,7 @@ func obeysTransactions(t testing.TB, newTransport makeTransport) {
 func keepsWhatCameEarly(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var got journal
-	r.transport.Subscribe(group("waiting", func(_ context.Context, d *message.Delivery) error {
+	r.transport.Subscribe(subscription("waiting", func(_ context.Context, d *message.Delivery) error {
 		got.note(nameOf(d))
 		return nil
 	}))
@@ -289,7 +289,7 @@ func publishesWithoutWaiting(t testing.TB, newTransport makeTransport) {
 	release := sync.OnceFunc(func() { close(free) })
 	defer release()
 	var got atomic.Int32
-	g := group("stuck", func(ctx context.Context, _ *message.Delivery) error {
+	s := subscription("stuck", func(ctx context.Context, _ *message.Delivery) error {
 		select {
 		case <-free:
 		case <-ctx.Done():
@@ -298,8 +298,8 @@ func publishesWithoutWaiting(t testing.TB, newTransport makeTransport) {
 		got.Add(1)
 		return nil
 	})
-	g.Concurrency = 1
-	r.start(g)
+	s.Concurrency = 1
+	r.start(s)
 	const many = 100
 	published := make(chan struct{})
 	go func() {
@@ -323,7 +323,7 @@ func idles(t testing.TB, newTransport makeTransport) {
 	entered, free := make(chan struct{}), make(chan struct{})
 	release := sync.OnceFunc(func() { close(free) })
 	defer release()
-	r.start(group("busy", func(_ context.Context, d *message.Delivery) error {
+	r.start(subscription("busy", func(_ context.Context, d *message.Delivery) error {
 		if d.Attempt == 1 {
 			close(entered)
 			<-free

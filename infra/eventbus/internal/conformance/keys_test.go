@@ -21,7 +21,7 @@ func keepsOrder(t testing.TB, newTransport makeTransport) {
 	got := map[string][]string{}
 	busy := map[string]bool{}
 	var together atomic.Bool
-	r.start(group("orderly", func(_ context.Context, d *message.Delivery) error {
+	r.start(subscription("orderly", func(_ context.Context, d *message.Delivery) error {
 		mu.Lock()
 		if busy[d.Key] {
 			together.Store(true)
@@ -67,7 +67,7 @@ func keysAreIndependent(t testing.TB, newTransport makeTransport) {
 	free := make(chan struct{})
 	release := sync.OnceFunc(func() { close(free) })
 	defer release()
-	r.start(group("lanes", func(ctx context.Context, d *message.Delivery) error {
+	r.start(subscription("keys", func(ctx context.Context, d *message.Delivery) error {
 		if d.Key != "held" {
 			others.Done()
 			return nil
@@ -96,7 +96,7 @@ func keysAreIndependent(t testing.TB, newTransport makeTransport) {
 func deadLetsKeyGoOn(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var got journal
-	r.start(group("resigned", func(_ context.Context, d *message.Delivery) error {
+	r.start(subscription("resigned", func(_ context.Context, d *message.Delivery) error {
 		if nameOf(d) == "1" {
 			return app.Permanent(errTryAgain)
 		}

@@ -66,20 +66,20 @@ func TestOutboxConforms(t *testing.T) {
 // wrong is a transport that breaks one promise.
 type wrong struct {
 	transport
-	subscribe func(g message.Subscription) (message.Subscription, bool)
+	subscribe func(s message.Subscription) (message.Subscription, bool)
 	publish   func(ctx context.Context, m *message.Message) error
 	close     func(ctx context.Context) error
 }
 
-func (w *wrong) Subscribe(g message.Subscription) {
+func (w *wrong) Subscribe(s message.Subscription) {
 	if w.subscribe != nil {
-		changed, ok := w.subscribe(g)
+		changed, ok := w.subscribe(s)
 		if !ok {
 			return
 		}
-		g = changed
+		s = changed
 	}
-	w.transport.Subscribe(g)
+	w.transport.Subscribe(s)
 }
 
 func (w *wrong) Publish(ctx context.Context, m *message.Message) error {
@@ -99,11 +99,11 @@ func (w *wrong) Close(ctx context.Context) error {
 // Each promise of the suite is seen to be broken by a transport that breaks it.
 func TestTransportsThatDoNotConform(t *testing.T) {
 	t.Parallel()
-	groups := func(change func(g *message.Subscription)) func(w *wrong) {
+	changed := func(change func(s *message.Subscription)) func(w *wrong) {
 		return func(w *wrong) {
-			w.subscribe = func(g message.Subscription) (message.Subscription, bool) {
-				change(&g)
-				return g, true
+			w.subscribe = func(s message.Subscription) (message.Subscription, bool) {
+				change(&s)
+				return s, true
 			}
 		}
 	}
@@ -116,26 +116,26 @@ func TestTransportsThatDoNotConform(t *testing.T) {
 				return w.transport.Publish(ctx, m)
 			}
 		},
-		"each group gets each message once": func(w *wrong) {
+		"each subscription gets each message once": func(w *wrong) {
 			first := true
-			w.subscribe = func(g message.Subscription) (message.Subscription, bool) {
+			w.subscribe = func(s message.Subscription) (message.Subscription, bool) {
 				defer func() { first = false }()
-				return g, first
+				return s, first
 			}
 		},
-		"a group handles as many at a time as it says": groups(func(g *message.Subscription) { g.Concurrency = 10 }),
-		"a failed message is tried again after a wait": groups(func(g *message.Subscription) { g.BackoffMin, g.BackoffMax = time.Millisecond, time.Millisecond }),
-		"a panic or an exit is a failure like others":  groups(func(g *message.Subscription) { g.Attempts = 1 }),
-		"what fails for good is dead, and told once":   groups(func(g *message.Subscription) { g.Attempts = 5 }),
+		"a subscription handles as many at a time as it says": changed(func(s *message.Subscription) { s.Concurrency = 10 }),
+		"a failed message is tried again after a wait":        changed(func(s *message.Subscription) { s.BackoffMin, s.BackoffMax = time.Millisecond, time.Millisecond }),
+		"a panic or an exit is a failure like others":         changed(func(s *message.Subscription) { s.Attempts = 1 }),
+		"what fails for good is dead, and told once":          changed(func(s *message.Subscription) { s.Attempts = 5 }),
 		"messages of a key keep their order, retries included": func(w *wrong) {
 			w.publish = func(ctx context.Context, m *message.Message) error {
 				return w.transport.Publish(ctx, &message.Message{Envelope: m.Envelope, Time: m.Time})
 			}
 		},
-		"other keys go on while one is held up": groups(func(g *message.Subscription) { g.Concurrency = 1 }),
-		"a dead message lets its key go on": groups(func(g *message.Subscription) {
-			handle := g.Handle
-			g.Handle = func(ctx context.Context, d *message.Delivery) error {
+		"other keys go on while one is held up": changed(func(s *message.Subscription) { s.Concurrency = 1 }),
+		"a dead message lets its key go on": changed(func(s *message.Subscription) {
+			handle := s.Handle
+			s.Handle = func(ctx context.Context, d *message.Delivery) error {
 				if err := handle(ctx, d); err != nil {
 					return errors.New("any error") // not permanent
 				}
@@ -148,7 +148,7 @@ func TestTransportsThatDoNotConform(t *testing.T) {
 				return w.transport.Publish(ctx, m)
 			}
 		},
-		"a run that takes too long is told to end": groups(func(g *message.Subscription) { g.Timeout = time.Hour }),
+		"a run that takes too long is told to end": changed(func(s *message.Subscription) { s.Timeout = time.Hour }),
 		"a message counts from the commit of its transaction": func(w *wrong) {
 			w.publish = func(ctx context.Context, m *message.Message) error {
 				return w.transport.Publish(database.WithoutTx(ctx), m)
@@ -191,6 +191,7 @@ func TestTransportsThatDoNotConform(t *testing.T) {
 			found := failures(t, func(tb testing.TB) {
 				c.Run(tb, func(tb testing.TB, hooks message.Hooks) (transport, func(context.Context, func(context.Context) error) error) {
 					volatile, inTx := makeVolatile(tb, hooks)
+					tb.Cleanup(func() { _ = volatile.Close(context.WithoutCancel(tb.Context())) }) // it may not pass on its Close
 					w := &wrong{transport: volatile}
 					change(w)
 					return w, inTx

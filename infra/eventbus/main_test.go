@@ -1,0 +1,10 @@
+package eventbus_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// No goroutine outlives its owner's end.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
