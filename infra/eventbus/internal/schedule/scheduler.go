@@ -17,32 +17,32 @@ import (
 type Schedule struct {
 	Name, Spec string
 	Times      Timetable
-	// Message makes the event of the run that is due at a time. Publish publishes it, in the transaction of ctx if there is one.
+	// Message makes the event for a time. Publish publishes it, in the transaction of ctx if there is one.
 	Message func(ctx context.Context, at time.Time) (*message.Message, error)
 	Publish func(ctx context.Context, m *message.Message) error
 	// Quiet reports whether the last run of a volatile schedule is done; nil for a durable one.
 	Quiet func() bool
-	// Published and Skipped count the times that came.
+	// Published and Skipped count the times that have come.
 	Published, Skipped prometheus.Counter
 }
 
-// Scheduler publishes an event for each time that comes. Of the processes on one database, the first to advance the schedule's row
-// publishes, in the same transaction: each time has one event, whichever process dies.
+// Scheduler publishes an event for each time that comes. Of the processes on one database, the first one that advances the schedule's
+// row publishes the event, in the same transaction: each time has one event, even when a process crashes.
 type Scheduler struct {
 	poll              time.Duration
 	store             store.Schedules
 	storedAs          func(name string) string
 	log               *zap.Logger
 	durable, volatile []*Schedule
-	// passed is until when the times of volatile schedules have been handled.
+	// passed has, for each volatile schedule, the time up to which its times have been published or skipped.
 	passed map[*Schedule]time.Time
 
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
 }
 
-// NewScheduler returns a scheduler of all. It looks at durable schedules each poll at least. StoredAs returns the name under which a
-// schedule has its row.
+// New returns a scheduler of all. It reads the rows of durable schedules each poll or more often. StoredAs returns the name under
+// which a schedule has its row.
 func New(all []*Schedule, poll time.Duration, store store.Schedules, storedAs func(name string) string, log *zap.Logger) *Scheduler {
 	s := &Scheduler{poll: poll, store: store, storedAs: storedAs, log: log, passed: make(map[*Schedule]time.Time)}
 	for _, sc := range all {
@@ -65,13 +65,13 @@ func (s *Scheduler) Start(ctx context.Context) error {
 	run, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	if len(s.durable) > 0 {
-		s.tasks.Go(func() { message.Repeat(run, func() time.Duration { return s.look(run) }) })
+		s.tasks.Go(func() { message.Repeat(run, func() time.Duration { return s.pollDurable(run) }) })
 	}
 	if len(s.volatile) > 0 {
 		for _, sc := range s.volatile {
 			s.passed[sc] = time.Now().UTC()
 		}
-		s.tasks.Go(func() { message.Repeat(run, func() time.Duration { return s.lookVolatile(run) }) })
+		s.tasks.Go(func() { message.Repeat(run, func() time.Duration { return s.pollVolatile(run) }) })
 	}
 	return nil
 }
@@ -87,9 +87,9 @@ func (s *Scheduler) Stop() {
 	s.tasks.Wait()
 }
 
-// look publishes the times of durable schedules that have come. It returns how long to wait for the next: no longer than the poll,
-// since operators and other processes change the rows.
-func (s *Scheduler) look(ctx context.Context) time.Duration {
+// pollDurable publishes the times of durable schedules that have come. It returns how long to wait for the next one: no longer than
+// the poll, since operators and other processes change the rows.
+func (s *Scheduler) pollDurable(ctx context.Context) time.Duration {
 	wait := s.poll
 	rows, now, err := s.store.All(ctx)
 	if err != nil {
@@ -115,7 +115,7 @@ func (s *Scheduler) look(ctx context.Context) time.Duration {
 	return wait
 }
 
-// publishDue publishes a run if a time of sc has come, or an operator asked for one. It returns the next time.
+// publishDue publishes a run if a time of sc has come or an operator has asked for one. It returns the next time.
 func (s *Scheduler) publishDue(ctx context.Context, sc *Schedule, name string, row store.ScheduleRow, now time.Time) (next time.Time, err error) {
 	at, passed := sc.due(row.Passed, now)
 	if !at.IsZero() || !row.Asked.IsZero() {
@@ -124,7 +124,8 @@ func (s *Scheduler) publishDue(ctx context.Context, sc *Schedule, name string, r
 	return sc.Times.Next(passed), err
 }
 
-// due returns the first time after passed, if it has come by now. Until is the time up to which it makes up for missed times.
+// due returns the first time after passed, if it has come by now. When several have come, one run makes up for all of them: until is
+// the time up to which it does.
 func (sc *Schedule) due(passed, now time.Time) (at, until time.Time) {
 	at = sc.Times.Next(passed)
 	switch {
@@ -137,8 +138,8 @@ func (sc *Schedule) due(passed, now time.Time) (at, until time.Time) {
 	}
 }
 
-// publish publishes the run that is due at a time, or if that is zero the one that an operator asked for, unless another process has
-// done so. While the last run is not done, a time that is due is skipped, and a run that was asked for waits.
+// publish publishes the run for the time at; if that is zero, the run that an operator asked for. It does nothing when another process
+// has done so. As long as the last run is not done, it skips a time, and leaves a run that was asked for to a later poll.
 func (s *Scheduler) publish(ctx context.Context, sc *Schedule, name string, row store.ScheduleRow, at, passed time.Time) error {
 	var counter prometheus.Counter
 	err := s.store.DB.InTx(ctx, func(ctx context.Context) error {
@@ -178,8 +179,8 @@ func (s *Scheduler) publish(ctx context.Context, sc *Schedule, name string, row 
 	return err
 }
 
-// lookVolatile publishes the times of volatile schedules that have come, and returns how long to wait for the next.
-func (s *Scheduler) lookVolatile(ctx context.Context) time.Duration {
+// pollVolatile publishes the times of volatile schedules that have come, and returns how long to wait for the next one.
+func (s *Scheduler) pollVolatile(ctx context.Context) time.Duration {
 	now := time.Now().UTC()
 	wait := time.Hour // at most, since the clock may be set
 	for _, sc := range s.volatile {
@@ -199,7 +200,7 @@ func (s *Scheduler) lookVolatile(ctx context.Context) time.Duration {
 	return wait
 }
 
-// Run publishes a run that is due at a time, whether or not the schedule has that time and the last run is done.
+// Run publishes a run for a time, whether or not the schedule has that time and the last run is done.
 func (sc *Schedule) Run(ctx context.Context, at time.Time) error {
 	m, err := sc.Message(ctx, at)
 	if err != nil {
