@@ -10,25 +10,25 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
-// Start starts the workers and returns when all of them are ready. A pool starts once: a second call, and one
-// after [Pool.Stop], is an error.
+// Start starts the workers and returns when all of them are ready. A pool starts once: a second call, and a call
+// after [Pool.Stop], return an error.
 func (p *Pool) Start(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("start work pool: %w", err)
 	}
-	crew, err := p.begin()
+	workers, err := p.begin()
 	if err != nil {
 		return err
 	}
-	ready := make(chan struct{}, len(crew))
-	for _, w := range crew {
-		w.start(func() { ready <- struct{}{} })
+	var ready sync.WaitGroup
+	for _, w := range workers {
+		ready.Add(1)
+		w.start(ready.Done)
 	}
-	for range crew {
-		<-ready
-	}
+	ready.Wait()
 	return nil
 }
 
@@ -40,25 +40,25 @@ func (p *Pool) begin() ([]*worker, error) {
 		return nil, errors.New("start work pool: it has been started or stopped before")
 	}
 	if p.registry != nil {
-		if err := p.registry.Register(collector{p}); err != nil {
+		if err := p.registry.Register(p.metrics.registry); err != nil {
 			return nil, fmt.Errorf("register metrics of the work pool: %w", err)
 		}
 	}
 	p.state = running
-	raiseProcs(p.workers)
-	p.watch.start()
-	for range p.workers {
-		p.crew = append(p.crew, newWorker(p))
+	addProcs(p.size)
+	p.timer = time.AfterFunc(p.limit, p.reportOverdue)
+	for range p.size {
+		p.workers = append(p.workers, &worker{pool: p, jobs: make(chan *task, 1)})
 	}
-	return slices.Clone(p.crew), nil
+	return slices.Clone(p.workers), nil
 }
 
-// Stop refuses new jobs, waits until those that are queued and running have ended, and ends the workers. When
-// ctx is done first, it gives up the rest: their callers get [app.Unavailable], queued jobs never run, running
-// ones go on with nobody waiting, and the error says how many there are and whose. Stop without Start, and
-// a second Stop, return nil.
+// Stop refuses new jobs, waits until the queued and running ones have ended, and ends the workers. When ctx is done
+// first, Stop gives up the remaining jobs: their callers get [app.Unavailable], queued jobs never run, running jobs go on
+// with nobody waiting, and the error says how many jobs there are and of which plugins. Stop without Start, and a second
+// Stop, return nil.
 func (p *Pool) Stop(ctx context.Context) error {
-	if !p.shut() {
+	if !p.close() {
 		return nil
 	}
 	select {
@@ -70,115 +70,103 @@ func (p *Pool) Stop(ctx context.Context) error {
 	return err
 }
 
-// shut refuses new jobs and dismisses the idle workers. It reports whether there is anything to wait for.
-func (p *Pool) shut() bool {
+// close refuses new jobs and ends the idle workers. It reports whether there is anything to wait for.
+func (p *Pool) close() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch p.state {
-	case notStarted, stopped:
+	if p.state == notStarted || p.state == stopped {
 		p.state = stopped
 		return false
-	default:
-		p.state = stopping
-		for _, w := range p.idle {
-			w.jobs <- nil
-		}
-		p.idle = nil
-		return true
 	}
+	p.state = stopping
+	for _, w := range p.idle {
+		w.jobs <- nil
+	}
+	p.idle = nil
+	return true
 }
 
-// retire takes w off the crew for good.
-func (p *Pool) retire(w *worker) {
+// remove removes w from the pool for good.
+func (p *Pool) remove(w *worker) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.crew = slices.DeleteFunc(p.crew, func(other *worker) bool { return other == w })
-	if len(p.crew) == 0 {
+	p.workers = slices.DeleteFunc(p.workers, func(other *worker) bool { return other == w })
+	if len(p.workers) == 0 {
 		close(p.drained)
 	}
 }
 
-// release gives up the jobs that are left, and what the pool holds besides.
+// release gives up the remaining jobs, then the timer, the processors and the metrics.
 func (p *Pool) release() error {
-	queued, running := p.abandon()
+	queued, running := p.giveUp()
 	if len(queued)+len(running) == 0 {
-		<-p.drained // workers between two states; they need microseconds
+		<-p.drained // the workers are about to end; they need microseconds
 	}
-	p.watch.stop()
-	lowerProcs(p.workers)
+	p.timer.Stop()
+	addProcs(-p.size)
 	if p.registry != nil {
-		p.registry.Unregister(collector{p})
+		p.registry.Unregister(p.metrics.registry)
 	}
-	return abandonedError(queued, running)
+	return givenUpError(queued, running)
 }
 
-// abandon ends the wait of all callers and returns the plugins of the jobs given up, one entry for each job.
-func (p *Pool) abandon() (queued, running []string) {
+// giveUp answers all callers and returns the plugins of the jobs that were given up, one entry for each job.
+func (p *Pool) giveUp() (queued, running []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.state = stopped
+	var all []*task
 	for t := p.queue.pop(); t != nil; t = p.queue.pop() {
-		if t.end(waiting, shed) {
-			t.free()
-			queued = append(queued, t.lane.plugin)
+		all = append(all, t)
+	}
+	for _, w := range p.workers {
+		if w.current != nil {
+			all = append(all, w.current)
 		}
 	}
-	for _, w := range p.crew {
-		switch t := w.current; {
-		case t == nil:
-		case t.end(waiting, shed): // on its way to the worker
+	for _, t := range all {
+		switch {
+		case t.end(waiting, givenUp): // in the queue, or on its way to a worker
 			t.free()
-			queued = append(queued, t.lane.plugin)
-		default:
-			t.end(started, shed)
-			running = append(running, t.lane.plugin)
+			queued = append(queued, t.queue.plugin)
+		case taskState(t.state.Load()) != dropped:
+			t.end(started, givenUp)
+			running = append(running, t.queue.plugin)
 		}
 	}
 	return queued, running
 }
 
-func abandonedError(queued, running []string) error {
+// givenUpError names the plugins of the jobs that were given up: "images.resize (2), users.hash (1)".
+func givenUpError(queued, running []string) error {
 	if len(queued)+len(running) == 0 {
 		return nil
 	}
-	return fmt.Errorf("stop work pool: gave up %d running and %d queued jobs of %s",
-		len(running), len(queued), tally(append(queued, running...)))
+	jobs := make(map[string]int)
+	for _, plugin := range slices.Concat(queued, running) {
+		jobs[plugin]++
+	}
+	var plugins []string
+	for _, plugin := range slices.Sorted(maps.Keys(jobs)) {
+		plugins = append(plugins, fmt.Sprintf("%s (%d)", plugin, jobs[plugin]))
+	}
+	return fmt.Errorf("stop work pool: gave up %d running and %d queued jobs of %s", len(running), len(queued), strings.Join(plugins, ", "))
 }
 
-// tally counts equal names: "images.resize (2), users.hash (1)".
-func tally(names []string) string {
-	counts := make(map[string]int)
-	for _, name := range names {
-		counts[name]++
-	}
-	parts := make([]string, 0, len(counts))
-	for _, name := range slices.Sorted(maps.Keys(counts)) {
-		parts = append(parts, fmt.Sprintf("%s (%d)", name, counts[name]))
-	}
-	return strings.Join(parts, ", ")
-}
-
-// procs guards reading and then changing GOMAXPROCS, which belongs to the process like this lock; there are
-// several pools in one process in tests.
+// procs guards the change of GOMAXPROCS. Like GOMAXPROCS, it belongs to the process; tests run several pools in one.
 var procs sync.Mutex
 
-// raiseProcs gives the process so many processors more, for the workers to occupy.
-func raiseProcs(by int) {
+// addProcs gives the process n more processors, for the workers to occupy, or takes -n away. When that returns to the
+// runtime's default, the runtime follows changes of the container's limit again: it stops doing that as long as
+// GOMAXPROCS is set by hand.
+func addProcs(n int) {
 	procs.Lock()
 	defer procs.Unlock()
-	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + by)
-}
-
-// lowerProcs undoes raiseProcs. If that leads back to the runtime's default, the runtime again follows changes
-// of the container's limit, which it does until GOMAXPROCS is set by hand.
-func lowerProcs(by int) {
-	procs.Lock()
-	defer procs.Unlock()
-	n := runtime.GOMAXPROCS(0) - by
-	if os.Getenv("GOMAXPROCS") == "" {
+	want := runtime.GOMAXPROCS(0) + n
+	if n < 0 && os.Getenv("GOMAXPROCS") == "" {
 		runtime.SetDefaultGOMAXPROCS()
 	}
-	if runtime.GOMAXPROCS(0) != n {
-		runtime.GOMAXPROCS(n)
+	if runtime.GOMAXPROCS(0) != want {
+		runtime.GOMAXPROCS(want)
 	}
 }

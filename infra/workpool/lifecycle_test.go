@@ -154,17 +154,17 @@ func TestStartAndStopLeaveNothing(t *testing.T) {
 	require.Equal(t, before, runtime.GOMAXPROCS(0))
 }
 
-func TestDescribe(t *testing.T) {
+func TestString(t *testing.T) {
 	t.Parallel()
 	p := workpool.New(config.Pool{Workers: 3, Share: 50, JobTimeout: time.Second}, zap.NewNop(), prometheus.NewRegistry())
-	require.Equal(t, "workers 3 on plain goroutines, queue 48 (24 per plugin)", p.Describe())
+	require.Equal(t, "workers 3 on plain goroutines, queue 48 (24 per plugin)", p.String())
 	cfg := settings()
 	b := newBench(t, cfg)
-	require.Equal(t, "workers 1 on threads to be lowered by 10, queue 4 (4 per plugin)", b.Describe())
+	require.Equal(t, "workers 1 on threads to be lowered by 10, queue 4 (4 per plugin)", b.String())
 }
 
-// A job that runs beside its worker holds it all the same: what waits goes on when the job ends, and so does Stop.
-func TestAJobAsideHoldsItsWorker(t *testing.T) {
+// An inline job holds its worker, although the worker does not run it: the next job begins, and Stop returns, when it has ended.
+func TestAnInlineJobHoldsItsWorker(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := startBench(t, settings())
 		for range 100 { // short, by the bubble's clock

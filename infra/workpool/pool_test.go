@@ -124,7 +124,7 @@ func TestRunReturnsWhatTheWorkReturns(t *testing.T) {
 		cfg := settings()
 		cfg.Nice = nice
 		b := startBench(t, cfg)
-		for i := range 300 { // enough for jobs to run aside
+		for i := range 300 { // enough for jobs to run inline
 			v, err := b.Run(as("a"), func(app.Job) (any, error) { return i, nil })
 			require.NoError(t, err)
 			require.Equal(t, i, v)
@@ -325,7 +325,7 @@ func TestBrokenWorkIsAnErrorAndTheWorkerGoesOn(t *testing.T) {
 		"run work: panic: a cause": func(app.Job) (any, error) { panic(errors.New("a cause")) },
 	}
 	for want, work := range broken {
-		for _, warm := range []int{0, 100} { // without and with earlier short jobs, that is, aside
+		for _, warm := range []int{0, 100} { // on the worker, and inline after short jobs
 			b := startBench(t, settings())
 			for range warm {
 				_, err := b.Run(as("a"), nothing)
@@ -336,7 +336,7 @@ func TestBrokenWorkIsAnErrorAndTheWorkerGoesOn(t *testing.T) {
 				require.EqualError(t, err, want)
 				require.Equal(t, app.Internal, app.CodeOf(err))
 			}
-			entries := b.logs.FilterMessage("work ended abnormally").All()
+			entries := b.logs.FilterMessage("job panicked or ended its goroutine").All()
 			require.Len(t, entries, 5)
 			fields := entries[0].ContextMap()
 			require.Equal(t, "a", fields["plugin"])

@@ -1,66 +1,69 @@
 package workpool
 
 import (
-	"container/list"
+	"slices"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 )
 
-// queue holds the waiting tasks in a lane for each plugin. Tasks are taken from the lanes in turn, so that a
-// plugin with much work delays another by one job at most, for each free worker.
+// queue holds the waiting jobs, in a queue for each plugin. Workers take from the plugins in turn, so that a plugin with
+// much work delays another plugin by one job at most, for each free worker. The pool's lock guards it.
 type queue struct {
-	lanes map[string]*lane
-	turns list.List // of the lanes that are not empty; the first is next
-	len   int
+	plugins map[string]*pluginQueue
+	turns   []*pluginQueue // those with waiting jobs; the first one is next
+	len     int
 }
 
-// lane holds the waiting tasks of one plugin, first come first served, and what is counted for the plugin.
-type lane struct {
+// pluginQueue holds the waiting jobs of one plugin, first come first served, and the plugin's metrics.
+type pluginQueue struct {
 	plugin string
 	logger *zap.Logger
-	tasks  list.List
-	turn   *list.Element // the place in turns; nil when the lane is empty
+	tasks  []*task
 
-	brevity, required    int // how short the jobs of late were, and how short they have to be to run aside
-	wait, run            histogram
-	queueFull, shareFull int // refused jobs
+	shortRun, requiredRun int // how many short jobs there were lately, and how many let the next job run inline
+	wait, run             prometheus.Observer
+	queueFull, shareFull  prometheus.Counter // refused jobs
 }
 
-func newLane(plugin string, logger *zap.Logger) *lane {
-	return &lane{plugin: plugin, logger: logger.With(zap.String("plugin", plugin)), required: shortStreak}
+func newPluginQueue(plugin string, logger *zap.Logger, m *metrics) *pluginQueue {
+	return &pluginQueue{
+		plugin: plugin, logger: logger.With(zap.String("plugin", plugin)), requiredRun: shortStreak,
+		wait: m.wait.WithLabelValues(plugin), run: m.run.WithLabelValues(plugin),
+		queueFull: m.rejected.WithLabelValues(plugin, "queue"), shareFull: m.rejected.WithLabelValues(plugin, "share"),
+	}
 }
 
 func (q *queue) push(t *task) {
-	t.element = t.lane.tasks.PushBack(t)
-	if t.lane.turn == nil {
-		t.lane.turn = q.turns.PushBack(t.lane)
+	if len(t.queue.tasks) == 0 {
+		q.turns = append(q.turns, t.queue)
 	}
+	t.queue.tasks = append(t.queue.tasks, t)
 	q.len++
 }
 
-// pop takes the first task of the lane whose turn it is; nil when nothing waits.
+// pop takes the first job of the plugin whose turn it is; nil when nothing waits.
 func (q *queue) pop() *task {
-	first := q.turns.Front()
-	if first == nil {
+	if len(q.turns) == 0 {
 		return nil
 	}
-	l := first.Value.(*lane)
-	t := l.tasks.Front().Value.(*task)
-	q.turns.MoveToBack(first)
+	next := q.turns[0]
+	t := next.tasks[0]
+	q.turns = append(slices.Delete(q.turns, 0, 1), next)
 	q.remove(t)
 	return t
 }
 
-// remove takes t out of its lane, if it is in it.
+// remove takes t out of its plugin's queue, if t is in it.
 func (q *queue) remove(t *task) {
-	if t.element == nil {
+	i := slices.Index(t.queue.tasks, t)
+	if i < 0 {
 		return
 	}
-	t.lane.tasks.Remove(t.element)
-	t.element = nil
+	t.queue.tasks = slices.Delete(t.queue.tasks, i, i+1)
 	q.len--
-	if t.lane.tasks.Len() == 0 {
-		q.turns.Remove(t.lane.turn)
-		t.lane.turn = nil
+	if len(t.queue.tasks) == 0 {
+		i := slices.Index(q.turns, t.queue)
+		q.turns = slices.Delete(q.turns, i, i+1)
 	}
 }

@@ -12,15 +12,15 @@ import (
 	"plugboard/infra/telemetry"
 )
 
-// Trace has each job get a span of provider where its caller has one that is recorded. Call it before [Pool.Start]; without it,
-// or with a provider that records nothing, there are no spans.
+// Trace gives each job a span of provider, if its caller has a recorded span. Call it before [Pool.Start]. Without this
+// call, or with a provider that records nothing, there are no spans.
 func (p *Pool) Trace(provider trace.TracerProvider) {
 	p.tracer = telemetry.Tracer(provider, "plugboard/infra/workpool")
 }
 
-// traced has the job get a span within the one of ctx, if that is recorded: from its submission until its caller goes on,
-// with an event when it begins to run. It returns the work to submit and what ends the span. The text of an error stays out of
-// it, since it may hold what a user sent; the caller has it.
+// traced starts a span below the caller's span, if that one is recorded. The span lasts until the caller calls the
+// returned function, and has an event when the work begins. The error's text stays out of the span, since it may hold
+// a user's data; the caller has it.
 func (p *Pool) traced(ctx context.Context, work func(app.Job) (any, error)) (func(app.Job) (any, error), func(error)) {
 	if p.tracer == nil || !trace.SpanFromContext(ctx).IsRecording() {
 		return work, func(error) {}

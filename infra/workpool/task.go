@@ -1,7 +1,6 @@
 package workpool
 
 import (
-	"container/list"
 	"sync/atomic"
 	"time"
 
@@ -10,39 +9,38 @@ import (
 	"plugboard/app"
 )
 
-// taskState is where a task is. A task goes from waiting to started, by the worker, and ends once, in one of
-// the states after that; whoever brings it there closes over.
+// taskState is the state of a task. A task goes from waiting to started, by its worker, and from one of these to one of the
+// final states after them. Whoever brings it to a final state closes over.
 type taskState int32
 
 const (
 	waiting taskState = iota
 	started
-	settled // the work is done
-	expired // the work takes too long, and goes on
+	settled // the work has ended
+	expired // the work runs longer than the limit, and goes on
 	left    // the caller has gone while the work goes on
-	dropped // the caller has gone before the work began; it never will
-	shed    // the pool was stopped first
+	dropped // the caller has gone before the work began, so it never begins
+	givenUp // the pool stopped first
 )
 
-// task is one submitted piece of work. It implements [app.Job] and deliberately holds no context.
+// task is one submitted job. It implements [app.Job]. It holds no context, so that the work cannot wait for I/O by it.
 type task struct {
 	work      func(app.Job) (any, error)
 	requestID string
-	call      *app.Call    // may be nil; kept while the work runs
-	reserved  atomic.Int64 // the job's own bytes
+	call      *app.Call    // may be nil; kept until the work has ended
+	reserved  atomic.Int64 // the bytes that the job has reserved itself
 
-	lane    *lane
-	element *list.Element // the place in the lane; nil outside
-	queued  time.Duration
-	aside   bool // runs aside
-	overdue bool // was reported as overdue; all five are under the pool's lock
+	queue   *pluginQueue  // set once, at the submission, like queued
+	queued  time.Duration // the time of the submission
+	inline  bool          // runs inline; under the pool's lock, like overdue
+	overdue bool          // was reported as overdue
 
 	state   atomic.Int32
 	over    chan struct{}
 	started atomic.Int64 // a time.Duration; 0 before the start
 	status  atomic.Int32
 
-	value any // both are the worker's until the task is settled, then the caller's
+	value any // value and err are the worker's until the task is settled, then the caller's
 	err   error
 }
 
@@ -57,8 +55,8 @@ func newTask(call *app.Call, work func(app.Job) (any, error)) *task {
 	return t
 }
 
-// free gives back what the job has reserved, and its hold on what its caller has. It is called once, when the work has ended
-// or never will begin.
+// free releases the job's own reservation and its share in the caller's. It is called once, when the work has ended or will
+// never begin.
 func (t *task) free() {
 	if t.call == nil {
 		return
@@ -84,19 +82,19 @@ func (t *task) Reserve(n int64) error {
 // Done implements [app.Job].
 func (t *task) Done() <-chan struct{} { return t.over }
 
-// SetStatus implements [app.Job]. The status is kept here until the caller takes the result, so that work
-// which goes on after its caller has left does not change the caller's answer.
+// SetStatus implements [app.Job]. The task keeps the status until the caller takes the result. So work that goes on after
+// its caller has left does not change the caller's answer.
 func (t *task) SetStatus(status int) { t.status.Store(int32(status)) }
 
 // Logger implements [app.Job].
 func (t *task) Logger() *zap.Logger {
 	if t.requestID == "" {
-		return t.lane.logger
+		return t.queue.logger
 	}
-	return t.lane.logger.With(zap.String("request_id", t.requestID))
+	return t.queue.logger.With(zap.String("request_id", t.requestID))
 }
 
-// age returns for how long t has been running at the time now.
+// age returns how long t has been running at the time now; 0 before the start.
 func (t *task) age(now time.Duration) time.Duration {
 	if began := t.started.Load(); began != 0 {
 		return now - time.Duration(began)
@@ -104,10 +102,10 @@ func (t *task) age(now time.Duration) time.Duration {
 	return 0
 }
 
-// begin reports whether the work may start, which it may not when its caller has gone.
+// begin starts the task and returns true, unless its caller has gone or the pool has stopped.
 func (t *task) begin() bool { return t.state.CompareAndSwap(int32(waiting), int32(started)) }
 
-// end brings t from one state to a final one, and reports false if it is in another state already.
+// end brings t from the state from to the final state to. It returns false, and does nothing, if t is in another state.
 func (t *task) end(from, to taskState) bool {
 	if !t.state.CompareAndSwap(int32(from), int32(to)) {
 		return false

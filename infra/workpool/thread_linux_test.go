@@ -42,31 +42,31 @@ func (b *bench) niceInside() int {
 	return v.(int)
 }
 
-// shortJobsUntilAside runs short jobs until one runs at ordinary priority, and returns how many it took.
-func (b *bench) shortJobsUntilAside(normal int) int {
+// shortJobsUntilInline runs short jobs until one runs at ordinary priority, and returns how many it took.
+func (b *bench) shortJobsUntilInline(normal int) int {
 	for n := 1; n < 1_000_000; n++ { // on a busy machine a short job may take long
 		if b.niceInside() == normal {
 			return n
 		}
 	}
-	b.t.Fatal("no short job ran aside")
+	b.t.Fatal("no short job ran inline")
 	return 0
 }
 
-// longJobAside runs jobs of 20 ms until one of them runs at ordinary priority.
-func (b *bench) longJobAside(normal int) {
+// longInlineJob runs jobs of 20 ms until one of them runs at ordinary priority.
+func (b *bench) longInlineJob(normal int) {
 	for {
-		aside := false
+		inline := false
 		_, err := b.Run(as("a"), func(app.Job) (any, error) {
-			aside = niceOf(b.t, 0) == normal
+			inline = niceOf(b.t, 0) == normal
 			time.Sleep(20 * time.Millisecond) //nolint:forbidigo // a job of 20 ms
 			return nil, nil
 		})
 		require.NoError(b.t, err)
-		if aside {
+		if inline {
 			return
 		}
-		b.shortJobsUntilAside(normal)
+		b.shortJobsUntilInline(normal)
 	}
 }
 
@@ -78,14 +78,14 @@ func TestWorkersAreLoweredAndNothingElseIs(t *testing.T) {
 	cfg.Workers, cfg.Nice = 2, 7
 	b := newBench(t, cfg)
 	require.NoError(t, b.Start(context.Background()))
-	require.Equal(t, "workers 2 on threads lowered by 7, queue 4 (4 per plugin)", b.Describe())
+	require.Equal(t, "workers 2 on threads lowered by 7, queue 4 (4 per plugin)", b.String())
 	require.Equal(t, normal+7, b.niceInside())
 
-	require.GreaterOrEqual(t, b.shortJobsUntilAside(normal), 64)
-	b.longJobAside(normal)
-	require.GreaterOrEqual(t, b.shortJobsUntilAside(normal), 128, "a misjudged plugin has to prove itself again")
-	b.longJobAside(normal)
-	require.GreaterOrEqual(t, b.shortJobsUntilAside(normal), 256)
+	require.GreaterOrEqual(t, b.shortJobsUntilInline(normal), 64)
+	b.longInlineJob(normal)
+	require.GreaterOrEqual(t, b.shortJobsUntilInline(normal), 128, "a misjudged plugin has to prove itself again")
+	b.longInlineJob(normal)
+	require.GreaterOrEqual(t, b.shortJobsUntilInline(normal), 256)
 	require.Equal(t, normal, niceOf(t, os.Getpid()))
 
 	require.NoError(t, b.Stop(context.Background()))

@@ -4,7 +4,7 @@ package workpool
 
 import "errors"
 
-// lowerThread is refused: nice belongs to the whole process here.
+// lowerThread refuses, since on these systems all threads of a process share one priority.
 func lowerThread(int) error { return errors.ErrUnsupported }
 
 func onMainThread() bool { return false }

@@ -9,18 +9,14 @@ import (
 	"go.uber.org/zap"
 )
 
-// worker runs one job at a time on a goroutine and, where the system lowers threads, a thread of its own. When
-// a job ends that goroutine, the worker goes on with another.
+// worker runs one job at a time, on a goroutine that has a thread of its own where the system can lower threads. When a
+// job ends the goroutine, the worker goes on with another one.
 type worker struct {
 	pool *Pool
-	jobs chan *task // what an idle worker is given; nil is its dismissal
+	jobs chan *task // the next job of an idle worker; nil ends the worker
 
-	current *task // under the pool's lock, like all that follows
-	lowered bool  // its thread was lowered
-}
-
-func newWorker(p *Pool) *worker {
-	return &worker{pool: p, jobs: make(chan *task, 1)}
+	current *task // under the pool's lock, like lowered
+	lowered bool  // its thread has a lower priority
 }
 
 // start starts the worker's goroutine. It calls ready when the worker is about to take jobs.
@@ -35,8 +31,8 @@ func (w *worker) start(ready func()) {
 	}()
 }
 
-// moveOffMainThread starts the worker elsewhere if this goroutine is on the process's first thread, and
-// reports whether it did. That thread cannot end, shows as the process's priority, and takes its signals.
+// moveOffMainThread starts the worker on another thread if this goroutine is on the process's first one, and reports
+// whether it did. The first thread cannot end, its priority shows as the process's, and it takes the signals.
 func (w *worker) moveOffMainThread(ready func()) bool {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -49,8 +45,8 @@ func (w *worker) moveOffMainThread(ready func()) bool {
 	return true
 }
 
-// lower gives the worker a thread of its own, of lowered priority, if the system allows it. The thread is never
-// unlocked, so that it ends with the goroutine and nothing else ever runs on it.
+// lower gives the worker a thread of its own, of lower priority, if the system allows it. The goroutine never unlocks the
+// thread: the thread ends with the goroutine, and nothing else ever runs on it.
 func (w *worker) lower() {
 	p := w.pool
 	if p.nice == 0 {
@@ -66,23 +62,23 @@ func (w *worker) lower() {
 	p.mu.Unlock()
 }
 
-// loop runs jobs until the pool stops. A job that calls runtime.Goexit ends the goroutine, and the thread with
-// it; then the worker starts again.
+// loop runs jobs until the pool stops. A job that calls runtime.Goexit ends the goroutine and its thread; then the worker
+// starts again.
 func (w *worker) loop() {
-	retired := false
+	ended := false
 	defer func() {
-		if !retired {
+		if !ended {
 			w.start(func() {})
 		}
 	}()
 	for t := w.next(); t != nil; t = w.next() {
 		w.run(t)
 	}
-	retired = true
+	ended = true
 }
 
-// run runs t, unless its caller has gone, and hands its result over, whatever the work does. The job is finished for
-// the pool before that, so that who has a result finds its place free.
+// run runs t, unless its caller has gone, and hands the result to the caller, even if the work panics. The worker takes its
+// next job, or becomes idle, before that: a caller that has its result finds the place free.
 func (w *worker) run(t *task) {
 	if !t.begin() {
 		w.finish(t)
@@ -104,17 +100,17 @@ func (w *worker) run(t *task) {
 	returned = true
 }
 
-// broken logs that the work panicked with v, or called runtime.Goexit if v is nil, and returns an error for it.
+// broken logs that the work panicked with v, or called runtime.Goexit if v is nil, and returns the error for the caller.
 func (t *task) broken(v any) error {
 	cause := "runtime.Goexit"
 	if v != nil {
 		cause = fmt.Sprintf("panic: %v", v)
 	}
-	t.Logger().Error("work ended abnormally", zap.String("cause", cause), zap.ByteString("stack", debug.Stack()))
+	t.Logger().Error("job panicked or ended its goroutine", zap.String("error", cause), zap.ByteString("stack", debug.Stack()))
 	return fmt.Errorf("run work: %s", cause)
 }
 
-// next returns what w does next, waiting for it if need be; nil when the pool stops.
+// next waits for w's next job and returns it; nil when the pool stops.
 func (w *worker) next() *task {
 	w.pool.mu.Lock()
 	t, idle := w.pool.take(w)
@@ -123,19 +119,19 @@ func (w *worker) next() *task {
 		t = <-w.jobs
 	}
 	if t == nil {
-		w.pool.retire(w)
+		w.pool.remove(w)
 	}
 	return t
 }
 
-// finish takes account of t, which w has done. If t ran aside, w gets its next job.
+// finish records that w has ended t. If t ran inline, the worker waits for its next job, which finish gives it.
 func (w *worker) finish(t *task) {
 	p := w.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	w.current = nil
-	p.account(t)
-	if !t.aside {
+	p.recordRun(t)
+	if !t.inline {
 		return
 	}
 	if t, idle := p.take(w); !idle {
@@ -143,8 +139,7 @@ func (w *worker) finish(t *task) {
 	}
 }
 
-// take returns what w does next, which is nil when the pool stops, or reports that w is idle. The caller holds
-// the lock.
+// take returns w's next job, which is nil when the pool stops, or reports that w is idle. The caller holds the lock.
 func (p *Pool) take(w *worker) (t *task, idle bool) {
 	if t := p.queue.pop(); t != nil {
 		p.assign(w, t, p.now())
@@ -157,8 +152,8 @@ func (p *Pool) take(w *worker) (t *task, idle bool) {
 	return nil, true
 }
 
-// account counts a job that has ended, unless it never began. The caller holds the lock.
-func (p *Pool) account(t *task) {
+// recordRun records the times of a job that has ended, unless it never began. The caller holds the lock.
+func (p *Pool) recordRun(t *task) {
 	began := time.Duration(t.started.Load())
 	if began == 0 {
 		return
@@ -169,7 +164,7 @@ func (p *Pool) account(t *task) {
 		p.meanRun = took
 	}
 	p.meanRun += (took - p.meanRun) / weight
-	t.lane.wait.observe(began - t.queued)
-	t.lane.run.observe(took)
-	t.lane.judge(took, t.aside)
+	t.queue.wait.Observe((began - t.queued).Seconds())
+	t.queue.run.Observe(took.Seconds())
+	t.queue.recordRun(took, t.inline)
 }

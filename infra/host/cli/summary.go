@@ -62,7 +62,7 @@ type summary struct {
 func summaryOf(a *host.App, took time.Duration) summary {
 	return summary{
 		app: a, count: count(a), took: took.Round(time.Millisecond), address: scheme(a.Config().HTTP) + reachable(a.Addr()),
-		operations: a.Server().OpsAddr(), pool: a.Pool().Describe(), database: config.Redact(a.Config().Database.URL),
+		operations: a.Server().OpsAddr(), pool: a.Pool().String(), database: config.Redact(a.Config().Database.URL),
 	}
 }
 
