@@ -6,6 +6,7 @@
 package logging
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -33,13 +34,26 @@ type inputs struct {
 
 func provide(in inputs) (*zap.Logger, error) {
 	json := JSON(in.Log, in.App)
-	w := newStderr(json)
+	w := NewWriter(os.Stderr, Notice(json))
 	if in.Registerer != nil {
-		if err := in.Registerer.Register(newDropped(w)); err != nil {
-			return nil, fmt.Errorf("register the log's metrics: %w", err)
+		if err := errors.Join(in.Registerer.Register(w.counter("full", &w.overflow)), in.Registerer.Register(w.counter("failed", &w.failed))); err != nil {
+			return nil, fmt.Errorf("register metrics of the log: %w", err)
 		}
 	}
 	return NewTo(w, json, in.Log)
+}
+
+// counter returns the metric of the records that w dropped for one reason.
+func (w *Writer) counter(reason string, dropped *int64) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name:        "plugboard_log_dropped_total",
+		Help:        "Log records that were dropped because the reader of the log was too slow (full), or because writing failed (failed).",
+		ConstLabels: prometheus.Labels{"reason": reason},
+	}, func() float64 {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return float64(*dropped)
+	})
 }
 
 // New returns a logger that writes to the standard error. Call its Sync before the process ends: it waits until all records are
@@ -57,9 +71,6 @@ func NewTo(w *Writer, json bool, cfg config.Log) (*zap.Logger, error) {
 	return zap.New(&core{LevelEnabler: level, encoder: encoder(json), out: w},
 		zap.ErrorOutput(w), zap.AddStacktrace(zapcore.DPanicLevel)), nil
 }
-
-// newStderr returns a Writer to the standard error.
-func newStderr(json bool) *Writer { return NewWriter(os.Stderr, Notice(json)) }
 
 // Notice returns the function that makes the record about dropped records, as JSON or as a readable line.
 func Notice(json bool) func(dropped int64) []byte {

@@ -94,9 +94,13 @@ func (w *Writer) WriteRecord(level zapcore.Level, record []byte) {
 	}
 	w.pending = append(w.pending, record...)
 	w.taken += int64(len(record))
-	w.wake()
-	if own := w.taken; urgent {
-		w.await(func() bool { return w.done >= own }, patient, patience)
+	if !w.running {
+		w.running = true
+		w.began = time.Time{}
+		go w.drain()
+	}
+	if urgent {
+		w.awaitWritten(patient, patience)
 	}
 }
 
@@ -105,12 +109,18 @@ func (w *Writer) WriteRecord(level zapcore.Level, record []byte) {
 func (w *Writer) Sync() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	own := w.taken
-	w.await(func() bool { return w.done >= own }, time.Now().Add(flushTime), flushTime)
-	if w.done < own {
+	if !w.awaitWritten(time.Now().Add(flushTime), flushTime) {
 		return errNotWritten
 	}
 	return nil
+}
+
+// awaitWritten waits as await does until all records so far are written, and reports whether they are.
+func (w *Writer) awaitWritten(deadline time.Time, stuck time.Duration) bool {
+	all := w.taken
+	written := func() bool { return w.done >= all }
+	w.await(written, deadline, stuck)
+	return written()
 }
 
 // await returns when reached reports true, at the deadline, or when one piece has taken longer than stuck. It is called with the lock
@@ -137,15 +147,6 @@ func (w *Writer) await(reached func() bool, deadline time.Time, stuck time.Durat
 		}
 		timer.Stop()
 		w.mu.Lock()
-	}
-}
-
-// wake starts the goroutine that writes, unless it runs. It is called with the lock held.
-func (w *Writer) wake() {
-	if !w.running {
-		w.running = true
-		w.began = time.Time{}
-		go w.drain()
 	}
 }
 
