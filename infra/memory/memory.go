@@ -1,7 +1,9 @@
 // Package memory keeps the service within its memory.
 //
-// A [Budget] is a number of bytes that all requests and deliveries share. Work reserves bytes before it allocates much; when
-// there are too few left, it is refused at once. docs/adr/0024 has the reasons and the figures.
+// All requests and deliveries share one [Budget] of bytes. The HTTP server, the event bus and plugins reserve bytes before
+// they allocate much, and release them when the work has ended. A reservation for which there is no room is refused at once:
+// nobody waits. A Budget counts what it is told; it allocates nothing. It is safe for concurrent use.
+// docs/adr/0024-memory-budget.md has the reasons and the figures.
 package memory
 
 import (
@@ -17,29 +19,29 @@ import (
 	"plugboard/config"
 )
 
-// Small is the largest reservation that may use all of the budget: that of a body of 64 KiB and what is decoded out of it.
-// Larger ones leave an eighth to small ones, so that uploads, however many there are, do not lock out other requests.
+// Small is the largest reservation that may use all of the budget: a body of 64 KiB with its decoded form. Larger reservations
+// leave an eighth of the budget to small ones, so that uploads never lock out the other requests.
 const Small = 512 << 10
 
 const (
-	// containerShare and machineShare are the parts of the container's memory, or the machine's, that the budget is. In
-	// a container the other half is for what is not reserved: garbage that was not collected yet, caches, the binary.
+	// containerShare and machineShare say which part of the container's memory, or of the machine's, the budget is. The other
+	// half of a container is for memory that is not reserved: garbage that was not collected yet, caches, the binary.
 	containerShare = 2
 	machineShare   = 4
-	// smallShare is the part of the budget that large reservations leave to small ones.
+	// smallShare says which part of the budget large reservations leave to small ones.
 	smallShare = 8
 )
 
 // Budget is the memory that all requests and deliveries share. It implements [app.Memory] and is safe for concurrent use.
 // Make it with [New].
 type Budget struct {
-	limit, large int64 // of all reservations, and of those that are not small
+	limit, large int64 // the most bytes of all reservations together, and when a large one is added
 	reserved     atomic.Int64
 	refused      atomic.Int64
 }
 
-// New returns a budget of the given size; 0 is the default share of the memory there is. Its metrics are in registry, which
-// may be nil.
+// New returns a budget of the given size; 0 stands for the default share of the available memory. Its metrics are in registry,
+// which may be nil.
 func New(size config.Size, registry prometheus.Registerer) (*Budget, error) {
 	limit := int64(size)
 	if limit == 0 {
@@ -82,8 +84,8 @@ func (b *Budget) Reserve(n int64) error {
 // Release implements [app.Memory].
 func (b *Budget) Release(n int64) { b.reserved.Add(-n) }
 
-// Fits returns the error with which n bytes would be refused now, and counts that as a refusal; nil when there is room. It
-// lets a server refuse a request before it reads the body.
+// Fits returns nil when there is room for n bytes. Otherwise it counts a refusal and returns the error that Reserve would
+// return. A server calls it to refuse a request before it reads the body.
 func (b *Budget) Fits(n int64) error {
 	if n > b.room(n, b.reserved.Load()) {
 		return b.refuse(n)
@@ -91,7 +93,7 @@ func (b *Budget) Fits(n int64) error {
 	return nil
 }
 
-// room returns how much a reservation of n bytes could have.
+// room returns the most bytes that a reservation of n bytes could get.
 func (b *Budget) room(n, reserved int64) int64 {
 	if n > Small {
 		return b.large - reserved
@@ -109,8 +111,9 @@ func (b *Budget) refuse(n int64) error {
 	return err
 }
 
-// OfProcess returns the memory that the process may use, and whether more of it would be its end: that of the container,
-// or else twice a budget that was set, as if that were the container's half; or else the machine's.
+// OfProcess returns how much memory the process may use, and whether that is a hard limit, beyond which the process is ended.
+// In a container it is the container's memory. Elsewhere it is twice the budget that an operator has set, as if the budget
+// were half of a container, or else the machine's memory.
 func OfProcess(budget config.Size) (bytes uint64, hard bool) {
 	bytes, hard = available()
 	if hard || budget <= 0 || budget > math.MaxInt64/containerShare {
@@ -119,6 +122,7 @@ func OfProcess(budget config.Size) (bytes uint64, hard bool) {
 	return min(bytes, containerShare*uint64(budget)), true
 }
 
+// share returns the default budget of a process with that much memory.
 func share(bytes uint64, hard bool) int64 {
 	if hard {
 		return int64(min(bytes/containerShare, math.MaxInt64))
