@@ -24,7 +24,7 @@ import (
 const alerts = "deployments/alerts.yaml"
 
 var (
-	describedMetric = regexp.MustCompile(`fqName: "([^"]+)".*variableLabels: \{([^}]*)\}`)
+	describedMetric = regexp.MustCompile(`fqName: "([^"]+)".*constLabels: \{([^}]*)\}, variableLabels: \{([^}]*)\}`)
 	namedMetric     = regexp.MustCompile(`\b((?:plugboard|database)_[a-z_]+)\b(\{[^}]*\})?`)
 	namedLabel      = regexp.MustCompile(`([a-z_]+)\s*(?:=~|!~|!=|=)`)
 )
@@ -49,7 +49,10 @@ func registered(t *testing.T) map[string][]string {
 	for desc := range descs {
 		found := describedMetric.FindStringSubmatch(desc.String())
 		require.NotNil(t, found, desc.String())
-		labels[found[1]] = strings.FieldsFunc(found[2], func(c rune) bool { return c == ',' })
+		labels[found[1]] = strings.FieldsFunc(found[3], func(c rune) bool { return c == ',' })
+		for _, constant := range namedLabel.FindAllStringSubmatch(found[2], -1) {
+			labels[found[1]] = append(labels[found[1]], constant[1])
+		}
 	}
 	require.NoError(t, a.Stop(t.Context()))
 	return labels
