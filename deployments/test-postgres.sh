@@ -1,5 +1,5 @@
 #!/bin/sh
-# A private Postgres for the tests: no Docker, no port, no password, nothing of anybody else's touched.
+# A private Postgres for the tests: no Docker, no port, no password. It touches no other server.
 #
 #   deployments/test-postgres.sh start   starts it, or finds it running; prints its postgres:// URL
 #   deployments/test-postgres.sh url     prints the URL of the running server; fails when there is none

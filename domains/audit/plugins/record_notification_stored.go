@@ -33,8 +33,8 @@ func NewRecordNotificationStoredPlugin(db *gorm.DB) *RecordNotificationStoredPlu
 	return &RecordNotificationStoredPlugin{db: db}
 }
 
-// OnBoot registers what the plugin listens to. A record must not have holes: an outage of some hours is waited out
-// before a delivery is dead.
+// OnBoot registers what the plugin listens to. A record must not have holes: the attempts cover an outage of
+// some hours before a delivery is dead.
 func (p *RecordNotificationStoredPlugin) OnBoot(b *app.Boot) {
 	b.Subscribe(app.On(p.Execute), app.Attempts(30), app.Backoff(time.Second, 15*time.Minute))
 }

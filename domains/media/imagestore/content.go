@@ -31,8 +31,8 @@ type Content struct {
 	pieced int64  // where piece begins
 }
 
-// Content returns the content of an image, of size bytes. It reads nothing yet. What is read goes on after ctx has ended, as
-// the host reads an answer when the handler has returned.
+// Content returns the content of an image, of size bytes. It reads nothing yet. Reading goes on after ctx has
+// ended, since the host reads an answer when the handler has returned.
 func (s *Store) Content(ctx context.Context, id int64, size int) *Content {
 	return &Content{ctx: context.WithoutCancel(ctx), store: s, id: id, size: int64(size)}
 }

@@ -20,8 +20,8 @@ import (
 	"plugboard/domains/media/models"
 )
 
-// Store keeps images. Its methods join the transaction of their context; those that write more than one row must be
-// called in one. It is safe for concurrent use. Make it with [New].
+// Store keeps images. Its methods join the transaction of their context. A method that writes more than one row must be
+// called in a transaction. It is safe for concurrent use. Make it with [New].
 type Store struct {
 	db *gorm.DB
 	// reads has a token for each piece of content that is being read.
@@ -53,7 +53,7 @@ func (s *Store) Image(ctx context.Context, id int64) (models.Image, error) {
 	return image, found(err, id)
 }
 
-// SetThumbnails stores an image's thumbnails, in place of what there was, and marks it ready. It must be called in
+// SetThumbnails stores an image's thumbnails, in place of the ones before, and marks it ready. It must be called in
 // [app.InTx].
 func (s *Store) SetThumbnails(ctx context.Context, id int64, thumbnails []imaging.Thumbnail) error {
 	rows := make([]models.Thumbnail, len(thumbnails))

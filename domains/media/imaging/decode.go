@@ -76,8 +76,8 @@ func widenRange(img image.Image) {
 	}
 }
 
-// reader reads content until nobody waits for what is made of it: the decoders cannot be told, but ask for more every
-// few kilobytes.
+// reader reads content until nobody waits for the image any more. The decoders cannot be told to stop, but they ask for more
+// content every few kilobytes.
 type reader struct {
 	content bytes.Reader
 	done    <-chan struct{}

@@ -7,8 +7,8 @@ import (
 	stddraw "image/draw"
 )
 
-// Fingerprint is what an image looks like, in 64 bits: images that look alike have fingerprints that differ in few bits,
-// whatever their format and size. It is no proof that they are the same.
+// Fingerprint describes the look of an image in 64 bits. The fingerprints of images that look alike differ in few bits, whatever
+// their format and size. Equal fingerprints are no proof that the images are the same.
 //
 // The algorithm is dHash, from Neal Krawetz, "Kind of Like That" (The Hacker Factor Blog, 2013): the image is reduced to
 // 9 by 8 shades of gray, and each bit says whether a pixel is darker than its right neighbour; row by row, the

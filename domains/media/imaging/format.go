@@ -47,9 +47,9 @@ func FormatOf(content []byte) (Format, bool) {
 	}
 }
 
-// CheckClaims holds what a sender says about content of this format against it, and returns a [Refusal] when the
-// extension of the file's name or the media type is another's. No extension, no media type, and
-// application/octet-stream claim nothing.
+// CheckClaims compares the sender's file name and media type with the content's format f. It returns a [Refusal] when the
+// extension or the media type belongs to another format. No extension, no media type, and application/octet-stream claim
+// nothing.
 func (f Format) CheckClaims(fileName, mediaType string) error {
 	if extension := strings.ToLower(path.Ext(fileName)); extension != "" && !slices.Contains(f.extensions(), extension) {
 		return contradicted("has a name that ends in %s, but its content is %s", extension, f)

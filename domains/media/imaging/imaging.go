@@ -2,11 +2,11 @@
 //
 // It checks and decodes them. It is pure: no I/O, no goroutines, and everything is safe for concurrent use.
 //
-// What an image would cost is read from its header and refused before a pixel is decoded: a file of some kilobytes
-// can claim gigapixels. [Inspect] is cheap; everything else is work for a pool.
+// An image that would cost too much is refused by its header, before a pixel is decoded: a file of some kilobytes can claim
+// gigapixels. [Inspect] is cheap; everything else is work for a pool.
 //
-// Images are PNG, JPEG or WebP; what they are is told by their content. Width and height are always those that a
-// viewer sees, after the orientation in the image's EXIF data.
+// Images are PNG, JPEG or WebP; their content tells which. Width and height are as a viewer sees them, after the
+// orientation in the image's EXIF data.
 package imaging
 
 import "errors"
@@ -43,7 +43,7 @@ const (
 	Damaged
 )
 
-// String returns a stable name for programs that are told of a refusal.
+// String returns a stable name, for programs.
 func (r Reason) String() string {
 	switch r {
 	case Unsupported:
@@ -60,7 +60,7 @@ func (r Reason) String() string {
 }
 
 // Refusal says why an image is not accepted. Its text goes on from "the image": "is truncated". It may be shown to
-// whoever sent the image.
+// the sender of the image.
 type Refusal struct {
 	// Reason is for programs.
 	Reason Reason
@@ -72,5 +72,5 @@ type Refusal struct {
 // Error implements error. It returns the message; the decoder's own words are behind [Refusal.Unwrap].
 func (r *Refusal) Error() string { return r.Message }
 
-// Unwrap returns what the decoder said, or nil.
+// Unwrap returns the decoder's error, or nil.
 func (r *Refusal) Unwrap() error { return r.cause }

@@ -12,30 +12,30 @@ import (
 	"golang.org/x/image/webp"
 )
 
-// Info is what an image's header says.
+// Info has the facts of an image's header.
 type Info struct {
 	// Format is the format of the content.
 	Format Format
-	// Width and Height are those a viewer sees, in pixels.
+	// Width and Height are in pixels, after the orientation.
 	Width, Height int
-	// Memory is what decoding the image takes, and reducing it, in bytes, at most.
+	// Memory is the most bytes that decoding and reducing the image take.
 	Memory int64
 
 	orientation orientation
 	stored      image.Point // the size before the orientation
 }
 
-// structure is what the parts around the pixels say, as far as the decoders do not.
+// structure has the facts of the parts around the pixels that the decoders do not tell.
 type structure struct {
 	orientation orientation
 	animated    bool
 	cut         bool
 	scans       int
-	// spread is the memory that decoding takes, in that of the decoded pixels; 0 means as much.
+	// spread is the memory of decoding, divided by the memory of the decoded pixels; 0 stands for 1.
 	spread float64
 }
 
-// Inspect reads content's header and refuses, with a [Refusal], what is no image or would cost too much to decode.
+// Inspect reads content's header. It returns a [Refusal] if content is no image or would cost too much to decode.
 // It decodes no pixels and takes microseconds, so an image that it accepts may still be damaged.
 func Inspect(content []byte) (Info, error) {
 	format, ok := FormatOf(content)
@@ -88,7 +88,7 @@ func readStructure(format Format, content []byte) structure {
 	}
 }
 
-// cost returns what decoding takes, in bytes.
+// cost returns how many bytes decoding takes.
 func cost(config image.Config, s structure) float64 {
 	memory := float64(config.Width) * float64(config.Height) * float64(bytesPerPixel(config.ColorModel))
 	if s.spread != 0 {
@@ -97,13 +97,13 @@ func cost(config image.Config, s structure) float64 {
 	return memory
 }
 
-// reducing returns what it takes to make a smaller image of the decoded one: up to 35 MB (see resize), and less for an image of
-// fewer pixels, since the filter keeps four 64-bit numbers for a pixel.
+// reducing returns how many bytes it takes to make a smaller image of the decoded one. The filter keeps four 64-bit numbers for a
+// pixel, but 35 MB at most (see resize).
 func reducing(config image.Config) int64 {
 	return min(35<<20, 32*int64(config.Width)*int64(config.Height))
 }
 
-// checkCost refuses what would take too much memory or time to decode.
+// checkCost refuses an image that would take too much memory or time to decode.
 func checkCost(config image.Config, s structure, memory float64) error {
 	pixels := config.Width * config.Height
 	switch {
@@ -122,7 +122,7 @@ func checkCost(config image.Config, s structure, memory float64) error {
 	}
 }
 
-// bytesPerPixel returns what the decoders take for a pixel of the model, at most.
+// bytesPerPixel returns the most bytes that the decoders take for a pixel of the model.
 func bytesPerPixel(model color.Model) int {
 	switch model {
 	case color.GrayModel:

@@ -72,8 +72,8 @@ func (o orientation) turn(img *image.RGBA) *image.RGBA {
 	return turned
 }
 
-// place returns where the pixel at (x, y) of an image of the given size goes. The cases are those of the EXIF
-// specification: where the stored image's first row and first column belong.
+// place returns the new place of the pixel at (x, y) of an image of the given size. The comments of the cases name, in the words
+// of the EXIF specification, the sides to which the first row and the first column of the stored image belong.
 func (o orientation) place(x, y int, size image.Point) image.Point {
 	right, bottom := size.X-1-x, size.Y-1-y
 	switch o {

@@ -7,8 +7,7 @@ import (
 	"golang.org/x/image/draw"
 )
 
-// fit returns the largest size of the same shape whose longest side is at most longest, and at most what it is: images
-// are not enlarged.
+// fit returns the largest size of the same shape whose longest side is at most longest. Images are not enlarged.
 func fit(width, height, longest int) (int, int) {
 	switch {
 	case width <= longest && height <= longest:
@@ -40,8 +39,8 @@ func resize(done <-chan struct{}, img image.Image, width, height int) (*image.RG
 	return resized, nil
 }
 
-// average returns img with each square of step by step pixels averaged to one; those at the right and bottom edge may be
-// of fewer.
+// average returns img with each square of step by step pixels averaged to one pixel. Squares at the right and bottom edge may
+// have fewer pixels.
 func average(done <-chan struct{}, img image.Image, step int) (*image.RGBA, error) {
 	bounds := img.Bounds()
 	size := image.Pt((bounds.Dx()+step-1)/step, (bounds.Dy()+step-1)/step)

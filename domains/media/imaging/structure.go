@@ -5,8 +5,8 @@ import (
 	"encoding/binary"
 )
 
-// The functions of this file read the parts around the pixels. What they do not understand they leave to the decoders,
-// which refuse it.
+// The functions of this file read the parts around the pixels. They skip parts that they do not understand; the decoders refuse
+// those.
 
 // readPNG reads a PNG's chunks.
 func readPNG(content []byte) structure {
@@ -64,7 +64,7 @@ const (
 var exifHeader = []byte("Exif\x00\x00")
 
 // readJPEG reads a JPEG's segments up to its end marker, with the tolerance of image/jpeg: bytes between segments are
-// skipped, so that what it decodes has been counted here.
+// skipped, so that each part that it decodes has been counted here.
 func readJPEG(content []byte) structure {
 	var s structure
 	for rest := content[2:]; ; {
@@ -85,8 +85,8 @@ func readJPEG(content []byte) structure {
 	}
 }
 
-// nextMarker returns the next marker and what follows it; 0 when there is none. Any number of bytes 0xff may stand
-// before a marker; after one, 0 is a stuffed byte of data.
+// nextMarker returns the next marker and the bytes after it; 0 when there is none. Any number of bytes 0xff may stand before a
+// marker. A 0 after 0xff is no marker: it marks a 0xff of the data.
 func nextMarker(rest []byte) (byte, []byte) {
 	for {
 		i := bytes.IndexByte(rest, 0xff)
@@ -120,7 +120,7 @@ func (s *structure) segment(marker byte, data []byte) {
 	}
 }
 
-// frameSpread compares what decoding a JPEG's frame takes with what bytesPerPixel says of its model: its colors may have
+// frameSpread divides the memory for decoding a JPEG's frame by the memory that bytesPerPixel gives for its model: its colors may have
 // fewer samples than pixels, a progressive frame keeps four bytes for each sample until the end, and CMYK is put
 // together from its samples in an image of its own.
 func frameSpread(frame []byte, progressive bool) float64 {

@@ -18,7 +18,7 @@ type Image struct {
 	ID int64 `gorm:"primaryKey"`
 	// Format is the media type.
 	Format string `gorm:"not null"`
-	// Width and Height are those a viewer sees, in pixels.
+	// Width and Height are in pixels, as a viewer sees the image.
 	Width  int `gorm:"not null"`
 	Height int `gorm:"not null"`
 	// Bytes is the length of the content.

@@ -37,8 +37,8 @@ func (p *GiveUpThumbnailsPlugin) OnBoot(b *app.Boot) {
 	b.Subscribe(app.OnTx(p.Execute))
 }
 
-// Execute marks the image as failed when its thumbnails are still pending, so that callers do not wait for ever for what
-// comes only after an operator has replayed the delivery; then the image is ready after all.
+// Execute marks the image as failed if its thumbnails are still pending, so that callers do not wait for ever. The thumbnails come
+// only if an operator replays the delivery; then the image is ready after all.
 func (p *GiveUpThumbnailsPlugin) Execute(ctx context.Context, event DeadUpload) error {
 	if event.Subscription != thumbnailsOfUploads {
 		return nil // somebody else's delivery
