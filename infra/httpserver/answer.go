@@ -148,7 +148,7 @@ func (x *exchange) write(w http.ResponseWriter, f failure) {
 	if len(f.details) > 0 {
 		buf.WriteString(`,"details":`)
 		if err := json.MarshalWrite(buf, f.details, jsontext.AllowInvalidUTF8(true)); err != nil {
-			x.logger().Error("encode details", append(x.identity(), zap.Error(err))...)
+			x.logger().Error("encoding the details of a failure failed", append(x.identity(), zap.Error(err))...)
 			buf.WriteString("[]")
 		}
 	}
@@ -172,7 +172,7 @@ func (x *exchange) send(w http.ResponseWriter, status int, body []byte) {
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(status)
 	if _, err := w.Write(body); err != nil {
-		x.logger().Debug("write answer", append(x.identity(), zap.Error(err))...)
+		x.logger().Debug("writing the answer failed", append(x.identity(), zap.Error(err))...)
 	}
 }
 

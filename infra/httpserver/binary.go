@@ -214,7 +214,7 @@ func (x *exchange) sendBytes(status int, body []byte) {
 	x.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
 	x.WriteHeader(status)
 	if _, err := x.Write(body); err != nil {
-		x.logger().Debug("write answer", append(x.identity(), zap.Error(err))...)
+		x.logger().Debug("writing the answer failed", append(x.identity(), zap.Error(err))...)
 	}
 }
 
@@ -267,7 +267,7 @@ func (x *exchange) breakStream(err error) {
 	if x.noteClient(); x.gone {
 		x.logger().Debug("client left", append(x.identity(), zap.Error(err))...)
 	} else {
-		x.logger().Error("read stream", append(x.identity(), zap.Error(err))...)
+		x.logger().Error("reading the stream of an answer failed", append(x.identity(), zap.Error(err))...)
 	}
 	panic(http.ErrAbortHandler)
 }

@@ -124,7 +124,7 @@ func TestBinaryStreamThatBreaksLaterBreaksTheConnection(t *testing.T) {
 	defer res.Body.Close()
 	_, err = io.ReadAll(res.Body)
 	require.Error(t, err)
-	require.Equal(t, 1, k.logs.FilterMessage("read stream").Len())
+	require.Equal(t, 1, k.logs.FilterMessage("reading the stream of an answer failed").Len())
 }
 
 func TestBinaryAnswersToOtherMethodsAndStatuses(t *testing.T) {

@@ -97,7 +97,7 @@ func (s *Server) compile(e *app.Endpoint) (*endpoint, []string) {
 	return c, append(wrong, c.compileTyped(params)...)
 }
 
-// compileTyped compiles what only a typed endpoint has.
+// compileTyped compiles the types of a typed endpoint.
 func (e *endpoint) compileTyped(params []string) []string {
 	var wrong []string
 	e.binder, wrong = e.server.compiler.Compile(e.Method, params, e.Handler.RequestType(), e.Options.Strict)
@@ -127,7 +127,7 @@ func (e *endpoint) checkDeclared() (wrong []string) {
 	return wrong
 }
 
-// The most that an endpoint may ask for, as much as the settings may say: sums with them do not overflow.
+// The largest timeout and body limit that an endpoint may have, which are those of the settings too. Sums with them do not overflow.
 const (
 	mostTimeout = 7 * 24 * time.Hour
 	mostBody    = 1 << 40

@@ -22,7 +22,7 @@ type metrics struct {
 // newMetrics makes the collectors and registers them with r, which may be nil.
 func newMetrics(r prometheus.Registerer, s *Server) (*metrics, error) {
 	refused := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "plugboard_http_requests_refused_total", Help: "Requests refused because too many were in flight (in_flight), or their connection was one too many (connections).",
+		Name: "plugboard_http_requests_refused_total", Help: "Requests refused because too many were in flight (in_flight), or because their connection was beyond the limit (connections).",
 	}, []string{"reason"})
 	m := &metrics{
 		tooMany: refused.WithLabelValues("in_flight"), spare: refused.WithLabelValues("connections"),

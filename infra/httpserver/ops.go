@@ -85,7 +85,8 @@ func (o *operations) handler(profiles bool, metrics prometheus.Gatherer) http.Ha
 	return o.guarded(mux)
 }
 
-// guarded refuses requests that name a host which is not this one, as pages of other sites can send them, and all that change something.
+// guarded refuses requests for a host that is not this service, which a page of another site can make a browser send, and requests with
+// other methods than GET and HEAD.
 func (o *operations) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{ResponseWriter: w, server: o.server, request: r, start: time.Now(), route: o.server.unknown}
@@ -160,7 +161,7 @@ func (o *operations) close() {
 	o.mu.Lock()
 	listener := o.listener
 	o.mu.Unlock()
-	_ = o.http.Close() // of what it serves nothing is lost
+	_ = o.http.Close() // answers of this listener may break off
 	if listener != nil {
 		_ = listener.Close() // closed twice is closed
 	}

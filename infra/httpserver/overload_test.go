@@ -315,7 +315,7 @@ func TestSeekableStreamsThatFail(t *testing.T) {
 	defer res.Body.Close()
 	_, err = io.ReadAll(res.Body)
 	require.Error(t, err)
-	require.Equal(t, 1, k.logs.FilterMessage("read stream").Len())
+	require.Equal(t, 1, k.logs.FilterMessage("reading the stream of an answer failed").Len())
 }
 
 // blocking serves /block, which tells when it was entered and then waits.

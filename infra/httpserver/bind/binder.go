@@ -167,7 +167,7 @@ func (b *Binder) validate(request any, found *rules.Violations) error {
 		return nil
 	}
 	err := custom.Validate()
-	if broken, ok := err.(app.Violations); ok && len(broken) == 0 { //nolint:errorlint // a wrapped one is no bare list
+	if broken, ok := err.(app.Violations); ok && len(broken) == 0 { //nolint:errorlint // a wrapped list has a message of its own
 		return nil
 	}
 	return err

@@ -10,11 +10,11 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// errNotNumber says that a json.Number was met where, or with a text that, is no JSON number.
+// errNotNumber says that the JSON value for a json.Number is not a number.
 var errNotNumber = errors.New("not a JSON number")
 
-// keepNumber decodes a number of a field of the type any that no float64 equals, such as an id beyond 2^53, as a
-// json.Number, which has its digits. All other values are decoded as always.
+// keepNumber decodes a number in a field of the type any. A whole number that a float64 may not hold, such as an id beyond 2^53, becomes
+// a json.Number, which keeps its digits. All other values are decoded as always.
 func keepNumber(dec *jsontext.Decoder, value *any) error {
 	if dec.PeekKind() != '0' {
 		return errors.ErrUnsupported
@@ -34,7 +34,7 @@ func keepNumber(dec *jsontext.Decoder, value *any) error {
 	return nil
 }
 
-// readNumber decodes a json.Number from a number. By itself the JSON library takes it for any other type of strings.
+// readNumber decodes a json.Number from a JSON number. Without it the JSON library would take a json.Number for a string.
 func readNumber(dec *jsontext.Decoder, value *stdjson.Number) error {
 	if dec.PeekKind() != '0' {
 		return errNotNumber

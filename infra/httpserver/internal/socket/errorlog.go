@@ -11,7 +11,7 @@ import (
 	"plugboard/infra/logging"
 )
 
-// longest is how much of a complaint is logged.
+// longest is how many bytes of a complaint are logged.
 const longest = 512
 
 // acceptPause is the least time between two warnings that connections cannot be accepted.

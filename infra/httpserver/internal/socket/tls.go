@@ -10,11 +10,11 @@ import (
 	"go.uber.org/zap"
 )
 
-// certificateAge is how long a certificate is used before its files are looked at again.
+// certificateAge is the least time between two checks whether the files of the certificate have changed.
 const certificateAge = time.Second
 
-// certificate is the service's certificate, which is read again when its files change, so that renewing it needs no
-// restart. It is safe for concurrent use.
+// certificate is the certificate of the service. It reads the files again when they change, so that a renewal needs no restart. It is
+// safe for concurrent use.
 type certificate struct {
 	certFile, keyFile string
 	logger            *zap.Logger
@@ -54,7 +54,7 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.current, nil
 }
 
-// times are when the files last changed.
+// times returns when the files last changed.
 func (c *certificate) times() (times [2]time.Time) {
 	for i, file := range []string{c.certFile, c.keyFile} {
 		if info, err := os.Stat(file); err == nil {
