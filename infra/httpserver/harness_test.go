@@ -2,7 +2,6 @@ package httpserver_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -117,20 +116,3 @@ type (
 	loggedEntry = observer.LoggedEntry
 	configHTTP  = config.HTTP
 )
-
-// violationsOf returns what an answer lists as wrong, as "field rule message"; nothing for a success.
-func violationsOf(t testing.TB, status int, answer []byte) (all []string) {
-	t.Helper()
-	if status < http.StatusBadRequest {
-		return nil
-	}
-	require.Equal(t, http.StatusUnprocessableEntity, status, "%s", answer)
-	var failure struct {
-		Details []app.Violation `json:"details"`
-	}
-	require.NoError(t, json.Unmarshal(answer, &failure))
-	for _, v := range failure.Details {
-		all = append(all, v.Field+" "+v.Rule+" "+v.Message)
-	}
-	return all
-}

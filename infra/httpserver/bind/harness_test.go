@@ -140,3 +140,19 @@ func bodyOf(c *bind.Compiler, typ reflect.Type) (take func(body []byte) error, p
 		return b.Bind(r, source{body: string(body)}, reflect.New(typ).Interface(), &found)
 	}, nil
 }
+
+// violationsOf returns what an answer lists as wrong, as "field rule message"; nothing for a success.
+func violationsOf(t require.TestingT, w *httptest.ResponseRecorder) (all []string) {
+	if w.Code < http.StatusBadRequest {
+		return nil
+	}
+	require.Equal(t, http.StatusUnprocessableEntity, w.Code, "%s", w.Body)
+	var failure struct {
+		Details []app.Violation `json:"details"`
+	}
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &failure))
+	for _, v := range failure.Details {
+		all = append(all, v.Field+" "+v.Rule+" "+v.Message)
+	}
+	return all
+}
