@@ -43,7 +43,7 @@ type DB struct {
 type connections struct {
 	writer *sql.DB
 	reader *sql.DB
-	// lock is held by whoever writes on SQLite. It is nil on Postgres.
+	// lock orders the writers of SQLite. It is nil on Postgres.
 	lock *writerLock
 	// sqlite is nil on Postgres.
 	sqlite *sqlite.Database

@@ -10,10 +10,10 @@ import (
 	"plugboard/app"
 )
 
-// Participant takes part in the end of a transaction. [Tx.Attach] attaches it to the transaction, or to the savepoint that
-// is open; in a savepoint that is released it moves to what is around it. Each function may be nil.
+// Participant takes part in the end of a transaction. [Tx.Attach] attaches it to a transaction or a savepoint. When a savepoint is
+// released, its participants move to the transaction or savepoint around it. Each function may be nil.
 type Participant struct {
-	// Value is for whoever attached the participant; see [Tx.Attached].
+	// Value is what [Tx.Attached] returns.
 	Value any
 	// BeforeCommit runs in the transaction, once, right before it commits, after the function given to the outermost InTx has
 	// returned. Participants run in the order in which they were attached. An error rolls the transaction back. The function

@@ -10,7 +10,7 @@ import (
 	"plugboard/infra/database"
 )
 
-// logs returns a participant that notes what is called of it.
+// logs returns a participant that writes its calls into log.
 func logs(log *[]string, name string) database.Participant {
 	return database.Participant{
 		Value:         name,
@@ -41,8 +41,7 @@ func TestAParticipantWithAKeyIsReplaced(t *testing.T) {
 	})
 }
 
-// One that is attached again while the transaction is about to commit runs again, after all others, and is told of the
-// outcome once.
+// A participant that is attached again right before the commit runs again, after all others. It hears of the outcome once.
 func TestAParticipantMayAttachItselfAgain(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, dialect database.Dialect) {
@@ -68,8 +67,8 @@ func TestAParticipantMayAttachItselfAgain(t *testing.T) {
 	})
 }
 
-// What is attached in a savepoint ends with it, and the key is free again; each attempt begins without participants.
-func TestParticipantsEndWithTheirSavepointAndTheirAttempt(t *testing.T) {
+// A participant of a savepoint ends with the savepoint, and its key is free again.
+func TestParticipantsEndWithTheirSavepoint(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, dialect database.Dialect) {
 		db := fresh(t, dialect)
@@ -95,7 +94,7 @@ func TestParticipantsEndWithTheirSavepointAndTheirAttempt(t *testing.T) {
 	})
 }
 
-// A panic of one leaves the outcome, and the others, alone.
+// A panic in one participant changes neither the outcome nor the calls of the others.
 func TestAPanicAfterTheCommitReachesNobody(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, dialect database.Dialect) {

@@ -103,7 +103,7 @@ func (db *DB) judge(ctx context.Context) {
 		v.verdict.Store(nil)
 		return
 	}
-	db.logger.Debug("the database was found unfit", zap.Error(err))
+	db.logger.Debug("examination of the database failed", zap.Error(err))
 	if v.failures++; v.failures >= failuresInARow {
 		v.verdict.Store(&err)
 	}

@@ -16,8 +16,8 @@ import (
 	"plugboard/infra/telemetry"
 )
 
-// Trace has each statement and transaction get a span of p where its caller has one that is recorded. Call it before [DB.Open];
-// without it, or with a p that records nothing, there are no spans.
+// Trace sets the provider of spans. Each statement and transaction then gets a span if its caller has a recorded one. Call it before
+// [DB.Open]. Without it there are no spans.
 func (db *DB) Trace(p trace.TracerProvider) {
 	db.tracer = telemetry.Tracer(p, "plugboard/infra/database")
 }

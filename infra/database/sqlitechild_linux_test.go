@@ -133,7 +133,7 @@ func TestFilesThatMayNotBeWritten(t *testing.T) {
 			t.Cleanup(func() { _ = os.Chmod(folder, 0o700) })
 			told := inChild(t, cfg, "022", true)
 			if c.want == "" {
-				require.Contains(t, told, "warn: others may read or write a file of the database, and this process may not change that; "+
+				require.Contains(t, told, "warn: other users have rights on a file of the database, and removing the rights failed; "+
 					"file=FILE; mode=-rw-rw-rw-; error=operation not permitted\n")
 				return
 			}

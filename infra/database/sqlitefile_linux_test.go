@@ -44,7 +44,7 @@ type fileCase struct {
 
 const (
 	goneLog  = "error: a file of the database is gone: no write is acknowledged, and the service is not ready, until it is back; "
-	savedLog = "info: all that was acknowledged is in the database's file, wherever that is now"
+	savedLog = "info: all acknowledged writes are saved in the database's file, wherever the file is now"
 	backLog  = "info: the database's files are back in their place; writes go on; file=FILE"
 	notHere  = "503 a file of the database is not in its place: "
 	unsafe   = "503 the database is not available; try again: "
@@ -98,8 +98,8 @@ func TestSQLiteAsAFile(t *testing.T) {
 			"warn: the database's file has more than one name (hard links): a program that opens it by another name does not find its -wal " +
 				"file, and damages it; remove the other names; file=FILE; names=2"}},
 		"open to others, with its log": {before: all(chmod("", 0o644), writeAt("-wal", ""), chmod("-wal", 0o666)), lamps: 4, log: []string{
-			"info: a file of the database was open to others; it is its owner's alone now; file=FILE; mode_before=-rw-r--r--",
-			"info: a file of the database was open to others; it is its owner's alone now; file=FILE-wal; mode_before=-rw-rw-rw-"}},
+			"info: other users had rights on a file of the database; the rights were removed; file=FILE; mode_before=-rw-r--r--",
+			"info: other users had rights on a file of the database; the rights were removed; file=FILE-wal; mode_before=-rw-rw-rw-"}},
 
 		"moved": {under: rename("", ".away"), write: unsafe + moved, ping: notHere + moved, back: rename(".away", ""), lamps: 3,
 			log: []string{goneLog + "error=" + moved + moveBack, savedLog, backLog}},

@@ -109,7 +109,7 @@ func (db *DB) slow(ctx context.Context, query string, begin time.Time) {
 	orm.NewLogger(db.logger, db.cfg.SlowQuery).Trace(ctx, begin, func() (string, int64) { return query, -1 }, nil)
 }
 
-// use lets a statement begin, which done ends.
+// use lets a statement begin. done says that it has ended.
 func (t *Tx) use() (done func(), err error) {
 	r := t.root
 	if mistake := r.mistake.Load(); mistake != nil {

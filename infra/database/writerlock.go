@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// writerLock is held by whoever writes on SQLite. Waiters get it in the order of asking; database/sql gives its one
-// connection to any of them.
+// writerLock gives the right to write on SQLite to one at a time, in the order of asking. The pool of database/sql would give its
+// one connection to any waiter.
 type writerLock struct {
 	mu    sync.Mutex // guards the rest
 	held  bool

@@ -156,10 +156,10 @@ func (f *dbFile) tighten() error {
 		}
 		open := info.Mode().Perm()&^fileMode != 0
 		if err := os.Chmod(path, fileMode); err != nil && open {
-			f.logger.Warn("others may read or write a file of the database, and this process may not change that",
+			f.logger.Warn("other users have rights on a file of the database, and removing the rights failed",
 				zap.String("file", path), zap.Stringer("mode", info.Mode().Perm()), zap.Error(bare(err)))
 		} else if open {
-			f.logger.Info("a file of the database was open to others; it is its owner's alone now",
+			f.logger.Info("other users had rights on a file of the database; the rights were removed",
 				zap.String("file", path), zap.Stringer("mode_before", info.Mode().Perm()))
 		}
 	}

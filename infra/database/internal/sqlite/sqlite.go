@@ -177,10 +177,10 @@ func (d *Database) save(ctx context.Context) {
 	}
 	switch {
 	case all:
-		d.cfg.Logger.Info("all that was acknowledged is in the database's file, wherever that is now")
+		d.cfg.Logger.Info("all acknowledged writes are saved in the database's file, wherever the file is now")
 	case errors.Is(ctx.Err(), context.Canceled): // Close does the same
 	default:
-		d.cfg.Logger.Error("what was acknowledged is not all in the database's file yet; its -wal file belongs to it", zap.Error(err))
+		d.cfg.Logger.Error("saving acknowledged writes in the database's file failed; keep its -wal file with it", zap.Error(err))
 	}
 }
 
