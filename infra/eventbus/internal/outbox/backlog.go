@@ -50,9 +50,11 @@ const fewFailures = 3
 
 // backlog is what the claimer notes of a queue.
 type backlog struct {
-	// open tells that due deliveries wait in the database. New ones go there too, since they come after them.
+	// open is true when due deliveries wait in the database. New events are not claimed when they are published then, so that they do
+	// not overtake.
 	open atomic.Bool
-	// moreKeys tells that the last poll claimed deliveries with keys, so that there may be more: the end of each key polls at once.
+	// moreKeys is true when the last poll for keys made progress, so that more may be due: a key without a delivery in memory polls at
+	// once then.
 	moreKeys atomic.Bool
 	// needsPoll asks for a look at the database.
 	needsPoll atomic.Bool
@@ -117,7 +119,7 @@ func (b *backlog) hold(d *consumer.Item) {
 // drop notes that the outcome of d is in the database.
 func (b *backlog) drop(d *consumer.Item) {
 	b.mu.Lock()
-	if b.held[d.ID()] == d { // not of a later claim
+	if b.held[d.ID()] == d { // keep it when the event was claimed again
 		delete(b.held, d.ID())
 	}
 	b.mu.Unlock()
@@ -145,7 +147,7 @@ func (o *Outbox) Claiming() error {
 		f := q.backlog.failing
 		q.backlog.mu.Unlock()
 		if f.times >= fewFailures && now.Sub(f.since) >= o.cfg.Lease/2 {
-			return fmt.Errorf("subscription %s cannot claim its events since %s: %w", q.Subscription.Name, f.since.UTC().Format(time.RFC3339), f.err)
+			return fmt.Errorf("subscription %s has not been able to claim its events since %s: %w", q.Subscription.Name, f.since.UTC().Format(time.RFC3339), f.err)
 		}
 	}
 	return nil

@@ -10,18 +10,18 @@ import (
 
 // behindCheck finds deliveries that are noted as behind another one of their key and no longer are. It looks at all of them when the
 // process starts; when another process has gone, perhaps before it looked for the next one of a key; and again and again while a
-// process of an older version runs, which never looks. Besides, it looks at a small page each minute, against causes not known.
+// process of an older version runs, which never looks. Besides, it looks at a small page each minute, in case of an unknown cause.
 type behindCheck struct {
-	// full tells that all are being looked at. The next page begins at at.
+	// full is true while all are looked at. at is where the next page begins.
 	full bool
 	at   store.BehindCursor
 	last time.Time
 }
 
 const (
-	behindEvery    = time.Minute
-	behindPage     = 500
-	behindFewAtEnd = 100
+	behindEvery     = time.Minute
+	behindPage      = 500
+	behindSmallPage = 100
 )
 
 // poll looks at the next page, if it is time, and reports whether there is more to look at now.
@@ -31,7 +31,7 @@ func (b *behindCheck) poll(ctx context.Context, c *claimer, now time.Time, all b
 	}
 	limit := behindPage
 	if !b.full {
-		limit = behindFewAtEnd
+		limit = behindSmallPage
 		if now.Sub(b.last) < behindEvery {
 			return false, nil
 		}

@@ -3,11 +3,11 @@ package outbox
 import "sync/atomic"
 
 // budget bounds the bytes of the deliveries that this process holds in memory, over all durable subscriptions. Deliveries that do not
-// fit wait in the database. A subscription without any may always take one, whatever its size: so no subscription stands still
+// fit wait in the database. A subscription without a delivery in memory may always take one, whatever its size: so no subscription stands still
 // because of others, and no delivery is too large to be handled.
 type budget struct {
 	limit int64
-	// short tells that a delivery did not fit: whoever gives bytes back has the claimer poll.
+	// short is true when a delivery was refused since the claimer was last woken for it.
 	short atomic.Bool
 	// refused counts the deliveries that did not fit.
 	refused atomic.Int64
@@ -27,7 +27,8 @@ func (b *budget) take(n int64, nothingElse bool) bool {
 
 func (b *budget) give(n int64) { b.used.Add(-n) }
 
-// gave has the claimer poll for all queues, when a delivery did not fit before bytes were given back.
+// gave is called after memory was given back. When a delivery was refused before, it wakes the claimer for the queues whose due
+// deliveries wait.
 func (c *claimer) gave() {
 	if !c.budget.short.Load() || !c.budget.short.Swap(false) {
 		return

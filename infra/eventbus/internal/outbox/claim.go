@@ -14,10 +14,10 @@ import (
 )
 
 // errNoEvent is the error of a delivery whose event is gone from the database.
-var errNoEvent = errors.New("the event of this delivery is not stored any more: somebody deleted it by hand")
+var errNoEvent = errors.New("the event of this delivery is missing in the database; it may have been deleted by hand")
 
 // unknownEvent returns a message in the place of an event that cannot be read. Its delivery takes its turn like all others and
-// dies with fault then.
+// becomes dead then, with fault as its error.
 func unknownEvent(q *queue, id, key string, fault error) *message.Message {
 	m := &message.Message{Envelope: &message.Envelope{Topic: q.Subscription.Topic, Fault: fault}, Key: key}
 	m.SetID(id)
@@ -30,12 +30,12 @@ func badRow(err error) bool {
 	return errors.As(err, &row) || app.CodeOf(err) == app.Invalid
 }
 
-// maxOddFailures is how many deliveries claimSingly tries in vain when the cause is neither their rows nor the database.
+// maxOddFailures is after how many failures claimSingly gives up whose cause is neither a row nor an absent database.
 const maxOddFailures = 8
 
 // claimSingly claims deliveries one by one after a claim of all of them has failed with cause, so that a bad row does not keep the
 // others from being claimed. The delivery of the bad row becomes dead. claimSingly notes in taken what it has claimed, and reports
-// whether q was full.
+// whether a place or memory was missing.
 func (c *claimer) claimSingly(ctx context.Context, q *queue, heads []store.KeyHead, taken map[string]bool, cause error) (full bool, err error) {
 	if ctx.Err() != nil || external(cause) {
 		return false, cause
@@ -66,7 +66,7 @@ func (c *claimer) claimSingly(ctx context.Context, q *queue, heads []store.KeyHe
 // condemn makes a delivery dead that cannot be claimed because of the contents of its row.
 func (c *claimer) condemn(ctx context.Context, q *queue, h store.KeyHead, failure error) error {
 	d := q.Item(unknownEvent(q, h.ID, h.Key, nil), 0, 0, nil)
-	reason := fmt.Errorf("what is stored of this delivery is not valid: %w", failure)
+	reason := fmt.Errorf("the stored row of this delivery is invalid: %w", failure)
 	mine := false
 	err := c.store.DB.InTx(ctx, func(ctx context.Context) (err error) {
 		if mine, err = c.store.DeadLetterUnclaimed(ctx, h.ID, q.storedAs(), message.ErrorText(reason)); err != nil || !mine {
@@ -75,7 +75,7 @@ func (c *claimer) condemn(ctx context.Context, q *queue, h store.KeyHead, failur
 		return c.publisher.announce(ctx, &d.Delivery, reason)
 	})
 	if err != nil {
-		return fmt.Errorf("bury: %w", err)
+		return fmt.Errorf("mark an unreadable delivery as dead: %w", err)
 	}
 	if !mine {
 		return nil // it was claimed, or deleted, meanwhile
@@ -92,7 +92,7 @@ func (c *claimer) condemn(ctx context.Context, q *queue, h store.KeyHead, failur
 // claimBatch is the most deliveries claimed at a time.
 const claimBatch = 256
 
-// due reports whether the next delivery of q is due. Wait is in how many milliseconds it is, null when there is none. When it is
+// due reports whether the next delivery of q is due. Wait is the milliseconds until it is due, null when there is none. When it is
 // not due yet, the claimer polls at its time.
 func (c *claimer) due(q *queue, wait sql.NullInt64) bool {
 	if wait.Valid && wait.Int64 > 0 {
@@ -122,7 +122,7 @@ func (c *claimer) claimFree(ctx context.Context, q *queue) (more bool, err error
 
 // take claims deliveries with fn in a transaction, reads their events and hands them to q, each under the order of its key. The
 // caller has reserved places, and take gives back those that are not used. Deliveries that do not fit the budget stay in the
-// database, and full tells so; when whole is set, all of them stay there, and take fails with errNoRoom.
+// database, and full is true then. With whole, a claim of several that do not all fit is undone, and take fails with errNoRoom.
 func (c *claimer) take(ctx context.Context, q *queue, places int, orders map[string]*consumer.Order, whole bool,
 	fn func(context.Context) ([]store.Claimed, error),
 ) (got []store.Claimed, full bool, err error) {
@@ -131,7 +131,7 @@ func (c *claimer) take(ctx context.Context, q *queue, places int, orders map[str
 	var messages map[string]*message.Message
 	bytes := int64(0)
 	err = c.store.DB.InTx(ctx, func(ctx context.Context) error {
-		c.budget.give(bytes) // of a try that did not commit
+		c.budget.give(bytes) // InTx may call this again: an earlier try took them
 		bytes = 0
 		if got, err = fn(ctx); err != nil || len(got) == 0 {
 			return err
@@ -175,8 +175,8 @@ func (c *claimer) take(ctx context.Context, q *queue, places int, orders map[str
 // errNoRoom gives up the claim of several deliveries that do not fit the budget together.
 var errNoRoom = errors.New("the deliveries do not fit the memory that events may use")
 
-// read reads the events of claimed deliveries, as far as they fit the budget, and counts in bytes what it took of it. The first one
-// fits if q has nothing else. Full tells that one did not fit; its message is missing.
+// read reads the events of claimed deliveries, as far as they fit the budget, and adds the memory taken to bytes. The first one fits
+// if q has nothing else. Once one does not fit, full is true, and the others are not read either.
 func (c *claimer) read(ctx context.Context, q *queue, got []store.Claimed, nothingElse bool, bytes *int64) (messages map[string]*message.Message, full bool, err error) {
 	ids := make([]string, len(got))
 	for i := range got {
@@ -199,7 +199,8 @@ func (c *claimer) read(ctx context.Context, q *queue, got []store.Claimed, nothi
 		return nil, false, err
 	}
 	for _, g := range got {
-		if m := unknownEvent(q, g.EventID, g.Key, errNoEvent); missing[g.EventID] {
+		if missing[g.EventID] {
+			m := unknownEvent(q, g.EventID, g.Key, errNoEvent)
 			c.budget.take(m.Size(), true)
 			*bytes += m.Size()
 			messages[g.EventID] = m
@@ -208,7 +209,7 @@ func (c *claimer) read(ctx context.Context, q *queue, got []store.Claimed, nothi
 	return messages, full, nil
 }
 
-// leaveRest gives back what was claimed and did not fit, and returns the rest.
+// leaveRest gives back the claimed deliveries that did not fit, and returns those that did.
 func (c *claimer) leaveRest(ctx context.Context, q *queue, got []store.Claimed, messages map[string]*message.Message) (kept []store.Claimed, err error) {
 	var rest []string
 	for _, g := range got {
@@ -221,5 +222,5 @@ func (c *claimer) leaveRest(ctx context.Context, q *queue, got []store.Claimed, 
 	return kept, c.store.Unclaim(ctx, c.replica.ID(), q.storedAs(), rest)
 }
 
-// errBusyKey gives up the claim of a key that this process is at work on.
+// errBusyKey gives up the claim of a key of which this process has deliveries already.
 var errBusyKey = errors.New("the key is at work in this process")

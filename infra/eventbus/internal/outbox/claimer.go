@@ -15,7 +15,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// claimer claims deliveries that this process did not claim at their birth: those that found no room, came due, were given back,
+// claimer claims deliveries that this process did not claim when they were published: those that found no room, became due, were given back,
 // or were left by a process that died. It also finds claims that nothing runs. One goroutine polls; the other methods may be
 // called concurrently.
 type claimer struct {
@@ -34,25 +34,25 @@ type claimer struct {
 	registry   *registry
 	publisher  *publisher
 
-	// woken holds a token when there is something to poll.
+	// woken holds a value when a queue needs a poll.
 	woken chan struct{}
 	ended atomic.Bool
-	// busy holds a token during a turn.
+	// busy holds a value during a turn.
 	busy chan struct{}
 
-	// doubt tells that a transaction with claims has failed, which may have been committed all the same. Until sweepUntil, the claims
+	// doubt is true when a transaction with claims has returned an error, since it may have been committed. Until sweepUntil, the claims
 	// in the database are compared with those that this process knows of.
 	doubt                 atomic.Bool
 	sweepUntil, lastSweep time.Time
-	// nextReclaim is when to look for held deliveries that nothing runs. lost are those found so far, with the time of the find.
+	// nextReclaim is when to look for held deliveries without a worker. lost are those found so far, with the time of the find.
 	nextReclaim time.Time
 	lost        map[*consumer.Item]time.Time
-	// mayBehind tells that a delivery may be noted as behind another. checkAll asks behind to look at all of them.
+	// mayBehind is true when a delivery may be marked as behind another. checkAll asks for a look at all of them in the next turn.
 	mayBehind, checkAll atomic.Bool
 	behind              behindCheck
 }
 
-// rarely is how often all deliveries are read for what should not be there, since reading them costs by their number.
+// rarely is how often all deliveries are searched for lost claims. A search reads all of them.
 const rarely = time.Hour
 
 func newClaimer(cfg config.Events, log *zap.Logger, hooks message.Hooks, store store.Deliveries) *claimer {
@@ -72,7 +72,7 @@ func (c *claimer) openAll() {
 // checkAllBehind has the claimer look at all deliveries that are noted as behind another.
 func (c *claimer) checkAllBehind() { c.checkAll.Store(true) }
 
-// current reports whether new deliveries of q may be claimed at their birth: no due ones wait in the database.
+// current reports whether new deliveries of q may be claimed when they were published: no due ones wait in the database.
 func (c *claimer) current(q *queue) bool { return !q.backlog.open.Load() }
 
 // open tells that a delivery of q waits in the database, due after wait.
@@ -107,7 +107,7 @@ func (c *claimer) signal() {
 }
 
 // stop ends claiming. It waits for the turn that is under way, up to a second and until ctx is done, since nobody would give back
-// what that turn claims.
+// the deliveries that this turn claims.
 func (c *claimer) stop(ctx context.Context) {
 	c.ended.Store(true)
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
@@ -164,7 +164,7 @@ func (c *claimer) turn(ctx context.Context, lastTick *time.Time) (next time.Time
 	if c.mayBehind.Load() && (tick || c.behind.full) {
 		more, err := c.behind.poll(ctx, c, now, all)
 		if err != nil && ctx.Err() == nil {
-			c.log.Warn("search for events that are no longer behind others failed", zap.Error(err))
+			c.log.Warn("check of deliveries marked as behind failed", zap.Error(err))
 		}
 		if more {
 			next = now
@@ -178,7 +178,7 @@ func (c *claimer) poll(ctx context.Context, queues []*queue) {
 	finished := make([][]string, len(queues))
 	for i, q := range queues {
 		q.backlog.open.Store(false)
-		finished[i] = q.backlog.takeFinished() // before the query, which tells whether anything is behind them
+		finished[i] = q.backlog.takeFinished() // before the query: when it then finds nothing behind another, these keys need no look
 	}
 	all, behind, err := c.store.NextDue(ctx)
 	if err != nil && ctx.Err() == nil {
@@ -235,9 +235,9 @@ func (c *claimer) claim(ctx context.Context, q *queue, w store.NextDue, finished
 
 // periodicWork reads the subscriptions of other versions and, when it is time, looks for claims that nothing runs.
 func (c *claimer) periodicWork(ctx context.Context, now time.Time) {
-	periodic(ctx, c.log, "read of the subscriptions of other versions failed", c.registry.refresh)
+	runLogged(ctx, c.log, "read of the subscriptions of other versions failed", c.registry.refresh)
 	if c.doubt.Swap(false) {
-		c.sweepUntil = now.Add(max(c.cfg.Lease, 2*c.sweepAge()))
+		c.sweepUntil = now.Add(c.cfg.Lease)
 	}
 	wait := rarely
 	if now.Before(c.sweepUntil) {
@@ -245,7 +245,7 @@ func (c *claimer) periodicWork(ctx context.Context, now time.Time) {
 	}
 	if now.Sub(c.lastSweep) >= wait {
 		c.lastSweep = now
-		periodic(ctx, c.log, "sweep of abandoned claims failed", c.sweep)
+		runLogged(ctx, c.log, "sweep of abandoned claims failed", c.sweep)
 	}
 	if !now.Before(c.nextReclaim) {
 		c.nextReclaim = now.Add(c.cfg.Lease / 2)

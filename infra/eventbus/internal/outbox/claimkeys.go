@@ -15,14 +15,14 @@ const (
 	// readyPage is how many due deliveries with a key one query reads.
 	readyPage = 512
 	// finishDelay is how long after the end of a delivery with a key the next one of the key is looked for, so that one query serves
-	// many keys. This process nearly always knows the next one already.
+	// many keys. The delay seldom matters: the next one is usually in memory.
 	finishDelay = 50 * time.Millisecond
 )
 
 // finish notes that q has no more delivery of key in memory: the claimer looks for the next one in the database.
 func (c *claimer) finish(q *queue, key string) {
 	if !c.store.Postgres && !c.mayBehind.Load() {
-		return // only this process claims, and it knows the next one
+		return // on SQLite only this process claims, and polls find all that is not behind another
 	}
 	b := &q.backlog
 	b.mu.Lock()
@@ -128,7 +128,7 @@ func (c *claimer) setBehind(ctx context.Context, q *queue, heads []store.KeyHead
 	if len(behind) == 0 {
 		return 0, nil
 	}
-	c.mayBehind.Store(true) // before it is so
+	c.mayBehind.Store(true) // before the rows are marked, so that no poll misses them
 	var n int64
 	err := c.store.DB.InTx(ctx, func(ctx context.Context) (err error) {
 		n, err = c.store.MarkBehind(ctx, q.storedAs(), first, behind, q.Subscription.Block)
@@ -138,7 +138,7 @@ func (c *claimer) setBehind(ctx context.Context, q *queue, heads []store.KeyHead
 }
 
 // claimHeads claims the first deliveries of keys, of a few keys with those that follow, and notes in taken which. It reports
-// whether q was full.
+// whether a place or memory was missing.
 func (c *claimer) claimHeads(ctx context.Context, q *queue, due []store.KeyHead, taken map[string]bool) (full bool, err error) {
 	if len(due) > fewKeys {
 		return c.claimPage(ctx, q, due, taken)
@@ -153,10 +153,10 @@ func (c *claimer) claimHeads(ctx context.Context, q *queue, due []store.KeyHead,
 	return full, nil
 }
 
-// fewKeys is up to how many keys are claimed with several of their deliveries each; of more keys only the first of each is.
+// fewKeys is the most keys that are claimed with several deliveries each. Of more keys, only the first delivery of each is claimed.
 const fewKeys = 32
 
-// claimPage claims the first delivery of each key, and notes in taken which. It reports whether q was full.
+// claimPage claims the first delivery of each key, and notes in taken which. It reports whether a place or memory was missing.
 func (c *claimer) claimPage(ctx context.Context, q *queue, heads []store.KeyHead, taken map[string]bool) (full bool, err error) {
 	if full, err = c.claimThese(ctx, q, heads, taken); err != nil {
 		return c.claimSingly(ctx, q, heads, taken, err)
@@ -164,7 +164,7 @@ func (c *claimer) claimPage(ctx context.Context, q *queue, heads []store.KeyHead
 	return full, nil
 }
 
-// claimThese claims deliveries, of each key its first one, and notes in taken which. It reports whether q was full.
+// claimThese claims deliveries, of each key its first one, and notes in taken which. It reports whether a place or memory was missing.
 func (c *claimer) claimThese(ctx context.Context, q *queue, heads []store.KeyHead, taken map[string]bool) (full bool, err error) {
 	places := q.ReserveUpTo(len(heads))
 	orders := make(map[string]*consumer.Order, places)
@@ -185,21 +185,21 @@ func (c *claimer) claimThese(ctx context.Context, q *queue, heads []store.KeyHea
 		keys[g.Key], taken[g.EventID] = true, true
 	}
 	for key, order := range orders {
-		if !keys[key] { // another process was faster
+		if !keys[key] { // not claimed: by another process, or since it did not fit the memory
 			c.settler.release(q.Forget(key, order)...)
 		}
 	}
 	return short || places < len(heads), err
 }
 
-// claimHead claims a run of deliveries of one key, and notes in taken which. It reports whether q was full.
+// claimHead claims a run of deliveries of one key, and notes in taken which. It reports whether a place or memory was missing.
 func (c *claimer) claimHead(ctx context.Context, q *queue, h store.KeyHead, taken map[string]bool) (full bool, err error) {
 	places := q.ReserveUpTo(store.KeyBatch)
 	if places == 0 {
 		return true, nil
 	}
 	orders := make(map[string]*consumer.Order, 1)
-	run, _, err := c.take(ctx, q, places, orders, true, func(ctx context.Context) ([]store.Claimed, error) {
+	run, full, err := c.take(ctx, q, places, orders, true, func(ctx context.Context) ([]store.Claimed, error) {
 		if order := orders[h.Key]; order != nil { // of a try that did not commit
 			c.settler.release(q.Forget(h.Key, order)...)
 		}
@@ -225,5 +225,8 @@ func (c *claimer) claimHead(ctx context.Context, q *queue, h store.KeyHead, take
 	for _, g := range run {
 		taken[g.EventID] = true
 	}
-	return false, nil
+	if order := orders[h.Key]; order != nil && len(run) == 0 { // the only one did not fit the budget
+		c.settler.release(q.Forget(h.Key, order)...)
+	}
+	return full, nil
 }

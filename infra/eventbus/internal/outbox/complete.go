@@ -37,7 +37,7 @@ func (c *completer) run(ctx context.Context, d *consumer.Item) error {
 		return &handlerError{err}
 	}
 	//crash:point after transactional effect
-	if d.Claim.Completed { // by the handler; this statement fails if one of the transaction has failed since
+	if d.Claim.Completed { // by the handler: the same statement again, which fails if one has failed after it
 		_, err = c.store.Complete(ctx, heldOf(d))
 		return err
 	}
@@ -54,7 +54,7 @@ func (c *completer) runAllInTx(ctx context.Context, batch []*consumer.Item) bool
 			if err := handle(ctx, d); err != nil {
 				return message.SafeError(err)
 			}
-			if !d.Claim.Completed { // by the handler itself
+			if !d.Claim.Completed { // the handler has not called app.Complete
 				open = append(open, heldOf(d))
 			}
 		}

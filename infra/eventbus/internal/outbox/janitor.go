@@ -22,13 +22,13 @@ type janitor struct {
 }
 
 const (
-	// janitorPage is how many rows are read, and deleted, at a time. Others write in the janitorPause after each page.
+	// janitorPage is how many rows are read, and deleted, at a time. The janitorPause after each page lets others write.
 	janitorPage  = 500
 	janitorPause = 10 * time.Millisecond
 )
 
 // every is how often the janitor reads everything: 200 times in the retention, so that little is stored that should be gone, and
-// events that are kept for days are not read all the time.
+// events that are kept for days are not read again and again.
 func (j *janitor) every() time.Duration {
 	return max(15*time.Second, min(j.cfg.Retention/200, time.Hour))
 }
@@ -36,14 +36,14 @@ func (j *janitor) every() time.Duration {
 // run works until ctx ends.
 func (j *janitor) run(ctx context.Context) {
 	message.Repeat(ctx, func() time.Duration {
-		periodic(ctx, j.log, "deletion of finished events failed", j.prune)
-		periodic(ctx, j.log, "deletion of unused key numbers failed", j.pruneSequences)
+		runLogged(ctx, j.log, "deletion of finished events failed", j.prune)
+		runLogged(ctx, j.log, "deletion of unused key numbers failed", j.pruneSequences)
 		return j.every()
 	})
 }
 
-// periodic runs fn, which is run again later when it fails. Failure is the log's message then.
-func periodic(ctx context.Context, log *zap.Logger, failure string, fn func(context.Context) error) {
+// runLogged runs fn and logs its error with failure as the message. Its callers run it again at their next turn.
+func runLogged(ctx context.Context, log *zap.Logger, failure string, fn func(context.Context) error) {
 	if err := fn(ctx); err != nil && ctx.Err() == nil {
 		log.Warn(failure, zap.Error(err))
 	}
@@ -78,7 +78,7 @@ func (j *janitor) pruneSequences(ctx context.Context) error {
 	})
 }
 
-// eachPage calls fn until it reports that there is no more, with the time before which finished things may go.
+// eachPage calls fn until it reports that there is no more, with the time before which what is finished may be deleted.
 func (j *janitor) eachPage(ctx context.Context, fn func(cutoff time.Time) (more bool, err error)) error {
 	now, err := j.store.Now(ctx)
 	if err != nil {

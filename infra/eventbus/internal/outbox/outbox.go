@@ -50,7 +50,7 @@ type Outbox struct {
 	tasks    sync.WaitGroup
 }
 
-// calmPolls is for how many polls a process has run before quarantined deliveries run alone in it.
+// calmPolls is how many poll intervals after the start quarantined deliveries run alone at the earliest.
 const calmPolls = 5
 
 // New returns an outbox in db. It opens and starts nothing.
@@ -89,14 +89,14 @@ func New(cfg config.Events, db *database.DB, log *zap.Logger, hooks message.Hook
 // Subscribe adds a subscription.
 func (o *Outbox) Subscribe(s message.Subscription) { o.queues.add(newQueue(o, s)) }
 
-// Start registers the subscriptions, takes back what earlier runs left, and begins to deliver.
+// Start registers the subscriptions, takes back what earlier processes left, and begins to deliver.
 func (o *Outbox) Start(ctx context.Context) error {
 	o.life.Lock()
 	defer o.life.Unlock()
 	if o.started || o.stopping.Load() {
-		return errors.New("start outbox: started before")
+		return errors.New("start outbox: already started or closed")
 	}
-	ctx, stop := context.WithCancel(ctx) // statements refuse a bare context.Background()
+	ctx, stop := context.WithCancel(ctx) // the database refuses a context that nobody can cancel
 	defer stop()
 	if err := o.replica.Join(ctx); err != nil {
 		return err
@@ -148,15 +148,16 @@ func (o *Outbox) Running() bool { return o.replica.Joined() && !o.stopping.Load(
 // Quiet reports whether this process has no delivery in memory.
 func (o *Outbox) Quiet() bool { return o.queues.quiet() }
 
-// recall takes back what waits in memory: other processes may have taken it over. What is still this process's goes back to the
-// database.
+// recall takes back the deliveries that wait in memory, since another process may have claimed them. Those that are still this
+// process's go back to the database; for the others nothing changes.
 func (o *Outbox) recall() {
 	for _, q := range o.queues.all {
 		o.settler.release(q.Recall()...)
 	}
 }
 
-// endOverdue ends the runs that have outlived their timeouts, whether or not the database answers.
+// endOverdue cancels the contexts of the runs that have outlived their timeouts. It has a goroutine of its own, so that a slow database
+// does not delay it.
 func (o *Outbox) endOverdue() (wait time.Duration) {
 	for _, q := range o.queues.all {
 		q.EndOverdue(o.hooks.Overdue)
@@ -187,8 +188,8 @@ func (o *Outbox) AwaitIdle(ctx context.Context) error {
 	})
 }
 
-// Close stops claiming, waits for running handlers, gives back what they had not begun, and writes their outcomes. It returns an
-// error that says what was left when ctx is done first. Close may be called without Start, twice, and concurrently.
+// Close stops claiming, gives back the deliveries that have not begun, waits for running handlers, and writes their outcomes. When ctx
+// is done first, the error says what was left. Close may be called without Start, twice, and concurrently.
 func (o *Outbox) Close(ctx context.Context) error {
 	o.closing.Do(func() {
 		o.closeErr = o.close(ctx)
@@ -217,7 +218,7 @@ func (o *Outbox) close(ctx context.Context) error {
 		o.settler.release(q.Close()...)
 	}
 	o.settler.release(o.quarantine.Close()...)
-	handlers, end := shortly(ctx)
+	handlers, end := handlerDeadline(ctx)
 	defer end()
 	for _, q := range o.queues.all {
 		errs = append(errs, q.Wait(handlers))
@@ -230,9 +231,9 @@ func (o *Outbox) close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// shortly returns a context that ends before ctx does, by a tenth of what is left, at most a second: the time to write the
-// outcomes of the handlers that have ended by then.
-func shortly(ctx context.Context) (context.Context, context.CancelFunc) {
+// handlerDeadline returns the context until which Close waits for handlers. It ends before ctx, by a tenth of the time that is left and
+// at most a second: that is the time to write outcomes.
+func handlerDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return context.WithCancel(ctx)

@@ -22,7 +22,7 @@ const (
 	dead                  // failed for good
 	parked                // unreadable for this version, left to others
 	released              // given back untried
-	completed             // completed already, in the handler's transaction
+	completed             // nothing to write: completed in the handler's transaction, or another process's by now
 )
 
 // outcome is what is to be written of a delivery.
@@ -78,7 +78,7 @@ func (s *settler) decide(d *consumer.Item, err error) outcome {
 		return outcome{kind: parked, d: d, err: err, wait: min(s.cfg.Park/4+time.Second, 30*time.Second)}
 	case errors.Is(err, quarantine.ErrCrashes):
 		return outcome{kind: dead, d: d, err: err}
-	case sub.Tx && !errors.As(err, &own) && (external(err) || queueOf(d).Ended()):
+	case sub.Tx && !errors.As(err, &own) && (external(err) || queueOf(d).Ended()): // the transaction failed, and not the handler
 		return outcome{kind: released, d: d, wait: time.Second}
 	case message.IsFinal(err) || d.Attempt >= sub.Attempts:
 		return outcome{kind: dead, d: d, err: err}
@@ -87,9 +87,8 @@ func (s *settler) decide(d *consumer.Item, err error) outcome {
 	}
 }
 
-// external reports whether a transaction failed because the database is absent. All else counts as the handler's fault, which could
-// otherwise fail for ever: a statement whose error it kept to itself, the end of its own time or of its session's, or what the
-// commit refused.
+// external reports whether a transaction failed because the database is absent. Everything else counts as the handler's fault, since it
+// could be repeated for ever otherwise: an ignored error of a statement, a timeout of the handler or of its session, a refused commit.
 func external(err error) bool { return database.Absent(err) }
 
 // applyAll writes outcomes in the transaction of ctx.
@@ -118,7 +117,7 @@ func (s *settler) apply(ctx context.Context, o *outcome) error {
 	var err error
 	mine, held := true, heldOf(o.d)
 	switch o.kind {
-	case completed, done: // written with the others
+	case completed, done: // applyAll writes the done ones, and the others need nothing
 	case retry:
 		mine, err = s.store.Retry(ctx, held, o.d.Attempt, o.wait, message.ErrorText(o.err))
 	case released:
@@ -134,16 +133,25 @@ func (s *settler) apply(ctx context.Context, o *outcome) error {
 	if err != nil {
 		return fmt.Errorf("settle delivery of %s: %w", o.d.Subscription.Name, err)
 	}
-	if !mine { // the row is gone, perhaps by a commit whose answer was lost: its key may go on
+	if !mine { // written by an earlier commit, or taken over: nothing is left to do
 		o.kind = completed
 	}
 	return nil
 }
 
-// bury makes a delivery dead and announces that in the same transaction.
+// bury makes a delivery dead and announces that in the same transaction. When the delivery is not this process's any more, it is dead
+// only if an earlier commit, whose answer was lost, made it so.
 func (s *settler) bury(ctx context.Context, o *outcome) error {
-	mine, err := s.store.DeadLetter(ctx, heldOf(o.d), message.ErrorText(o.err))
-	if err != nil || !mine {
+	held := heldOf(o.d)
+	mine, err := s.store.DeadLetter(ctx, held, message.ErrorText(o.err))
+	if err == nil && !mine {
+		mine, err = s.store.IsDead(ctx, held)
+		if o.kind = completed; mine {
+			o.kind = dead
+		}
+		return err
+	}
+	if err != nil {
 		return err
 	}
 	o.kind = dead
@@ -151,7 +159,7 @@ func (s *settler) bury(ctx context.Context, o *outcome) error {
 	return s.publisher.announce(ctx, &o.d.Delivery, o.err)
 }
 
-// written follows up on an outcome that is in the database: the delivery leaves this process, and its queue may claim others.
+// written does what follows once an outcome is in the database: the delivery leaves this process, and its queue may claim others.
 func (s *settler) written(o *outcome) {
 	q, d := queueOf(o.d), o.d
 	q.backlog.drop(d)
@@ -172,7 +180,7 @@ func (s *settler) written(o *outcome) {
 	if d.Key != "" && ended && !q.Working(d.Key) {
 		s.claimer.finish(q, d.Key)
 	}
-	if d.Key != "" || q.Used() < int64(s.cfg.Buffer/2) {
+	if d.Key != "" || q.Used() < int64(s.cfg.Buffer/2) { // without a key, when half is free: one poll claims many then
 		s.claimer.freed(q)
 	}
 }

@@ -41,13 +41,13 @@ func (p *publisher) publish(ctx context.Context, m *message.Message) error {
 	}
 	tx, err := database.Join(ctx)
 	if err != nil {
-		return fmt.Errorf("not in the transaction: %w", err)
+		return fmt.Errorf("cannot join the transaction: %w", err)
 	}
 	if tx == nil {
 		return p.store.DB.InTx(ctx, func(ctx context.Context) error { return p.publish(ctx, m) })
 	}
 	//crash:point publish after commit: ctx p.publish m
-	// The hook belongs to ctx's savepoint, so a rollback of the savepoint takes the event with it.
+	// This attaches to ctx's savepoint, so that a rollback of the savepoint takes the event with it.
 	tx.Attach(nil, database.Participant{BeforeCommit: func(ctx context.Context) error { return p.collect(ctx, m) }})
 	return nil
 }
@@ -57,7 +57,7 @@ type batch struct {
 	*publisher
 	owner   string
 	entries []*entry
-	// written counts the entries that are stored.
+	// written counts the entries that are stored or being stored.
 	written int
 }
 
@@ -68,7 +68,7 @@ type entry struct {
 	// first tells that number is the first one of its key.
 	first bool
 	rows  []store.NewDelivery
-	// claims has, for each subscription of this version, what this process has taken for the delivery.
+	// claims has, for each subscription of this version, the place and the order that are reserved for its delivery.
 	claims []claim
 }
 
@@ -89,7 +89,7 @@ func (p *publisher) collect(ctx context.Context, m *message.Message) error {
 	if !ok {
 		b = &batch{publisher: p, owner: p.replica.ID()}
 	}
-	if b.written == len(b.entries) { // it writes once more, after all that is attached by now
+	if b.written == len(b.entries) { // attach it again, behind all that is attached by now, so that it writes the new entries too
 		tx.Attach(p, database.Participant{Value: b, BeforeCommit: b.write, AfterCommit: b.deliver, AfterRollback: b.undo})
 	}
 	b.entries = append(b.entries, &entry{m: m})
@@ -113,8 +113,7 @@ func (b *batch) write(ctx context.Context) error {
 	return nil
 }
 
-// number gives every event with a key its number. It locks the rows of the keys in sorted order, so that two transactions never
-// wait for each other.
+// number gives every event with a key its number. It locks the rows of the keys in sorted order, to avoid deadlocks.
 func (b *batch) number(ctx context.Context, entries []*entry) error {
 	keyed := make(map[store.Sequence][]*entry)
 	for _, e := range entries {
@@ -144,14 +143,14 @@ func (b *batch) place(e *entry) {
 		e.rows = append(e.rows, store.NewDelivery{Subscription: q.storedAs(), Claimed: taken})
 		e.claims = append(e.claims, claim{q, order, taken})
 	}
-	if !b.store.Postgres { // there, the statement finds the subscriptions of other versions
+	if !b.store.Postgres { // on Postgres, the statement adds the subscriptions of other versions
 		for _, name := range b.registry.others(e.m.Topic) {
 			e.rows = append(e.rows, store.NewDelivery{Subscription: name})
 		}
 	}
 }
 
-// claim takes a place, memory and the key's turn for e, if q has all three.
+// claim takes a place, memory and the key's turn for e, if all three are free.
 func (b *batch) claim(q *queue, e *entry) (order *consumer.Order, claimed bool) {
 	if e.m.Delay > 0 || !b.running() || !b.claimer.current(q) || !q.Reserve() {
 		return nil, false
@@ -187,11 +186,11 @@ func (b *batch) deliver() {
 	}
 }
 
-// undo gives back the places of a transaction that was rolled back. If it was committed all the same, the claimer's sweep finds
-// the deliveries.
+// undo gives back the places of a transaction that was rolled back. If it was committed after all, the claimer's sweep finds the
+// deliveries.
 func (b *batch) undo() {
 	b.claimer.doubt.Store(true)
-	for _, e := range slices.Backward(b.entries) {
+	for _, e := range slices.Backward(b.entries) { // the last number of a key first
 		for _, c := range e.claims {
 			if !c.taken {
 				continue
@@ -203,10 +202,11 @@ func (b *batch) undo() {
 			}
 		}
 	}
+	b.claimer.gave()
 	b.idle.Tell()
 }
 
-// announce tells durable subscribers that a delivery is dead, in the transaction of ctx that makes it so.
+// announce tells durable subscribers that a delivery is dead, in the transaction of ctx, which marks it dead.
 func (p *publisher) announce(ctx context.Context, d *message.Delivery, cause error) error {
 	m, ok := message.DeadLetter(d, cause)
 	if !ok || p.queues.byTopic[m.Topic] == nil && !p.registry.othersWant(m.Topic) {

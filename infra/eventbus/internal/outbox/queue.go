@@ -21,9 +21,9 @@ type queue struct {
 	settler   *settler
 	// stored is the name under which the deliveries are stored, nil as long as that is the subscription's own.
 	stored atomic.Pointer[string]
-	// backlog is the claimer's.
+	// backlog is what this process knows of the deliveries in the database.
 	backlog backlog
-	// isolated is how many of the next transactional deliveries run in savepoints of their own, on SQLite; the settler's.
+	// isolated counts down the next transactional deliveries that run in savepoints of their own, on SQLite. Only the settler uses it.
 	isolated int
 	// abandoned counts the handlers, on SQLite, that were given up and have not returned.
 	abandoned atomic.Int64
@@ -57,12 +57,12 @@ func (q *queue) storedAs() string {
 	return q.Subscription.Name
 }
 
-// heldOf names d in the database.
+// heldOf returns the event id, the stored name and the token of the claim of d.
 func heldOf(d *consumer.Item) store.Held {
 	return store.Held{EventID: d.ID(), StoredAs: queueOf(d).storedAs(), Token: d.Claim.Token}
 }
 
-// Run implements [Owner]. On Postgres nothing begins unless the lease is certain to last.
+// Run implements [consumer.Owner]. On Postgres nothing begins once the lease may have run out.
 func (q *queue) Run(ctx context.Context, d *consumer.Item) error {
 	switch {
 	case !q.replica.Alive():
@@ -74,10 +74,10 @@ func (q *queue) Run(ctx context.Context, d *consumer.Item) error {
 }
 
 // postgresBatch is how many transactional deliveries share a transaction on Postgres, where each round trip and each commit
-// counts.
+// costs time.
 const postgresBatch = 32
 
-// RunBatch implements [Owner]: it runs the handlers of a batch in one transaction that completes all its deliveries. When one
+// RunBatch implements [consumer.Owner]: it runs the handlers of a batch in one transaction that completes all its deliveries. When one
 // fails, the transaction is rolled back, and each delivery is run in a transaction of its own: a handler may thus run once more
 // than its attempts say.
 func (q *queue) RunBatch(ctx context.Context, batch []*consumer.Item) bool {
@@ -87,16 +87,16 @@ func (q *queue) RunBatch(ctx context.Context, batch []*consumer.Item) bool {
 	return q.completer.runAllInTx(ctx, batch)
 }
 
-// Settle implements [Owner]. The place of d is given back when its outcome is written.
+// Settle implements [consumer.Owner]. The place of d is given back when its outcome is written.
 func (q *queue) Settle(d *consumer.Item, err error) (free bool) {
 	q.settler.Settle(d, err)
 	return false
 }
 
-// Idle implements [Owner]. Places are given back with Unreserve here, and [Outbox.AwaitIdle] watches them.
+// Idle does nothing: the outbox gives places back with Unreserve, which does not call it.
 func (*queue) Idle() {}
 
-// handle calls the handler. A delivery that cannot be handed over fails for good instead.
+// handle calls the handler. A delivery whose event cannot be read fails for good instead.
 func handle(ctx context.Context, d *consumer.Item) error {
 	if d.Fault != nil {
 		return app.Permanent(d.Fault)

@@ -12,8 +12,8 @@ import (
 // sweepAge is how long a claim that nothing runs is left alone, in case its run is about to begin.
 func (c *claimer) sweepAge() time.Duration { return c.cfg.Lease / 6 }
 
-// As long as this process lives, no other process handles a delivery that it has claimed and does not run. So sweep looks for such
-// claims in the database, and reclaim in the memory of this process.
+// Nobody takes a claim over from a process that lives. When this process has lost track of a claim, only this process can give it back.
+// So sweep looks for such claims in the database, and reclaim in memory.
 
 // sweep gives back the deliveries that this process has claimed according to the database and does not know of: the answer to a
 // commit may have been lost with the connection.
@@ -37,8 +37,8 @@ func (c *claimer) sweep(ctx context.Context) error {
 	return nil
 }
 
-// reclaim compares the claims that this process knows of with what it really runs. It gives a delivery back that it finds without a
-// run twice, age apart.
+// reclaim compares the claims that this process knows of with what it really runs. It gives a delivery back that it
+// finds without a worker at two looks, at least age apart.
 func (c *claimer) reclaim(age time.Duration) {
 	now, runs, lost := time.Now(), c.runs(), make(map[*consumer.Item]time.Time)
 	for _, q := range c.queues.all {
@@ -74,12 +74,12 @@ func (c *claimer) reclaim(age time.Duration) {
 // noteLost counts and logs a claim that nothing ran.
 func (c *claimer) noteLost(q *queue, id string) {
 	q.backlog.found.Add(1)
-	c.log.Warn("a claimed event that nothing ran is given back",
+	c.log.Warn("gave back a claimed event that no worker was running",
 		zap.String("subscription", q.Subscription.Name), zap.String("event", id))
 }
 
 // runs returns the deliveries that this process is at work on: with a consumer, in quarantine, in a transaction, or with an
-// outcome that is yet to be written. One that moves from one to the next may be missing.
+// outcome that is yet to be written. One that moves between these may be missing, so two looks are needed.
 func (c *claimer) runs() map[*consumer.Item]struct{} {
 	runs := make(map[*consumer.Item]struct{})
 	c.quarantine.Held(runs)

@@ -15,8 +15,18 @@ import (
 	"plugboard/infra/eventbus/internal/outbox/store"
 )
 
-// outboxOn returns an outbox on a new SQLite database, with one subscription of topic t, and its lane.
-func OutboxOn(t *testing.T, handle func(context.Context, *message.Delivery) error) (*Outbox, *queue) {
+// settings are those of these tests' outboxes.
+func settings() config.Events {
+	return config.Events{Buffer: 16, Lease: 1200 * time.Millisecond, Poll: 20 * time.Millisecond, Retention: time.Hour, Memory: 64 << 20}
+}
+
+// outboxOn returns an outbox on a new SQLite database, with one subscription of topic t, and its queue.
+func outboxOn(t *testing.T, handle func(context.Context, *message.Delivery) error) (*Outbox, *queue) {
+	t.Helper()
+	return outboxWith(t, settings(), message.Hooks{}, handle)
+}
+
+func outboxWith(t *testing.T, cfg config.Events, hooks message.Hooks, handle func(context.Context, *message.Delivery) error) (*Outbox, *queue) {
 	t.Helper()
 	url := "sqlite:" + filepath.Join(t.TempDir(), "events.db")
 	db, err := database.New(config.Database{URL: url, Migrate: true, MaxConns: 4, BusyTimeout: 10 * time.Second, OpenTimeout: 10 * time.Second}, zap.NewNop())
@@ -24,7 +34,7 @@ func OutboxOn(t *testing.T, handle func(context.Context, *message.Delivery) erro
 	require.NoError(t, db.Open(t.Context()))
 	t.Cleanup(func() { require.NoError(t, db.Close(context.Background())) })
 	require.NoError(t, db.Migrate(t.Context(), []database.MigrationSet{store.Migrations()}))
-	o := New(config.Events{Buffer: 16, Lease: 1200 * time.Millisecond, Poll: 20 * time.Millisecond, Retention: time.Hour, Memory: 64 << 20}, db, zap.NewNop(), message.Hooks{})
+	o := New(cfg, db, zap.NewNop(), hooks)
 	o.Subscribe(message.Subscription{Name: "s", Topic: "t", Concurrency: 1, Attempts: 1, Timeout: time.Minute, Handle: handle})
 	require.NoError(t, o.Start(t.Context()))
 	t.Cleanup(func() { require.NoError(t, o.Close(context.Background())) })
@@ -43,7 +53,7 @@ func requireIdle(t *testing.T, o *Outbox) {
 func TestAClaimWithoutARunIsGivenBackAndCounted(t *testing.T) {
 	t.Parallel()
 	begun, goOn := make(chan struct{}, 3), make(chan struct{})
-	o, q := OutboxOn(t, func(context.Context, *message.Delivery) error {
+	o, q := outboxOn(t, func(context.Context, *message.Delivery) error {
 		begun <- struct{}{}
 		<-goOn
 		return nil
@@ -63,7 +73,7 @@ func TestAClaimWithoutARunIsGivenBackAndCounted(t *testing.T) {
 func TestAKeyThatWaitsForANumberThatNobodyBringsIsGivenUp(t *testing.T) {
 	t.Parallel()
 	handled := make(chan struct{}, 1)
-	o, q := OutboxOn(t, func(context.Context, *message.Delivery) error {
+	o, q := outboxOn(t, func(context.Context, *message.Delivery) error {
 		handled <- struct{}{}
 		return nil
 	})

@@ -25,7 +25,7 @@ type registry struct {
 	foreign atomic.Pointer[map[string][]string]
 }
 
-// register notes the subscriptions of this version as active, and has each queue know where its deliveries are stored. Self is the
+// register notes the subscriptions of this version as active, and tells each queue under which name its deliveries are stored. Self is the
 // id of this process.
 func (r *registry) register(ctx context.Context, self string) error {
 	var wanted map[string]bool
@@ -44,15 +44,15 @@ func (r *registry) register(ctx context.Context, self string) error {
 	for i, q := range r.queues.all {
 		q.stored.Store(&stored[i])
 	}
-	if err := r.announceTopics(ctx, self, wanted); err != nil {
+	if err := r.awaitOthersKnow(ctx, self, wanted); err != nil {
 		return err
 	}
 	return r.refresh(ctx)
 }
 
-// announceTopics waits until the other processes know of the topics that had no durable subscription before: they do not store
-// events that only volatile subscriptions want. They read the list in each poll, so what they publish after the return is stored.
-func (r *registry) announceTopics(ctx context.Context, self string, wanted map[string]bool) error {
+// awaitOthersKnow waits until the other processes know of the topics that had no durable subscription before: they do not store events
+// that only volatile subscriptions want. They read the list in each poll, so two polls are enough.
+func (r *registry) awaitOthersKnow(ctx context.Context, self string, wanted map[string]bool) error {
 	news := slices.ContainsFunc(r.queues.all, func(q *queue) bool {
 		return !wanted[q.Subscription.Topic] && !strings.HasPrefix(q.Subscription.Topic, message.SchedulePrefix)
 	})
@@ -83,8 +83,8 @@ func (r *registry) others(topic string) []string {
 
 func (r *registry) othersWant(topic string) bool { return len(r.others(topic)) > 0 }
 
-// refresh reads which subscriptions other versions have, and moves the deliveries that were left under another name of this
-// version's subscriptions.
+// refresh reads which subscriptions other versions have, and moves the deliveries that are still stored under an old
+// name of this version's subscriptions.
 func (r *registry) refresh(ctx context.Context) error {
 	known, err := r.store.Names(ctx)
 	if err != nil {
@@ -101,7 +101,7 @@ func (r *registry) refresh(ctx context.Context) error {
 		q := r.queues.storedAs(known.StoredAs(s.Name))
 		if s.Left && q != nil && q.storedAs() != s.Name {
 			if err := r.moveDeliveries(ctx, s.Name, q); err != nil {
-				return fmt.Errorf("take over from %s: %w", s.Name, err)
+				return fmt.Errorf("move deliveries from the old name %s: %w", s.Name, err)
 			}
 		}
 	}

@@ -38,8 +38,10 @@ type settler struct {
 	mu       sync.Mutex
 	outcomes []outcome
 	// writing are the outcomes of the transaction that is under way. pulled are the deliveries that run in it.
-	writing  []outcome
-	pulled   []*consumer.Item
+	writing []outcome
+	pulled  []*consumer.Item
+	// urgent is true when an outcome must not wait for others. flushing counts those who wait for all outcomes. finished is true when
+	// the settler is to end once everything is written.
 	urgent   bool
 	flushing int
 	finished bool
@@ -118,7 +120,7 @@ func (s *settler) finish(ctx context.Context) error {
 	case <-ctx.Done():
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return fmt.Errorf("settle events: %d outcomes not written, they will be delivered again: %w", len(s.outcomes), ctx.Err())
+		return fmt.Errorf("settle events: %d outcomes not written; these events will be delivered again: %w", len(s.outcomes), ctx.Err())
 	}
 }
 
@@ -138,7 +140,7 @@ func (s *settler) run(ctx context.Context) {
 	}
 }
 
-// await blocks until there is something to write now. It returns false when everything is over.
+// await blocks until there is something to write now. It returns false when the settler is to end.
 func (s *settler) await(ctx context.Context) bool {
 	var expired <-chan time.Time
 	for {
@@ -163,7 +165,7 @@ func (s *settler) await(ctx context.Context) bool {
 	}
 }
 
-// due reports whether there is something to write now, or later, or never again.
+// due reports whether there is something to write now, or later, or whether the settler is to end.
 func (s *settler) due() (now, later, over bool) {
 	if s.txReady() {
 		return true, false, false
@@ -205,8 +207,8 @@ func (s *settler) write(ctx context.Context) error {
 	return nil
 }
 
-// asyncCommit has Postgres confirm the commit before it is on disk when the transaction only removes handled deliveries: what a
-// crash of the server brings back is delivered again, in order.
+// asyncCommit makes Postgres confirm the commit before it is on disk, when the transaction only deletes handled deliveries: after a
+// crash of the server they are delivered again, in order.
 func (s *settler) asyncCommit(ctx context.Context, outcomes []outcome) error {
 	if !s.store.Postgres {
 		return nil

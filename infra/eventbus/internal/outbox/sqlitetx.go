@@ -14,37 +14,37 @@ import (
 )
 
 const (
-	// txBatch and txBudget bound the transactional handlers of one transaction on SQLite, since it holds the only writer.
+	// txBatch and txBudget bound the transactional handlers of one transaction on SQLite, since it blocks all other writers.
 	txBatch  = 64
 	txBudget = 20 * time.Millisecond
 	// abandonAfter is how long after its timeout a transactional handler on SQLite is waited for, before its transaction is rolled
 	// back without it.
 	abandonAfter = 100 * time.Millisecond
 	// isolateNext is how many deliveries of a subscription run in savepoints of their own after one has failed. A failure in a shared
-	// savepoint has fewer than txBatch run again: that is a small part of these.
+	// savepoint repeats fewer than txBatch deliveries, so failures cost little.
 	isolateNext = 16 * txBatch
 )
 
 // errAbandoned gives up a transaction because a handler in it did not end.
-var errAbandoned = errors.New("an event handler outlived its timeout and grace")
+var errAbandoned = errors.New("an event handler did not end in time and was abandoned")
 
 // txRun is one transactional delivery of a transaction.
 type txRun struct {
 	d    *consumer.Item
 	err  error
 	took time.Duration
-	// late tells that it failed after its timeout, and perhaps never returned. The whole transaction may have been rolled back for it.
+	// late is true when it failed after its timeout, and perhaps never returned: the whole transaction may have been rolled back.
 	late bool
 }
 
-// isolated reports whether r runs in a savepoint of its own, since it may well fail and would have the others run again.
+// isolated reports whether r runs in a savepoint of its own, since it may fail, and then the others of a shared savepoint would run again.
 func (r *txRun) isolated() bool { return r.d.Attempt > 1 || queueOf(r.d).isolated > 0 }
 
 // txRuns are the transactional deliveries of a transaction, in the order of their runs.
 type txRuns struct {
 	*settler
 	list []*txRun
-	// end is when nothing further begins.
+	// end is the time after which no run begins.
 	end time.Time
 }
 
@@ -53,15 +53,15 @@ func (s *settler) txReady() bool {
 	return slices.ContainsFunc(s.queues.all, func(q *queue) bool { return q.External() && q.Waiting() })
 }
 
-// runTx runs waiting transactional deliveries until the bounds are reached: in one savepoint, and when one of them fails, the
-// others again, each in its own. Ran holds those of an earlier try of the same transaction, which are run again first. It returns
-// an error when the whole transaction must be given up.
+// runTx runs waiting transactional deliveries until the bounds are reached. They run in one savepoint. When one fails, the savepoint is
+// rolled back, and they run again from its first one on, each in its own, up to the one that failed. Ran are those of an earlier try of the same
+// transaction, which run first. It returns an error when the whole transaction must be given up.
 func (s *settler) runTx(ctx context.Context, ran []*txRun) ([]*txRun, error) {
 	for _, r := range ran {
 		r.err, r.late = nil, false
 	}
 	b := &txRuns{settler: s, list: ran, end: time.Now().Add(txBudget)}
-	alone := len(ran) // those before this one run in savepoints of their own
+	alone := len(ran) // the runs before this index have savepoints of their own
 	for i := 0; b.at(i) != nil; {
 		shared := i >= alone && !b.list[i].isolated()
 		run := b.retryAlone
@@ -114,7 +114,7 @@ func (b *txRuns) runBatch(ctx context.Context, i int) (next int, err error) {
 		return nil
 	})
 	if err != nil && next < len(b.list) && b.list[next].err != nil {
-		b.list[next].err = err // and how it was undone
+		b.list[next].err = err // it may hold the error of the rollback too
 	}
 	return next, err
 }
@@ -216,8 +216,8 @@ func (s *settler) handle(ctx context.Context, d *consumer.Item, done chan<- erro
 }
 
 // settleTx follows up on the runs of a transaction. When it failed as a whole, the deliveries go back untried. When the cause was one
-// of the handlers, such as a deferred constraint that the commit refused, they run again one to a transaction: the one that then
-// fails has failed.
+// of the handlers, such as a deferred constraint that the commit refused, they run again one to a transaction: the transaction that
+// then fails holds one delivery, whose failure it is.
 func (s *settler) settleTx(ctx context.Context, ran []*txRun, failure error) {
 	s.solo = max(0, s.solo-len(ran))
 	own := failure != nil && !errors.Is(failure, errAbandoned) && ctx.Err() == nil && !external(failure)

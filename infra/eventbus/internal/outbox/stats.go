@@ -4,7 +4,7 @@ import "time"
 
 // Stats is what this process holds of the outbox.
 type Stats struct {
-	// Bytes is about how much memory the deliveries hold. Refused counts those that stayed in the database for want of memory.
+	// Bytes is about how much memory the deliveries hold. Refused counts those that stayed in the database because the memory was full.
 	Bytes, Refused int64
 	Subscriptions  []SubscriptionStats
 }

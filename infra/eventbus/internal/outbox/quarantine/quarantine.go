@@ -14,22 +14,22 @@ import (
 )
 
 // MaxCrashes is after how many process crashes during its own run a quarantined delivery is dead-lettered: the first time among
-// others, then alone. It is several, since an operator may have ended the process, or another event that is not suspected yet.
+// others, then alone. It is more than one, since the crash may have another cause: an operator, or another event.
 const MaxCrashes = 4
 
 // ErrCrashes is the error of a delivery that is dead because processes crash during its run.
 var ErrCrashes = fmt.Errorf("%d processes in a row ended, or hung, while its handler ran, at last by itself", MaxCrashes)
 
 // Quarantine holds claimed deliveries whose earlier claims ended with their processes, perhaps because of their handlers. Most are
-// innocent, since a process that crashes takes all its claims along. So only few of them run at a time in the whole process, and
+// innocent, since each claim of a process that crashes counts a crash. So only few of them run at a time in the whole process, and
 // each is counted in the database before it begins, so that the next process knows which they were. Those that were begun before
 // a crash run alone, after the others.
 //
 // Its methods may be called concurrently.
 type Quarantine struct {
 	host Host
-	// calmAfter is how long the process has run before deliveries run alone. A process that is killed for other reasons, again and
-	// again, then hardly ever dies while one of them runs.
+	// calmAfter is how long the process has run before deliveries run alone. A process that is killed soon after its
+	// start, again and again, dies before one of them runs, and they are not blamed for it.
 	calmAfter time.Duration
 
 	mu      sync.Mutex
@@ -37,7 +37,7 @@ type Quarantine struct {
 	waiting []*consumer.Item
 	// running are those that run, each with the timer that stops waiting for its end.
 	running map[*consumer.Item]*time.Timer
-	// begun tells that run runs. taken is the delivery that run has in hand, or nil.
+	// begun is true while the goroutine of run goes on. taken is the delivery that it has in hand, or nil.
 	begun  bool
 	taken  *consumer.Item
 	closed bool
@@ -57,9 +57,9 @@ type Host interface {
 }
 
 const (
-	// runningAtOnce is how many run at a time that were not begun yet when a process crashed.
+	// runningAtOnce is how many deliveries without a crash of their own run at a time.
 	runningAtOnce = 16
-	// overtime is how long after its timeout the end of a delivery is waited for before another one begins all the same.
+	// overtime is how long after its timeout the quarantine waits for the end of a delivery.
 	overtime = time.Second
 	// countTimeout bounds the statement that counts the begin of a delivery.
 	countTimeout = 5 * time.Second
@@ -84,8 +84,8 @@ func (q *Quarantine) Start() {
 	})
 }
 
-// Add takes a delivery whose place in its consumer is reserved. It returns false when the quarantine is closed. Ctx ends the
-// statements that count the begins.
+// Add takes a delivery whose place in its consumer is reserved. It returns false when the quarantine is closed. Ctx is that
+// of the CountBegin calls.
 func (q *Quarantine) Add(ctx context.Context, d *consumer.Item) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -101,7 +101,7 @@ func (q *Quarantine) Add(ctx context.Context, d *consumer.Item) bool {
 	return true
 }
 
-// run has the deliveries run until none is left.
+// run starts the deliveries until none is left.
 func (q *Quarantine) run(ctx context.Context) {
 	for d := q.next(); d != nil; d = q.next() {
 		if d.Claim.SoloCrashes >= MaxCrashes {
@@ -121,7 +121,7 @@ func (q *Quarantine) next() *consumer.Item {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for !q.closed && len(q.waiting) > 0 {
-		// The one that was begun least often: crashes with other causes count evenly then, and the cause of the crashes is last.
+		// The one with the fewest crashes first: crashes with other causes spread over all, and the guilty delivery runs last.
 		d := slices.MinFunc(q.waiting, func(x, y *consumer.Item) int { return cmp.Compare(x.Claim.SoloCrashes, y.Claim.SoloCrashes) })
 		if q.mayRun(d) {
 			i := slices.Index(q.waiting, d)
@@ -148,7 +148,7 @@ func (q *Quarantine) mayRun(d *consumer.Item) bool {
 	case solo > 0 || len(q.running) >= runningAtOnce:
 		return false
 	}
-	for other := range q.running { // one that must run alone is the only one
+	for other := range q.running { // one that runs alone is the only one, so any of them tells
 		return other.Claim.SoloCrashes == 0
 	}
 	return true
@@ -172,8 +172,8 @@ func (q *Quarantine) begin(ctx context.Context, d *consumer.Item) {
 	}
 }
 
-// Ended tells that the outcome of a delivery is in the database, so that another one may begin. It does nothing for a delivery
-// that is not quarantined.
+// Ended stops counting d as running, so that another one may begin: its outcome is written, or its time is over. It does nothing for a
+// delivery that is not quarantined.
 func (q *Quarantine) Ended(d *consumer.Item) {
 	if !d.Claim.Quarantined() {
 		return

@@ -7,7 +7,7 @@ import (
 
 // orphanAge is how old a claim of an unknown process must be to be taken over. Such claims appear when a process dies during a
 // commit: the server may end the commit after others have taken over the claims that they saw. A process that has joined anew
-// holds the claims of its older id for a moment; the tokens decide whose they are.
+// may still run handlers under its old id; their claims may be taken over, and their tokens are out of date then.
 const orphanAge = time.Second
 
 // rarelyLook is how often to look for orphans when there is no sign of any.

@@ -20,10 +20,10 @@ import (
 )
 
 // Replica is this process among those that share the database. On SQLite it is the only one. On Postgres it has a row with a
-// lease, and a session that holds an advisory lock. The others take its deliveries over when they find the lock free twice, a tick
-// apart, since the process has died then; and when the lease has run out, since it hangs. A process that has only lost its
+// lease, and a session that holds an advisory lock. The others take its deliveries over in two cases. When they find the lock free
+// at two looks, a tick apart, the process has died. When the lease has run out, it hangs. A process that has only lost its
 // session, as all do when Postgres restarts, takes a new one within that tick and goes on. A process that was taken over finds
-// out before it begins another handler, and joins anew.
+// out at its next renewal, or when its lease has run out, and joins anew; it can complete none of its old claims.
 //
 // Its methods may be called concurrently, but for Join, Run and Leave.
 type Replica struct {
@@ -41,7 +41,7 @@ type Replica struct {
 	// look.
 	free   map[int64]bool
 	others map[string]bool
-	// oldUntil is until when OthersLeft is reported at each tick, since a process of an older version ran.
+	// oldUntil is until when OthersLeft is called at each tick, since a process of an older version was seen.
 	oldUntil time.Time
 	// orphans says when to look for claims of unknown processes.
 	orphans orphanClock
@@ -86,7 +86,7 @@ func (r *Replica) newID() string {
 // Joined reports whether the process has joined.
 func (r *Replica) Joined() bool { return r.joined.Load() }
 
-// Alive reports whether the lease is certain to last.
+// Alive reports whether the lease has not run out yet, by the clock of this process.
 func (r *Replica) Alive() bool { return !r.store.Postgres || r.sinceBeat() < r.cfg.Lease }
 
 // sinceBeat returns how long ago the lease was last renewed. It looks at the time of day too, since the monotonic clock stands
@@ -142,7 +142,7 @@ func (r *Replica) resume(ctx context.Context) (bool, error) {
 	return r.prolong(ctx, `lock_key = ?, `, r.lock)
 }
 
-// prolong renews the lease in the process's row, with what else is to be set there, and reports whether there still is one.
+// prolong renews the lease in the process's row, and what set says besides. It returns false when the row is gone.
 func (r *Replica) prolong(ctx context.Context, set string, args ...any) (bool, error) {
 	now := time.Now()
 	result, err := r.conn.ExecContext(ctx, r.store.Text(`UPDATE bus_processes SET `+set+`seen_at = {now}, lease_until = {now} + ? WHERE id = ?`),
@@ -157,8 +157,8 @@ func (r *Replica) prolong(ctx context.Context, set string, args ...any) (bool, e
 	return n == 1, err
 }
 
-// openSession takes a new session with a lock of its own. Locks are the whole database's, which may hold other schemas with
-// processes of their own, and the lost session's may still be held.
+// openSession takes a new session with a lock of its own. The number is random: all schemas of the
+// database share these locks, and the lost session may still hold the old one.
 func (r *Replica) openSession(ctx context.Context) error {
 	r.dropConn()
 	conn, err := r.store.DB.Conn(ctx)
@@ -182,7 +182,7 @@ func (r *Replica) dropConn() {
 	}
 }
 
-// Run renews the lease and takes over from the others until ctx is done. Stopping has it pause.
+// Run renews the lease and takes over from the others until ctx is done. While stopping is true it does nothing.
 func (r *Replica) Run(ctx context.Context, stopping *atomic.Bool) {
 	tick := time.NewTicker(min(r.cfg.Poll, r.cfg.Lease/4))
 	defer tick.Stop()
@@ -220,18 +220,18 @@ func (r *Replica) try(ctx context.Context, failure string, fn func(context.Conte
 func (r *Replica) renew(ctx context.Context) error {
 	renewed, err := r.extend(ctx)
 	if err != nil {
-		r.log.Warn("the session that keeps the lock of this process is lost", zap.Error(err))
+		r.log.Warn("lost the database session that shows that this process lives, opening a new one", zap.Error(err))
 		renewed, err = r.resume(ctx)
 	}
 	if err != nil || renewed {
 		return err
 	}
-	r.log.Warn("this process was taken over by another and joins anew")
+	r.log.Warn("another process has taken over the deliveries of this one, which joins anew")
 	r.events.Lost()
 	return r.enter(ctx)
 }
 
-// extend renews a lease that is a sixth over, and asks otherwise. Each renewal is a commit that waits for the disk of the
+// extend renews the lease when a sixth of it has passed. Before that it only asks whether the row is there. Each renewal is a commit that waits for the disk of the
 // database: six in a lease are enough to keep it. Both report whether the process's row is there.
 func (r *Replica) extend(ctx context.Context) (bool, error) {
 	r.mu.Lock()
@@ -245,7 +245,7 @@ func (r *Replica) extend(ctx context.Context) (bool, error) {
 	return r.prolong(ctx, "")
 }
 
-// known reports whether the process's row is there. It asks on the process's session, so that the loss of that is noticed
+// isKnown reports whether the process's row is there. It asks on the process's session, so that the loss of that is noticed
 // at each tick, and writes nothing.
 func (r *Replica) isKnown(ctx context.Context) (known bool, err error) {
 	err = r.conn.QueryRowContext(ctx, r.store.Text(`SELECT EXISTS (SELECT 1 FROM bus_processes WHERE id = ?)`), r.ID()).Scan(&known)
@@ -306,8 +306,8 @@ func (r *Replica) someLeft(others []store.Replica) bool {
 	return len(before) > 0
 }
 
-// lost reports whether this process has no session of its own. When Postgres is restarted all lose theirs: nobody is then
-// taken for dead who may only be slower to take a new one.
+// lost reports whether this process has no session of its own. When Postgres is restarted all lose theirs: so a
+// process that is only slower to take a new one is not taken for dead.
 func (r *Replica) lost() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

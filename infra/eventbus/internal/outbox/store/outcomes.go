@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"time"
 )
 
@@ -102,6 +103,13 @@ const setDead = `UPDATE bus_deliveries SET state = 'dead', owner = '', failed_at
 // DeadLetter makes a claimed delivery dead.
 func (s Deliveries) DeadLetter(ctx context.Context, d Held, cause string) (mine bool, err error) {
 	return s.runOne(ctx, setDead+ifHeld+` AND state = 'running'`, d.after(cause)...)
+}
+
+// IsDead reports whether a delivery is dead since the claim with that token.
+func (s Deliveries) IsDead(ctx context.Context, d Held) (dead bool, err error) {
+	err = s.Query(ctx, func(*sql.Rows) error { dead = true; return nil },
+		`SELECT 1 FROM bus_deliveries`+notOpen+` AND token = ?`, d.EventID, d.StoredAs, d.Token)
+	return dead, err
 }
 
 // DeadLetterUnclaimed makes a pending delivery dead that cannot be claimed.
