@@ -45,9 +45,9 @@ func TestABadRowDiesAloneAndItsSubscriptionGoesOn(t *testing.T) {
 	}{
 		"headers that are no JSON":   {storedDelivery{headers: "{bad", payload: "{}"}, "headers of the event cannot be read", false},
 		"a payload that is no JSON":  {storedDelivery{payload: "{bad"}, "unreadable payload", false},
-		"the highest token":          {storedDelivery{payload: "{}", token: math.MaxInt64}, "what is stored of this delivery is not valid", false},
-		"the highest attempts":       {storedDelivery{payload: "{}", attempts: math.MaxInt64}, "what is stored of this delivery is not valid", true},
-		"no event":                   {storedDelivery{withoutEvent: true}, "the event of this delivery is not stored any more", false},
+		"the highest token":          {storedDelivery{payload: "{}", token: math.MaxInt64}, "the stored row of this delivery is invalid", false},
+		"the highest attempts":       {storedDelivery{payload: "{}", attempts: math.MaxInt64}, "the stored row of this delivery is invalid", true},
+		"no event":                   {storedDelivery{withoutEvent: true}, "the event of this delivery is missing in the database", false},
 		"due at the lowest of times": {storedDelivery{payload: `{"id":5}`, dueAt: math.MinInt64}, "", false},
 	} {
 		for _, keyed := range []bool{false, true} {
@@ -133,7 +133,7 @@ func TestClaimsThatFailAgainAndAgainAreTold(t *testing.T) {
 			require.NoError(t, err)
 		}
 		require.Eventually(t, func() bool { return r.bus.Claiming() != nil }, 20*time.Second, 10*time.Millisecond)
-		require.ErrorContains(t, r.bus.Claiming(), "subscription p1/note.taken cannot claim its events since")
+		require.ErrorContains(t, r.bus.Claiming(), "subscription p1/note.taken has not been able to claim its events since")
 		_, err := r.db.ExecContext(t.Context(), `ALTER TABLE away RENAME TO bus_events`)
 		require.NoError(t, err)
 		r.idle()

@@ -85,6 +85,19 @@ func row(t *testing.T, db *database.DB, id string) (text string) {
 	return text
 }
 
+// loseSession ends the session of r and waits until the server has freed its lock.
+func loseSession(t *testing.T, db *database.DB, r *Replica) {
+	t.Helper()
+	r.dropConn()
+	require.Eventually(t, func() bool {
+		var held bool
+		row := db.Gorm().WithContext(t.Context()).Raw(`SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1
+			AND classid = (?::bigint >> 32) & 4294967295 AND objid = ?::bigint & 4294967295)`, r.lock, r.lock).Row()
+		require.NoError(t, row.Scan(&held))
+		return !held
+	}, time.Minute, time.Millisecond)
+}
+
 func TestOnSQLiteTheNextRunTakesBackAllClaims(t *testing.T) {
 	t.Parallel()
 	db := open(t, "sqlite:"+filepath.Join(t.TempDir(), "events.db"))
@@ -115,7 +128,7 @@ func TestTheDeliveriesOfADeadProcessAreTakenOverAtTheSecondLook(t *testing.T) {
 	require.NoError(t, other.takeOver(t.Context()))
 	require.Equal(t, "running 1 0", row(t, db, "e1"), "it lives")
 
-	dead.dropConn()
+	loseSession(t, db, dead)
 	require.NoError(t, other.takeOver(t.Context()))
 	require.Equal(t, "running 1 0", row(t, db, "e1"), "after the first look")
 	require.NoError(t, other.takeOver(t.Context()))
@@ -182,8 +195,8 @@ func TestAProcessWithoutASessionTakesNobodyForDead(t *testing.T) {
 	require.NoError(t, a.Join(t.Context()))
 	require.NoError(t, b.Join(t.Context()))
 	claim(t, db, "e1", a.ID())
-	a.dropConn()
-	b.dropConn()
+	loseSession(t, db, a)
+	loseSession(t, db, b)
 	for range 3 {
 		require.NoError(t, b.takeOver(t.Context()))
 	}
