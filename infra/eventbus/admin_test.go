@@ -82,7 +82,7 @@ func TestDeadDeliveriesAreReplayedAndDiscarded(t *testing.T) {
 		require.Equal(t, first.Payload, event.Payload)
 		require.Len(t, event.Actions, 1)
 		require.Equal(t, []string{"replay", "ann@desk", first.EventID, "printer", "out of paper"}, told(event.Actions[0]))
-		actions, err := ops.Actions(ctx, 4)
+		actions, err := ops.Actions(ctx, "", 4)
 		require.NoError(t, err)
 		require.Len(t, actions, 4)
 		require.Equal(t, "discard", actions[3].Action)
@@ -180,7 +180,7 @@ func TestOrphansAreRetiredAndAdopted(t *testing.T) {
 		} {
 			require.Equal(t, refused.code, app.CodeOf(refused.err), "%v", refused.err)
 		}
-		actions, err := ops.Actions(ctx, 10)
+		actions, err := ops.Actions(ctx, "", 10)
 		require.NoError(t, err)
 		require.Len(t, actions, 3)
 		require.Equal(t, []string{"adopt", "ann@desk", "", "plotter", "from printer"}, told(actions[1]))

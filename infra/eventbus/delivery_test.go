@@ -98,7 +98,7 @@ func TestAPermanentErrorIsDeadAtOnceAndReplayedWithItsID(t *testing.T) {
 		n, err = ops.Discard(t.Context(), admin.Filter{Topic: "note.taken"})
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
-		actions, err := ops.Actions(t.Context(), 10)
+		actions, err := ops.Actions(t.Context(), "", 10)
 		require.NoError(t, err)
 		require.Equal(t, []string{"discard", "replay"}, []string{actions[0].Action, actions[1].Action})
 		require.Equal(t, "somebody", actions[0].Actor)

@@ -269,7 +269,7 @@ func TestARunIsAskedFor(t *testing.T) {
 		require.Equal(t, next, info[0].Next)
 
 		require.ErrorContains(t, ops.Run(t.Context(), "p7/schedule"), "there is no schedule")
-		actions, err := ops.Actions(t.Context(), 10)
+		actions, err := ops.Actions(t.Context(), "", 10)
 		require.NoError(t, err)
 		require.Len(t, actions, 3)
 		require.Equal(t, "run", actions[0].Action)

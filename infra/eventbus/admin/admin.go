@@ -12,6 +12,7 @@ package admin
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -57,24 +58,19 @@ func (a *Admin) Subscriptions(ctx context.Context) ([]Subscription, error) {
 		return nil, fmt.Errorf("count deliveries: %w", err)
 	}
 	var all []Subscription
-	var others []string // names with deliveries that are no subscription's storedAs
-	for name := range counts {
-		if _, ok := names[name]; !ok || names.StoredAs(name) != name {
-			others = append(others, name)
-		}
-	}
 	for name := range names {
 		if names.StoredAs(name) == name {
 			all = append(all, a.describe(names, name, counts[name]))
+			delete(counts, name)
 		}
 	}
-	topics, err := a.store.Subscriptions().Topics(ctx, others)
+	topics, err := a.store.Subscriptions().Topics(ctx, slices.Collect(maps.Keys(counts)))
 	if err != nil {
 		return nil, fmt.Errorf("look for topics: %w", err)
 	}
-	for _, name := range others {
+	for name, c := range counts {
 		s := Subscription{Name: name, Topic: topics[name], State: "retired", Plugin: names[name].Plugin, SeenAt: names[name].SeenAt}
-		all = append(all, s.with(counts[name], a.park))
+		all = append(all, s.with(c, a.park))
 	}
 	slices.SortFunc(all, func(x, y Subscription) int { return strings.Compare(x.Name, y.Name) })
 	return all, nil
@@ -138,8 +134,4 @@ func (a *Admin) Schedules(ctx context.Context) ([]Schedule, error) {
 
 func inUse(name string) error {
 	return app.Errorf(app.Conflict, "subscription %q is in use by this version of the service", name)
-}
-
-func noSubscription(name string) error {
-	return app.Errorf(app.NotFound, "there is no subscription %q", name)
 }

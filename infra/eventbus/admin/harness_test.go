@@ -110,7 +110,7 @@ func (d desk) left() []string {
 // done lists the recorded actions as "action event subscription detail", the first first.
 func (d desk) done() []string {
 	d.t.Helper()
-	all, err := d.Actions(d.ctx(), 1000)
+	all, err := d.Actions(d.ctx(), "", 1000)
 	require.NoError(d.t, err)
 	texts := []string{}
 	for _, x := range all {

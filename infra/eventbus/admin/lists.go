@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"math"
-	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -42,24 +41,11 @@ func (a *Admin) Deliveries(ctx context.Context, f Filter) ([]Delivery, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list deliveries: %w", err)
 	}
-	var all []Delivery
-	err = a.store.Query(ctx, func(r *sql.Rows) error {
-		var d Delivery
-		var parked time.Time
-		if err := r.Scan(&d.EventID, &d.Topic, &d.Key, &d.storedAs, &d.State, &d.Attempts, &d.Error, &d.Emitter, &d.Parent, &d.RequestID,
-			headers{&d.Headers}, &d.Payload, store.Millis{Time: &d.PublishedAt}, store.Millis{Time: &d.DueAt}, store.Millis{Time: &d.FailedAt},
-			store.Millis{Time: &parked}); err != nil {
-			return err
+	all, err := store.List(ctx, a.store, func(d *Delivery) []any {
+		return []any{
+			&d.EventID, &d.Topic, &d.Key, &d.storedAs, &d.State, &d.Attempts, &d.Error, &d.Emitter, &d.Parent, &d.RequestID, headers{&d.Headers}, &d.Payload,
+			store.Millis{Time: &d.PublishedAt}, store.Millis{Time: &d.DueAt}, store.Millis{Time: &d.FailedAt}, store.Millis{Time: &d.parkedAt},
 		}
-		d.Subscription = d.storedAs
-		if row, ok := names[d.storedAs]; ok && row.AdoptedBy == "" {
-			d.Subscription = names.DisplayName(d.storedAs, a.known)
-		}
-		if !parked.IsZero() && d.State == "pending" {
-			d.ParkedUntil = parked.Add(a.park)
-		}
-		all = append(all, d)
-		return nil
 	}, `SELECT d.event_id, COALESCE(e.topic, ''), d.key, d.subscription, d.state, d.attempts, d.error, COALESCE(e.emitter, ''),
 			COALESCE(e.parent, ''), COALESCE(e.request_id, ''), COALESCE(e.headers, ''), COALESCE(e.payload, ''),
 			COALESCE(e.published_at, 0), d.due_at, d.failed_at, d.parked_at
@@ -67,6 +53,16 @@ func (a *Admin) Deliveries(ctx context.Context, f Filter) ([]Delivery, error) {
 		WHERE `+matching+` ORDER BY d.event_id, d.subscription LIMIT ?`, append(f.args(), f.Limit)...)
 	if err != nil {
 		return nil, fmt.Errorf("list deliveries: %w", err)
+	}
+	for i := range all {
+		d := &all[i]
+		d.Subscription = d.storedAs
+		if row, ok := names[d.storedAs]; ok && row.AdoptedBy == "" {
+			d.Subscription = names.DisplayName(d.storedAs, a.known)
+		}
+		if !d.parkedAt.IsZero() && d.State == "pending" {
+			d.ParkedUntil = d.parkedAt.Add(a.park)
+		}
 	}
 	return all, nil
 }
@@ -115,23 +111,14 @@ func (a *Admin) Event(ctx context.Context, id string) (Event, error) {
 	if e.Deliveries, err = a.Deliveries(ctx, Filter{EventID: id, Limit: math.MaxInt32}); err != nil {
 		return Event{}, err
 	}
-	e.Actions, err = a.actions(ctx, id, math.MaxInt32)
+	e.Actions, err = a.Actions(ctx, id, math.MaxInt32)
 	return e, err
 }
 
-// Actions lists what operators did, latest first.
-func (a *Admin) Actions(ctx context.Context, limit int) ([]Action, error) {
-	return a.actions(ctx, "", limit)
-}
-
-// actions lists those on an event, or all when event is "".
-func (a *Admin) actions(ctx context.Context, event string, limit int) ([]Action, error) {
-	var all []Action
-	err := a.store.Query(ctx, func(r *sql.Rows) error {
-		var x Action
-		err := r.Scan(store.Millis{Time: &x.At}, &x.Action, &x.Actor, &x.EventID, &x.Subscription, &x.Detail)
-		all = append(all, x)
-		return err
+// Actions lists what operators did on an event, or on all when event is "", latest first.
+func (a *Admin) Actions(ctx context.Context, event string, limit int) ([]Action, error) {
+	all, err := store.List(ctx, a.store, func(x *Action) []any {
+		return []any{store.Millis{Time: &x.At}, &x.Action, &x.Actor, &x.EventID, &x.Subscription, &x.Detail}
 	}, `SELECT at, action, actor, event_id, subscription, detail FROM bus_actions
 		WHERE (? = '' OR event_id = ?) ORDER BY id DESC LIMIT ?`, event, event, limit)
 	if err != nil {

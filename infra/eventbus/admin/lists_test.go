@@ -62,7 +62,7 @@ func TestADeliveryIsListedWhole(t *testing.T) {
 		require.Equal(t, []Delivery{{
 			EventID: "e1", Topic: "t", Key: "k", Subscription: "letters", State: "pending", Attempts: 3, Error: "unreadable", Emitter: "p", Parent: "cause",
 			RequestID: "r", Headers: map[string]string{"colour": "red"}, Payload: `{"id":1}`, PublishedAt: time.UnixMilli(1000).UTC(),
-			DueAt: time.UnixMilli(2000).UTC(), FailedAt: time.UnixMilli(1).UTC(), ParkedUntil: time.UnixMilli(4000).Add(time.Hour).UTC(), storedAs: "first",
+			DueAt: time.UnixMilli(2000).UTC(), FailedAt: time.UnixMilli(1).UTC(), ParkedUntil: time.UnixMilli(4000).Add(time.Hour).UTC(), storedAs: "first", parkedAt: time.UnixMilli(4000).UTC(),
 		}}, all)
 	})
 }
@@ -105,7 +105,7 @@ func TestAnEventIsShownWithWhatBecameOfIt(t *testing.T) {
 		}, event)
 		_, err = d.Event(d.ctx(), "e2")
 		require.Equal(t, app.NotFound, app.CodeOf(err), "%v", err)
-		latest, err := d.Actions(d.ctx(), 1)
+		latest, err := d.Actions(d.ctx(), "", 1)
 		require.NoError(t, err)
 		require.Equal(t, "e2", latest[0].EventID)
 	})

@@ -44,18 +44,18 @@ func (a *Admin) CheckUnused(ctx context.Context, name string) error {
 		case err != nil:
 			return err
 		case name == "" || n == 0:
-			return noSubscription(name)
+			return app.Errorf(app.NotFound, "there is no subscription %q", name)
 		}
 	}
 	names := known.NamesOf(known.StoredAs(name))
 	if a.hasAny(names) {
 		return inUse(name)
 	}
-	silent, err := a.store.Subscriptions().Age(ctx, known[names[0]].SeenAt)
+	now, err := a.store.Now(ctx)
 	if err != nil {
 		return fmt.Errorf("look at the time: %w", err)
 	}
-	if silent < a.lease {
+	if silent := now.Sub(known[names[0]].SeenAt); silent < a.lease {
 		return app.Errorf(app.Conflict, "subscription %q was in use %s ago by a process of another version; stop that one, and wait for %s", name,
 			max(0, silent.Round(time.Second)), a.lease)
 	}
@@ -180,7 +180,7 @@ func (a *Admin) find(ctx context.Context, name string) (target, error) {
 	}
 	t := target{storedAs: known.StoredAs(name), topic: known[name].Topic}
 	t.names = known.NamesOf(t.storedAs)
-	if _, ok := known[name]; ok {
+	if t.topic != "" {
 		return t, nil
 	}
 	topics, err := a.store.Subscriptions().Topics(ctx, []string{name})
@@ -188,7 +188,7 @@ func (a *Admin) find(ctx context.Context, name string) (target, error) {
 		return target{}, fmt.Errorf("look for deliveries to %s: %w", name, err)
 	}
 	if t.topic = topics[name]; t.topic == "" {
-		return target{}, noSubscription(name)
+		return target{}, app.Errorf(app.NotFound, "there is no subscription %q", name)
 	}
 	return t, nil
 }

@@ -210,7 +210,7 @@ func TestSchedulesAreListedAndRun(t *testing.T) {
 		require.NoError(t, d.Run(d.ctx(), "renamed"))
 		require.Equal(t, []string{"run||renamed|"}, d.done())
 
-		all, err := d.Admin.Schedules(d.ctx())
+		all, err := d.Schedules(d.ctx())
 		require.NoError(t, err)
 		require.Len(t, all, 3)
 		next := time.Now().UTC().Truncate(time.Hour).Add(time.Hour)

@@ -53,6 +53,8 @@ type Delivery struct {
 
 	// storedAs is the name under which it is stored.
 	storedAs string
+	// parkedAt is when a version first could not read it.
+	parkedAt time.Time
 }
 
 // Filter selects deliveries. Empty fields select all.

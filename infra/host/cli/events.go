@@ -198,7 +198,7 @@ func (c *Commands) eventsActionsCommand() *cobra.Command {
 		},
 	}
 	u.limitFlag(cmd, "actions")
-	return list(c, u, cmd, func(a *admin.Admin, ctx context.Context) ([]admin.Action, error) { return a.Actions(ctx, u.limit) }, actionTable())
+	return list(c, u, cmd, func(a *admin.Admin, ctx context.Context) ([]admin.Action, error) { return a.Actions(ctx, "", u.limit) }, actionTable())
 }
 
 // withAdmin makes a cobra function of run, which gets the administration of events. The service may run meanwhile.

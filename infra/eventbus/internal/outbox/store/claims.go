@@ -31,7 +31,7 @@ func (c *Claimed) columns() []any {
 // ClaimUnkeyed claims for owner up to n due deliveries of a subscription that have no key. It runs in a transaction.
 func (s Deliveries) ClaimUnkeyed(ctx context.Context, owner, subscription string, n int) ([]Claimed, error) {
 	// Without MATERIALIZED Postgres may run the selection several times, and so claim more than its limit.
-	return list(ctx, s.Store, (*Claimed).columns, `WITH due AS MATERIALIZED (
+	return List(ctx, s.Store, (*Claimed).columns, `WITH due AS MATERIALIZED (
 			SELECT event_id FROM bus_deliveries WHERE subscription = ? AND state = 'pending' AND key = '' AND due_at <= (SELECT {now})
 			ORDER BY due_at LIMIT ? {lock free})
 		UPDATE bus_deliveries SET state = 'running', owner = ?, token = token + 1, attempts = attempts + 1, claimed_at = {now}
@@ -43,7 +43,7 @@ func (s Deliveries) ClaimUnkeyed(ctx context.Context, owner, subscription string
 // unfinished ones of their keys. A pending delivery that is the first stays the first: lower numbers are done, and new ones are
 // higher. It runs in a transaction.
 func (s Deliveries) ClaimByID(ctx context.Context, owner, subscription string, ids []string) ([]Claimed, error) {
-	return list(ctx, s.Store, (*Claimed).columns, `UPDATE bus_deliveries SET state = 'running', owner = ?, token = token + 1,
+	return List(ctx, s.Store, (*Claimed).columns, `UPDATE bus_deliveries SET state = 'running', owner = ?, token = token + 1,
 		attempts = attempts + 1, claimed_at = {now}, behind = 0 WHERE subscription = ? AND state = 'pending' AND due_at <= {now} AND event_id {in list}
 		RETURNING event_id, key, seq, token, attempts, ends, alone`, owner, subscription, JSONList(ids))
 }
@@ -78,7 +78,8 @@ func (s Deliveries) ClaimKey(ctx context.Context, owner, subscription, key strin
 	if err != nil || len(ids) == 0 {
 		return nil, err
 	}
-	if first, err := s.firstNumber(ctx, subscription, key, block); err != nil || first != seq {
+	first := int64(0)
+	if _, err := s.QueryRow(ctx, []any{&first}, firstOf("m.seq", "?", block), subscription, key); err != nil || first != seq {
 		return nil, err
 	}
 	return s.ClaimByID(ctx, owner, subscription, ids)
@@ -92,7 +93,7 @@ func (s Deliveries) Unclaim(ctx context.Context, owner, subscription string, ids
 
 // HeldBy lists the claims of owner that are older than age.
 func (s Deliveries) HeldBy(ctx context.Context, owner string, age time.Duration) ([]Held, error) {
-	return list(ctx, s.Store, func(d *Held) []any { return []any{&d.EventID, &d.StoredAs, &d.Token} },
+	return List(ctx, s.Store, func(d *Held) []any { return []any{&d.EventID, &d.StoredAs, &d.Token} },
 		`SELECT event_id, subscription, token FROM bus_deliveries WHERE state = 'running' AND owner = ? AND claimed_at < {now} - ?`,
 		owner, age.Milliseconds())
 }

@@ -78,7 +78,7 @@ func (s Deliveries) NextDue(ctx context.Context) (all map[string]NextDue, behind
 // DueUnkeyed lists due deliveries of a subscription that have no key, at most limit, those due for longest first. Only their
 // ids are set.
 func (s Deliveries) DueUnkeyed(ctx context.Context, subscription string, limit int) ([]KeyHead, error) {
-	return list(ctx, s.Store, func(h *KeyHead) []any { return []any{&h.ID} },
+	return List(ctx, s.Store, func(h *KeyHead) []any { return []any{&h.ID} },
 		`SELECT event_id FROM bus_deliveries WHERE subscription = ? AND state = 'pending' AND key = '' AND due_at <= (SELECT {now})
 			ORDER BY due_at LIMIT ?`, subscription, limit)
 }
@@ -89,7 +89,7 @@ type Candidate struct{ ID, Key string }
 // DueKeyed lists due deliveries of a subscription that may be the first of their keys, at most limit, those due for longest
 // first.
 func (s Deliveries) DueKeyed(ctx context.Context, subscription string, limit int) ([]Candidate, error) {
-	return list(ctx, s.Store, func(c *Candidate) []any { return []any{&c.ID, &c.Key} },
+	return List(ctx, s.Store, func(c *Candidate) []any { return []any{&c.ID, &c.Key} },
 		`SELECT event_id, key FROM bus_deliveries WHERE subscription = ? AND state = 'pending' AND key <> '' AND behind = 0
 			AND due_at <= (SELECT {now}) ORDER BY due_at LIMIT ?`, subscription, limit)
 }
@@ -128,12 +128,6 @@ func (s Deliveries) KeyHeads(ctx context.Context, subscription string, keys []st
 		first = `CROSS JOIN bus_deliveries d WHERE d.event_id = (` + firstOf("m.event_id", "k.value", block) + `) AND d.subscription = ?`
 		args = append(args, subscription)
 	}
-	return list(ctx, s.Store, func(h *KeyHead) []any { return []any{&h.ID, &h.Key, &h.Number, &h.State, &h.Wait, &h.Behind} },
+	return List(ctx, s.Store, func(h *KeyHead) []any { return []any{&h.ID, &h.Key, &h.Number, &h.State, &h.Wait, &h.Behind} },
 		`SELECT d.event_id, d.key, d.seq, d.state, {greatest}(d.due_at, 0) - {now}, d.behind = 1 FROM {each} `+first, args...)
-}
-
-// firstNumber returns the number of the first unfinished delivery of a key, or 0.
-func (s Deliveries) firstNumber(ctx context.Context, subscription, key string, block bool) (seq int64, err error) {
-	_, err = s.QueryRow(ctx, []any{&seq}, firstOf("m.seq", "?", block), subscription, key)
-	return seq, err
 }

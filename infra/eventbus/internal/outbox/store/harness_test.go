@@ -151,7 +151,7 @@ func (r rig) number(query string, args ...any) int64 {
 // texts returns the column that a query finds.
 func (r rig) texts(query string, args ...any) []string {
 	r.t.Helper()
-	all, err := list(r.ctx(), r.Store, func(s *string) []any { return []any{s} }, query, args...)
+	all, err := List(r.ctx(), r.Store, func(s *string) []any { return []any{s} }, query, args...)
 	require.NoError(r.t, err)
 	return all
 }

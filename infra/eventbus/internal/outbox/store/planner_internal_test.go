@@ -61,7 +61,7 @@ var polling = map[string]func(ctx context.Context, s Store) error{
 		return err
 	},
 	"the first of a key": func(ctx context.Context, s Store) error {
-		_, err := (Deliveries{s}).firstNumber(ctx, "sub1", "long", true)
+		_, err := s.QueryRow(ctx, []any{new(int64)}, firstOf("m.seq", "?", true), "sub1", "long")
 		return err
 	},
 	"a claim of a key": func(ctx context.Context, s Store) error {

@@ -47,8 +47,11 @@ func (r *registration) register(ctx context.Context, s *message.Subscription) (s
 	if err := r.checkTopics(ctx, s); err != nil {
 		return "", err
 	}
-	if err := r.split(ctx, s.Name, stored); err != nil {
-		return "", err
+	// This build has two subscriptions in the place of one with two names: the waiting deliveries go to the name last in use.
+	if before := r.known.StoredAs(s.Name); before != stored && r.known[s.Name].SeenAt.After(r.known[before].SeenAt) {
+		if err := r.MoveDeliveries(ctx, before, s.Name); err != nil {
+			return "", err
+		}
 	}
 	if err := r.write(ctx, s, s.Name, stored); err != nil {
 		return "", err
@@ -83,16 +86,6 @@ func (r *registration) storedName(s *message.Subscription) string {
 		}
 	}
 	return s.Name
-}
-
-// split separates a name from the one under which its deliveries were stored, in a build that has two subscriptions in the place
-// of one with two names. The waiting deliveries go to the name that was in use last.
-func (r *registration) split(ctx context.Context, name, stored string) error {
-	before := r.known.StoredAs(name)
-	if before == stored || !r.known[name].SeenAt.After(r.known[before].SeenAt) {
-		return nil
-	}
-	return r.MoveDeliveries(ctx, before, name)
 }
 
 // write writes the row of one of s's names.

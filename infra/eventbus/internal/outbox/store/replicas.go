@@ -20,7 +20,7 @@ type Replica struct {
 
 // Others lists the other replicas on Postgres. One statement asks for the locks of all of them.
 func (s Replicas) Others(ctx context.Context, except string) ([]Replica, error) {
-	return list(ctx, s.Store, func(p *Replica) []any { return []any{&p.ID, &p.LockKey, &p.LeaseExpired, &p.LockFree, &p.Outdated} },
+	return List(ctx, s.Store, func(p *Replica) []any { return []any{&p.ID, &p.LockKey, &p.LeaseExpired, &p.LockFree, &p.Outdated} },
 		`WITH held AS MATERIALIZED (
 			SELECT classid::bigint AS high, objid::bigint AS low FROM pg_locks
 			WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))

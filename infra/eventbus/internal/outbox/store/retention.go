@@ -11,13 +11,6 @@ import (
 // Retention has the statements that delete finished events.
 type Retention struct{ Store }
 
-// Now returns the database's time. Whatever is compared with times in the tables is counted from it: the clock of a process may
-// be days off.
-func (s Retention) Now(ctx context.Context) (now time.Time, err error) {
-	_, err = s.QueryRow(ctx, []any{Millis{&now}}, `SELECT {now}`)
-	return now, err
-}
-
 // EventsBefore lists the next limit events after one that were published before cutoff, and those of them that have no
 // deliveries left. It goes by the ids, which begin with their time.
 func (s Retention) EventsBefore(ctx context.Context, cutoff time.Time, after string, limit int) (page, finished []string, err error) {

@@ -18,7 +18,7 @@ func idAt(at time.Time, n int) string {
 func TestFinishedEventsAreDeletedAfterTheirTime(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, r rig) {
-		now, err := r.Retention().Now(r.ctx())
+		now, err := r.Now(r.ctx())
 		require.NoError(t, err)
 		require.WithinDuration(t, time.Now(), now, time.Minute)
 		old, cutoff := now.Add(-2*time.Hour), now.Add(-time.Hour)

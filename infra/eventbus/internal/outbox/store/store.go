@@ -159,8 +159,8 @@ func (s Store) QueryRow(ctx context.Context, columns []any, query string, args .
 	return found, err
 }
 
-// list runs a query and returns a T for each row. Columns returns where the columns of a row go.
-func list[T any](ctx context.Context, s Store, columns func(*T) []any, query string, args ...any) ([]T, error) {
+// List runs a query and returns a T for each row. Columns returns where the columns of a row go.
+func List[T any](ctx context.Context, s Store, columns func(*T) []any, query string, args ...any) ([]T, error) {
 	var all []T
 	err := s.Query(ctx, func(r *sql.Rows) error {
 		var row T
@@ -169,6 +169,13 @@ func list[T any](ctx context.Context, s Store, columns func(*T) []any, query str
 		return err
 	}, query, args...)
 	return all, err
+}
+
+// Now returns the database's time. Whatever is compared with times in the tables is counted from it: the clock of a process may
+// be days off.
+func (s Store) Now(ctx context.Context) (now time.Time, err error) {
+	_, err = s.QueryRow(ctx, []any{Millis{&now}}, `SELECT {now}`)
+	return now, err
 }
 
 // RowError is the error of a row whose columns do not hold what they should.

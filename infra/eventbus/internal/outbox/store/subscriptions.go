@@ -15,7 +15,7 @@ type Subscriptions struct{ Store }
 // Names reads all names of subscriptions.
 func (s Subscriptions) Names(ctx context.Context) (Names, error) {
 	names := make(Names)
-	rows, err := list(ctx, s.Store, func(i *SubscriptionRow) []any {
+	rows, err := List(ctx, s.Store, func(i *SubscriptionRow) []any {
 		return []any{&i.Name, &i.Topic, &i.Plugin, &i.State, Millis{&i.SeenAt}, &i.AdoptedBy, &i.Left}
 	}, `SELECT name, topic, plugin, state, seen_at, adopted_by, adopted_by <> '' AND `+fmt.Sprintf(waitsUnder, "s.name")+` FROM bus_subscriptions s ORDER BY name`)
 	if err != nil {
@@ -41,13 +41,6 @@ func (s Subscriptions) Lock(ctx context.Context) error {
 // MarkSeen notes that a process has the subscriptions now.
 func (s Subscriptions) MarkSeen(ctx context.Context, names []string) error {
 	return s.run(ctx, `UPDATE bus_subscriptions SET seen_at = {now} WHERE name {in list}`, JSONList(names))
-}
-
-// Age returns how long ago a time was, by the database's clock.
-func (s Subscriptions) Age(ctx context.Context, at time.Time) (time.Duration, error) {
-	var ms int64
-	_, err := s.QueryRow(ctx, []any{&ms}, `SELECT {now} - ?`, at.UnixMilli())
-	return time.Duration(ms) * time.Millisecond, err
 }
 
 // Topics returns the topic of a stored delivery to each of the subscriptions that has any.
