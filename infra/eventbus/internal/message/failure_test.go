@@ -45,6 +45,9 @@ func TestASafeErrorMayBeLookedAt(t *testing.T) {
 		require.NotErrorIs(t, err, context.Canceled, name)
 		require.NotEmpty(t, app.CodeOf(err), name)
 		require.False(t, IsFinal(err), name)
+		if found, ok := errors.AsType[*app.Error](err); ok {
+			require.NotErrorIs(t, found, context.Canceled, "%s: its cause", name)
+		}
 		var found *nilError
 		require.NotErrorAs(t, err, &found, "%s: a nil pointer does not count", name)
 	}

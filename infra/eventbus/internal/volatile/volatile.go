@@ -159,9 +159,6 @@ func (*Volatile) RunBatch(context.Context, []*consumer.Item) bool { return false
 
 // Settle implements [consumer.Owner].
 func (v *Volatile) Settle(d *consumer.Item, err error) (free bool) {
-	if errors.Is(err, message.ErrNotBegun) {
-		return true
-	}
 	if err != nil && v.hooks.Failed != nil {
 		v.hooks.Failed(&d.Delivery, err)
 	}

@@ -207,6 +207,16 @@ func TestCloseSaysWhichHandlersGoOn(t *testing.T) {
 	})
 }
 
+func TestWhatWasNotStartedIsClosedForGood(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, 16)
+	b.Subscribe(message.Subscription{Name: "s", Topic: "a", Concurrency: 1, Attempts: 1, Timeout: time.Minute})
+	b.publish(t.Context(), "k", 0)
+	b.close()
+	require.NoError(t, b.AwaitIdle(t.Context()), "it is lost")
+	require.Error(t, b.Start(t.Context()))
+}
+
 func TestOverdueRunsAreCounted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
