@@ -50,8 +50,8 @@ func (c *Consumer) endOverdue() map[*Item]time.Duration {
 			w.overdue.began, w.overdue.tellAt = time.Duration(at), now+overdueGrace
 		case at == expired && now >= w.overdue.tellAt:
 			late++
-			if d := w.current.Load(); d != nil && now >= w.overdue.next() {
-				report[d] = now - w.overdue.began
+			if now >= w.overdue.next() {
+				report[w.batch[0]] = now - w.overdue.began
 				w.overdue.told = now
 			}
 		}

@@ -14,14 +14,14 @@ type worker struct {
 	consumer *Consumer
 	// since is when the current run began, in nanoseconds on the consumer's clock; expired after its timeout, 0 between runs.
 	since atomic.Int64
-	// current is the delivery that runs; of a batch, the first one.
-	current atomic.Pointer[Item]
 	// overdue is what EndOverdue notes of the current run. The consumer's lock guards it.
 	overdue overdueRun
-	// runs is the context of the runs; see context.
+	// runs is the context of the runs; see begin.
 	runs atomic.Pointer[runContext]
-	// batch is what the worker has taken. The consumer's lock guards it.
+	// batch is what the worker has taken, from the delivery that runs on. The consumer's lock guards it.
 	batch []*Item
+	// ended is when the last run ended, as long as the worker has not waited since.
+	ended time.Duration
 }
 
 // runContext is a context and its end.
@@ -67,6 +67,7 @@ func (w *worker) take() []*Item {
 	clear(w.batch)
 	w.batch = w.batch[:0]
 	for c.open && c.ready.len() == 0 {
+		w.ended = 0
 		c.idle++
 		c.changed.Wait()
 		c.idle--
@@ -97,8 +98,8 @@ func (w *worker) runBatch(batch []*Item) bool {
 			w.giveBack(batch)
 		}
 	}()
-	start := c.clock()
-	done := c.owner.RunBatch(w.begin(batch[0], start), batch)
+	start := w.start()
+	done := c.owner.RunBatch(w.begin(start), batch)
 	//crash:point after effect
 	took := w.finish(start)
 	returned = true
@@ -114,6 +115,11 @@ func (w *worker) runBatch(batch []*Item) bool {
 // runEach runs a batch one by one. When the consumer closes meanwhile, the rest is settled as not begun.
 func (w *worker) runEach(batch []*Item) {
 	for i, d := range batch {
+		if i > 0 {
+			w.consumer.mu.Lock()
+			batch[i-1], w.batch = nil, batch[i:]
+			w.consumer.mu.Unlock()
+		}
 		if i > 0 && w.consumer.closed.Load() {
 			w.settle(d, message.ErrNotBegun)
 		} else {
@@ -125,7 +131,7 @@ func (w *worker) runEach(batch []*Item) {
 // runOne runs d and settles it. When the handler ends the goroutine, the rest of the batch goes back to the queue.
 func (w *worker) runOne(d *Item, rest []*Item) {
 	err := message.ErrExited
-	start := w.consumer.clock()
+	start := w.start()
 	defer func() {
 		w.consumer.Subscription.Observe(w.finish(start), err)
 		if err == message.ErrExited { //nolint:errorlint // set just above, never wrapped
@@ -139,7 +145,7 @@ func (w *worker) runOne(d *Item, rest []*Item) {
 
 func (w *worker) call(d *Item, start time.Duration) (err error) {
 	defer app.Recover(&err)
-	return message.SafeError(w.consumer.owner.Run(w.begin(d, start), d))
+	return message.SafeError(w.consumer.owner.Run(w.begin(start), d))
 }
 
 // giveBack makes deliveries ready again that the worker has taken and not begun. A consumer that has closed meanwhile does not
@@ -158,10 +164,17 @@ func (w *worker) settle(d *Item, err error) {
 	}
 }
 
+// start returns the time. Right after a run that is when it ended, since reading the clock takes a tenth of a short run.
+func (w *worker) start() time.Duration {
+	if w.ended == 0 {
+		return w.consumer.clock()
+	}
+	return w.ended
+}
+
 // begin notes that a run begins, and returns its context. One context serves many runs, until it is cancelled: a timer for each
 // run would cost more than most handlers.
-func (w *worker) begin(d *Item, start time.Duration) context.Context {
-	w.current.Store(d)
+func (w *worker) begin(start time.Duration) context.Context {
 	w.since.Store(int64(start))
 	r := w.runs.Load()
 	if r == nil {
@@ -177,8 +190,8 @@ func (w *worker) finish(start time.Duration) (took time.Duration) {
 	if w.since.Swap(0) == expired {
 		w.runs.Store(nil)
 	}
-	w.current.Store(nil)
-	return w.consumer.clock() - start
+	w.ended = w.consumer.clock()
+	return w.ended - start
 }
 
 // expire ends the context of the run that began at a time, if that has not ended.

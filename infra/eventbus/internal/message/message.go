@@ -51,7 +51,7 @@ type Envelope struct {
 }
 
 // Now returns the time for a message that is published now: in UTC and whole milliseconds, as the database keeps it.
-func Now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
+func Now() time.Time { return time.UnixMilli(time.Now().UnixMilli()).UTC() }
 
 // ID returns the message's id, a UUIDv7. The first call makes it, since nobody asks for the ids of most volatile messages.
 func (m *Message) ID() string {

@@ -43,4 +43,6 @@ type Subscription struct {
 }
 
 // Backoff returns the wait after the nth failure of a delivery.
-func (s *Subscription) Backoff(n int) time.Duration { return retry.Backoff(n, s.BackoffMin, s.BackoffMax) }
+func (s *Subscription) Backoff(n int) time.Duration {
+	return retry.Backoff(n, s.BackoffMin, s.BackoffMax)
+}
