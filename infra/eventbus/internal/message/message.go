@@ -1,7 +1,7 @@
 // Package message is the vocabulary of the event bus.
 //
 // It has the types that more than one of the bus's rooms needs: [Message], [Delivery], [Subscription], [Hooks], the outcomes of
-// runs, and small things that wait. It imports app alone, does no input or output, and starts no goroutine. A message and a
+// runs, and small things that wait. It imports app and retry alone, does no input or output, and starts no goroutine. A message and a
 // subscription do not change once they are in use, so that any number of goroutines may read them; of a delivery one goroutine at a
 // time has the use.
 package message
