@@ -224,9 +224,12 @@ func TestFailedCommitIsThatOfItsCause(t *testing.T) {
 	t.Parallel()
 	db := fresh(t, database.SQLite)
 	var txs []func() error
+	heard := make([][]string, 20) // by each member's participant
 	for i := range 20 {
 		txs = append(txs, func() error {
 			return db.InTx(t.Context(), func(ctx context.Context) error {
+				tx, _ := database.TxFrom(ctx)
+				tx.Attach(nil, logs(&heard[i], "it"))
 				if i%5 == 2 {
 					if err := db.Gorm().WithContext(ctx).Exec("PRAGMA defer_foreign_keys = on").Error; err != nil {
 						return err
@@ -241,8 +244,11 @@ func TestFailedCommitIsThatOfItsCause(t *testing.T) {
 	for i, err := range convoy(t, db, txs...) {
 		if i%5 == 2 {
 			require.Equal(t, app.Conflict, app.CodeOf(err), "%v", err)
+			require.Equal(t, "it undone", heard[i][len(heard[i])-1])
+			require.NotContains(t, heard[i], "it committed")
 		} else {
 			require.NoError(t, err)
+			require.Equal(t, "it committed", heard[i][len(heard[i])-1])
 		}
 	}
 	require.Equal(t, 17, count(t.Context(), t, db))
