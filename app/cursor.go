@@ -85,24 +85,24 @@ func (o *listOrder) checksum(text []byte) []byte {
 
 // after returns the condition for the rows after a cursor. Both databases use an index on the columns for it.
 func (o *listOrder) after(cursor string) (clause.Expression, error) {
-	foreign := Violations{{Field: "cursor", Rule: "cursor", Message: "is not a cursor of this list; leave it out to begin again"}}
+	otherList := Violations{{Field: "cursor", Rule: "cursor", Message: "is not a cursor of this list; leave it out to begin again"}}
 	packed, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
 	if err != nil || len(packed) < checksumLength {
-		return nil, foreign
+		return nil, otherList
 	}
 	sum, text := packed[:checksumLength], packed[checksumLength:]
 	if !bytes.Equal(sum, o.checksum(text)) {
-		return nil, foreign
+		return nil, otherList
 	}
 	var values []jsontext.Value
 	if json.Unmarshal(text, &values) != nil || len(values) != len(o.fields) {
-		return nil, foreign
+		return nil, otherList
 	}
 	vars := make([]any, 2*len(o.fields))
 	for i, f := range o.fields {
 		value := reflect.New(f.FieldType)
 		if json.Unmarshal(values[i], value.Interface()) != nil {
-			return nil, foreign
+			return nil, otherList
 		}
 		vars[i], vars[len(o.fields)+i] = clause.Column{Name: f.DBName}, value.Elem().Interface()
 	}

@@ -32,10 +32,10 @@ func TestAnEditedMigrationStopsTheStart(t *testing.T) {
 	code, _, stderr := run(t, before, environ, "migrate")
 	require.Equal(t, cli.ExitClean, code, stderr)
 
-	for _, c := range []struct{ stage, migrate string }{{"run the migrations: check applied migrations", "true"}, {"check the migrations", "false"}} {
+	for _, c := range []struct{ phase, migrate string }{{"run the migrations: check applied migrations", "true"}, {"check the migrations", "false"}} {
 		code, _, stderr = run(t, edited, append(environ, "APP_DATABASE_MIGRATE="+c.migrate), "serve")
 		require.Equal(t, cli.ExitFailed, code)
-		require.Contains(t, stderr, "the application did not start: "+c.stage+": the database was migrated with other files than this version of"+
+		require.Contains(t, stderr, "the application did not start: "+c.phase+": the database was migrated with other files than this version of"+
 			" the service has: domain shop: sqlite/00001_items.sql was edited after it was applied on 20")
 		require.Contains(t, stderr, "run: migrate --approve shop/00001_items.sql")
 	}

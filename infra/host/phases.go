@@ -110,7 +110,7 @@ func (a *App) serving() phase {
 		name: "serve requests", startBudget: a.cfg.Lifecycle.HookTimeout,
 		start: func(context.Context) error {
 			a.parts.Server.Serve()
-			a.background.Go(a.watchServer)
+			a.background.Go(a.awaitServer)
 			return nil
 		},
 		stopName: "drain requests", stopBudget: a.cfg.Lifecycle.DrainTimeout,
@@ -126,9 +126,9 @@ func (a *App) serving() phase {
 	}
 }
 
-// watchServer waits until the application stops. When the server fails before that, it asks for the end of the
+// awaitServer waits until the application stops. When the server fails before that, it asks for the end of the
 // application.
-func (a *App) watchServer() {
+func (a *App) awaitServer() {
 	select {
 	case err := <-a.parts.Server.Failed():
 		a.parts.Logger.Error("the server cannot go on", zap.Error(err))

@@ -74,7 +74,7 @@ func run(t *testing.T, binary string, settings ...string) string {
 	ready, ended := make(chan string, 1), make(chan struct{})
 	go func() {
 		defer close(ended)
-		watch(output, ready)
+		awaitReady(output, ready)
 	}()
 	t.Cleanup(func() {
 		require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
@@ -92,8 +92,8 @@ func run(t *testing.T, binary string, settings ...string) string {
 	return ""
 }
 
-// watch reads the service's log to its end and sends the address that the record of its readiness has.
-func watch(output io.Reader, ready chan<- string) {
+// awaitReady reads the log of the service to its end. It sends the address in the record of its readiness.
+func awaitReady(output io.Reader, ready chan<- string) {
 	lines := bufio.NewScanner(output)
 	for lines.Scan() {
 		var record struct{ Message, Address string }
