@@ -39,7 +39,7 @@ func TestAKeyGoesOnWhenItsDeliveryDidNotFitTheMemory(t *testing.T) {
 	require.Eventually(t, func() bool { return o.Stats().Refused >= 2 }, 30*time.Second, time.Millisecond, "by the publisher, and by a poll")
 	close(goOn)
 	requireIdle(t, o)
-	require.Equal(t, "", <-handled)
+	require.Empty(t, <-handled)
 	require.Equal(t, "k", <-handled)
 }
 
