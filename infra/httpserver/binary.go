@@ -121,7 +121,7 @@ func binaryFault(status int, b *app.Binary) string {
 	}
 }
 
-// binaryHeader sets the headers that b asks for. An answer that a guard protects may be kept only in the caller's own cache.
+// binaryHeader sets the headers that b asks for. Only the caller's own cache may keep an answer that a guard protects, or that sets a cookie.
 func (x *exchange) binaryHeader(b *app.Binary, guarded bool) {
 	h := x.Header()
 	h.Set("Content-Type", b.ContentType)
@@ -131,17 +131,18 @@ func (x *exchange) binaryHeader(b *app.Binary, guarded bool) {
 	if b.Filename != "" {
 		h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": b.Filename}))
 	}
-	if b.MaxAge <= 0 {
-		h.Set("Cache-Control", "no-cache")
-		return
+	control := "no-cache"
+	if b.MaxAge > 0 {
+		control = "max-age=" + strconv.FormatInt(int64(b.MaxAge/time.Second), 10)
+		if b.Immutable {
+			control += ", immutable"
+		}
 	}
-	control := "public"
-	if guarded {
-		control = "private"
-	}
-	control += ", max-age=" + strconv.FormatInt(int64(b.MaxAge/time.Second), 10)
-	if b.Immutable {
-		control += ", immutable"
+	switch {
+	case guarded || len(h["Set-Cookie"]) > 0:
+		control = "private, " + control
+	case b.MaxAge > 0:
+		control = "public, " + control
 	}
 	h.Set("Cache-Control", control)
 }

@@ -70,7 +70,7 @@ func TestBinaryStream(t *testing.T) {
 	}, app.Guard(func(ctx context.Context, _ *http.Request) (context.Context, error) { return ctx, nil }))
 	w := k.do("GET", "/x", "")
 	require.Equal(t, long, w.Body.String())
-	require.Equal(t, "no-cache", w.Header().Get("Cache-Control"))
+	require.Equal(t, "private, no-cache", w.Header().Get("Cache-Control"), "a guard protects it")
 	require.True(t, last.closed)
 	require.Equal(t, 304, k.do("GET", "/x", "", `If-None-Match: "s"`).Code)
 	require.True(t, last.closed)
@@ -164,4 +164,35 @@ func TestBinaryThatIsNotThereYet(t *testing.T) {
 
 	k = answering(t, func(context.Context) (app.Binary, error) { return app.Binary{}, nil })
 	require.Equal(t, 500, k.do("GET", "/x", "").Code, "200 with nothing")
+}
+
+// A shared cache could keep what a guard protects when there was no age, and hand one caller's cookie to others when there was one.
+func TestSharedCachesKeepOnlyWhatIsForEverybody(t *testing.T) {
+	t.Parallel()
+	guard := app.Guard(func(ctx context.Context, _ *http.Request) (context.Context, error) { return ctx, nil })
+	for _, c := range []struct {
+		age             time.Duration
+		guarded, cookie bool
+		want            string
+	}{
+		{0, false, false, "no-cache"},
+		{0, true, false, "private, no-cache"},
+		{0, false, true, "private, no-cache"},
+		{time.Minute, false, false, "public, max-age=60"},
+		{time.Minute, true, false, "private, max-age=60"},
+		{time.Minute, false, true, "private, max-age=60"},
+	} {
+		var options []app.EndpointOption
+		if c.guarded {
+			options = append(options, guard)
+		}
+		k := answering(t, func(ctx context.Context) (app.Binary, error) {
+			if c.cookie {
+				require.NoError(t, app.SetCookie(ctx, app.Cookie{Name: "a", Value: "1"}))
+			}
+			return app.Binary{ContentType: "text/plain", Bytes: []byte("x"), ETag: "v", MaxAge: c.age}, nil
+		}, options...)
+		require.Equal(t, c.want, k.do("GET", "/x", "").Header().Get("Cache-Control"))
+		require.Equal(t, c.want, k.do("GET", "/x", "", `If-None-Match: "v"`).Header().Get("Cache-Control"), "not modified")
+	}
 }
