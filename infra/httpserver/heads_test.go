@@ -3,7 +3,6 @@ package httpserver_test
 import (
 	"bufio"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -57,37 +56,43 @@ func TestHeadsThatBecomeNoRequestAreCounted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			addr, registry := listening(t, func(p *httpserver.Params) {
-				p.Logger = zap.New(core)
-				p.HTTP.HeaderTimeout = time.Second
+			overBoth(t, func(t *testing.T, w wire) {
+				count := tt.count
+				if w.certFile != "" && name == "a request and then garbage" {
+					count = 0 // of a later head that arrives at once, net/http does not tell over TLS
+				}
+				addr, registry := listening(t, func(p *httpserver.Params) {
+					p.Logger = zap.New(core)
+					p.HTTP.HeaderTimeout = time.Second
+					w.apply(p)
+				})
+				conn := w.dial(t, addr)
+				reader := bufio.NewReader(conn)
+				for i, text := range tt.send {
+					_, _ = io.WriteString(conn, text) // it may be refused half-way
+					if i+1 < len(tt.send) {
+						answer, err := http.ReadResponse(reader, nil)
+						require.NoError(t, err)
+						_, _ = io.Copy(io.Discard, answer.Body)
+					}
+				}
+				if tt.count == 0 { // the client ends it
+					if len(tt.send) > 0 {
+						answer, err := http.ReadResponse(reader, nil)
+						require.NoError(t, err)
+						_, _ = io.Copy(io.Discard, answer.Body)
+					}
+					require.NoError(t, conn.Close())
+				} else { // the server does
+					_, _ = io.Copy(io.Discard, reader)
+				}
+				require.Eventually(t, func() bool { return metric(t, registry, "plugboard_http_connections", "") == 0 }, 30*time.Second, 5*time.Millisecond)
+				require.Eventually(t, func() bool { return metric(t, registry, "plugboard_http_heads_refused_total", "") == count }, 30*time.Second, 5*time.Millisecond)
+				_ = conn.Close()
+				for _, entry := range logs.All() {
+					require.Equal(t, "request", entry.Message)
+				}
 			})
-			conn, err := net.Dial("tcp", addr)
-			require.NoError(t, err)
-			reader := bufio.NewReader(conn)
-			for i, text := range tt.send {
-				_, _ = io.WriteString(conn, text) // it may be refused half-way
-				if i+1 < len(tt.send) {
-					answer, err := http.ReadResponse(reader, nil)
-					require.NoError(t, err)
-					_, _ = io.Copy(io.Discard, answer.Body)
-				}
-			}
-			if tt.count == 0 { // the client ends it
-				if len(tt.send) > 0 {
-					answer, err := http.ReadResponse(reader, nil)
-					require.NoError(t, err)
-					_, _ = io.Copy(io.Discard, answer.Body)
-				}
-				require.NoError(t, conn.Close())
-			} else { // the server does
-				_, _ = io.Copy(io.Discard, reader)
-			}
-			require.Eventually(t, func() bool { return metric(t, registry, "plugboard_http_connections", "") == 0 }, 30*time.Second, 5*time.Millisecond)
-			require.Eventually(t, func() bool { return metric(t, registry, "plugboard_http_heads_refused_total", "") == tt.count }, 30*time.Second, 5*time.Millisecond)
-			_ = conn.Close()
-			for _, entry := range logs.All() {
-				require.Equal(t, "request", entry.Message)
-			}
 		})
 	}
 }

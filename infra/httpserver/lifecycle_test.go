@@ -103,47 +103,49 @@ func TestStopWithoutStartAndTwice(t *testing.T) {
 
 func TestShutdownWaitsForAcceptedRequestsAndForNothingElse(t *testing.T) {
 	t.Parallel()
-	entered, release := make(chan struct{}), make(chan struct{})
-	k := serve(t, func(b *app.Boot) {
-		b.POST("/slow", app.Handle(func(context.Context, jsonBody) (app.Empty, error) {
-			close(entered)
-			<-release
-			return app.Empty{}, nil
-		}))
-	})
-	addr := k.listening(t)
-	accepted, silent, partial, idle := dial(t, addr), dial(t, addr), dial(t, addr), dial(t, addr)
-	_, err := io.WriteString(accepted, jsonPost("/slow", `{"name":"a"}`))
-	require.NoError(t, err)
-	_, err = io.WriteString(partial, "POST /slow HTTP/1.1\r\nHost:")
-	require.NoError(t, err)
-	_, err = io.WriteString(idle, request("GET /livez", ""))
-	require.NoError(t, err)
-	idleReader := bufio.NewReader(idle)
-	res, err := http.ReadResponse(idleReader, nil)
-	require.NoError(t, err)
-	_, err = io.Copy(io.Discard, res.Body)
-	require.NoError(t, err)
-	require.NoError(t, res.Body.Close())
-	<-entered
+	overBoth(t, func(t *testing.T, w wire) {
+		entered, release := make(chan struct{}), make(chan struct{})
+		k := serve(t, func(b *app.Boot) {
+			b.POST("/slow", app.Handle(func(context.Context, jsonBody) (app.Empty, error) {
+				close(entered)
+				<-release
+				return app.Empty{}, nil
+			}))
+		}, w.apply)
+		addr := k.listening(t)
+		accepted, silent, partial, idle := w.dial(t, addr), w.dial(t, addr), w.dial(t, addr), w.dial(t, addr)
+		_, err := io.WriteString(accepted, jsonPost("/slow", `{"name":"a"}`))
+		require.NoError(t, err)
+		_, err = io.WriteString(partial, "POST /slow HTTP/1.1\r\nHost:")
+		require.NoError(t, err)
+		_, err = io.WriteString(idle, request("GET /livez", ""))
+		require.NoError(t, err)
+		idleReader := bufio.NewReader(idle)
+		res, err := http.ReadResponse(idleReader, nil)
+		require.NoError(t, err)
+		_, err = io.Copy(io.Discard, res.Body)
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+		<-entered
 
-	done := make(chan error, 1)
-	begun := time.Now()
-	go func() { done <- k.Shutdown(context.Background()) }()
-	require.Empty(t, ends(t, silent))
-	require.Empty(t, ends(t, partial))
-	require.Empty(t, ends(t, idle))
-	require.Less(t, time.Since(begun), 4*time.Second)
-	select {
-	case err := <-done:
-		t.Fatalf("shutdown did not wait: %v", err)
-	default:
-	}
-	close(release)
-	answer := ends(t, accepted)
-	require.Contains(t, answer, `{"success":true,"data":{},"error":null}`)
-	require.Contains(t, answer, "Connection: close")
-	require.NoError(t, <-done)
+		done := make(chan error, 1)
+		begun := time.Now()
+		go func() { done <- k.Shutdown(context.Background()) }()
+		require.Empty(t, ends(t, silent))
+		require.Empty(t, ends(t, partial))
+		require.Empty(t, ends(t, idle))
+		require.Less(t, time.Since(begun), 4*time.Second)
+		select {
+		case err := <-done:
+			t.Fatalf("shutdown did not wait: %v", err)
+		default:
+		}
+		close(release)
+		answer := ends(t, accepted)
+		require.Contains(t, answer, `{"success":true,"data":{},"error":null}`)
+		require.Contains(t, answer, "Connection: close")
+		require.NoError(t, <-done)
+	})
 }
 
 func TestShutdownGivesUpWithItsContext(t *testing.T) {

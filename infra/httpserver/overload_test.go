@@ -361,69 +361,74 @@ func TestTooManyRequestsInFlight(t *testing.T) {
 // With all connections taken, a probe must still get through: an idle one makes room, and when all are busy there are some to spare.
 func TestTooManyConnections(t *testing.T) {
 	t.Parallel()
-	entered, release := make(chan struct{}, 2), make(chan struct{})
-	registry := prometheus.NewRegistry()
-	k := serve(t, blocking(entered, release), func(p *httpserver.Params) { p.HTTP.MaxConnections, p.Registerer = 2, registry })
-	addr := k.listening(t)
-	idle := dial(t, addr)
-	send(t, idle, request("GET /livez", ""))
-	status, _, _ := answers(t, idle)
-	require.Equal(t, 200, status)
-	defer close(release)
-	for range 2 {
-		for in := false; !in; { // net/http may not have noticed yet that the first connection is idle
-			conn, refused := dial(t, addr), make(chan struct{})
-			send(t, conn, request("GET /block", ""))
-			go func() {
-				defer close(refused)
-				_, _ = conn.Read(make([]byte, 1)) // it is refused, or ends with the test
-			}()
-			select {
-			case <-entered:
-				in = true
-			case <-refused:
+	overBoth(t, func(t *testing.T, w wire) {
+		entered, release := make(chan struct{}, 2), make(chan struct{})
+		registry := prometheus.NewRegistry()
+		k := serve(t, blocking(entered, release), func(p *httpserver.Params) { p.HTTP.MaxConnections, p.Registerer = 2, registry }, w.apply)
+		addr := k.listening(t)
+		idle := w.dial(t, addr)
+		send(t, idle, request("GET /livez", ""))
+		status, _, _ := answers(t, idle)
+		require.Equal(t, 200, status)
+		defer close(release)
+		for range 2 {
+			for in := false; !in; { // net/http may not have noticed yet that the first connection is idle
+				conn, refused := w.dial(t, addr), make(chan struct{})
+				send(t, conn, request("GET /block", ""))
+				go func() {
+					defer close(refused)
+					_, _ = conn.Read(make([]byte, 1)) // it is refused, or ends with the test
+				}()
+				select {
+				case <-entered:
+					in = true
+				case <-refused:
+				}
 			}
 		}
-	}
-	require.Empty(t, ends(t, idle), "it was idle, and made room")
+		require.Empty(t, ends(t, idle), "it was idle, and made room")
 
-	status, body, h := exchangeRaw(t, addr, jsonPost("/json", `{"name":"a"}`))
-	require.Equal(t, 503, status)
-	require.Equal(t, tooMany, body)
-	require.Equal(t, "1", h.Get("Retry-After"))
-	for range 2 {
-		probe := dial(t, addr)
-		send(t, probe, request("GET /livez", ""))
-		require.Contains(t, ends(t, probe), "200 OK", "and the connection is closed for the next")
-	}
-	require.Positive(t, metric(t, registry, "plugboard_http_requests_refused_total", "connections"))
+		other := w.dial(t, addr)
+		send(t, other, jsonPost("/json", `{"name":"a"}`))
+		status, body, h := answers(t, other)
+		require.Equal(t, 503, status)
+		require.Equal(t, tooMany, body)
+		require.Equal(t, "1", h.Get("Retry-After"))
+		for range 2 {
+			probe := w.dial(t, addr)
+			send(t, probe, request("GET /livez", ""))
+			require.Contains(t, ends(t, probe), "200 OK", "and the connection is closed for the next")
+		}
+		require.Positive(t, metric(t, registry, "plugboard_http_requests_refused_total", "connections"))
+	})
 }
 
 // Connections that send nothing must not keep out those that do.
 func TestSilentConnectionsMakeRoom(t *testing.T) {
 	t.Parallel()
-	registry := prometheus.NewRegistry()
-	k := serve(t, uploads, func(p *httpserver.Params) {
-		p.HTTP.MaxConnections, p.HTTP.HeaderTimeout, p.Registerer = 4, time.Minute, registry
+	overBoth(t, func(t *testing.T, w wire) {
+		registry := prometheus.NewRegistry()
+		k := serve(t, uploads, func(p *httpserver.Params) {
+			p.HTTP.MaxConnections, p.HTTP.HeaderTimeout, p.Registerer = 4, time.Minute, registry
+		}, w.apply)
+		addr := k.listening(t)
+		var silent []net.Conn
+		for range 60 { // far more than there are to spare
+			silent = append(silent, w.dial(t, addr))
+		}
+		require.Eventually(t, func() bool {
+			conn := w.dial(t, addr)
+			defer conn.Close()
+			_, _ = io.WriteString(conn, jsonPost("/json", `{"name":"a"}`)) // it may be closed by now
+			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			return err == nil && res.Body.Close() == nil && res.StatusCode == http.StatusOK
+		}, 15*time.Second, 50*time.Millisecond)
+		require.Positive(t, metric(t, registry, "plugboard_http_connections_refused_total", ""))
+		for _, conn := range silent {
+			require.NoError(t, conn.Close())
+		}
+		require.Eventually(t, func() bool { return metric(t, registry, "plugboard_http_connections", "") == 0 }, 10*time.Second, 10*time.Millisecond)
 	})
-	addr := k.listening(t)
-	var silent []net.Conn
-	for range 60 { // far more than there are to spare
-		silent = append(silent, dial(t, addr))
-	}
-	require.Eventually(t, func() bool {
-		conn, err := net.Dial("tcp", addr)
-		require.NoError(t, err)
-		defer conn.Close()
-		_, _ = io.WriteString(conn, jsonPost("/json", `{"name":"a"}`)) // it may be closed by now
-		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		return err == nil && res.Body.Close() == nil && res.StatusCode == http.StatusOK
-	}, 15*time.Second, 50*time.Millisecond)
-	require.Positive(t, metric(t, registry, "plugboard_http_connections_refused_total", ""))
-	for _, conn := range silent {
-		require.NoError(t, conn.Close())
-	}
-	require.Eventually(t, func() bool { return metric(t, registry, "plugboard_http_connections", "") == 0 }, 10*time.Second, 10*time.Millisecond)
 }
 
 // metric returns a metric's value, of the series with the label's value where that is given.

@@ -41,6 +41,7 @@ type Conn struct {
 	net.Conn
 	set    *Connections
 	spare  bool
+	secure bool // net/http speaks TLS on it
 	closed atomic.Bool
 	head   head
 
@@ -121,8 +122,8 @@ func (s *Connections) makeRoom() bool {
 
 // Changed is net/http's hook for the state of a connection. A connection becomes active when a head has arrived in full.
 func (s *Connections) Changed(of net.Conn, state http.ConnState) {
-	c, ok := of.(*Conn)
-	if !ok {
+	c := accepted(of)
+	if c == nil {
 		return
 	}
 	s.mu.Lock()
@@ -130,7 +131,12 @@ func (s *Connections) Changed(of net.Conn, state http.ConnState) {
 	c.leave()
 	switch state {
 	case http.StateNew:
+		c.secure = of != net.Conn(c)
 		s.fresh.add(c)
+	case http.StateActive:
+		if c.secure {
+			c.head.arrive()
+		}
 	case http.StateIdle:
 		c.head.await()
 		s.idle.add(c)
@@ -169,6 +175,16 @@ func (c *Conn) CloseWrite() error {
 	return nil
 }
 
+// accepted returns the connection of this package that net/http means: of itself, or the one that of encrypts. It returns nil when there
+// is none.
+func accepted(of net.Conn) *Conn {
+	if encrypted, ok := of.(interface{ NetConn() net.Conn }); ok {
+		of = encrypted.NetConn()
+	}
+	c, _ := of.(*Conn)
+	return c
+}
+
 // connKey is the key of a connection in the contexts of its requests.
 type connKey struct{}
 
@@ -184,7 +200,7 @@ func (c *Conn) IsSpare() bool { return c != nil && c.spare }
 
 // Context puts the connection into the contexts of its requests.
 func Context(ctx context.Context, of net.Conn) context.Context {
-	if c, ok := of.(*Conn); ok {
+	if c := accepted(of); c != nil {
 		return context.WithValue(ctx, connKey{}, c)
 	}
 	return ctx
@@ -240,6 +256,9 @@ func (c *Conn) leave() {
 
 // head notes what arrives on a connection, to count connections that are closed on a head that never became a request. Net/http answers
 // or drops a head that is malformed, too large, incomplete or too slow before it enters a handler, and logs nothing.
+//
+// Over TLS the bytes that arrive may be a handshake or a farewell, so there the state of the connection tells that a head has begun. It
+// does not tell that of the second or a later head of a connection when the whole head arrives at once: such a head is not counted.
 type head struct {
 	begun   atomic.Bool // bytes have arrived for which no handler was entered
 	entered atomic.Bool // a handler was entered since the connection was idle
@@ -270,7 +289,7 @@ func (h *head) isOpen() bool { return h.begun.Load() }
 // Read implements net.Conn.
 func (c *Conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if n > 0 {
+	if n > 0 && !c.secure {
 		c.head.arrive()
 	}
 	return n, err
