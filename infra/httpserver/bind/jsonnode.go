@@ -43,7 +43,7 @@ type nodeKind uint8
 
 const (
 	nodeLeaf     nodeKind = iota // decoded as a whole
-	nodeOpen                     // decoded as a whole; any JSON fits
+	nodeAnyJSON                     // decoded as a whole; any JSON fits
 	nodeObject                   // a struct
 	nodeList                     // a slice
 	nodeMap                      // a map with string keys
@@ -177,8 +177,8 @@ func (b *nodeBuilder) fill(n *jsonNode, label string) {
 	case wire.IsOptional(typ):
 		value, _ := typ.FieldByName("Value")
 		n.kind, n.elem = nodeOptional, b.node(value.Type, label)
-	case wire.IsOpen(typ):
-		n.kind, b.open = nodeOpen, true
+	case wire.IsAnyJSON(typ):
+		n.kind, b.open = nodeAnyJSON, true
 	case typ == wire.DurationType:
 		b.problem("request field %s: a time.Duration has no JSON form; use a number of seconds or a string", label)
 	case typ == wire.NumberType:
@@ -258,7 +258,7 @@ func (b *nodeBuilder) members(n *jsonNode, typ reflect.Type, index []int, label 
 
 // mayBeNull reports whether null is a value for n.
 func (n *jsonNode) mayBeNull(patch bool) bool {
-	return n.kind == nodeOptional || n.kind == nodeOpen || n.kind == nodePointer && !patch
+	return n.kind == nodeOptional || n.kind == nodeAnyJSON || n.kind == nodePointer && !patch
 }
 
 // A single call of the JSON library decodes app.Optional right because that decodes itself.

@@ -57,7 +57,7 @@ func (w *walker) presence(m *trackedMember, dst reflect.Value, state memberState
 
 // isRawNull reports whether v is JSON as it was sent, and null: that is no value where one is required.
 func isRawNull(v reflect.Value) bool {
-	return v.Kind() == reflect.Slice && wire.IsOpen(v.Type()) && string(v.Bytes()) == "null"
+	return v.Kind() == reflect.Slice && wire.IsAnyJSON(v.Type()) && string(v.Bytes()) == "null"
 }
 
 // require adds that the member of the given name breaks the rule "required".

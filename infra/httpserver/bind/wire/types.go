@@ -59,8 +59,8 @@ func IsOptional(typ reflect.Type) bool {
 	return typ.Kind() == reflect.Struct && typ.PkgPath() == FileType.Elem().PkgPath() && strings.HasPrefix(typ.Name(), "Optional[")
 }
 
-// IsOpen reports whether values of typ can be any JSON.
-func IsOpen(typ reflect.Type) bool {
+// IsAnyJSON reports whether values of typ can be any JSON.
+func IsAnyJSON(typ reflect.Type) bool {
 	return typ.Kind() == reflect.Interface || typ == rawMessageType || typ == rawValueType
 }
 

@@ -110,7 +110,7 @@ func TestTypes(t *testing.T) {
 	require.Equal(t, reflect.TypeFor[node](), wire.Element(reflect.TypeFor[map[string][]*node]()))
 	require.Equal(t, reflect.TypeFor[[]int](), wire.Ruled(reflect.TypeFor[*app.Optional[*[]int]]()))
 	require.True(t, wire.IsOptional(reflect.TypeFor[app.Optional[int]]()))
-	require.True(t, wire.IsOpen(reflect.TypeFor[any]()) && wire.IsOpen(reflect.TypeFor[json.RawMessage]()))
+	require.True(t, wire.IsAnyJSON(reflect.TypeFor[any]()) && wire.IsAnyJSON(reflect.TypeFor[json.RawMessage]()))
 	require.True(t, wire.HasUnmarshaler(reflect.TypeFor[color]()) && wire.IsOpaque(reflect.TypeFor[color]()))
 	require.False(t, wire.HasMarshaler(reflect.TypeFor[color]()), "it only decodes itself")
 }

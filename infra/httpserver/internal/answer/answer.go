@@ -75,8 +75,8 @@ func (c *responseChecker) check(typ reflect.Type, where string) {
 		c.problem("%s holds the database entity %s; copy the fields it needs into a type of its own", where, typ)
 		return
 	}
-	c.numbers = c.numbers || wire.IsOpen(typ) || typ == wire.NumberType
-	if wire.IsOpen(typ) {
+	c.numbers = c.numbers || wire.IsAnyJSON(typ) || typ == wire.NumberType
+	if wire.IsAnyJSON(typ) {
 		if !c.open {
 			c.problem("%s holds %s, which can be anything; name the fields, or say app.Open()", where, typ)
 		}
