@@ -141,7 +141,7 @@ func (s *Connections) Changed(of net.Conn, state http.ConnState) {
 		c.head.await()
 		s.idle.add(c)
 	case http.StateClosed:
-		if c.head.isOpen() {
+		if c.head.isIncomplete() {
 			s.heads.Add(1)
 		}
 	}
@@ -283,8 +283,8 @@ func (h *head) await() {
 	h.begun.Store(false)
 }
 
-// isOpen reports whether a head has begun that no handler was entered for.
-func (h *head) isOpen() bool { return h.begun.Load() }
+// isIncomplete reports whether a head has begun that no handler was entered for.
+func (h *head) isIncomplete() bool { return h.begun.Load() }
 
 // Read implements net.Conn.
 func (c *Conn) Read(p []byte) (int, error) {
