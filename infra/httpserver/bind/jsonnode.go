@@ -43,7 +43,7 @@ type nodeKind uint8
 
 const (
 	nodeLeaf     nodeKind = iota // decoded as a whole
-	nodeAnyJSON                     // decoded as a whole; any JSON fits
+	nodeAnyJSON                  // decoded as a whole; any JSON fits
 	nodeObject                   // a struct
 	nodeList                     // a slice
 	nodeMap                      // a map with string keys
@@ -113,7 +113,7 @@ func (c *compilation) compileJSON() {
 	}
 	b.settle(root)
 	options := json.RejectUnknownMembers(c.binder.strict)
-	if b.open || b.numbers {
+	if b.anyJSON || b.numbers {
 		options = json.JoinOptions(options, json.WithUnmarshalers(json.JoinUnmarshalers(
 			json.UnmarshalFromFunc(keepNumber), json.UnmarshalFromFunc(readNumber))))
 	}
@@ -124,8 +124,8 @@ func (c *compilation) compileJSON() {
 type nodeBuilder struct {
 	*compilation
 	known map[reflect.Type]*jsonNode
-	// open tells that some value can be any JSON.
-	open bool
+	// anyJSON tells that some value can be any JSON.
+	anyJSON bool
 	// numbers tells that some value is a json.Number.
 	numbers bool
 	// single tells that some value is a float of 32 bits.
@@ -178,7 +178,7 @@ func (b *nodeBuilder) fill(n *jsonNode, label string) {
 		value, _ := typ.FieldByName("Value")
 		n.kind, n.elem = nodeOptional, b.node(value.Type, label)
 	case wire.IsAnyJSON(typ):
-		n.kind, b.open = nodeAnyJSON, true
+		n.kind, b.anyJSON = nodeAnyJSON, true
 	case typ == wire.DurationType:
 		b.problem("request field %s: a time.Duration has no JSON form; use a number of seconds or a string", label)
 	case typ == wire.NumberType:
