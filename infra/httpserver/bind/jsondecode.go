@@ -199,8 +199,8 @@ func (w *walker) value(n *jsonNode, dst reflect.Value) error {
 	}
 }
 
-// open reads the opening token of a composite value, or skips the value when it is of another kind.
-func (w *walker) open(n *jsonNode, kind jsontext.Kind) (ok bool, err error) {
+// enterComposite reads the opening token of a composite value, or skips the value when it is of another kind.
+func (w *walker) enterComposite(n *jsonNode, kind jsontext.Kind) (ok bool, err error) {
 	if w.dec.PeekKind() != kind {
 		w.violate("type", n.expect)
 		return false, w.dec.SkipValue()
@@ -210,7 +210,7 @@ func (w *walker) open(n *jsonNode, kind jsontext.Kind) (ok bool, err error) {
 }
 
 func (w *walker) object(n *jsonNode, dst reflect.Value) error {
-	if ok, err := w.open(n, '{'); !ok || err != nil {
+	if ok, err := w.enterComposite(n, '{'); !ok || err != nil {
 		return err
 	}
 	seen := make([]memberState, len(n.tracked))
@@ -270,7 +270,7 @@ func (w *walker) unknown(name string) error {
 }
 
 func (w *walker) list(n *jsonNode, dst reflect.Value) error {
-	if ok, err := w.open(n, '['); !ok || err != nil {
+	if ok, err := w.enterComposite(n, '['); !ok || err != nil {
 		return err
 	}
 	if w.scan == nil {
@@ -290,7 +290,7 @@ func (w *walker) list(n *jsonNode, dst reflect.Value) error {
 }
 
 func (w *walker) mapping(n *jsonNode, dst reflect.Value) error {
-	if ok, err := w.open(n, '{'); !ok || err != nil {
+	if ok, err := w.enterComposite(n, '{'); !ok || err != nil {
 		return err
 	}
 	if w.scan == nil {
