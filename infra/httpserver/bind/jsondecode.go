@@ -176,7 +176,7 @@ func (w *walker) within(name string, fn func() error) error {
 
 // value reads one value into dst. Its error is a fault of the service, not of the caller.
 func (w *walker) value(n *jsonNode, dst reflect.Value) error {
-	if w.scan != nil && !w.scan.isOpen(n, dst) {
+	if w.scan != nil && !w.scan.needsWalk(n, dst) {
 		return w.dec.SkipValue()
 	}
 	if w.dec.PeekKind() == 'n' && !n.mayBeNull(w.patch) {

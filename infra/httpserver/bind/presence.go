@@ -82,7 +82,7 @@ func (j *jsonBinder) needsPresenceWalk(body []byte, request reflect.Value) bool 
 	if j.tracked > len(room) {
 		scan.absent = make([]bool, j.tracked)
 	}
-	return scan.isOpen(j.root, request)
+	return scan.needsWalk(j.root, request)
 }
 
 // checkPresence applies the rules of presence to request, which was read from body, by a walk through body.
@@ -95,32 +95,32 @@ func (j *jsonBinder) checkPresence(body []byte, request reflect.Value, found *ru
 	return nil
 }
 
-// isOpen reports whether it is open if a tracked member within v, a value of n, was given.
-func (s *presenceScan) isOpen(n *jsonNode, v reflect.Value) bool {
+// needsWalk reports whether it is open if a tracked member within v, a value of n, was given.
+func (s *presenceScan) needsWalk(n *jsonNode, v reflect.Value) bool {
 	switch n.kind {
 	case nodeObject:
-		return s.isOpenWithin(n, v)
+		return s.objectNeedsWalk(n, v)
 	case nodeList:
 		for i := range v.Len() {
-			if s.isOpen(n.elem, v.Index(i)) {
+			if s.needsWalk(n.elem, v.Index(i)) {
 				return true
 			}
 		}
 	case nodeMap:
 		for all := v.MapRange(); all.Next(); {
-			if s.isOpen(n.elem, all.Value()) {
+			if s.needsWalk(n.elem, all.Value()) {
 				return true
 			}
 		}
 	case nodePointer:
-		return !v.IsNil() && s.isOpen(n.elem, v.Elem())
+		return !v.IsNil() && s.needsWalk(n.elem, v.Elem())
 	case nodeOptional:
-		return v.FieldByName("Set").Bool() && !v.FieldByName("Null").Bool() && s.isOpen(n.elem, v.FieldByName("Value"))
+		return v.FieldByName("Set").Bool() && !v.FieldByName("Null").Bool() && s.needsWalk(n.elem, v.FieldByName("Value"))
 	}
 	return false
 }
 
-func (s *presenceScan) isOpenWithin(n *jsonNode, v reflect.Value) bool {
+func (s *presenceScan) objectNeedsWalk(n *jsonNode, v reflect.Value) bool {
 	for i := range n.tracked {
 		if m := &n.tracked[i]; v.FieldByIndex(m.index).IsZero() && (m.Required || s.isNamed(m)) {
 			return true
@@ -131,7 +131,7 @@ func (s *presenceScan) isOpenWithin(n *jsonNode, v reflect.Value) bool {
 		if m.track > 0 && value.IsZero() {
 			continue // it was not given, or the loop above would have returned
 		}
-		if s.isOpen(m.node, value) {
+		if s.needsWalk(m.node, value) {
 			return true
 		}
 	}
