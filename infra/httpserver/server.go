@@ -125,7 +125,7 @@ func New(p Params) *Server {
 	}
 	s.metrics, errs[1] = newMetrics(p.Registerer, s)
 	s.unknown = &route{path: unknownRoute, metrics: s.metrics}
-	s.invalid = errors.Join(errs[0], errs[1], s.prepareEngine(), s.prepareDoors(p))
+	s.invalid = errors.Join(errs[0], errs[1], s.prepareEngine(), s.prepareServers(p))
 	s.Trace(p.Tracing)
 	s.mountHost(p)
 	return s
@@ -137,8 +137,8 @@ func (s *Server) Trace(p trace.TracerProvider) {
 	s.tracer = telemetry.Tracer(p, "plugboard/infra/httpserver")
 }
 
-// prepareDoors makes the server of net/http, the gate and the operations listener.
-func (s *Server) prepareDoors(p Params) (err error) {
+// prepareServers makes the server of net/http, the gate and the operations listener.
+func (s *Server) prepareServers(p Params) (err error) {
 	s.http = s.newHTTPServer()
 	if s.gate, err = gate.New(p.HTTP); err != nil {
 		return fmt.Errorf("read APP_HTTP_CORS_ORIGINS: %w", err)
