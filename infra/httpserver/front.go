@@ -36,7 +36,7 @@ func (f front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.begin()
 	x.call.Memory = s.memory
 	defer x.call.End()
-	if !x.isTooMany(active) {
+	if !x.refuseIfTooMany(active) {
 		x.serve()
 	}
 	returned = true
@@ -230,8 +230,8 @@ func (s *Server) setHostHeaders(h http.Header) {
 	h["Cache-Control"] = s.noStore
 }
 
-// isTooMany reports whether the request is beyond a limit, and answers it then. Active is how many requests there are with this one.
-func (x *exchange) isTooMany(active int64) bool {
+// refuseIfTooMany reports whether the request is beyond a limit, and answers it then. Active is how many requests there are with this one.
+func (x *exchange) refuseIfTooMany(active int64) bool {
 	s := x.server
 	limit := int64(s.config.MaxInFlight)
 	var counter interface{ Inc() }
