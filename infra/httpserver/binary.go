@@ -69,7 +69,7 @@ func (x *exchange) sendBinary(e *endpoint, b *app.Binary) {
 	}
 	x.binaryHeader(b, len(e.Options.Guards) > 0)
 	safe := status == http.StatusOK && (x.request.Method == http.MethodGet || x.request.Method == http.MethodHead)
-	if safe && x.hasOther(b.ETag) {
+	if safe && x.ifMatchFails(b.ETag) {
 		x.clearHeader()
 		x.fail(x, app.Errorf(app.PreconditionFailed, "the content is not the one that If-Match names"))
 		return
@@ -288,9 +288,9 @@ func (w *watchedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// hasOther reports whether the client wants only content with another tag than etag, by its If-Match. Etag is "" for content without
+// ifMatchFails reports whether the client wants only content with another tag than etag, by its If-Match. Etag is "" for content without
 // a tag.
-func (x *exchange) hasOther(etag string) bool {
+func (x *exchange) ifMatchFails(etag string) bool {
 	given := x.request.Header["If-Match"]
 	return len(given) > 0 && !etagMatches(given, etag, false)
 }
