@@ -117,7 +117,7 @@ func (s *Server) Drain() {
 // none was. When ctx ends first, the error says how many requests were not finished.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.Drain()
-	s.stopListening()
+	s.closeUnservedListener()
 	done := make(chan error, 1)
 	go func() { done <- s.http.Shutdown(ctx) }()
 	err := s.waitConnections(done)
@@ -150,7 +150,7 @@ func (s *Server) waitConnections(done <-chan error) error {
 // Close ends everything at once: connections, and with them the contexts of their requests.
 func (s *Server) Close() error {
 	s.Drain()
-	s.stopListening()
+	s.closeUnservedListener()
 	err := s.http.Close()
 	s.waitServed()
 	s.ops.close()
@@ -160,8 +160,8 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// stopListening closes the listener if net/http does not have it yet.
-func (s *Server) stopListening() {
+// closeUnservedListener closes the listener if net/http does not have it yet.
+func (s *Server) closeUnservedListener() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.listener != nil && s.served == nil {
