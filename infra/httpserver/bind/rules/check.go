@@ -59,7 +59,7 @@ func (c *checker) register(typ reflect.Type) {
 		if tag == "" || tag == "-" {
 			continue
 		}
-		if rules := withoutNil(f, appliedRules(f, false)); rules != tag {
+		if rules := withOmitNil(f, appliedRules(f, false)); rules != tag {
 			applied[f.Name] = rules
 		}
 		if p := PresenceOf(f); p != nil && p.Optional {
@@ -102,9 +102,9 @@ func (c *checker) structType(typ reflect.Type) {
 	}
 }
 
-// withoutNil adds to the rules of f that those behind a condition are not applied to a missing value. The validator would go on
+// withOmitNil adds to the rules of f that those behind a condition are not applied to a missing value. The validator would go on
 // behind a rule such as "required_if=…" whose condition does not hold, and panic at the next rule.
-func withoutNil(f reflect.StructField, tag string) string {
+func withOmitNil(f reflect.StructField, tag string) string {
 	if kind := f.Type.Kind(); kind != reflect.Pointer && kind != reflect.Interface && !wire.IsOptional(f.Type) {
 		return tag
 	}

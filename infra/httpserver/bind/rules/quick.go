@@ -92,7 +92,7 @@ func quickField(f reflect.StructField, within []reflect.Type) (value, bool) {
 	case !f.IsExported(), tag == "-":
 		return value{}, true // the validator passes it by
 	case tag != "":
-		tag = withoutNil(f, appliedRules(f, false))
+		tag = withOmitNil(f, appliedRules(f, false))
 	}
 	return quickValue(f.Type, tag, within)
 }
