@@ -177,7 +177,7 @@ func (c *checker) field(f reflect.StructField, tag string) {
 		case slices.Contains(ioRules, name):
 			c.problem("request field %s: the rule %q looks at the disk or the network, which validation must not do", c.prefix+f.Name, name)
 		case inside && c.inside(f, rule, name, typ), name == "unique" && c.uniqueBy(f, parameter, typ):
-		case isStructural(name):
+		case cannotTryAlone(name):
 		default:
 			c.rule(c.prefix+f.Name, rule, typ)
 		}
@@ -192,15 +192,15 @@ func (c *checker) alternatives(field, rule string, typ reflect.Type) {
 			c.problem("request field %s: the rule %q looks at the disk or the network, which validation must not do", field, name)
 			return
 		}
-		if isStructural(name) {
+		if cannotTryAlone(name) {
 			return
 		}
 	}
 	c.rule(field, rule, typ)
 }
 
-// isStructural reports whether a rule cannot be tried by itself, because it needs the other fields or only steers validation.
-func isStructural(name string) bool {
+// cannotTryAlone reports whether a rule cannot be tried by itself, because it needs the other fields or only steers validation.
+func cannotTryAlone(name string) bool {
 	switch name {
 	case "omitempty", "omitnil", "omitzero", "structonly", "nostructlevel", "required", "isdefault", "fieldcontains", "fieldexcludes":
 		return true

@@ -100,7 +100,7 @@ func (c *checker) breaks(value reflect.Value, rules string) (broken string) {
 // needsOthers reports whether rule, or one of several in it, needs the other fields or only steers validation.
 func needsOthers(rule string) bool {
 	for part := range strings.SplitSeq(rule, "|") {
-		if name, _, _ := strings.Cut(part, "="); isStructural(name) {
+		if name, _, _ := strings.Cut(part, "="); cannotTryAlone(name) {
 			return true
 		}
 	}
