@@ -35,6 +35,7 @@ const (
 type operations struct {
 	server  *Server
 	setting string
+	bind    string // the address to bind
 	gate    *gate.Gate
 	http    *http.Server
 
@@ -45,13 +46,12 @@ type operations struct {
 }
 
 func newOperations(s *Server, cfg config.Ops, metrics prometheus.Gatherer) (*operations, error) {
-	o := &operations{server: s, setting: cfg.Addr}
-	addr := cfg.Addr
-	if addr == opsAuto {
-		addr = opsAddr
+	o := &operations{server: s, setting: cfg.Addr, bind: cfg.Addr}
+	if o.setting == opsAuto {
+		o.bind = opsAddr
 	}
 	var err error
-	if o.gate, err = gate.New(config.HTTP{Addr: addr}); err != nil {
+	if o.gate, err = gate.New(config.HTTP{Addr: o.bind}); err != nil {
 		return nil, err
 	}
 	o.http = &http.Server{
@@ -85,8 +85,8 @@ func (o *operations) handler(profiles bool, metrics prometheus.Gatherer) http.Ha
 	return o.guarded(mux)
 }
 
-// guarded refuses requests for a host that is not this service, which a page of another site can make a browser send, and requests with
-// other methods than GET and HEAD.
+// guarded lets next serve GET and HEAD requests for a host that is this service. It refuses others: another site could have its
+// name resolve to this machine, and its pages could then read the metrics in an operator's browser. Probes may name any host.
 func (o *operations) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{ResponseWriter: w, server: o.server, request: r, start: time.Now(), route: o.server.unknown}
@@ -110,11 +110,7 @@ func (o *operations) listen(ctx context.Context) error {
 		return nil
 	}
 	var lc net.ListenConfig
-	addr := o.setting
-	if addr == opsAuto {
-		addr = opsAddr
-	}
-	listener, err := lc.Listen(ctx, "tcp", addr)
+	listener, err := lc.Listen(ctx, "tcp", o.bind)
 	if o.setting == opsAuto && errors.Is(err, syscall.EADDRINUSE) {
 		listener, err = lc.Listen(ctx, "tcp", "127.0.0.1:0")
 		if err == nil {
@@ -123,7 +119,7 @@ func (o *operations) listen(ctx context.Context) error {
 		}
 	}
 	if err != nil {
-		return listenError(addr, "APP_OPS_ADDR", err)
+		return listenError(o.bind, "APP_OPS_ADDR", err)
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()

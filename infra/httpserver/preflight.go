@@ -1,6 +1,7 @@
 package httpserver
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -12,27 +13,20 @@ import (
 // usualHeaders are the request headers that every endpoint takes.
 const usualHeaders = "Accept, Authorization, Content-Type, If-Match, If-None-Match, Range, Traceparent, X-Request-Id"
 
-// answerPreflight tells a browser which methods the path of the request takes, and which headers the endpoint reads that it asks for.
-// It knows both from the registrations; no guard and no plugin is called.
+// answerPreflight tells a browser which methods the path of the request takes, and which headers the endpoint of the method in question
+// reads. It knows both from the registrations, and calls no guard and no plugin.
 func (s *Server) answerPreflight(x *exchange) {
 	r, h := x.request, x.Header()
-	methods := []string{}
-	headers := []string{usualHeaders}
-	for method, e := range s.endpointsAt(r.URL) {
-		methods = append(methods, method)
-		if method != r.Header.Get("Access-Control-Request-Method") {
-			continue
-		}
-		if e.binder == nil { // of a raw endpoint it is not known which headers it reads
-			if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
-				headers = append(headers, asked)
-			}
-			continue
-		}
+	found, headers := s.endpointsAt(r.URL), []string{usualHeaders}
+	asked := r.Header.Get("Access-Control-Request-Headers")
+	switch e := found[r.Header.Get("Access-Control-Request-Method")]; {
+	case e == nil:
+	case e.binder != nil:
 		headers = append(headers, e.binder.Headers()...)
+	case asked != "": // a raw endpoint, which may read any header
+		headers = append(headers, asked)
 	}
-	slices.Sort(methods)
-	h.Set("Access-Control-Allow-Methods", strings.Join(methods, ", "))
+	h.Set("Access-Control-Allow-Methods", strings.Join(slices.Sorted(maps.Keys(found)), ", "))
 	h.Set("Access-Control-Allow-Headers", strings.Join(headers, ", "))
 	h.Set("Access-Control-Max-Age", s.gate.MaxAge)
 	h.Add("Vary", "Access-Control-Request-Method, Access-Control-Request-Headers")
