@@ -37,7 +37,8 @@ func (s *Server) Check(endpoints []app.Endpoint) []error {
 	return problems
 }
 
-// Mount has the server serve the endpoints, or says what is wrong with them: it calls [Server.Check] unless somebody has.
+// Mount has the server serve the endpoints, or says what is wrong with them. It calls [Server.Check] unless somebody has. After Check it
+// ignores its argument, and serves the endpoints that Check was given.
 func (s *Server) Mount(endpoints []app.Endpoint) error {
 	if !s.checked {
 		s.Check(endpoints)
@@ -92,7 +93,7 @@ func (s *Server) compile(e *app.Endpoint) (*endpoint, []string) {
 	case e.Handler.IsZero():
 		return c, append(wrong, "the endpoint has no handler: make one with app.Handle or app.HandleCPU")
 	case why != "":
-		return c, wrong // the fields of the request are compared with the path
+		return c, wrong // without a valid path there are no parameters that the fields could be compared with
 	}
 	return c, append(wrong, c.compileTyped(params)...)
 }
@@ -127,7 +128,8 @@ func (e *endpoint) checkDeclared() (wrong []string) {
 	return wrong
 }
 
-// The largest timeout and body limit that an endpoint may have, which are those of the settings too. Sums with them do not overflow.
+// An endpoint may have a timeout and a body limit up to these, as the settings may. They are low enough that sums with them do not
+// overflow.
 const (
 	mostTimeout = 7 * 24 * time.Hour
 	mostBody    = 1 << 40
@@ -147,7 +149,7 @@ func (e *endpoint) applyOptions() (wrong []string) {
 	}
 	switch {
 	case o.BodyLimit < 0:
-		wrong = append(wrong, fmt.Sprintf("the body limit %d must be greater than 0", o.BodyLimit))
+		wrong = append(wrong, fmt.Sprintf("the body limit %d must not be negative", o.BodyLimit))
 	case o.BodyLimit > mostBody:
 		wrong = append(wrong, fmt.Sprintf("the body limit %d must be at most %d", o.BodyLimit, int64(mostBody)))
 	case o.BodyLimit > 0:

@@ -196,7 +196,7 @@ func TestCheckNamesEveryMistake(t *testing.T) {
 		"negative timeout":     {func(b *app.Boot) { b.Raw("GET", "/a", raw, app.Timeout(-1)) }, "the timeout -1ns must be greater than 0"},
 		"endless timeout":      {func(b *app.Boot) { b.GET("/a", ok, app.Timeout(1<<63-1)) }, "the timeout 2562047h47m16.854775807s must be at most 168h0m0s"},
 		"endless body":         {func(b *app.Boot) { b.GET("/a", ok, app.BodyLimit(1<<63-1)) }, "the body limit 9223372036854775807 must be at most 1099511627776"},
-		"body limit":           {func(b *app.Boot) { b.GET("/a", ok, app.BodyLimit(-1)) }, "the body limit -1 must be greater than 0"},
+		"body limit":           {func(b *app.Boot) { b.GET("/a", ok, app.BodyLimit(-1)) }, "the body limit -1 must not be negative"},
 		"failure as success":   {func(b *app.Boot) { b.GET("/a", ok, app.Status(404)) }, "app.Status declares statuses of success, from 200 to 399, and not 404"},
 		"secured by nothing":   {func(b *app.Boot) { b.GET("/a", ok, app.Secured("bearer")) }, "app.Secured documents what a guard asks for, and there is none: add app.Guard"},
 		"nil guard":            {func(b *app.Boot) { b.GET("/a", ok, app.Guard(nil)) }, "a guard is nil"},

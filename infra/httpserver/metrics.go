@@ -27,7 +27,7 @@ func newMetrics(r prometheus.Registerer, s *Server) (*metrics, error) {
 	m := &metrics{
 		tooMany: refused.WithLabelValues("in_flight"), spare: refused.WithLabelValues("connections"),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "plugboard_http_requests_total", Help: "Answered requests by method, route and status.",
+			Name: "plugboard_http_requests_total", Help: "Finished requests by method, route and status; those whose answer broke off count too.",
 		}, []string{"method", "route", "status"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "plugboard_http_request_duration_seconds", Help: "Time from a request's head to the end of its answer, by method and route.",

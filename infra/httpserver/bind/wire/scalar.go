@@ -24,7 +24,7 @@ type Parser func(dst reflect.Value, text string) (message string)
 const (
 	MessageNUL    = "must not contain NUL characters"
 	messageUTF8   = "must be valid UTF-8"
-	MessageTiny   = "must not be closer to 0 than a 64-bit float can say"
+	MessageTiny   = "must not be closer to 0 than a float can say"
 	MessageNumber = "must be a number"
 	MessageForm   = "has the wrong form"
 	MessageDate   = "must be a date such as 2006-01-02"
@@ -74,13 +74,13 @@ func ParserFor(typ reflect.Type) Parser {
 
 // pointerParser returns the parser for pointers to scalars.
 func pointerParser(typ reflect.Type) Parser {
-	Element := ParserFor(typ.Elem())
-	if Element == nil || typ.Elem().Kind() == reflect.Pointer {
+	parse := ParserFor(typ.Elem())
+	if parse == nil || typ.Elem().Kind() == reflect.Pointer {
 		return nil
 	}
 	return func(dst reflect.Value, text string) string {
 		dst.Set(reflect.New(typ.Elem()))
-		return Element(dst.Elem(), text)
+		return parse(dst.Elem(), text)
 	}
 }
 

@@ -48,7 +48,7 @@ func TestTextBecomesAValueOrSaysWhatItShouldHaveBeen(t *testing.T) {
 		{uint16(0), "-1", "must be a whole number from 0 to 65535"},
 		{1.5e3, "1.5e3", ""},
 		{0.0, ".5", "must be a number"},
-		{0.0, "1e-400", "must not be closer to 0 than a 64-bit float can say"},
+		{0.0, "1e-400", "must not be closer to 0 than a float can say"}, {float32(0), "1e-50", "must not be closer to 0 than a float can say"},
 		{json.Number("12345678901234567890.5"), "12345678901234567890.5", ""},
 		{&five, "5", ""},
 		{90 * time.Second, "1m30s", ""},
