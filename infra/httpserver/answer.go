@@ -45,7 +45,7 @@ func (x *exchange) fail(w http.ResponseWriter, err error) {
 		x.logger().Debug("client left", append(x.identity(), zap.Error(err))...)
 	}
 	f := x.classify(err)
-	switch set := x.call.Status(); {
+	switch set := x.call.Status(); { // the handler's own status stands, if a failure can have it
 	case set >= http.StatusBadRequest && set < 600:
 		f.status = set
 	case set != 0 && (set < http.StatusOK || set >= 600):
@@ -94,7 +94,8 @@ func classifyKnown(e *app.Error) failure {
 	return f
 }
 
-// logFailure logs a failure of the service once, whatever status the plugin set. A failure of the caller is in the access log alone.
+// logFailure logs a failure of the service once, whatever status the plugin set, unless it is a refusal under load. A failure of the
+// caller is in the access log alone.
 func (x *exchange) logFailure(f failure, err error) {
 	if f.status < http.StatusInternalServerError && f.code != app.Internal || x.gone || isRefusal(err) {
 		return
@@ -110,8 +111,8 @@ func (x *exchange) logFailure(f failure, err error) {
 	x.logger().Warn("request failed", fields...)
 }
 
-// isRefusal reports whether err is a refusal under load, without another cause. It is not logged as a failure, since there may be very
-// many; the access log and the metrics have them.
+// isRefusal reports whether err counts as a refusal under load: any error of the code Unavailable that wraps no cause. Refusals are not
+// logged as failures, since there may be very many. The access log and the metrics have them.
 func isRefusal(err error) bool {
 	var known *app.Error
 	return errors.As(err, &known) && known.Code == app.Unavailable && known.Unwrap() == nil
@@ -261,7 +262,8 @@ func (x *exchange) Write(p []byte) (int, error) {
 	}
 }
 
-// writePart is how many bytes of an answer are written at a time. So many may be written before the deadline is moved on.
+// writePart is how many bytes of an answer the server writes at a time. It does not move the deadline on before it has written more than
+// that, so a short answer costs no call of the system for the deadline.
 const writePart = 32 << 10
 
 // paces reports whether the host moves the write deadline on while the client takes the answer.
@@ -278,6 +280,9 @@ func (x *exchange) paceWrite(n int) {
 		x.setWriteDeadline(now.Add(x.server.config.StallTimeout))
 	}
 }
+
+// restartPace gives the client the stall timeout from now on, whatever the length of the answer.
+func (x *exchange) restartPace() { x.paceWrite(writePart + 1) }
 
 // noteUnwritten notes why a part of the answer could not be written: the client took nothing for the stall timeout, or has left.
 // Net/http ends the request's context in both cases.

@@ -43,8 +43,8 @@ func closeStream(call app.Invocation) {
 	}
 }
 
-// sendBinary answers with b as it is; with an empty envelope if the handler set status 202 and returned nothing. A failure before the
-// first byte is answered in the envelope. A later one breaks the connection, since the status is sent already.
+// sendBinary answers with b as it is, but with an empty envelope when the status is 202 and the handler returned nothing. It answers a
+// failure before the first byte in the envelope. After a later one it breaks the connection, since the status is sent already.
 func (x *exchange) sendBinary(e *endpoint, b *app.Binary) {
 	if c, ok := b.Stream.(io.Closer); ok {
 		defer func() { _ = c.Close() }() // it was read to its end, or nobody reads on
@@ -176,7 +176,7 @@ func (x *exchange) sendSeekable(r io.ReadSeeker) {
 // sendContent answers with content, conditional and range requests included.
 func (x *exchange) sendContent(content io.ReadSeeker) {
 	w := &rangeWriter{ResponseWriter: x}
-	x.paceWrite(writePart + 1) // the handler may have used up the time for answers
+	x.restartPace() // the handler may have used up the time for answers
 	http.ServeContent(w, x.rangeRequest(), "", time.Time{}, content)
 	if !w.refused {
 		return
@@ -238,7 +238,7 @@ func (x *exchange) sendStream(status int, r io.Reader) {
 	if x.request.Method == http.MethodHead {
 		return
 	}
-	x.paceWrite(writePart + 1) // reading the first part may have used up the time for answers
+	x.restartPace() // reading the first part may have used up the time for answers
 	if _, err := x.Write(first); err != nil {
 		return // the client left, or does not take it
 	}
@@ -258,7 +258,7 @@ func readFirst(r io.Reader, part []byte) (n int, err error) {
 		n += got
 	}
 	if n == len(part) {
-		return n, nil // the next read returns the error again
+		return n, nil // the part is good; a reader that has failed says so again at the next read
 	}
 	return n, err
 }
@@ -288,8 +288,7 @@ func (w *watchedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// ifMatchFails reports whether the client wants only content with another tag than etag, by its If-Match. Etag is "" for content without
-// a tag.
+// ifMatchFails reports whether the request has an If-Match and none of its tags is etag, which is "" for content without a tag.
 func (x *exchange) ifMatchFails(etag string) bool {
 	given := x.request.Header["If-Match"]
 	return len(given) > 0 && !etagMatches(given, etag, false)

@@ -59,7 +59,7 @@ func errTooLarge(limit int64) error {
 	return app.Errorf(app.TooLarge, "the body is larger than %d bytes", limit)
 }
 
-// smallBody is the largest body that is read without a stall timeout and in one step.
+// smallBody is the largest body that is read without a stall timeout, and the first step in which a larger one is read.
 const smallBody = maxPooledBuffer
 
 // Param implements bind.Source.
@@ -108,7 +108,8 @@ func (x *exchange) readBody(buf *bytes.Buffer, e *endpoint) error {
 	return x.call.Reserve((factor - 1) * int64(buf.Len()))
 }
 
-// readRest reads the body to its end, so that the connection can be used again.
+// readRest reads what is left of the body. At its end the connection can be used again. It stops one byte beyond the limit, refuses the
+// body, and has the connection closed.
 func (x *exchange) readRest(buf *bytes.Buffer, limit int64) error {
 	if _, err := buf.ReadFrom(&x.limited); err != nil {
 		return x.readError(err)
@@ -240,7 +241,7 @@ func (x *exchange) leaveBody(status int) {
 		return
 	}
 	x.closeAfter()
-	x.setReadDeadline(x.start)
+	x.setReadDeadline(x.start) // it has passed: net/http stops at once to read the rest
 	x.closeGently()
 }
 
@@ -258,11 +259,12 @@ func (x *exchange) arrives() bool {
 	return err == nil
 }
 
-// closeGently has net/http close the connection as it does after a body that was too large: it ends its own side and waits a moment.
-// A connection that is closed while the client still sends is reset, and the client may lose the answer.
+// closeGently has net/http end its own side of the connection after the answer, and wait a moment before it closes the rest. If it closed
+// at once while the client still sends, the system would reset the connection, and the client might lose the answer. Net/http closes like
+// this only after a body that was too large, so this reads one byte of a body that may have none.
 func (x *exchange) closeGently() {
 	over := http.MaxBytesReader(x.ResponseWriter, io.NopCloser(strings.NewReader(".")), 0)
-	_, _ = over.Read(make([]byte, 1)) // the error is that it is too large
+	_, _ = over.Read(make([]byte, 1)) // fails, as it should, and tells net/http
 }
 
 // expectsContinue reports whether the client waits for "100 Continue" before it sends the body.

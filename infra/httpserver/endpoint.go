@@ -79,8 +79,8 @@ func (e *endpoint) context(x *exchange) (context.Context, context.CancelFunc) {
 	return ctx, func() { forget(); end(nil) }
 }
 
-// setDeadlines sets the connection's deadlines for an endpoint with a timeout of its own. Without a body there is no read deadline:
-// net/http reads the connection only to learn whether the client leaves.
+// setDeadlines sets the connection's deadlines for an endpoint with a timeout of its own. It sets no read deadline for a request without
+// a body: net/http then reads only to notice that the client leaves, and would take a passed deadline for that.
 func (e *endpoint) setDeadlines(x *exchange) {
 	if e.timeout == 0 {
 		x.endless = true
@@ -94,7 +94,8 @@ func (e *endpoint) setDeadlines(x *exchange) {
 	x.setWriteDeadline(x.start.Add(e.timeout + e.server.config.WriteTimeout))
 }
 
-// admit runs the guards, and refuses requests that can be refused without reading the body.
+// admit refuses what can be refused without reading the body: it runs the guards, then compares the declared length with the limit, and
+// then asks the work pool whether it is full.
 func (e *endpoint) admit(ctx context.Context, x *exchange) (context.Context, error) {
 	ctx, err := e.runGuards(ctx, x)
 	if err != nil {
@@ -110,7 +111,8 @@ func (e *endpoint) admit(ctx context.Context, x *exchange) (context.Context, err
 	return ctx, nil
 }
 
-// errForeignContext is a bug of the plugin: with such a context the handler would have neither the request's deadline nor its call.
+// errForeignContext is a bug of the plugin: its guard returned a context without this request's call, such as one that it made from
+// context.Background. The handler would then have no deadline, no id and no memory budget.
 var errForeignContext = errors.New("the guard returned a context that was not made from the one it was given")
 
 // runGuards runs the guards in order. Each gets the context of the one before it, also in its request.
@@ -168,8 +170,8 @@ func (e *endpoint) serveTyped(ctx context.Context, x *exchange) {
 	x.succeed(e.status, call.Response(), e.encoding)
 }
 
-// run calls the handler: an I/O handler on this goroutine, a CPU-bound one on the work pool. A job that outlives its deadline runs on
-// without a caller, and owns the call and what it holds.
+// run calls the handler: an I/O handler on this goroutine, a CPU-bound one on the work pool. When the deadline of a job passes, run
+// returns, and the job runs on. From then on the job alone may use call and the request in it, so nothing here is reused.
 func (e *endpoint) run(ctx context.Context, call app.Invocation) error {
 	if !e.Handler.CPU() {
 		return call.Run(ctx)

@@ -35,10 +35,12 @@ type exchange struct {
 	// paced is when the write deadline was last moved on. With ownPace the handler sets that deadline; with endless there is none.
 	paced            time.Time
 	ownPace, endless bool
-	// cut says that the client took nothing of the answer for the stall timeout.
-	cut bool
-	// gone says that the client left before it had the answer; broken, that the answer broke off.
-	gone, broken bool
+	// Why the answer is not whole, the first that holds (see outcome):
+	//
+	//	cut     the client took nothing of it for the stall timeout    counted as 408
+	//	gone    the client left, or the server closed the connection   counted as 499
+	//	broken  the handler failed after the head was sent             counted as 500
+	cut, gone, broken bool
 	// span is the request's; nil without tracing.
 	span trace.Span
 	// found is what is wrong with the request; limited reads its body.
@@ -73,7 +75,8 @@ func (x *exchange) SetWriteDeadline(t time.Time) error {
 	return http.NewResponseController(x.ResponseWriter).SetWriteDeadline(t)
 }
 
-// noteClient notes whether the client has left: net/http has ended the request's context then.
+// noteClient notes in gone whether the connection is closed: net/http has ended the request's context then. It does so after a cut too,
+// which is not the client's leaving.
 func (x *exchange) noteClient() { x.gone = x.gone || !x.cut && x.request.Context().Err() != nil }
 
 // Flush sends what was written so far.

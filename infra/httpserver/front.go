@@ -69,6 +69,8 @@ func (x *exchange) begin() {
 	h["X-Request-Id"] = []string{x.call.RequestID}
 	x.server.setHostHeaders(h)
 	x.server.gate.SetOrigin(h, r)
+	// A chunked request may have had a length too, which net/http removes. A proxy in front may have gone by that length, and then the next
+	// bytes on the connection are not the request that the proxy believes. So the server closes it (RFC 9112, section 6.1).
 	if len(r.TransferEncoding) > 0 || x.server.draining.Load() {
 		x.closeAfter()
 	}
@@ -94,7 +96,8 @@ func (x *exchange) end(panicked any, returned bool) {
 	case panicked != nil:
 		abort = x.answerPanic(zap.Any("panic", panicked), debug.Stack())
 	case !returned:
-		x.answerGoexit()
+		x.answerPanic(zap.String("panic", "the handler called runtime.Goexit"), debug.Stack())
+		x.Flush() // the goroutine ends with this function, and net/http does not get to send the rest
 	}
 	removeUploads(x.request)
 	x.observe()
@@ -114,13 +117,6 @@ func (x *exchange) answerPanic(what zap.Field, stack []byte) (abort bool) {
 	x.closeAfter()
 	x.write(x, failure{status: http.StatusInternalServerError, code: "internal", message: messageInternal})
 	return false
-}
-
-// answerGoexit answers a request whose handler ended its goroutine. Net/http does not get to run after that, so the answer is flushed
-// here.
-func (x *exchange) answerGoexit() {
-	x.answerPanic(zap.String("panic", "the handler called runtime.Goexit"), debug.Stack())
-	x.Flush()
 }
 
 // clearHeader removes the headers that a handler set for an answer which is not sent.
@@ -153,8 +149,8 @@ func (x *exchange) observe() {
 	}
 }
 
-// outcome returns the status under which the exchange is counted and logged. An answer that broke off counts as 500 whatever its head
-// said: as 499 if the client left, as 408 if the client took nothing of it for the stall timeout.
+// outcome returns the status under which the exchange is counted and logged. For an answer that is not whole it is not the status that
+// was sent, but that of the reason (see the fields cut, gone and broken).
 func (x *exchange) outcome() int {
 	switch {
 	case x.cut:
@@ -230,7 +226,9 @@ func (s *Server) setHostHeaders(h http.Header) {
 	h["Cache-Control"] = s.noStore
 }
 
-// refuseIfTooMany reports whether the request is beyond a limit, and answers it then. Active is how many requests there are with this one.
+// refuseIfTooMany answers 503 to a request beyond the limit on requests, or on a connection beyond the limit on connections, and reports
+// whether it did. It lets probes pass, but closes a spare connection after them, so that there is one for the next probe. Active is how
+// many requests there are with this one.
 func (x *exchange) refuseIfTooMany(active int64) bool {
 	s := x.server
 	limit := int64(s.config.MaxInFlight)
@@ -248,7 +246,7 @@ func (x *exchange) refuseIfTooMany(active int64) bool {
 		return false
 	}
 	counter.Inc()
-	x.write(x, failure{
+	x.write(x, failure{ // fail would cost more
 		status: http.StatusServiceUnavailable, code: app.Unavailable, message: "too many requests at once, try again later", retry: time.Second,
 	})
 	return true

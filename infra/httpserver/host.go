@@ -56,8 +56,9 @@ type Documents struct {
 	OpenAPI, OpenAPI30 string
 }
 
-// ServeDocuments has the server show what read returns, instead of the document that it was made with. Read is called for each request
-// and concurrently. Call it before [Server.Serve].
+// ServeDocuments has the server show what read returns, instead of the document that it was made with. A server that was made without
+// a document, or whose settings turn the documents off, still shows none. Read is called for each request and concurrently. Call
+// ServeDocuments before [Server.Serve].
 func (s *Server) ServeDocuments(read func() Documents) { s.documents = read }
 
 // mountOwn serves GET and HEAD at path.

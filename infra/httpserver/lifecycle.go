@@ -64,8 +64,8 @@ func listenError(addr, setting string, err error) error {
 	return fmt.Errorf("listen on %s (%s): %w", addr, setting, err)
 }
 
-// LimitConnections lowers the most connections that are open at a time to most, with those beyond the limit that are kept
-// for the probes. It returns how many that leaves, and 0 when the settings ask for no more. It is called before [Server.Serve].
+// LimitConnections has the server keep at most so many connections open, including the spare ones for probes. It returns the limit
+// that is left for other requests, and 0 when the limit of the settings is lower already. Call it before [Server.Serve].
 func (s *Server) LimitConnections(most int) (left int) { return s.conns.Lower(most) }
 
 // Addr returns the address that is listened on, "" before [Server.Listen].
@@ -106,15 +106,16 @@ func (s *Server) Failed() <-chan error { return s.failed }
 // SetReady sets what /readyz asks. Until it is set, the service is not ready.
 func (s *Server) SetReady(probe func(context.Context) error) { s.ready.Store(&probe) }
 
-// Drain makes the service not ready, has answers close their connections, and ends the contexts of streams. The service still accepts
-// requests.
+// Drain makes the service not ready and ends the contexts of streams. The service still accepts requests, and closes the connection after
+// the answer to each request that begins from now on.
 func (s *Server) Drain() {
 	s.draining.Store(true)
 	s.endStreams()
 }
 
-// Shutdown drains, stops accepting, and waits until every request is answered whose handler was entered. It closes connections on which
-// none was. When ctx ends first, the error says how many requests were not finished.
+// Shutdown drains, stops accepting, and waits until every request is answered whose head the server has read, also when it still waits
+// for the work pool. It closes connections on which no head has arrived in full. When ctx ends first, the error says how many requests
+// were not finished.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.Drain()
 	s.closeUnservedListener()
@@ -160,7 +161,7 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// closeUnservedListener closes the listener if net/http does not have it yet.
+// closeUnservedListener closes the listener before [Server.Serve]. After it, net/http has the listener, and closes it.
 func (s *Server) closeUnservedListener() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -58,7 +58,7 @@ type Params struct {
 //
 // New, Check and Mount open nothing. Listen binds the port, and connections wait until Serve. Drain turns
 // readiness off and ends streams while requests go on; Shutdown stops accepting and waits for every request
-// whose handler was entered; Close ends what is left. The last three may be called at any time, in any order,
+// whose head has arrived; Close ends what is left. The last three may be called at any time, in any order,
 // any number of times. [Server.Handler] works without Listen.
 type Server struct {
 	config   config.HTTP

@@ -65,7 +65,8 @@ func (x *exchange) endSpan(status int) {
 	}
 }
 
-// method returns the request's method as the beginning of a span's name, and as an attribute.
+// method returns the request's method twice: as the span's name begins with it, and as its attribute has it. The semantic conventions
+// have other words in the two places for a method that HTTP does not define.
 func (x *exchange) method() (name, attribute string) {
 	if method := knownMethod(x.request.Method); method != otherMethod {
 		return method, method
@@ -73,7 +74,7 @@ func (x *exchange) method() (name, attribute string) {
 	return "HTTP", "_OTHER"
 }
 
-// scheme returns the scheme by which the request came to this server, which may be another than the one that a proxy got.
+// scheme returns the scheme of the connection to this server. A proxy in front may have got the request by another.
 func (x *exchange) scheme() string {
 	if x.request.TLS != nil {
 		return "https"
@@ -81,8 +82,9 @@ func (x *exchange) scheme() string {
 	return "http"
 }
 
-// identify takes request id and trace from the request's headers if they are well-formed, and makes them otherwise. A made request
-// id is the trace id.
+// identify sets the trace and the request id of the call. With tracing it begins a span, and the trace is that span's; without, it is the
+// caller's traceparent. When the caller sent none, or a malformed one, identify makes a new one. The request id is the caller's
+// X-Request-Id, or the trace id when the caller sent none or a malformed one.
 func (x *exchange) identify() {
 	h := x.request.Header
 	given := h["Traceparent"]
@@ -101,7 +103,7 @@ func (x *exchange) identify() {
 	if given := h["X-Request-Id"]; len(given) == 1 && validRequestID(given[0]) {
 		x.call.RequestID = given[0]
 	} else {
-		x.call.RequestID = x.call.Trace[3:35]
+		x.call.RequestID = x.call.Trace[3:35] // the trace id
 	}
 }
 

@@ -29,8 +29,9 @@ type Source interface {
 }
 
 // Bind fills request, a pointer to the zero value of the binder's type, from r and from, and checks its rules. It returns an
-// *[app.Error] for what is wrong with the request, or what the request's own Validate method returns. It collects violations in
-// found, which is empty; that is the caller's so that it can be part of something else and costs no allocation.
+// *[app.Error] for what is wrong with the request. It returns the errors of the source's ReadBody and of the request's own Validate
+// method as they are; any other error is a fault of the service. The caller gives found, which is empty, so that it can be part of
+// a larger value and costs no allocation. Bind collects violations in it.
 func (b *Binder) Bind(r *http.Request, from Source, request any, found *rules.Violations) error {
 	into := reflect.ValueOf(request).Elem()
 	for i := range b.defaults {
@@ -44,7 +45,7 @@ func (b *Binder) Bind(r *http.Request, from Source, request any, found *rules.Vi
 	b.bindHeader(r.Header, into, found)
 	b.bindCookies(r, into, found)
 	if err := found.Err(); err != nil && len(r.Header["Expect"]) > 0 {
-		return err // whatever the body is: the client waits for "100 Continue" and need not send it
+		return err // before the body is read: the client waits for "100 Continue", and so need not send it
 	}
 	fromBody, err := b.bindBody(r, from, into, found)
 	if err != nil {
@@ -152,7 +153,8 @@ func (b *Binder) Accepts() []string {
 // TakesAnything reports whether the binder takes a body of any media type, since nothing but its RawBody field reads it.
 func (b *Binder) TakesAnything() bool { return b.raw != nil && b.Accepts() == nil }
 
-// validate applies the rules of request's fields, and then calls its own Validate method if they all hold.
+// validate applies the rules of request's fields. If they all hold, it calls request's own Validate method. An empty list of violations
+// from that is no error.
 func (b *Binder) validate(request any, found *rules.Violations) error {
 	if b.rules != nil {
 		if err := b.rules.Apply(request, found); err != nil {
@@ -185,7 +187,7 @@ func (b *Binder) MemoryFactor() int64 {
 const (
 	// jsonFactor is for a JSON body and what is decoded out of it. A list of small numbers takes most.
 	jsonFactor = 8
-	// formFactor is for a form and the copies of its parts.
+	// formFactor is for every other body: a form and the copies of its parts, or a raw body and its copy.
 	formFactor = 2
 )
 

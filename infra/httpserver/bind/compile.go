@@ -102,7 +102,7 @@ func (c *compilation) compile(pathParams []string, typ reflect.Type) {
 		c.problem("the request %s", why)
 		return
 	}
-	if len(c.problems) == 0 && wire.HasUnmarshaler(typ) {
+	if wire.HasUnmarshaler(typ) {
 		c.problem("the request %s must not decode itself (it has an Unmarshal method); put the method on a field's type", typ)
 	}
 	var jsonFields bool
@@ -119,8 +119,25 @@ func (c *compilation) compile(pathParams []string, typ reflect.Type) {
 	c.binder.custom = reflect.PointerTo(typ).Implements(reflect.TypeFor[app.Validator]())
 }
 
-// structFields compiles the fields of typ, the request or a struct that is embedded in it at index. It returns the type as which the
-// JSON library sees the request: with the same layout, and with all but the JSON fields hidden from it.
+// structFields compiles the fields of typ, the request or a struct that is embedded in it at index. It returns the shadow of typ, the
+// type that the JSON library is given instead: it has the same memory layout, so that a pointer to a request can be taken for a pointer
+// to it, but hides the fields that do not come from the body. For
+//
+//	type request struct {
+//		ID    int `uri:"id"`
+//		Paging    // embedded, with fields tagged form alone
+//		Name  string `json:"name"`
+//	}
+//
+// the shadow is
+//
+//	struct {
+//		F0 int    `json:"-"`
+//		F1 Paging `json:"-"`
+//		F2 string `json:"name"`
+//	}
+//
+// When nothing needs to be hidden, typ is its own shadow. The second result reports whether a field comes from the body.
 func (c *compilation) structFields(typ reflect.Type, index []int, prefix string) (shadow reflect.Type, jsonFields bool) {
 	hidden := make([]reflect.StructField, 0, typ.NumField())
 	changed := false

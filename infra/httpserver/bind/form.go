@@ -76,9 +76,9 @@ func (m *multipartForm) part(part *multipart.Part) error {
 	switch {
 	case file && (i >= 0 || m.binder.strict):
 		m.found.Add(wire.Clip(name), "type", "must not be a file")
-	case file:
+	case file: // nobody asked for it
 	case i < 0 || m.isSurplus(&m.binder.form[i]):
-		m.pairs = append(m.pairs, pair{name: name})
+		m.pairs = append(m.pairs, pair{name: name}) // the name alone is enough to refuse it, or to ignore it
 	default:
 		value, err := m.content(part)
 		m.pairs = append(m.pairs, pair{name, string(value)})
@@ -92,8 +92,8 @@ func (m *multipartForm) isSurplus(f *param) bool {
 	return !f.slice && slices.ContainsFunc(m.pairs, func(p pair) bool { return p.name == f.name })
 }
 
-// content copies a part out of the body. It reads into room, which is large enough for any part that is left. A part that fills most
-// of the room keeps it, so that a large part is copied once; a smaller one is copied out of it.
+// content copies a part out of the body, into room, which holds all that is left of the body. It returns a copy of a part that takes at
+// most half of the room, and uses the room for the next part again. A larger part keeps the room, so that it is not copied twice.
 func (m *multipartForm) content(part *multipart.Part) ([]byte, error) {
 	const buffered = 8192 // more than the reader has taken of the body beforehand
 	if m.room == nil {

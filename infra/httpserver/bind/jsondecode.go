@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,10 +21,11 @@ import (
 
 // decode fills the JSON fields of request, an addressable struct, from body.
 //
-// There are two ways. The quick one is a single call of the JSON library. It stops at the first problem, and accepts nulls and NUL
-// characters where they are not allowed. Where it fails, or where the body may contain such, the careful way walks the members one
-// by one and reports every problem. Where both succeed they agree. The quick way does not know which members were given; where a
-// rule asks for that, the members are walked once more, without being read.
+// There are two ways. The quick one is a single call of the JSON library. It stops at the first problem, and accepts what this service
+// refuses: nulls and NUL characters where they are not allowed, numbers that a float rounds to 0, and deep nesting. If it fails, or if
+// the body may contain one of these, the careful way walks the members one by one and reports every problem. When both succeed, they
+// fill the request with the same values. The quick way does not tell which members were given. Where a rule asks for that, and
+// [presenceScan] does not find it out, the members are walked once more, without being read.
 func (j *jsonBinder) decode(body []byte, request reflect.Value, found *rules.Violations) error {
 	if !suspicious(body, j.single) {
 		target := reflect.NewAt(j.shadow, request.Addr().UnsafePointer()).Interface()
@@ -38,25 +40,25 @@ func (j *jsonBinder) decode(body []byte, request reflect.Value, found *rules.Vio
 	return j.decodeCarefully(body, request, found)
 }
 
-// suspicious reports whether body may contain nulls, NUL characters, numbers next to 0 or deep nesting.
+// suspicious reports whether body may contain nulls, NUL characters, numbers that a float rounds to 0, or deep nesting.
 func suspicious(body []byte, single bool) bool {
 	return bytes.Contains(body, []byte("null")) || bytes.Contains(body, []byte(`\u0000`)) ||
 		mayUnderflow(body, single) ||
 		(len(body) > maxDepth && bytes.Count(body, []byte{'{'})+bytes.Count(body, []byte{'['}) > maxDepth)
 }
 
-// A number without an exponent that is next to 0 is at least this long, and most of it are zeros. Hardly any other body has as many
-// in a row.
+// zeros are what a number needs that a float rounds to 0, if it has no exponent. Hardly any other body has as many zeros in a row.
 var zeros = bytes.Repeat([]byte{'0'}, 32)
 
+// How long such a number is at least.
 const (
 	leastTiny       = 300
 	leastTinySingle = 40 // for a float of 32 bits
 )
 
-// mayUnderflow reports whether body may contain a number that is not 0 and that a float reads as 0. Such a number has an exponent of
-// -100 or less, or of -10 or less where single says that there are floats of 32 bits, or very many zeros. Texts such as ids have "e-"
-// too, but hardly ever with digits behind it that end as numbers in JSON do.
+// mayUnderflow reports whether body may contain a number that is not 0 but that a float rounds to 0. Such a number has very many zeros, or
+// a negative exponent of three digits, such as 1e-400. With single, the request has a float of 32 bits, for which two digits are enough.
+// Texts such as ids have "e-" too, but hardly ever so many digits behind it, and then a comma, a bracket or a space.
 func mayUnderflow(body []byte, single bool) bool {
 	length, most := leastTiny, 2
 	if single {
@@ -131,7 +133,7 @@ func syntaxError(err error) error {
 	}
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName):
-		return app.Errorf(app.Malformed, "the body has the member %q twice", wire.Clip(fieldPath(syntax.JSONPointer)))
+		return app.Errorf(app.Malformed, "the body has the member %q twice", wire.Clip(strings.Join(slices.Collect(syntax.JSONPointer.Tokens()), ".")))
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return app.Errorf(app.Malformed, "the body ends in the middle of the JSON value")
 	case strings.Contains(err.Error(), "invalid UTF-8"):
@@ -139,14 +141,6 @@ func syntaxError(err error) error {
 	default:
 		return app.Errorf(app.Malformed, "the body is not valid JSON%s", at)
 	}
-}
-
-func fieldPath(p jsontext.Pointer) string {
-	var parts []string
-	for token := range p.Tokens() {
-		parts = append(parts, token)
-	}
-	return strings.Join(parts, ".")
 }
 
 // walker fills a request from a body whose syntax is known to be right, and adds all that does not fit to found.
@@ -199,7 +193,8 @@ func (w *walker) value(n *jsonNode, dst reflect.Value) error {
 	}
 }
 
-// enterComposite reads the opening token of a composite value, or skips the value when it is of another kind.
+// enterComposite reads the opening brace or bracket of an object or list. It reports false for a value of another kind, which it skips as a
+// violation.
 func (w *walker) enterComposite(n *jsonNode, kind jsontext.Kind) (ok bool, err error) {
 	if w.dec.PeekKind() != kind {
 		w.violate("type", n.expect)

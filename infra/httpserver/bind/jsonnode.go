@@ -134,7 +134,7 @@ type nodeBuilder struct {
 	tracked int
 }
 
-// settle finds the nodes that lead to tracked members, root among them.
+// settle fills tracks and nested of all nodes, once all are known. It adds root, which is no type's node, under nil.
 func (b *nodeBuilder) settle(root *jsonNode) {
 	if b.tracked == 0 {
 		return

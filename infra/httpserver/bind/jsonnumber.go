@@ -10,11 +10,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// errNotNumber says that the JSON value for a json.Number is not a number.
+// errNotNumber is the error for a field of the type json.Number when the JSON value is no number.
 var errNotNumber = errors.New("not a JSON number")
 
-// keepNumber decodes a number in a field of the type any. A whole number that a float64 may not hold, such as an id beyond 2^53, becomes
-// a json.Number, which keeps its digits. All other values are decoded as always.
+// keepNumber decodes a number into a field of the type any. An integer of 2^53 or more, positive or negative, becomes a json.Number:
+// a float64 may lose digits of it, and it may be an id. Every other number becomes a float64. For what is no number, keepNumber returns
+// [errors.ErrUnsupported], and the JSON library decodes it as always.
 func keepNumber(dec *jsontext.Decoder, value *any) error {
 	if dec.PeekKind() != '0' {
 		return errors.ErrUnsupported
@@ -34,7 +35,7 @@ func keepNumber(dec *jsontext.Decoder, value *any) error {
 	return nil
 }
 
-// readNumber decodes a json.Number from a JSON number. Without it the JSON library would take a json.Number for a string.
+// readNumber decodes a JSON number into a json.Number. The JSON library alone would expect a string, since that is what the type is made of.
 func readNumber(dec *jsontext.Decoder, value *stdjson.Number) error {
 	if dec.PeekKind() != '0' {
 		return errNotNumber

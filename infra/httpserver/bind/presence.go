@@ -12,7 +12,7 @@ import (
 	"plugboard/infra/httpserver/bind/wire"
 )
 
-// trackedMember is a member of an object of which the rules ask whether it is given.
+// trackedMember is a member of an object with a rule about its presence: the binder must know whether the body has it.
 type trackedMember struct {
 	*rules.Presence
 
@@ -20,7 +20,7 @@ type trackedMember struct {
 	index  []int
 	number int // among all tracked members of the request
 	quoted []byte
-	plain  bool // the name is of characters that need no escape, so that few escapes may stand for them
+	plain  bool // the name is of printable ASCII without quote, backslash and slash: see mayBeEscaped
 }
 
 func newTrackedMember(p *rules.Presence, name string, index []int, number int) trackedMember {
@@ -37,8 +37,9 @@ const (
 	memberWrong // given, and refused already
 )
 
-// presence applies the rules of presence to a member of an object that was read into dst. Zero values below the request's own fields
-// are checked at once, since there may be very many.
+// presence applies the rules of presence to a member of an object that was read into dst. A field of the request itself that was given
+// with its zero value is noted, and its other rules are applied with those of all fields. For a field deeper in the request they are
+// applied at once: a list may have very many of them, and nothing needs to be kept then.
 func (w *walker) presence(m *trackedMember, dst reflect.Value, state memberState) error {
 	switch {
 	case w.found.Full():
@@ -55,7 +56,7 @@ func (w *walker) presence(m *trackedMember, dst reflect.Value, state memberState
 	return nil
 }
 
-// isRawNull reports whether v is JSON as it was sent, and null: that is no value where one is required.
+// isRawNull reports whether v is a field that keeps its JSON as it was sent, and holds null. For "required", that is no value.
 func isRawNull(v reflect.Value) bool {
 	return v.Kind() == reflect.Slice && wire.IsAnyJSON(v.Type()) && string(v.Bytes()) == "null"
 }
@@ -65,8 +66,12 @@ func (w *walker) require(name, message string) {
 	w.found.Add(wire.Clip(strings.Join(append(w.path, name), ".")), "required", message)
 }
 
-// presenceScan looks for tracked members of which neither the value nor a search in the body tells whether they were given. Only
-// where there are some, the body is walked a second time.
+// presenceScan finds out, after the JSON library has filled a request, whether the body must be walked once more to learn which tracked
+// members it has. The walk is slow, so the scan first looks at what is cheap:
+//
+//	the field is not zero                        it was given, or has its default, which keeps its rules
+//	the body has the name of the member nowhere  it was not given
+//	otherwise                                    only the walk tells
 type presenceScan struct {
 	body   []byte
 	absent []bool // the tracked members, by number, whose names are nowhere in the body
@@ -77,7 +82,7 @@ func (j *jsonBinder) needsPresenceWalk(body []byte, request reflect.Value) bool 
 	if !j.root.tracks {
 		return false
 	}
-	var room [64]bool // most requests have fewer, and it costs no allocation
+	var room [64]bool // enough for most requests; it is on the stack
 	scan := presenceScan{body: body, absent: room[:]}
 	if j.tracked > len(room) {
 		scan.absent = make([]bool, j.tracked)
@@ -95,7 +100,7 @@ func (j *jsonBinder) checkPresence(body []byte, request reflect.Value, found *ru
 	return nil
 }
 
-// needsWalk reports whether it is open if a tracked member within v, a value of n, was given.
+// needsWalk reports whether only the walk tells if each tracked member within v, a value of n, was given.
 func (s *presenceScan) needsWalk(n *jsonNode, v reflect.Value) bool {
 	switch n.kind {
 	case nodeObject:
@@ -120,6 +125,8 @@ func (s *presenceScan) needsWalk(n *jsonNode, v reflect.Value) bool {
 	return false
 }
 
+// objectNeedsWalk is needsWalk for a struct. A required member whose field is zero needs the walk in any case: if it is missing, the walk
+// reports it with its place.
 func (s *presenceScan) objectNeedsWalk(n *jsonNode, v reflect.Value) bool {
 	for i := range n.tracked {
 		if m := &n.tracked[i]; v.FieldByIndex(m.index).IsZero() && (m.Required || s.isNamed(m)) {
@@ -129,7 +136,7 @@ func (s *presenceScan) objectNeedsWalk(n *jsonNode, v reflect.Value) bool {
 	for _, m := range n.nested {
 		value := v.FieldByIndex(m.index)
 		if m.track > 0 && value.IsZero() {
-			continue // it was not given, or the loop above would have returned
+			continue // the loop above has found that it was not given, and so nothing within it was
 		}
 		if s.needsWalk(m.node, value) {
 			return true
@@ -138,7 +145,7 @@ func (s *presenceScan) objectNeedsWalk(n *jsonNode, v reflect.Value) bool {
 	return false
 }
 
-// isNamed reports whether the body may have a member of m's name somewhere.
+// isNamed reports whether the body may have a member of m's name, in whatever object. It remembers a name that the body does not have.
 func (s *presenceScan) isNamed(m *trackedMember) bool {
 	if s.absent[m.number] {
 		return false
@@ -150,8 +157,8 @@ func (s *presenceScan) isNamed(m *trackedMember) bool {
 	return false
 }
 
-// mayBeEscaped reports whether body may have a name that is spelled with escapes. Those of the characters of a plain name are \u0020
-// to \u007e. Texts have other escapes far more often.
+// mayBeEscaped reports whether body may spell the name of a member with escapes, so that a search for the name misses it. The characters
+// of a plain name can only be escaped as \u0020 to \u007e. Texts hardly ever have those escapes, but often others, such as \n or \".
 func mayBeEscaped(body []byte, plain bool) bool {
 	if !plain {
 		return bytes.IndexByte(body, '\\') >= 0

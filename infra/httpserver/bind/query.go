@@ -20,8 +20,8 @@ const maxParameters = 256
 // pair is one name and value of a query or a form.
 type pair struct{ name, value string }
 
-// parsePairs takes a query or a URL-encoded form apart. What names it in messages. Unlike url.ParseQuery it drops nothing: a part
-// that it does not understand is an error.
+// parsePairs splits a query or a URL-encoded form into its pairs. Messages to the caller call it what, "query" or "form". Unlike
+// url.ParseQuery, parsePairs drops nothing: it returns an error for a part that it does not understand.
 func parsePairs(what, raw string) ([]pair, error) {
 	if raw == "" {
 		return nil, nil
@@ -77,13 +77,11 @@ func (b *Binder) bindHeader(h http.Header, request reflect.Value, found *rules.V
 	}
 }
 
-// listElements takes the lines of a header list apart. Empty elements are none.
+// listElements returns the elements of a header list, which may have several lines. It leaves out empty elements.
 func listElements(lines []string) (elements []string) {
-	for _, line := range lines {
-		for element := range strings.SplitSeq(line, ",") {
-			if element = strings.Trim(element, " \t"); element != "" {
-				elements = append(elements, element)
-			}
+	for element := range strings.SplitSeq(strings.Join(lines, ","), ",") {
+		if element = strings.Trim(element, " \t"); element != "" {
+			elements = append(elements, element)
 		}
 	}
 	return elements
@@ -132,7 +130,8 @@ func (b *Binder) checkUnknown(what string, pairs []pair, found *rules.Violations
 	return nil
 }
 
-// bind fills the field from the values given for it. Without any it keeps its default; a required one is a violation.
+// bind fills the field from the values that were given for it. Without values the field keeps its default, and bind adds a violation if
+// it is required.
 func (f *param) bind(values []string, request reflect.Value, found *rules.Violations) {
 	if len(values) == 0 {
 		if f.presence != nil && f.presence.Required && !found.Covers(f.name) {

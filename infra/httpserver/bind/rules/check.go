@@ -102,8 +102,8 @@ func (c *checker) structType(typ reflect.Type) {
 	}
 }
 
-// withOmitNil adds to the rules of f that those behind a condition are not applied to a missing value. The validator would go on
-// behind a rule such as "required_if=…" whose condition does not hold, and panic at the next rule.
+// withOmitNil adds "omitnil" to the rules of a field that can be nil, behind its last rule with a condition, such as "required_if=…". When
+// the condition does not hold and the value is missing, the validator would otherwise go on to the next rule, and panic.
 func withOmitNil(f reflect.StructField, tag string) string {
 	if kind := f.Type.Kind(); kind != reflect.Pointer && kind != reflect.Interface && !wire.IsOptional(f.Type) {
 		return tag
@@ -199,7 +199,8 @@ func (c *checker) alternatives(field, rule string, typ reflect.Type) {
 	c.rule(field, rule, typ)
 }
 
-// cannotTryAlone reports whether a rule cannot be tried by itself, because it needs the other fields or only steers validation.
+// cannotTryAlone reports whether the checker cannot try a rule on a sample value: the rule needs the other fields of the request, or only
+// says how other rules are applied.
 func cannotTryAlone(name string) bool {
 	switch name {
 	case "omitempty", "omitnil", "omitzero", "structonly", "nostructlevel", "required", "isdefault", "fieldcontains", "fieldexcludes":

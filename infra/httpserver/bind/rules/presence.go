@@ -7,9 +7,11 @@ import (
 	"plugboard/infra/httpserver/bind/wire"
 )
 
-// Presence is what the rules of a field say about whether it is given. Only fields have one whose zero value may have been given:
-// a bool, a number, a text or a struct. Others are nil when they are not given, and the validator's own "required" and "omitempty"
-// see that.
+// Presence has the rules of a field about whether a request must give it.
+//
+// The validator takes a zero value for one that was not given. That is right for a pointer, a list or a map, which is nil then, so the
+// validator applies their rules of presence. It is wrong for the others: a request may give a bool, a number, a text or a struct as
+// false, 0, "" or {}. Only these others have a Presence. The binder applies it, since it knows what was given.
 type Presence struct {
 	Required bool // it must be given
 	Optional bool // its other rules hold only when it is given
@@ -19,7 +21,7 @@ type Presence struct {
 // RefusesEmpty reports whether the field must not be given with its zero value, since that is the empty text.
 func (p *Presence) RefusesEmpty() bool { return p.Required && p.text }
 
-// PresenceOf returns what f's rules say about presence. It is nil when they say nothing, or when f is nil if it is not given.
+// PresenceOf returns the Presence of f. It is nil when f has no rule of presence, and when the validator can apply it (see [Presence]).
 func PresenceOf(f reflect.StructField) *Presence {
 	required, optional := presenceRules(f)
 	if !required && !optional || isNilIfNotGiven(f.Type) {
@@ -58,8 +60,17 @@ func isNilIfNotGiven(typ reflect.Type) bool {
 	}
 }
 
-// appliedRules returns the rules of f for the validator, which takes a zero value for "not given". Rules of presence for which that
-// is wrong are left out; the binder applies those. With givenZero the rules are for a field that was given with its zero value.
+// appliedRules returns the rules of f as the validator gets them. It leaves out or replaces each rule of presence that the validator would
+// apply wrongly, because it takes a zero value for one that was not given (see [Presence]). With givenZero, the rules are for a field
+// that was given with its zero value. Fields from the path are always given. Examples:
+//
+//	type       binding              the validator gets   why
+//	int        required,max=9       max=9                0 may be given; the binder applies "required"
+//	int        omitempty,min=1      the same             for 0, the binder asks again with givenZero
+//	int        omitempty,min=1      min=1                with givenZero, or from the path
+//	*int       omitnil,min=1        omitempty,min=1      all names of the rule mean the same here
+//	[]string   required,dive,max=9  the same             a list is nil when it is not given
+//	[]int      dive,omitempty,gt=0  dive,gt=0            an element is always given
 func appliedRules(f reflect.StructField, givenZero bool) string {
 	typ, outer, inside := f.Type, f.Type, false
 	given := givenZero || f.Tag.Get(string(wire.URI)) != "" // what comes from the path is always given

@@ -30,9 +30,9 @@ type field struct {
 	value
 }
 
-// value are the quick rules of a value, in order.
+// value has the quick rules of a value, in the order of the tag.
 type value struct {
-	omitEmpty bool // they hold when it is not given
+	omitEmpty bool // a value that was not given keeps all of them
 	checks    []func(reflect.Value) bool
 	elem      *value  // of each element of a list
 	fields    []field // of a struct

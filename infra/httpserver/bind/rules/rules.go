@@ -25,13 +25,14 @@ import (
 // plugins slow, so each learns the types of a few requests only.
 type Compiler struct {
 	current validators
-	left    int // for how many more requests current is used
+	left    int // how many more request types current learns
 }
 
-// perValidators is for how many requests validators are used. New ones cost about as much as twenty types.
+// perValidators is how many request types a pair of validators learns before the compiler makes a new pair. Making one takes about as long
+// as learning twenty types.
 const perValidators = 64
 
-// validators have learnt the types of the same requests.
+// validators is a pair of validators. Both learn the types of the same requests.
 type validators struct {
 	all   *validator.Validate // applies the rules of all fields
 	given *validator.Validate // applies the rules of fields that were given with their zero value

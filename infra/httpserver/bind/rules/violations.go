@@ -16,7 +16,7 @@ type Violations struct {
 	zeros []GivenZero
 }
 
-// Add adds one, unless there are enough.
+// Add adds a violation, unless there are as many as an answer lists.
 func (v *Violations) Add(field, rule, message string) {
 	if !v.Full() {
 		v.list = append(v.list, app.Violation{Field: field, Rule: rule, Message: message})
@@ -26,14 +26,14 @@ func (v *Violations) Add(field, rule, message string) {
 // AddZero notes a field of the request itself that was given with its zero value.
 func (v *Violations) AddZero(z GivenZero) { v.zeros = append(v.zeros, z) }
 
-// Len returns how many there are.
+// Len returns how many violations there are.
 func (v *Violations) Len() int { return len(v.list) }
 
 // Full reports whether an answer lists no more.
 func (v *Violations) Full() bool { return len(v.list) >= maxViolations }
 
-// Covers reports whether a violation of field would only repeat another: field, or what it is part of, is known to be wrong, or a
-// part of it could not be read.
+// Covers reports whether a violation of field would only repeat one that is listed: of field itself, of what field is part of, or of a
+// part of field that could not be read.
 func (v *Violations) Covers(field string) bool {
 	for _, x := range v.list {
 		if x.Field == field || x.Field == "body" || isWithin(field, x.Field) || isWithin(x.Field, field) && isUnread(x.Rule) {

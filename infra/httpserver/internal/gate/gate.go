@@ -1,6 +1,6 @@
 // Package gate decides whether a request is meant for this service.
 //
-// The server asks a [Gate] before anything else, for each request and concurrently.
+// The server asks a [Gate] before the router, concurrently, for each request except probes and those beyond its limits.
 package gate
 
 import (
@@ -18,8 +18,8 @@ import (
 
 // Gate decides by the host that a request names, and by the page that made a browser send it. It is immutable.
 type Gate struct {
-	// hosts are the names that clients may call the service by; nil allows any. With loopback, every name of the
-	// loopback is allowed as well.
+	// hosts are the names by which clients may call the service. With loopback, every name of the loopback is allowed as well.
+	// Without hosts and without loopback, every name is allowed.
 	hosts    []string
 	loopback bool
 	// origins are the sites whose pages may read answers; any stands for all of them.
@@ -31,9 +31,9 @@ type Gate struct {
 	cross  *http.CrossOriginProtection
 }
 
-// New makes the gate of the settings. A service that listens on the loopback alone answers only for names of the loopback, unless the
-// settings name hosts: otherwise a page of another site could have its own name resolve to 127.0.0.1 and read answers ("DNS
-// rebinding").
+// New makes the gate of the settings. A service that listens on the loopback alone answers for the names of the loopback, for the hosts
+// that the settings name, and for no other, unless the settings allow all with "*". Otherwise the owner of another site could have the
+// name of the site resolve to 127.0.0.1, and pages of the site could read answers ("DNS rebinding").
 func New(cfg config.HTTP) (*Gate, error) {
 	g := &Gate{
 		origins: cfg.CORSOrigins, any: slices.Contains(cfg.CORSOrigins, "*"), credentials: cfg.CORSCredentials,
@@ -84,7 +84,8 @@ func (g *Gate) Knows(given string) bool {
 	return slices.Contains(g.hosts, host) || slices.Contains(g.hosts, strings.ToLower(given)) || g.loopback && isLoopback(host)
 }
 
-// Admits decides about a request.
+// Admits returns nil for a request that the service handles. It refuses a host that the service does not answer for, and a request that a
+// page of another site made a browser send.
 func (g *Gate) Admits(r *http.Request) error {
 	if !g.Knows(r.Host) {
 		return app.Errorf(app.Misdirected, "this service does not answer for the host %q; the setting APP_HTTP_HOSTS names those it answers for", wire.Clip(r.Host))

@@ -32,7 +32,9 @@ func Conflicts(endpoints []app.Endpoint, reserved []string) (problems []error) {
 			heads[e.Path] = true
 		}
 	}
-	for i := range endpoints { // without a HEAD of a plugin's, the tree of HEAD is that of GET
+	// The server answers HEAD for each GET whose path has no HEAD of its own, so those take part in the tree of HEAD. If no plugin
+	// registered a HEAD, that tree would be the one of GET, which is checked already.
+	for i := range endpoints {
 		if e := &endpoints[i]; len(heads) > 0 && e.Method == http.MethodGet && !heads[e.Path] {
 			problems = append(problems, trees.add(e, http.MethodHead)...)
 		}

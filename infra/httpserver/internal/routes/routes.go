@@ -65,14 +65,14 @@ func isName(name string) bool {
 // owner names who registered a route: "GET /a of plugin x.y (file:12)".
 type owner string
 
-// tree holds the routes of one method. The root and each node stand for a position in paths.
+// tree holds the routes of one method. Each node stands for the beginning of a path, the root for "/".
 type tree struct {
-	leaf     owner // whose route ends here
-	any      owner // one whose route passes here
-	children map[string]*tree
-	param    string // the name of the ":name" child
-	rest     owner  // whose "*name" begins here
-	restName string
+	leaf     owner            // the owner of the route that ends here; "" without one
+	any      owner            // the owner of some route through here, to name one in an error
+	children map[string]*tree // by the next segment, ":" for a parameter
+	param    string           // the name of the parameter under ":"
+	rest     owner            // the owner of the route that takes the rest of the path from here; "" without one
+	restName string           // the name of the parameter that gets that rest
 }
 
 // add puts a route into the tree and returns the route it conflicts with, and why.
@@ -166,8 +166,8 @@ func Segments(u *url.URL) []string {
 	return segments
 }
 
-// Routed returns the request for the router, which compares paths byte by byte: characters that the client encoded without need are
-// decoded in it, so that "/%70roducts" is "/products". The endpoint gets r itself.
+// Routed returns the request that the router is given. The router compares paths byte by byte, so Routed writes each segment in one way:
+// "/%70roducts" becomes "/products". The endpoint gets r itself.
 func Routed(r *http.Request) *http.Request {
 	if r.URL.RawPath == "" {
 		return r

@@ -175,8 +175,8 @@ func (c *Conn) CloseWrite() error {
 	return nil
 }
 
-// accepted returns the connection of this package that net/http means: of itself, or the one that of encrypts. It returns nil when there
-// is none.
+// accepted returns the connection of this package behind of, which net/http gives its hooks: of itself, or over TLS the one below the
+// encryption. It returns nil for a connection of another listener.
 func accepted(of net.Conn) *Conn {
 	if encrypted, ok := of.(interface{ NetConn() net.Conn }); ok {
 		of = encrypted.NetConn()
@@ -212,8 +212,8 @@ func Of(r *http.Request) *Conn {
 	return c
 }
 
-// Lower lowers the most connections that are open at a time to most, with those beyond the limit that are kept for the probes.
-// It returns how many that leaves, and 0 when there is a lower limit. Call it before connections are accepted.
+// Lower has s keep at most so many connections open, including the spare ones for probes. It returns the limit that is left for other
+// requests, and 0 when the limit of s is lower already. Call it before connections are accepted.
 func (s *Connections) Lower(most int) (left int) {
 	if s.limit > 0 && s.limit+spareConnections <= most {
 		return 0
@@ -257,8 +257,8 @@ func (c *Conn) leave() {
 // head notes what arrives on a connection, to count connections that are closed on a head that never became a request. Net/http answers
 // or drops a head that is malformed, too large, incomplete or too slow before it enters a handler, and logs nothing.
 //
-// Over TLS the bytes that arrive may be a handshake or a farewell, so there the state of the connection tells that a head has begun. It
-// does not tell that of the second or a later head of a connection when the whole head arrives at once: such a head is not counted.
+// Over TLS the bytes that arrive may be a handshake or a farewell, so there the state of the connection tells that a head has begun. Of the
+// second and later heads of a connection it tells that only when they arrive in several parts: others are not counted.
 type head struct {
 	begun   atomic.Bool // bytes have arrived for which no handler was entered
 	entered atomic.Bool // a handler was entered since the connection was idle

@@ -18,7 +18,8 @@ const longest = 512
 const acceptPause = 10 * time.Second
 
 // complaints gets what net/http logs. Most of it is about single connections, which clients can cause at will, so it is clipped and
-// logged at debug level. That no connection can be accepted, because there are no file descriptors left, is a warning.
+// logged at debug level. That no connection can be accepted, because there are no file descriptors left, is a warning, but at most one
+// in each acceptPause; the others are logged at debug level too.
 type complaints struct {
 	logger *zap.Logger
 
@@ -42,7 +43,7 @@ func (c *complaints) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// due reports whether it is time to warn again.
+// due reports whether it is time to warn again, and if so counts the pause from now on.
 func (c *complaints) due() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
