@@ -100,8 +100,8 @@ func New(s *message.Subscription, owner Owner, opts Options) *Consumer {
 	return c
 }
 
-// Item returns a new delivery of m to the consumer. Number is its position among those of its key; 0 has Push number it.
-func (c *Consumer) Item(m *message.Message, attempt int, number int64, order *Order) *Item {
+// NewItem returns a new delivery of m to the consumer. Number is its position among those of its key; 0 has Push number it.
+func (c *Consumer) NewItem(m *message.Message, attempt int, number int64, order *Order) *Item {
 	return &Item{Delivery: message.Delivery{Message: m, Subscription: c.Subscription, Attempt: attempt}, consumer: c, number: number, order: order}
 }
 

@@ -65,7 +65,7 @@ func names(all []*Item) []string {
 // item returns a delivery that is called after its key and number.
 func item(c *Consumer, key string, number int64, order *Order) *Item {
 	m := &message.Message{Envelope: &message.Envelope{Topic: fmt.Sprint(key, number)}, Key: key}
-	return c.Item(m, 1, number, order)
+	return c.NewItem(m, 1, number, order)
 }
 
 // push has c take deliveries of keys, called after their key and how many came before them.

@@ -197,7 +197,7 @@ func (w *world) unclaim(f *flight) {
 }
 
 func (w *world) deliver(r *row, order *Order, token int64) {
-	d := w.consumer.Item(&message.Message{Envelope: &message.Envelope{}, Key: r.key}, 1, r.seq, order)
+	d := w.consumer.NewItem(&message.Message{Envelope: &message.Envelope{}, Key: r.key}, 1, r.seq, order)
 	d.Claim.Token = token
 	w.held[d] = r
 	if !w.consumer.Push(d) {

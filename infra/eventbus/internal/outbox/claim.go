@@ -65,7 +65,7 @@ func (c *claimer) claimSingly(ctx context.Context, q *queue, heads []store.KeyHe
 
 // condemn makes a delivery dead that cannot be claimed because of the contents of its row.
 func (c *claimer) condemn(ctx context.Context, q *queue, h store.KeyHead, failure error) error {
-	d := q.Item(unknownEvent(q, h.ID, h.Key, nil), 0, 0, nil)
+	d := q.NewItem(unknownEvent(q, h.ID, h.Key, nil), 0, 0, nil)
 	reason := fmt.Errorf("the stored row of this delivery is invalid: %w", failure)
 	mine := false
 	err := c.store.DB.InTx(ctx, func(ctx context.Context) (err error) {
@@ -157,7 +157,7 @@ func (c *claimer) take(ctx context.Context, q *queue, places int, orders map[str
 	}
 	//crash:point after claim: len(got)>0
 	for _, g := range got {
-		d := q.Item(messages[g.EventID], g.Attempts, g.Number, orders[g.Key])
+		d := q.NewItem(messages[g.EventID], g.Attempts, g.Number, orders[g.Key])
 		d.Claim = g.Claim
 		if !d.Claim.Quarantined() {
 			q.deliver(d)

@@ -179,7 +179,7 @@ func (b *batch) deliver() {
 				b.claimer.open(c.queue, e.m.Delay)
 				continue
 			}
-			d := c.queue.Item(e.m, 1, e.number, c.order)
+			d := c.queue.NewItem(e.m, 1, e.number, c.order)
 			d.Claim.Token = 1
 			c.queue.deliver(d)
 		}

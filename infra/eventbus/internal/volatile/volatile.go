@@ -105,7 +105,7 @@ func (v *Volatile) deliver(m *message.Message, wait time.Duration) {
 			v.drop(c)
 			continue
 		}
-		d := c.Item(m, 1, 0, nil)
+		d := c.NewItem(m, 1, 0, nil)
 		if m.Delay > 0 {
 			v.later(m.Delay, d, c.Push)
 			continue

@@ -56,7 +56,7 @@ func (h *host) Settle(d *consumer.Item, err error) { h.note("settle %s: %v", d.K
 
 // item returns a delivery after some crashes during its own runs. Its key is its name.
 func (h *host) item(name string, solo int16) *consumer.Item {
-	d := h.queue.Item(&message.Message{Envelope: &message.Envelope{}, Key: name}, 1, 0, nil)
+	d := h.queue.NewItem(&message.Message{Envelope: &message.Envelope{}, Key: name}, 1, 0, nil)
 	d.Claim = message.Claim{Token: 1, Crashes: 2, SoloCrashes: solo}
 	return d
 }
