@@ -42,7 +42,7 @@ type Consumer struct {
 	mu sync.Mutex
 	// changed tells idle workers that a delivery is ready, and Wait that a worker has ended.
 	changed sync.Cond
-	keys    map[string]*Order
+	keys    map[string]*KeyState
 	workers map[*worker]struct{}
 	ready   fifo
 	idle    int
@@ -84,7 +84,7 @@ type Item struct {
 	// number is the position of the delivery among those of its key.
 	number int64
 	// order is the state of the key when the delivery was numbered.
-	order *Order
+	order *KeyState
 }
 
 // New returns the consumer of s. It runs nothing before Start.
@@ -94,14 +94,14 @@ func New(s *message.Subscription, owner Owner, opts Options) *Consumer {
 	}
 	c := &Consumer{
 		Subscription: s, owner: owner, opts: opts, made: time.Now(),
-		keys: make(map[string]*Order), workers: make(map[*worker]struct{}),
+		keys: make(map[string]*KeyState), workers: make(map[*worker]struct{}),
 	}
 	c.changed.L = &c.mu
 	return c
 }
 
 // NewItem returns a new delivery of m to the consumer. Number is its position among those of its key; 0 has Push number it.
-func (c *Consumer) NewItem(m *message.Message, attempt int, number int64, order *Order) *Item {
+func (c *Consumer) NewItem(m *message.Message, attempt int, number int64, order *KeyState) *Item {
 	return &Item{Delivery: message.Delivery{Message: m, Subscription: c.Subscription, Attempt: attempt}, consumer: c, number: number, order: order}
 }
 

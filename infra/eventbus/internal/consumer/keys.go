@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Order orders the deliveries of one key: they run one at a time, in the order of their numbers.
-type Order struct {
+// KeyState keeps the order of the deliveries of one key: they run one at a time, in the order of their numbers.
+type KeyState struct {
 	// next is the number that may run next. tail is the highest number that this process has taken.
 	next, tail int64
 	// busy tells that a delivery of the key is ready or runs. waiting are the others, by number.
@@ -18,7 +18,7 @@ type Order struct {
 }
 
 // idle reports whether the consumer has no delivery of the key, and no publisher that has claimed a number is yet to push it.
-func (ks *Order) idle() bool { return !ks.busy && len(ks.waiting) == 0 && ks.next > ks.tail }
+func (ks *KeyState) idle() bool { return !ks.busy && len(ks.waiting) == 0 && ks.next > ks.tail }
 
 // maxIdleKeys bounds how many keys without deliveries a consumer remembers. After a key was forgotten, its next event costs one
 // more query.
@@ -37,7 +37,7 @@ func (c *Consumer) enqueueKeyed(d *Item) {
 }
 
 // runNext makes the next delivery of the key ready, unless another one is ready or runs, or its number has not come yet.
-func (c *Consumer) runNext(ks *Order) {
+func (c *Consumer) runNext(ks *KeyState) {
 	if ks.busy || len(ks.waiting) == 0 || ks.waiting[0].number > ks.next {
 		return
 	}
@@ -46,13 +46,13 @@ func (c *Consumer) runNext(ks *Order) {
 	ks.waiting = slices.Delete(ks.waiting, 0, 1)
 }
 
-func (c *Consumer) key(key string) *Order {
+func (c *Consumer) key(key string) *KeyState {
 	ks, ok := c.keys[key]
 	if !ok {
 		if len(c.keys) >= maxIdleKeys {
 			c.forgetIdleKeys()
 		}
-		ks = &Order{next: 1}
+		ks = &KeyState{next: 1}
 		c.keys[key] = ks
 	}
 	return ks
@@ -69,13 +69,13 @@ func (c *Consumer) forgetIdleKeys() {
 // ClaimKey takes a number of key for this process, if all earlier numbers are finished or this process has taken them; otherwise it
 // returns nil. First tells that the key has no earlier number. The caller's transaction locks the key's row, so that nobody else
 // takes the number meanwhile. When that transaction is rolled back, the caller calls UnclaimKey.
-func (c *Consumer) ClaimKey(key string, number int64, first bool) *Order {
+func (c *Consumer) ClaimKey(key string, number int64, first bool) *KeyState {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	ks, known := c.keys[key]
 	if first && (!known || ks.idle()) {
 		ks, known = c.key(key), true
-		*ks = Order{next: number, tail: number - 1}
+		*ks = KeyState{next: number, tail: number - 1}
 	}
 	if !known || ks.tail != number-1 {
 		return nil
@@ -87,7 +87,7 @@ func (c *Consumer) ClaimKey(key string, number int64, first bool) *Order {
 // UnclaimKey gives a number back that ClaimKey took. When this process has taken later numbers of the key since, another process
 // may take this one, so the consumer forgets the key. The caller gives back to storage what UnclaimKey returns and what Push
 // refuses later.
-func (c *Consumer) UnclaimKey(key string, ks *Order, number int64) []*Item {
+func (c *Consumer) UnclaimKey(key string, ks *KeyState, number int64) []*Item {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if ks.tail == number {
@@ -99,7 +99,7 @@ func (c *Consumer) UnclaimKey(key string, ks *Order, number int64) []*Item {
 
 // giveUp forgets key, if ks still is its state, and returns the deliveries that wait in it. They must go back to storage, and so
 // must the ones of ks that Push refuses from then on. The caller holds the lock.
-func (c *Consumer) giveUp(key string, ks *Order) []*Item {
+func (c *Consumer) giveUp(key string, ks *KeyState) []*Item {
 	if ks == nil || c.keys[key] != ks {
 		return nil
 	}
@@ -111,20 +111,20 @@ func (c *Consumer) giveUp(key string, ks *Order) []*Item {
 
 // Adopt prepares the consumer for deliveries of key that the caller claims from storage: number is the first unfinished one, tail
 // the last one claimed. It returns nil when the consumer has deliveries of the key, or a publisher is about to push one.
-func (c *Consumer) Adopt(key string, number, tail int64) *Order {
+func (c *Consumer) Adopt(key string, number, tail int64) *KeyState {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if ks, ok := c.keys[key]; ok && !ks.idle() {
 		return nil
 	}
-	ks := &Order{next: number, tail: tail}
+	ks := &KeyState{next: number, tail: tail}
 	c.keys[key] = ks
 	return ks
 }
 
 // Forget undoes Adopt, after a claim that failed. It returns what publishers have pushed behind the claimed numbers meanwhile; the
 // caller gives that back to storage.
-func (c *Consumer) Forget(key string, ks *Order) []*Item {
+func (c *Consumer) Forget(key string, ks *KeyState) []*Item {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.giveUp(key, ks)

@@ -63,7 +63,7 @@ func names(all []*Item) []string {
 }
 
 // item returns a delivery that is called after its key and number.
-func item(c *Consumer, key string, number int64, order *Order) *Item {
+func item(c *Consumer, key string, number int64, order *KeyState) *Item {
 	m := &message.Message{Envelope: &message.Envelope{Topic: fmt.Sprint(key, number)}, Key: key}
 	return c.NewItem(m, 1, number, order)
 }

@@ -58,7 +58,7 @@ func (r *row) String() string { return fmt.Sprintf("%s%d (%s)", r.key, r.seq, r.
 // flight is a publisher's transaction, or a claimer's claim, that has not ended.
 type flight struct {
 	rows  []*row
-	order *Order
+	order *KeyState
 	// ended tells what became of the publisher's transaction: "", "committed", "rolled back".
 	ended string
 }
@@ -196,7 +196,7 @@ func (w *world) unclaim(f *flight) {
 	w.landed(f)
 }
 
-func (w *world) deliver(r *row, order *Order, token int64) {
+func (w *world) deliver(r *row, order *KeyState, token int64) {
 	d := w.consumer.NewItem(&message.Message{Envelope: &message.Envelope{}, Key: r.key}, 1, r.seq, order)
 	d.Claim.Token = token
 	w.held[d] = r

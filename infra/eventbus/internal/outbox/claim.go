@@ -123,7 +123,7 @@ func (c *claimer) claimFree(ctx context.Context, q *queue) (more bool, err error
 // take claims deliveries with fn in a transaction, reads their events and hands them to q, each under the order of its key. The
 // caller has reserved places, and take gives back those that are not used. Deliveries that do not fit the budget stay in the
 // database, and full is true then. With whole, a claim of several that do not all fit is undone, and take fails with errNoRoom.
-func (c *claimer) take(ctx context.Context, q *queue, places int, orders map[string]*consumer.Order, whole bool,
+func (c *claimer) take(ctx context.Context, q *queue, places int, orders map[string]*consumer.KeyState, whole bool,
 	fn func(context.Context) ([]store.Claimed, error),
 ) (got []store.Claimed, full bool, err error) {
 	nothingElse := q.Used() == int64(places)

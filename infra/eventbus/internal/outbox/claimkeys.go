@@ -167,7 +167,7 @@ func (c *claimer) claimPage(ctx context.Context, q *queue, heads []store.KeyHead
 // claimThese claims deliveries, of each key its first one, and notes in taken which. It reports whether a place or memory was missing.
 func (c *claimer) claimThese(ctx context.Context, q *queue, heads []store.KeyHead, taken map[string]bool) (full bool, err error) {
 	places := q.ReserveUpTo(len(heads))
-	orders := make(map[string]*consumer.Order, places)
+	orders := make(map[string]*consumer.KeyState, places)
 	ids := make([]string, 0, places)
 	for _, h := range heads[:places] {
 		if h.Key == "" {
@@ -198,7 +198,7 @@ func (c *claimer) claimHead(ctx context.Context, q *queue, h store.KeyHead, take
 	if places == 0 {
 		return true, nil
 	}
-	orders := make(map[string]*consumer.Order, 1)
+	orders := make(map[string]*consumer.KeyState, 1)
 	run, full, err := c.take(ctx, q, places, orders, true, func(ctx context.Context) ([]store.Claimed, error) {
 		if order := orders[h.Key]; order != nil { // of a try that did not commit
 			c.settler.release(q.Forget(h.Key, order)...)

@@ -75,7 +75,7 @@ type entry struct {
 // claim is a place in a queue, with the key's state there. Taken is false when the delivery is left to the database.
 type claim struct {
 	queue *queue
-	order *consumer.Order
+	order *consumer.KeyState
 	taken bool
 }
 
@@ -151,7 +151,7 @@ func (b *batch) place(e *entry) {
 }
 
 // claim takes a place, memory and the key's turn for e, if all three are free.
-func (b *batch) claim(q *queue, e *entry) (order *consumer.Order, claimed bool) {
+func (b *batch) claim(q *queue, e *entry) (order *consumer.KeyState, claimed bool) {
 	if e.m.Delay > 0 || !b.running() || !b.claimer.current(q) || !q.Reserve() {
 		return nil, false
 	}
