@@ -174,9 +174,9 @@ func (c *Consumer) Advance(d *Item) {
 // Drop tells that d goes back to storage. It forgets the key of d and returns the later deliveries of it, which must go back too.
 func (c *Consumer) Drop(d *Item) []*Item { return c.Forget(d.Key, d.order) }
 
-// Orders reports whether the consumer still keeps the order of d's key, which is not "". It may have forgotten the key since d
+// StillOrders reports whether the consumer still keeps the order of d's key, which is not "". It may have forgotten the key since d
 // became ready.
-func (c *Consumer) Orders(d *Item) bool {
+func (c *Consumer) StillOrders(d *Item) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.keys[d.Key] == d.order

@@ -63,9 +63,9 @@ func TestADroppedDeliveryTakesTheRestOfItsKeyAlong(t *testing.T) {
 	}
 	running := pull(c)
 	require.Len(t, running, 1)
-	require.True(t, c.Orders(running[0]))
+	require.True(t, c.StillOrders(running[0]))
 	require.Equal(t, []string{"k2", "k3"}, names(c.Drop(running[0])))
-	require.False(t, c.Orders(running[0]))
+	require.False(t, c.StillOrders(running[0]))
 	require.False(t, c.Working("k"))
 	require.False(t, c.Push(item(c, "k", 4, order)), "a publisher had claimed the number before")
 	require.Empty(t, c.Drop(item(c, "", 0, nil)), "without a key nothing comes later")
@@ -135,5 +135,5 @@ func TestKeysWithoutDeliveriesAreForgotten(t *testing.T) {
 		c.Advance(pull(c)[0])
 	}
 	require.LessOrEqual(t, len(c.keys), maxIdleKeys)
-	require.True(t, c.Orders(kept[0]), "its delivery runs")
+	require.True(t, c.StillOrders(kept[0]), "its delivery runs")
 }

@@ -256,6 +256,6 @@ func TestRecallForgetsTheKeysToo(t *testing.T) {
 	push(t, c, "k", "k", "")
 	running := c.Pull()
 	require.ElementsMatch(t, []string{"k1", "2"}, names(c.Recall()))
-	require.False(t, c.Orders(running))
+	require.False(t, c.StillOrders(running))
 	require.False(t, c.Waiting())
 }

@@ -133,7 +133,7 @@ func (b *txRuns) retryAlone(ctx context.Context, i int) (next int, err error) {
 // inTurn reports whether the ith may run: no earlier one of its key has failed, and the consumer still orders the key.
 func (b *txRuns) inTurn(i int) bool {
 	d := b.list[i].d
-	return d.Key == "" || queueOf(d).Orders(d) &&
+	return d.Key == "" || queueOf(d).StillOrders(d) &&
 		!slices.ContainsFunc(b.list[:i], func(r *txRun) bool { return r.err != nil && r.d.SameKey(d) })
 }
 
