@@ -213,8 +213,8 @@ func (c *Consumer) tellReady() {
 	}
 }
 
-// Retry makes d ready once more, before the later deliveries of its key. It returns false when the consumer is closed.
-func (c *Consumer) Retry(d *Item) bool {
+// MakeReady makes d ready once more, before the later deliveries of its key. It returns false when the consumer is closed.
+func (c *Consumer) MakeReady(d *Item) bool {
 	c.mu.Lock()
 	defer c.tellReady()
 	defer c.mu.Unlock()

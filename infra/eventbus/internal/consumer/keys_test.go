@@ -43,13 +43,13 @@ func TestARetryComesBeforeTheLaterOnesOfItsKey(t *testing.T) {
 	push(t, c, "k", "k")
 	got := pull(c)
 	require.Equal(t, []string{"k0"}, names(got))
-	require.True(t, c.Retry(got[0]))
+	require.True(t, c.MakeReady(got[0]))
 	got = pull(c)
 	require.Equal(t, []string{"k0"}, names(got))
 	c.Advance(got[0])
 	require.Equal(t, []string{"k1"}, names(pull(c)))
 	end(t, c)
-	require.False(t, c.Retry(got[0]), "closed")
+	require.False(t, c.MakeReady(got[0]), "closed")
 }
 
 func TestADroppedDeliveryTakesTheRestOfItsKeyAlong(t *testing.T) {

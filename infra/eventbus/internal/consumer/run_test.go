@@ -245,7 +245,7 @@ func TestAnOwnerThatRunsDeliveriesItselfIsTold(t *testing.T) {
 	require.Equal(t, "k0", name(first))
 	c.Advance(first)
 	require.Equal(t, 3, told, "the next of the key")
-	require.True(t, c.Retry(c.Pull()))
+	require.True(t, c.MakeReady(c.Pull()))
 	require.Equal(t, 4, told)
 }
 

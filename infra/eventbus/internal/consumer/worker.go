@@ -152,7 +152,7 @@ func (w *worker) call(d *Item, start time.Duration) (err error) {
 // take them.
 func (w *worker) giveBack(rest []*Item) {
 	for _, d := range rest {
-		if !w.consumer.Retry(d) {
+		if !w.consumer.MakeReady(d) {
 			w.settle(d, message.ErrNotBegun)
 		}
 	}

@@ -167,7 +167,7 @@ func (v *Volatile) Settle(d *consumer.Item, err error) (free bool) {
 	case err == nil:
 	case d.Attempt < d.Subscription.Attempts && !message.IsFinal(err):
 		d.Attempt++
-		v.later(d.Subscription.Backoff(d.Attempt-1), d, c.Retry)
+		v.later(d.Subscription.Backoff(d.Attempt-1), d, c.MakeReady)
 		return false
 	case v.hooks.Dead != nil:
 		v.hooks.Dead(&d.Delivery, err)
