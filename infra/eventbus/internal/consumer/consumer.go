@@ -70,9 +70,9 @@ type Options struct {
 	Capacity int
 	// Batch is how many deliveries a worker hands to Owner.RunBatch at most; 0 has each delivery run by itself.
 	Batch int
-	// External starts no workers: the owner takes the deliveries with Pull and runs them.
-	External bool
-	// Ready is called after a delivery of an external consumer has become ready.
+	// OwnerRuns is true if the owner runs the deliveries: the consumer starts no workers, and the owner calls Pull.
+	OwnerRuns bool
+	// Ready is called after a delivery has become ready for Pull. It is for an owner that runs the deliveries.
 	Ready func()
 }
 
@@ -226,7 +226,7 @@ func (c *Consumer) MakeReady(d *Item) bool {
 	return true
 }
 
-// Pull takes the next ready delivery of an external consumer, or nil.
+// Pull takes the next ready delivery for an owner that runs the deliveries. It returns nil when none is ready.
 func (c *Consumer) Pull() *Item {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -236,8 +236,8 @@ func (c *Consumer) Pull() *Item {
 	return c.ready.pop()
 }
 
-// External reports whether the owner runs the deliveries.
-func (c *Consumer) External() bool { return c.opts.External }
+// OwnerRuns reports whether the owner runs the deliveries.
+func (c *Consumer) OwnerRuns() bool { return c.opts.OwnerRuns }
 
 // Waiting reports whether Pull would find a delivery.
 func (c *Consumer) Waiting() bool {
@@ -248,7 +248,7 @@ func (c *Consumer) Waiting() bool {
 
 // wake wakes an idle worker or starts one, as long as there is something to run. The caller holds the lock.
 func (c *Consumer) wake() {
-	if !c.open || c.opts.External || c.ready.len() == 0 {
+	if !c.open || c.opts.OwnerRuns || c.ready.len() == 0 {
 		return
 	}
 	if c.idle > 0 {

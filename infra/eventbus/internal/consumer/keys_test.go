@@ -13,7 +13,7 @@ import (
 
 func TestDeliveriesOfAKeyWaitForTheirNumbers(t *testing.T) {
 	t.Parallel()
-	c := external(t)
+	c := pulled(t)
 	defer end(t, c)
 	one := c.ClaimKey("k", 1, true)
 	require.NotNil(t, one)
@@ -39,7 +39,7 @@ func TestDeliveriesOfAKeyWaitForTheirNumbers(t *testing.T) {
 
 func TestARetryComesBeforeTheLaterOnesOfItsKey(t *testing.T) {
 	t.Parallel()
-	c := external(t)
+	c := pulled(t)
 	push(t, c, "k", "k")
 	got := pull(c)
 	require.Equal(t, []string{"k0"}, names(got))
@@ -54,7 +54,7 @@ func TestARetryComesBeforeTheLaterOnesOfItsKey(t *testing.T) {
 
 func TestADroppedDeliveryTakesTheRestOfItsKeyAlong(t *testing.T) {
 	t.Parallel()
-	c := external(t)
+	c := pulled(t)
 	defer end(t, c)
 	order := c.ClaimKey("k", 1, true)
 	for number := range int64(3) {
@@ -73,7 +73,7 @@ func TestADroppedDeliveryTakesTheRestOfItsKeyAlong(t *testing.T) {
 
 func TestAnAdoptedKeyGoesOnOrIsForgotten(t *testing.T) {
 	t.Parallel()
-	c := external(t)
+	c := pulled(t)
 	defer end(t, c)
 	order := c.Adopt("k", 5, 6)
 	require.NotNil(t, order)
@@ -92,7 +92,7 @@ func TestAnAdoptedKeyGoesOnOrIsForgotten(t *testing.T) {
 
 func TestANumberThatIsGivenBackIsFreeForOthers(t *testing.T) {
 	t.Parallel()
-	c := external(t)
+	c := pulled(t)
 	defer end(t, c)
 	order := c.ClaimKey("k", 1, true)
 	c.ClaimKey("k", 2, false)
@@ -107,7 +107,7 @@ func TestANumberThatIsGivenBackIsFreeForOthers(t *testing.T) {
 func TestAKeyThatWaitsForANumberInVainIsGivenUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := external(t)
+		c := pulled(t)
 		defer end(t, c)
 		order := c.ClaimKey("k", 1, true)
 		c.ClaimKey("k", 2, false)
@@ -125,7 +125,7 @@ func TestAKeyThatWaitsForANumberInVainIsGivenUp(t *testing.T) {
 
 func TestKeysWithoutDeliveriesAreForgotten(t *testing.T) {
 	t.Parallel()
-	c := New(&message.Subscription{Name: "s"}, &owner{}, Options{Capacity: 3 * maxIdleKeys, External: true})
+	c := New(&message.Subscription{Name: "s"}, &owner{}, Options{Capacity: 3 * maxIdleKeys, OwnerRuns: true})
 	c.Start(t.Context())
 	defer end(t, c)
 	push(t, c, "kept")

@@ -79,10 +79,10 @@ func push(t *testing.T, c *Consumer, keys ...string) {
 	}
 }
 
-// external returns a started consumer whose deliveries the test pulls.
-func external(t *testing.T) *Consumer {
+// pulled returns a started consumer whose deliveries the test pulls.
+func pulled(t *testing.T) *Consumer {
 	t.Helper()
-	c := New(&message.Subscription{Name: "s"}, &owner{}, Options{Capacity: 100, External: true})
+	c := New(&message.Subscription{Name: "s"}, &owner{}, Options{Capacity: 100, OwnerRuns: true})
 	c.Start(t.Context())
 	return c
 }

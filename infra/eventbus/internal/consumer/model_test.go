@@ -76,7 +76,7 @@ type world struct {
 
 func newWorld(t *rapid.T) *world {
 	w := &world{t: t, held: make(map[*Item]*row)}
-	w.consumer = New(&message.Subscription{Name: "s"}, nil, Options{Capacity: 1000, External: true})
+	w.consumer = New(&message.Subscription{Name: "s"}, nil, Options{Capacity: 1000, OwnerRuns: true})
 	w.consumer.Start(context.Background())
 	for _, key := range keysOfWorld { // left by an earlier run
 		w.rows = append(w.rows, &row{key: key, seq: 1, state: "pending"})

@@ -234,7 +234,7 @@ func TestATimeoutEndsOneRunAndNotTheNext(t *testing.T) {
 func TestAnOwnerThatRunsDeliveriesItselfIsTold(t *testing.T) {
 	t.Parallel()
 	told := 0
-	c := New(&message.Subscription{Name: "s"}, &owner{}, Options{Capacity: 10, External: true, Ready: func() { told++ }})
+	c := New(&message.Subscription{Name: "s"}, &owner{}, Options{Capacity: 10, OwnerRuns: true, Ready: func() { told++ }})
 	push(t, c, "k", "k")
 	require.Nil(t, c.Pull(), "not started")
 	require.False(t, c.Waiting())
@@ -251,7 +251,7 @@ func TestAnOwnerThatRunsDeliveriesItselfIsTold(t *testing.T) {
 
 func TestRecallForgetsTheKeysToo(t *testing.T) {
 	t.Parallel()
-	c := external(t)
+	c := pulled(t)
 	defer end(t, c)
 	push(t, c, "k", "k", "")
 	running := c.Pull()

@@ -37,7 +37,7 @@ const maxOddFailures = 8
 // others from being claimed. The delivery of the bad row becomes dead. claimSingly notes in taken what it has claimed, and reports
 // whether a place or memory was missing.
 func (c *claimer) claimSingly(ctx context.Context, q *queue, heads []store.KeyHead, taken map[string]bool, cause error) (full bool, err error) {
-	if ctx.Err() != nil || external(cause) {
+	if ctx.Err() != nil || absent(cause) {
 		return false, cause
 	}
 	var failed []error
@@ -56,7 +56,7 @@ func (c *claimer) claimSingly(ctx context.Context, q *queue, heads []store.KeyHe
 		if one[h.ID] {
 			taken[h.ID] = true
 		}
-		if err != nil && (ctx.Err() != nil || external(err) || len(failed) >= maxOddFailures) {
+		if err != nil && (ctx.Err() != nil || absent(err) || len(failed) >= maxOddFailures) {
 			break
 		}
 	}

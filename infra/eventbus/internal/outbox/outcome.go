@@ -78,7 +78,7 @@ func (s *settler) decide(d *consumer.Item, err error) outcome {
 		return outcome{kind: parked, d: d, err: err, wait: min(s.cfg.Park/4+time.Second, 30*time.Second)}
 	case errors.Is(err, quarantine.ErrCrashes):
 		return outcome{kind: dead, d: d, err: err}
-	case sub.Tx && !errors.As(err, &own) && (external(err) || queueOf(d).Ended()): // the transaction failed, and not the handler
+	case sub.Tx && !errors.As(err, &own) && (absent(err) || queueOf(d).Ended()): // the transaction failed, and not the handler
 		return outcome{kind: released, d: d, wait: time.Second}
 	case message.IsFinal(err) || d.Attempt >= sub.Attempts:
 		return outcome{kind: dead, d: d, err: err}
@@ -87,9 +87,10 @@ func (s *settler) decide(d *consumer.Item, err error) outcome {
 	}
 }
 
-// external reports whether a transaction failed because the database is absent. Everything else counts as the handler's fault, since it
-// could be repeated for ever otherwise: an ignored error of a statement, a timeout of the handler or of its session, a refused commit.
-func external(err error) bool { return database.Absent(err) }
+// absent reports whether a transaction failed because the database is absent. Every other failure uses up an attempt of the handler, such
+// as an ignored error of a statement, a timeout of the handler or of its session, and a refused commit: otherwise the handler could fail
+// in this way for ever.
+func absent(err error) bool { return database.Absent(err) }
 
 // applyAll writes outcomes in the transaction of ctx.
 func (s *settler) applyAll(ctx context.Context, outcomes []outcome) error {

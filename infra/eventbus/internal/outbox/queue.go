@@ -39,7 +39,7 @@ func newQueue(o *Outbox, s message.Subscription) *queue {
 	case s.Tx && o.store.Postgres:
 		opts.Batch = postgresBatch
 	case s.Tx:
-		opts.External, opts.Ready = true, o.settler.wakeUp
+		opts.OwnerRuns, opts.Ready = true, o.settler.wakeUp
 	}
 	q.Consumer = consumer.New(&s, q, opts)
 	q.backlog.held = make(map[string]*consumer.Item)

@@ -50,7 +50,7 @@ type txRuns struct {
 
 // txReady reports whether a transactional delivery waits.
 func (s *settler) txReady() bool {
-	return slices.ContainsFunc(s.queues.all, func(q *queue) bool { return q.External() && q.Waiting() })
+	return slices.ContainsFunc(s.queues.all, func(q *queue) bool { return q.OwnerRuns() && q.Waiting() })
 }
 
 // runTx runs waiting transactional deliveries until the bounds are reached. They run in one savepoint. When one fails, the savepoint is
@@ -150,7 +150,7 @@ func (s *settler) nextTx() *consumer.Item {
 	all := s.queues.all
 	for i := range all {
 		q := all[(s.turn+i)%len(all)]
-		if !q.External() {
+		if !q.OwnerRuns() {
 			continue
 		}
 		if d := q.Pull(); d != nil {
@@ -220,7 +220,7 @@ func (s *settler) handle(ctx context.Context, d *consumer.Item, done chan<- erro
 // then fails holds one delivery, whose failure it is.
 func (s *settler) settleTx(ctx context.Context, ran []*txRun, failure error) {
 	s.solo = max(0, s.solo-len(ran))
-	own := failure != nil && !errors.Is(failure, errAbandoned) && ctx.Err() == nil && !external(failure)
+	own := failure != nil && !errors.Is(failure, errAbandoned) && ctx.Err() == nil && !absent(failure)
 	if own && len(ran) > 1 {
 		s.solo = len(ran)
 	}
