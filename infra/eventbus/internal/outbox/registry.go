@@ -99,7 +99,7 @@ func (r *registry) refresh(ctx context.Context) error {
 	r.foreign.Store(&foreign)
 	for _, s := range known {
 		q := r.queues.storedAs(known.StoredAs(s.Name))
-		if s.Left && q != nil && q.storedAs() != s.Name {
+		if s.Unclaimed && q != nil && q.storedAs() != s.Name {
 			if err := r.moveDeliveries(ctx, s.Name, q); err != nil {
 				return fmt.Errorf("move deliveries from the old name %s: %w", s.Name, err)
 			}

@@ -23,8 +23,8 @@ type SubscriptionRow struct {
 	SeenAt time.Time
 	// AdoptedBy is the name under which the deliveries are stored, or "" when that is Name.
 	AdoptedBy string
-	// Left tells that unclaimed deliveries are stored under Name although AdoptedBy is another.
-	Left bool
+	// Unclaimed is true if AdoptedBy is another name, and deliveries that no process has claimed are still stored under Name.
+	Unclaimed bool
 }
 
 // Names is what the database knows of all names of subscriptions, by name.

@@ -91,11 +91,11 @@ func TestFormerNamesThatWereSubscriptionsAreJoined(t *testing.T) {
 		require.Equal(t, []string{"a/b alone", "a/both", "b/running"}, r.texts("SELECT subscription || '/' || event_id FROM bus_deliveries ORDER BY 1"))
 		names, err := r.Subscriptions().Names(r.ctx())
 		require.NoError(t, err)
-		require.False(t, names["b"].Left, "a process has what is left")
+		require.False(t, names["b"].Unclaimed, "a process has what is left")
 		r.do("UPDATE bus_deliveries SET state = 'pending' WHERE event_id = 'running'")
 		names, err = r.Subscriptions().Names(r.ctx())
 		require.NoError(t, err)
-		require.True(t, names["b"].Left)
+		require.True(t, names["b"].Unclaimed)
 	})
 }
 

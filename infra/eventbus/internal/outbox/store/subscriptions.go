@@ -16,7 +16,7 @@ type Subscriptions struct{ Store }
 func (s Subscriptions) Names(ctx context.Context) (Names, error) {
 	names := make(Names)
 	rows, err := List(ctx, s.Store, func(i *SubscriptionRow) []any {
-		return []any{&i.Name, &i.Topic, &i.Plugin, &i.State, Millis{&i.SeenAt}, &i.AdoptedBy, &i.Left}
+		return []any{&i.Name, &i.Topic, &i.Plugin, &i.State, Millis{&i.SeenAt}, &i.AdoptedBy, &i.Unclaimed}
 	}, `SELECT name, topic, plugin, state, seen_at, adopted_by, adopted_by <> '' AND `+fmt.Sprintf(waitsUnder, "s.name")+` FROM bus_subscriptions s ORDER BY name`)
 	if err != nil {
 		return nil, fmt.Errorf("read subscriptions: %w", err)
