@@ -296,14 +296,14 @@ func TestCancelledStart(t *testing.T) {
 	verifyReleased(t, "", cfg)
 }
 
-// TestHangingStop holds that nothing that hangs, panics or fails keeps the others from being stopped.
+// TestHangingStop holds that the stop goes on when one part hangs, panics or fails. It waits for the default timeout: with a short
+// one, a busy machine failed to close the database in time.
 func TestHangingStop(t *testing.T) {
 	t.Parallel()
 	var d diary
 	release := make(chan struct{})
 	t.Cleanup(func() { close(release) })
 	cfg := settings(t)
-	cfg.Lifecycle.StopTimeout = 100 * time.Millisecond
 	a := newApp(t, cfg,
 		d.hooks("first"),
 		fx.Invoke(onStop(func(context.Context) error { return errors.New("cannot be stopped") })),
@@ -325,8 +325,8 @@ func TestHangingStop(t *testing.T) {
 	require.NoError(t, a.Start(t.Context()))
 	err := stopApp(t, a)
 	require.Equal(t, strings.Join([]string{
-		"shut down plugin a.hanging (infra/host/lifecycle_test.go:N): did not return within 100ms, and was abandoned",
-		"stop hook of host_test.hookFunc.atStop (infra/host/lifecycle_test.go:N): did not return within 100ms, and was abandoned",
+		"shut down plugin a.hanging (infra/host/lifecycle_test.go:N): did not return within 5s, and was abandoned",
+		"stop hook of host_test.hookFunc.atStop (infra/host/lifecycle_test.go:N): did not return within 5s, and was abandoned",
 		"stop hook of host_test.hookFunc.atStop (infra/host/lifecycle_test.go:N): panicked: too late",
 		"stop hook of host_test.hookFunc.atStop (infra/host/lifecycle_test.go:N): cannot be stopped",
 	}, "\n"), withoutLines(err.Error()))
