@@ -61,11 +61,11 @@ func TestANameStandsForOneTopicAsLongAsSomethingIsLeftOfIt(t *testing.T) {
 		leave(t, r)
 
 		r = prepare(t, at, settings(), publishes(Note{}, Other{}), takesOthers(app.Named("mail")))
-		require.Regexp(t, `: plugin p1 \(\S+_test\.go:\d+\): subscription "mail" takes other\.made now, and deliveries of note\.taken are left under that name \(1\); give it another name with app\.Named$`,
+		require.Regexp(t, `: plugin p1 \(\S+_test\.go:\d+\): subscription "mail" is for topic other\.made now, but 1 deliveries of topic note\.taken are stored under its name; give the subscription another name with app\.Named$`,
 			fmt.Sprint(r.bus.Start(t.Context())))
 		leave(t, r)
 		r = prepare(t, at, settings(), publishes(Note{}, Other{}), takesOthers(app.Named("others"), app.Formerly("mail")))
-		require.Regexp(t, `: plugin p1 \(\S+_test\.go:\d+\): app\.Formerly has "mail", which takes note\.taken, and subscription "others" takes other\.made; take it out$`,
+		require.Regexp(t, `: plugin p1 \(\S+_test\.go:\d+\): app\.Formerly lists "mail" of topic note\.taken, but subscription "others" is for topic other\.made; remove the old name$`,
 			fmt.Sprint(r.bus.Start(t.Context())))
 		leave(t, r)
 

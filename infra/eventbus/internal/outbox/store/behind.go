@@ -6,9 +6,12 @@ import (
 	"math"
 )
 
-// MarkBehind marks those of the pending deliveries ids that are behind the heads of their keys, and returns how many it marked.
-// On Postgres it locks the heads meanwhile. So whoever finishes one of them does so afterwards, and then finds the marked
-// deliveries. It leaves out a head that somebody is about to finish. It runs in a transaction.
+// MarkBehind marks as behind the pending deliveries among ids whose keys have a delivery with a lower number among heads, and
+// returns how many it marked. Heads are first unfinished deliveries of their keys.
+//
+// On Postgres it locks the heads until the transaction ends. So a process that finishes a head does this after the marks are
+// committed, and then finds the marked deliveries. MarkBehind skips a head that another transaction has locked, since this may be
+// the transaction that finishes the head. It runs in a transaction.
 func (s Deliveries) MarkBehind(ctx context.Context, subscription string, heads, ids []string, block bool) (int64, error) {
 	return s.Exec(ctx, `WITH h AS MATERIALIZED (
 			SELECT key, seq FROM bus_deliveries WHERE subscription = ? AND event_id {in list} `+unfinished("state", block)+` {lock free}
@@ -20,13 +23,13 @@ func (s Deliveries) MarkBehind(ctx context.Context, subscription string, heads, 
 		subscription, JSONList(heads), subscription, JSONList(ids), subscription)
 }
 
-// UnmarkBehind takes the mark off deliveries, and returns of how many. The condition <> 0 keeps Postgres from looking for them in
-// the index of all marked deliveries, which it would read whole: it finds them by their ids.
+// UnmarkBehind takes the mark off deliveries, and returns how many had it. With the condition behind <> 0 Postgres finds the rows by
+// their ids. With behind = 1 it could read the whole index of marked deliveries instead.
 func (s Deliveries) UnmarkBehind(ctx context.Context, subscription string, ids []string) (int64, error) {
 	return s.Exec(ctx, `UPDATE bus_deliveries SET behind = 0 WHERE subscription = ? AND event_id {in list} AND behind <> 0`, subscription, JSONList(ids))
 }
 
-// UnmarkNextBehind takes the mark off the first delivery of a key that has it, so that polls look at it.
+// UnmarkNextBehind takes the mark off the first marked delivery of a key, so that polls read this delivery again.
 func (s Deliveries) UnmarkNextBehind(ctx context.Context, subscription, key string) error {
 	return s.run(ctx, `UPDATE bus_deliveries SET behind = 0 WHERE subscription = ? AND behind <> 0 AND event_id =
 		(SELECT event_id FROM bus_deliveries WHERE subscription = ? AND key = ? AND behind = 1 ORDER BY subscription, key, seq LIMIT 1)`, subscription, subscription, key)
@@ -38,10 +41,10 @@ type BehindCursor struct {
 	number            int64
 }
 
-// NoLongerBehind reads the page of marked deliveries after a cursor. It lists, by subscription, the ids of those that are first
-// of their keys although they are marked. Blocking names the subscriptions in which a dead delivery counts as unfinished. It
-// returns the cursor for the next page, and whether there may be one. That begins after the last key of this page, whose other
-// deliveries are behind those of this page.
+// NoLongerBehind reads the page of marked deliveries after a cursor. Ids lists, by subscription, the deliveries that are the first
+// unfinished ones of their keys although they are marked. Blocking names the subscriptions in which a dead delivery counts as
+// unfinished. More is true if there may be a next page, and next is its cursor. The next page begins with another key: the other
+// deliveries of this page's last key are behind the deliveries that were read.
 func (s Deliveries) NoLongerBehind(ctx context.Context, after BehindCursor, blocking []string, limit int) (ids map[string][]string, next BehindCursor, more bool, err error) {
 	ids, n := make(map[string][]string), 0
 	err = s.Query(ctx, func(r *sql.Rows) error {

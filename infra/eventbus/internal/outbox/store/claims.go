@@ -8,8 +8,8 @@ import (
 	"plugboard/infra/eventbus/internal/message"
 )
 
-// nextToken is a row's token plus one. The highest token stays, since a statement that changes many rows must not fail because of
-// one row. The claim of that row fails instead.
+// nextToken is a row's token plus one. A token at the maximum is not increased, so that a statement that changes many rows does not
+// fail because of one row. The next claim of this row then fails.
 const nextToken = `CASE WHEN token < 9223372036854775807 THEN token + 1 ELSE token END`
 
 // oneMoreCrash counts a crash of a process that had claimed a row.
@@ -39,9 +39,9 @@ func (s Deliveries) ClaimUnkeyed(ctx context.Context, owner, subscription string
 		RETURNING event_id, key, seq, token, attempts, ends, alone`, subscription, n, owner, subscription)
 }
 
-// ClaimByID claims for owner those of the deliveries ids that are pending and due. The caller has seen that they are the first
-// unfinished ones of their keys. A pending delivery that is the first stays the first: lower numbers are done, and new ones are
-// higher. It runs in a transaction.
+// ClaimByID claims for owner the pending and due deliveries among ids. For each key, ids are the first unfinished deliveries, without
+// a gap: the caller has read them before. They are still the first ones now, since new numbers are always higher. ClaimByID runs in a
+// transaction.
 func (s Deliveries) ClaimByID(ctx context.Context, owner, subscription string, ids []string) ([]Claimed, error) {
 	return List(ctx, s.Store, (*Claimed).columns, `UPDATE bus_deliveries SET state = 'running', owner = ?, token = token + 1,
 		attempts = attempts + 1, claimed_at = {now}, behind = 0 WHERE subscription = ? AND state = 'pending' AND due_at <= {now} AND event_id {in list}
@@ -51,9 +51,9 @@ func (s Deliveries) ClaimByID(ctx context.Context, owner, subscription string, i
 // KeyBatch is how many deliveries of one key are claimed at a time.
 const KeyBatch = 16
 
-// ClaimKey claims for owner at most n deliveries of a key, if seq is still the key's first unfinished number: those from seq on
-// without a gap, up to the first that is not due. It claims a quarantined delivery alone, when it is the first. It runs in a
-// transaction.
+// ClaimKey claims for owner at most n deliveries of a key, if seq is still the key's first unfinished number. It claims from seq on,
+// and stops at a gap in the numbers and at a delivery that is not pending or not due. It claims a quarantined delivery only as
+// the first one, and then claims no other. ClaimKey runs in a transaction.
 func (s Deliveries) ClaimKey(ctx context.Context, owner, subscription, key string, seq int64, n int, block bool) ([]Claimed, error) {
 	var ids []string
 	next := seq
@@ -70,7 +70,7 @@ func (s Deliveries) ClaimKey(ctx context.Context, owner, subscription, key strin
 		ids = append(ids, id)
 		next++
 		if claim.Quarantined() {
-			next = 0 // none behind it
+			next = 0 // so that no later delivery follows
 		}
 		return nil
 	}, `SELECT event_id, seq, state, {greatest}(due_at, 0) - {now}, ends FROM bus_deliveries WHERE subscription = ? AND key = ? AND key <> '' AND seq >= ?
@@ -85,7 +85,7 @@ func (s Deliveries) ClaimKey(ctx context.Context, owner, subscription, key strin
 	return s.ClaimByID(ctx, owner, subscription, ids)
 }
 
-// Unclaim gives back deliveries that the transaction of ctx has claimed itself.
+// Unclaim gives back deliveries that were claimed earlier in the transaction of ctx.
 func (s Deliveries) Unclaim(ctx context.Context, owner, subscription string, ids []string) error {
 	return s.run(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = attempts - 1
 		WHERE subscription = ? AND state = 'running' AND owner = ? AND event_id {in list}`, subscription, owner, JSONList(ids))

@@ -5,17 +5,17 @@ import (
 	"database/sql"
 )
 
-// Waiting deliveries are found by three small indexes. bus_deliveries_due has the pending deliveries without key,
-// bus_deliveries_ready those with a key that may be the first of it, both by the time at which they are due. When a poll finds
-// in the second one a delivery whose key has an unfinished one before it, it sets the column behind. The delivery then moves to
-// the third index, bus_deliveries_behind, and polls do not read it again. Whoever finishes a delivery looks afterwards for the
-// next one of the key.
+// Polls find pending deliveries by three small indexes. bus_deliveries_due has the deliveries without key, ordered by the time
+// at which they are due. bus_deliveries_ready has, in the same order, the deliveries with a key that may be the first unfinished
+// ones of their keys. When a poll finds there a delivery whose key has an earlier unfinished delivery, it marks the delivery as
+// behind: it sets the column behind. The delivery then moves to the third index, bus_deliveries_behind, and polls do not read it
+// again. The process that finishes the earlier delivery looks afterwards for the next delivery of the key.
 //
-// When that process dies or stops before it has looked, the others look at all deliveries that are marked behind, and so does
-// each process at its start. Older versions never look: see the outbox's behindCheck.
+// A process can die or stop before it has looked. The other processes then look at all deliveries that are marked behind, and each
+// process does so at its start. Versions before this column never look: see the outbox's behindCheck.
 
-// NextDue says when the next pending deliveries of a subscription are due, in milliseconds from now, and whether it has a
-// delivery that is marked behind.
+// NextDue says in how many milliseconds the next pending deliveries of a subscription are due: the next one without key, and the next
+// one with a key that is not marked behind. Behind is true if the subscription has a delivery that is marked behind.
 type NextDue struct {
 	Unkeyed, Keyed sql.NullInt64
 	Behind         bool
@@ -26,8 +26,9 @@ const (
 	pendingKeyed   = `state = 'pending' AND key <> '' AND behind = 0`
 )
 
-// subscriptionsWith is a table of the subscriptions that have deliveries under a condition. It steps from one subscription to
-// the next in the order of an index.
+// subscriptionsWith returns a table of the subscriptions that have a delivery for which condition is true. The recursive query
+// jumps through the index with the given order from one subscription to the next, and reads one row for each. A DISTINCT would
+// read all rows.
 func subscriptionsWith(table, condition, order string) string {
 	first := `(SELECT subscription FROM bus_deliveries WHERE ` + condition
 	rest := ` ORDER BY ` + order + ` LIMIT 1)`
@@ -35,23 +36,23 @@ func subscriptionsWith(table, condition, order string) string {
 		` FROM ` + table + ` WHERE name IS NOT NULL)`
 }
 
-// firstDue selects when the first delivery of each subscription of a table is due.
+// firstDue selects, for each subscription of a table, in how many milliseconds its first delivery is due.
 func firstDue(table, condition string) string {
 	return `SELECT name, '` + table + `', {greatest}(0, (SELECT due_at FROM bus_deliveries WHERE subscription = name AND ` + condition + `
 		ORDER BY subscription, due_at LIMIT 1)) - {now} FROM ` + table + ` WHERE name IS NOT NULL`
 }
 
-// nextDue asks in each part for the first row in the order of all columns of an index. Only that index gives this order, so
-// Postgres takes it and stops after one row, whatever its statistics say. With MIN, and with statistics from before many
-// deliveries were marked behind, it read all of these at each poll.
+// nextDue is the statement of NextDue. Each of its parts asks for the first row in the order of all columns of one index. Only
+// this index has the order, so Postgres always uses it and stops after one row. With MIN instead, Postgres chose by its statistics:
+// when they were older than the marks of many deliveries, each poll read all of these deliveries.
 var nextDue = `WITH RECURSIVE ` + subscriptionsWith("free", pendingUnkeyed, "subscription, due_at") + `,
 	` + subscriptionsWith("keyed", pendingKeyed, "subscription, due_at") + `,
 	` + subscriptionsWith("behind", "behind = 1", "subscription, key, seq") + `
 	` + firstDue("free", pendingUnkeyed) + ` UNION ALL ` + firstDue("keyed", pendingKeyed) + `
 	UNION ALL SELECT name, 'behind', 0 FROM behind WHERE name IS NOT NULL`
 
-// NextDue says of each subscription that has pending deliveries when the next are due, in one query, and whether any
-// subscription has a delivery that is marked behind. It costs nothing for subscriptions without pending deliveries.
+// NextDue returns, in one query, the NextDue of each subscription that has pending deliveries. Behind is true if any subscription
+// has a delivery that is marked behind. The query reads nothing for subscriptions without pending deliveries.
 func (s Deliveries) NextDue(ctx context.Context) (all map[string]NextDue, behind bool, err error) {
 	all = make(map[string]NextDue)
 	err = s.Query(ctx, func(r *sql.Rows) error {
@@ -75,8 +76,8 @@ func (s Deliveries) NextDue(ctx context.Context) (all map[string]NextDue, behind
 	return all, behind, err
 }
 
-// DueUnkeyed lists due deliveries of a subscription that have no key, at most limit, those due for longest first. Only their
-// ids are set.
+// DueUnkeyed lists at most limit due deliveries of a subscription that have no key, and begins with the delivery that was due first.
+// It sets only the field ID.
 func (s Deliveries) DueUnkeyed(ctx context.Context, subscription string, limit int) ([]KeyHead, error) {
 	return List(ctx, s.Store, func(h *KeyHead) []any { return []any{&h.ID} },
 		`SELECT event_id FROM bus_deliveries WHERE subscription = ? AND state = 'pending' AND key = '' AND due_at <= (SELECT {now})
@@ -86,8 +87,8 @@ func (s Deliveries) DueUnkeyed(ctx context.Context, subscription string, limit i
 // Candidate is a due delivery that may be the first unfinished one of its key.
 type Candidate struct{ ID, Key string }
 
-// DueKeyed lists due deliveries of a subscription that may be the first of their keys, at most limit, those due for longest
-// first.
+// DueKeyed lists at most limit due deliveries of a subscription that have a key and are not marked behind, and begins with the
+// delivery that was due first.
 func (s Deliveries) DueKeyed(ctx context.Context, subscription string, limit int) ([]Candidate, error) {
 	return List(ctx, s.Store, func(c *Candidate) []any { return []any{&c.ID, &c.Key} },
 		`SELECT event_id, key FROM bus_deliveries WHERE subscription = ? AND state = 'pending' AND key <> '' AND behind = 0
@@ -100,14 +101,15 @@ type KeyHead struct {
 	Number  int64
 	// State is "pending", "running" or, in a blocking subscription, "dead".
 	State string
-	// Wait is in how many milliseconds it is due; not above 0 when it is due.
+	// Wait is the number of milliseconds until the delivery is due. 0 or less means that it is due now.
 	Wait int64
-	// Behind tells that it is marked behind although it is the first.
+	// Behind is true if the delivery is marked behind although it is the first.
 	Behind bool
 }
 
-// firstOf selects columns of the first unfinished delivery of a key of a subscription; both are put in. A dead delivery counts
-// as finished unless block is set. Only the index of keys gives the order, as for nextDue.
+// firstOf returns a query for columns of the first unfinished delivery of a key of a subscription. Key is an SQL expression, and the
+// subscription is a parameter. A dead delivery counts as finished, unless block is set. The query is ordered by all columns of the
+// index of keys, so that Postgres uses this index; see nextDue.
 func firstOf(columns, key string, block bool) string {
 	return `SELECT ` + columns + ` FROM bus_deliveries m WHERE m.subscription = ? AND m.key = ` + key + ` AND m.key <> '' ` + unfinished("m.state", block) + `
 		ORDER BY m.subscription, m.key, m.seq LIMIT 1`
@@ -120,8 +122,9 @@ func unfinished(state string, block bool) string {
 	return "AND " + state + " <> 'dead'"
 }
 
-// KeyHeads lists the first unfinished delivery of each of the keys. On both databases it steps from key to key: SQLite keeps the
-// order of a CROSS JOIN, Postgres that of a LATERAL one with a LIMIT.
+// KeyHeads lists the first unfinished delivery of each of the keys. The join makes both databases take one key after the other and
+// look its delivery up in the index: SQLite never changes the order of a CROSS JOIN, and Postgres never that of a LATERAL join with
+// a LIMIT.
 func (s Deliveries) KeyHeads(ctx context.Context, subscription string, keys []string, block bool) ([]KeyHead, error) {
 	first, args := `CROSS JOIN LATERAL (`+firstOf("m.*", "k.value", block)+`) d`, []any{JSONList(keys), subscription}
 	if !s.Postgres {

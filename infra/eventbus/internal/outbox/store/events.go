@@ -15,20 +15,21 @@ import (
 // Events has the statements of stored events.
 type Events struct{ Store }
 
-// Sequence is the count of the numbers of one key.
+// Sequence identifies the counter that numbers the events of one key.
 type Sequence struct{ Topic, Key string }
 
-// Compare is the order in which the rows of sequences are locked, that of their bytes. So two transactions never wait for each
-// other.
+// Compare orders sequences by the bytes of their topics and keys. Every transaction locks the rows of sequences in this order, so
+// that no two transactions wait for each other (a deadlock).
 func (s Sequence) Compare(other Sequence) int {
 	return cmp.Or(cmp.Compare(s.Topic, other.Topic), cmp.Compare(s.Key, other.Key))
 }
 
-// TakeNumbers takes the next n numbers of topic and key. It returns the first number that the key ever had, and the last of the
-// n. The numbers are gapless: the transaction holds the row until it ends, and a rollback gives them back. A key that is new, or
-// whose numbers have been deleted, begins at the database's time, in 65,536 steps for each millisecond, and above all numbers
-// that have been deleted of the topic. So numbers only grow, even for a process that remembers those of a deleted key, and when
-// the clock was set back. It runs in a transaction.
+// TakeNumbers takes the next n numbers of topic and key. It returns the first number of the key's sequence, and the last of the n
+// numbers. The numbers have no gaps: the transaction locks the sequence until it ends, and a rollback gives the numbers back.
+//
+// A new sequence begins above 65,536 times the database's time in milliseconds, and above the last number of every deleted
+// sequence of the topic; a trigger keeps the highest of these in bus_floors. So the numbers of a key only grow, even when the clock
+// was set back: a process may remember numbers of a sequence that was deleted since. TakeNumbers runs in a transaction.
 func (s Events) TakeNumbers(ctx context.Context, topic, key string, n int) (first, last int64, err error) {
 	found, err := s.QueryRow(ctx, []any{&first, &last},
 		`INSERT INTO bus_sequences (topic, key, first, last, used_at)
@@ -42,11 +43,11 @@ func (s Events) TakeNumbers(ctx context.Context, topic, key string, n int) (firs
 	return first, last, err
 }
 
-// NewDelivery is a delivery to be stored.
+// NewDelivery is a delivery that Insert stores.
 type NewDelivery struct {
-	// Subscription is the name under which it is stored.
+	// Subscription is the name under which the delivery is stored.
 	Subscription string
-	// Claimed has it claimed by the publishing process at once.
+	// Claimed is true if the publishing process claims the delivery at once.
 	Claimed bool
 }
 
@@ -54,9 +55,9 @@ const insertEvent = `INSERT INTO bus_events
 	(id, topic, key, seq, emitter, parent, request_id, trace, headers, payload, published_at, principal_kind, principal_id)
 	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
-// Insert stores an event, the given deliveries, and on Postgres one for each further active subscription of the topic, which only
-// other versions of the service have. On SQLite the caller gives those too. It runs in a transaction; on Postgres the statement
-// goes out with the commit.
+// Insert stores an event and the given deliveries. On Postgres it adds a delivery for each other active subscription of the topic:
+// only other versions of the service have these. On SQLite the caller gives all deliveries. Insert runs in a transaction; on Postgres
+// the statement goes out with the commit.
 func (s Events) Insert(ctx context.Context, owner string, m *message.Message, number int64, rows []NewDelivery) error {
 	headers := ""
 	if len(m.Headers) > 0 {
@@ -90,7 +91,7 @@ func (s Events) Insert(ctx context.Context, owner string, m *message.Message, nu
 	return nil
 }
 
-// insertPostgres stores all in one statement.
+// insertPostgres stores the event and its deliveries in one statement.
 func (s Events) insertPostgres(ctx context.Context, owner string, m *message.Message, rows []NewDelivery, event []any) error {
 	claimed, pending := []string{}, []string{} // not nil, which would be NULL
 	for _, d := range rows {
@@ -103,8 +104,9 @@ func (s Events) insertPostgres(ctx context.Context, owner string, m *message.Mes
 	return s.ExecLast(ctx, "store event "+m.Topic, insertAllPostgres, append(event, claimed, pending, owner, m.Delay.Milliseconds())...)
 }
 
-// insertAllPostgres stores an event ($1–$13) with the deliveries that this process ($16) claims ($14), the other deliveries to its
-// subscriptions ($15), and those to subscriptions that only other versions have.
+// insertAllPostgres stores an event ($1–$13) and three kinds of deliveries: to the subscriptions in $14, claimed by this process
+// ($16); to the subscriptions in $15, pending; and to the topic's other active subscriptions, pending. All are due $17 milliseconds
+// from now.
 const insertAllPostgres = `WITH e AS (
 	INSERT INTO bus_events (id, topic, key, seq, emitter, parent, request_id, trace, headers, payload, published_at,
 		principal_kind, principal_id)
@@ -120,8 +122,8 @@ FROM (
 		WHERE topic = $2 AND state = 'active' AND name <> ALL ($14::text[]) AND name <> ALL ($15::text[])
 ) g`
 
-// Read reads events by id. It asks keep for each event before it reads the next one, and leaves out those that keep refuses. An
-// event whose headers cannot be read has that as its fault.
+// Read reads events by id. It calls keep with each event before it reads the next one, and leaves the event out if keep returns
+// false. When the headers of an event cannot be read, Read sets its Fault.
 func (s Events) Read(ctx context.Context, ids []string, keep func(*message.Message) bool) (map[string]*message.Message, error) {
 	out := make(map[string]*message.Message, len(ids))
 	err := s.Query(ctx, func(r *sql.Rows) error {

@@ -6,33 +6,33 @@ import (
 	"time"
 )
 
-// A subscription can have several names: the one it was first registered with, and those that app.Formerly or an operator gave
-// it. All its deliveries are stored under one of them, as a rule the first, whatever the subscription is called. So an event has
-// one delivery to a renamed subscription, and versions of the service that know it by different names work on the same
-// deliveries. A rename and its rollback move nothing.
+// A subscription can have several names: the name with which it was first registered, and names from app.Formerly or from an
+// operator. All its deliveries are stored under one of these names, usually the first, and a rename does not change this name. So an
+// event has one delivery to a renamed subscription, and two versions of the service that use different names for it work on the
+// same deliveries. A rename moves no deliveries, and its rollback moves none back.
 //
-// In bus_subscriptions the name under which deliveries are stored has an ordinary row. The row of another name is retired, so
-// that no publisher stores a delivery under it, and its column adopted_by holds the name under which they are stored.
+// In bus_subscriptions the name under which deliveries are stored has an ordinary row. The row of each other name is retired, so
+// that no publisher stores a delivery under this name, and its column adopted_by holds the name under which deliveries are stored.
 
-// SubscriptionRow is a name of a subscription, as the database knows it.
+// SubscriptionRow is a row of bus_subscriptions: one name of a subscription.
 type SubscriptionRow struct {
 	Name, Topic, Plugin string
 	// State is "active" or "retired". A retired name gets no new deliveries.
 	State string
-	// SeenAt is when a process last had the name.
+	// SeenAt is when a process last reported that it has a subscription of this name.
 	SeenAt time.Time
-	// AdoptedBy is the name under which the deliveries are stored, or "" when that is Name.
+	// AdoptedBy is the name under which the deliveries are stored; "" when they are stored under Name.
 	AdoptedBy string
 	// Unclaimed is true if AdoptedBy is another name, and deliveries that no process has claimed are still stored under Name.
 	Unclaimed bool
 }
 
-// Names is what the database knows of all names of subscriptions, by name.
+// Names holds the rows of all names of subscriptions, by name.
 type Names map[string]SubscriptionRow
 
 // StoredAs returns the name under which the deliveries of the subscription called name are stored.
 func (n Names) StoredAs(name string) string {
-	for range n { // more steps than there are rows would be a circle
+	for range n { // one step for each row at most, so that a circle of names does not loop for ever
 		next := n[name].AdoptedBy
 		if _, ok := n[next]; !ok {
 			return name
@@ -54,14 +54,14 @@ func (n Names) NamesOf(storedAs string) []string {
 	return names
 }
 
-// DisplayName returns what to call the subscription whose deliveries are stored under storedAs: by the name that this build has,
-// given in known, else by the one that a process had last.
+// DisplayName returns the name to show for the subscription whose deliveries are stored under storedAs. Known holds the names of
+// this build. DisplayName prefers a known name, and otherwise takes the name that a process had last.
 func (n Names) DisplayName(storedAs string, known map[string]bool) string {
 	names := n.NamesOf(storedAs)
 	return names[max(0, slices.IndexFunc(names, func(name string) bool { return known[name] }))]
 }
 
-// rename notes that deliveries that were stored under oldName are stored under newName.
+// rename notes that the deliveries of oldName are stored under newName from now on.
 func (n Names) rename(oldName, newName string) {
 	for name, row := range n {
 		if name == oldName || row.AdoptedBy == oldName && name != newName {

@@ -10,26 +10,26 @@ import (
 type Deliveries struct{ Store }
 
 // Held names a delivery that this process has claimed. StoredAs is the name under which the subscription's deliveries are
-// stored. When another process has claimed the delivery since, the token is not the latest, and statements change nothing.
+// stored. When another process has claimed the delivery since, the row has another token, and the statements change nothing.
 type Held struct {
 	EventID, StoredAs string
 	Token             int64
 }
 
-// ifHeld is the condition that a delivery has not been claimed since; see [Held.after].
+// ifHeld is true for a delivery while the row still has the token of this process's claim. [Held.after] gives its parameters.
 const ifHeld = ` WHERE event_id = ? AND subscription = ? AND token = ?`
 
 // after returns args followed by the arguments of ifHeld.
 func (d Held) after(args ...any) []any { return append(args, d.EventID, d.StoredAs, d.Token) }
 
-// Complete deletes a delivery that is done.
+// Complete deletes a delivery that has been handled. Mine is false if the delivery was not this process's any more.
 func (s Deliveries) Complete(ctx context.Context, d Held) (mine bool, err error) {
 	//crash:point no fencing: ctx s.Exec d.EventID d.StoredAs
 	return s.runOne(ctx, `DELETE FROM bus_deliveries`+ifHeld, d.after()...)
 }
 
-// CompleteAll deletes deliveries that are done, and returns how many were still this process's. On Postgres it is one round trip;
-// on SQLite there are none to save.
+// CompleteAll deletes deliveries that have been handled, and returns how many were still this process's. On Postgres it takes one
+// round trip. SQLite has no round trips, so one statement for each delivery costs no more there.
 func (s Deliveries) CompleteAll(ctx context.Context, deliveries []Held) (n int64, err error) {
 	//crash:point no fencing of many: ctx s.Complete deliveries
 	if s.Postgres {
@@ -58,8 +58,8 @@ func completions(deliveries []Held) []any {
 	return []any{ids, names, tokens}
 }
 
-// CompleteAtCommit deletes deliveries that are done at the end of ctx's transaction, however many are still this process's. On
-// Postgres the statement goes out with the commit.
+// CompleteAtCommit deletes deliveries that have been handled, at the end of ctx's transaction. It does not check how many are still
+// this process's. On Postgres the statement goes out with the commit.
 func (s Deliveries) CompleteAtCommit(ctx context.Context, deliveries []Held) error {
 	if s.Postgres {
 		return s.ExecLast(ctx, "settle deliveries", completeAllPostgres, completions(deliveries)...)
@@ -68,28 +68,31 @@ func (s Deliveries) CompleteAtCommit(ctx context.Context, deliveries []Held) err
 	return err
 }
 
-// The statements below give a delivery back or dead-letter it, and report whether it was still this process's. They leave the
-// token as it is, and change the delivery only while its state is running. So a statement that is repeated, after a commit whose
-// answer was lost, changes nothing.
+// The methods below give a delivery back or dead-letter it, and report whether it was still this process's. Their statements do not
+// change the token, and change the delivery only while its state is running. When the answer to a commit was lost, the caller
+// repeats the statement, and the second one changes nothing.
 
-// Retry gives a delivery back, due after wait. Attempts is how often it has been tried. Whoever tried it has read it, so it is no
-// longer parked.
+// Retry gives a delivery back, due after wait. Attempts is the number of attempts so far. A handler has tried the delivery, so this
+// version can read it: Retry resets parked_at.
 func (s Deliveries) Retry(ctx context.Context, d Held, attempts int, wait time.Duration, cause string) (mine bool, err error) {
 	return s.runOne(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = ?, due_at = {now} + ?, failed_at = {now},
 		parked_at = 0, ends = 0, alone = 0, error = ?`+ifHeld+` AND state = 'running'`, d.after(attempts, wait.Milliseconds(), cause)...)
 }
 
-// Release gives a delivery back untried, due after wait. When wait is 0, the time at which it is due stays.
+// Release gives a delivery back that no handler has tried, due after wait. With wait 0, the delivery keeps the time at which it was
+// due.
 func (s Deliveries) Release(ctx context.Context, d Held, wait time.Duration) (mine bool, err error) {
 	return s.runOne(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = attempts - 1, ends = 0, alone = 0,
 		due_at = CASE WHEN CAST(? AS BIGINT) = 0 THEN due_at ELSE {now} + ? END`+ifHeld+` AND state = 'running'`,
 		d.after(wait.Milliseconds(), wait.Milliseconds())...)
 }
 
-// Park leaves a delivery to other versions for wait. It changes nothing and reports expired when the delivery has been parked for
-// longer than limit, or is not this process's any more. The limit counts from when the delivery was first due, or from when this
-// process began, if that was later; began is how long ago that is. Otherwise the later events of a key would have no time left:
-// they were due when the first one was, but are read one after the other.
+// Park gives a delivery back that this version cannot read, and leaves it to other versions for wait. Expired is true if Park changed
+// nothing: the delivery has been parked for longer than limit, or is not this process's any more. DeadLetter then finds out which.
+//
+// The limit counts from the time at which the delivery was due. So the later events of a key, which wait for the first one, are not
+// each parked for a whole limit of their own. A delivery that was due before this process began counts from that beginning, which was
+// began ago: otherwise, after a long standstill, every delivery would expire at once.
 func (s Deliveries) Park(ctx context.Context, d Held, wait, limit, began time.Duration, cause string) (expired bool, err error) {
 	const since = "CASE WHEN parked_at = 0 THEN {greatest}(due_at, {now} - CAST(? AS BIGINT)) ELSE parked_at END"
 	parked, err := s.runOne(ctx, `UPDATE bus_deliveries SET state = 'pending', owner = '', attempts = attempts - 1, ends = 0, alone = 0,
@@ -105,19 +108,20 @@ func (s Deliveries) DeadLetter(ctx context.Context, d Held, cause string) (mine 
 	return s.runOne(ctx, setDead+ifHeld+` AND state = 'running'`, d.after(cause)...)
 }
 
-// IsDead reports whether a delivery is dead since the claim with that token.
+// IsDead reports whether a delivery became dead under the token of d.
 func (s Deliveries) IsDead(ctx context.Context, d Held) (dead bool, err error) {
 	err = s.Query(ctx, func(*sql.Rows) error { dead = true; return nil },
-		`SELECT 1 FROM bus_deliveries`+notOpen+` AND token = ?`, d.EventID, d.StoredAs, d.Token)
+		`SELECT 1 FROM bus_deliveries`+ifDead+` AND token = ?`, d.EventID, d.StoredAs, d.Token)
 	return dead, err
 }
 
-// DeadLetterUnclaimed makes a pending delivery dead that cannot be claimed.
+// DeadLetterUnclaimed makes a pending delivery dead. It is for a delivery whose row makes each claim fail.
 func (s Deliveries) DeadLetterUnclaimed(ctx context.Context, id, subscription, cause string) (bool, error) {
 	return s.runOne(ctx, setDead+` WHERE event_id = ? AND subscription = ? AND state = 'pending'`, cause, id, subscription)
 }
 
-// CountSoloRun counts that the handler of a quarantined delivery begins. If the process ends now, this was a crash in quarantine.
+// CountSoloRun counts, before the handler of a quarantined delivery begins, a crash of this handler. Every later outcome resets the
+// count, unless the process crashes first.
 func (s Deliveries) CountSoloRun(ctx context.Context, d Held) (mine bool, err error) {
 	return s.runOne(ctx, `UPDATE bus_deliveries SET alone = alone + 1`+ifHeld, d.after()...)
 }

@@ -11,13 +11,13 @@ import (
 type registration struct {
 	Subscriptions
 	known Names
-	// taken holds the names of the build's subscriptions, and the names under which their deliveries are stored. A name belongs to
-	// one subscription.
+	// taken holds the names of the build's subscriptions, and the names under which their deliveries are stored. Each of these names
+	// belongs to one subscription alone.
 	taken map[string]bool
 }
 
-// RegisterAll registers the subscriptions of a build. It returns the name under which the deliveries of each are stored, and the
-// topics that had active subscriptions before. It runs in a transaction.
+// RegisterAll registers the subscriptions of a build. For each of them, stored has the name under which its deliveries are stored.
+// Topics are the topics that had active subscriptions before. RegisterAll runs in a transaction.
 func (s Subscriptions) RegisterAll(ctx context.Context, all []*message.Subscription) (stored []string, topics map[string]bool, err error) {
 	if err := s.Lock(ctx); err != nil {
 		return nil, nil, err
@@ -40,14 +40,15 @@ func (s Subscriptions) RegisterAll(ctx context.Context, all []*message.Subscript
 	return stored, topics, s.forgetOldNames(ctx)
 }
 
-// register marks a subscription as active, under its former names too, and returns the name under which its deliveries are
-// stored. It refuses a name under which another topic is known, since the subscription could not read that topic's events.
+// register marks a subscription as active, notes its former names as its own, and returns the name under which its deliveries are
+// stored. It refuses a name that belongs to another topic, since the subscription could not read the events of this topic.
 func (r *registration) register(ctx context.Context, s *message.Subscription) (stored string, err error) {
 	stored = r.storedName(s)
 	if err := r.checkTopics(ctx, s); err != nil {
 		return "", err
 	}
-	// This build has two subscriptions in the place of one with two names: the waiting deliveries go to the name last in use.
+	// An older version had one subscription with two names. In this build each name is a subscription of its own. The subscription
+	// whose name was used last gets the waiting deliveries.
 	if before := r.known.StoredAs(s.Name); before != stored && r.known[s.Name].SeenAt.After(r.known[before].SeenAt) {
 		if err := r.MoveDeliveries(ctx, before, s.Name); err != nil {
 			return "", err
@@ -64,14 +65,19 @@ func (r *registration) register(ctx context.Context, s *message.Subscription) (s
 	r.taken[stored] = true
 	for _, old := range s.Formerly {
 		if err := r.takeOverName(ctx, s, old, stored); err != nil {
-			return "", fmt.Errorf("take over from %s: %w", old, err)
+			return "", fmt.Errorf("move deliveries from the old name %s: %w", old, err)
 		}
 	}
 	return stored, nil
 }
 
-// storedName returns the name under which s's deliveries are stored: where those of its name are, else where those of its first
-// known former name are, else its own name. It leaves out names of this build's other subscriptions, and of other topics.
+// storedName returns the name under which s's deliveries are stored. It takes the first of these that applies:
+//
+//  1. The database knows s.Name: the name under which the deliveries of s.Name are stored.
+//  2. It knows one of the former names: the name under which the deliveries of the first such name are stored.
+//  3. s.Name.
+//
+// It skips a result that belongs to another subscription of this build, or to another topic.
 func (r *registration) storedName(s *message.Subscription) string {
 	for _, name := range append([]string{s.Name}, s.Formerly...) {
 		if _, ok := r.known[name]; !ok {
@@ -88,7 +94,7 @@ func (r *registration) storedName(s *message.Subscription) string {
 	return s.Name
 }
 
-// write writes the row of one of s's names.
+// write stores the row of one of s's names.
 func (r *registration) write(ctx context.Context, s *message.Subscription, name, stored string) error {
 	row := SubscriptionRow{Name: name, Topic: s.Topic, State: "active", SeenAt: r.known[name].SeenAt}
 	if name != stored {
@@ -106,14 +112,14 @@ func (r *registration) write(ctx context.Context, s *message.Subscription, name,
 		name, s.Topic, s.Plugin, row.State, row.AdoptedBy, row.AdoptedBy)
 }
 
-// takeOverName makes old, a former name of s, another name of s. Deliveries that wait under old, as under another subscription's
-// name, are moved to s.
+// takeOverName notes that old, a former name of s, is another name of s. It moves to stored the waiting deliveries of old, under
+// whatever name they are stored.
 func (r *registration) takeOverName(ctx context.Context, s *message.Subscription, old, stored string) error {
 	before := r.known.StoredAs(old)
 	switch {
 	case before == stored && old == stored:
 		return nil
-	case before != stored && r.taken[before]: // another subscription of this build has it by now: take over old alone
+	case before != stored && r.taken[before]: // before belongs to another subscription of this build, so take only the name old from it
 		before = old
 	}
 	if before != stored {
@@ -125,11 +131,12 @@ func (r *registration) takeOverName(ctx context.Context, s *message.Subscription
 	return r.write(ctx, s, old, stored)
 }
 
-// checkTopics refuses s if one of its former names is known with another topic, or if its own name is and has deliveries left.
+// checkTopics refuses s in two cases: the database has one of its former names with another topic, or it has the name of s with
+// another topic and with stored deliveries.
 func (r *registration) checkTopics(ctx context.Context, s *message.Subscription) error {
 	for _, old := range s.Formerly {
 		if topic := r.known[old].Topic; topic != "" && !message.SameTopic(topic, s.Topic) {
-			return fmt.Errorf("plugin %s (%s): app.Formerly has %q, which takes %s, and subscription %q takes %s; take it out",
+			return fmt.Errorf("plugin %s (%s): app.Formerly lists %q of topic %s, but subscription %q is for topic %s; remove the old name",
 				s.Plugin, s.Source, old, topic, s.Name, s.Topic)
 		}
 	}
@@ -142,6 +149,6 @@ func (r *registration) checkTopics(ctx context.Context, s *message.Subscription)
 		JSONList([]string{s.Name, r.known.StoredAs(s.Name)})); err != nil || left == 0 {
 		return err
 	}
-	return fmt.Errorf("plugin %s (%s): subscription %q takes %s now, and deliveries of %s are left under that name (%d); give it another name with app.Named",
-		s.Plugin, s.Source, s.Name, s.Topic, topic, left)
+	return fmt.Errorf("plugin %s (%s): subscription %q is for topic %s now, but %d deliveries of topic %s are stored under its name; give the subscription another name with app.Named",
+		s.Plugin, s.Source, s.Name, s.Topic, left, topic)
 }

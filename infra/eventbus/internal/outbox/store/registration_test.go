@@ -166,12 +166,12 @@ func TestANameKeepsItsTopicWhileDeliveriesAreLeft(t *testing.T) {
 		}
 		moved := named("mail")
 		moved.Topic = "u"
-		require.EqualError(t, try(moved), `register subscription mail: plugin p (p.go:1): subscription "mail" takes u now, and deliveries of t are left `+
-			`under that name (1); give it another name with app.Named`)
+		require.EqualError(t, try(moved), `register subscription mail: plugin p (p.go:1): subscription "mail" is for topic u now, but 1 deliveries of topic t `+
+			`are stored under its name; give the subscription another name with app.Named`)
 		renamed := named("others", "mail")
 		renamed.Topic = "u"
-		require.EqualError(t, try(renamed), `register subscription others: plugin p (p.go:1): app.Formerly has "mail", which takes t, and subscription "others" takes u; `+
-			`take it out`)
+		require.EqualError(t, try(renamed), `register subscription others: plugin p (p.go:1): app.Formerly lists "mail" of topic t, but subscription "others" is for topic u; `+
+			`remove the old name`)
 		require.Equal(t, "mail active", r.names(), "nothing of the refused build is left")
 		r.do("DELETE FROM bus_deliveries")
 		require.NoError(t, try(moved))

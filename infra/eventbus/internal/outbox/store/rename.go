@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// Rename moves the waiting deliveries of oldName to newName, and marks oldName as retired. Older processes may still store
-// deliveries under oldName; the outbox's registry moves those later. It runs in a transaction.
+// Rename moves the waiting deliveries of oldName to newName, and marks oldName, and every name whose deliveries were stored under
+// oldName, as other names of newName. Older processes may still store deliveries under oldName; the outbox's registry moves these
+// later. Rename runs in a transaction.
 func (s Subscriptions) Rename(ctx context.Context, oldName, newName string) error {
 	if oldName == newName {
 		return nil
@@ -19,15 +20,16 @@ func (s Subscriptions) Rename(ctx context.Context, oldName, newName string) erro
 		WHERE (name = ? AND (state = 'active' OR adopted_by <> ?) OR adopted_by = ?) AND name <> ?`, newName, oldName, newName, oldName, newName); err != nil {
 		return err
 	}
-	// Deliveries to newName are stored under newName, even if an older version had stored them under another name.
+	// From now on deliveries to newName are stored under newName, even if an older version stored them under another name.
 	if err := s.run(ctx, `UPDATE bus_subscriptions SET state = 'active', adopted_by = '', adopted_at = 0 WHERE name = ? AND adopted_by <> ''`, newName); err != nil {
 		return err
 	}
 	return s.Schedules().rename(ctx, oldName, newName)
 }
 
-// MoveDeliveries moves the deliveries of oldName to newName. It deletes those of events that newName has a delivery of, and
-// leaves those that a process has claimed. It runs in a transaction.
+// MoveDeliveries moves the deliveries of oldName to newName. First it deletes each delivery of oldName whose event newName has a
+// delivery of too, even if a process has claimed the deleted one. Then it moves the deliveries that no process has claimed. The claimed
+// ones stay. MoveDeliveries runs in a transaction.
 func (s Subscriptions) MoveDeliveries(ctx context.Context, oldName, newName string) error {
 	if oldName == newName {
 		return nil // otherwise the first statement would delete every delivery as a duplicate of itself
@@ -44,16 +46,16 @@ func (s Subscriptions) MoveDeliveries(ctx context.Context, oldName, newName stri
 		(SELECT 1 FROM bus_deliveries o WHERE o.event_id = bus_deliveries.event_id AND o.subscription = ?)`, newName, oldName, newName)
 }
 
-// waitsUnder is the condition that a name, which is put in, has deliveries that no process has claimed. It asks each index by
-// itself, since one question for all of them reads the whole table.
+// waitsUnder is true if deliveries that no process has claimed are stored under a name. %[1]s is an SQL expression for the name. Each
+// part reads one index; a single EXISTS for all states would read the whole table.
 const waitsUnder = `(EXISTS (SELECT 1 FROM bus_deliveries WHERE subscription = %[1]s AND state = 'pending' AND key = '') OR
 	EXISTS (SELECT 1 FROM bus_deliveries WHERE subscription = %[1]s AND key <> '' AND state <> 'running') OR
 	EXISTS (SELECT 1 FROM bus_deliveries WHERE subscription = %[1]s AND state = 'dead'))`
 
-// forgetAfter is how long a former name is remembered that no process uses: longer than anybody waits before rolling a rename back.
+// forgetAfter is how long the database keeps a former name that no process uses. Nobody rolls a rename back after such a time.
 const forgetAfter = 90 * 24 * time.Hour
 
-// forgetOldNames forgets former names that have not been in use for long and have no deliveries.
+// forgetOldNames deletes former names that no process has used for forgetAfter, if no deliveries are stored under them.
 func (s Subscriptions) forgetOldNames(ctx context.Context) error {
 	age := forgetAfter.Milliseconds()
 	return s.run(ctx, `DELETE FROM bus_subscriptions WHERE state = 'retired' AND adopted_by <> '' AND adopted_at < {now} - ? AND seen_at < {now} - ?

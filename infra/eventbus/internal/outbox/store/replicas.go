@@ -13,12 +13,12 @@ type Replica struct {
 	ID string
 	// LockKey is the key of the advisory lock that the process holds as long as it lives.
 	LockKey int64
-	// LeaseExpired tells that its lease has run out, LockFree that nobody holds its lock, Outdated that it is of a version
-	// that does not keep the column behind.
+	// LeaseExpired is true if its lease has run out. LockFree is true if nobody holds its lock. Outdated is true if its version does
+	// not maintain the column behind.
 	LeaseExpired, LockFree, Outdated bool
 }
 
-// Others lists the other replicas on Postgres. One statement asks for the locks of all of them.
+// Others lists the other replicas on Postgres. One statement reads the locks of all replicas.
 func (s Replicas) Others(ctx context.Context, except string) ([]Replica, error) {
 	return List(ctx, s.Store, func(p *Replica) []any { return []any{&p.ID, &p.LockKey, &p.LeaseExpired, &p.LockFree, &p.Outdated} },
 		`WITH held AS MATERIALIZED (
@@ -29,19 +29,22 @@ func (s Replicas) Others(ctx context.Context, except string) ([]Replica, error) 
 		FROM bus_processes WHERE id <> ?`, except)
 }
 
+// reclaim makes claims pending again; the caller adds the condition.
 const reclaim = `UPDATE bus_deliveries SET state = 'pending', owner = '', token = ` + nextToken + `, ends = ` + oneMoreCrash + ` WHERE `
 
-// reclaimWhere makes the claims pending again that the rest of the statement selects. It leaves those that a transaction has
-// locked for later: a process that hangs in the middle of one must not hold up the others.
+// reclaimWhere is the beginning of a statement that makes claims pending again. The caller adds the condition, {lock free} and a
+// closing bracket. With {lock free} the statement skips rows that a transaction has locked, so that a process that hangs in a
+// transaction blocks nobody. A later call reclaims these rows.
 const reclaimWhere = reclaim + `(event_id, subscription) IN (SELECT event_id, subscription FROM bus_deliveries WHERE state = 'running' AND `
 
-// ReclaimAll makes all claims pending again: on SQLite, those of earlier runs.
+// ReclaimAll makes all claims pending again. On SQLite this process is the only one, and calls it before it claims anything: all
+// claims are from earlier runs.
 func (s Replicas) ReclaimAll(ctx context.Context) (int64, error) {
 	return s.Exec(ctx, reclaim+`state = 'running'`)
 }
 
-// TakeOver removes a replica and makes its claims pending again, unless it has renewed its lease since p was read. The claims'
-// tokens change, so the replica can complete none of them any more.
+// TakeOver removes a replica and makes its claims pending again, unless the replica has renewed its lease since p was read. The
+// tokens of the claims change, so the replica can complete none of these deliveries any more.
 func (s Replicas) TakeOver(ctx context.Context, p Replica) (gone bool, n int64, err error) {
 	err = s.DB.InTx(ctx, func(ctx context.Context) error {
 		gone, err = s.runOne(ctx, `DELETE FROM bus_processes WHERE id = ? AND lock_key = ? AND (NOT CAST(? AS BOOLEAN) OR lease_until < {now})`,
@@ -55,7 +58,7 @@ func (s Replicas) TakeOver(ctx context.Context, p Replica) (gone bool, n int64, 
 	return gone, n, err
 }
 
-// ReclaimOrphans makes claims pending again that are older than age and whose process is not known any more.
+// ReclaimOrphans makes claims pending again if they are older than age, and bus_processes has no row for their process.
 func (s Replicas) ReclaimOrphans(ctx context.Context, age time.Duration) (int64, error) {
 	return s.Exec(ctx, reclaimWhere+`claimed_at < {now} - ? AND owner NOT IN (SELECT id FROM bus_processes) {lock free})`, age.Milliseconds())
 }

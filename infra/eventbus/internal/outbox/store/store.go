@@ -1,12 +1,14 @@
 // Package store runs the SQL statements of the durable event bus.
 //
-// It serves the outbox, its replicas, the scheduler and the operators' side. Each statement is written once for SQLite and
-// Postgres; [Store.Text] fills in the differences. A method takes part in the transaction of its context; without one, its
-// statement is a transaction by itself. Methods that need a transaction say so. All times are the database's, since the clock of
-// a process may be wrong. Nothing here retries, logs or keeps state, so all methods may be called concurrently.
+// It serves the outbox, its replicas, the scheduler and the operators' side. Most statements are written once for SQLite and
+// Postgres, and [Store.Text] fills in the differences; Insert, CompleteAll and KeyHeads have a form for each database. A method
+// takes part in the transaction of its context. Without one, its statement is a transaction by itself. Methods that need a
+// transaction say so. Times are compared with the clock of the database, since the clock of a process may be wrong; the time at
+// which an event was published comes from the publisher. The package retries nothing, logs nothing and keeps no state, so all
+// methods may be called concurrently.
 //
-// Statements for claimed deliveries name the claim's token. They change nothing when another process has claimed the delivery
-// since, and report that.
+// A statement for a claimed delivery names the token of the claim. When another process has claimed the delivery since, the
+// statement changes nothing, and the method reports this.
 package store
 
 import (
@@ -23,15 +25,15 @@ import (
 	"plugboard/infra/database"
 )
 
-// Store runs statements on one database. The types that embed it have the statements of one part of the bus.
+// Store runs statements on one database. Each type that embeds Store has the statements of one part of the bus.
 type Store struct {
 	DB       *database.DB
 	Postgres bool
-	// texts keeps the statements that have been filled in.
+	// texts keeps the results of Text.
 	texts *sync.Map
 }
 
-// New returns the Store of db, which is opened and migrated before the first statement.
+// New returns the Store of db. The caller opens and migrates db before the first statement.
 func New(db *database.DB) Store {
 	return Store{DB: db, Postgres: db.Dialect() == database.Postgres, texts: &sync.Map{}}
 }
@@ -60,21 +62,20 @@ func (s Store) Operations() Operations { return Operations{s} }
 var (
 	inSQLite = strings.NewReplacer("{now}", "CAST(unixepoch('subsec') * 1000 AS INTEGER)", "{greatest}", "MAX", "{least}", "MIN",
 		"{in list}", "IN (SELECT value FROM json_each(?))", "{each}", "json_each(?) k",
-		"{lock}", "", "{lock free}", "", "{lock free d}", "", "{materialized}", "")
+		"{lock}", "", "{lock free}", "", "{lock free d}", "")
 	inPostgres = strings.NewReplacer("{now}", "(extract(epoch FROM clock_timestamp()) * 1000)::bigint", "{greatest}", "GREATEST", "{least}", "LEAST",
 		"{in list}", "= ANY (ARRAY(SELECT jsonb_array_elements_text(?::jsonb)))", "{each}", "jsonb_array_elements_text(?::jsonb) k(value)",
-		"{lock}", "FOR UPDATE", "{lock free}", "FOR UPDATE SKIP LOCKED", "{lock free d}", "FOR UPDATE OF d SKIP LOCKED", "{materialized}", "MATERIALIZED")
+		"{lock}", "FOR UPDATE", "{lock free}", "FOR UPDATE SKIP LOCKED", "{lock free d}", "FOR UPDATE OF d SKIP LOCKED")
 )
 
 // Text fills in a statement:
 //   - ? becomes $1, $2, … on Postgres.
 //   - {now} is the database's time in Unix milliseconds.
 //   - {greatest} and {least} are the functions that return the greatest and the least of their arguments.
-//   - {in list} is the condition to be one of the strings of a [JSONList] parameter; the database looks them up in an index.
-//   - {each} is a table k of such strings, with the column value.
-//   - {lock} locks the selected rows on Postgres. {lock free} leaves out rows that others have locked; {lock free d} does so
-//     with those of table d. SQLite has one writer and needs no locks.
-//   - {materialized} has Postgres run a common table expression once.
+//   - {in list} is true for the strings of a [JSONList] parameter. The database looks each string up in an index.
+//   - {each} is a table k with one row for each string of a [JSONList] parameter, in the column value.
+//   - {lock} locks the selected rows on Postgres. {lock free} locks them too, and skips rows that other transactions have
+//     locked. {lock free d} locks only the rows of table d. SQLite has one writer and needs no locks.
 func (s Store) Text(query string) string {
 	if text, ok := s.texts.Load(query); ok {
 		return text.(string)
@@ -94,14 +95,14 @@ func (s Store) Text(query string) string {
 func JSONList(values []string) string {
 	b, err := json.Marshal(values)
 	if err != nil {
-		return "[]" // not valid UTF-8, which no stored value is
+		return "[]" // a value is not valid UTF-8: no stored value equals it
 	}
 	return string(b)
 }
 
-// bounded returns the context of a statement. On SQLite a statement cannot be cancelled: the bus's are short, a cancellable one
-// costs more, and an interrupted one would roll the whole transaction back.
-func (s Store) bounded(ctx context.Context) context.Context {
+// statementContext returns the context in which a statement runs. On SQLite the end of ctx does not cancel the statement: SQLite
+// would roll the whole transaction back, the statements of the bus are short, and a statement that can be cancelled costs more.
+func (s Store) statementContext(ctx context.Context) context.Context {
 	if s.Postgres {
 		return ctx
 	}
@@ -110,14 +111,14 @@ func (s Store) bounded(ctx context.Context) context.Context {
 
 // Exec runs a statement and returns how many rows it changed.
 func (s Store) Exec(ctx context.Context, query string, args ...any) (int64, error) {
-	result, err := s.DB.ExecContext(s.bounded(ctx), s.Text(query), args...)
+	result, err := s.DB.ExecContext(s.statementContext(ctx), s.Text(query), args...)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected()
 }
 
-// run runs a statement whatever the number of rows.
+// run runs a statement. The caller does not need to know how many rows it changed.
 func (s Store) run(ctx context.Context, query string, args ...any) error {
 	_, err := s.Exec(ctx, query, args...)
 	return err
@@ -129,7 +130,8 @@ func (s Store) runOne(ctx context.Context, query string, args ...any) (bool, err
 	return n == 1, err
 }
 
-// ExecLast runs a statement right before the commit of ctx's transaction, in the same round trip.
+// ExecLast runs a statement right before the commit of ctx's transaction, in the round trip of the commit. Purpose begins the text
+// of its error.
 func (s Store) ExecLast(ctx context.Context, purpose, query string, args ...any) error {
 	tx, ok := database.TxFrom(ctx)
 	if !ok {
@@ -140,7 +142,7 @@ func (s Store) ExecLast(ctx context.Context, purpose, query string, args ...any)
 
 // Query runs a query and calls scan for each row. An error of scan comes back as a [RowError].
 func (s Store) Query(ctx context.Context, scan func(*sql.Rows) error, query string, args ...any) error {
-	rows, err := s.DB.QueryContext(s.bounded(ctx), s.Text(query), args...)
+	rows, err := s.DB.QueryContext(s.statementContext(ctx), s.Text(query), args...)
 	if err != nil {
 		return err
 	}
@@ -159,7 +161,7 @@ func (s Store) QueryRow(ctx context.Context, columns []any, query string, args .
 	return found, err
 }
 
-// List runs a query and returns a T for each row. Columns returns where the columns of a row go.
+// List runs a query and returns a T for each row. Columns returns pointers to the fields that the columns of a row fill.
 func List[T any](ctx context.Context, s Store, columns func(*T) []any, query string, args ...any) ([]T, error) {
 	var all []T
 	err := s.Query(ctx, func(r *sql.Rows) error {
@@ -171,17 +173,17 @@ func List[T any](ctx context.Context, s Store, columns func(*T) []any, query str
 	return all, err
 }
 
-// Now returns the database's time. Whatever is compared with times in the tables is counted from it: the clock of a process may
-// be days off.
+// Now returns the database's time. Callers compare times in the tables with this time, since the clock of a process may be days
+// off.
 func (s Store) Now(ctx context.Context) (now time.Time, err error) {
 	_, err = s.QueryRow(ctx, []any{Millis{&now}}, `SELECT {now}`)
 	return now, err
 }
 
-// RowError is the error of a row whose columns do not hold what they should.
+// RowError is the error of a row with a value that does not fit its column.
 type RowError struct{ cause error }
 
-// Error returns what is wrong with the row.
+// Error describes the wrong value.
 func (e *RowError) Error() string { return "read row: " + e.cause.Error() }
 
 // Unwrap returns the driver's error.

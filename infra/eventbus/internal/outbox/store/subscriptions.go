@@ -9,10 +9,10 @@ import (
 	"github.com/google/uuid"
 )
 
-// Subscriptions has the statements of registered subscriptions and their names.
+// Subscriptions has the statements of registered subscriptions, their names, and the counts of their deliveries.
 type Subscriptions struct{ Store }
 
-// Names reads all names of subscriptions.
+// Names reads the rows of all names of subscriptions.
 func (s Subscriptions) Names(ctx context.Context) (Names, error) {
 	names := make(Names)
 	rows, err := List(ctx, s.Store, func(i *SubscriptionRow) []any {
@@ -27,7 +27,8 @@ func (s Subscriptions) Names(ctx context.Context) (Names, error) {
 	return names, nil
 }
 
-// Lock keeps other processes from registering subscriptions until the transaction of ctx ends. Publishing and reading go on.
+// Lock makes other processes wait until the transaction of ctx ends before they register subscriptions. They publish and read without
+// a wait.
 func (s Subscriptions) Lock(ctx context.Context) error {
 	if !s.Postgres {
 		return nil // there is one writer
@@ -38,12 +39,12 @@ func (s Subscriptions) Lock(ctx context.Context) error {
 	return nil
 }
 
-// MarkSeen notes that a process has the subscriptions now.
+// MarkSeen notes that a process has subscriptions of these names now.
 func (s Subscriptions) MarkSeen(ctx context.Context, names []string) error {
 	return s.run(ctx, `UPDATE bus_subscriptions SET seen_at = {now} WHERE name {in list}`, JSONList(names))
 }
 
-// Topics returns the topic of a stored delivery to each of the subscriptions that has any.
+// Topics returns, for each of the names under which deliveries are stored, the topic of one of their events.
 func (s Subscriptions) Topics(ctx context.Context, names []string) (map[string]string, error) {
 	topics := make(map[string]string)
 	err := s.Query(ctx, func(r *sql.Rows) error {
@@ -59,8 +60,8 @@ func (s Subscriptions) Topics(ctx context.Context, names []string) (map[string]s
 // Counts counts the deliveries that are stored under one name.
 type Counts struct {
 	Pending, Running, Dead, Parked int64
-	// RunningSince is when the oldest claim was made. ParkedSince is when the first parked delivery was parked. Oldest is when the
-	// oldest unfinished event was published. Each is zero when there is none.
+	// RunningSince is when the oldest claim was made. ParkedSince is the earliest time from which the limit of a parked delivery counts.
+	// Oldest is when the oldest unfinished event was published. Each time is zero when there is no such claim, delivery or event.
 	RunningSince, ParkedSince, Oldest time.Time
 }
 
