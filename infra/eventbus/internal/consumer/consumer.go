@@ -1,10 +1,10 @@
 // Package consumer is the queue of one subscription in memory.
 //
-// A [Consumer] holds the deliveries that wait, keeps the order of keys, and has workers run the handlers. It promises that each
-// delivery it has taken is run, given back, or still known to Held; that two deliveries of a key never run at the same time; and
-// that they run in the order of their numbers. It knows neither database nor transport: the volatile way and the outbox make one
-// for each subscription, and as its [Owner] decide what becomes of a delivery after its run. All methods may be called
-// concurrently, but for Start, which is called once.
+// A [Consumer] holds the deliveries that wait, keeps the order of keys, and starts workers that run the handlers. It promises three
+// things. Each delivery that it has taken is run, given back, handed out by Pull, or still known to Held. Two deliveries of a key
+// never run at the same time. They run in the order of their numbers. The package knows neither database nor transport: the outbox
+// (durable delivery) and package volatile (delivery within the process) make a consumer for each subscription. They are its [Owner]
+// and decide on the outcome of each run. All methods may be called concurrently; only Start is called once.
 package consumer
 
 import (
@@ -20,55 +20,56 @@ import (
 
 // Consumer is the queue of one subscription in memory; see the package.
 //
-// Each delivery takes a place, which its owner reserves before Push. A place is given back with Free, or with Unreserve.
+// Each delivery takes a place. The owner reserves the place before Push, and gives it back with Free or with Unreserve.
 type Consumer struct {
 	Subscription *message.Subscription
 	owner        Owner
 	opts         Options
 
 	made   time.Time
-	base   context.Context //nolint:containedctx // the parent of the runs, ended by Wait
+	base   context.Context //nolint:containedctx // the parent of the contexts of runs; Wait ends it
 	cancel context.CancelFunc
 	closed atomic.Bool
 	// late counts the runs that were overdue when EndOverdue last looked.
 	late atomic.Int64
 	// used counts the places taken, of at most opts.Capacity.
 	used atomic.Int64
-	// room tells publishers that wait for a place when one is given back. stalled tells that a publisher waited in vain, and that no
+	// room wakes publishers that wait for a place when a place is given back. stalled is true if a publisher waited in vain, and no
 	// place has been given back since.
 	room    message.Notifier
 	stalled atomic.Bool
 
 	mu sync.Mutex
-	// changed tells idle workers that a delivery is ready, and Wait that a worker has ended.
+	// changed wakes idle workers when a delivery is ready, and Wait when a worker has ended.
 	changed sync.Cond
 	keys    map[string]*KeyState
 	workers map[*worker]struct{}
 	ready   fifo
 	idle    int
 	open    bool
-	// isolated tells that a handler has ended the goroutine of a batch: each delivery is run by itself from then on.
+	// isolated is true if a handler has ended the goroutine of a batch. From then on each delivery is run by itself.
 	isolated bool
 }
 
-// Owner decides what becomes of the deliveries of a consumer. Its methods are called concurrently.
+// Owner runs the deliveries of a consumer and decides on their outcomes. Its methods are called concurrently.
 type Owner interface {
 	// Run runs the handler of d. It may panic and call runtime.Goexit: the consumer turns both into an error.
 	Run(ctx context.Context, d *Item) error
-	// RunBatch runs the handlers of several deliveries as one unit. It returns false when none of them has had an effect; the
-	// consumer runs each delivery by itself then. It is called only with Options.Batch.
+	// RunBatch runs the handlers of several deliveries as one unit. If it returns false, none of the handlers has had an effect, and
+	// the consumer runs each delivery by itself. RunBatch is called only with Options.Batch.
 	RunBatch(ctx context.Context, batch []*Item) bool
-	// Settle is told how the run of d ended, and calls Advance or Drop. It returns true when the place of d is free.
+	// Settle decides on the outcome of d, whose run ended with err, and calls Advance or Drop. If it returns true, the consumer may
+	// free the place of d now. If not, the owner frees it later.
 	Settle(d *Item, err error) (free bool)
 	// Idle is called after Free has given the last place back.
 	Idle()
 }
 
-// Options are what the owner of a consumer chooses.
+// Options are the owner's choices for a consumer.
 type Options struct {
 	// Capacity is the number of places.
 	Capacity int
-	// Batch is how many deliveries a worker hands to Owner.RunBatch at most; 0 has each delivery run by itself.
+	// Batch is how many deliveries a worker hands to Owner.RunBatch at most. With 0, a worker runs each delivery by itself.
 	Batch int
 	// OwnerRuns is true if the owner runs the deliveries: the consumer starts no workers, and the owner calls Pull.
 	OwnerRuns bool
@@ -83,7 +84,7 @@ type Item struct {
 	consumer *Consumer
 	// number is the position of the delivery among those of its key.
 	number int64
-	// order is the state of the key when the delivery was numbered.
+	// order is the state of the key when the delivery was numbered; nil if Push numbers it.
 	order *KeyState
 }
 
@@ -100,12 +101,13 @@ func New(s *message.Subscription, owner Owner, opts Options) *Consumer {
 	return c
 }
 
-// NewItem returns a new delivery of m to the consumer. Number is its position among those of its key; 0 has Push number it.
+// NewItem returns a new delivery of m to the consumer. Number is its position among the deliveries of its key. With number 0, Push
+// numbers the delivery.
 func (c *Consumer) NewItem(m *message.Message, attempt int, number int64, order *KeyState) *Item {
 	return &Item{Delivery: message.Delivery{Message: m, Subscription: c.Subscription, Attempt: attempt}, consumer: c, number: number, order: order}
 }
 
-// Consumer returns the consumer that d was made by.
+// Consumer returns the consumer that made d.
 func (d *Item) Consumer() *Consumer { return d.consumer }
 
 // Owner returns the owner of the consumer.
@@ -128,7 +130,7 @@ func (c *Consumer) ReserveUpTo(n int) (places int) {
 	return places
 }
 
-// Unreserve gives n places back and tells nobody.
+// Unreserve gives n places back and wakes nobody.
 func (c *Consumer) Unreserve(n int) { c.used.Add(-int64(n)) }
 
 // Used returns how many places are taken.
@@ -140,8 +142,8 @@ func (c *Consumer) Full() bool { return c.used.Load() >= int64(c.opts.Capacity) 
 // Quiet reports whether nothing is waiting or running.
 func (c *Consumer) Quiet() bool { return c.used.Load() == 0 }
 
-// AwaitRoom waits up to limit for a place and takes it. After it has waited in vain, nobody waits until a place has been given
-// back: a subscription whose handlers hang slows its publishers down once, and not with each event.
+// AwaitRoom waits up to limit for a place and takes it. After it has waited in vain, it does not wait again until a place has been
+// given back, so that a subscription whose handlers hang slows its publishers down once, and not with each event.
 func (c *Consumer) AwaitRoom(limit time.Duration) bool {
 	if c.stalled.Load() {
 		return false
@@ -155,7 +157,7 @@ func (c *Consumer) AwaitRoom(limit time.Duration) bool {
 	return got
 }
 
-// Free gives n places back, tells publishers that wait for one, and tells the owner when no place is taken any more.
+// Free gives n places back, wakes the publishers that wait for a place, and calls Owner.Idle when no place is taken any more.
 func (c *Consumer) Free(n int) {
 	if c.used.Add(-int64(n)) == 0 {
 		c.owner.Idle()
@@ -175,7 +177,8 @@ func (c *Consumer) Start(base context.Context) {
 	c.wake()
 }
 
-// Ended reports whether the context of the runs has ended: an error of a handler may come from that, and is not its fault.
+// Ended reports whether the context of the runs has ended. The end can be the cause of a handler's error, which then is not the
+// handler's fault.
 func (c *Consumer) Ended() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -183,7 +186,7 @@ func (c *Consumer) Ended() bool {
 }
 
 // Push takes a delivery whose place has been reserved. A delivery with a key waits for its turn. Push returns false when the
-// consumer is closed, or has forgotten the key since the delivery was numbered; the caller gives the delivery back to storage then.
+// consumer is closed, or has forgotten the key since the delivery was numbered. The caller then gives the delivery back to storage.
 func (c *Consumer) Push(d *Item) bool {
 	c.mu.Lock()
 	taken := c.enqueue(d)
@@ -246,7 +249,7 @@ func (c *Consumer) Waiting() bool {
 	return c.open && c.ready.len() > 0
 }
 
-// wake wakes an idle worker or starts one, as long as there is something to run. The caller holds the lock.
+// wake wakes an idle worker or starts a worker, if a delivery is ready. The caller holds the lock.
 func (c *Consumer) wake() {
 	if !c.open || c.opts.OwnerRuns || c.ready.len() == 0 {
 		return
@@ -262,11 +265,11 @@ func (c *Consumer) wake() {
 	}
 }
 
-// clock returns the time since the consumer was made, which is never 0. It is cheaper to read than the time of day.
+// clock returns the time since the consumer was made, never 0. This clock is cheaper to read than the time of day.
 func (c *Consumer) clock() time.Duration { return time.Since(c.made) + 1 }
 
-// Held adds to held all deliveries that the consumer has: those that are ready, wait for their turn, or are with a worker. It does
-// not know of those that Pull has handed out.
+// Held adds to held all deliveries that are ready, wait for their turn, or are with a worker. The consumer does not know the
+// deliveries that Pull has handed out.
 func (c *Consumer) Held(held map[*Item]struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -282,7 +285,7 @@ func (c *Consumer) Held(held map[*Item]struct{}) {
 	}
 }
 
-// Close stops taking deliveries and returns those that have not begun.
+// Close makes the consumer refuse further deliveries, and returns the deliveries that have not begun.
 func (c *Consumer) Close() []*Item {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -297,7 +300,7 @@ func (c *Consumer) Close() []*Item {
 	return left
 }
 
-// Recall takes back the deliveries that have not begun, and forgets all keys. The caller gives them back to storage.
+// Recall forgets all keys, and returns the deliveries that have not begun. The caller gives the deliveries back to storage.
 func (c *Consumer) Recall() []*Item {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -308,8 +311,8 @@ func (c *Consumer) Recall() []*Item {
 	return left
 }
 
-// Wait returns nil when all workers have ended, which they do after Close. When ctx is done first, it ends the contexts of the runs
-// and returns an error that says how many of them have not returned.
+// Wait waits until all workers have ended or ctx is done, and then ends the contexts of the runs. Workers end after Close. When ctx was
+// done first, the error says how many workers still run.
 func (c *Consumer) Wait(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() {
 		c.mu.Lock()

@@ -12,29 +12,30 @@ import (
 // worker runs deliveries of a consumer, one after the other. It ends when the consumer closes.
 type worker struct {
 	consumer *Consumer
-	// since is when the current run began, in nanoseconds on the consumer's clock; expired after its timeout, 0 between runs.
+	// since is the time at which the current run began, in nanoseconds on the consumer's clock. It is expired after the timeout of the
+	// run, and 0 between runs.
 	since atomic.Int64
-	// overdue is what EndOverdue notes of the current run. The consumer's lock guards it.
+	// overdue holds the notes of EndOverdue on the current run. The consumer's lock guards it.
 	overdue overdueRun
 	// runs is the context of the runs; see begin.
 	runs atomic.Pointer[runContext]
-	// batch is what the worker has taken, from the delivery that runs on. The consumer's lock guards it.
+	// batch holds the deliveries that the worker has taken: the delivery that runs, and the later ones. The consumer's lock guards it.
 	batch []*Item
-	// ended is when the last run ended, as long as the worker has not waited since.
+	// ended is the time at which the last run ended; 0 if the worker has waited since.
 	ended time.Duration
 }
 
-// runContext is a context and its end.
+// runContext is a context with the function that ends it.
 type runContext struct {
 	ctx    context.Context //nolint:containedctx // reused from run to run
 	cancel context.CancelFunc
 }
 
-// expired marks a run that outlived the timeout. Its context serves no other run.
+// expired marks a run that takes longer than the timeout. No later run uses its context.
 const expired = -1
 
 func (w *worker) run() {
-	exited := true // by a handler that called runtime.Goexit
+	exited := true // stays true when a handler calls runtime.Goexit
 	defer func() { w.end(exited) }()
 	for batch := w.take(); len(batch) > 0; batch = w.take() {
 		if len(batch) == 1 || !w.runBatch(batch) {
@@ -44,7 +45,7 @@ func (w *worker) run() {
 	exited = false
 }
 
-// end takes w out of the consumer. After a handler has ended the goroutine, another worker goes on.
+// end takes w out of the consumer. When a handler has ended the goroutine of w, end starts another worker.
 func (w *worker) end(exited bool) {
 	if r := w.runs.Load(); r != nil {
 		r.cancel()
@@ -59,7 +60,7 @@ func (w *worker) end(exited bool) {
 	c.changed.Broadcast()
 }
 
-// take waits for deliveries, which are the batch of w then. It returns none when the consumer is closed.
+// take waits for ready deliveries and makes them the batch of w. It returns no delivery when the consumer is closed.
 func (w *worker) take() []*Item {
 	c := w.consumer
 	c.mu.Lock()
@@ -77,7 +78,7 @@ func (w *worker) take() []*Item {
 	}
 	n := 1
 	if !c.isolated {
-		n = max(1, min(c.opts.Batch, 1+c.ready.len()/c.Subscription.Concurrency)) // the other workers get their part
+		n = max(1, min(c.opts.Batch, 1+c.ready.len()/c.Subscription.Concurrency)) // leave a share for each other worker
 	}
 	for len(w.batch) < n && c.ready.len() > 0 {
 		w.batch = append(w.batch, c.ready.pop())
@@ -85,8 +86,8 @@ func (w *worker) take() []*Item {
 	return w.batch
 }
 
-// runBatch tries to run a batch as one unit and settles it. When a handler ends the goroutine, the deliveries go back to the
-// queue, to be run one by one.
+// runBatch tries to run a batch as one unit, and settles the batch if this works. When a handler ends the goroutine, runBatch puts the
+// deliveries back into the queue, and workers run them one by one.
 func (w *worker) runBatch(batch []*Item) bool {
 	c := w.consumer
 	returned := false
@@ -112,7 +113,7 @@ func (w *worker) runBatch(batch []*Item) bool {
 	return done
 }
 
-// runEach runs a batch one by one. When the consumer closes meanwhile, the rest is settled as not begun.
+// runEach runs a batch one by one. When the consumer closes meanwhile, runEach settles the rest as not begun.
 func (w *worker) runEach(batch []*Item) {
 	for i, d := range batch {
 		if i > 0 {
@@ -128,7 +129,7 @@ func (w *worker) runEach(batch []*Item) {
 	}
 }
 
-// runOne runs d and settles it. When the handler ends the goroutine, the rest of the batch goes back to the queue.
+// runOne runs d and settles it. When the handler ends the goroutine, runOne puts the rest of the batch back into the queue.
 func (w *worker) runOne(d *Item, rest []*Item) {
 	err := message.ErrExited
 	start := w.start()
@@ -148,8 +149,8 @@ func (w *worker) call(d *Item, start time.Duration) (err error) {
 	return message.SafeError(w.consumer.owner.Run(w.begin(start), d))
 }
 
-// giveBack makes deliveries ready again that the worker has taken and not begun. A consumer that has closed meanwhile does not
-// take them.
+// giveBack makes deliveries ready again that the worker has taken and not begun. When the consumer has closed meanwhile, giveBack
+// settles them as not begun.
 func (w *worker) giveBack(rest []*Item) {
 	for _, d := range rest {
 		if !w.consumer.MakeReady(d) {
@@ -164,7 +165,8 @@ func (w *worker) settle(d *Item, err error) {
 	}
 }
 
-// start returns the time. Right after a run that is when it ended, since reading the clock takes a tenth of a short run.
+// start returns the time at which the next run begins. Right after a run, this is the time at which the last run ended: to read the
+// clock once more would take a tenth of the time of a short run.
 func (w *worker) start() time.Duration {
 	if w.ended == 0 {
 		return w.consumer.clock()
@@ -172,8 +174,8 @@ func (w *worker) start() time.Duration {
 	return w.ended
 }
 
-// begin notes that a run begins, and returns its context. One context serves many runs, until it is cancelled: a timer for each
-// run would cost more than most handlers.
+// begin notes that a run begins, and returns its context. Runs share one context until it is cancelled, since a context with a timer
+// for each run would cost more than most handlers.
 func (w *worker) begin(start time.Duration) context.Context {
 	w.since.Store(int64(start))
 	r := w.runs.Load()
@@ -185,7 +187,7 @@ func (w *worker) begin(start time.Duration) context.Context {
 	return r.ctx
 }
 
-// finish notes that the run has ended that began at start, and returns how long it took.
+// finish notes that the run that began at start has ended, and returns how long it took.
 func (w *worker) finish(start time.Duration) (took time.Duration) {
 	if w.since.Swap(0) == expired {
 		w.runs.Store(nil)
@@ -194,10 +196,10 @@ func (w *worker) finish(start time.Duration) (took time.Duration) {
 	return w.ended - start
 }
 
-// expire ends the context of the run that began at a time, if that has not ended.
+// expire ends the context of the run that began at the time at, if this run has not ended.
 func (w *worker) expire(at int64) {
 	r := w.runs.Load()
-	if r != nil && w.since.CompareAndSwap(at, expired) { // still that run, so r is its context
+	if r != nil && w.since.CompareAndSwap(at, expired) { // the run goes on, so r is its context
 		r.cancel()
 	}
 }
