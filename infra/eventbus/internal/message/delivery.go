@@ -10,26 +10,26 @@ import (
 // Delivery is a message on its way to one subscription. It implements app.DeliverySource.
 type Delivery struct {
 	*Message
-	// Subscription is who the message is for.
+	// Subscription is the subscription that gets the message.
 	Subscription *Subscription
 	// Attempt counts from 1.
 	Attempt int
-	// Claim is the outbox's hold on the delivery; zero for a volatile one.
+	// Claim is the outbox's claim on the delivery; zero for a volatile delivery.
 	Claim Claim
 
-	// used tells that a run has had ctx.
+	// used is true if a run has used ctx.
 	used bool
 	ctx  app.DeliveryContext
 }
 
 // Claim is the right of one process to handle a stored delivery.
 type Claim struct {
-	// Token grows with each claim of the delivery. A process whose token is not the latest cannot complete it.
+	// Token grows with each claim of the delivery. A process whose token is not the latest cannot complete the delivery.
 	Token int64
-	// Crashes is how many processes in a row crashed while they held the delivery. SoloCrashes is how many of them crashed after
-	// its handler had begun in quarantine.
+	// Crashes is how many processes in a row crashed while they held the delivery. SoloCrashes is how many of these crashed after the
+	// handler had begun in quarantine.
 	Crashes, SoloCrashes int16
-	// Completed tells that the handler's transaction has completed the delivery.
+	// Completed is true if the handler's transaction has completed the delivery.
 	Completed bool
 }
 
@@ -39,8 +39,9 @@ const quarantineAfter = 2
 // Quarantined reports whether so many processes have crashed with the delivery that its handler may be the cause.
 func (c Claim) Quarantined() bool { return c.Crashes >= quarantineAfter }
 
-// Context returns the context for the next run: ctx, with source for app.DeliveryFrom. The first run uses memory of the delivery
-// itself. A later one gets a new context, since the handler may have kept the first one. Runs come one after the other.
+// Context returns the context for the next run: ctx, with source for app.DeliveryFrom. For the first run, the context lies in the
+// delivery itself, which saves an allocation. Each later run gets a new context, since a handler may have kept the first one. The runs
+// of a delivery come one after the other.
 func (d *Delivery) Context(ctx context.Context, source app.DeliverySource) *app.DeliveryContext {
 	run := &d.ctx
 	if d.used {

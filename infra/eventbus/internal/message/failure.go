@@ -8,17 +8,18 @@ import (
 	"plugboard/app"
 )
 
-// IsFinal reports whether the delivery is dead after err, whatever attempts are left. A delivery that this version of the service
-// cannot read is not: another version may read it.
+// IsFinal reports whether the delivery is dead after err, even if attempts are left. A delivery that this version of the service
+// cannot read is not dead, since another version may read it.
 func IsFinal(err error) bool { return app.IsPermanent(err) && !errors.Is(err, ErrUnreadable) }
 
-// safeError is a plugin's error whose methods are called under recover, since they may panic: a nil pointer in an error is enough.
+// safeError wraps a plugin's error, and calls the methods of this error under recover. They may panic: a nil pointer in an error is
+// enough.
 type safeError struct {
 	err  error
 	text string
 }
 
-// SafeError makes a plugin's error safe to look at, in any goroutine. It returns nil for nil.
+// SafeError wraps a plugin's error, so that any goroutine may call its methods: none of them panics. It returns nil for nil.
 func SafeError(err error) error {
 	if err == nil {
 		return nil
@@ -52,7 +53,7 @@ func (e *safeError) As(target any) bool {
 		if !errors.As(e.err, target) {
 			return false
 		}
-		if found, ok := target.(**app.Error); ok && *found != nil { // its cause is the plugin's too
+		if found, ok := target.(**app.Error); ok && *found != nil { // the cause comes from the plugin too, so wrap it
 			*found = (*found).Because(SafeError((*found).Unwrap()))
 		}
 		to := reflect.ValueOf(target).Elem()
@@ -60,10 +61,10 @@ func (e *safeError) As(target any) bool {
 	})
 }
 
-// ErrNotBegun is the outcome of a delivery whose handler was not called, because the lease may have run out or the bus stops.
+// ErrNotBegun is the outcome of a delivery whose handler was not called, since the lease may have run out or the bus stops.
 var ErrNotBegun = errors.New("the handler was not begun")
 
-// ErrUnreadable is in the error of a delivery whose payload this version of the service cannot read.
+// ErrUnreadable is wrapped in the error of a delivery whose payload this version of the service cannot read.
 var ErrUnreadable = errors.New("unreadable payload")
 
 // ErrTaken is the outcome of a delivery that another process has claimed since.

@@ -1,9 +1,9 @@
 // Package message is the vocabulary of the event bus.
 //
-// It has the types that more than one of the bus's rooms needs: [Message], [Delivery], [Subscription], [Hooks], the outcomes of
-// runs, and small things that wait. It imports app and retry alone, does no input or output, and starts no goroutine. A message and a
-// subscription do not change once they are in use, so that any number of goroutines may read them; of a delivery one goroutine at a
-// time has the use.
+// It has the types that several packages of the bus need: [Message], [Delivery], [Subscription], [Hooks], the errors that decide on
+// the outcome of a run, and two helpers that wait, [Notifier] and [Repeat]. It imports only app and retry, does no input or output,
+// and starts no goroutine. Nobody changes a message or a subscription that is in use, so any number of goroutines may read it. A
+// delivery is used by one goroutine at a time.
 package message
 
 import (
@@ -17,11 +17,11 @@ import (
 
 // Message is a published event. It does not change once it is published.
 type Message struct {
-	// Envelope may be shared by several messages, so nobody changes it.
+	// Envelope may belong to several messages, so nobody changes it.
 	*Envelope
-	// Key orders the messages of a topic; "" leaves them without order.
+	// Key orders the messages of a topic: messages with the same key are handled in order. A message with key "" has no order.
 	Key string
-	// Time is when the message was published, in UTC, in whole milliseconds as the database keeps it.
+	// Time is when the message was published, in UTC and in whole milliseconds, as the database keeps it.
 	Time time.Time
 
 	id atomic.Pointer[string]
@@ -29,31 +29,31 @@ type Message struct {
 	Local any
 }
 
-// Envelope is the part of a message that many messages of one publisher share.
+// Envelope holds the fields that are the same for many messages of one publisher.
 type Envelope struct {
-	// Topic is the event's topic.
+	// Topic is the topic of the event.
 	Topic string
-	// Emitter is the publishing plugin. Parent is the id of the event that caused this one.
+	// Emitter is the publishing plugin. Parent is the id of the event that caused this event.
 	Emitter, Parent string
-	// RequestID and Trace belong to the request at the beginning of the chain.
+	// RequestID and Trace belong to the request that began the chain of events.
 	RequestID, Trace string
-	// PrincipalKind and PrincipalID say who caused the event; "" when nobody is known.
+	// PrincipalKind and PrincipalID say who caused the event; "" when this is not known.
 	PrincipalKind, PrincipalID string
-	// Headers are the publisher's.
+	// Headers are the headers that the publisher set.
 	Headers map[string]string
-	// Delay is how long to wait before the message is handed over.
+	// Delay is the wait between the publication and the first run of a handler.
 	Delay time.Duration
-	// Payload is the event as JSON; empty when only volatile subscriptions take it.
+	// Payload is the event as JSON; empty when only volatile subscriptions get the event.
 	Payload []byte
 
-	// Fault says why the stored event cannot be handed over; nil when it can.
+	// Fault says why no handler can get the stored event; nil if the event is in order.
 	Fault error
 }
 
-// Now returns the time for a message that is published now: in UTC and whole milliseconds, as the database keeps it.
+// Now returns the time for a message that is published now, in UTC and in whole milliseconds, as the database keeps it.
 func Now() time.Time { return time.UnixMilli(time.Now().UnixMilli()).UTC() }
 
-// ID returns the message's id, a UUIDv7. The first call makes it, since nobody asks for the ids of most volatile messages.
+// ID returns the message's id, a UUIDv7. The first call makes the id, since nobody asks for the ids of most volatile messages.
 func (m *Message) ID() string {
 	if id := m.id.Load(); id != nil {
 		return *id
@@ -66,7 +66,7 @@ func (m *Message) ID() string {
 // SetID sets the id of a message that was read from storage.
 func (m *Message) SetID(id string) { m.id.Store(&id) }
 
-// random reads from math/rand. Ids must differ but need not be secret, and crypto/rand costs a system call for each.
+// random reads from math/rand. Ids must differ but need not be secret, and crypto/rand would cost a system call for each id.
 type random struct{}
 
 func (random) Read(p []byte) (int, error) {
@@ -81,5 +81,5 @@ func (random) Read(p []byte) (int, error) {
 // overhead estimates how many bytes a delivery holds beside its payload.
 const overhead = 512
 
-// Size estimates how many bytes a delivery of m holds: the payload as stored, and the handler's struct made of it.
+// Size estimates how many bytes a delivery of m holds: the stored payload, and the struct that the handler gets.
 func (m *Message) Size() int64 { return overhead + 2*int64(len(m.Payload)) }

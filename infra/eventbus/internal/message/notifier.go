@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// Notifier lets goroutines wait for a condition that others change. Its zero value is ready, and its methods may be called
-// concurrently.
+// Notifier lets goroutines wait for a condition that other goroutines change. Its zero value is ready for use, and its methods may be
+// called concurrently.
 type Notifier struct {
 	waiting atomic.Int32
 	mu      sync.Mutex
-	// changed is closed by the next Tell; nil when nobody has asked for it since the last one.
+	// changed is closed by the next Tell; nil when nobody has called Await since the last Tell.
 	changed chan struct{}
 }
 
-// Tell has those who wait look at their condition again. It is cheap when nobody waits.
+// Tell makes each waiting goroutine check its condition again. It is cheap when nobody waits.
 func (n *Notifier) Tell() {
 	if n.waiting.Load() == 0 {
 		return
@@ -29,8 +29,8 @@ func (n *Notifier) Tell() {
 	}
 }
 
-// Await returns nil once done reports true, and the error of done or of ctx otherwise. It calls done at once, after each Tell, and
-// each poll; 0 means never by itself.
+// Await waits until done returns true, and returns nil then. It returns early with the error of done or of ctx. It calls done at once,
+// after each Tell, and once in each poll; with poll 0, only at once and after Tell.
 func (n *Notifier) Await(ctx context.Context, poll time.Duration, done func() (bool, error)) error {
 	n.waiting.Add(1)
 	defer n.waiting.Add(-1)

@@ -10,13 +10,13 @@ import (
 
 // Subscription says who handles the messages of a topic, and how.
 type Subscription struct {
-	// Name identifies the subscription; a durable one also across restarts.
+	// Name identifies the subscription. The name of a durable subscription stays the same across restarts.
 	Name string
-	// Formerly are earlier names. The subscription takes over the deliveries stored under them.
+	// Formerly are earlier names. The subscription gets the deliveries that are stored under these names.
 	Formerly []string
 	// Topic is the topic of the messages.
 	Topic string
-	// Plugin is the plugin that handles, for logs. Source is the place of the call to Subscribe, as "file:line".
+	// Plugin is the plugin that subscribed, for logs. Source is the place of the call to Subscribe, as "file:line".
 	Plugin, Source string
 	// Concurrency is how many deliveries are handled at a time.
 	Concurrency int
@@ -26,19 +26,19 @@ type Subscription struct {
 	BackoffMin, BackoffMax time.Duration
 	// Timeout is how long a run may take before its context ends.
 	Timeout time.Duration
-	// Block has a dead delivery hold up the later ones of its key.
+	// Block is true if the later deliveries of a key wait behind a dead one until an operator replays or discards it.
 	Block bool
-	// Tx runs the handler in the transaction that completes the delivery.
+	// Tx is true if the handler runs in the transaction that completes the delivery.
 	Tx bool
-	// Memory is what handlers reserve from; nil sets no limit.
+	// Memory is the memory from which handlers reserve; nil sets no limit.
 	Memory app.Memory
-	// Handle handles one delivery. After an error the delivery is tried again; after an error marked with app.Permanent, or
-	// after the last attempt, it is dead; after [ErrUnreadable] it is left to other versions of the service. Handle is called
+	// Handle handles one delivery. After an error the delivery is tried again. After an error marked with app.Permanent, or after
+	// the last attempt, the delivery is dead. After [ErrUnreadable] it is left to other versions of the service. Handle is called
 	// concurrently.
 	Handle func(ctx context.Context, d *Delivery) error
-	// Observe is told how long each run took and how it ended, for metrics; it may be nil.
+	// Observe is called after each run with its duration and its error, for metrics; it may be nil.
 	Observe func(took time.Duration, err error)
-	// Complete completes a delivery in the transaction of ctx, for app.Complete; it is nil for a volatile subscription.
+	// Complete completes a delivery in the transaction of ctx, for app.Complete; nil for a volatile subscription.
 	Complete func(ctx context.Context, d *Delivery) error
 }
 

@@ -23,8 +23,8 @@ func SameTopic(a, b string) bool {
 	return a == b || strings.HasPrefix(a, SchedulePrefix) && strings.HasPrefix(b, SchedulePrefix)
 }
 
-// DeadLetter returns the message that announces a dead delivery. Ok is false when the delivery is of such a message itself: that is
-// not announced again.
+// DeadLetter returns the message that announces a dead delivery. Ok is false when the dead delivery carries such a message itself:
+// its death is not announced.
 func DeadLetter(d *Delivery, err error) (m *Message, ok bool) {
 	if strings.HasPrefix(d.Topic, DeadLetterPrefix) {
 		return nil, false
@@ -34,7 +34,7 @@ func DeadLetter(d *Delivery, err error) (m *Message, ok bool) {
 		Emitter: d.Emitter, PublishedAt: d.Time.UTC(), DiedAt: time.Now().UTC(),
 	})
 	if jsonErr != nil {
-		return nil, false // all fields are valid text
+		return nil, false // never happens: all fields are valid text
 	}
 	return &Message{
 		Envelope: &Envelope{
@@ -47,7 +47,7 @@ func DeadLetter(d *Delivery, err error) (m *Message, ok bool) {
 // maxErrorText is how many bytes of an error's text are stored.
 const maxErrorText = 4096
 
-// ErrorText returns the text of err in a form that both databases store, cut to 4 KiB.
+// ErrorText returns the text of err, cut to 4 KiB, without the characters that a database refuses.
 func ErrorText(err error) string {
 	text := validText(err.Error())
 	if len(text) > maxErrorText {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Repeat calls fn until ctx ends, each time after the wait that the last call returned.
+// Repeat calls fn at once, and again after the wait that fn returned, until ctx ends.
 func Repeat(ctx context.Context, fn func() time.Duration) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()

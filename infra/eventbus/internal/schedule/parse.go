@@ -1,14 +1,14 @@
 // Package schedule publishes an event at each time that the spec of a schedule names.
 //
 // [Parse] turns a spec into a [Timetable]. A spec is "@every" with an interval of whole seconds, or the five fields of cron(8),
-// with a time zone in front of them if it is not UTC. The times follow cron(8) where the clocks of the zone change. The authors
-// of plugins read the errors of Parse. A Timetable never changes, so that any number of goroutines may ask it at once.
+// with a time zone in front of them if it is not UTC. When the clocks of the zone change, the times follow cron(8). Authors of
+// plugins read the errors of Parse. A Timetable never changes, so any number of goroutines may call it at once.
 //
-// The front of the event bus starts and stops one [Scheduler], and gives it the functions that make and publish events. Of the
-// processes on one database, only the first to advance the row of a durable schedule publishes.
+// The front of the event bus starts and stops one [Scheduler], and gives it the functions that make and publish events. When several
+// processes share a database, only the first process that advances the row of a durable schedule publishes.
 //
-// The parser and the times of github.com/robfig/cron/v3 cannot stand in for these: it refuses weekday 7, leaves out a daily
-// time that the clocks skip, repeats one when the clocks go back, and rounds intervals instead of refusing them.
+// The package does not use github.com/robfig/cron/v3. That parser refuses weekday 7 and rounds intervals instead of refusing them,
+// and its times leave out a daily time that the clocks skip, and repeat a daily time when the clocks go back.
 package schedule
 
 import (
@@ -20,7 +20,7 @@ import (
 	_ "time/tzdata" // for schedules in a time zone, on machines without the files
 )
 
-// Timetable tells when a schedule is due.
+// Timetable holds the times at which a schedule is due.
 type Timetable interface {
 	// Next returns the first time after t, in UTC, or the zero time when there is none.
 	Next(t time.Time) time.Time

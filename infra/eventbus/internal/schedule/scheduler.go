@@ -17,17 +17,18 @@ import (
 type Schedule struct {
 	Name, Spec string
 	Times      Timetable
-	// Message makes the event for a time. Publish publishes it, in the transaction of ctx if there is one.
+	// Message makes the event for a time. Publish publishes this event, in the transaction of ctx if there is one.
 	Message func(ctx context.Context, at time.Time) (*message.Message, error)
 	Publish func(ctx context.Context, m *message.Message) error
 	// Quiet reports whether the last run of a volatile schedule is done; nil for a durable one.
 	Quiet func() bool
-	// Published and Skipped count the times that have come.
+	// Published counts the events that were published. Skipped counts the times without an event, since the last run was not done.
 	Published, Skipped prometheus.Counter
 }
 
-// Scheduler publishes an event for each time that comes. Of the processes on one database, the first one that advances the schedule's
-// row publishes the event, in the same transaction: each time has one event, even when a process crashes.
+// Scheduler publishes an event when a time of a schedule has come. When several processes share a database, the first process that
+// advances the row of a durable schedule publishes the event in the same transaction. So each time has one event, even when a process
+// crashes.
 type Scheduler struct {
 	poll              time.Duration
 	store             store.Schedules
@@ -41,8 +42,8 @@ type Scheduler struct {
 	tasks  sync.WaitGroup
 }
 
-// New returns a scheduler of all. It reads the rows of durable schedules each poll or more often. StoredAs returns the name under
-// which a schedule has its row.
+// New returns a scheduler for all. The scheduler reads the rows of durable schedules at least once in each poll. StoredAs returns the
+// name under which the row of a schedule is stored.
 func New(all []*Schedule, poll time.Duration, store store.Schedules, storedAs func(name string) string, log *zap.Logger) *Scheduler {
 	s := &Scheduler{poll: poll, store: store, storedAs: storedAs, log: log, passed: make(map[*Schedule]time.Time)}
 	for _, sc := range all {
@@ -87,8 +88,8 @@ func (s *Scheduler) Stop() {
 	s.tasks.Wait()
 }
 
-// pollDurable publishes the times of durable schedules that have come. It returns how long to wait for the next one: no longer than
-// the poll, since operators and other processes change the rows.
+// pollDurable publishes events for the times of durable schedules that have come. It returns the wait until the next time. The wait is
+// never longer than the poll, since operators and other processes change the rows.
 func (s *Scheduler) pollDurable(ctx context.Context) time.Duration {
 	wait := s.poll
 	rows, now, err := s.store.All(ctx)
@@ -115,7 +116,7 @@ func (s *Scheduler) pollDurable(ctx context.Context) time.Duration {
 	return wait
 }
 
-// publishDue publishes a run if a time of sc has come or an operator has asked for one. It returns the next time.
+// publishDue publishes a run if a time of sc has come, or an operator has asked for a run. It returns the next time of sc.
 func (s *Scheduler) publishDue(ctx context.Context, sc *Schedule, name string, row store.ScheduleRow, now time.Time) (next time.Time, err error) {
 	at, passed := sc.due(row.Passed, now)
 	if !at.IsZero() || !row.Asked.IsZero() {
@@ -124,8 +125,8 @@ func (s *Scheduler) publishDue(ctx context.Context, sc *Schedule, name string, r
 	return sc.Times.Next(passed), err
 }
 
-// due returns the first time after passed, if it has come by now. When several have come, one run makes up for all of them: until is
-// the time up to which it does.
+// due returns the first time after passed if it has come by now, and otherwise the zero time. When several times have come, one run
+// stands for all of them. Until is the time up to which this run stands for times.
 func (sc *Schedule) due(passed, now time.Time) (at, until time.Time) {
 	at = sc.Times.Next(passed)
 	switch {
@@ -138,8 +139,8 @@ func (sc *Schedule) due(passed, now time.Time) (at, until time.Time) {
 	}
 }
 
-// publish publishes the run for the time at; if that is zero, the run that an operator asked for. It does nothing when another process
-// has done so. As long as the last run is not done, it skips a time, and leaves a run that was asked for to a later poll.
+// publish publishes the run for the time at. With the zero time, it publishes the run that an operator asked for. It does nothing when
+// another process was faster. While the last run is not done, it skips the time at, and leaves an operator's run to a later poll.
 func (s *Scheduler) publish(ctx context.Context, sc *Schedule, name string, row store.ScheduleRow, at, passed time.Time) error {
 	var counter prometheus.Counter
 	err := s.store.DB.InTx(ctx, func(ctx context.Context) error {
@@ -179,10 +180,10 @@ func (s *Scheduler) publish(ctx context.Context, sc *Schedule, name string, row 
 	return err
 }
 
-// pollVolatile publishes the times of volatile schedules that have come, and returns how long to wait for the next one.
+// pollVolatile publishes events for the times of volatile schedules that have come, and returns the wait until the next time.
 func (s *Scheduler) pollVolatile(ctx context.Context) time.Duration {
 	now := time.Now().UTC()
-	wait := time.Hour // at most, since the clock may be set
+	wait := time.Hour // not longer, since somebody may set the clock meanwhile
 	for _, sc := range s.volatile {
 		at, passed := sc.due(s.passed[sc], now)
 		s.passed[sc] = passed
@@ -200,7 +201,7 @@ func (s *Scheduler) pollVolatile(ctx context.Context) time.Duration {
 	return wait
 }
 
-// Run publishes a run for a time, whether or not the schedule has that time and the last run is done.
+// Run publishes a run for any time, also when the schedule is not due then, and when the last run is not done.
 func (sc *Schedule) Run(ctx context.Context, at time.Time) error {
 	m, err := sc.Message(ctx, at)
 	if err != nil {

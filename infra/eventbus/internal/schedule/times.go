@@ -2,26 +2,27 @@ package schedule
 
 import "time"
 
-// times are the times that the five fields of a spec name, in a time zone. Where the zone's clocks change, they follow
+// times are the times that the five fields of a spec name, in a time zone. When the clocks of the zone change, the times follow
 // cron(8):
 //
 //   - A schedule that gives both its minutes and its hours, as "30 2 * * *" does, is due once for each of these times on each
-//     day. When the clocks repeat an hour, it is due in the first one. When the clocks skip its time, it is due at the moment of
-//     the change, unless the clocks change by more than three hours: that is a correction of the zone, and nothing is made up.
+//     day. When the clocks repeat an hour, the schedule is due in the first of the two hours. When the clocks skip its time, it is
+//     due at the moment of the change. But when the clocks change by more than three hours, somebody has corrected the zone, and the
+//     schedule is not due for the skipped time.
 //   - A schedule with a star for its minutes or its hours, as in "*/20 * * * *", is due whenever the clock shows such a time:
 //     twice in a repeated hour, and never in a skipped one.
 type times struct {
-	// Each of these is a set: bit n tells that it has the value n.
+	// Each of these numbers is a set of values: bit n is set if the set has the value n.
 	minutes, hours, days, months, weekdays uint64
-	// both tells that a day must have the right day of the month and the right weekday, because one of these fields is a star.
-	// Without a star either is enough.
+	// both is true if the field of the days or the field of the weekdays is a star: then the schedule is due on a day that is in both
+	// sets. Otherwise one of the sets is enough.
 	both bool
-	// starred tells that minutes or hours have a star.
+	// starred is true if the field of the minutes or the field of the hours has a star.
 	starred bool
 	zone    *time.Location
 }
 
-// longestChange is how far clocks may go forward for a skipped time to be made up.
+// longestChange is the longest time that clocks may skip in a usual change; see [times].
 const longestChange = 3 * time.Hour
 
 // Next implements Timetable.
@@ -37,8 +38,8 @@ func (s *times) Next(t time.Time) time.Time {
 	return time.Time{}
 }
 
-// nextShown returns the first time after t at which the clock shows a time of s. It searches from one change of the clock
-// to the next, since the clock runs evenly between them.
+// nextShown returns the first time after t at which the clock shows a time of s. It searches each period between two changes of the
+// clock by itself, since within a period the clock runs evenly.
 func (s *times) nextShown(t time.Time) time.Time {
 	t = t.In(s.zone)
 	for after := wallOf(t); ; {
@@ -53,18 +54,18 @@ func (s *times) nextShown(t time.Time) time.Time {
 			return at.UTC()
 		}
 		t = end
-		after = wallOf(t).Add(-time.Nanosecond) // the moment of the change may be such a time
+		after = wallOf(t).Add(-time.Nanosecond) // so that the search includes the moment of the change
 	}
 }
 
-// wallOf returns what the clock shows at t, as a time in UTC.
+// wallOf returns the time that the clock shows at t, written as a time in UTC.
 func wallOf(t time.Time) time.Time {
 	_, offset := t.Zone()
 	return t.UTC().Add(time.Duration(offset) * time.Second)
 }
 
-// moment returns when the clock of the zone shows wall for the first time, or the moment at which it skips wall. It reports
-// false when the clock skips wall by more than longestChange.
+// moment returns the moment at which the clock of the zone first shows wall. If the clock skips wall, it returns the moment of this
+// change, and false if the change is longer than longestChange.
 func (s *times) moment(wall time.Time) (at time.Time, ok bool) {
 	const day = 24 * time.Hour // more than any offset
 	for t := wall.Add(-day).In(s.zone); ; {
@@ -83,8 +84,8 @@ func (s *times) moment(wall time.Time) (at time.Time, ok bool) {
 	}
 }
 
-// yearsAhead is how far the search for the next time goes: 29 February comes on a given weekday every 28 years, or after 40
-// around the year 2100.
+// yearsAhead is how many years the search for the next time goes ahead. The rarest day is a 29 February on a given weekday: it comes
+// every 28 years, and around the year 2100 after 40 years.
 const yearsAhead = 40
 
 // nextWall returns the first time of s after wall on a clock that never changes, or the zero time when there is none.

@@ -1,9 +1,9 @@
 // Package volatile delivers events within this process.
 //
-// A [Volatile] hands each message to the subscriptions of its topic, retries what fails, and waits with what is delayed. What it
-// holds ends with the process, and it writes nothing. A subscription whose queue is full loses further messages, each of which is
-// reported to Hooks.Dropped. The front of the event bus calls it. Subscribe is called before Start, by one goroutine; the other
-// methods may be called concurrently.
+// A [Volatile] hands each message to the subscriptions of its topic. It repeats deliveries that fail, and keeps delayed messages until
+// they are due. It stores nothing: its messages are lost when the process ends. When the queue of a subscription is full, the
+// subscription loses further messages, and Volatile calls Hooks.Dropped for each of them. The front of the event bus makes and calls
+// it. Subscribe is called before Start, by one goroutine; the other methods may be called concurrently.
 package volatile
 
 import (
@@ -19,21 +19,21 @@ import (
 	"plugboard/infra/eventbus/internal/message"
 )
 
-// Volatile is the volatile way; see the package.
+// Volatile delivers events within this process; see the package.
 type Volatile struct {
 	buffer int
 	hooks  message.Hooks
 
 	byTopic map[string][]*consumer.Consumer
 	all     []*consumer.Consumer
-	// idle tells those who wait in AwaitIdle that a subscription has nothing left.
+	// idle wakes the callers of AwaitIdle when a subscription has no message any more.
 	idle message.Notifier
 
 	mu     sync.Mutex
 	stop   context.CancelFunc // nil before Start
 	closed bool
 	tasks  sync.WaitGroup
-	// timers are those of the deliveries that wait for a delay or a retry.
+	// timers has, for each delivery that waits for a delay or a retry, the timer that ends the wait.
 	timers map[*time.Timer]*consumer.Item
 }
 
@@ -52,7 +52,7 @@ func (v *Volatile) Subscribe(s message.Subscription) {
 	v.all = append(v.all, c)
 }
 
-// Start begins to deliver. It is an error to start twice, or after Close.
+// Start begins to deliver. It returns an error when it was called before, or after Close.
 func (v *Volatile) Start(context.Context) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -68,7 +68,7 @@ func (v *Volatile) Start(context.Context) error {
 	return nil
 }
 
-// endOverdue ends and reports overdue runs.
+// endOverdue ends and reports overdue runs. It returns the wait until its next call.
 func (v *Volatile) endOverdue() (wait time.Duration) {
 	for _, c := range v.all {
 		c.EndOverdue(v.hooks.Overdue)
@@ -76,8 +76,8 @@ func (v *Volatile) endOverdue() (wait time.Duration) {
 	return 100 * time.Millisecond
 }
 
-// Publish hands m to the subscriptions of its topic: at once, or after the commit of ctx's transaction. Outside a transaction it
-// waits a moment for a subscription that is full.
+// Publish hands m to the subscriptions of its topic: at once, or after the commit of ctx's transaction. Outside a transaction, it waits
+// a moment for room when a subscription is full.
 func (v *Volatile) Publish(ctx context.Context, m *message.Message) error {
 	tx, err := database.Join(ctx)
 	switch {
@@ -91,9 +91,9 @@ func (v *Volatile) Publish(ctx context.Context, m *message.Message) error {
 	return nil
 }
 
-// fullWait is how long a publisher waits for a full subscription. It waits once: as long as the subscription then makes no
-// progress, messages are dropped at once. So are those of a transaction, since its end holds up the next writer on SQLite and keeps
-// a connection on Postgres.
+// fullWait is how long a publisher waits for room in a full subscription. After such a wait, Volatile drops further messages at once, as
+// long as the subscription makes no progress. It also drops the messages of a transaction at once: a wait at the end of a
+// transaction would delay the next writer on SQLite, and keep a connection on Postgres.
 const fullWait = 250 * time.Millisecond
 
 // Deliver hands m to the subscriptions of its topic without waiting for room.
@@ -114,7 +114,7 @@ func (v *Volatile) deliver(m *message.Message, wait time.Duration) {
 	}
 }
 
-// put hands d to its consumer. It drops d when the consumer has closed meanwhile.
+// put hands d to its consumer with push. It drops d when the consumer has closed meanwhile.
 func (v *Volatile) put(d *consumer.Item, push func(*consumer.Item) bool) {
 	if !push(d) {
 		d.Consumer().Free(1)
@@ -128,7 +128,7 @@ func (v *Volatile) drop(c *consumer.Consumer) {
 	}
 }
 
-// later puts d after a wait. When v is closed before that, it gives the place of d back.
+// later calls put after a wait. When v closes first, d is lost and its place is given back.
 func (v *Volatile) later(wait time.Duration, d *consumer.Item, push func(*consumer.Item) bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -154,7 +154,7 @@ func (*Volatile) Run(ctx context.Context, d *consumer.Item) error {
 	return d.Subscription.Handle(ctx, &d.Delivery)
 }
 
-// RunBatch implements [consumer.Owner]. Volatile deliveries are run one by one.
+// RunBatch implements [consumer.Owner]. It is never called: Volatile makes its consumers without Options.Batch.
 func (*Volatile) RunBatch(context.Context, []*consumer.Item) bool { return false }
 
 // Settle implements [consumer.Owner].
@@ -179,7 +179,8 @@ func (v *Volatile) Settle(d *consumer.Item, err error) (free bool) {
 // Idle implements [consumer.Owner].
 func (v *Volatile) Idle() { v.idle.Tell() }
 
-// AwaitIdle returns nil as soon as no message is waiting or being handled, retries and delays included, or ctx's error.
+// AwaitIdle waits until no message waits or is handled; a message that waits for a retry or a delay counts as waiting. It returns ctx's
+// error when ctx is done first.
 func (v *Volatile) AwaitIdle(ctx context.Context) error {
 	return v.idle.Await(ctx, 0, func() (bool, error) { return quiet(v.all), nil })
 }
@@ -200,8 +201,8 @@ func (v *Volatile) Late() map[string]int64 {
 	return late
 }
 
-// Close stops delivering. Messages that wait are handled first, as far as ctx allows; those that wait for a retry or a delay are
-// lost. The error says how many runs go on. Close may be called without Start, twice, and concurrently.
+// Close drops the messages that wait for a retry or a delay, waits until ctx is done for the other messages to be handled, and stops
+// delivering. The error says how many runs go on. Close may be called without Start, twice, and concurrently.
 func (v *Volatile) Close(ctx context.Context) error {
 	v.mu.Lock()
 	v.closed = true
@@ -215,7 +216,7 @@ func (v *Volatile) Close(ctx context.Context) error {
 	if stop != nil {
 		defer v.tasks.Wait()
 		defer stop()
-		_ = v.AwaitIdle(ctx) // the error below says what is left
+		_ = v.AwaitIdle(ctx) // Wait below returns an error for the runs that go on
 	}
 	var errs []error
 	for _, c := range v.all {
