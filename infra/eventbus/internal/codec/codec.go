@@ -1,10 +1,10 @@
 // Package codec copies an event from the publisher's struct to the subscriber's as JSON would.
 //
-// A codec is compiled for a pair of struct types when the application starts; the compiler also says what does not fit.
-// A copy is what a subscriber would read from the stored JSON of the event, with two things made equal on both ways: times
-// are in UTC without monotonic reading, and empty slices and maps are nil. It shares no memory with its source. The front
-// of the event bus calls this package on every publish and before every handler. A codec never changes after it was
-// compiled, so that any number of goroutines may use it at once.
+// A codec is compiled for a pair of struct types when the application starts. The compiler also reports the members that do not fit.
+// A subscriber gets the same struct from a copy as from the stored JSON of the event. For this, both ways change two things: times
+// are in UTC and have no monotonic reading, and empty slices and maps are nil. A copy shares no memory with its source. The front
+// of the event bus calls this package on every publish and before every handler. A codec never changes after it was compiled, so any
+// number of goroutines may use it at once.
 package codec
 
 import (
@@ -16,30 +16,31 @@ import (
 
 // Codec copies structs of one type to structs of another. Make it with [Compile] or [CompileOmitting].
 type Codec struct {
-	// src is the type of the structs that are copied.
+	// src is the type of the structs that the codec copies.
 	src  reflect.Type
 	copy copier
-	// flat tells that nobody can change a struct of type src through another reference: it has no slices, maps or pointers.
+	// flat is true if src has no slices, maps or pointers: then nobody can change a copied struct through another reference.
 	flat bool
 }
 
-// Reads reports whether the codec copies event: whether it is a struct of the source type, or a pointer to one.
+// Reads reports whether the codec can copy event: a struct of the source type, or a pointer to such a struct.
 func (c Codec) Reads(event any) bool {
 	t := reflect.TypeOf(event)
 	return t != nil && (t == c.src || t.Kind() == reflect.Pointer && t.Elem() == c.src)
 }
 
-// Copy fills the struct that dst points to, which must be zero, from src: a struct of the source type or a pointer to one.
+// Copy fills the struct to which dst points from src: a struct of the source type, or a pointer to such a struct. The struct of dst
+// must be zero.
 func (c Codec) Copy(dst, src any) {
 	c.copy(reflect.ValueOf(dst).Elem(), reflect.Indirect(reflect.ValueOf(src)))
 }
 
-// Snapshot returns event as it is now, in a form that nobody else can change: the struct itself if it is flat, otherwise
-// a pointer to a copy. The codec is one from the event's type to itself.
+// Snapshot returns the present state of event in a form that nobody else can change: the struct itself if it is flat, and otherwise
+// a pointer to a copy. The codec must copy the event's type to the same type.
 func (c Codec) Snapshot(event any) any {
 	v := reflect.ValueOf(event)
 	if c.flat && v.Kind() == reflect.Struct {
-		return event // what an interface holds never changes
+		return event // nobody can change a struct that lies in an interface
 	}
 	snapshot := reflect.New(c.src)
 	if c.flat {
@@ -50,7 +51,7 @@ func (c Codec) Snapshot(event any) any {
 	return snapshot.Interface()
 }
 
-// Encode returns the JSON of event, a struct or a pointer to one.
+// Encode returns the JSON of event, a struct or a pointer to a struct.
 func Encode(event any) ([]byte, error) {
 	payload, err := json.Marshal(event)
 	if err != nil {
@@ -59,8 +60,8 @@ func Encode(event any) ([]byte, error) {
 	return payload, nil
 }
 
-// Decode fills the struct that dst points to, which must be zero, from its JSON. The codec is one from the struct's type to
-// itself.
+// Decode fills the struct to which dst points from its JSON. The struct must be zero, and the codec must copy its type to the same
+// type.
 func (c Codec) Decode(dst any, payload []byte) error {
 	stored := reflect.New(c.src)
 	if err := json.Unmarshal(payload, stored.Interface()); err != nil {
@@ -70,17 +71,17 @@ func (c Codec) Decode(dst any, payload []byte) error {
 	return nil
 }
 
-// Misfit is a member of an event that cannot be read as its subscriber declares it.
+// Misfit is a member of an event that the subscriber declares in a form in which nobody can read it.
 type Misfit struct {
-	// Field is the member's JSON name, after the names of the members that contain it: "lines.count". It is "" for the event itself.
+	// Field is the JSON name of the member, after the names of the members that contain it: "lines.count". It is "" for the event itself.
 	Field string
-	// Missing tells that the publisher does not send it; otherwise Text says what is wrong.
+	// Missing is true if the publisher does not send the member. Otherwise Text describes the problem.
 	Missing bool
-	// Text reads on from the field: "is a time.Duration, …".
+	// Text continues a sentence that begins with the field: "is a time.Duration, …".
 	Text string
 }
 
-// String reads "field id has …", or "has …" when it is about the event itself.
+// String returns a text such as "field id has …". For the event itself, the text is without the field: "has …".
 func (m Misfit) String() string {
 	if m.Field == "" {
 		return m.Text

@@ -10,17 +10,18 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// copier copies src to dst, which can be set and is zero.
+// copier copies src to dst. Dst can be set and is zero.
 type copier func(dst, src reflect.Value)
 
-// Compile returns the codec from struct type src to struct type dst, which is usable only if it finds no misfit. The copy
-// has all members, also those that JSON leaves out.
+// Compile returns the codec from struct type src to struct type dst. The codec is usable only if there is no misfit. It copies all
+// members, also those that JSON leaves out.
 func Compile(dst, src reflect.Type) (Codec, []Misfit) {
 	return compile(compiler{}, dst, src)
 }
 
-// CompileOmitting is [Compile] for events that may also go through storage: what JSON leaves out of the source is left out
-// of the copy, so that the subscriber finds the same on both ways. A misfit that is only missing leaves its member zero.
+// CompileOmitting is [Compile] for events that may also be stored. The codec does not copy the members that JSON leaves out of the
+// source, so that a copy and the stored event give the subscriber the same struct. The codec is usable if all misfits are only
+// missing; the missing members stay zero.
 func CompileOmitting(dst, src reflect.Type) (Codec, []Misfit) {
 	return compile(compiler{omits: true}, dst, src)
 }
@@ -37,11 +38,11 @@ func compile(c compiler, dst, src reflect.Type) (Codec, []Misfit) {
 
 type compiler struct {
 	misfits []Misfit
-	// omits tells that what JSON leaves out is not copied.
+	// omits is true if the codec does not copy the values that JSON leaves out.
 	omits bool
-	// shares tells that a slice, map or pointer was found.
+	// shares is true if the compiler has found a slice, map or pointer.
 	shares bool
-	// stack has the destination types that contain the one being compiled.
+	// stack holds the destination types that contain the type that is being compiled.
 	stack []reflect.Type
 }
 
@@ -52,7 +53,7 @@ func (c *compiler) fail(path, format string, args ...any) copier {
 
 func (c *compiler) structs(dst, src reflect.Type, path string) copier {
 	sources := make(map[string]field)
-	for _, f := range fieldsOf(src, func(string, string) {}) { // the publisher's own check says what is wrong with it
+	for _, f := range fieldsOf(src, func(string, string) {}) { // problems of src are reported when the publisher is checked
 		sources[f.name] = f
 	}
 	type step struct {
@@ -79,8 +80,8 @@ func (c *compiler) structs(dst, src reflect.Type, path string) copier {
 	}
 }
 
-// within returns fn for fields inside of embedded structs, to which dst and src lead. It is fn itself for most fields: a copy by
-// plain numbers takes half the time of one that follows an index.
+// within returns a copier that applies fn to fields of embedded structs; dst and src are the paths to these fields. Most fields are not
+// embedded: for these it returns fn itself, since a copy that follows a path takes twice as long.
 func within(fn copier, dst, src []int) copier {
 	if len(dst) == 0 && len(src) == 0 {
 		return fn
@@ -88,7 +89,7 @@ func within(fn copier, dst, src []int) copier {
 	return func(d, s reflect.Value) { fn(inside(d, dst), inside(s, src)) }
 }
 
-// inside follows index, which may be empty, from a struct to a field of an embedded one.
+// inside returns the field to which the path index leads from struct v. The path may be empty.
 func inside(v reflect.Value, index []int) reflect.Value {
 	for _, i := range index {
 		v = v.Field(i)
@@ -96,7 +97,7 @@ func inside(v reflect.Value, index []int) reflect.Value {
 	return v
 }
 
-// unlessOmitted returns a copier that leaves dst as it is where JSON leaves src out.
+// unlessOmitted returns a copier that does nothing if JSON leaves src out.
 func (c *compiler) unlessOmitted(fn copier, src field, dst reflect.Type) copier {
 	if !c.omits {
 		return fn
@@ -124,7 +125,7 @@ var (
 
 func isTime(t reflect.Type) bool { return t == timeType }
 
-// hasOwnFormat reports whether t decides its JSON form itself, so that the compiler cannot know it.
+// hasOwnFormat reports whether methods of t decide on its JSON form. The compiler cannot know this form.
 func hasOwnFormat(t reflect.Type) bool {
 	for _, i := range ownFormats {
 		if t.Implements(i) || reflect.PointerTo(t).Implements(i) {
@@ -221,7 +222,7 @@ func (c *compiler) slice(dst, src reflect.Type, path string) copier {
 	}
 }
 
-// elements returns a copier of as many elements as dst has, from one slice or array to another.
+// elements returns a copier from one slice or array to another. It copies as many elements as the destination has.
 func (c *compiler) elements(dst, src reflect.Type, path string) copier {
 	inner := c.value(dst, src, path)
 	if inner != nil && dst == src && scalar(dst, src) != nil {
@@ -256,15 +257,15 @@ func (c *compiler) maps(dst, src reflect.Type, path string) copier {
 	}
 }
 
-// copyTime copies through a pointer: a time in an interface would be an allocation.
+// copyTime copies a time through a pointer, since a time in an interface would cost an allocation.
 func copyTime(dst, src reflect.Value) {
 	at, _ := reflect.TypeAssert[time.Time](src)
 	to, _ := reflect.TypeAssert[*time.Time](dst.Addr())
-	*to = at.UTC() // which also takes its monotonic reading away
+	*to = at.UTC() // UTC also removes the monotonic reading
 }
 
-// scalar returns a copier for booleans, strings and numbers if every value of src is also a value of dst, otherwise nil. A
-// float32 does not fit a float64: its shortest JSON form is read as another float64.
+// scalar returns a copier for booleans, strings and numbers if every value of src is also a value of dst, and otherwise nil. A
+// float32 does not fit a float64: JSON writes its shortest decimal form, and a float64 reads another number from that.
 func scalar(dst, src reflect.Type) copier {
 	d, s := dst.Kind(), src.Kind()
 	switch {
@@ -298,7 +299,7 @@ func join(path, name string) string {
 	return path + "." + name
 }
 
-// typeText names a type in the terms of a plugin author.
+// typeText returns the name of a type as a plugin author writes it.
 func typeText(t reflect.Type) string {
 	if t.Name() != "" && t.PkgPath() != "" {
 		return fmt.Sprintf("%s (%s)", t, t.Kind())

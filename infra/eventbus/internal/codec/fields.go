@@ -8,17 +8,17 @@ import (
 	"strings"
 )
 
-// field is a field of an event as JSON knows it.
+// field is a field of an event that JSON reads and writes.
 type field struct {
 	name string
 	typ  reflect.Type
-	// index leads to the field, through the embedded structs that contain it.
+	// index is the path to the field, through the embedded structs that contain it; see [reflect.Value.FieldByIndex].
 	index []int
-	// omitempty and omitzero are options of its JSON tag.
+	// omitempty and omitzero are true if the JSON tag has these options.
 	omitempty, omitzero bool
 }
 
-// fieldsOf lists the fields of struct type t that JSON knows, among them those of embedded structs. It reports the fields
+// fieldsOf lists the fields of struct type t that JSON reads and writes, also the fields of embedded structs. It reports the fields
 // that JSON would refuse or write in another way.
 func fieldsOf(t reflect.Type, report func(name, problem string)) []field {
 	var all []field
@@ -37,7 +37,7 @@ func fieldsOf(t reflect.Type, report func(name, problem string)) []field {
 	return all
 }
 
-// jsonFields returns what JSON makes of f: one field, those of an embedded struct, or none.
+// jsonFields returns the JSON fields that come from f: one field, the fields of an embedded struct, or none.
 func jsonFields(f reflect.StructField, report func(name, problem string)) []field {
 	tag, tagged := f.Tag.Lookup("json")
 	name, options, _ := strings.Cut(tag, ",")
@@ -75,7 +75,7 @@ func jsonFields(f reflect.StructField, report func(name, problem string)) []fiel
 	}}
 }
 
-// anyKnown reports whether JSON knows of any field of t.
+// anyKnown reports whether JSON reads and writes any field of t.
 func anyKnown(t reflect.Type) bool {
 	for f := range t.Fields() {
 		if _, tagged := f.Tag.Lookup("json"); tagged || f.Anonymous || f.IsExported() {
@@ -85,7 +85,7 @@ func anyKnown(t reflect.Type) bool {
 	return false
 }
 
-// malformed reports whether JSON would refuse the tag: it allows no quotes in names, and no comma without an option after it.
+// malformed reports whether JSON would refuse the tag. JSON allows no quotes in names, and no comma without an option after it.
 func malformed(tag string) bool {
 	return strings.ContainsAny(tag, `'"\`) || strings.HasSuffix(tag, ",") || strings.Contains(tag, ",,")
 }

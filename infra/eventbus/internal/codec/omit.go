@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// test answers a question about a value. A nil test answers no to every value.
+// test reports whether a value has a property. A nil test is false for every value.
 type test func(reflect.Value) bool
 
-// either returns the test of a or b.
+// either returns a test that is true if a or b is.
 func either(a, b test) test {
 	switch {
 	case a == nil:
@@ -19,8 +19,8 @@ func either(a, b test) test {
 	return func(v reflect.Value) bool { return a(v) || b(v) }
 }
 
-// omission returns the test of whether JSON leaves out the field. It is nil also when a copy of an omitted value into a
-// dst leaves the dst as it is.
+// omission returns the test whether JSON leaves the field out. The test is also nil when it makes no difference: a copy of each
+// omitted value leaves a zero dst zero.
 func (f field) omission(dst reflect.Type) test {
 	var zero, empty test
 	if f.omitzero && (hasOwnZero(f.typ) || hasPointers(dst)) {
@@ -32,7 +32,8 @@ func (f field) omission(dst reflect.Type) test {
 	return either(zero, empty)
 }
 
-// hasPointers reports whether a copy of zeros may differ from a zero t: the copy sets the pointers that t has.
+// hasPointers reports whether a t contains pointers. A copier sets the pointers of its destination, so a copy of a zero value may not
+// be zero.
 func hasPointers(t reflect.Type) bool {
 	switch {
 	case t.Kind() == reflect.Pointer:
@@ -58,14 +59,14 @@ func hasOwnZero(t reflect.Type) bool {
 	return t.Implements(zeroerType) || reflect.PointerTo(t).Implements(zeroerType)
 }
 
-// zeroOf returns the test of JSON's omitzero on a t.
+// zeroOf returns the test whether JSON's omitzero leaves out a value of type t.
 func zeroOf(t reflect.Type) test {
 	switch {
 	case t.Kind() == reflect.Pointer && t.Implements(zeroerType):
 		return func(v reflect.Value) bool { return v.IsNil() || v.Interface().(zeroer).IsZero() }
 	case hasOwnZero(t):
 		return func(v reflect.Value) bool {
-			if !v.CanAddr() { // IsZero may need a pointer
+			if !v.CanAddr() { // IsZero may be a method of the pointer
 				whole := reflect.New(t).Elem()
 				whole.Set(v)
 				v = whole
@@ -76,9 +77,9 @@ func zeroOf(t reflect.Type) test {
 	return reflect.Value.IsZero
 }
 
-// emptyOf returns the test of JSON's omitempty on a t: whether it is written as null, "", {} or []. The structs that
-// contain t are in outer, so that the search ends in a type that contains itself. No event may, but this is called before
-// the start is refused.
+// emptyOf returns the test whether JSON's omitempty leaves out a value of type t: JSON writes the value as null, "", {} or []. Outer
+// holds the structs that contain t, so that the search ends when a type contains itself. No event may have such a type, but the
+// compiler calls emptyOf before it refuses the event.
 func emptyOf(t reflect.Type, outer ...reflect.Type) test {
 	switch t.Kind() {
 	case reflect.String, reflect.Slice, reflect.Map, reflect.Array:
@@ -96,7 +97,7 @@ func emptyOf(t reflect.Type, outer ...reflect.Type) test {
 	}
 }
 
-// emptyStruct returns the test of whether JSON leaves out all fields of a t.
+// emptyStruct returns the test whether JSON leaves out all fields of a value of struct type t.
 func emptyStruct(t reflect.Type, outer []reflect.Type) test {
 	type member struct {
 		index   []int
@@ -113,7 +114,7 @@ func emptyStruct(t reflect.Type, outer []reflect.Type) test {
 		}
 		omitted := either(zero, empty)
 		if omitted == nil {
-			return nil // this one is always written
+			return nil // JSON always writes this field
 		}
 		members = append(members, member{f.index, omitted})
 	}
