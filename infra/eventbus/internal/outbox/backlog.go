@@ -11,7 +11,7 @@ import (
 	"plugboard/infra/eventbus/internal/consumer"
 )
 
-// failing says since when claims fail, how often in a row, and with which error.
+// failing describes the failed claims since the last claim that worked: their first time, their number, and their last error.
 type failing struct {
 	since time.Time
 	times int
@@ -35,7 +35,7 @@ func (b *backlog) claimWorked() {
 	b.failing = failing{}
 }
 
-// failingFor returns how long all claims have failed.
+// failingFor returns how long every claim has failed; 0 when the last claim worked.
 func (b *backlog) failingFor(now time.Time) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -48,30 +48,30 @@ func (b *backlog) failingFor(now time.Time) time.Duration {
 // fewFailures is how many claims in a row may fail before the service is reported as not ready.
 const fewFailures = 3
 
-// backlog is what the claimer notes of a queue.
+// backlog holds the claimer's notes on the deliveries of a queue in the database.
 type backlog struct {
-	// open is true when due deliveries wait in the database. New events are not claimed when they are published then, so that they do
-	// not overtake.
+	// open is true if due deliveries wait in the database. Publishers then do not claim new deliveries, so that these do not overtake
+	// the waiting ones.
 	open atomic.Bool
-	// moreKeys is true when the last poll for keys made progress, so that more may be due: a key without a delivery in memory polls at
-	// once then.
+	// moreKeys is true if the last poll for keys claimed or marked deliveries, so that others may be due. When a key then has no more
+	// delivery in memory, the claimer polls at once.
 	moreKeys atomic.Bool
-	// needsPoll asks for a look at the database.
+	// needsPoll makes the claimer poll for the queue in its next turn.
 	needsPoll atomic.Bool
 
 	mu sync.Mutex
-	// due is when the next delivery that waits for its time is due; zero when none is known.
+	// due is the time at which the next delayed delivery is due; zero when none is known.
 	due time.Time
-	// held are the deliveries this process has claimed, by the event's id.
+	// held has the deliveries that this process has claimed, by the event's id.
 	held map[string]*consumer.Item
-	// finished are the keys without a delivery in memory: the next one may wait in the database.
+	// finished has the keys without a delivery in memory. The next delivery of such a key may wait in the database.
 	finished []string
 
-	// failing tells of the latest claims, when they failed.
+	// failing describes the failed claims since the last claim that worked.
 	failing failing
 	// failures counts all claims that failed.
 	failures atomic.Int64
-	// lost counts the held deliveries that nothing runs. found counts those that were given back for it.
+	// lost counts the held deliveries that no worker runs. found counts the deliveries that were given back for this reason.
 	lost, found atomic.Int64
 }
 
@@ -83,7 +83,7 @@ func (b *backlog) setDue(at time.Time) {
 	b.mu.Unlock()
 }
 
-// takeDue reports whether something is due at now, and when the next is due otherwise.
+// takeDue reports whether a delayed delivery is due at now. If not, it returns the time at which the next one is due.
 func (b *backlog) takeDue(now time.Time) (bool, time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -94,7 +94,7 @@ func (b *backlog) takeDue(now time.Time) (bool, time.Time) {
 	return true, time.Time{}
 }
 
-// takeFinished takes the keys whose next deliveries are to be looked for.
+// takeFinished takes the keys for whose next deliveries the claimer looks now.
 func (b *backlog) takeFinished() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -119,7 +119,7 @@ func (b *backlog) hold(d *consumer.Item) {
 // drop notes that the outcome of d is in the database.
 func (b *backlog) drop(d *consumer.Item) {
 	b.mu.Lock()
-	if b.held[d.ID()] == d { // keep it when the event was claimed again
+	if b.held[d.ID()] == d { // if not, the event was claimed again: keep the new delivery
 		delete(b.held, d.ID())
 	}
 	b.mu.Unlock()
@@ -138,8 +138,9 @@ func (b *backlog) claims() []*consumer.Item {
 	return slices.Collect(maps.Values(b.held))
 }
 
-// Claiming returns nil as long as the claims of all durable subscriptions work. When those of one have failed again and again, for
-// half a lease at least, it says which, since when, and why: events of that subscription wait and are not handled.
+// Claiming returns nil as long as the claims of all durable subscriptions work. When the claims of a subscription have failed again and
+// again, for half a lease at least, the error names the subscription, the time of the first failure, and the cause. The events of this
+// subscription then wait and are not handled.
 func (o *Outbox) Claiming() error {
 	now := time.Now()
 	for _, q := range o.queues.all {

@@ -8,11 +8,12 @@ import (
 	"plugboard/infra/eventbus/internal/outbox/store"
 )
 
-// behindCheck finds deliveries that are noted as behind another one of their key and no longer are. It looks at all of them when the
-// process starts; when another process has gone, perhaps before it looked for the next one of a key; and again and again while a
-// process of an older version runs, which never looks. Besides, it looks at a small page each minute, in case of an unknown cause.
+// behindCheck finds deliveries that are marked as behind another delivery of their key, but are the first of it now. It reads all
+// marked deliveries in three cases: when the process starts; when another process has gone, since this may have finished a delivery and
+// not looked for the next one of the key; and again and again while a process of an older version runs, since this version never looks.
+// Besides, it reads a small page each minute, in case a delivery was forgotten for an unknown reason.
 type behindCheck struct {
-	// full is true while all are looked at. at is where the next page begins.
+	// full is true while it reads all marked deliveries. at is the place at which the next page begins.
 	full bool
 	at   store.BehindCursor
 	last time.Time
@@ -24,7 +25,8 @@ const (
 	behindSmallPage = 100
 )
 
-// poll looks at the next page, if it is time, and reports whether there is more to look at now.
+// poll reads the next page if it is time for it. More is true if the page after it should be read at once. All makes it begin to read
+// all marked deliveries.
 func (b *behindCheck) poll(ctx context.Context, c *claimer, now time.Time, all bool) (more bool, err error) {
 	if all && !b.full {
 		b.full, b.at = true, store.BehindCursor{}

@@ -2,19 +2,19 @@ package outbox
 
 import "sync/atomic"
 
-// budget bounds the bytes of the deliveries that this process holds in memory, over all durable subscriptions. Deliveries that do not
-// fit wait in the database. A subscription without a delivery in memory may always take one, whatever its size: so no subscription stands still
-// because of others, and no delivery is too large to be handled.
+// budget limits the bytes of the deliveries that this process holds in memory, over all durable subscriptions. Deliveries that do not
+// fit wait in the database. A subscription without a delivery in memory may always take one delivery of any size, so that no
+// subscription stands still because of others, and no delivery is too large.
 type budget struct {
 	limit int64
-	// short is true when a delivery was refused since the claimer was last woken for it.
+	// short is true if a delivery was refused since gave last woke the claimer.
 	short atomic.Bool
 	// refused counts the deliveries that did not fit.
 	refused atomic.Int64
 	used    atomic.Int64
 }
 
-// take takes n bytes if they fit, or if the subscription has nothing else.
+// take takes n bytes if they fit, or if nothingElse is true: the subscription has no other delivery in memory.
 func (b *budget) take(n int64, nothingElse bool) bool {
 	if b.used.Add(n) <= b.limit || nothingElse {
 		return true
@@ -27,8 +27,8 @@ func (b *budget) take(n int64, nothingElse bool) bool {
 
 func (b *budget) give(n int64) { b.used.Add(-n) }
 
-// gave is called after memory was given back. When a delivery was refused before, it wakes the claimer for the queues whose due
-// deliveries wait.
+// gave is called after memory was given back. When a delivery was refused before, it makes the claimer poll for the queues with due
+// deliveries in the database.
 func (c *claimer) gave() {
 	if !c.budget.short.Load() || !c.budget.short.Swap(false) {
 		return

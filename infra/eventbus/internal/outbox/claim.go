@@ -13,29 +13,29 @@ import (
 	"plugboard/infra/eventbus/internal/outbox/store"
 )
 
-// errNoEvent is the error of a delivery whose event is gone from the database.
+// errNoEvent is the error of a delivery whose event is not in the database any more.
 var errNoEvent = errors.New("the event of this delivery is missing in the database; it may have been deleted by hand")
 
-// unknownEvent returns a message in the place of an event that cannot be read. Its delivery takes its turn like all others and
-// becomes dead then, with fault as its error.
+// unknownEvent returns a message for a delivery whose event cannot be read. The delivery waits for its turn like all others, and then
+// becomes dead with fault as its error.
 func unknownEvent(q *queue, id, key string, fault error) *message.Message {
 	m := &message.Message{Envelope: &message.Envelope{Topic: q.Subscription.Topic, Fault: fault}, Key: key}
 	m.SetID(id)
 	return m
 }
 
-// badRow reports whether a claim failed because of the contents of the row, so that it fails whenever it is tried.
+// badRow reports whether a claim failed because of the contents of the row. Such a claim fails each time.
 func badRow(err error) bool {
 	var row *store.RowError
 	return errors.As(err, &row) || app.CodeOf(err) == app.Invalid
 }
 
-// maxOddFailures is after how many failures claimSingly gives up whose cause is neither a row nor an absent database.
+// maxOddFailures is the number of failures after which claimSingly gives up, if neither rows nor an absent database cause them.
 const maxOddFailures = 8
 
-// claimSingly claims deliveries one by one after a claim of all of them has failed with cause, so that a bad row does not keep the
-// others from being claimed. The delivery of the bad row becomes dead. claimSingly notes in taken what it has claimed, and reports
-// whether a place or memory was missing.
+// claimSingly claims deliveries one by one, after a claim of all of them has failed with cause. So a bad row does not prevent the claim
+// of the others. The delivery of the bad row becomes dead. claimSingly adds the claimed ids to taken. Full is true if a place or memory
+// was missing.
 func (c *claimer) claimSingly(ctx context.Context, q *queue, heads []store.KeyHead, taken map[string]bool, cause error) (full bool, err error) {
 	if ctx.Err() != nil || absent(cause) {
 		return false, cause
@@ -63,7 +63,7 @@ func (c *claimer) claimSingly(ctx context.Context, q *queue, heads []store.KeyHe
 	return false, errors.Join(failed...)
 }
 
-// condemn makes a delivery dead that cannot be claimed because of the contents of its row.
+// condemn makes a delivery dead because the contents of its row make each claim fail.
 func (c *claimer) condemn(ctx context.Context, q *queue, h store.KeyHead, failure error) error {
 	d := q.NewItem(unknownEvent(q, h.ID, h.Key, nil), 0, 0, nil)
 	reason := fmt.Errorf("the stored row of this delivery is invalid: %w", failure)
@@ -78,7 +78,7 @@ func (c *claimer) condemn(ctx context.Context, q *queue, h store.KeyHead, failur
 		return fmt.Errorf("mark an unreadable delivery as dead: %w", err)
 	}
 	if !mine {
-		return nil // it was claimed, or deleted, meanwhile
+		return nil // somebody has claimed or deleted the delivery meanwhile
 	}
 	if c.hooks.Dead != nil {
 		c.hooks.Dead(&d.Delivery, reason)
@@ -89,11 +89,11 @@ func (c *claimer) condemn(ctx context.Context, q *queue, h store.KeyHead, failur
 	return nil
 }
 
-// claimBatch is the most deliveries claimed at a time.
+// claimBatch is the most deliveries of one claim.
 const claimBatch = 256
 
-// due reports whether the next delivery of q is due. Wait is the milliseconds until it is due, null when there is none. When it is
-// not due yet, the claimer polls at its time.
+// due reports whether the next delivery of q is due. Wait is the number of milliseconds until then, null without a delivery. If the
+// delivery is not due yet, due makes the claimer poll at its time.
 func (c *claimer) due(q *queue, wait sql.NullInt64) bool {
 	if wait.Valid && wait.Int64 > 0 {
 		q.backlog.setDue(time.Now().Add(time.Duration(wait.Int64) * time.Millisecond))
@@ -101,8 +101,8 @@ func (c *claimer) due(q *queue, wait sql.NullInt64) bool {
 	return wait.Valid && wait.Int64 <= 0
 }
 
-// claimFree claims deliveries without key.
-func (c *claimer) claimFree(ctx context.Context, q *queue) (more bool, err error) {
+// claimUnkeyed claims deliveries without key.
+func (c *claimer) claimUnkeyed(ctx context.Context, q *queue) (more bool, err error) {
 	places := q.ReserveUpTo(claimBatch)
 	if places == 0 {
 		return true, nil
@@ -120,9 +120,9 @@ func (c *claimer) claimFree(ctx context.Context, q *queue) (more bool, err error
 	return c.claimSingly(ctx, q, heads, map[string]bool{}, err)
 }
 
-// take claims deliveries with fn in a transaction, reads their events and hands them to q, each under the order of its key. The
-// caller has reserved places, and take gives back those that are not used. Deliveries that do not fit the budget stay in the
-// database, and full is true then. With whole, a claim of several that do not all fit is undone, and take fails with errNoRoom.
+// take claims deliveries with fn in a transaction, reads their events, and hands the deliveries to q; orders has the states of their
+// keys. The caller has reserved places, and take gives back the places that it does not use. If deliveries do not fit the budget, they
+// stay in the database and full is true. But with whole, take then undoes a claim of several deliveries and returns errNoRoom.
 func (c *claimer) take(ctx context.Context, q *queue, places int, orders map[string]*consumer.KeyState, whole bool,
 	fn func(context.Context) ([]store.Claimed, error),
 ) (got []store.Claimed, full bool, err error) {
@@ -131,7 +131,7 @@ func (c *claimer) take(ctx context.Context, q *queue, places int, orders map[str
 	var messages map[string]*message.Message
 	bytes := int64(0)
 	err = c.store.DB.InTx(ctx, func(ctx context.Context) error {
-		c.budget.give(bytes) // InTx may call this again: an earlier try took them
+		c.budget.give(bytes) // InTx may call this function again: give back the bytes of the earlier try
 		bytes = 0
 		if got, err = fn(ctx); err != nil || len(got) == 0 {
 			return err
@@ -172,11 +172,11 @@ func (c *claimer) take(ctx context.Context, q *queue, places int, orders map[str
 	return got, full, nil
 }
 
-// errNoRoom gives up the claim of several deliveries that do not fit the budget together.
+// errNoRoom undoes the claim of several deliveries that do not fit the budget together.
 var errNoRoom = errors.New("the deliveries do not fit the memory that events may use")
 
-// read reads the events of claimed deliveries, as far as they fit the budget, and adds the memory taken to bytes. The first one fits
-// if q has nothing else. Once one does not fit, full is true, and the others are not read either.
+// read reads the events of claimed deliveries, takes memory for them from the budget, and adds this memory to bytes. With nothingElse
+// the first event always fits. When an event does not fit, full is true, and read keeps no further events.
 func (c *claimer) read(ctx context.Context, q *queue, got []store.Claimed, nothingElse bool, bytes *int64) (messages map[string]*message.Message, full bool, err error) {
 	ids := make([]string, len(got))
 	for i := range got {
@@ -209,7 +209,7 @@ func (c *claimer) read(ctx context.Context, q *queue, got []store.Claimed, nothi
 	return messages, full, nil
 }
 
-// leaveRest gives back the claimed deliveries that did not fit, and returns those that did.
+// leaveRest gives back the claimed deliveries without a message in messages, since they did not fit. It returns the others.
 func (c *claimer) leaveRest(ctx context.Context, q *queue, got []store.Claimed, messages map[string]*message.Message) (kept []store.Claimed, err error) {
 	var rest []string
 	for _, g := range got {
@@ -222,5 +222,5 @@ func (c *claimer) leaveRest(ctx context.Context, q *queue, got []store.Claimed, 
 	return kept, c.store.Unclaim(ctx, c.replica.ID(), q.storedAs(), rest)
 }
 
-// errBusyKey gives up the claim of a key of which this process has deliveries already.
+// errBusyKey undoes the claim of a key, since this process has deliveries of the key already.
 var errBusyKey = errors.New("the key is at work in this process")

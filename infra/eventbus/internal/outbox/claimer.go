@@ -15,8 +15,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// claimer claims deliveries that this process did not claim when they were published: those that found no room, became due, were given back,
-// or were left by a process that died. It also finds claims that nothing runs. One goroutine polls; the other methods may be
+// claimer claims the deliveries that no publisher of this process has claimed: there was no room, they were not due, they were given
+// back, or another process published them. It also finds claims that no worker runs. One goroutine polls; the other methods may be
 // called concurrently.
 type claimer struct {
 	cfg    config.Events
@@ -40,19 +40,20 @@ type claimer struct {
 	// busy holds a value during a turn.
 	busy chan struct{}
 
-	// doubt is true when a transaction with claims has returned an error, since it may have been committed. Until sweepUntil, the claims
-	// in the database are compared with those that this process knows of.
+	// doubt is true if a transaction with claims has returned an error: the database may have committed it all the same. Until
+	// sweepUntil, sweep then often compares the claims in the database with the claims that this process knows.
 	doubt                 atomic.Bool
 	sweepUntil, lastSweep time.Time
-	// nextReclaim is when to look for held deliveries without a worker. lost are those found so far, with the time of the find.
+	// nextReclaim is the time of the next search for held deliveries without a worker. lost has the deliveries found so far, with the
+	// time of the first find.
 	nextReclaim time.Time
 	lost        map[*consumer.Item]time.Time
-	// mayBehind is true when a delivery may be marked as behind another. checkAll asks for a look at all of them in the next turn.
+	// mayBehind is true if a delivery may be marked as behind another. checkAll makes the next turn begin to read all marked deliveries.
 	mayBehind, checkAll atomic.Bool
 	behind              behindCheck
 }
 
-// rarely is how often all deliveries are searched for lost claims. A search reads all of them.
+// rarely is the wait between two sweeps without doubt. A sweep reads all deliveries.
 const rarely = time.Hour
 
 func newClaimer(cfg config.Events, log *zap.Logger, hooks message.Hooks, store store.Deliveries) *claimer {
@@ -62,20 +63,20 @@ func newClaimer(cfg config.Events, log *zap.Logger, hooks message.Hooks, store s
 	return c
 }
 
-// openAll has the claimer poll for all queues.
+// openAll makes the claimer poll for all queues.
 func (c *claimer) openAll() {
 	for _, q := range c.queues.all {
 		c.open(q, 0)
 	}
 }
 
-// checkAllBehind has the claimer look at all deliveries that are noted as behind another.
+// checkAllBehind makes the claimer read all deliveries that are marked as behind another.
 func (c *claimer) checkAllBehind() { c.checkAll.Store(true) }
 
-// current reports whether new deliveries of q may be claimed when they were published: no due ones wait in the database.
+// current reports whether publishers may claim new deliveries of q, since no due delivery waits in the database.
 func (c *claimer) current(q *queue) bool { return !q.backlog.open.Load() }
 
-// open tells that a delivery of q waits in the database, due after wait.
+// open notes that a delivery of q waits in the database, and makes the claimer poll after wait, when the delivery is due.
 func (c *claimer) open(q *queue, wait time.Duration) {
 	if wait <= 0 {
 		q.backlog.open.Store(true)
@@ -86,14 +87,14 @@ func (c *claimer) open(q *queue, wait time.Duration) {
 	c.signal()
 }
 
-// freed tells that q has room.
+// freed is called when q has room again. It makes the claimer poll if deliveries of q wait in the database.
 func (c *claimer) freed(q *queue) {
 	if q.backlog.open.Load() {
 		c.wake(q)
 	}
 }
 
-// wake has the claimer poll for q.
+// wake makes the claimer poll for q at once.
 func (c *claimer) wake(q *queue) {
 	q.backlog.needsPoll.Store(true)
 	c.signal()
@@ -106,8 +107,8 @@ func (c *claimer) signal() {
 	}
 }
 
-// stop ends claiming. It waits for the turn that is under way, up to a second and until ctx is done, since nobody would give back
-// the deliveries that this turn claims.
+// stop ends claiming. It waits for the current turn, at most a second and until ctx is done: after the stop nobody would give back the
+// deliveries that this turn claims.
 func (c *claimer) stop(ctx context.Context) {
 	c.ended.Store(true)
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
@@ -138,7 +139,7 @@ func (c *claimer) run(ctx context.Context) {
 	}
 }
 
-// turn polls for the queues that need it, and does the periodic work. It returns when the next turn is due.
+// turn polls for the queues that need it, and does the periodic work. It returns the time of the next turn.
 func (c *claimer) turn(ctx context.Context, lastTick *time.Time) (next time.Time) {
 	now := time.Now()
 	tick := now.Sub(*lastTick) >= c.cfg.Poll
@@ -173,12 +174,13 @@ func (c *claimer) turn(ctx context.Context, lastTick *time.Time) (next time.Time
 	return next
 }
 
-// poll claims what the queues have room for, after one query for all of them. Errors are logged, and the next poll tries again.
+// poll asks with one query for the due deliveries of all queues, and claims as many as the queues have room for. It logs errors, and
+// the next poll tries again.
 func (c *claimer) poll(ctx context.Context, queues []*queue) {
 	finished := make([][]string, len(queues))
 	for i, q := range queues {
 		q.backlog.open.Store(false)
-		finished[i] = q.backlog.takeFinished() // before the query: when it then finds nothing behind another, these keys need no look
+		finished[i] = q.backlog.takeFinished() // before the query: if the query finds no marked delivery, these keys have none
 	}
 	all, behind, err := c.store.NextDue(ctx)
 	if err != nil && ctx.Err() == nil {
@@ -202,7 +204,7 @@ func (c *claimer) poll(ctx context.Context, queues []*queue) {
 	}
 }
 
-// pollQueue claims what q has room for.
+// pollQueue claims as many deliveries as q has room for, and notes whether the claim worked and whether due deliveries are left.
 func (c *claimer) pollQueue(ctx context.Context, q *queue, w store.NextDue, finished []string) {
 	more, err := c.claim(ctx, q, w, finished)
 	if err != nil && ctx.Err() == nil {
@@ -220,10 +222,10 @@ func (c *claimer) pollQueue(ctx context.Context, q *queue, w store.NextDue, fini
 	}
 }
 
-// claim claims due deliveries of q, and reports whether due ones are left.
+// claim claims due deliveries of q. More is true if due deliveries may be left.
 func (c *claimer) claim(ctx context.Context, q *queue, w store.NextDue, finished []string) (more bool, err error) {
 	if c.due(q, w.Unkeyed) {
-		more, err = c.claimFree(ctx, q)
+		more, err = c.claimUnkeyed(ctx, q)
 	}
 	if err != nil {
 		q.backlog.putBackFinished(finished)
@@ -233,7 +235,7 @@ func (c *claimer) claim(ctx context.Context, q *queue, w store.NextDue, finished
 	return more || moreKeyed, err
 }
 
-// periodicWork reads the subscriptions of other versions and, when it is time, looks for claims that nothing runs.
+// periodicWork reads the subscriptions of other versions. When it is time, it looks for claims that no worker runs.
 func (c *claimer) periodicWork(ctx context.Context, now time.Time) {
 	runLogged(ctx, c.log, "read of the subscriptions of other versions failed", c.registry.refresh)
 	if c.doubt.Swap(false) {

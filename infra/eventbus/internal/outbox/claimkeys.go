@@ -14,15 +14,15 @@ import (
 const (
 	// readyPage is how many due deliveries with a key one query reads.
 	readyPage = 512
-	// finishDelay is how long after the end of a delivery with a key the next one of the key is looked for, so that one query serves
-	// many keys. The delay seldom matters: the next one is usually in memory.
+	// finishDelay is the wait between the end of a delivery with a key and the search for the next delivery of the key, so that one
+	// query searches for many keys. Usually the next delivery is in memory, and nobody waits.
 	finishDelay = 50 * time.Millisecond
 )
 
-// finish notes that q has no more delivery of key in memory: the claimer looks for the next one in the database.
+// finish notes that q has no more delivery of key in memory. The claimer then looks for the next one in the database.
 func (c *claimer) finish(q *queue, key string) {
 	if !c.store.Postgres && !c.mayBehind.Load() {
-		return // on SQLite only this process claims, and polls find all that is not behind another
+		return // no delivery is marked as behind, so polls find all; on Postgres another process may be about to mark one
 	}
 	b := &q.backlog
 	b.mu.Lock()
@@ -37,8 +37,8 @@ func (c *claimer) finish(q *queue, key string) {
 	}
 }
 
-// claimKeyed claims the first deliveries of keys: of the keys with due deliveries, and of the finished keys. It notes which due
-// deliveries are behind another one of their key. It reports whether there is more to claim.
+// claimKeyed claims the first deliveries of the keys with due deliveries, and of the finished keys. It marks due deliveries that are
+// behind another one of their key. More is true if due deliveries may be left.
 func (c *claimer) claimKeyed(ctx context.Context, q *queue, due bool, finished []string) (more bool, err error) {
 	if !due && len(finished) == 0 {
 		q.backlog.moreKeys.Store(false)
@@ -66,7 +66,7 @@ func (c *claimer) claimKeyed(ctx context.Context, q *queue, due bool, finished [
 	return more, nil
 }
 
-// claimKeys claims the first deliveries of the finished keys and of those that something was found of.
+// claimKeys claims the first deliveries of the finished keys and of the keys of the found candidates.
 func (c *claimer) claimKeys(ctx context.Context, q *queue, finished []string, found []store.Candidate) (more bool, err error) {
 	keys := slices.Clone(finished)
 	for _, d := range found {
@@ -112,7 +112,7 @@ func (c *claimer) claimKeys(ctx context.Context, q *queue, finished []string, fo
 	return full || progress && len(found) == readyPage, nil
 }
 
-// setBehind notes what was found and is neither the first of its key nor claimed now.
+// setBehind marks as behind the found candidates that are neither the first of their keys nor claimed now.
 func (c *claimer) setBehind(ctx context.Context, q *queue, heads []store.KeyHead, found []store.Candidate, taken map[string]bool) (int64, error) {
 	first := make([]string, len(heads))
 	for i, h := range heads {
@@ -128,7 +128,7 @@ func (c *claimer) setBehind(ctx context.Context, q *queue, heads []store.KeyHead
 	if len(behind) == 0 {
 		return 0, nil
 	}
-	c.mayBehind.Store(true) // before the rows are marked, so that no poll misses them
+	c.mayBehind.Store(true) // before the rows are marked, so that finish looks for them
 	var n int64
 	err := c.store.DB.InTx(ctx, func(ctx context.Context) (err error) {
 		n, err = c.store.MarkBehind(ctx, q.storedAs(), first, behind, q.Subscription.Block)
@@ -137,8 +137,8 @@ func (c *claimer) setBehind(ctx context.Context, q *queue, heads []store.KeyHead
 	return n, err
 }
 
-// claimHeads claims the first deliveries of keys, of a few keys with those that follow, and notes in taken which. It reports
-// whether a place or memory was missing.
+// claimHeads claims the first deliveries of keys. For few keys it also claims the deliveries that follow. It adds the claimed ids to
+// taken. Full is true if a place or memory was missing.
 func (c *claimer) claimHeads(ctx context.Context, q *queue, due []store.KeyHead, taken map[string]bool) (full bool, err error) {
 	if len(due) > fewKeys {
 		return c.claimPage(ctx, q, due, taken)
@@ -153,10 +153,11 @@ func (c *claimer) claimHeads(ctx context.Context, q *queue, due []store.KeyHead,
 	return full, nil
 }
 
-// fewKeys is the most keys that are claimed with several deliveries each. Of more keys, only the first delivery of each is claimed.
+// fewKeys is the most keys for which claimHeads claims several deliveries each. For more keys, it claims only the first delivery of each.
 const fewKeys = 32
 
-// claimPage claims the first delivery of each key, and notes in taken which. It reports whether a place or memory was missing.
+// claimPage claims the first delivery of each key, one by one if a claim of all fails. It adds the claimed ids to taken. Full is true
+// if a place or memory was missing.
 func (c *claimer) claimPage(ctx context.Context, q *queue, heads []store.KeyHead, taken map[string]bool) (full bool, err error) {
 	if full, err = c.claimThese(ctx, q, heads, taken); err != nil {
 		return c.claimSingly(ctx, q, heads, taken, err)
@@ -164,7 +165,8 @@ func (c *claimer) claimPage(ctx context.Context, q *queue, heads []store.KeyHead
 	return full, nil
 }
 
-// claimThese claims deliveries, of each key its first one, and notes in taken which. It reports whether a place or memory was missing.
+// claimThese claims deliveries without key and first deliveries of keys, in one transaction. It adds the claimed ids to taken. Full is
+// true if a place or memory was missing.
 func (c *claimer) claimThese(ctx context.Context, q *queue, heads []store.KeyHead, taken map[string]bool) (full bool, err error) {
 	places := q.ReserveUpTo(len(heads))
 	orders := make(map[string]*consumer.KeyState, places)
@@ -185,14 +187,15 @@ func (c *claimer) claimThese(ctx context.Context, q *queue, heads []store.KeyHea
 		keys[g.Key], taken[g.EventID] = true, true
 	}
 	for key, order := range orders {
-		if !keys[key] { // not claimed: by another process, or since it did not fit the memory
+		if !keys[key] { // another process was faster, or the delivery did not fit the memory
 			c.settler.release(q.Forget(key, order)...)
 		}
 	}
 	return short || places < len(heads), err
 }
 
-// claimHead claims a run of deliveries of one key, and notes in taken which. It reports whether a place or memory was missing.
+// claimHead claims the first delivery of a key, and the deliveries that follow it without a gap. It adds the claimed ids to taken.
+// Full is true if a place or memory was missing.
 func (c *claimer) claimHead(ctx context.Context, q *queue, h store.KeyHead, taken map[string]bool) (full bool, err error) {
 	places := q.ReserveUpTo(store.KeyBatch)
 	if places == 0 {
@@ -200,7 +203,7 @@ func (c *claimer) claimHead(ctx context.Context, q *queue, h store.KeyHead, take
 	}
 	orders := make(map[string]*consumer.KeyState, 1)
 	run, full, err := c.take(ctx, q, places, orders, true, func(ctx context.Context) ([]store.Claimed, error) {
-		if order := orders[h.Key]; order != nil { // of a try that did not commit
+		if order := orders[h.Key]; order != nil { // an earlier try of this transaction was rolled back
 			c.settler.release(q.Forget(h.Key, order)...)
 		}
 		got, err := c.store.ClaimKey(ctx, c.replica.ID(), q.storedAs(), h.Key, h.Number, places, q.Subscription.Block)
@@ -225,7 +228,7 @@ func (c *claimer) claimHead(ctx context.Context, q *queue, h store.KeyHead, take
 	for _, g := range run {
 		taken[g.EventID] = true
 	}
-	if order := orders[h.Key]; order != nil && len(run) == 0 { // the only one did not fit the budget
+	if order := orders[h.Key]; order != nil && len(run) == 0 { // the only delivery did not fit the budget
 		c.settler.release(q.Forget(h.Key, order)...)
 	}
 	return full, nil

@@ -15,7 +15,7 @@ import (
 // completer runs handlers in the transaction that completes their deliveries.
 type completer struct{ store store.Deliveries }
 
-// handlerError is an error of the handler, as opposed to one of the transaction around it.
+// handlerError marks an error of the handler. Other errors come from the transaction around the handler.
 type handlerError struct{ err error }
 
 func (h *handlerError) Error() string { return h.err.Error() }
@@ -26,8 +26,7 @@ func (c *completer) runInTx(ctx context.Context, d *consumer.Item) error {
 	return c.store.DB.InTx(ctx, func(ctx context.Context) error { return c.run(ctx, d) })
 }
 
-// run runs the handler and completes d, in the transaction of ctx. When it returns nil, no statement in the transaction has
-// failed.
+// run runs the handler and completes d, in the transaction of ctx. When it returns nil, no statement of the transaction has failed.
 func (c *completer) run(ctx context.Context, d *consumer.Item) error {
 	err := func() (err error) {
 		defer app.Recover(&err)
@@ -37,15 +36,15 @@ func (c *completer) run(ctx context.Context, d *consumer.Item) error {
 		return &handlerError{err}
 	}
 	//crash:point after transactional effect
-	if d.Claim.Completed { // by the handler: the same statement again, which fails if one has failed after it
+	if d.Claim.Completed { // the handler completed d. Run the statement again: it fails if a later statement of the handler has failed
 		_, err = c.store.Complete(ctx, heldOf(d))
 		return err
 	}
 	return c.complete(ctx, &d.Delivery, heldOf(d))
 }
 
-// runAllInTx runs the handlers of a batch in one transaction that completes all its deliveries, and reports whether it was
-// committed.
+// runAllInTx runs the handlers of a batch in one transaction that completes all deliveries of the batch. It reports whether the
+// transaction was committed.
 func (c *completer) runAllInTx(ctx context.Context, batch []*consumer.Item) bool {
 	err := c.store.DB.InTx(ctx, func(ctx context.Context) (err error) {
 		defer app.Recover(&err)

@@ -13,8 +13,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// janitor deletes finished events that are older than the retention, a page at a time. It reads the others, which may be kept for a
-// subscription that nobody handles, without a lock.
+// janitor deletes finished events that are older than the retention, one page at a time. It may read many old events that it cannot
+// delete, since a subscription without a handler keeps them. It reads them without a lock.
 type janitor struct {
 	cfg   config.Events
 	log   *zap.Logger
@@ -22,13 +22,14 @@ type janitor struct {
 }
 
 const (
-	// janitorPage is how many rows are read, and deleted, at a time. The janitorPause after each page lets others write.
+	// janitorPage is the most rows that the janitor reads or deletes at a time. During the janitorPause after each page others can
+	// write.
 	janitorPage  = 500
 	janitorPause = 10 * time.Millisecond
 )
 
-// every is how often the janitor reads everything: 200 times in the retention, so that little is stored that should be gone, and
-// events that are kept for days are not read again and again.
+// every is the wait between two searches for old events: a 200th of the retention, from 15 seconds to an hour. So no event stays much
+// longer than the retention, and the janitor seldom reads the events that it cannot delete.
 func (j *janitor) every() time.Duration {
 	return max(15*time.Second, min(j.cfg.Retention/200, time.Hour))
 }
@@ -42,7 +43,7 @@ func (j *janitor) run(ctx context.Context) {
 	})
 }
 
-// runLogged runs fn and logs its error with failure as the message. Its callers run it again at their next turn.
+// runLogged runs fn and logs its error with failure as the message. The callers run fn again at their next turn.
 func runLogged(ctx context.Context, log *zap.Logger, failure string, fn func(context.Context) error) {
 	if err := fn(ctx); err != nil && ctx.Err() == nil {
 		log.Warn(failure, zap.Error(err))
@@ -65,8 +66,8 @@ func (j *janitor) prune(ctx context.Context) error {
 	})
 }
 
-// pruneSequences deletes the numbers of keys that have not been used for the retention and have nothing left to deliver. Such
-// a key begins anew, with higher numbers.
+// pruneSequences deletes the sequences of keys that nobody has used for the retention and that have no deliveries. The next event of
+// such a key starts a new sequence with higher numbers.
 func (j *janitor) pruneSequences(ctx context.Context) error {
 	var after store.Sequence
 	return j.eachPage(ctx, func(cutoff time.Time) (more bool, err error) {
@@ -78,7 +79,7 @@ func (j *janitor) pruneSequences(ctx context.Context) error {
 	})
 }
 
-// eachPage calls fn until it reports that there is no more, with the time before which what is finished may be deleted.
+// eachPage calls fn for one page after the other, until more is false. Rows from before cutoff are older than the retention.
 func (j *janitor) eachPage(ctx context.Context, fn func(cutoff time.Time) (more bool, err error)) error {
 	now, err := j.store.Now(ctx)
 	if err != nil {
@@ -94,7 +95,7 @@ func (j *janitor) eachPage(ctx context.Context, fn func(cutoff time.Time) (more 
 	}
 }
 
-// pruneUnused deletes sequences, which are sorted, with a transaction for each topic.
+// pruneUnused deletes sequences, in one transaction for each topic. The sequences are sorted.
 func (j *janitor) pruneUnused(ctx context.Context, unused []store.Sequence, cutoff time.Time) error {
 	for len(unused) > 0 {
 		topic := unused[0].Topic

@@ -18,9 +18,10 @@ import (
 	"plugboard/infra/eventbus/internal/outbox/store"
 )
 
-// Outbox delivers the events of durable subscriptions. An event and one delivery for each subscription are written in the
-// publisher's transaction, already claimed by this process as far as it has room, and handed to the consumers in memory after the
-// commit. What finds no room, fails, or is left by a dead process is claimed from the database later.
+// Outbox delivers the events of durable subscriptions. It stores an event, and one delivery for each subscription, in the publisher's
+// transaction. If this process has room, it claims the deliveries in the same transaction, and hands them to the consumers in memory
+// after the commit. It claims the other deliveries from the database later: those without room, those to try again, and those of dead
+// processes.
 //
 // Subscribe is called before Start, by one goroutine; the other methods may be called concurrently.
 type Outbox struct {
@@ -50,14 +51,14 @@ type Outbox struct {
 	tasks    sync.WaitGroup
 }
 
-// calmPolls is how many poll intervals after the start quarantined deliveries run alone at the earliest.
+// calmPolls is the number of poll intervals that this process runs before a quarantined delivery may run alone.
 const calmPolls = 5
 
 // New returns an outbox in db. It opens and starts nothing.
 //
-// Each part does one thing: the publisher writes events, the claimer takes deliveries from the database, the settler writes their
-// outcomes, the registry keeps the subscriptions' names, the janitor deletes what is finished, the replica keeps this process
-// known to the others, and the quarantine holds deliveries whose processes crashed.
+// Each part does one thing. The publisher writes events. The claimer takes deliveries from the database. The settler writes their
+// outcomes. The registry keeps the names of subscriptions. The janitor deletes finished events. The replica makes this process known
+// to the other processes. The quarantine holds deliveries whose processes crashed.
 func New(cfg config.Events, db *database.DB, log *zap.Logger, hooks message.Hooks) *Outbox {
 	st := store.New(db)
 	o := &Outbox{cfg: cfg, hooks: hooks, store: st, closed: make(chan struct{})}
@@ -89,14 +90,14 @@ func New(cfg config.Events, db *database.DB, log *zap.Logger, hooks message.Hook
 // Subscribe adds a subscription.
 func (o *Outbox) Subscribe(s message.Subscription) { o.queues.add(newQueue(o, s)) }
 
-// Start registers the subscriptions, takes back what earlier processes left, and begins to deliver.
+// Start registers the subscriptions, makes the claims of dead processes pending again, and begins to deliver.
 func (o *Outbox) Start(ctx context.Context) error {
 	o.life.Lock()
 	defer o.life.Unlock()
 	if o.started || o.stopping.Load() {
 		return errors.New("start outbox: already started or closed")
 	}
-	ctx, stop := context.WithCancel(ctx) // the database refuses a context that nobody can cancel
+	ctx, stop := context.WithCancel(ctx) // since the database refuses a context that nobody can cancel
 	defer stop()
 	if err := o.replica.Join(ctx); err != nil {
 		return err
@@ -142,22 +143,22 @@ func (o *Outbox) StoredAs(name string) string {
 // Store returns the statements of the event bus.
 func (o *Outbox) Store() store.Store { return o.store }
 
-// Running reports whether the outbox has been started and not been told to stop.
+// Running reports whether the outbox has been started and Close has not been called.
 func (o *Outbox) Running() bool { return o.replica.Joined() && !o.stopping.Load() }
 
 // Quiet reports whether this process has no delivery in memory.
 func (o *Outbox) Quiet() bool { return o.queues.quiet() }
 
-// recall takes back the deliveries that wait in memory, since another process may have claimed them. Those that are still this
-// process's go back to the database; for the others nothing changes.
+// recall takes back the deliveries that wait in memory, and gives them back to the database. Another process may have claimed some of
+// them: for these the database changes nothing.
 func (o *Outbox) recall() {
 	for _, q := range o.queues.all {
 		o.settler.release(q.Recall()...)
 	}
 }
 
-// endOverdue cancels the contexts of the runs that have outlived their timeouts. It has a goroutine of its own, so that a slow database
-// does not delay it.
+// endOverdue cancels the contexts of the runs that take longer than their timeouts. It runs in a goroutine of its own, so that a slow
+// database does not delay it.
 func (o *Outbox) endOverdue() (wait time.Duration) {
 	for _, q := range o.queues.all {
 		q.EndOverdue(o.hooks.Overdue)
@@ -165,8 +166,8 @@ func (o *Outbox) endOverdue() (wait time.Duration) {
 	return o.cfg.Poll
 }
 
-// AwaitIdle returns nil once no delivery is waiting or being handled, retries and delays included, in this process or in the
-// database. It returns ctx's error when that is done first.
+// AwaitIdle waits until no delivery waits or is handled, in this process and in the database. A delivery that waits for a retry or a
+// delay counts as waiting. AwaitIdle returns ctx's error when ctx is done first.
 func (o *Outbox) AwaitIdle(ctx context.Context) error {
 	names := o.queues.storedNames()
 	if len(names) == 0 {
@@ -189,7 +190,8 @@ func (o *Outbox) AwaitIdle(ctx context.Context) error {
 }
 
 // Close stops claiming, gives back the deliveries that have not begun, waits for running handlers, and writes their outcomes. When ctx
-// is done first, the error says what was left. Close may be called without Start, twice, and concurrently.
+// is done first, the error names the runs that go on and the outcomes that are not written. Close may be called without Start, twice,
+// and concurrently.
 func (o *Outbox) Close(ctx context.Context) error {
 	o.closing.Do(func() {
 		o.closeErr = o.close(ctx)
@@ -231,8 +233,8 @@ func (o *Outbox) close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// handlerDeadline returns the context until which Close waits for handlers. It ends before ctx, by a tenth of the time that is left and
-// at most a second: that is the time to write outcomes.
+// handlerDeadline returns the context in which Close waits for handlers. It ends before ctx, so that a tenth of the time, but at most a
+// second, is left to write outcomes.
 func handlerDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {

@@ -13,19 +13,19 @@ import (
 	"plugboard/infra/eventbus/internal/outbox/store"
 )
 
-// kind says what becomes of a delivery.
+// kind is the kind of an outcome.
 type kind int
 
 const (
 	done      kind = iota // handled
 	retry                 // failed, to be tried again
 	dead                  // failed for good
-	parked                // unreadable for this version, left to others
+	parked                // unreadable for this version, left to other versions
 	released              // given back untried
-	completed             // nothing to write: completed in the handler's transaction, or another process's by now
+	completed             // nothing to write: the handler's transaction completed it, or another process has claimed it since
 )
 
-// outcome is what is to be written of a delivery.
+// outcome is the outcome of a delivery, which the settler writes to the database.
 type outcome struct {
 	kind kind
 	d    *consumer.Item
@@ -41,8 +41,8 @@ func (s *settler) CountBegin(ctx context.Context, d *consumer.Item) (held bool, 
 // Deliver implements [quarantine.Host].
 func (*settler) Deliver(d *consumer.Item) { queueOf(d).deliver(d) }
 
-// Settle implements [quarantine.Host]. It decides what becomes of a delivery whose handler has ended. Its place is given back when
-// that is written.
+// Settle implements [quarantine.Host]. It decides on the outcome of a delivery whose handler has ended, and lets the next delivery of
+// the key run. When the outcome is written, written gives the place of the delivery back.
 func (s *settler) Settle(d *consumer.Item, err error) {
 	if err != nil && s.hooks.Failed != nil && !errors.Is(err, message.ErrNotBegun) {
 		s.hooks.Failed(&d.Delivery, err)
@@ -66,7 +66,7 @@ func (s *settler) decide(d *consumer.Item, err error) outcome {
 	sub := d.Subscription
 	var own *handlerError
 	switch {
-	case d.Claim.Completed: // also when the handler failed after its effects were committed
+	case d.Claim.Completed: // even if the handler failed after the commit of its effects
 		return outcome{kind: completed, d: d}
 	case err == nil:
 		return outcome{kind: done, d: d}
@@ -113,12 +113,12 @@ func (s *settler) applyAll(ctx context.Context, outcomes []outcome) error {
 	return nil
 }
 
-// apply writes one outcome in the transaction of ctx. It changes nothing when another process has taken the delivery over.
+// apply writes one outcome in the transaction of ctx. It changes nothing when another process has claimed the delivery since.
 func (s *settler) apply(ctx context.Context, o *outcome) error {
 	var err error
 	mine, held := true, heldOf(o.d)
 	switch o.kind {
-	case completed, done: // applyAll writes the done ones, and the others need nothing
+	case completed, done: // applyAll writes done outcomes, and completed ones need no statement
 	case retry:
 		mine, err = s.store.Retry(ctx, held, o.d.Attempt, o.wait, message.ErrorText(o.err))
 	case released:
@@ -134,14 +134,14 @@ func (s *settler) apply(ctx context.Context, o *outcome) error {
 	if err != nil {
 		return fmt.Errorf("settle delivery of %s: %w", o.d.Subscription.Name, err)
 	}
-	if !mine { // written by an earlier commit, or taken over: nothing is left to do
+	if !mine { // an earlier commit has written the outcome, or another process has claimed the delivery: nothing is left to do
 		o.kind = completed
 	}
 	return nil
 }
 
-// bury makes a delivery dead and announces that in the same transaction. When the delivery is not this process's any more, it is dead
-// only if an earlier commit, whose answer was lost, made it so.
+// bury makes a delivery dead, and announces its death in the same transaction. When the delivery is not this process's any more, bury
+// checks whether an earlier commit, whose answer was lost, has made it dead.
 func (s *settler) bury(ctx context.Context, o *outcome) error {
 	held := heldOf(o.d)
 	mine, err := s.store.DeadLetter(ctx, held, message.ErrorText(o.err))
@@ -160,7 +160,7 @@ func (s *settler) bury(ctx context.Context, o *outcome) error {
 	return s.publisher.announce(ctx, &o.d.Delivery, o.err)
 }
 
-// written does what follows once an outcome is in the database: the delivery leaves this process, and its queue may claim others.
+// written is called when an outcome is in the database: the delivery leaves this process, and its queue may claim others.
 func (s *settler) written(o *outcome) {
 	q, d := queueOf(o.d), o.d
 	q.backlog.drop(d)
@@ -181,7 +181,7 @@ func (s *settler) written(o *outcome) {
 	if d.Key != "" && ended && !q.Working(d.Key) {
 		s.claimer.finish(q, d.Key)
 	}
-	if d.Key != "" || q.Used() < int64(s.cfg.Buffer/2) { // without a key, when half is free: one poll claims many then
+	if d.Key != "" || q.Used() < int64(s.cfg.Buffer/2) { // without a key, wait until half of the places are free: then one poll claims many
 		s.claimer.freed(q)
 	}
 }

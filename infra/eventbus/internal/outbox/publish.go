@@ -29,8 +29,8 @@ type publisher struct {
 	running func() bool
 }
 
-// Publish stores m with its deliveries in the transaction of ctx: m counts from its commit, and is gone with its rollback. Without
-// a transaction it counts when Publish returns nil. Publish never waits for handlers.
+// Publish stores m with its deliveries in the transaction of ctx. The event takes effect at the commit; after a rollback it was never
+// published. Without a transaction, m is stored when Publish returns nil. Publish never waits for handlers.
 func (o *Outbox) Publish(ctx context.Context, m *message.Message) error {
 	return o.publisher.publish(ctx, m)
 }
@@ -47,17 +47,17 @@ func (p *publisher) publish(ctx context.Context, m *message.Message) error {
 		return p.store.DB.InTx(ctx, func(ctx context.Context) error { return p.publish(ctx, m) })
 	}
 	//crash:point publish after commit: ctx p.publish m
-	// This attaches to ctx's savepoint, so that a rollback of the savepoint takes the event with it.
+	// The event is attached to ctx's savepoint, so that a rollback of the savepoint removes it.
 	tx.Attach(nil, database.Participant{BeforeCommit: func(ctx context.Context) error { return p.collect(ctx, m) }})
 	return nil
 }
 
-// batch is what one transaction publishes.
+// batch holds the events that one transaction publishes.
 type batch struct {
 	*publisher
 	owner   string
 	entries []*entry
-	// written counts the entries that are stored or being stored.
+	// written counts the entries that write has begun to store.
 	written int
 }
 
@@ -65,21 +65,21 @@ type batch struct {
 type entry struct {
 	m      *message.Message
 	number int64
-	// first tells that number is the first one of its key.
+	// first is true if number is the first number of the key.
 	first bool
 	rows  []store.NewDelivery
-	// claims has, for each subscription of this version, the place and the order that are reserved for its delivery.
+	// claims has, for each subscription of this version, the reserved place and the state of the key.
 	claims []claim
 }
 
-// claim is a place in a queue, with the key's state there. Taken is false when the delivery is left to the database.
+// claim is a reserved place in a queue, with the state of the key. Taken is false if the delivery waits in the database instead.
 type claim struct {
 	queue *queue
 	order *consumer.KeyState
 	taken bool
 }
 
-// collect adds m to its transaction's batch, which is written last of all.
+// collect adds m to the batch of its transaction. The batch is written at the end of the transaction.
 func (p *publisher) collect(ctx context.Context, m *message.Message) error {
 	tx, ok := database.TxFrom(ctx)
 	if !ok {
@@ -89,7 +89,7 @@ func (p *publisher) collect(ctx context.Context, m *message.Message) error {
 	if !ok {
 		b = &batch{publisher: p, owner: p.replica.ID()}
 	}
-	if b.written == len(b.entries) { // attach it again, behind all that is attached by now, so that it writes the new entries too
+	if b.written == len(b.entries) { // attach the batch behind all other participants, also for entries that come after a write
 		tx.Attach(p, database.Participant{Value: b, BeforeCommit: b.write, AfterCommit: b.deliver, AfterRollback: b.undo})
 	}
 	b.entries = append(b.entries, &entry{m: m})
@@ -143,14 +143,15 @@ func (b *batch) place(e *entry) {
 		e.rows = append(e.rows, store.NewDelivery{Subscription: q.storedAs(), Claimed: taken})
 		e.claims = append(e.claims, claim{q, order, taken})
 	}
-	if !b.store.Postgres { // on Postgres, the statement adds the subscriptions of other versions
+	if !b.store.Postgres { // on Postgres, the statement of Insert adds the subscriptions of other versions
 		for _, name := range b.registry.others(e.m.Topic) {
 			e.rows = append(e.rows, store.NewDelivery{Subscription: name})
 		}
 	}
 }
 
-// claim takes a place, memory and the key's turn for e, if all three are free.
+// claim reserves a place and memory for the delivery of e to q, and takes the number of the key. It returns false if one of these is
+// not possible, if e is delayed, or if q does not take new deliveries now. The delivery then waits in the database.
 func (b *batch) claim(q *queue, e *entry) (order *consumer.KeyState, claimed bool) {
 	if e.m.Delay > 0 || !b.running() || !b.claimer.current(q) || !q.Reserve() {
 		return nil, false
@@ -170,7 +171,7 @@ func (b *batch) claim(q *queue, e *entry) (order *consumer.KeyState, claimed boo
 	return order, true
 }
 
-// deliver hands the committed deliveries to their queues.
+// deliver hands the claimed deliveries to their queues after the commit, and makes the claimer look for the others.
 func (b *batch) deliver() {
 	//crash:point after commit
 	for _, e := range b.entries {
@@ -186,8 +187,8 @@ func (b *batch) deliver() {
 	}
 }
 
-// undo gives back the places of a transaction that was rolled back. If it was committed after all, the claimer's sweep finds the
-// deliveries.
+// undo gives back the places of a transaction that was rolled back. If the database has committed the transaction all the same, the
+// claimer's sweep finds the deliveries.
 func (b *batch) undo() {
 	b.claimer.doubt.Store(true)
 	for _, e := range slices.Backward(b.entries) { // the last number of a key first
@@ -206,7 +207,7 @@ func (b *batch) undo() {
 	b.idle.Tell()
 }
 
-// announce tells durable subscribers that a delivery is dead, in the transaction of ctx, which marks it dead.
+// announce publishes the death of a delivery to durable subscribers, in the transaction of ctx, which also marks the delivery as dead.
 func (p *publisher) announce(ctx context.Context, d *message.Delivery, cause error) error {
 	m, ok := message.DeadLetter(d, cause)
 	if !ok || p.queues.byTopic[m.Topic] == nil && !p.registry.othersWant(m.Topic) {

@@ -12,20 +12,21 @@ import (
 	"plugboard/infra/eventbus/internal/outbox/store"
 )
 
-// queue is a subscription as the outbox sees it: its consumer, and the notes of the claimer and the settler about it. It is the
-// owner of its consumer.
+// queue is a subscription in the outbox: its consumer, and the notes of the claimer and the settler. A queue is the owner of its
+// consumer.
 type queue struct {
 	*consumer.Consumer
 	replica   *replica.Replica
 	completer *completer
 	settler   *settler
-	// stored is the name under which the deliveries are stored, nil as long as that is the subscription's own.
+	// stored is the name under which the deliveries are stored; nil before the registration, which means the subscription's own name.
 	stored atomic.Pointer[string]
-	// backlog is what this process knows of the deliveries in the database.
+	// backlog has the claimer's notes on the deliveries in the database.
 	backlog backlog
-	// isolated counts down the next transactional deliveries that run in savepoints of their own, on SQLite. Only the settler uses it.
+	// isolated is the number of transactional deliveries that still run in savepoints of their own after a failure, on SQLite. Only the
+	// settler uses it.
 	isolated int
-	// abandoned counts the handlers, on SQLite, that were given up and have not returned.
+	// abandoned counts the handlers on SQLite that were abandoned and have not returned.
 	abandoned atomic.Int64
 }
 
@@ -46,7 +47,7 @@ func newQueue(o *Outbox, s message.Subscription) *queue {
 	return q
 }
 
-// queueOf returns the queue that d was made for.
+// queueOf returns the queue of d.
 func queueOf(d *consumer.Item) *queue { return d.Consumer().Owner().(*queue) }
 
 // storedAs returns the name under which the deliveries are stored.
@@ -62,7 +63,7 @@ func heldOf(d *consumer.Item) store.Held {
 	return store.Held{EventID: d.ID(), StoredAs: queueOf(d).storedAs(), Token: d.Claim.Token}
 }
 
-// Run implements [consumer.Owner]. On Postgres nothing begins once the lease may have run out.
+// Run implements [consumer.Owner]. On Postgres it begins no handler when the lease may have run out.
 func (q *queue) Run(ctx context.Context, d *consumer.Item) error {
 	switch {
 	case !q.replica.Alive():
@@ -77,9 +78,9 @@ func (q *queue) Run(ctx context.Context, d *consumer.Item) error {
 // costs time.
 const postgresBatch = 32
 
-// RunBatch implements [consumer.Owner]: it runs the handlers of a batch in one transaction that completes all its deliveries. When one
-// fails, the transaction is rolled back, and each delivery is run in a transaction of its own: a handler may thus run once more
-// than its attempts say.
+// RunBatch implements [consumer.Owner]. It runs the handlers of a batch in one transaction that completes all deliveries of the batch.
+// When a handler fails, RunBatch rolls the transaction back, and the consumer runs each delivery in a transaction of its own. So a
+// handler may run once more than the number of its attempts.
 func (q *queue) RunBatch(ctx context.Context, batch []*consumer.Item) bool {
 	if !q.replica.Alive() || slices.ContainsFunc(batch, func(d *consumer.Item) bool { return d.Attempt > 1 }) {
 		return false // a delivery that has failed once runs alone, so that it does not roll the others back
@@ -87,16 +88,16 @@ func (q *queue) RunBatch(ctx context.Context, batch []*consumer.Item) bool {
 	return q.completer.runAllInTx(ctx, batch)
 }
 
-// Settle implements [consumer.Owner]. The place of d is given back when its outcome is written.
+// Settle implements [consumer.Owner]. The settler gives the place of d back when the outcome is written.
 func (q *queue) Settle(d *consumer.Item, err error) (free bool) {
 	q.settler.Settle(d, err)
 	return false
 }
 
-// Idle does nothing: the outbox gives places back with Unreserve, which does not call it.
+// Idle is never called: the outbox gives places back with Unreserve.
 func (*queue) Idle() {}
 
-// handle calls the handler. A delivery whose event cannot be read fails for good instead.
+// handle calls the handler. If the event cannot be read, the delivery fails for good without a call.
 func handle(ctx context.Context, d *consumer.Item) error {
 	if d.Fault != nil {
 		return app.Permanent(d.Fault)
@@ -112,7 +113,7 @@ func (q *queue) deliver(d *consumer.Item) {
 	}
 }
 
-// queues are all subscriptions of the outbox. They do not change after the start.
+// queues holds the queues of all subscriptions of the outbox. It does not change after the start.
 type queues struct {
 	all     []*queue
 	byTopic map[string][]*queue

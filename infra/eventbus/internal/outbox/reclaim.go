@@ -9,14 +9,14 @@ import (
 	"go.uber.org/zap"
 )
 
-// sweepAge is how long a claim that nothing runs is left alone, in case its run is about to begin.
+// sweepAge is how long sweep and reclaim leave a claim alone that no worker runs: its run may be about to begin.
 func (c *claimer) sweepAge() time.Duration { return c.cfg.Lease / 6 }
 
-// Nobody takes a claim over from a process that lives. When this process has lost track of a claim, only this process can give it back.
-// So sweep looks for such claims in the database, and reclaim in memory.
+// No other process takes over the claims of a process that lives. When this process has lost track of a claim, it must give the
+// delivery back itself. So sweep looks for such claims in the database, and reclaim in memory.
 
-// sweep gives back the deliveries that this process has claimed according to the database and does not know of: the answer to a
-// commit may have been lost with the connection.
+// sweep gives back the deliveries that this process has claimed according to the database, but does not know: the answer to the commit
+// of the claim was lost with the connection.
 func (c *claimer) sweep(ctx context.Context) error {
 	age := c.sweepAge()
 	owned, err := c.store.HeldBy(ctx, c.replica.ID(), age)
@@ -37,8 +37,8 @@ func (c *claimer) sweep(ctx context.Context) error {
 	return nil
 }
 
-// reclaim compares the claims that this process knows of with what it really runs. It gives a delivery back that it
-// finds without a worker at two looks, at least age apart.
+// reclaim compares the claims that this process knows with the deliveries that it is working on. It gives a delivery back if it finds
+// no worker for it in two calls at least age apart.
 func (c *claimer) reclaim(age time.Duration) {
 	now, runs, lost := time.Now(), c.runs(), make(map[*consumer.Item]time.Time)
 	for _, q := range c.queues.all {
@@ -71,15 +71,15 @@ func (c *claimer) reclaim(age time.Duration) {
 	}
 }
 
-// noteLost counts and logs a claim that nothing ran.
+// noteLost counts and logs a claim that no worker ran.
 func (c *claimer) noteLost(q *queue, id string) {
 	q.backlog.found.Add(1)
 	c.log.Warn("gave back a claimed event that no worker was running",
 		zap.String("subscription", q.Subscription.Name), zap.String("event", id))
 }
 
-// runs returns the deliveries that this process is at work on: with a consumer, in quarantine, in a transaction, or with an
-// outcome that is yet to be written. One that moves between these may be missing, so two looks are needed.
+// runs returns the deliveries on which this process is working: with a consumer, in quarantine, in a transaction, or with an outcome
+// that is not written yet. A delivery that moves from one to another at this moment may be missing; therefore reclaim looks twice.
 func (c *claimer) runs() map[*consumer.Item]struct{} {
 	runs := make(map[*consumer.Item]struct{})
 	c.quarantine.Held(runs)

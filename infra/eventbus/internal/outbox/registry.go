@@ -13,20 +13,20 @@ import (
 	"plugboard/infra/eventbus/internal/outbox/store"
 )
 
-// registry keeps the names of the subscriptions: it registers those of this version, and knows those of other versions. Its methods
-// may be called concurrently.
+// registry registers the subscriptions of this version, and knows the subscriptions that only other versions have. Its methods may be
+// called concurrently.
 type registry struct {
 	cfg      config.Events
 	store    store.Subscriptions
 	replicas store.Replicas
 	queues   *queues
 	claimer  *claimer
-	// foreign are the subscriptions that this version does not have, by topic.
+	// foreign has, by topic, the names of the active subscriptions that this version does not have.
 	foreign atomic.Pointer[map[string][]string]
 }
 
-// register notes the subscriptions of this version as active, and tells each queue under which name its deliveries are stored. Self is the
-// id of this process.
+// register marks the subscriptions of this version as active, and sets for each queue the name under which its deliveries are stored.
+// Self is the id of this process.
 func (r *registry) register(ctx context.Context, self string) error {
 	var wanted map[string]bool
 	stored := make([]string, len(r.queues.all))
@@ -50,8 +50,8 @@ func (r *registry) register(ctx context.Context, self string) error {
 	return r.refresh(ctx)
 }
 
-// awaitOthersKnow waits until the other processes know of the topics that had no durable subscription before: they do not store events
-// that only volatile subscriptions want. They read the list in each poll, so two polls are enough.
+// awaitOthersKnow waits until the other processes know the topics that have their first durable subscription now. Until then they do
+// not store the events of these topics. Each process reads the subscriptions in every poll, so two polls are enough.
 func (r *registry) awaitOthersKnow(ctx context.Context, self string, wanted map[string]bool) error {
 	news := slices.ContainsFunc(r.queues.all, func(q *queue) bool {
 		return !wanted[q.Subscription.Topic] && !strings.HasPrefix(q.Subscription.Topic, message.SchedulePrefix)
@@ -70,7 +70,7 @@ func (r *registry) awaitOthersKnow(ctx context.Context, self string, wanted map[
 	return nil
 }
 
-// seen tells other versions that these subscriptions are in use.
+// seen notes in the database that the subscriptions of this version are in use.
 func (r *registry) seen(ctx context.Context) error { return r.store.MarkSeen(ctx, r.queues.names()) }
 
 // others returns the subscriptions of topic that only other versions have.
@@ -83,8 +83,8 @@ func (r *registry) others(topic string) []string {
 
 func (r *registry) othersWant(topic string) bool { return len(r.others(topic)) > 0 }
 
-// refresh reads which subscriptions other versions have, and moves the deliveries that are still stored under an old
-// name of this version's subscriptions.
+// refresh reads the subscriptions of other versions. It moves the deliveries that are still stored under an old name of this version's
+// subscriptions.
 func (r *registry) refresh(ctx context.Context) error {
 	known, err := r.store.Names(ctx)
 	if err != nil {
@@ -108,7 +108,7 @@ func (r *registry) refresh(ctx context.Context) error {
 	return nil
 }
 
-// moveDeliveries moves the deliveries left under a former name of q.
+// moveDeliveries moves the deliveries that are still stored under the old name from of q.
 func (r *registry) moveDeliveries(ctx context.Context, from string, q *queue) error {
 	if err := r.store.DB.InTx(ctx, func(ctx context.Context) error { return r.store.MoveDeliveries(ctx, from, q.storedAs()) }); err != nil {
 		return err

@@ -37,26 +37,26 @@ type settler struct {
 
 	mu       sync.Mutex
 	outcomes []outcome
-	// writing are the outcomes of the transaction that is under way. pulled are the deliveries that run in it.
+	// writing has the outcomes that the current transaction writes. pulled has the deliveries that run in this transaction.
 	writing []outcome
 	pulled  []*consumer.Item
-	// urgent is true when an outcome must not wait for others. flushing counts those who wait for all outcomes. finished is true when
-	// the settler is to end once everything is written.
+	// urgent is true if an outcome must not wait for others. flushing counts the callers that wait until all outcomes are written.
+	// finished is true if the settler should end when all outcomes are written.
 	urgent   bool
 	flushing int
 	finished bool
 	wake     chan struct{}
 	done     chan struct{}
-	// turn is the index of the queue that is asked first for its next transactional delivery.
+	// turn is the index of the queue from which nextTx first tries to take a transactional delivery.
 	turn int
-	// solo is how many transactional deliveries are yet to run one to a transaction.
+	// solo is the number of transactional deliveries that still run alone in their transactions, after a failure.
 	solo int
 }
 
 const (
 	// settleBatch is the most outcomes of one transaction.
 	settleBatch = 256
-	// batchDelay is how long handled deliveries wait for others to be written with them.
+	// batchDelay is how long the settler waits for further outcomes before it writes handled deliveries.
 	batchDelay = 5 * time.Millisecond
 )
 
@@ -81,14 +81,14 @@ func (s *settler) add(outcomes ...outcome) {
 	}
 }
 
-// release gives claimed deliveries back to the database untried.
+// release gives claimed deliveries back to the database. No handler has tried them.
 func (s *settler) release(deliveries ...*consumer.Item) {
 	for _, d := range deliveries {
 		s.add(outcome{kind: released, d: d})
 	}
 }
 
-// wakeUp has the settler look for work.
+// wakeUp makes the settler look for work.
 func (s *settler) wakeUp() {
 	select {
 	case s.wake <- struct{}{}:
@@ -96,7 +96,7 @@ func (s *settler) wakeUp() {
 	}
 }
 
-// flushNow has outcomes written without batchDelay, as long as somebody waits for them.
+// flushNow begins or ends a time in which the settler writes outcomes without batchDelay, since a caller waits for them.
 func (s *settler) flushNow(on bool) {
 	s.mu.Lock()
 	if on {
@@ -108,7 +108,7 @@ func (s *settler) flushNow(on bool) {
 	s.wakeUp()
 }
 
-// finish has the settler end when everything is written, and waits for that until ctx is done.
+// finish makes the settler end when all outcomes are written, and waits for this end until ctx is done.
 func (s *settler) finish(ctx context.Context) error {
 	s.mu.Lock()
 	s.finished = true
@@ -140,7 +140,7 @@ func (s *settler) run(ctx context.Context) {
 	}
 }
 
-// await blocks until there is something to write now. It returns false when the settler is to end.
+// await blocks until the settler should write, and returns true then. It returns false when the settler should end.
 func (s *settler) await(ctx context.Context) bool {
 	var expired <-chan time.Time
 	for {
@@ -165,7 +165,7 @@ func (s *settler) await(ctx context.Context) bool {
 	}
 }
 
-// due reports whether there is something to write now, or later, or whether the settler is to end.
+// due reports whether the settler should write now, should write after batchDelay, or should end.
 func (s *settler) due() (now, later, over bool) {
 	if s.txReady() {
 		return true, false, false
@@ -177,7 +177,7 @@ func (s *settler) due() (now, later, over bool) {
 	return now, n > 0, s.finished && n == 0
 }
 
-// write writes one batch, in a transaction that on SQLite also runs transactional handlers.
+// write writes one batch of outcomes in a transaction. On SQLite the transaction also runs transactional handlers.
 func (s *settler) write(ctx context.Context) error {
 	outcomes := s.takeOutcomes()
 	var ran []*txRun
@@ -207,8 +207,8 @@ func (s *settler) write(ctx context.Context) error {
 	return nil
 }
 
-// asyncCommit makes Postgres confirm the commit before it is on disk, when the transaction only deletes handled deliveries: after a
-// crash of the server they are delivered again, in order.
+// asyncCommit makes Postgres confirm the commit before it is on disk, if the transaction only deletes handled deliveries. When the
+// server crashes and loses the commit, these deliveries are delivered again, in order.
 func (s *settler) asyncCommit(ctx context.Context, outcomes []outcome) error {
 	if !s.store.Postgres {
 		return nil
@@ -233,7 +233,7 @@ func (s *settler) takeOutcomes() []outcome {
 	return outcomes
 }
 
-// ended notes that the transaction under way is over.
+// ended notes that the current transaction has ended.
 func (s *settler) ended() {
 	s.mu.Lock()
 	s.writing = nil

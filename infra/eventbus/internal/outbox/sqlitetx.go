@@ -14,18 +14,19 @@ import (
 )
 
 const (
-	// txBatch and txBudget bound the transactional handlers of one transaction on SQLite, since it blocks all other writers.
+	// txBatch and txBudget limit the number and the time of the transactional handlers of one transaction on SQLite, since the
+	// transaction blocks all other writers.
 	txBatch  = 64
 	txBudget = 20 * time.Millisecond
-	// abandonAfter is how long after its timeout a transactional handler on SQLite is waited for, before its transaction is rolled
-	// back without it.
+	// abandonAfter is how long the settler waits for a transactional handler on SQLite after its timeout. Then it rolls the transaction
+	// back and abandons the handler.
 	abandonAfter = 100 * time.Millisecond
-	// isolateNext is how many deliveries of a subscription run in savepoints of their own after one has failed. A failure in a shared
-	// savepoint repeats fewer than txBatch deliveries, so failures cost little.
+	// isolateNext is the number of deliveries of a subscription that run in savepoints of their own after a failure. A failure in a
+	// shared savepoint repeats fewer than txBatch deliveries, so even frequent failures repeat few deliveries.
 	isolateNext = 16 * txBatch
 )
 
-// errAbandoned gives up a transaction because a handler in it did not end.
+// errAbandoned makes a transaction fail in which a handler did not end.
 var errAbandoned = errors.New("an event handler did not end in time and was abandoned")
 
 // txRun is one transactional delivery of a transaction.
@@ -33,18 +34,20 @@ type txRun struct {
 	d    *consumer.Item
 	err  error
 	took time.Duration
-	// late is true when it failed after its timeout, and perhaps never returned: the whole transaction may have been rolled back.
+	// late is true if the run failed after its timeout. The handler may not have returned, and SQLite may have rolled the whole
+	// transaction back.
 	late bool
 }
 
-// isolated reports whether r runs in a savepoint of its own, since it may fail, and then the others of a shared savepoint would run again.
+// isolated reports whether r runs in a savepoint of its own. It does if it may fail: a failure in a shared savepoint makes the other
+// runs of the savepoint run again.
 func (r *txRun) isolated() bool { return r.d.Attempt > 1 || queueOf(r.d).isolated > 0 }
 
 // txRuns are the transactional deliveries of a transaction, in the order of their runs.
 type txRuns struct {
 	*settler
 	list []*txRun
-	// end is the time after which no run begins.
+	// end is the time after which no further run begins.
 	end time.Time
 }
 
@@ -53,9 +56,9 @@ func (s *settler) txReady() bool {
 	return slices.ContainsFunc(s.queues.all, func(q *queue) bool { return q.OwnerRuns() && q.Waiting() })
 }
 
-// runTx runs waiting transactional deliveries until the bounds are reached. They run in one savepoint. When one fails, the savepoint is
-// rolled back, and they run again from its first one on, each in its own, up to the one that failed. Ran are those of an earlier try of the same
-// transaction, which run first. It returns an error when the whole transaction must be given up.
+// runTx runs waiting transactional deliveries until txBatch or txBudget is reached. They share a savepoint. When one fails, runTx rolls
+// the savepoint back and runs its deliveries again, up to the failed one, each in a savepoint of its own. Ran has the runs of an earlier
+// try of the same transaction; they run first. An error means that the whole transaction must be rolled back.
 func (s *settler) runTx(ctx context.Context, ran []*txRun) ([]*txRun, error) {
 	for _, r := range ran {
 		r.err, r.late = nil, false
@@ -81,8 +84,8 @@ func (s *settler) runTx(ctx context.Context, ran []*txRun) ([]*txRun, error) {
 	return b.list, nil
 }
 
-// at returns the ith run. When there is none yet, it takes the next waiting delivery; it returns nil when none waits or a bound is
-// reached.
+// at returns the ith run. For a new one, it takes the next waiting delivery. It returns nil when no delivery waits, or txBatch or
+// txBudget is reached.
 func (b *txRuns) at(i int) *txRun {
 	if i < len(b.list) {
 		return b.list[i]
@@ -98,8 +101,8 @@ func (b *txRuns) at(i int) *txRun {
 	return b.list[i]
 }
 
-// runBatch runs deliveries from i on in one savepoint, up to the first isolated one. When one fails, it rolls the savepoint back.
-// Next is where it stopped.
+// runBatch runs deliveries from the ith on in one savepoint, and stops before the first isolated one. When a delivery fails, it rolls
+// the savepoint back. Next is the index at which it stopped.
 func (b *txRuns) runBatch(ctx context.Context, i int) (next int, err error) {
 	next = i
 	err = b.store.DB.InTx(ctx, func(ctx context.Context) error {
@@ -114,12 +117,12 @@ func (b *txRuns) runBatch(ctx context.Context, i int) (next int, err error) {
 		return nil
 	})
 	if err != nil && next < len(b.list) && b.list[next].err != nil {
-		b.list[next].err = err // it may hold the error of the rollback too
+		b.list[next].err = err // err may also contain the error of the rollback
 	}
 	return next, err
 }
 
-// retryAlone runs the ith delivery in a savepoint of its own, unless it has failed in a shared one.
+// retryAlone runs the ith delivery in a savepoint of its own, unless it has failed in a shared savepoint.
 func (b *txRuns) retryAlone(ctx context.Context, i int) (next int, err error) {
 	r := b.list[i]
 	if !b.inTurn(i) {
@@ -130,14 +133,14 @@ func (b *txRuns) retryAlone(ctx context.Context, i int) (next int, err error) {
 	return i + 1, r.err
 }
 
-// inTurn reports whether the ith may run: no earlier one of its key has failed, and the consumer still orders the key.
+// inTurn reports whether the ith delivery may run: no earlier delivery of its key has failed, and the consumer still orders the key.
 func (b *txRuns) inTurn(i int) bool {
 	d := b.list[i].d
 	return d.Key == "" || queueOf(d).StillOrders(d) &&
 		!slices.ContainsFunc(b.list[:i], func(r *txRun) bool { return r.err != nil && r.d.SameKey(d) })
 }
 
-// bound is the most deliveries of one transaction.
+// bound returns the most deliveries of one transaction.
 func (s *settler) bound() int {
 	if s.solo > 0 {
 		return 1
@@ -145,7 +148,7 @@ func (s *settler) bound() int {
 	return txBatch
 }
 
-// nextTx takes the next transactional delivery, from each queue in turn.
+// nextTx takes the next transactional delivery. It takes them from one queue after the other.
 func (s *settler) nextTx() *consumer.Item {
 	all := s.queues.all
 	for i := range all {
@@ -164,8 +167,8 @@ func (s *settler) nextTx() *consumer.Item {
 	return nil
 }
 
-// one runs r in the transaction of ctx, with a timeout of its own. When it succeeds, the next of its key may run in the same
-// transaction.
+// one runs r in the transaction of ctx, with the subscription's timeout. When r succeeds, the next delivery of its key may run in the
+// same transaction.
 func (s *settler) one(ctx context.Context, r *txRun) error {
 	q, start := queueOf(r.d), time.Now()
 	run, cancel := context.WithTimeout(ctx, q.Subscription.Timeout)
@@ -182,7 +185,7 @@ func (s *settler) one(ctx context.Context, r *txRun) error {
 	return nil
 }
 
-// timed runs the handler of d until it ends or, some time after ctx, is abandoned.
+// timed runs the handler of d and waits for its end. It abandons the handler when abandonAfter has passed since the end of ctx.
 func (s *settler) timed(ctx context.Context, d *consumer.Item) error {
 	done := make(chan error, 1)
 	go s.handle(ctx, d, done)
@@ -208,16 +211,17 @@ func (s *settler) timed(ctx context.Context, d *consumer.Item) error {
 	}
 }
 
-// handle runs the handler in a goroutine of its own, since one that does not end must not hold the writer.
+// handle runs the handler of d and sends its error to done. It runs in a goroutine of its own, so that a handler that does not end does
+// not hold the writer for ever.
 func (s *settler) handle(ctx context.Context, d *consumer.Item, done chan<- error) {
 	var err error = &handlerError{message.ErrExited}
 	defer func() { done <- err }()
 	err = s.completer.run(ctx, d)
 }
 
-// settleTx follows up on the runs of a transaction. When it failed as a whole, the deliveries go back untried. When the cause was one
-// of the handlers, such as a deferred constraint that the commit refused, they run again one to a transaction: the transaction that
-// then fails holds one delivery, whose failure it is.
+// settleTx settles the deliveries that ran in a transaction. When the whole transaction failed, they go back untried. The cause may be
+// one of the handlers: for example, the commit refused a deferred constraint. Then each delivery runs again in a transaction of its
+// own, and the failure of such a transaction is the failure of its delivery.
 func (s *settler) settleTx(ctx context.Context, ran []*txRun, failure error) {
 	s.solo = max(0, s.solo-len(ran))
 	own := failure != nil && !errors.Is(failure, errAbandoned) && ctx.Err() == nil && !absent(failure)
@@ -239,7 +243,7 @@ func (s *settler) settleTx(ctx context.Context, ran []*txRun, failure error) {
 			r.d.Claim.Completed = false
 			s.release(append(q.Drop(r.d), r.d)...)
 		case r.err == nil:
-			s.written(&outcome{kind: completed, d: r.d}) // its key has advanced already
+			s.written(&outcome{kind: completed, d: r.d}) // without Settle, since one has called Advance already
 			s.idle.Tell()
 		default:
 			s.Settle(r.d, r.err)

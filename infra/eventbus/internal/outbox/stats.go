@@ -2,26 +2,26 @@ package outbox
 
 import "time"
 
-// Stats is what this process holds of the outbox.
+// Stats describes the deliveries of the outbox in this process.
 type Stats struct {
-	// Bytes is about how much memory the deliveries hold. Refused counts those that stayed in the database because the memory was full.
+	// Bytes estimates the memory of the deliveries. Refused counts the deliveries that stayed in the database since the memory was full.
 	Bytes, Refused int64
 	Subscriptions  []SubscriptionStats
 }
 
-// SubscriptionStats is what this process holds of one subscription.
+// SubscriptionStats describes the deliveries of one subscription in this process.
 type SubscriptionStats struct {
 	Name string
-	// InMemory are the deliveries in memory; Overdue those whose runs go on although their time is over.
+	// InMemory is the number of deliveries in memory. Overdue is the number of runs that go on although their contexts have ended.
 	InMemory, Overdue int64
-	// Lost are the claims that nothing ran at the last look; Reclaimed counts those that were given back for it.
+	// Lost is the number of claims that no worker ran at the last check. Reclaimed counts the claims given back for this reason.
 	Lost, Reclaimed int64
-	// ClaimFailures counts the claims that failed. FailingFor is how long all have failed; 0 when the last one worked.
+	// ClaimFailures counts the claims that failed. FailingFor is how long every claim has failed; 0 when the last one worked.
 	ClaimFailures int64
 	FailingFor    time.Duration
 }
 
-// Stats returns what this process holds now.
+// Stats returns the present numbers of this process.
 func (o *Outbox) Stats() Stats {
 	now := time.Now()
 	all := Stats{Bytes: o.budget.used.Load(), Refused: o.budget.refused.Load()}
