@@ -13,31 +13,31 @@ import (
 	"plugboard/infra/eventbus/internal/message"
 )
 
-// MaxCrashes is after how many process crashes during its own run a quarantined delivery is dead-lettered: the first time among
-// others, then alone. It is more than one, since the crash may have another cause: an operator, or another event.
+// MaxCrashes is the number of process crashes during its own runs after which a quarantined delivery is dead. One crash is not enough,
+// since it may have another cause: an operator, or another event.
 const MaxCrashes = 4
 
 // ErrCrashes is the error of a delivery that is dead because processes crash during its run.
 var ErrCrashes = fmt.Errorf("%d processes in a row ended, or hung, while its handler ran, at last by itself", MaxCrashes)
 
-// Quarantine holds claimed deliveries whose earlier claims ended with their processes, perhaps because of their handlers. Most are
-// innocent, since each claim of a process that crashes counts a crash. So only few of them run at a time in the whole process, and
-// each is counted in the database before it begins, so that the next process knows which they were. Those that were begun before
-// a crash run alone, after the others.
+// Quarantine holds claimed deliveries whose processes crashed, perhaps because of their handlers. Most of these handlers are innocent,
+// since a crash counts for all deliveries that the process held. Therefore only few quarantined deliveries run at a time in a process,
+// and each run is counted in the database before it begins. After a crash, the next process knows by this count which of them were
+// running, and runs these alone, after the others.
 //
-// Its methods may be called concurrently.
+// The methods may be called concurrently.
 type Quarantine struct {
 	host Host
-	// calmAfter is how long the process has run before deliveries run alone. A process that is killed soon after its
-	// start, again and again, dies before one of them runs, and they are not blamed for it.
+	// calmAfter is how long the process must run before a delivery may run alone. If somebody kills the process again and again soon
+	// after its start, no delivery runs alone before that, and none is blamed.
 	calmAfter time.Duration
 
 	mu      sync.Mutex
-	changed sync.Cond // tells of whatever may let another one begin, and of the close
+	changed sync.Cond // wakes next when another delivery may begin, and Close when a delivery has begun
 	waiting []*consumer.Item
-	// running are those that run, each with the timer that stops waiting for its end.
+	// running has the deliveries that run, each with a timer: when it fires, the quarantine waits no longer for the end of the run.
 	running map[*consumer.Item]*time.Timer
-	// begun is true while the goroutine of run goes on. taken is the delivery that it has in hand, or nil.
+	// begun is true while the goroutine of run goes on. taken is the delivery that this goroutine is about to begin, or nil.
 	begun  bool
 	taken  *consumer.Item
 	closed bool
@@ -46,33 +46,33 @@ type Quarantine struct {
 	timer  *time.Timer
 }
 
-// Host is what the quarantine needs of the outbox. Its methods are called concurrently.
+// Host has the functions of the outbox that the quarantine calls. They may be called concurrently.
 type Host interface {
-	// CountBegin notes that d begins, and reports whether this process still holds it.
+	// CountBegin counts a run of d before it begins, and reports whether this process still holds d.
 	CountBegin(ctx context.Context, d *consumer.Item) (held bool, err error)
 	// Deliver hands d to its consumer.
 	Deliver(d *consumer.Item)
-	// Settle is told the outcome of a delivery that is not run.
+	// Settle decides on the outcome of a delivery that the quarantine does not run, because of err.
 	Settle(d *consumer.Item, err error)
 }
 
 const (
-	// runningAtOnce is how many deliveries without a crash of their own run at a time.
+	// runningAtOnce is how many deliveries run at a time that had no crash during their own runs.
 	runningAtOnce = 16
-	// overtime is how long after its timeout the quarantine waits for the end of a delivery.
+	// overtime is how long after the timeout of a run the quarantine waits for its end.
 	overtime = time.Second
-	// countTimeout bounds the statement that counts the begin of a delivery.
+	// countTimeout is the time limit of CountBegin.
 	countTimeout = 5 * time.Second
 )
 
-// New returns an empty quarantine. CalmAfter is how long after Start deliveries run alone at the earliest.
+// New returns an empty quarantine. No delivery runs alone before calmAfter has passed since Start.
 func New(host Host, calmAfter time.Duration) *Quarantine {
 	q := &Quarantine{host: host, calmAfter: calmAfter, running: make(map[*consumer.Item]*time.Timer)}
 	q.changed.L = &q.mu
 	return q
 }
 
-// Start begins the time until deliveries may run alone.
+// Start starts the time after which a delivery may run alone.
 func (q *Quarantine) Start() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -84,8 +84,8 @@ func (q *Quarantine) Start() {
 	})
 }
 
-// Add takes a delivery whose place in its consumer is reserved. It returns false when the quarantine is closed. Ctx is that
-// of the CountBegin calls.
+// Add takes a delivery whose place in its consumer is reserved. It returns false when the quarantine is closed. The quarantine calls
+// CountBegin with ctx.
 func (q *Quarantine) Add(ctx context.Context, d *consumer.Item) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -101,7 +101,7 @@ func (q *Quarantine) Add(ctx context.Context, d *consumer.Item) bool {
 	return true
 }
 
-// run starts the deliveries until none is left.
+// run begins one delivery after the other until none is left.
 func (q *Quarantine) run(ctx context.Context) {
 	for d := q.next(); d != nil; d = q.next() {
 		if d.Claim.SoloCrashes >= MaxCrashes {
@@ -121,7 +121,7 @@ func (q *Quarantine) next() *consumer.Item {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for !q.closed && len(q.waiting) > 0 {
-		// The one with the fewest crashes first: crashes with other causes spread over all, and the guilty delivery runs last.
+		// Take the delivery with the fewest crashes. So crashes with other causes spread over all, and the guilty delivery runs last.
 		d := slices.MinFunc(q.waiting, func(x, y *consumer.Item) int { return cmp.Compare(x.Claim.SoloCrashes, y.Claim.SoloCrashes) })
 		if q.mayRun(d) {
 			i := slices.Index(q.waiting, d)
@@ -135,7 +135,7 @@ func (q *Quarantine) next() *consumer.Item {
 	return nil
 }
 
-// mayRun reports whether d may begin beside what runs. The caller holds the lock.
+// mayRun reports whether d may begin beside the running deliveries. The caller holds the lock.
 func (q *Quarantine) mayRun(d *consumer.Item) bool {
 	solo := d.Claim.SoloCrashes
 	switch {
@@ -148,13 +148,13 @@ func (q *Quarantine) mayRun(d *consumer.Item) bool {
 	case solo > 0 || len(q.running) >= runningAtOnce:
 		return false
 	}
-	for other := range q.running { // one that runs alone is the only one, so any of them tells
+	for other := range q.running { // a delivery that runs alone is the only one, so it is enough to ask any of them
 		return other.Claim.SoloCrashes == 0
 	}
 	return true
 }
 
-// begin counts the begin of d and hands it to its consumer.
+// begin counts the run of d and hands d to its consumer.
 func (q *Quarantine) begin(ctx context.Context, d *consumer.Item) {
 	limit, cancel := context.WithTimeout(ctx, countTimeout)
 	defer cancel()
@@ -172,8 +172,8 @@ func (q *Quarantine) begin(ctx context.Context, d *consumer.Item) {
 	}
 }
 
-// Ended stops counting d as running, so that another one may begin: its outcome is written, or its time is over. It does nothing for a
-// delivery that is not quarantined.
+// Ended is called when the outcome of d is written, or its time is over. The quarantine then no longer counts d as running, so that
+// another delivery may begin. Ended does nothing for a delivery that is not quarantined.
 func (q *Quarantine) Ended(d *consumer.Item) {
 	if !d.Claim.Quarantined() {
 		return
@@ -189,7 +189,7 @@ func (q *Quarantine) Ended(d *consumer.Item) {
 	q.changed.Broadcast()
 }
 
-// Held adds to held the deliveries that wait or are about to begin. Those that run are with their consumers.
+// Held adds to held the deliveries that wait or are about to begin. The running deliveries are with their consumers.
 func (q *Quarantine) Held(held map[*consumer.Item]struct{}) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -201,7 +201,7 @@ func (q *Quarantine) Held(held map[*consumer.Item]struct{}) {
 	}
 }
 
-// Close begins no further delivery and returns those that have not begun.
+// Close stops the quarantine from beginning further deliveries, and returns the deliveries that have not begun.
 func (q *Quarantine) Close() []*consumer.Item {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -210,7 +210,7 @@ func (q *Quarantine) Close() []*consumer.Item {
 	left := q.waiting
 	q.waiting = nil
 	q.changed.Broadcast()
-	for q.taken != nil { // for countTimeout at most
+	for q.taken != nil { // at most countTimeout
 		q.changed.Wait()
 	}
 	return left

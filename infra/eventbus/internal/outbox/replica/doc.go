@@ -1,6 +1,6 @@
-// Package replica keeps this process known to the others that share its database.
+// Package replica makes this process known to the other processes that share its database.
 //
-// On Postgres it holds a row with a lease, with a session that has an advisory lock, and takes over the deliveries of processes that
-// are dead or hang. On SQLite there is one process, which takes back what its earlier runs left. The package knows no delivery in
-// memory: it tells the outbox through [Events] what has happened.
+// On Postgres it keeps a row with a lease and a session with an advisory lock, and takes over the deliveries of processes that are dead
+// or hang. On SQLite there is only one process, and the package makes the claims of its earlier runs pending again. The package knows no
+// delivery in memory. It calls the functions of [Events] when the outbox has to act.
 package replica

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// orphanAge is how old a claim of an unknown process must be to be taken over. Such claims appear when a process dies during a
-// commit: the server may end the commit after others have taken over the claims that they saw. A process that has joined anew
-// may still run handlers under its old id; their claims may be taken over, and their tokens are out of date then.
+// orphanAge is the least age of an orphan: a claim of an unknown process. Orphans appear when a process dies during a commit: the server
+// may finish the commit after others have taken over all claims that they saw. A process that has joined anew may still run
+// handlers under its old id. Their claims are orphans too: others may take them over, and the old tokens are then out of date.
 const orphanAge = time.Second
 
-// rarelyLook is how often to look for orphans when there is no sign of any.
+// rarelyLook is the wait between two searches for orphans when nothing suggests that there are any.
 const rarelyLook = time.Hour
 
-// takeOrphans opens the claims of unknown processes, if it is time to look for them.
+// takeOrphans makes orphans pending again, if it is time to look for them. Took is true if this process has just taken over from another.
 func (r *Replica) takeOrphans(ctx context.Context, took bool) (int64, error) {
 	if !r.orphans.due(time.Now(), r.ID(), took, r.cfg.Lease) {
 		return 0, nil
@@ -21,15 +21,15 @@ func (r *Replica) takeOrphans(ctx context.Context, took bool) (int64, error) {
 	return r.store.ReclaimOrphans(ctx, min(orphanAge, r.cfg.Lease))
 }
 
-// orphanClock says when to look for the claims of unknown processes. A look reads all deliveries, since an index of the running ones
-// would cost each event two writes. So it is done while such claims are likely: for a lease after a takeover, after the start, and
-// after joining anew; at once, and then after waits that double. Otherwise it is done each hour.
+// orphanClock decides when to look for orphans. A look reads all deliveries, since an index of the running ones would cost two writes
+// for each event. Orphans are likely for a lease after a takeover, after the start, and after this process has joined anew: the first
+// look then comes at once, and the waits between the following looks double. At other times there is one look each hour.
 type orphanClock struct {
 	id                 string
 	begin, until, last time.Time
 }
 
-// due reports whether to look now. Id is the id of this process, and took tells that it has just taken over from another.
+// due reports whether to look now. Id is the id of this process. Took is true if it has just taken over from another process.
 func (w *orphanClock) due(now time.Time, id string, took bool, lease time.Duration) bool {
 	wait := w.last.Sub(w.begin)
 	switch {

@@ -19,13 +19,14 @@ import (
 	"plugboard/infra/eventbus/internal/outbox/store"
 )
 
-// Replica is this process among those that share the database. On SQLite it is the only one. On Postgres it has a row with a
-// lease, and a session that holds an advisory lock. The others take its deliveries over in two cases. When they find the lock free
-// at two looks, a tick apart, the process has died. When the lease has run out, it hangs. A process that has only lost its
-// session, as all do when Postgres restarts, takes a new one within that tick and goes on. A process that was taken over finds
-// out at its next renewal, or when its lease has run out, and joins anew; it can complete none of its old claims.
+// Replica is this process among the processes that share the database. On SQLite there is no other process. On Postgres it has a row
+// with a lease, and a session that holds an advisory lock. Other processes take over its deliveries in two cases. When they find the
+// lock free at two looks, a tick apart, the process has died. When the lease has run out, the process hangs. A process that has only
+// lost its session (when Postgres restarts, all processes do) opens a new session within a tick and goes on. A process whose deliveries
+// were taken over notices it at its next renewal, or when its lease has run out. It then joins anew, and cannot complete any of its
+// old claims.
 //
-// Its methods may be called concurrently, but for Join, Run and Leave.
+// The methods may be called concurrently, except Join, Run and Leave.
 type Replica struct {
 	cfg    config.Events
 	store  store.Replicas
@@ -35,15 +36,14 @@ type Replica struct {
 	id atomic.Pointer[string]
 	// beat is when the lease was last renewed, on this process's clock.
 	beat atomic.Pointer[time.Time]
-	// joined tells that the process has been known to the others.
+	// joined is true if Join has succeeded.
 	joined atomic.Bool
-	// free are the locks of other processes that were found free once. others are the ids of those that were known at the last
-	// look.
+	// free has the locks of other processes that were free at the last look. others has the ids of the processes at the last look.
 	free   map[int64]bool
 	others map[string]bool
-	// oldUntil is until when OthersLeft is called at each tick, since a process of an older version was seen.
+	// oldUntil is a lease after a process of an older version was last seen. Until then OthersLeft is called at each tick.
 	oldUntil time.Time
-	// orphans says when to look for claims of unknown processes.
+	// orphans decides when to look for claims of unknown processes.
 	orphans orphanClock
 
 	mu   sync.Mutex
@@ -52,19 +52,20 @@ type Replica struct {
 	lock int64
 }
 
-// Events tell the outbox what happens among the replicas. Run calls them, one at a time.
+// Events has functions of the outbox. Run and Join call them, one at a time.
 type Events struct {
 	// Seen marks the subscriptions of this process as in use.
 	Seen func(ctx context.Context) error
-	// Lost is called when another process has taken this one over, before it joins anew: what has not begun is the other's.
+	// Lost is called when another process has taken over the deliveries of this process, before it joins anew. The deliveries that
+	// have not begun do not belong to this process any more.
 	Lost func()
-	// Claimable is called when deliveries of another process have become open.
+	// Claimable is called when deliveries of another process have become pending.
 	Claimable func()
-	// OthersLeft is called when a process has gone, perhaps between the end of a delivery and the look for the next one of its key.
+	// OthersLeft is called when another process has gone. It may have finished a delivery and not looked for the next one of the key.
 	OthersLeft func()
 }
 
-// New returns this process, which nobody knows before Join.
+// New returns the replica of this process. No other process knows it before Join.
 func New(cfg config.Events, store store.Replicas, log *zap.Logger, events Events) *Replica {
 	return &Replica{cfg: cfg, store: store, log: log, events: events}
 }
@@ -99,7 +100,7 @@ func (r *Replica) sinceBeat() time.Duration {
 	return max(now.Sub(*beat), now.Round(0).Sub(beat.Round(0)))
 }
 
-// Join makes the process known to the others and takes over what dead ones left.
+// Join makes the process known to the others, and takes over the deliveries of dead processes.
 func (r *Replica) Join(ctx context.Context) error {
 	if !r.store.Postgres {
 		r.newID()
@@ -131,8 +132,8 @@ func (r *Replica) enter(ctx context.Context) error {
 	return nil
 }
 
-// resume takes a new session in the place of one that was lost, and reports whether nobody has taken this process over
-// meanwhile: then all it has claimed is still its own.
+// resume opens a new session after the old one was lost. It returns false if another process has taken over the deliveries of this
+// process meanwhile.
 func (r *Replica) resume(ctx context.Context) (bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -142,7 +143,7 @@ func (r *Replica) resume(ctx context.Context) (bool, error) {
 	return r.prolong(ctx, `lock_key = ?, `, r.lock)
 }
 
-// prolong renews the lease in the process's row, and what set says besides. It returns false when the row is gone.
+// prolong renews the lease in the process's row. Set is SQL that assigns further columns. It returns false when the row has been deleted.
 func (r *Replica) prolong(ctx context.Context, set string, args ...any) (bool, error) {
 	now := time.Now()
 	result, err := r.conn.ExecContext(ctx, r.store.Text(`UPDATE bus_processes SET `+set+`seen_at = {now}, lease_until = {now} + ? WHERE id = ?`),
@@ -157,8 +158,8 @@ func (r *Replica) prolong(ctx context.Context, set string, args ...any) (bool, e
 	return n == 1, err
 }
 
-// openSession takes a new session with a lock of its own. The number is random: all schemas of the
-// database share these locks, and the lost session may still hold the old one.
+// openSession opens a new session with a new lock. The number of the lock is random: all schemas of the database share these locks, and
+// the lost session may still hold the old lock.
 func (r *Replica) openSession(ctx context.Context) error {
 	r.dropConn()
 	conn, err := r.store.DB.Conn(ctx)
@@ -176,13 +177,13 @@ func (r *Replica) openSession(ctx context.Context) error {
 
 func (r *Replica) dropConn() {
 	if r.conn != nil {
-		_ = r.conn.Raw(func(any) error { return driver.ErrBadConn }) // the session ends, and the lock with it
+		_ = r.conn.Raw(func(any) error { return driver.ErrBadConn }) // closes the session, which frees the lock
 		_ = r.conn.Close()
 		r.conn = nil
 	}
 }
 
-// Run renews the lease and takes over from the others until ctx is done. While stopping is true it does nothing.
+// Run renews the lease and takes over deliveries of dead processes, until ctx is done. While stopping is true it does nothing.
 func (r *Replica) Run(ctx context.Context, stopping *atomic.Bool) {
 	tick := time.NewTicker(min(r.cfg.Poll, r.cfg.Lease/4))
 	defer tick.Stop()
@@ -215,8 +216,8 @@ func (r *Replica) try(ctx context.Context, failure string, fn func(context.Conte
 	}
 }
 
-// renew keeps the lease, with another session if this one is lost. When another process has taken this one for dead, it
-// joins anew.
+// renew renews the lease. It opens a new session if the old one is lost, and joins anew if another process has taken over the deliveries
+// of this process.
 func (r *Replica) renew(ctx context.Context) error {
 	renewed, err := r.extend(ctx)
 	if err != nil {
@@ -231,8 +232,8 @@ func (r *Replica) renew(ctx context.Context) error {
 	return r.enter(ctx)
 }
 
-// extend renews the lease when a sixth of it has passed. Before that it only asks whether the row is there. Each renewal is a commit that waits for the disk of the
-// database: six in a lease are enough to keep it. Both report whether the process's row is there.
+// extend renews the lease when a sixth of it has passed, and before that only checks that the process's row exists. Each renewal is a
+// commit that waits for the database's disk, and six renewals in a lease are enough. It returns false if the row does not exist.
 func (r *Replica) extend(ctx context.Context) (bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -245,8 +246,8 @@ func (r *Replica) extend(ctx context.Context) (bool, error) {
 	return r.prolong(ctx, "")
 }
 
-// isKnown reports whether the process's row is there. It asks on the process's session, so that the loss of that is noticed
-// at each tick, and writes nothing.
+// isKnown reports whether the process's row exists. It asks on the process's session, so that the process notices at each tick when it
+// has lost the session. It writes nothing.
 func (r *Replica) isKnown(ctx context.Context) (known bool, err error) {
 	err = r.conn.QueryRowContext(ctx, r.store.Text(`SELECT EXISTS (SELECT 1 FROM bus_processes WHERE id = ?)`), r.ID()).Scan(&known)
 	return known, err
@@ -294,8 +295,8 @@ func (r *Replica) takeOver(ctx context.Context) error {
 	return err
 }
 
-// someLeft reports whether a process that was known at the last look is known no more: it has stopped, or another process has
-// taken it over, which may stop in its turn.
+// someLeft reports whether a process that existed at the last look does not exist any more. It has stopped, or another process has taken
+// over its deliveries.
 func (r *Replica) someLeft(others []store.Replica) bool {
 	before := r.others
 	r.others = make(map[string]bool, len(others))
@@ -306,15 +307,15 @@ func (r *Replica) someLeft(others []store.Replica) bool {
 	return len(before) > 0
 }
 
-// lost reports whether this process has no session of its own. When Postgres is restarted all lose theirs: so a
-// process that is only slower to take a new one is not taken for dead.
+// lost reports whether this process has no session. takeOver then declares no other process dead because of a free lock: when Postgres
+// restarts, all processes lose their sessions, and another process may only be slower to open a new one.
 func (r *Replica) lost() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.conn == nil
 }
 
-// Leave makes the process unknown to the others. Its deliveries have been given back before.
+// Leave removes the process's row. The caller has given its deliveries back before.
 func (r *Replica) Leave(ctx context.Context) {
 	if !r.store.Postgres {
 		return
