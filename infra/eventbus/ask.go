@@ -16,13 +16,13 @@ import (
 // responder answers the queries of one topic.
 type responder struct {
 	app.Answer
-	// codecs has a *queryCodecs for each pair of query and answer types that has been asked with.
+	// codecs has a *queryCodecs for each queryTypes with which somebody has asked.
 	codecs sync.Map
 }
 
 type queryTypes struct{ query, answer reflect.Type }
 
-// queryCodecs copy a query to the responder's type, and the answer to the asker's. Err says what does not fit.
+// queryCodecs copy a query to the responder's type, and the answer to the caller's type. Err lists the fields that do not fit.
 type queryCodecs struct {
 	query, answer codec.Codec
 	err           error
@@ -84,7 +84,7 @@ func (p *pluginBus) Ask(ctx context.Context, query app.Event, answer any) error 
 	return nil
 }
 
-// call runs the responder in a call of its own plugin, outside the asker's transaction.
+// call runs the responder in a call of the responder's plugin, outside the transaction of the caller.
 func (r *responder) call(ctx context.Context, query any) (answer any, err error) {
 	defer app.Recover(&err)
 	call := &app.Call{Plugin: r.Plugin.Name}

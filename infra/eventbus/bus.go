@@ -37,11 +37,11 @@ type Bus struct {
 	// scheduler publishes the times of schedules.
 	scheduler *schedule.Scheduler
 	tracer    trace.Tracer // nil for no spans
-	// reserves is what handlers reserve memory from; nil sets no bound.
+	// reserves is the memory from which handlers reserve; nil sets no limit.
 	reserves app.Memory
 }
 
-// New returns a bus that delivers by way of db. It opens and starts nothing.
+// New returns a bus that stores durable events in db. It opens and starts nothing.
 func New(cfg config.Events, db *database.DB, log *zap.Logger, registry prometheus.Registerer) (*Bus, error) {
 	b := &Bus{cfg: cfg, db: db, log: log.With(zap.String("component", "eventbus"))}
 	b.volatile = volatile.New(cfg.Buffer, message.Hooks{Failed: b.failed, Dead: b.deadVolatile, Overdue: b.overdue, Dropped: b.dropped})
@@ -53,13 +53,13 @@ func New(cfg config.Events, db *database.DB, log *zap.Logger, registry prometheu
 	return b, nil
 }
 
-// Migrations returns the tables of the event bus, in the form in which domains give theirs.
+// Migrations returns the migrations of the event bus, in the same form as the migrations of a domain.
 func (*Bus) Migrations() database.MigrationSet { return store.Migrations() }
 
-// For returns the bus as plugin sees it.
+// For returns the bus for a plugin.
 func (b *Bus) For(plugin string) app.Bus { return &pluginBus{bus: b, plugin: plugin} }
 
-// Start begins to deliver, first what earlier runs have left. The database must be open and migrated.
+// Start begins to deliver, also the deliveries that earlier runs have left. The database must be open and migrated.
 func (b *Bus) Start(ctx context.Context) error {
 	for _, s := range b.wiring.handlers() {
 		if s.Options.Volatile {
@@ -84,18 +84,18 @@ func (b *Bus) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop stops delivering. Running handlers may go on until shortly before ctx is done; their contexts end then. Durable deliveries
-// that have not begun stay in the database. Stop may be called without Start, and twice.
+// Stop stops delivering. Running handlers may go on until shortly before ctx is done; then their contexts end. Durable deliveries that
+// have not begun stay in the database. Stop may be called without Start, and twice.
 func (b *Bus) Stop(ctx context.Context) error {
 	b.scheduler.Stop()
 	volatile := make(chan error, 1)
-	go func() { volatile <- b.volatile.Close(ctx) }() // beside the outbox, so that neither waits for the other's handlers
+	go func() { volatile <- b.volatile.Close(ctx) }() // at the same time as the outbox, so that neither waits for the other's handlers
 	durable := b.outbox.Close(ctx)
 	return errors.Join(<-volatile, durable)
 }
 
-// Idle returns nil once no event is waiting or being handled, retries and delays included; dead deliveries do not count. It returns
-// ctx's error when that is done first.
+// Idle waits until no event waits or is handled. An event that waits for a retry or a delay counts as waiting; a dead delivery does not.
+// Idle returns ctx's error when ctx is done first.
 func (b *Bus) Idle(ctx context.Context) error {
 	for {
 		if err := b.outbox.AwaitIdle(ctx); err != nil {
@@ -104,7 +104,7 @@ func (b *Bus) Idle(ctx context.Context) error {
 		if err := b.volatile.AwaitIdle(ctx); err != nil {
 			return err
 		}
-		if b.outbox.Quiet() { // no volatile handler has published a durable event meanwhile
+		if b.outbox.Quiet() { // if not, a volatile handler has published a durable event meanwhile
 			return nil
 		}
 	}
@@ -133,8 +133,8 @@ func (b *Bus) scheduleOf(sc *scheduled) *schedule.Schedule {
 	return s
 }
 
-// Run runs the schedule of that name once now, as if it had been due at a time: for tests of plugins. The error is app.NotFound
-// when there is none.
+// Run runs the schedule of that name once now, as if it were due at the time at. Tests of plugins call it. The error is app.NotFound when
+// there is no such schedule.
 func (b *Bus) Run(ctx context.Context, name string, at time.Time) error {
 	for _, sc := range b.wiring.schedules {
 		if sc.name == name {
@@ -191,7 +191,7 @@ func (b *Bus) publish(ctx context.Context, pub *publication, m *message.Message)
 	return nil
 }
 
-// publication returns the plugin's publication of event's type, which the plugin must have announced.
+// publication returns the plugin's publication of event's type. The error says if the plugin has not announced this type.
 func (p *pluginBus) publication(event app.Event) (*publication, error) {
 	t := reflect.TypeOf(event)
 	if t == nil {
@@ -212,7 +212,7 @@ func (p *pluginBus) publication(event app.Event) (*publication, error) {
 		event.Topic(), p.plugin, t.Name())
 }
 
-// publications lists what the plugin announced. They are few, so that a search is faster than a map.
+// publications lists the publications of the plugin. A plugin has few of them, so a search in a list is faster than a map.
 func (p *pluginBus) publications() []*publication {
 	if list := p.announced.Load(); list != nil {
 		return *list
@@ -255,7 +255,7 @@ func (p *publication) fill(ctx context.Context, m *message.Message, event app.Ev
 	return checkOptions(o)
 }
 
-// envelopeIn returns the envelope of a message published in call, which may be nil.
+// envelopeIn returns the envelope of a message that is published in call. Call may be nil.
 func (p *publication) envelopeIn(ctx context.Context, call *app.Call, o app.PublishOptions) *message.Envelope {
 	e := p.envelope
 	e.Headers, e.Delay = o.Headers, o.Delay

@@ -18,7 +18,7 @@ import (
 	"plugboard/infra/eventbus/internal/schedule"
 )
 
-// wiring is what the plugins registered, checked and compiled.
+// wiring holds the checked and compiled registrations of the plugins.
 type wiring struct {
 	publications  map[publicationKey]*publication
 	byTopic       map[string][]*publication
@@ -27,7 +27,7 @@ type wiring struct {
 	responders    map[string]*responder
 }
 
-// handlers returns all subscriptions, those of schedules too.
+// handlers returns all subscriptions, also the subscriptions of schedules.
 func (w *wiring) handlers() []*subscription {
 	all := slices.Clone(w.subscriptions)
 	for _, sc := range w.schedules {
@@ -38,14 +38,14 @@ func (w *wiring) handlers() []*subscription {
 
 var dueType = reflect.TypeFor[app.Due]()
 
-// scheduled is a registered schedule: its times are published as events, which its subscription handles.
+// scheduled is a registered schedule. The scheduler publishes an event for each of its times, and its subscription handles these events.
 type scheduled struct {
 	*subscription
 
 	spec        string
 	times       schedule.Timetable
 	publication *publication
-	// published and skipped count the times that have come.
+	// published counts the published events. skipped counts the times without an event, since the last run was not done.
 	published, skipped prometheus.Counter
 }
 
@@ -61,7 +61,7 @@ type publication struct {
 	event reflect.Type
 	keyed bool
 	self  codec.Codec
-	// envelope is the one of messages that are published outside a call and without options.
+	// envelope is the envelope of messages that are published outside a call and without options.
 	envelope          message.Envelope
 	volatile, durable bool
 	published         prometheus.Counter
@@ -71,7 +71,7 @@ type publication struct {
 type subscription struct {
 	app.Subscription
 	name, topic string
-	// codecs copy from the struct of each publisher; self reads the stored JSON.
+	// codecs has, for each publisher, the codec that copies its struct. self decodes the stored JSON.
 	codecs []codec.Codec
 	self   codec.Codec
 }
@@ -80,8 +80,8 @@ var keyedType = reflect.TypeFor[app.Keyed]()
 
 var topicPattern = regexp.MustCompile(`^[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*$`)
 
-// Check compiles what the plugins registered and returns everything that is wrong with it, each with plugin and file. It is called
-// once, before Start.
+// Check compiles the registrations of the plugins. It returns all errors in them; each names the plugin and the file. It is called once,
+// before Start.
 func (b *Bus) Check(plugins []app.BootedPlugin) []error {
 	c := checker{meters: b.meters, wiring: wiring{
 		publications: make(map[publicationKey]*publication),
@@ -150,8 +150,8 @@ func (c *checker) publication(p app.Publication) {
 	c.byTopic[topic] = append(c.byTopic[topic], pub)
 }
 
-// topicProblem says what is wrong with the topic of event type t, or returns "". It checks that Topic returns a constant with two
-// values: the zero value, and one with every simple field filled.
+// topicProblem describes a problem with the topic of event type t, or returns "". To check that Topic returns a constant, it calls Topic
+// on two values: the zero value, and a value with every simple field set.
 func topicProblem(t reflect.Type, topic string) string {
 	if !topicPattern.MatchString(topic) {
 		return fmt.Sprintf("topic %q is not of the form product.created: lower-case words joined by dots", topic)
@@ -266,7 +266,7 @@ func (c *checker) options(s *subscription) {
 	}
 }
 
-// match compiles the codec from every publisher of the subscription's topic. It reports fields that do not fit, and those that no
+// match compiles the codec from every publisher of the subscription's topic. It reports fields that do not fit, and fields that no
 // publisher sends.
 func (c *checker) match(s *subscription) {
 	sources := c.byTopic[s.topic]
@@ -301,7 +301,7 @@ func (c *checker) match(s *subscription) {
 	}
 }
 
-// nearest suggests the published topic most like topic.
+// nearest suggests the published topic that is most like topic.
 func (c *checker) nearest(topic string) string {
 	best, ok := config.Nearest(topic, slices.Sorted(maps.Keys(c.byTopic)), len(topic)/2)
 	if !ok {
@@ -310,7 +310,7 @@ func (c *checker) nearest(topic string) string {
 	return fmt.Sprintf("; did you mean %s?", best)
 }
 
-// names reports names that two subscriptions share, and names that one of them gives twice.
+// names reports names that two subscriptions share, and names that a subscription lists twice.
 func (c *checker) names() {
 	byName := make(map[string]*subscription)
 	for _, s := range c.handlers() {
@@ -337,7 +337,7 @@ func (c *checker) formerNames(s *subscription) {
 	}
 }
 
-// route notes for each publication whether its topic has volatile subscriptions, and whether it has durable ones.
+// route notes for each publication whether its topic has volatile subscriptions, and whether it has durable subscriptions.
 func (c *checker) route() {
 	for _, s := range c.subscriptions {
 		for _, p := range c.byTopic[s.topic] {
@@ -347,8 +347,8 @@ func (c *checker) route() {
 	}
 }
 
-// Misfits returns what does not fit when an event of struct type src is read as struct type dst, as [Bus.Check] would report it for
-// a subscription. With dst and src the same it returns what is wrong with an event by itself. It is for tools that check a plugin
+// Misfits returns the members that do not fit when a subscriber reads an event of struct type src as struct type dst. [Bus.Check] reports
+// the same misfits. If dst and src are the same type, Misfits returns the problems of the event itself. Tools call it to check a plugin
 // without starting it.
 func Misfits(dst, src reflect.Type) []codec.Misfit {
 	_, bad := codec.Compile(dst, src)

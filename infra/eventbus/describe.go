@@ -6,16 +6,16 @@ import (
 	"plugboard/infra/eventbus/internal/message"
 )
 
-// Subscribed is a subscription as it takes effect.
+// Subscribed is a subscription with its effective options.
 type Subscribed struct {
 	app.Subscription
 
-	// Effective has the subscription's options, and the settings for those that the plugin left out. Its timeout is the one for the
-	// configured database.
+	// Effective has the options of the subscription. The settings give the options that the plugin left out. The timeout is the timeout
+	// for the configured database.
 	Effective message.Subscription
 }
 
-// Subscriptions returns what the plugins subscribed to, in their order. It is for use after [Bus.Check].
+// Subscriptions returns the subscriptions of the plugins, in their order. It is called after [Bus.Check].
 func (b *Bus) Subscriptions() []Subscribed {
 	all := make([]Subscribed, len(b.wiring.subscriptions))
 	for i, s := range b.wiring.subscriptions {
@@ -24,15 +24,15 @@ func (b *Bus) Subscriptions() []Subscribed {
 	return all
 }
 
-// Scheduled is a schedule as it takes effect.
+// Scheduled is a schedule with its effective options.
 type Scheduled struct {
 	app.Schedule
 
-	// Effective is the subscription that handles the times: its name is that of the schedule.
+	// Effective is the subscription that handles the events of the schedule. It has the schedule's name.
 	Effective message.Subscription
 }
 
-// Admin returns the operations on stored deliveries, recorded as done by actor. It is for use after [Bus.Check].
+// Admin returns the operations on stored deliveries. They record their changes as made by actor. Admin is called after [Bus.Check].
 func (b *Bus) Admin(actor string) *admin.Admin {
 	known := make(map[string]bool)
 	for _, s := range b.wiring.handlers() {
@@ -47,7 +47,7 @@ func (b *Bus) Admin(actor string) *admin.Admin {
 	return admin.New(b.outbox.Store(), actor, known, schedules, b.cfg.Lease, b.cfg.Park)
 }
 
-// Schedules returns the plugins' schedules, in their order. It is for use after [Bus.Check].
+// Schedules returns the plugins' schedules, in their order. It is called after [Bus.Check].
 func (b *Bus) Schedules() []Scheduled {
 	all := make([]Scheduled, len(b.wiring.schedules))
 	for i, sc := range b.wiring.schedules {

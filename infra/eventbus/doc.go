@@ -1,9 +1,11 @@
 // Package eventbus carries events from their publishers to their subscribers.
 //
-// [Bus] is the typed front, which plugins see as app.Bus. It promises that publishers and subscribers agree, which it checks at the
-// start; that each subscriber gets a struct of its own; that an event published in a transaction counts from its commit; and that a
-// durable event is handled at least once by each subscription, in the order of its key. Volatile subscriptions are served from
-// memory (internal/volatile), durable ones from a transactional outbox in the database (internal/outbox), schedules by
-// internal/schedule, and questions by the responder in the caller's goroutine. The host makes the bus, checks, starts and stops it.
-// After [Bus.Check] its methods may be called concurrently.
+// [Bus] is the typed front. Plugins know it as app.Bus. It makes four promises. The events of publishers fit their subscribers: the bus
+// checks this at the start. Each subscriber gets a struct of its own. An event that is published in a transaction takes effect at the
+// commit. Each subscription handles a durable event at least once, in the order of its key.
+//
+// Package internal/volatile delivers to volatile subscriptions, from memory. Package internal/outbox delivers to durable subscriptions,
+// from a transactional outbox in the database. Package internal/schedule publishes the events of schedules. A responder answers a
+// question in the goroutine of the caller. The host makes, checks, starts and stops the bus. After [Bus.Check] the methods of the bus may
+// be called concurrently.
 package eventbus

@@ -11,8 +11,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// gauges reports what waits in the database and in this process. A count of the stored deliveries takes longer the more there are.
-// The longer it took, the later the next one comes: see rest.
+// gauges reports the numbers of deliveries in the database and in this process. A count of many stored deliveries takes long. The longer
+// a count took, the later the next count comes: see rest.
 type gauges struct {
 	bus *Bus
 
@@ -20,17 +20,17 @@ type gauges struct {
 	orphans, bytes, refused                                                    *prometheus.Desc
 
 	mu sync.Mutex
-	// next is when to count again. last is the result of the last count.
+	// next is the time of the next count. last is the result of the last count.
 	next time.Time
 	last []admin.Subscription
 }
 
 const (
-	// gaugesAge and gaugesOldest are how long a count is reported at least and at most.
+	// gaugesAge and gaugesOldest are the shortest and the longest time for which the result of a count is reported.
 	gaugesAge     = 5 * time.Second
 	gaugesOldest  = time.Minute
 	gaugesTimeout = 2 * time.Second
-	// gaugesRest is the pause after a count, in multiples of its duration: counts take half a percent of the time.
+	// gaugesRest is the pause after a count, as a multiple of the count's duration: so counts take half a percent of the time.
 	gaugesRest = 200
 )
 
@@ -73,7 +73,7 @@ func (g *gauges) Describe(out chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector. While the database does not answer, it reports what it counted last.
+// Collect implements prometheus.Collector. While the database does not answer, it reports the last count.
 func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
@@ -120,7 +120,7 @@ func (g *gauges) subscriptions(now time.Time) []admin.Subscription {
 	ctx, cancel := context.WithTimeout(context.Background(), gaugesTimeout)
 	defer cancel()
 	current, err := g.bus.Admin("").Subscriptions(ctx)
-	g.next = now.Add(g.rest(time.Since(now))) // after a failure too: a count that was given up took the longest
+	g.next = now.Add(g.rest(time.Since(now))) // also after a failure, since a count that ran into its timeout took longest
 	if err != nil {
 		g.bus.log.Warn("count of waiting events failed", zap.Error(err))
 		return g.last

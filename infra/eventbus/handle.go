@@ -14,7 +14,7 @@ import (
 	"plugboard/infra/eventbus/internal/message"
 )
 
-// effective returns a subscription as it takes effect: with its options, and the settings for those that the plugin left out.
+// effective returns a subscription with its effective options. The settings give the options that the plugin left out.
 func (b *Bus) effective(s *subscription) message.Subscription {
 	timeout := b.cfg.Timeout
 	if s.Subscriber.Tx() && b.db.Dialect() == database.SQLite {
@@ -61,7 +61,8 @@ func (s *subscription) call(ctx context.Context, m *message.Message) error {
 	return s.Subscriber.Call(ctx, event)
 }
 
-// event makes the subscriber's struct from the published one, or from the stored JSON when this process has not published it.
+// event makes the subscriber's struct from the published struct. If another process has published the event, it makes the struct from
+// the stored JSON.
 func (s *subscription) event(m *message.Message) (any, error) {
 	event := s.Subscriber.New()
 	for i := range s.codecs {
@@ -116,7 +117,8 @@ func (b *Bus) logDead(d *message.Delivery, err error) {
 		zap.String("event", d.ID()), zap.String("topic", d.Topic), zap.Int("attempts", d.Attempt), zap.Error(err))
 }
 
-// deadVolatile announces a dead volatile delivery. The outbox announces a durable one in the transaction that makes it dead.
+// deadVolatile publishes the death of a volatile delivery. For a durable delivery, the outbox does this in the transaction that makes it
+// dead.
 func (b *Bus) deadVolatile(d *message.Delivery, err error) {
 	b.logDead(d, err)
 	m, ok := message.DeadLetter(d, err)
@@ -132,11 +134,11 @@ func (b *Bus) deadVolatile(d *message.Delivery, err error) {
 	_ = b.volatile.Publish(ctx, m) // cannot fail outside a transaction
 }
 
-// dead tells volatile subscribers of a dead durable delivery.
+// dead publishes the death of a durable delivery to volatile subscribers.
 func (b *Bus) dead(d *message.Delivery, err error) {
 	b.logDead(d, err)
 	if m, ok := message.DeadLetter(d, err); ok {
-		b.volatile.Deliver(m) // without a wait for room, which would hold up the outcomes of other deliveries
+		b.volatile.Deliver(m) // without a wait for room: a wait would delay the outcomes of other deliveries
 	}
 }
 

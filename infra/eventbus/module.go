@@ -11,8 +11,8 @@ import (
 	"plugboard/infra/database"
 )
 
-// Module provides the *Bus. It needs config.Events, a *database.DB, a logger and a prometheus.Registerer; a
-// trace.TracerProvider, and an app.Memory that handlers reserve from, are optional.
+// Module provides the *Bus. It needs config.Events, a *database.DB, a logger and a prometheus.Registerer. Optional are a
+// trace.TracerProvider, and an app.Memory from which handlers reserve.
 var Module = fx.Module("eventbus", fx.Provide(provide))
 
 type inputs struct {

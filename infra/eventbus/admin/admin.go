@@ -1,12 +1,12 @@
 // Package admin shows operators the stored events.
 //
-// It lists subscriptions, deliveries, events and schedules, and changes them: replays or discards deliveries, retires or adopts
-// subscriptions, runs schedules. The service's command line uses it. It needs an open, migrated database and no running bus; a
-// running bus notices a change within its poll interval. Each change is one or more transactions, and is recorded with its actor in
-// the same transaction. All methods may be called concurrently. Their errors have codes: app.NotFound, app.Conflict, app.Invalid.
+// It lists subscriptions, deliveries, events and schedules, and changes them: it replays or discards deliveries, retires or adopts
+// subscriptions, and runs schedules. The service's command line calls it. It needs an open and migrated database, but no running bus. A
+// running bus notices a change within its poll interval. A change of many deliveries takes several transactions; each transaction also
+// records the actor. All methods may be called concurrently. Their errors have codes: app.NotFound, app.Conflict, app.Invalid.
 //
-// The statements that change something are in package store. Those that list deliveries, events and actions are here: each fills
-// the type that is returned, so store would only repeat these types.
+// Package store has the statements that change rows. The statements that list deliveries, events and actions are here, since each
+// fills a type of this package.
 package admin
 
 import (
@@ -22,15 +22,15 @@ import (
 	cron "plugboard/infra/eventbus/internal/schedule"
 )
 
-// Admin is the operators' side of the event bus.
+// Admin has the operations of operators on the event bus.
 type Admin struct {
 	store store.Store
 	actor string
-	// known holds this build's durable subscriptions.
+	// known has the names of this build's subscriptions: true for durable ones, false for volatile ones.
 	known map[string]bool
-	// schedules are this build's durable schedules.
+	// schedules has this build's durable schedules.
 	schedules []KnownSchedule
-	// lease is how long a silent process counts as alive. park is how long a delivery is parked.
+	// lease is how long a process counts as alive after its last sign of life. park is how long a delivery is parked.
 	lease, park time.Duration
 }
 
@@ -40,14 +40,15 @@ type KnownSchedule struct {
 	Times              cron.Timetable
 }
 
-// New returns the operators' side, acting as actor. Known holds the names of this build's subscriptions, true for the durable
-// ones. Lease is how long a silent process counts as alive, park how long a delivery is parked.
+// New returns an Admin that records its changes as made by actor. Known has the names of this build's subscriptions: true for durable
+// ones, false for volatile ones. Lease is how long a process counts as alive after its last sign of life. Park is how long a delivery is
+// parked.
 func New(s store.Store, actor string, known map[string]bool, schedules []KnownSchedule, lease, park time.Duration) *Admin {
 	return &Admin{store: s, actor: actor, known: known, schedules: schedules, lease: lease, park: park}
 }
 
-// Subscriptions lists all durable subscriptions with their counts, each once, whatever names it has had. A former name under
-// which deliveries are left is listed by itself, as a retired one, and so is a name that only deliveries have.
+// Subscriptions lists all durable subscriptions with their counts. A subscription with several names is listed once. A name is listed by
+// itself, as a retired subscription, in two cases: deliveries are still stored under a former name, or the name occurs only in deliveries.
 func (a *Admin) Subscriptions(ctx context.Context) ([]Subscription, error) {
 	names, err := a.store.Subscriptions().Names(ctx)
 	if err != nil {
@@ -93,7 +94,7 @@ func (a *Admin) hasAny(names []string) bool {
 	return slices.ContainsFunc(names, func(name string) bool { return a.known[name] })
 }
 
-// with returns s with its counts.
+// with returns s with the counts c.
 func (s Subscription) with(c store.Counts, park time.Duration) Subscription {
 	s.Pending, s.Running, s.Dead, s.Oldest = c.Pending, c.Running, c.Dead, c.Oldest
 	s.Parked, s.RunningSince = c.Parked, c.RunningSince

@@ -12,7 +12,7 @@ import (
 	"plugboard/infra/eventbus/internal/outbox/store"
 )
 
-// matching is the condition of a Filter over deliveries d and events e.
+// matching is true for the deliveries d, with their events e, that a Filter selects.
 const matching = `(? = '' OR d.event_id = ?) AND (? = '' OR d.subscription {in list}) AND (? = '' OR e.topic = ?) AND (? = '' OR d.state = ?)
 		AND (CAST(? AS BIGINT) = 0 OR d.failed_at <= ?) AND (d.event_id, d.subscription) > (?, ?)`
 
@@ -22,8 +22,8 @@ func (f Filter) args() []any {
 		f.afterEvent, f.afterSubscription}
 }
 
-// resolve sets under which names the deliveries that f selects are stored: the subscription's, and the given name, under which
-// deliveries may be left.
+// resolve sets f.storedAs: the name under which the deliveries of the subscription are stored, and the given name, since deliveries may
+// still be stored under this name.
 func (a *Admin) resolve(ctx context.Context, f *Filter) (store.Names, error) {
 	names, err := a.store.Subscriptions().Names(ctx)
 	if f.Subscription != "" {
@@ -32,7 +32,8 @@ func (a *Admin) resolve(ctx context.Context, f *Filter) (store.Names, error) {
 	return names, err
 }
 
-// Deliveries lists stored deliveries, oldest first. When a delivery's event is gone, the event's fields but the id are empty.
+// Deliveries lists stored deliveries, oldest first. When the event of a delivery has been deleted, all fields of the event except its id
+// are empty.
 func (a *Admin) Deliveries(ctx context.Context, f Filter) ([]Delivery, error) {
 	if f.Limit <= 0 {
 		f.Limit = 100
@@ -67,8 +68,8 @@ func (a *Admin) Deliveries(ctx context.Context, f Filter) ([]Delivery, error) {
 	return all, nil
 }
 
-// headers reads a column of stored headers. Headers that cannot be read are left out, so that the delivery is listed all the
-// same: its error tells of them.
+// headers reads a column of stored headers. It leaves out headers that cannot be read, so that the delivery is listed all the same. The
+// error of the delivery says that they cannot be read.
 type headers struct{ to *map[string]string }
 
 // Scan implements sql.Scanner.
@@ -81,7 +82,7 @@ func (h headers) Scan(value any) error {
 	return err
 }
 
-// Count counts the deliveries that f selects, whatever its limit.
+// Count counts all deliveries that f selects, and ignores the limit of f.
 func (a *Admin) Count(ctx context.Context, f Filter) (n int, err error) {
 	if _, err = a.resolve(ctx, &f); err == nil {
 		_, err = a.store.QueryRow(ctx, []any{&n},
@@ -93,8 +94,7 @@ func (a *Admin) Count(ctx context.Context, f Filter) (n int, err error) {
 	return n, nil
 }
 
-// Event returns an event with its deliveries and what operators did. The error for an event that is not stored, or not any more,
-// is app.NotFound.
+// Event returns an event with its deliveries and the operators' actions. The error is app.NotFound when the event is not stored.
 func (a *Admin) Event(ctx context.Context, id string) (Event, error) {
 	var e Event
 	found, err := a.store.QueryRow(ctx, []any{
@@ -115,7 +115,7 @@ func (a *Admin) Event(ctx context.Context, id string) (Event, error) {
 	return e, err
 }
 
-// Actions lists what operators did on an event, or on all when event is "", latest first.
+// Actions lists the operators' actions on an event, latest first. With event "", it lists all actions.
 func (a *Admin) Actions(ctx context.Context, event string, limit int) ([]Action, error) {
 	all, err := store.List(ctx, a.store, func(x *Action) []any {
 		return []any{store.Millis{Time: &x.At}, &x.Action, &x.Actor, &x.EventID, &x.Subscription, &x.Detail}

@@ -10,17 +10,18 @@ import (
 	"plugboard/infra/eventbus/internal/message"
 )
 
-// Replay makes the dead deliveries that f selects pending again, with the same event ids and fresh attempts, and returns how many.
-// A delivery that dies again meanwhile is left alone.
+// Replay makes the dead deliveries that f selects pending again, and returns how many. They keep their event ids, and their attempts
+// count from the beginning. Replay does not touch a delivery that dies after Replay has begun.
 func (a *Admin) Replay(ctx context.Context, f Filter) (int, error) {
 	f.State = "dead"
 	return a.change(ctx, "replay", f, a.store.Operations().Replay)
 }
 
-// Discard deletes the dead deliveries that f selects and returns how many. A delivery that dies meanwhile is left alone.
+// Discard deletes the dead deliveries that f selects, and returns how many. It does not touch a delivery that dies after Discard has
+// begun.
 //
-// With State "pending" it deletes the waiting deliveries of the subscription that f names. The error is app.Conflict when a
-// version in use has that subscription.
+// With State "pending" it deletes the waiting deliveries of the subscription that f names. The error is app.Conflict when a running
+// version has this subscription.
 func (a *Admin) Discard(ctx context.Context, f Filter) (int, error) {
 	if f.State != "pending" {
 		f.State = "dead"
@@ -32,8 +33,8 @@ func (a *Admin) Discard(ctx context.Context, f Filter) (int, error) {
 	return a.change(ctx, "discard", f, a.store.Operations().DiscardPending)
 }
 
-// CheckUnused returns an error, app.Conflict, when this build or another process of the service has the subscription. It is
-// app.NotFound when there is none of that name.
+// CheckUnused returns app.Conflict when this build or another process of the service has the subscription, and app.NotFound when there is
+// no subscription of this name.
 func (a *Admin) CheckUnused(ctx context.Context, name string) error {
 	known, err := a.store.Subscriptions().Names(ctx)
 	if err != nil {
@@ -62,10 +63,10 @@ func (a *Admin) CheckUnused(ctx context.Context, name string) error {
 	return nil
 }
 
-// changeBatch is how many deliveries are changed in one transaction.
+// changeBatch is the most deliveries that are changed in one transaction.
 const changeBatch = 200
 
-// changeOne changes a delivery, and reports false when another operator was faster.
+// changeOne changes a delivery, and returns false when another operator was faster.
 type changeOne func(ctx context.Context, id, storedAs string) (bool, error)
 
 func (a *Admin) change(ctx context.Context, action string, f Filter, one changeOne) (total int, err error) {
@@ -91,7 +92,7 @@ func (a *Admin) change(ctx context.Context, action string, f Filter, one changeO
 	return total, nil
 }
 
-// changeSome changes the first deliveries that f selects, and returns the last of them and whether there may be more.
+// changeSome changes the first deliveries that f selects. Last is the last of them. More is true if f may select others.
 func (a *Admin) changeSome(ctx context.Context, action string, f Filter, one changeOne) (changed int, last Delivery, more bool, err error) {
 	deliveries, err := a.Deliveries(ctx, f)
 	if err != nil {
@@ -125,9 +126,9 @@ func (a *Admin) record(ctx context.Context, action, event, subscription, detail 
 	return nil
 }
 
-// Retire has a subscription that no version uses any more get no new events. Its waiting deliveries are kept until they are
-// adopted or discarded, or a version has the subscription again. Retire refuses a subscription of this build with app.Conflict,
-// since it would be active again at the next start.
+// Retire ends new deliveries to a subscription that no version uses any more. The waiting deliveries stay until somebody adopts or
+// discards them, or a version has the subscription again. Retire refuses a subscription of this build with app.Conflict, since the
+// next start would make it active again.
 func (a *Admin) Retire(ctx context.Context, name string) error {
 	return a.store.DB.InTx(ctx, func(ctx context.Context) error {
 		t, err := a.find(ctx, name)
@@ -144,8 +145,9 @@ func (a *Admin) Retire(ctx context.Context, name string) error {
 	})
 }
 
-// Run has a durable schedule of this build run once, besides its times. A process of the service runs it as soon as the last run
-// is done. Asking again before that changes nothing. The error is app.NotFound when no process has registered the schedule.
+// Run asks for a run of a durable schedule of this build, in addition to its times. A process of the service publishes the run as soon as
+// the last run is done. A second call before that adds no further run. The error is app.NotFound when no process has registered the
+// schedule.
 func (a *Admin) Run(ctx context.Context, name string) error {
 	if !slices.ContainsFunc(a.schedules, func(sc KnownSchedule) bool { return sc.Name == name }) {
 		return app.Errorf(app.NotFound, "there is no schedule %q in this version of the service", name)
@@ -166,13 +168,13 @@ func (a *Admin) Run(ctx context.Context, name string) error {
 	})
 }
 
-// target is the subscription that an operator named: under which name its deliveries are stored, its topic, and all its names.
+// target is the subscription that an operator named: the name under which its deliveries are stored, its topic, and all its names.
 type target struct {
 	storedAs, topic string
 	names           []string
 }
 
-// find finds the subscription of a name, which may be one that only deliveries have.
+// find finds the subscription of a name. The name may occur only in deliveries.
 func (a *Admin) find(ctx context.Context, name string) (target, error) {
 	known, err := a.store.Subscriptions().Names(ctx)
 	if err != nil {
@@ -193,13 +195,13 @@ func (a *Admin) find(ctx context.Context, name string) (target, error) {
 	return t, nil
 }
 
-// Adopt makes oldName another name of the subscription newName, of the same topic. The waiting deliveries of oldName go to newName,
-// dead ones included. So do, later, those that a process has claimed now and gives back, and those that processes store that do not
-// know of the adoption yet. A version of the service that has oldName alone works for newName from its next start on. Adopt
-// refuses an oldName that this build has.
+// Adopt makes oldName another name of the subscription newName, which has the same topic. It moves the waiting and the dead deliveries of
+// oldName to newName. Two kinds of deliveries follow later: a process has claimed them now and gives them back, or a process that does
+// not know of the adoption yet stores them. A version of the service that has only oldName handles the deliveries of newName from its
+// next start on. Adopt refuses an oldName that this build has.
 //
-// Before, these were two subscriptions. So an event that was for both, and that newName has handled already, reaches newName
-// again, since nobody keeps who has handled which event. A rename with app.Formerly does not have this effect.
+// Until now there were two subscriptions. If newName has handled an event and oldName has not, newName gets this event again: the
+// database does not keep which subscription has handled which event. A rename with app.Formerly does not have this effect.
 func (a *Admin) Adopt(ctx context.Context, oldName, newName string) error {
 	if oldName == newName {
 		return app.Errorf(app.Invalid, "a subscription cannot adopt itself")
@@ -229,7 +231,7 @@ func (a *Admin) adopt(ctx context.Context, oldName, newName string) error {
 		return err
 	case !message.SameTopic(from.topic, to.topic):
 		return app.Errorf(app.Invalid, "subscription %q takes %s and %q takes %s; one cannot adopt the other's events", oldName, from.topic, newName, to.topic)
-	case from.storedAs == to.storedAs: // deliveries may be left under the old name
+	case from.storedAs == to.storedAs: // deliveries may still be stored under the old name
 		return a.store.Subscriptions().MoveDeliveries(ctx, oldName, to.storedAs)
 	case a.hasAny(from.names):
 		return inUse(oldName)
