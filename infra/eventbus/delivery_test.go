@@ -126,7 +126,7 @@ func TestADelayedEventWaits(t *testing.T) {
 	})
 }
 
-func TestWhatDoesNotFitInMemoryWaitsInTheDatabase(t *testing.T) {
+func TestEventsThatDoNotFitInMemoryWaitInTheDatabase(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
 		var got, other seen[int64]
@@ -141,7 +141,7 @@ func TestWhatDoesNotFitInMemoryWaitsInTheDatabase(t *testing.T) {
 			r.publish(Note{ID: int64(i)})
 			want = append(want, int64(i))
 		}
-		// The other subscription is not held up.
+		// The other subscription does not wait for the first.
 		require.Eventually(t, func() bool { return len(other.all()) == 100 }, 20*time.Second, time.Millisecond)
 		require.Empty(t, got.all())
 		close(gate)
@@ -174,7 +174,7 @@ func TestAHandlerThatEndsItsGoroutineDelaysOnlyItself(t *testing.T) {
 	})
 }
 
-func TestADeadDeliveryBlocksItsKeyWhenAskedTo(t *testing.T) {
+func TestADeadDeliveryBlocksItsKeyWithBlock(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
 		var passing, blocked seen[string]
@@ -197,7 +197,7 @@ func TestADeadDeliveryBlocksItsKeyWhenAskedTo(t *testing.T) {
 		require.Eventually(t, func() bool { return len(passing.all()) == 5 && len(blocked.all()) == 4 }, 20*time.Second, time.Millisecond)
 		require.ElementsMatch(t, []string{"a0", "b0", "b1", "b2"}, blocked.all())
 		mended.Store(true)
-		require.Eventually(t, func() bool { // the death is written some time after the handler has failed
+		require.Eventually(t, func() bool { // the settler marks the delivery as dead some time after the handler has failed
 			n, err := r.bus.Admin("somebody").Replay(t.Context(), admin.Filter{Subscription: "p2/thing.made"})
 			return err == nil && n == 1
 		}, 20*time.Second, time.Millisecond)
@@ -206,7 +206,7 @@ func TestADeadDeliveryBlocksItsKeyWhenAskedTo(t *testing.T) {
 	})
 }
 
-func TestCompleteMakesTheEffectAndTheDeliveryOne(t *testing.T) {
+func TestCompleteCommitsWithTheEffect(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
 		var tries seen[int]
@@ -267,20 +267,20 @@ func TestAnUnreadablePayloadIsParkedThenDead(t *testing.T) {
 	})
 }
 
-// An event that no version could read at first is parked anew when it is again unreadable after one could: its time counted
-// on meanwhile, once, and it was dead.
+// A version cannot read an event, another version reads it and fails, and then again a version cannot read it. The limit of the parking
+// counted from the first time, so the delivery was dead at once. It must count anew.
 func TestParkingBeginsAnewAfterAnAttempt(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
 		cfg := settings()
-		cfg.Park = 2 * time.Second // parked for less than that, twice; in between it waits for longer
+		cfg.Park = 2 * time.Second // longer than each parking, and shorter than the backoff between them
 		attempts := make(chan int, 10)
 		runs := 0
 		r := start(t, at, cfg, publishes(Note{}), subscribes(app.On(func(ctx context.Context, _ Note) error {
 			d, _ := app.DeliveryFrom(ctx)
 			attempts <- d.Attempt
 			switch runs++; runs {
-			case 1, 3: // in an old version
+			case 1, 3: // as an old version would
 				return fmt.Errorf("v1: %w", message.ErrUnreadable)
 			case 2:
 				return errors.New("v2 has read it and failed")
@@ -298,8 +298,8 @@ func TestParkingBeginsAnewAfterAnAttempt(t *testing.T) {
 	})
 }
 
-// What a handler does to its delivery is its own affair.
-func TestADeliveryIsTheHandlersOwn(t *testing.T) {
+// A handler changes the headers of its delivery. Other handlers of the event must not see the change.
+func TestHandlersDoNotShareHeaders(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
 		var got seen[string]
@@ -323,8 +323,8 @@ func TestADeliveryIsTheHandlersOwn(t *testing.T) {
 	})
 }
 
-// The first attempt comes from memory, the second from the database.
-func TestAllAttemptsAreOfTheSameTime(t *testing.T) {
+// The first attempt gets the event from memory, and the second from the database, which keeps whole milliseconds.
+func TestAllAttemptsSeeTheSamePublicationTime(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
 		var times seen[time.Time]
@@ -352,8 +352,9 @@ type Sparse struct {
 
 func (Sparse) Topic() string { return "sparse.made" }
 
-// What JSON leaves out was there at the first attempt, once, and gone at the second.
-func TestAllAttemptsAreGivenTheSame(t *testing.T) {
+// The first attempt gets the event from memory, and the second from the stored JSON. The first one also had the fields that JSON leaves
+// out.
+func TestAllAttemptsGetTheSameStruct(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
 		var got seen[Sparse]
@@ -370,7 +371,7 @@ func TestAllAttemptsAreGivenTheSame(t *testing.T) {
 // insert stores an event of another version with an open delivery.
 func insert(t *testing.T, r *rig, topic, subscription, payload string) {
 	t.Helper()
-	id := uuid.Must(uuid.NewV7()).String() // of now: an old event without deliveries may be deleted at once
+	id := uuid.Must(uuid.NewV7()).String() // with the present time, since the janitor deletes old events without deliveries at once
 	for _, statement := range []string{
 		`INSERT INTO bus_events (id, topic, key, seq, emitter, parent, request_id, trace, headers, payload, published_at)
 			VALUES ('` + id + `', '` + topic + `', '', 0, 'x', '', '', '', '', '` + payload + `', 1)`,
@@ -382,7 +383,7 @@ func insert(t *testing.T, r *rig, topic, subscription, payload string) {
 	}
 }
 
-func TestARestartedBusGoesOnWhereTheOtherStopped(t *testing.T) {
+func TestARestartedBusContinues(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
 		gate := make(chan struct{})
@@ -434,7 +435,7 @@ func TestEventsGoToTheSubscriptionsOfOtherVersionsToo(t *testing.T) {
 	})
 }
 
-func TestARunThatOutlivesItsTimeoutIsEndedAndTheNextIsNot(t *testing.T) {
+func TestATimeoutEndsOnlyItsOwnRun(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
 		var got seen[int64]
@@ -458,7 +459,7 @@ func TestARunThatOutlivesItsTimeoutIsEndedAndTheNextIsNot(t *testing.T) {
 	})
 }
 
-func TestAFailingTransactionalHandlerDoesNotSpoilItForOthers(t *testing.T) {
+func TestAFailingTransactionalHandlerDoesNotDisturbOthers(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
 		var effects, tries seen[int64]
@@ -466,7 +467,7 @@ func TestAFailingTransactionalHandlerDoesNotSpoilItForOthers(t *testing.T) {
 		var r *rig
 		r = start(t, at, settings(), publishes(Note{}), subscribes(app.OnTx(func(ctx context.Context, e Note) error {
 			if e.ID == 0 {
-				<-gate // the others gather behind it
+				<-gate // so that the others wait together
 			}
 			if _, err := r.db.ExecContext(ctx, fmt.Sprintf("INSERT INTO effects (id) VALUES (%d)", e.ID)); err != nil {
 				return err
@@ -503,7 +504,7 @@ func TestAFailingTransactionalHandlerDoesNotSpoilItForOthers(t *testing.T) {
 			stored = append(stored, id)
 		}
 		require.NoError(t, rows.Err())
-		require.GreaterOrEqual(t, len(stored), 36) // a primary key sees to it that each is there once
+		require.GreaterOrEqual(t, len(stored), 36) // each is there once, since id is the primary key
 		require.GreaterOrEqual(t, len(tries.all()), 8)
 		dead, err := r.bus.Admin("x").Deliveries(t.Context(), admin.Filter{State: "dead"})
 		require.NoError(t, err)
@@ -511,7 +512,7 @@ func TestAFailingTransactionalHandlerDoesNotSpoilItForOthers(t *testing.T) {
 	})
 }
 
-func TestADeepBacklogOfOneKeyDoesNotWaitForThePoll(t *testing.T) {
+func TestABacklogOfOneKeyIsHandledWithoutPolls(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
 		var got seen[int64]

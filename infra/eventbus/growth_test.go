@@ -17,9 +17,9 @@ import (
 	"plugboard/infra/eventbus/internal/message"
 )
 
-// Each poll asked twice for each subscription, and each replica tried the lock of each other: statements of an idle service
-// grew with subscriptions, and with the square of replicas.
-func TestIdleStatementsGrowWithNothing(t *testing.T) {
+// Each poll sent two statements for each subscription, and each replica tried the lock of each other replica. So the statements of an
+// idle service grew with the number of subscriptions, and with the square of the number of replicas.
+func TestAnIdleServiceSendsFewStatements(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("takes seconds")
@@ -29,7 +29,8 @@ func TestIdleStatementsGrowWithNothing(t *testing.T) {
 	require.Less(t, idleStatements(t, 2, 6), 2*few, "each of 6 replicas against one")
 }
 
-// idleStatements returns how many round trips the first of some replicas makes in a hundred of its polls while nothing happens.
+// idleStatements starts replicas with subscriptions, and returns how many round trips the first replica makes for each of its ticks while
+// no event is published.
 func idleStatements(t *testing.T, subscriptions, replicas int) float64 {
 	t.Helper()
 	at := newSchema(t)
@@ -47,15 +48,15 @@ func idleStatements(t *testing.T, subscriptions, replicas int) float64 {
 		start(t, at, cfg, plugins...)
 	}
 	conn := openAt(t, at)
-	looks := func() int64 { // the first replica asks something on its own session at each of its ticks, or at fewer on a busy machine
+	lastTick := func() int64 { // the time of the first replica's last tick: at each tick, it runs a statement on its own session
 		return number(t, conn, `SELECT (extract(epoch FROM a.query_start) * 1000000)::bigint FROM bus_processes p
 			JOIN pg_locks l ON l.locktype = 'advisory' AND ((l.classid::bigint << 32) | l.objid::bigint) = p.lock_key
 			JOIN pg_stat_activity a ON a.pid = l.pid ORDER BY p.id LIMIT 1`)
 	}
 	before := relay.Sent.Load()
 	ticks := 0
-	for last := looks(); ticks < 20; {
-		if now := looks(); now != last {
+	for last := lastTick(); ticks < 20; {
+		if now := lastTick(); now != last {
 			last = now
 			ticks++
 		}
@@ -65,9 +66,9 @@ func idleStatements(t *testing.T, subscriptions, replicas int) float64 {
 	return float64(sent) / float64(ticks)
 }
 
-// A poll read the first delivery of every key, also of those that cannot go on: with 100,000 of them, all the time. What is
-// behind another one is read once; when that has ended, however it has, the next one is found at once.
-func TestWhatIsBehindAnotherIsFoundWhenThatHasEnded(t *testing.T) {
+// Each poll read the waiting deliveries of blocked keys again: with 100,000 of them, it never did anything else. Now a poll marks such a
+// delivery as behind the first one, and later polls do not read it. When the first one ends in any way, the next one is found at once.
+func TestTheNextDeliveryOfAKeyIsFoundAfterTheFirstEnds(t *testing.T) {
 	t.Parallel()
 	const waiting = 40
 	for name, end := range map[string]func(t *testing.T, r *rig, repair func()){
@@ -82,7 +83,7 @@ func TestWhatIsBehindAnotherIsFoundWhenThatHasEnded(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, 1, n)
 		},
-		"left to its process, while the others were adopted": func(t *testing.T, r *rig, _ func()) {
+		"running under an old name, while the others were adopted": func(t *testing.T, r *rig, _ func()) {
 			owner := "'x'"
 			if r.db.Dialect() == database.Postgres {
 				owner = "(SELECT MIN(id) FROM bus_processes)"
@@ -125,7 +126,7 @@ func TestWhatIsBehindAnotherIsFoundWhenThatHasEnded(t *testing.T) {
 	}
 }
 
-// requireHandled waits until the numbers from first to last have been handled, and in order.
+// requireHandled waits until the events from first to last have been handled, and checks their order.
 func requireHandled(t *testing.T, handled *seen[int64], first, last int64) {
 	t.Helper()
 	var want []int64
@@ -136,9 +137,9 @@ func requireHandled(t *testing.T, handled *seen[int64], first, last int64) {
 	require.Equal(t, want, handled.all())
 }
 
-// A delivery that is noted as behind another, which has ended without anybody looking for the next, would wait for ever: its
-// process was killed between the two, or is of a version that does not look.
-func TestWhatNobodyLookedForIsFound(t *testing.T) {
+// When a delivery has ended, its process looks for the next one of the key, which is marked as behind. If the process is killed before it
+// looks, or is of a version that does not look, the next one would wait for ever. Others must find it.
+func TestForgottenDeliveriesOfAKeyAreFound(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
 		next := 0
@@ -163,18 +164,18 @@ func TestWhatNobodyLookedForIsFound(t *testing.T) {
 		require.NoError(t, r.bus.Start(t.Context()))
 		requireHandled(t, &handled, 1, 5)
 		if at.name == "sqlite" {
-			return // no other process works on the database
+			return // there are no other processes
 		}
 		r.idle()
 
-		t.Run("of a process that died", func(t *testing.T) {
+		t.Run("another process died", func(t *testing.T) {
 			fill(r)
 			_, err := r.db.ExecContext(t.Context(), "INSERT INTO bus_processes (id, lock_key, seen_at, lease_until, keeps_behind) VALUES ('dead', 1, 0, 0, TRUE)")
 			require.NoError(t, err)
 			requireHandled(t, &handled, 1, 10)
 			r.idle()
 		})
-		t.Run("of the version before", func(t *testing.T) {
+		t.Run("a process of the version before runs", func(t *testing.T) {
 			db := openAt(t, at)
 			conn, err := db.Conn(t.Context())
 			require.NoError(t, err)
@@ -191,9 +192,9 @@ func TestWhatNobodyLookedForIsFound(t *testing.T) {
 	})
 }
 
-// A replica that has a key at work finishes it while another has just found the next delivery behind. Neither may take it for
-// the other's to go on with.
-func TestAKeyGoesOnFromReplicaToReplica(t *testing.T) {
+// One replica finishes a delivery while another one is marking the next delivery of the key as behind. One of them must continue the key;
+// it must not happen that each leaves this to the other.
+func TestReplicasHandleOneKeyInOrder(t *testing.T) {
 	t.Parallel()
 	at := newSchema(t)
 	cfg := settings()
@@ -210,9 +211,9 @@ func TestAKeyGoesOnFromReplicaToReplica(t *testing.T) {
 	requireHandled(t, &handled, 0, events-1)
 }
 
-// A replica was stopped while it handled an event whose next one of the key another replica had published: it wrote the outcome,
-// looked for no next one any more, and that one waited until the check of each minute came to it.
-func TestAKeyGoesOnAfterAReplicaHasStopped(t *testing.T) {
+// A replica was stopped while it handled an event, and another replica had published the next event of the key. The first replica wrote
+// its outcome and did not look for the next event any more. So this event waited for the check that runs once a minute.
+func TestAnotherReplicaContinuesTheKeyOfAStoppedOne(t *testing.T) {
 	t.Parallel()
 	at := newSchema(t)
 	var handled seen[int64]
@@ -238,7 +239,7 @@ func TestAKeyGoesOnAfterAReplicaHasStopped(t *testing.T) {
 	require.Eventually(t, func() bool { return number(t, other.db, behind) == 1 }, 20*time.Second, 5*time.Millisecond)
 	stopped := make(chan error, 1)
 	go func() { stopped <- stopping.bus.Stop(context.WithoutCancel(t.Context())) }()
-	for i := int64(3); ; i++ { // one that is stopping claims no new event
+	for i := int64(3); ; i++ { // until the replica claims no new event, which shows that it is stopping
 		stopping.publish(Made{ID: i})
 		if number(t, other.db, "SELECT COUNT(*) FROM bus_deliveries WHERE key = '' AND owner = '' AND token = 0") > 0 {
 			break
@@ -249,8 +250,8 @@ func TestAKeyGoesOnAfterAReplicaHasStopped(t *testing.T) {
 	requireHandled(t, &handled, 1, 2)
 }
 
-// Keys that came at more than 500 a minute left their numbers faster than they were deleted, and the table grew for ever.
-func TestNumbersAreDeletedAtAnyRate(t *testing.T) {
+// The janitor deleted at most 500 sequences a minute. With more new keys than this, the table grew for ever.
+func TestManyUnusedSequencesAreDeleted(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
 		cfg := settings()
@@ -266,8 +267,8 @@ func TestNumbersAreDeletedAtAnyRate(t *testing.T) {
 	})
 }
 
-// A key began anew at the process's time: lower than before, when its numbers had been taken by a process whose clock was
-// fast. Whoever had noted the last number missed the events below it.
+// A new sequence of a key began at the time of the process. When a process with a fast clock had made the old sequence, the new numbers
+// were lower. A reader that had noted the last number then missed the new events.
 func TestNumbersOnlyGrow(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
@@ -295,11 +296,11 @@ func TestNumbersOnlyGrow(t *testing.T) {
 	})
 }
 
-// Ages were taken by the clock of the process: one that was days fast deleted all history.
-func TestRetentionGoesByTheDatabasesClock(t *testing.T) {
+// The janitor used the clock of its process: a process whose clock was days fast deleted all history.
+func TestRetentionUsesTheDatabasesClock(t *testing.T) {
 	t.Parallel()
 	at := newSchema(t)
-	at.url += ",pg_catalog" // what the schema defines goes first
+	at.url += ",pg_catalog" // behind the schema, so that its clock_timestamp hides the one of Postgres
 	cfg := settings()
 	cfg.Retention = 24 * time.Hour
 	r := prepare(t, at, cfg, publishes(Note{}))
@@ -315,11 +316,10 @@ func TestRetentionGoesByTheDatabasesClock(t *testing.T) {
 	require.NoError(t, r.bus.Start(t.Context()))
 	require.Eventually(t, func() bool { return number(t, r.db, "SELECT COUNT(*) FROM bus_events") < 2 }, 20*time.Second, 5*time.Millisecond)
 	r.stop()
-	require.EqualValues(t, 1, number(t, openAt(t, at), "SELECT COUNT(*) FROM bus_events"), "what is three days old to the process is still to come for the database")
+	require.EqualValues(t, 1, number(t, openAt(t, at), "SELECT COUNT(*) FROM bus_events"), "an event from three days ago: for the database, whose clock is eight days slow, it is not old")
 }
 
-// Unreadable events of one key were parked one after the other, each for the whole time: readable ones behind them waited for
-// days.
+// Unreadable events of one key were parked one after the other, and each for the whole time. Readable events behind them waited for days.
 func TestUnreadableEventsOfAKeyAreParkedTogether(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {

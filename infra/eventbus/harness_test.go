@@ -3,7 +3,6 @@ package eventbus_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -22,8 +21,6 @@ import (
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus"
 )
-
-var _ = io.Discard
 
 // site is where a bus keeps its events: a SQLite file or a Postgres schema, which outlives the bus.
 type site struct {

@@ -13,9 +13,9 @@ import (
 	"plugboard/app"
 )
 
-// TestUnusedNumbersAreDeleted holds that a key leaves nothing behind after the retention, unless something of it is
-// left to deliver, and that its order begins anew.
-func TestUnusedNumbersAreDeleted(t *testing.T) {
+// After the retention, the sequence of a key is deleted, unless deliveries of the key are stored. The next event starts a new sequence,
+// and the order of the key holds.
+func TestUnusedSequencesAreDeleted(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
 		handled := &seen[int64]{}
@@ -54,7 +54,7 @@ func TestUnusedNumbersAreDeleted(t *testing.T) {
 		require.Eventually(t, func() bool { return len(keys()) == 1 }, 20*time.Second, 5*time.Millisecond)
 		require.Equal(t, []string{"dead"}, keys())
 		for n := range int64(8) {
-			if n == 4 { // as when they are deleted while the process remembers the key
+			if n == 4 { // delete the sequence while the process remembers the key
 				_, err := second.db.ExecContext(t.Context(), "DELETE FROM bus_sequences WHERE key = 'a'")
 				require.NoError(t, err)
 			}
@@ -68,9 +68,9 @@ func TestUnusedNumbersAreDeleted(t *testing.T) {
 	})
 }
 
-// A process that remembers a key does not take the numbers of the key's new beginning for those that follow its own: with
-// the first of them in another process, or not handed over in memory, it would begin in the middle.
-func TestANewBeginningOfAKeyIsNotTakenForItsEnd(t *testing.T) {
+// A process remembers the last number of a key. When a new sequence begins, the process must not take its numbers for the successors of
+// this number. Otherwise it would begin in the middle when another process has the first events of the new sequence.
+func TestANewSequenceDoesNotContinueTheOldOne(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
 		var handled seen[int64]
@@ -100,7 +100,7 @@ func TestANewBeginningOfAKeyIsNotTakenForItsEnd(t *testing.T) {
 		}
 		publish(here, 1, 2, 3)
 		here.idle()
-		_, err := here.db.ExecContext(t.Context(), "DELETE FROM bus_sequences") // as after the retention
+		_, err := here.db.ExecContext(t.Context(), "DELETE FROM bus_sequences") // as the janitor does after the retention
 		require.NoError(t, err)
 		wait := make(chan struct{})
 		hold.Store(&wait)
@@ -120,8 +120,9 @@ func TestANewBeginningOfAKeyIsNotTakenForItsEnd(t *testing.T) {
 	})
 }
 
-// To delete many finished events takes a while, in which what is due is delivered; those kept for somebody are passed by.
-func TestWhatIsDueDoesNotWaitForWhatIsDeleted(t *testing.T) {
+// The janitor needs a while to delete many finished events. Meanwhile due events are delivered. The janitor keeps old events that have a
+// delivery.
+func TestDueEventsAreDeliveredDuringALongDeletion(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
 		const old, kept = 20_000, 1_500

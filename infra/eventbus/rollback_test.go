@@ -14,13 +14,12 @@ import (
 
 var errLate = errors.New("the transaction fails when its events are written")
 
-// A transaction whose commit failed has given its number back in the database before this process learns of it. In
-// between, others take that number and the next one; the latter was claimed on top of the failed one, waited in memory
-// for a predecessor that lay in the database, and kept the database's from being claimed: nobody handled the key any
-// more.
-func TestAKeyGoesOnWhenOthersPublishBeforeAFailedCommitIsKnown(t *testing.T) {
+// When a commit fails, the database takes the number of the event back before this process hears of the failure. Meanwhile others take
+// this number and the next one. The process claimed the next number on top of the failed one. This event then waited in memory for its
+// predecessor, the predecessor waited in the database, and nobody handled the key any more.
+func TestAKeyContinuesAfterAFailedCommit(t *testing.T) {
 	t.Parallel()
-	at := newSchema(t) // on SQLite, nobody publishes before it is known
+	at := newSchema(t) // not on SQLite: there nobody can publish before the process hears of the failure
 	var got seen[int64]
 	r := start(t, at, settings(), publishes(Made{}), subscribes(app.On(func(_ context.Context, e Made) error {
 		got.add(e.ID)
@@ -33,14 +32,14 @@ func TestAKeyGoesOnWhenOthersPublishBeforeAFailedCommitIsKnown(t *testing.T) {
 	err := r.db.InTx(ctx, func(tx context.Context) error {
 		open, ok := database.TxFrom(tx)
 		require.True(t, ok)
-		open.Attach(nil, database.Participant{AfterRollback: func() { // before the bus's own
+		open.Attach(nil, database.Participant{AfterRollback: func() { // runs before the bus's AfterRollback
 			r.publish(Made{ID: 2, Group: "k"})
 			r.publish(Made{ID: 3, Group: "k"})
 		}})
 		if err := r.bus.For("p0").Publish(tx, Made{ID: 99, Group: "k"}); err != nil {
 			return err
 		}
-		open.Attach(nil, database.Participant{BeforeCommit: func(context.Context) error { // after the bus's own has been registered
+		open.Attach(nil, database.Participant{BeforeCommit: func(context.Context) error { // runs when the bus has attached its own participant
 			open.Attach(nil, database.Participant{BeforeCommit: func(context.Context) error { return errLate }})
 			return nil
 		}})

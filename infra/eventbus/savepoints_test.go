@@ -10,8 +10,8 @@ import (
 	"plugboard/app"
 )
 
-// What was published after GORM's SavePoint was delivered though RollbackTo had undone the rows that it told of.
-func TestWhatIsRolledBackToASavepointIsNotPublished(t *testing.T) {
+// An event that was published after GORM's SavePoint was delivered, although RollbackTo had undone the work that it announced.
+func TestAnEventRolledBackToASavepointIsNotPublished(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
 		var got seen[int64]
@@ -33,7 +33,7 @@ func TestWhatIsRolledBackToASavepointIsNotPublished(t *testing.T) {
 	})
 }
 
-// A delivery that was completed after GORM's SavePoint is not complete once RollbackTo has undone that.
+// A delivery that was completed after GORM's SavePoint is open again after RollbackTo.
 func TestACompletionIsRolledBackToASavepoint(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
@@ -56,7 +56,7 @@ func TestACompletionIsRolledBackToASavepoint(t *testing.T) {
 		require.NoError(t, err)
 		r.publish(Note{ID: 7})
 		r.idle()
-		require.Equal(t, []int{1, 2}, tries.all(), "the second one completes it")
+		require.Equal(t, []int{1, 2}, tries.all(), "the second attempt completes the delivery")
 		var n int64
 		require.NoError(t, r.db.Gorm().WithContext(t.Context()).Table("effects").Count(&n).Error)
 		require.Equal(t, int64(1), n)

@@ -21,7 +21,7 @@ import (
 
 var errBroken = errors.New("broken")
 
-// effects is a table in which handlers leave something, in the order in which they did.
+// effects is a table into which handlers insert rows. It keeps the order of the rows.
 type effects struct{ r *rig }
 
 func (r *rig) effects(at site) *effects {
@@ -57,7 +57,7 @@ func (e *effects) all(subscription, key string) (ids []int64) {
 	return ids
 }
 
-// publishAll publishes events in one transaction, so that they are handed over together.
+// publishAll publishes events in one transaction, so that their deliveries become ready together.
 func (r *rig) publishAll(events ...app.Event) {
 	r.t.Helper()
 	require.NoError(r.t, r.db.InTx(r.t.Context(), func(ctx context.Context) error {
@@ -70,7 +70,7 @@ func (r *rig) publishAll(events ...app.Event) {
 	}))
 }
 
-// failOnce has the transaction of ctx be tried again, the first time that this is called.
+// failOnce makes the transaction of ctx fail with an error after which it is tried again. With the same failed, it does so only once.
 func failOnce(ctx context.Context, failed *atomic.Bool) {
 	if tx, ok := database.TxFrom(ctx); ok && !failed.Swap(true) {
 		tx.Attach(nil, database.Participant{BeforeCommit: func(context.Context) error { return &pgconn.PgError{Code: "40001"} }})
@@ -84,7 +84,7 @@ func ids(from, to int64) (all []int64) {
 	return all
 }
 
-func TestWhatAFailedTransactionalHandlerDidIsUndone(t *testing.T) {
+func TestTheEffectsOfAFailedTransactionalHandlerAreRolledBack(t *testing.T) {
 	t.Parallel()
 	failures := map[string]func(context.Context) error{
 		"error": func(context.Context) error { return errBroken },
@@ -130,7 +130,7 @@ func TestWhatAFailedTransactionalHandlerDidIsUndone(t *testing.T) {
 				require.ElementsMatch(t, ids(1, 6), followed.all())
 				require.ElementsMatch(t, ids(1, 6), committed.all())
 				require.ElementsMatch(t, runs.all(), append(undone.all(), committed.all()...))
-				if at.name == "sqlite" { // on Postgres it may be tried once with the others, and then by itself
+				if at.name == "sqlite" { // on Postgres the first attempt may run twice: with the others, and then by itself
 					require.Equal(t, []int64{1, 2}, tries.all())
 				}
 			})
@@ -138,7 +138,8 @@ func TestWhatAFailedTransactionalHandlerDidIsUndone(t *testing.T) {
 	}
 }
 
-// Savepoints are shared, but not with a subscription that has failed of late.
+// Transactional handlers share a savepoint on SQLite. After a failure, the next deliveries of the subscription run in savepoints of their
+// own.
 func TestTransactionalHandlersShareASavepointUntilOneFails(t *testing.T) {
 	t.Parallel()
 	var txs seen[*database.Tx]
@@ -152,7 +153,7 @@ func TestTransactionalHandlersShareASavepointUntilOneFails(t *testing.T) {
 			}
 			return nil
 		})))
-	share := func() bool { // two that wait together share one unless the first one takes very long
+	share := func() bool { // two deliveries that wait together share a savepoint, unless the first one takes very long
 		before := len(txs.all())
 		r.publishAll(Note{1}, Note{2})
 		r.idle()
@@ -171,8 +172,9 @@ func TestTransactionalHandlersShareASavepointUntilOneFails(t *testing.T) {
 	}
 }
 
-// A handler that does not end has the whole transaction given up, in which its neighbour's key had gone on.
-func TestAKeyKeepsItsOrderWhenItsTransactionIsGivenUp(t *testing.T) {
+// When a handler on SQLite does not end, the whole transaction is rolled back. In this transaction, deliveries of another subscription's
+// key had already succeeded, and the next ones of the key had run.
+func TestAKeyKeepsItsOrderWhenItsTransactionIsAbandoned(t *testing.T) {
 	t.Parallel()
 	at := site{"sqlite", "sqlite:" + filepath.Join(t.TempDir(), "events.db")}
 	free := make(chan struct{})
@@ -193,8 +195,8 @@ func TestAKeyKeepsItsOrderWhenItsTransactionIsGivenUp(t *testing.T) {
 	require.Len(t, left.all("p2/note.taken", ""), 1)
 }
 
-// SQLite rolls back the whole transaction when it interrupts a write; that counts for the handler that took so long.
-func TestATransactionalHandlerWhoseWriteTakesTooLongUsesUpItsAttempts(t *testing.T) {
+// When SQLite interrupts a write, it rolls back the whole transaction. The failure counts only for the handler whose write took so long.
+func TestATransactionalHandlerWithASlowWriteUsesUpItsAttempts(t *testing.T) {
 	t.Parallel()
 	at := site{"sqlite", "sqlite:" + filepath.Join(t.TempDir(), "events.db")}
 	var left *effects
@@ -217,8 +219,9 @@ func TestATransactionalHandlerWhoseWriteTakesTooLongUsesUpItsAttempts(t *testing
 	require.Equal(t, 2, dead[0].Attempts)
 }
 
-// A deferred constraint is checked at the commit, which others share.
-func TestAHandlerWhoseWorkCannotBeCommittedDelaysOnlyItself(t *testing.T) {
+// The database checks a deferred constraint at the commit, and several handlers share a transaction. A violation must not use up the
+// attempts of the other handlers.
+func TestARefusedCommitDelaysOnlyItsHandler(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
 		var left *effects
@@ -252,7 +255,8 @@ func TestAHandlerWhoseWorkCannotBeCommittedDelaysOnlyItself(t *testing.T) {
 	})
 }
 
-// The function of a transaction may run again, and need not end as it did before.
+// The database layer may run the function of a transaction again, and a handler may then fail although it succeeded before, or succeed
+// although it failed before.
 func TestAKeyKeepsItsOrderWhenItsTransactionIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -295,8 +299,9 @@ func TestAKeyKeepsItsOrderWhenItsTransactionIsTriedAgain(t *testing.T) {
 	}
 }
 
-// The transaction is refused from the failed statement on, until it is undone.
-func TestAFailedStatementThatIsIgnoredIsNotTheNextHandlersProblem(t *testing.T) {
+// A handler ignores the error of a statement. Postgres then refuses every further statement of the transaction until a rollback. The next
+// handler of the transaction must not see this error.
+func TestAnIgnoredSQLErrorDoesNotReachTheNextHandler(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
 		var ignored atomic.Int64
@@ -319,7 +324,7 @@ func TestAFailedStatementThatIsIgnoredIsNotTheNextHandlersProblem(t *testing.T) 
 		r.publishAll(Note{1}, Note{2}, Note{3})
 		r.idle()
 		require.ElementsMatch(t, ids(1, 3), left.all("p1/note.taken", ""))
-		if at.name == "sqlite" { // on Postgres it sees it, and runs again by itself
+		if at.name == "sqlite" { // on Postgres the next handler sees the error, and runs again in a transaction of its own
 			for _, err := range problems.all() {
 				require.NoError(t, err)
 			}
@@ -327,8 +332,8 @@ func TestAFailedStatementThatIsIgnoredIsNotTheNextHandlersProblem(t *testing.T) 
 	})
 }
 
-// Whatever ends a handler or its transaction: each effect is there once, and in the order of its key.
-func TestEffectsAreThereOnceAndInOrderWhateverFails(t *testing.T) {
+// Handlers and their transactions fail in all ways. Still each effect is stored once, and in the order of its key.
+func TestEachEffectIsStoredOnceAndInOrder(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
 		var left *effects
@@ -344,7 +349,7 @@ func TestEffectsAreThereOnceAndInOrderWhateverFails(t *testing.T) {
 				runtime.Goexit()
 			case 3:
 				failOnce(ctx, &atomic.Bool{})
-			case 4: // an error that is undone is none
+			case 4: // a savepoint that fails and is rolled back does not make the handler fail
 				_ = r.db.InTx(ctx, func(ctx context.Context) error { return errors.Join(left.add(ctx, key, -1), errBroken) })
 			}
 			return err
