@@ -82,7 +82,7 @@ type Item struct {
 	message.Delivery
 
 	consumer *Consumer
-	// number is the position of the delivery among those of its key.
+	// number is the position of the delivery among the deliveries of its key.
 	number int64
 	// order is the state of the key when the delivery was numbered; nil if Push numbers it.
 	order *KeyState

@@ -52,7 +52,7 @@ func (d *Delivery) Context(ctx context.Context, source app.DeliverySource) *app.
 	return run
 }
 
-// Delivery implements app.DeliverySource. It copies the headers, since all handlers share those of the message.
+// Delivery implements app.DeliverySource. It copies the headers, since all handlers share the headers of the message.
 func (d *Delivery) Delivery() app.Delivery {
 	return app.Delivery{
 		EventID: d.ID(), Topic: d.Topic, Key: d.Key, Subscription: d.Subscription.Name, Attempt: d.Attempt,

@@ -29,7 +29,7 @@ func SafeError(err error) error {
 	return &safeError{err, text}
 }
 
-// calmly returns what ask returns, or false when it panics.
+// calmly calls ask and returns its answer, or false when ask panics.
 func calmly(ask func() bool) (answer bool) {
 	defer func() {
 		if recover() != nil {

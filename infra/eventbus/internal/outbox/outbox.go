@@ -20,8 +20,8 @@ import (
 
 // Outbox delivers the events of durable subscriptions. It stores an event, and one delivery for each subscription, in the publisher's
 // transaction. If this process has room, it claims the deliveries in the same transaction, and hands them to the consumers in memory
-// after the commit. It claims the other deliveries from the database later: those without room, those to try again, and those of dead
-// processes.
+// after the commit. It claims the other deliveries from the database later: when there is room again, when a delivery is due again, or
+// when its process has died.
 //
 // Subscribe is called before Start, by one goroutine; the other methods may be called concurrently.
 type Outbox struct {

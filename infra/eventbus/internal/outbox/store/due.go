@@ -45,10 +45,10 @@ func firstDue(table, condition string) string {
 // nextDue is the statement of NextDue. Each of its parts asks for the first row in the order of all columns of one index. Only
 // this index has the order, so Postgres always uses it and stops after one row. With MIN instead, Postgres chose by its statistics:
 // when they were older than the marks of many deliveries, each poll read all of these deliveries.
-var nextDue = `WITH RECURSIVE ` + subscriptionsWith("free", pendingUnkeyed, "subscription, due_at") + `,
+var nextDue = `WITH RECURSIVE ` + subscriptionsWith("unkeyed", pendingUnkeyed, "subscription, due_at") + `,
 	` + subscriptionsWith("keyed", pendingKeyed, "subscription, due_at") + `,
 	` + subscriptionsWith("behind", "behind = 1", "subscription, key, seq") + `
-	` + firstDue("free", pendingUnkeyed) + ` UNION ALL ` + firstDue("keyed", pendingKeyed) + `
+	` + firstDue("unkeyed", pendingUnkeyed) + ` UNION ALL ` + firstDue("keyed", pendingKeyed) + `
 	UNION ALL SELECT name, 'behind', 0 FROM behind WHERE name IS NOT NULL`
 
 // NextDue returns, in one query, the NextDue of each subscription that has pending deliveries. Behind is true if any subscription
@@ -65,7 +65,7 @@ func (s Deliveries) NextDue(ctx context.Context) (all map[string]NextDue, behind
 		switch table {
 		case "behind":
 			next.Behind, behind = true, true
-		case "free":
+		case "unkeyed":
 			next.Unkeyed = wait
 		default:
 			next.Keyed = wait
@@ -123,8 +123,8 @@ func unfinished(state string, block bool) string {
 }
 
 // KeyHeads lists the first unfinished delivery of each of the keys. The join makes both databases take one key after the other and
-// look its delivery up in the index: SQLite never changes the order of a CROSS JOIN, and Postgres never that of a LATERAL join with
-// a LIMIT.
+// look its delivery up in the index: SQLite never changes the order of a CROSS JOIN, and Postgres never changes the order of
+// a LATERAL join with a LIMIT.
 func (s Deliveries) KeyHeads(ctx context.Context, subscription string, keys []string, block bool) ([]KeyHead, error) {
 	first, args := `CROSS JOIN LATERAL (`+firstOf("m.*", "k.value", block)+`) d`, []any{JSONList(keys), subscription}
 	if !s.Postgres {

@@ -112,8 +112,8 @@ func (r *registration) write(ctx context.Context, s *message.Subscription, name,
 		name, s.Topic, s.Plugin, row.State, row.AdoptedBy, row.AdoptedBy)
 }
 
-// takeOverName notes that old, a former name of s, is another name of s. It moves to stored the waiting deliveries of old, under
-// whatever name they are stored.
+// takeOverName notes that old, a former name of s, is another name of s. It finds the name under which the deliveries of old are stored,
+// and moves the waiting ones to stored.
 func (r *registration) takeOverName(ctx context.Context, s *message.Subscription, old, stored string) error {
 	before := r.known.StoredAs(old)
 	switch {
