@@ -14,10 +14,10 @@ import (
 func closingCases() []transportCase {
 	return []transportCase{
 		{"close waits for running handlers, and none runs after it", closesInOrder},
-		{"close gives up when its time is over, and says so", closesInTime},
+		{"close returns an error when its time is over", closesInTime},
 		{"close does not need a start", closesUnstarted},
 		{"close may be called again and concurrently", closesAgain},
-		{"what is published after close runs no handler", closesForGood},
+		{"a message published after close runs no handler", closesForGood},
 		{"publishing and closing at the same time is safe", closesWhilePublishing},
 	}
 }

@@ -12,40 +12,40 @@ import (
 	"plugboard/infra/eventbus/internal/message"
 )
 
-// transport carries messages from the publisher to the handlers of subscriptions. There are two: the volatile one, which keeps them
-// in this process, and the outbox, which keeps them in the database.
+// transport carries messages from the publisher to the handlers of subscriptions. There are two transports: package volatile keeps
+// messages in this process, and the outbox keeps them in the database.
 //
 // Subscribe is called before Start, by one goroutine; the other methods may be called concurrently.
 type transport interface {
-	// Subscribe adds a subscription, which gets each message of its topic.
+	// Subscribe adds a subscription. It gets each message of its topic.
 	Subscribe(s message.Subscription)
-	// Start begins to deliver. It returns when what was left from earlier runs will be resumed.
+	// Start begins to deliver, also the messages that earlier runs have left.
 	Start(ctx context.Context) error
-	// Publish accepts m. Inside a database transaction m counts from its commit and is gone with its rollback; outside one it counts
-	// when Publish returns nil. Publish never waits for handlers.
+	// Publish accepts m. Inside a database transaction, m is delivered after the commit, and not at all after a rollback. Outside a
+	// transaction, m is delivered when Publish has returned nil. Publish never waits for handlers.
 	Publish(ctx context.Context, m *message.Message) error
-	// AwaitIdle returns nil as soon as no message is waiting or being handled, retries and delays included, or ctx's error.
+	// AwaitIdle waits until no message waits or is handled. It returns ctx's error when ctx is done first. A message that waits for a
+	// retry or a delay counts as waiting.
 	AwaitIdle(ctx context.Context) error
-	// Close stops delivering and waits until running handlers have ended or ctx is done; it then returns an error that says how many
-	// were left. It may be called without Start, twice, and concurrently.
+	// Close stops delivering and waits for running handlers. When ctx is done first, it returns an error that says how many handlers
+	// still run. It may be called without Start, twice, and concurrently.
 	Close(ctx context.Context) error
 }
 
-// makeTransport makes a transport for the conformance suite: a new one, not started, whose messages nobody else has,
-// and which tells hooks. InTx runs a function in a database transaction that the transport's Publish can be part of.
-// It fails t when it cannot, and cleans up with it; the suite closes the transport.
+// makeTransport makes a transport for one case of the suite. The transport is new, not started, shares its messages with nobody, and
+// calls hooks. InTx runs a function in a database transaction in which the transport's Publish takes part. makeTransport fails t when it
+// cannot make the transport, and cleans up at the end of t. The suite closes the transport.
 type makeTransport func(t testing.TB, hooks message.Hooks) (made transport, inTx func(context.Context, func(context.Context) error) error)
 
 // transportCase is one promise of [transport].
 type transportCase struct {
-	// Name says what holds.
+	// Name is the promise in words.
 	Name string
-	// Run fails t when it does not hold. A run may take some seconds.
+	// Run fails t when the transport breaks the promise. A run may take some seconds.
 	Run func(t testing.TB, newTransport makeTransport)
 }
 
-// Transport holds a transport against everything that [transport] promises, in parallel subtests. Every
-// transport passes it, one behind a broker too.
+// holds checks a transport against all promises of [transport], in parallel subtests. Every transport must pass it.
 func holds(t *testing.T, newTransport makeTransport) {
 	t.Helper()
 	for _, c := range transportCases() {
@@ -56,28 +56,28 @@ func holds(t *testing.T, newTransport makeTransport) {
 	}
 }
 
-// transportCases returns the single promises, for the test of a transport that is wrong on purpose.
+// transportCases returns all promises. TestTransportsThatDoNotConform runs each with a transport that breaks it on purpose.
 func transportCases() []transportCase {
 	return append([]transportCase{
 		{"every message is delivered as it was published", deliversAll},
 		{"each subscription gets each message once", deliversToEach},
-		{"a subscription handles as many at a time as it says", runsConcurrently},
+		{"a subscription handles as many messages at a time as its Concurrency", runsConcurrently},
 		{"a failed message is tried again after a wait", retries},
-		{"a panic or an exit is a failure like others", survivesPanics},
-		{"what fails for good is dead, and told once", buries},
+		{"a panic or an exit of the goroutine counts as a failure", survivesPanics},
+		{"a delivery that fails for good is dead, and Dead is called once", deadLetters},
 		{"messages of a key keep their order, retries included", keepsOrder},
-		{"other keys go on while one is held up", keysAreIndependent},
-		{"a dead message lets its key go on", deadLetsKeyGoOn},
+		{"other keys go on while one key waits", keysAreIndependent},
+		{"after a dead message its key goes on", deadLetsKeyGoOn},
 		{"a delayed message waits", delays},
-		{"a run that takes too long is told to end", endsOverdueRuns},
-		{"a message counts from the commit of its transaction", obeysTransactions},
-		{"a message published before the start is handled after it", keepsWhatCameEarly},
+		{"the context of a run that takes too long ends", endsContextsOfLongRuns},
+		{"a message is delivered after the commit of its transaction, and not after a rollback", obeysTransactions},
+		{"a message published before the start is handled after it", keepsEarlyMessages},
 		{"publishing does not wait for handlers", publishesWithoutWaiting},
-		{"idle waits for what is under way", idles},
+		{"AwaitIdle waits for running handlers and retries", awaitsIdle},
 	}, closingCases()...)
 }
 
-// patience is how long the suite waits for what should happen at once, on a busy machine.
+// patience is how long the suite waits for an event that should come at once. A busy machine may need long.
 const patience = 20 * time.Second
 
 // trial is one run of a case.
@@ -117,12 +117,12 @@ func begin(t testing.TB, newTransport makeTransport) *trial {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
 		defer cancel()
-		_ = r.transport.Close(ctx) // the cases that are about closing look at its error
+		_ = r.transport.Close(ctx) // only the cases of closing check the error
 	})
 	return r
 }
 
-// topic is that of the suite's messages.
+// topic is the topic of the suite's messages.
 const topic = "thing.made"
 
 // subscription returns a subscription with a handler. A case changes the field that it tests.
@@ -144,7 +144,7 @@ func (r *trial) start(subscriptions ...message.Subscription) {
 	}
 }
 
-// message returns a message whose payload is a name in JSON.
+// event returns a message whose payload is a name in JSON.
 func event(name, key string) *message.Message {
 	return &message.Message{
 		Envelope: &message.Envelope{Topic: topic, Emitter: "conformance.test", Payload: []byte(`"` + name + `"`)},
@@ -161,7 +161,7 @@ func (r *trial) publish(m *message.Message) {
 	}
 }
 
-// settle waits until nothing is under way.
+// settle waits until no message waits or is handled.
 func (r *trial) settle() {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
@@ -206,8 +206,7 @@ func (r *trial) same(what string, got, want []string) {
 
 var errTryAgain = errors.New("try again")
 
-// sameMessage reports the first difference between what was published and what arrived; times may lose what is below
-// a millisecond.
+// sameMessage names the first difference between the published message and the delivered one. It compares times in whole milliseconds.
 func sameMessage(sent *message.Message, got *message.Delivery) string {
 	switch {
 	case got.ID() != sent.ID():

@@ -79,7 +79,7 @@ func runsConcurrently(t testing.TB, newTransport makeTransport) {
 		if entered.Add(1) == most {
 			meet()
 		}
-		select { // the first ones wait for each other, and a moment longer for one too many
+		select { // the first handlers wait for each other, and then a moment for a handler too many
 		case <-met:
 		case <-ctx.Done():
 		}
@@ -161,7 +161,7 @@ func survivesPanics(t testing.TB, newTransport makeTransport) {
 	}
 }
 
-func buries(t testing.TB, newTransport makeTransport) {
+func deadLetters(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var runs journal
 	r.start(subscription("hopeless", func(_ context.Context, d *message.Delivery) error {
@@ -209,7 +209,7 @@ func delays(t testing.TB, newTransport makeTransport) {
 	}
 }
 
-func endsOverdueRuns(t testing.TB, newTransport makeTransport) {
+func endsContextsOfLongRuns(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var got journal
 	s := subscription("slow", func(ctx context.Context, d *message.Delivery) error {
@@ -264,7 +264,7 @@ func obeysTransactions(t testing.TB, newTransport makeTransport) {
 	r.same("handled", got.all(), []string{"done0", "done1", "done2"})
 }
 
-func keepsWhatCameEarly(t testing.TB, newTransport makeTransport) {
+func keepsEarlyMessages(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	var got journal
 	r.transport.Subscribe(subscription("waiting", func(_ context.Context, d *message.Delivery) error {
@@ -318,7 +318,7 @@ func publishesWithoutWaiting(t testing.TB, newTransport makeTransport) {
 	}
 }
 
-func idles(t testing.TB, newTransport makeTransport) {
+func awaitsIdle(t testing.TB, newTransport makeTransport) {
 	r := begin(t, newTransport)
 	entered, free := make(chan struct{}), make(chan struct{})
 	release := sync.OnceFunc(func() { close(free) })

@@ -38,7 +38,7 @@ func makeVolatile(t testing.TB, hooks message.Hooks) (transport, func(context.Co
 	return volatile.New(1024, hooks), db.InTx
 }
 
-// makeOutbox makes outboxes that have little room in memory, so that the suite takes the way through the database too.
+// makeOutbox makes outboxes with few places in memory, so that the suite also delivers messages from the database.
 func makeOutbox(empty func(testing.TB) apptest.Database) makeTransport {
 	return func(t testing.TB, hooks message.Hooks) (transport, func(context.Context, func(context.Context) error) error) {
 		cfg := config.Default().Events
@@ -96,7 +96,7 @@ func (w *wrong) Close(ctx context.Context) error {
 	return w.transport.Close(ctx)
 }
 
-// Each promise of the suite is seen to be broken by a transport that breaks it.
+// For each promise, a transport that breaks it fails the case of this promise.
 func TestTransportsThatDoNotConform(t *testing.T) {
 	t.Parallel()
 	changed := func(change func(s *message.Subscription)) func(w *wrong) {
@@ -123,17 +123,17 @@ func TestTransportsThatDoNotConform(t *testing.T) {
 				return s, first
 			}
 		},
-		"a subscription handles as many at a time as it says": changed(func(s *message.Subscription) { s.Concurrency = 10 }),
-		"a failed message is tried again after a wait":        changed(func(s *message.Subscription) { s.BackoffMin, s.BackoffMax = time.Millisecond, time.Millisecond }),
-		"a panic or an exit is a failure like others":         changed(func(s *message.Subscription) { s.Attempts = 1 }),
-		"what fails for good is dead, and told once":          changed(func(s *message.Subscription) { s.Attempts = 5 }),
+		"a subscription handles as many messages at a time as its Concurrency": changed(func(s *message.Subscription) { s.Concurrency = 10 }),
+		"a failed message is tried again after a wait":                         changed(func(s *message.Subscription) { s.BackoffMin, s.BackoffMax = time.Millisecond, time.Millisecond }),
+		"a panic or an exit of the goroutine counts as a failure":              changed(func(s *message.Subscription) { s.Attempts = 1 }),
+		"a delivery that fails for good is dead, and Dead is called once":      changed(func(s *message.Subscription) { s.Attempts = 5 }),
 		"messages of a key keep their order, retries included": func(w *wrong) {
 			w.publish = func(ctx context.Context, m *message.Message) error {
 				return w.transport.Publish(ctx, &message.Message{Envelope: m.Envelope, Time: m.Time})
 			}
 		},
-		"other keys go on while one is held up": changed(func(s *message.Subscription) { s.Concurrency = 1 }),
-		"a dead message lets its key go on": changed(func(s *message.Subscription) {
+		"other keys go on while one key waits": changed(func(s *message.Subscription) { s.Concurrency = 1 }),
+		"after a dead message its key goes on": changed(func(s *message.Subscription) {
 			handle := s.Handle
 			s.Handle = func(ctx context.Context, d *message.Delivery) error {
 				if err := handle(ctx, d); err != nil {
@@ -148,8 +148,8 @@ func TestTransportsThatDoNotConform(t *testing.T) {
 				return w.transport.Publish(ctx, m)
 			}
 		},
-		"a run that takes too long is told to end": changed(func(s *message.Subscription) { s.Timeout = time.Hour }),
-		"a message counts from the commit of its transaction": func(w *wrong) {
+		"the context of a run that takes too long ends": changed(func(s *message.Subscription) { s.Timeout = time.Hour }),
+		"a message is delivered after the commit of its transaction, and not after a rollback": func(w *wrong) {
 			w.publish = func(ctx context.Context, m *message.Message) error {
 				return w.transport.Publish(database.WithoutTx(ctx), m)
 			}
@@ -170,13 +170,13 @@ func TestTransportsThatDoNotConform(t *testing.T) {
 				return nil
 			}
 		},
-		"close gives up when its time is over, and says so": func(w *wrong) {
+		"close returns an error when its time is over": func(w *wrong) {
 			w.close = func(ctx context.Context) error {
 				_ = w.transport.Close(ctx)
 				return nil
 			}
 		},
-		"what is published after close runs no handler": func(w *wrong) {
+		"a message published after close runs no handler": func(w *wrong) {
 			w.close = func(context.Context) error { return nil }
 		},
 	}
