@@ -95,11 +95,11 @@ func told(a admin.Action) []string {
 	return []string{a.Action, a.Actor, a.EventID, a.Subscription, a.Detail}
 }
 
-// A replay of all that is dead once went round for ever when the handler still failed: what it replayed was dead again
-// before it looked for the rest.
+// A replay of all dead deliveries did not end while the handler still failed: the replayed deliveries were dead again before the replay
+// looked for the rest.
 //
-// With a clock that was set back, it replayed nothing: what was dead had died after that. What dies again has then died
-// before it.
+// When the clock had been set back, the replay did nothing, since all deaths were later than its begin. Deliveries that die again are
+// then dead earlier than the others.
 func TestAReplayLeavesAloneWhatDiesAgain(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
@@ -135,7 +135,8 @@ func TestAReplayLeavesAloneWhatDiesAgain(t *testing.T) {
 	})
 }
 
-// What a subscription that is gone has not handled waits for it, shows as an orphan's, and goes to its heir.
+// A build does not have a subscription any more. Its deliveries wait, the subscription is listed as an orphan, and another one can adopt
+// the deliveries.
 func TestOrphansAreRetiredAndAdopted(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {

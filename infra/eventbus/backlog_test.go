@@ -13,8 +13,8 @@ import (
 	"plugboard/app"
 )
 
-// With a thousand ordered events waiting behind each key, the search for the first of each looked at all of them, and a
-// backlog that a restart would find took longer than it had taken to write.
+// With a thousand waiting events for each key, the search for the first event of each key read all of them. After a restart, the bus
+// needed longer to work a backlog off than to write it.
 func TestALongBacklogOfFewKeysIsWorkedOff(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -22,7 +22,7 @@ func TestALongBacklogOfFewKeysIsWorkedOff(t *testing.T) {
 	}
 	eachSite(t, func(t *testing.T, at site) {
 		const few, many = 50, 1000
-		// The machine has other things to do: the best of several counts, of more of them when it is busy.
+		// The machine may be busy, so the best of several measurements counts.
 		best := map[int]time.Duration{few: time.Hour, many: time.Hour}
 		for round := 0; round < 2 || round < 8 && best[many] >= 3*best[few]; round++ {
 			for _, each := range []int{few, many} {
@@ -45,11 +45,11 @@ func anew(t *testing.T, at site) site {
 
 const (
 	backlogKeys = 12
-	// backlogFirst is how many events of a backlog are waited for.
+	// backlogFirst is the number of events of a backlog for which the test waits.
 	backlogFirst = 600
 )
 
-// workOff has a new bus find a backlog of each events of every key, and returns how long the first took.
+// workOff starts a bus with a backlog of each events for every key, and returns how long it took for the first backlogFirst events.
 func workOff(t *testing.T, at site, each int) time.Duration {
 	t.Helper()
 	var got atomic.Int64

@@ -34,13 +34,13 @@ func (d storedDelivery) insert(t *testing.T, r *rig, subscription string) {
 		VALUES ('%s', '%s', '%s', %d, 'pending', '', %d, %d, %d, 0)`, d.id, subscription, d.key, d.seq, d.token, d.attempts, d.dueAt))
 }
 
-// One row that could not be read or claimed kept all others of its subscription from ever being claimed, restarts included.
+// When one row could not be read or claimed, no other delivery of its subscription was ever claimed, not even after a restart.
 func TestABadRowDiesAloneAndItsSubscriptionGoesOn(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		bad  storedDelivery
 		says string // "": it is handled
-		// replayed tells that a replay heals it.
+		// replayed is true if the delivery is handled after a replay.
 		replayed bool
 	}{
 		"headers that are no JSON":   {storedDelivery{headers: "{bad", payload: "{}"}, "headers of the event cannot be read", false},

@@ -23,8 +23,8 @@ type Large struct {
 func (Large) Topic() string { return "large.made" }
 func (l Large) Key() string { return l.Group }
 
-// A hundred and fifty stuck events of 1 MB held 310 MB: places were counted and not bytes. Here more than a small budget is
-// published while the handlers are stuck, in events of which one alone is larger than the budget.
+// The bus counted places and not bytes: 150 stuck events of 1 MB held 310 MB. This test publishes more than a small budget while the
+// handlers are stuck. One of the events is larger than the whole budget.
 func TestEventsInMemoryKeepToTheirBudget(t *testing.T) {
 	t.Parallel()
 	for name, key := range map[string]string{"without key": "", "of one key": "k"} {

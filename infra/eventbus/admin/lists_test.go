@@ -67,7 +67,7 @@ func TestADeliveryIsListedWhole(t *testing.T) {
 	})
 }
 
-// A delivery whose event is gone, or whose headers cannot be read, is listed all the same: it is those that operators look for.
+// A delivery without an event, or with headers that cannot be read, is listed all the same, since operators look for such deliveries.
 func TestADamagedDeliveryIsListed(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, d desk) {

@@ -37,7 +37,7 @@ func TestReplayAndDiscardChangeTheDeadDeliveriesOfAFilter(t *testing.T) {
 	})
 }
 
-// A replay of all that is dead once went round for ever when the handler still failed: what it replayed was dead again before it
+// A replay of all dead deliveries did not end while the handler still failed: the replayed deliveries were dead again before the replay
 // looked for the rest.
 func TestAReplayGoesThroughAllBatchesOnce(t *testing.T) {
 	t.Parallel()
@@ -61,7 +61,7 @@ func TestAReplayGoesThroughAllBatchesOnce(t *testing.T) {
 	})
 }
 
-// An operator whose delivery another one has changed meanwhile records nothing.
+// Two operators change the same delivery. Only the faster one records an action.
 func TestAChangeThatCameTooLateIsNotRecorded(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, d desk) {
@@ -76,7 +76,7 @@ func TestAChangeThatCameTooLateIsNotRecorded(t *testing.T) {
 	})
 }
 
-// What was behind a discarded delivery of its key is looked at by the next poll.
+// An operator discards a delivery. The next delivery of its key was marked as behind, and the next poll must read it.
 func TestAChangeHasPollsLookAtTheNextOfTheKey(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, d desk) {
@@ -92,8 +92,8 @@ func TestAChangeHasPollsLookAtTheNextOfTheKey(t *testing.T) {
 	})
 }
 
-// A discard of pending deliveries by a former name deleted those of the subscription in use, when something was left under the
-// former name: it looked at that name alone.
+// A discard of pending deliveries by a former name checked only whether this name was in use. When deliveries were still stored under
+// the former name, the discard also deleted the deliveries of the subscription in use.
 func TestPendingDeliveriesOfASubscriptionInUseAreNotDiscarded(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, d desk) {

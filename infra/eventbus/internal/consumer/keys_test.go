@@ -103,7 +103,7 @@ func TestANumberThatIsGivenBackIsFreeForOthers(t *testing.T) {
 	require.Nil(t, c.ClaimKey("k", 3, false))
 }
 
-// A number that never came held up its key for as long as the process lived.
+// When a number never came, the later deliveries of its key waited as long as the process lived.
 func TestAKeyThatWaitsForANumberInVainIsGivenUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 // No goroutine of a consumer outlives its Wait.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// owner is an owner made of its functions, which notes the outcomes of deliveries by their names.
+// owner is an owner whose methods a test can replace by functions. It notes the outcomes of deliveries by their names.
 type owner struct {
 	run      func(context.Context, *Item) error
 	runBatch func(context.Context, []*Item) bool
@@ -51,7 +51,7 @@ func (o *owner) settled() []string {
 	return slices.Sorted(slices.Values(o.outcomes))
 }
 
-// name is the topic of d, by which tests know it.
+// name returns the topic of d. Tests use it as the name of the delivery.
 func name(d *Item) string { return d.Topic }
 
 func names(all []*Item) []string {
@@ -62,13 +62,13 @@ func names(all []*Item) []string {
 	return list
 }
 
-// item returns a delivery that is called after its key and number.
+// item returns a delivery with a name made of its key and number.
 func item(c *Consumer, key string, number int64, order *KeyState) *Item {
 	m := &message.Message{Envelope: &message.Envelope{Topic: fmt.Sprint(key, number)}, Key: key}
 	return c.NewItem(m, 1, number, order)
 }
 
-// push has c take deliveries of keys, called after their key and how many came before them.
+// push pushes a delivery for each of keys to c. Its name is the key, and the number of deliveries before it.
 func push(t *testing.T, c *Consumer, keys ...string) {
 	t.Helper()
 	for i, key := range keys {
@@ -87,7 +87,7 @@ func pulled(t *testing.T) *Consumer {
 	return c
 }
 
-// pull returns the names of all that is ready.
+// pull pulls all ready deliveries and returns their names.
 func pull(c *Consumer) (got []*Item) {
 	for d := c.Pull(); d != nil; d = c.Pull() {
 		got = append(got, d)

@@ -13,7 +13,7 @@ import (
 )
 
 // A publisher queued its delivery behind one that the claimer had adopted and then could not claim. The consumer forgot both, and
-// the key stood still for as long as the process lived. Here any order of what may happen to a key is tried.
+// the key stood still as long as the process lived. This test tries all orders of the steps that can happen to a key.
 func TestNoScheduleLosesADelivery(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -25,7 +25,7 @@ func TestNoScheduleLosesADelivery(t *testing.T) {
 	})
 }
 
-// A consumer that closes gives back all it has, and what reaches it later goes to storage.
+// A consumer that closes gives all its deliveries back, and later deliveries go to storage.
 func TestNoScheduleLeavesAClaimBehindAClose(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -59,7 +59,7 @@ func (r *row) String() string { return fmt.Sprintf("%s%d (%s)", r.key, r.seq, r.
 type flight struct {
 	rows  []*row
 	order *KeyState
-	// ended tells what became of the publisher's transaction: "", "committed", "rolled back".
+	// ended is the end of the publisher's transaction: "committed" or "rolled back"; "" before the end.
 	ended string
 }
 
@@ -68,7 +68,7 @@ type world struct {
 	t        *rapid.T
 	consumer *Consumer
 	rows     []*row
-	// publishing and claiming are in flight; held is what deliver has handed to the consumer and nobody settled.
+	// publishing and claiming are in flight. held has the deliveries that deliver has handed to the consumer and nobody has settled.
 	publishing, claiming []*flight
 	running              []*Item
 	held                 map[*Item]*row
@@ -78,7 +78,7 @@ func newWorld(t *rapid.T) *world {
 	w := &world{t: t, held: make(map[*Item]*row)}
 	w.consumer = New(&message.Subscription{Name: "s"}, nil, Options{Capacity: 1000, OwnerRuns: true})
 	w.consumer.Start(context.Background())
-	for _, key := range keysOfWorld { // left by an earlier run
+	for _, key := range keysOfWorld { // deliveries that an earlier run has left
 		w.rows = append(w.rows, &row{key: key, seq: 1, state: "pending"})
 	}
 	return w
@@ -113,7 +113,7 @@ func (w *world) actions() map[string]func(*rapid.T) {
 
 func (w *world) key() string { return rapid.SampledFrom(keysOfWorld).Draw(w.t, "key") }
 
-// flying draws a flight that has ended so, or skips.
+// flying draws a flight whose transaction has this end. Without one, it skips the step.
 func (w *world) flying(from []*flight, ended string) *flight {
 	var some []*flight
 	for _, f := range from {
@@ -175,7 +175,7 @@ func (w *world) end(f *flight, how string) {
 	}
 }
 
-// loseCommit has the publisher take a transaction that was committed for one that was rolled back.
+// loseCommit makes the publisher believe that a committed transaction was rolled back.
 func (w *world) loseCommit(f *flight) {
 	w.end(f, "committed")
 	f.ended = "rolled back"
@@ -205,7 +205,7 @@ func (w *world) deliver(r *row, order *KeyState, token int64) {
 	}
 }
 
-// release gives deliveries back to storage, as far as they are still this process's.
+// release gives deliveries back to storage if they are still this process's.
 func (w *world) release(deliveries ...*Item) {
 	for _, d := range deliveries {
 		if r := w.held[d]; w.owns(d) {
@@ -220,8 +220,8 @@ func (w *world) owns(d *Item) bool {
 	return r != nil && r.state == "mine" && r.token == d.Claim.Token
 }
 
-// adopt begins to claim up to n rows of key: one may be claimed by another replica until the claim ends, of several the
-// transaction has locked the rows.
+// adopt begins to claim up to n rows of key. For several rows the transaction locks them. A single row is not locked, and another replica
+// may claim it before this claim ends.
 func (w *world) adopt(key string, n int) {
 	rows := w.open(key)
 	if len(rows) == 0 || rows[0].state != "pending" {
@@ -314,7 +314,8 @@ func (w *world) settle(d *Item, ok bool) {
 	delete(w.held, d)
 }
 
-// takenOver has another replica take this process for dead: its claims are open again, and it gives back what it has.
+// takenOver makes another replica take over from this process: the claims become pending again, and this process gives its deliveries
+// back.
 func (w *world) takenOver() {
 	for _, r := range w.rows {
 		if r.state == "mine" {
@@ -325,7 +326,7 @@ func (w *world) takenOver() {
 	w.release(w.consumer.Recall()...)
 }
 
-// sweep gives back the claims that nobody in the process knows of.
+// sweep gives back the claims that this process does not know.
 func (w *world) sweep() {
 	known := make(map[*row]bool)
 	for _, r := range w.held {
@@ -343,7 +344,7 @@ func (w *world) sweep() {
 	}
 }
 
-// check finds deliveries that are neither in storage nor in memory: held by this process, and nothing will run them.
+// check finds lost deliveries: this process has claimed them in storage, but no one in memory will run them.
 func (w *world) check() {
 	runs := make(map[*Item]struct{})
 	w.consumer.Held(runs)
@@ -357,7 +358,7 @@ func (w *world) check() {
 	}
 }
 
-// land ends what is in flight.
+// land ends all flights.
 func (w *world) land() {
 	for _, f := range slices.Clone(w.claiming) {
 		w.claim(f, false)
@@ -376,7 +377,7 @@ func (w *world) land() {
 	}
 }
 
-// drain has everything handled, by this process alone.
+// drain makes this process handle all deliveries.
 func (w *world) drain() {
 	w.others("pending", 1)
 	for range 3*len(w.rows) + 3*len(w.publishing) + 3 {

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A subscription whose handlers never returned stood still without a word.
+// When the handlers of a subscription never returned, it stood still, and no log or metric showed it.
 func TestARunThatNeverReturnsIsToldOnceAndThenRarely(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -78,7 +78,7 @@ func TestAHandlerThatPanicsOrEndsItsGoroutineHasFailed(t *testing.T) {
 				runtime.Goexit()
 			case "2":
 				var typed *app.Error
-				return typed // its methods panic
+				return typed // a nil pointer, whose methods panic
 			}
 			return nil
 		}}
@@ -99,7 +99,7 @@ func TestAHandlerThatPanicsOrEndsItsGoroutineHasFailed(t *testing.T) {
 	})
 }
 
-// batches has a consumer with one worker handle five deliveries that are there at the start, and returns the batches.
+// batches runs a consumer with one worker and with five deliveries at its start, and returns the batches.
 func batches(t *testing.T, o *owner, run func(batch []*Item) bool) (tried [][]string) {
 	t.Helper()
 	o.runBatch = func(_ context.Context, batch []*Item) bool {
@@ -127,7 +127,7 @@ func TestBatchesAreRunAsOneOrOneByOne(t *testing.T) {
 	})
 }
 
-// A handler that ended the goroutine of its batch took the others of the batch with it.
+// When a handler ended the goroutine of its batch, the other deliveries of the batch were lost.
 func TestAHandlerThatEndsTheGoroutineOfItsBatchDelaysOnlyItself(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

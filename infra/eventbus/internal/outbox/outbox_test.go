@@ -17,8 +17,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/jackc/pgx/v5/pgxpool.(*Pool).backgroundHealthCheck"))
 }
 
-// A single delivery with a key did not fit the memory that events may use. The claim was undone, and the order of the key was kept: the
-// key stood still until the watch over stuck keys gave it up, half a lease later at the earliest.
+// A single delivery with a key did not fit the memory that events may use. The claimer undid the claim and did not make the consumer
+// forget the key. So the key stood still until GiveUpStuck, half a lease later at the earliest.
 func TestAKeyGoesOnWhenItsDeliveryDidNotFitTheMemory(t *testing.T) {
 	t.Parallel()
 	cfg := settings()
@@ -43,8 +43,8 @@ func TestAKeyGoesOnWhenItsDeliveryDidNotFitTheMemory(t *testing.T) {
 	require.Equal(t, "k", <-handled)
 }
 
-// A delivery that another process had taken over was told as dead, in the log, the metrics and to volatile subscribers, when its last
-// attempt failed here.
+// The last attempt of a delivery failed here after another process had taken the delivery over. The log, the metrics and volatile
+// subscribers then said that it was dead.
 func TestADeliveryOfAnotherProcessIsNotToldAsDead(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -15,7 +15,7 @@ import (
 	"plugboard/infra/eventbus/internal/outbox/store"
 )
 
-// settings are those of these tests' outboxes.
+// settings returns the settings of the outboxes in these tests.
 func settings() config.Events {
 	return config.Events{Buffer: 16, Lease: 1200 * time.Millisecond, Poll: 20 * time.Millisecond, Retention: time.Hour, Memory: 64 << 20}
 }
@@ -48,8 +48,8 @@ func requireIdle(t *testing.T, o *Outbox) {
 	require.NoError(t, o.AwaitIdle(ctx))
 }
 
-// A claim that the consumer had lost was held for ever: the process said that it was at work on it. Here a
-// consumer is made to lose what it has.
+// When the consumer had lost a delivery, the process kept the claim for ever, since it believed that it was working on the delivery. This
+// test makes a consumer lose its deliveries.
 func TestAClaimWithoutARunIsGivenBackAndCounted(t *testing.T) {
 	t.Parallel()
 	begun, goOn := make(chan struct{}, 3), make(chan struct{})
@@ -69,7 +69,7 @@ func TestAClaimWithoutARunIsGivenBackAndCounted(t *testing.T) {
 	require.EqualValues(t, 2, q.backlog.found.Load())
 }
 
-// A key whose consumer expects a number that nobody brings is not claimed any more: the consumer says that it is at work on it.
+// When a number of a key never comes, the consumer counts the key as busy, and the claimer does not claim the key any more.
 func TestAKeyThatWaitsForANumberThatNobodyBringsIsGivenUp(t *testing.T) {
 	t.Parallel()
 	handled := make(chan struct{}, 1)

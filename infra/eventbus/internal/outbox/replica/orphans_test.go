@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A replica read the whole table of deliveries at each poll, once, and later twice in a lease, for what is hardly ever there: with
-// many deliveries waiting, that was most of what it read.
+// A replica searched the whole table of deliveries for orphans at each poll, and later twice in a lease, although there are hardly ever
+// any. With many waiting deliveries, it read little else.
 func TestOrphansAreLookedForWhileThereMayBeSome(t *testing.T) {
 	t.Parallel()
 	const lease, tick = 30 * time.Second, time.Second

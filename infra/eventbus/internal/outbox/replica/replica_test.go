@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/jackc/pgx/v5/pgxpool.(*Pool).backgroundHealthCheck"))
 }
 
-// told notes what a replica tells the outbox.
+// told counts the calls of a replica's Events.
 type told struct{ seen, lost, claimable, left int }
 
 // replicaOn returns a replica on db that has not joined.
@@ -114,8 +114,8 @@ func TestOnSQLiteTheNextRunTakesBackAllClaims(t *testing.T) {
 	r.Leave(t.Context())
 }
 
-// A process that dies loses its session, and its lock with it. The others take its deliveries over at the second look at the free
-// lock: after the first it may only have lost the connection.
+// A process that dies loses its session and its lock. The others take over its deliveries when they see the free lock a second time: at
+// the first time, the process may only have lost its connection.
 func TestTheDeliveriesOfADeadProcessAreTakenOverAtTheSecondLook(t *testing.T) {
 	t.Parallel()
 	db := postgres(t)
@@ -138,7 +138,7 @@ func TestTheDeliveriesOfADeadProcessAreTakenOverAtTheSecondLook(t *testing.T) {
 	other.Leave(t.Context())
 }
 
-// A process that lost only its connection takes another one, and keeps its deliveries.
+// A process that has only lost its connection opens a new one and keeps its deliveries.
 func TestAProcessThatLostItsSessionGoesOn(t *testing.T) {
 	t.Parallel()
 	db := postgres(t)
@@ -186,7 +186,7 @@ func TestAProcessSuspendedPastItsLeaseIsTakenOverAndJoinsAnew(t *testing.T) {
 	other.Leave(t.Context())
 }
 
-// When Postgres restarts, all processes lose their sessions. One without a session takes nobody for dead.
+// When Postgres restarts, all processes lose their sessions. A process without a session takes over from nobody.
 func TestAProcessWithoutASessionTakesNobodyForDead(t *testing.T) {
 	t.Parallel()
 	db := postgres(t)
@@ -205,7 +205,7 @@ func TestAProcessWithoutASessionTakesNobodyForDead(t *testing.T) {
 	b.Leave(t.Context())
 }
 
-// The claims of a process that nobody knows any more are opened: it died during a commit.
+// A process died during a commit, and left a claim after others had taken over its deliveries. The claim becomes pending again.
 func TestTheClaimsOfAnUnknownProcessAreOpened(t *testing.T) {
 	t.Parallel()
 	db := postgres(t)

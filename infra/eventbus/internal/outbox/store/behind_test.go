@@ -35,7 +35,7 @@ func TestMarkBehindMarksWhatComesAfterTheHeadOfItsKey(t *testing.T) {
 	})
 }
 
-// A dead delivery holds up its key in a blocking subscription alone.
+// A dead delivery blocks its key only in a blocking subscription.
 func TestMarkBehindKnowsWhichDeadDeliveriesBlock(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, r rig) {
@@ -46,7 +46,8 @@ func TestMarkBehindKnowsWhichDeadDeliveriesBlock(t *testing.T) {
 	})
 }
 
-// Nobody who finishes a head may miss what is marked behind it: a head that somebody is about to finish is passed by.
+// A process that finishes a head looks for the deliveries marked behind it. It must not miss any, so MarkBehind skips a head that
+// another transaction is about to finish.
 func TestMarkBehindPassesByAHeadThatIsBeingFinished(t *testing.T) {
 	t.Parallel()
 	r := onPostgres(t)

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Of two operators who change the same delivery one is told that the other was faster. A delivery that is alive is neither
+// When two operators change the same delivery, one of them learns that the other was faster. A pending or running delivery is neither
 // replayed nor discarded as dead.
 func TestOperationsChangeADeliveryOnce(t *testing.T) {
 	t.Parallel()
@@ -50,7 +50,7 @@ func TestReplayBeginsAnew(t *testing.T) {
 	})
 }
 
-// A clock that was set back hid the dead deliveries of the hours before from a replay.
+// When the clock had been set back, a replay did not find the deliveries that had died in the hours before.
 func TestLastDeathIsNeverBeforeADeath(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, r rig) {

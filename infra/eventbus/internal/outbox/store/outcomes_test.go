@@ -28,7 +28,7 @@ var outcomes = map[string]func(ctx context.Context, s Deliveries, d Held) (bool,
 	"solo run":    func(ctx context.Context, s Deliveries, d Held) (bool, error) { return s.CountSoloRun(ctx, d) },
 }
 
-// A process that was taken for dead and comes back must not complete, fail or give back what another process has claimed since.
+// A process was taken for dead and comes back. It must not complete, fail or give back a delivery that another process has claimed since.
 func TestAClaimThatIsNotTheLatestChangesNothing(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, r rig) {

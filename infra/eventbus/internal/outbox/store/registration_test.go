@@ -77,7 +77,7 @@ func TestARenamedSubscriptionKeepsItsPlace(t *testing.T) {
 	})
 }
 
-// An event was handled twice, once for each of two subscriptions that a version joins to one.
+// A version makes one subscription of two. An event for both was then handled twice.
 func TestFormerNamesThatWereSubscriptionsAreJoined(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, r rig) {
@@ -99,7 +99,8 @@ func TestFormerNamesThatWereSubscriptionsAreJoined(t *testing.T) {
 	})
 }
 
-// A version that has two subscriptions where the one before had one with two names: what waits goes to the name last in use.
+// The version before had one subscription with two names, and this version has a subscription for each name. The subscription whose name
+// was used last gets the waiting deliveries.
 func TestTwoNamesOfOneSubscriptionAreParted(t *testing.T) {
 	t.Parallel()
 	for last, other := range map[string]string{"mail": "letters", "letters": "mail"} {
@@ -119,7 +120,8 @@ func TestTwoNamesOfOneSubscriptionAreParted(t *testing.T) {
 	}
 }
 
-// A former name that stood for another subscription of the same build is taken over alone: the other keeps its deliveries.
+// A subscription lists a former name that belonged to another subscription of the same build. It gets only this name; the other
+// subscription keeps its deliveries.
 func TestAFormerNameThatStoodForAnotherIsTakenOverAlone(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, r rig) {
@@ -133,7 +135,7 @@ func TestAFormerNameThatStoodForAnotherIsTakenOverAlone(t *testing.T) {
 	})
 }
 
-// Names that stand for each other in a circle, as only a hand can write them, stop no service from starting.
+// Somebody has edited the table so that names refer to each other in a circle. The service must start all the same.
 func TestACircleOfNamesIsCut(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, r rig) {
@@ -178,7 +180,7 @@ func TestANameKeepsItsTopicWhileDeliveriesAreLeft(t *testing.T) {
 	})
 }
 
-// Former names are forgotten when nobody has used them for long and nothing is left under them.
+// Former names are deleted when no process has used them for long and no deliveries are stored under them.
 func TestOldNamesAreForgotten(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, r rig) {

@@ -23,7 +23,7 @@ func TestMoveDeliveriesMovesWhatNoProcessHas(t *testing.T) {
 	})
 }
 
-// To move deliveries to their own name deleted all of them as duplicates of themselves.
+// A move of deliveries to the same name deleted all of them as duplicates of themselves.
 func TestNothingIsMovedToItself(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, r rig) {
@@ -38,7 +38,7 @@ func TestNothingIsMovedToItself(t *testing.T) {
 	})
 }
 
-// Each kind of delivery is found by another index. One that is not found would stay for ever under the old name.
+// waitsUnder finds each kind of delivery by another index. A kind that it did not find would stay under the old name for ever.
 func TestEachKindOfWaitingDeliveryIsMoved(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, r rig) {

@@ -54,7 +54,7 @@ func TestOthersTellsWhoseLeaseAndLockAreFree(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A process that only looked dead is left alone once it has renewed its lease or come back with another lock.
+// A process looked dead, and then renewed its lease or came back with another lock. It keeps its deliveries.
 func TestTakeOverSparesAReplicaThatHasShownItself(t *testing.T) {
 	t.Parallel()
 	r := onPostgres(t)

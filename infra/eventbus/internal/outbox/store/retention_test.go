@@ -67,7 +67,7 @@ func TestUnusedSequencesAreReadPageByPage(t *testing.T) {
 	})
 }
 
-// A sequence goes when its key has no delivery left, dead ones included. Otherwise new events could come before old ones.
+// A sequence is deleted only when no delivery of its key is stored, not even a dead one. Otherwise new events could come before old ones.
 func TestDeleteSequencesKeepsWhatIsUsed(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, r rig) {
@@ -87,7 +87,7 @@ func TestDeleteSequencesKeepsWhatIsUsed(t *testing.T) {
 	})
 }
 
-// A publisher that holds a sequence has used it, even if its row says otherwise until it commits.
+// A publisher uses a sequence in a transaction that is still open: the row does not show it before the commit. The sequence stays.
 func TestDeleteSequencesPassesByWhatAPublisherHolds(t *testing.T) {
 	t.Parallel()
 	r := onPostgres(t)
