@@ -14,7 +14,8 @@ import (
 	"plugboard/infra/eventbus/admin"
 )
 
-// A handler that returns nil may have spoilt its transaction all the same. It must not run for ever, nor others pay for it.
+// A handler returns nil, but has made its transaction fail. It must use up its attempts, and not run for ever. Other handlers must not be
+// affected.
 func TestATransactionThatItsHandlerSpoiltIsAFailedAttempt(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -96,8 +97,8 @@ func TestAFailureOfTheDatabaseUsesUpNoAttempt(t *testing.T) {
 	})
 }
 
-// Postgres ends the session of a transaction that does nothing for too long. A handler that was the cause, and returned nil, ran
-// for ever: its failure counted as the database's.
+// Postgres ends the session of a transaction that does nothing for too long. When a handler caused this and returned nil, it ran again
+// for ever, since the failure counted as a failure of the database.
 func TestAHandlerThatOutlivesItsSessionIsAFailedAttempt(t *testing.T) {
 	t.Parallel()
 	at := newSchema(t)

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What waits was counted for the metrics every 5 s, however long that took: a service that is asked for them paid by what
-// waits. Now a count that takes longer is made less often, so that counting takes about half a percent of the time.
+// The metrics counted the stored deliveries every 5 s. With many deliveries a count took long, and the counts took much of the time. Now
+// the pause after a count grows with its duration, so that counts take about half a percent of the time.
 func TestCountingForTheMetricsTakesAShareOfTheTime(t *testing.T) {
 	t.Parallel()
 	g := &gauges{}

@@ -88,7 +88,7 @@ type rig struct {
 	t   *testing.T
 	db  *database.DB
 	bus *eventbus.Bus
-	// dead tells that the database was taken from under the bus, which then cannot stop in order.
+	// dead is true if the test has closed the database: then the stop of the bus returns an error.
 	dead bool
 }
 
@@ -100,10 +100,11 @@ func settings() config.Events {
 	}
 }
 
-// began is when these tests began.
+// began is the time at which the tests began.
 var began = time.Now()
 
-// eventID returns the id of the nth event that a test stores by itself: of now, since the retention goes by the time in it.
+// eventID returns the id of the nth event that a test stores by itself. The id contains the present time, since the janitor deletes events
+// with an old time in their ids.
 func eventID[N int | int64](n N) string {
 	ms := began.UnixMilli()
 	return fmt.Sprintf("%08x-%04x-7000-8000-%012d", ms>>16, ms&0xffff, n)
@@ -179,8 +180,8 @@ func (s *seen[T]) add(v T) {
 	s.mu.Unlock()
 }
 
-// keep adds v once the transaction of ctx has committed; without one, at once. The function of a transaction may run more
-// than once.
+// keep adds v after the commit of ctx's transaction, since the function of a transaction may run more than once. Without a transaction, it
+// adds v at once.
 func (s *seen[T]) keep(ctx context.Context, v T) {
 	if tx, ok := database.TxFrom(ctx); ok {
 		tx.Attach(nil, database.Participant{AfterCommit: func() { s.add(v) }})
@@ -195,7 +196,7 @@ func (s *seen[T]) all() []T {
 	return append([]T(nil), s.values...)
 }
 
-// number returns the one that a query finds.
+// number returns the number that a query finds.
 func number(t *testing.T, db *database.DB, query string) (n int64) {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), query)

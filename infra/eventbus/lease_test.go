@@ -10,8 +10,8 @@ import (
 	"plugboard/app"
 )
 
-// All sessions end when Postgres is restarted. A process that lives on goes on with the deliveries it has: none of them runs twice at
-// a time, neither here nor in another process.
+// When Postgres restarts, all sessions end. A process that still lives keeps its deliveries. No delivery runs twice at the same time, here
+// or in another process.
 func TestALostSessionTakesNothingOver(t *testing.T) {
 	t.Parallel()
 	at := newSchema(t)
@@ -66,7 +66,7 @@ func TestALostSessionTakesNothingOver(t *testing.T) {
 	require.Equal(t, [][2]int64{{1, 1}, {2, 1}}, runs.all())
 }
 
-// A timeout ends a run also when every connection is in use, perhaps by such runs.
+// A timeout ends a run even when every connection is in use. Such runs may be the ones that use them.
 func TestATimeoutNeedsNoConnection(t *testing.T) {
 	t.Parallel()
 	at := newSchema(t)
@@ -104,8 +104,8 @@ func TestATimeoutNeedsNoConnection(t *testing.T) {
 	}
 }
 
-// A process renewed its lease at each poll: a commit that waits for the disk, each second in each replica, although nothing happens.
-// Now it reads at each poll whether the others still know it, and writes six times in a lease.
+// A process renewed its lease at each poll. So each idle replica made a commit each second, which waits for the disk. Now it only checks at
+// each poll that its row exists, and renews the lease six times in a lease.
 func TestALeaseIsNotRenewedAtEachPoll(t *testing.T) {
 	t.Parallel()
 	at := newSchema(t)
@@ -134,7 +134,7 @@ func TestALeaseIsNotRenewedAtEachPoll(t *testing.T) {
 	require.LessOrEqual(t, renewals, 2+int(time.Since(begin)/(cfg.Lease/6)))
 }
 
-// A lease that is kept by fewer renewals is still kept: nobody takes over from a process that lives.
+// With fewer renewals the lease does not run out: nobody takes over from a process that lives.
 func TestALeaseIsKeptByItsRenewals(t *testing.T) {
 	t.Parallel()
 	at := newSchema(t)

@@ -41,7 +41,7 @@ func startLossy(t *testing.T, cfg config.Events, onBoot ...func(b *app.Boot)) *l
 	return l
 }
 
-// begin has the answers lost to those commits that lose selects by their numbers.
+// begin makes Postgres lose the answers to the commits for whose numbers lose returns true.
 func (l *lossy) begin(lose func(n int64) bool) {
 	drop := func(answer []byte) bool {
 		if !bytes.Contains(answer, []byte("COMMIT\x00")) || !lose(l.commits.Add(1)) {
@@ -61,7 +61,7 @@ func (l *lossy) announcements() []int {
 	return []int{deaths, all}
 }
 
-// sweeping are settings with which claims that nobody knows of are looked for each half second.
+// sweeping returns settings with which the claimer sweeps each half second.
 func sweeping() config.Events {
 	cfg := settings()
 	cfg.Lease = time.Second
@@ -70,7 +70,7 @@ func sweeping() config.Events {
 
 func second(n int64) bool { return n == 2 }
 
-// A commit whose answer is lost with its connection may have happened. What it wrote is written again, and counts once.
+// When the answer to a commit is lost, the commit may have happened. The bus writes its rows again, and they count once.
 func TestAnOutcomeWhoseCommitIsUnknownCountsOnce(t *testing.T) {
 	t.Parallel()
 	t.Run("dead", func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestAnOutcomeWhoseCommitIsUnknownCountsOnce(t *testing.T) {
 	})
 }
 
-// Of many commits some have no answer, those of claims and of effects among them.
+// Some of many commits have no answer, also commits of claims and of effects.
 func TestWithAnswersLostEachAttemptAndEachDeathCountsOnce(t *testing.T) {
 	t.Parallel()
 	const events, most = 60, 10

@@ -15,7 +15,7 @@ import (
 	"plugboard/infra/eventbus/internal/outbox"
 )
 
-// mails is a plugin with a subscription to notes called mail, which notes what it gets.
+// mails is a plugin with a subscription to notes. The subscription is called mail and keeps its events.
 func mails(to *seen[int64]) func(*app.Boot) {
 	return subscribes(app.On(func(_ context.Context, e Note) error { to.add(e.ID); return nil }), app.Named("mail"))
 }
@@ -25,8 +25,8 @@ func letters(to *seen[int64]) func(*app.Boot) {
 	return subscribes(app.On(func(_ context.Context, e Note) error { to.add(e.ID); return nil }), app.Named("letters"))
 }
 
-// A subscription with its own name among its former ones, which the check of plugins refuses, would have moved its deliveries to
-// itself and deleted them as duplicates.
+// A subscription lists its own name as a former name. It would move its deliveries to itself and delete them as duplicates. The check of
+// plugins refuses it; here the check is left out.
 func TestASubscriptionTakesNothingOverFromItself(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
@@ -46,8 +46,8 @@ func TestASubscriptionTakesNothingOverFromItself(t *testing.T) {
 	})
 }
 
-// A subscription that had moved to another topic, or gave a former name that belonged to another topic, got the events of that topic
-// with all fields empty.
+// A subscription moved to another topic, or listed a former name of another topic. It then got the events of the other topic with all
+// fields empty.
 func TestANameStandsForOneTopicAsLongAsSomethingIsLeftOfIt(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
@@ -82,7 +82,7 @@ func TestANameStandsForOneTopicAsLongAsSomethingIsLeftOfIt(t *testing.T) {
 	})
 }
 
-// While two versions use one name for different topics, each leaves the other's events to it.
+// Two versions use one name for different topics. Each leaves the events of the other topic to the other version.
 func TestAnEventOfAnotherTopicIsLeftToOtherVersions(t *testing.T) {
 	t.Parallel()
 	at := newSchema(t)
@@ -105,8 +105,8 @@ func TestAnEventOfAnotherTopicIsLeftToOtherVersions(t *testing.T) {
 	require.Empty(t, others.all())
 }
 
-// A delivery that runs while its subscription's old name is adopted is given back under the old name. It was stuck there once, under
-// a name that nobody listed any more.
+// A delivery runs while its subscription's old name is adopted, and is given back under the old name. It was stuck there, since no
+// subscription listed the old name any more.
 func TestWhatIsGivenBackToAnAdoptedSubscriptionFollows(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
@@ -147,7 +147,7 @@ func texts(t *testing.T, r *rig, query string) (all []string) {
 	return all
 }
 
-// A process that does not know yet of an adoption stores deliveries under the old name.
+// A process that does not know of an adoption yet stores deliveries under the old name. They must reach the new name.
 func TestWhatIsPublishedForAnAdoptedSubscriptionFollows(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {

@@ -12,8 +12,8 @@ import (
 	"plugboard/app/apptest/pgrelay"
 )
 
-// PgBouncer with its defaults refused every connection, though session pooling is allowed. Behind it replicas know of each
-// other's life by the locks of their sessions, as without it.
+// PgBouncer with its default settings refused every connection, although the bus allows session pooling. Behind PgBouncer, replicas see by
+// the locks of their sessions who lives, as without it.
 func TestReplicasBehindPgBouncer(t *testing.T) {
 	t.Parallel()
 	at := newSchema(t)

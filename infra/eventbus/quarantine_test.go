@@ -13,8 +13,8 @@ import (
 	"plugboard/infra/eventbus/admin"
 )
 
-// leave stores an event and its delivery as crashed processes leave it: crashes processes in a row had it, and in soloCrashes of them
-// its handler had begun in quarantine.
+// leave stores an event and its delivery as crashed processes leave them. Crashes is the number of processes in a row that crashed with
+// the delivery. In soloCrashes of them its handler had begun in quarantine.
 func (r *rig) leave(subscription string, e Made, seq, crashes, soloCrashes int) {
 	r.t.Helper()
 	id := eventID(e.ID)
@@ -31,8 +31,8 @@ func (r *rig) leave(subscription string, e Made, seq, crashes, soloCrashes int) 
 	}))
 }
 
-// A delivery that two crashed processes in a row had claimed is counted before its handler begins, whatever its subscription, and few
-// of them run at a time. One that had begun so when a process crashed runs alone, after the others.
+// Two processes in a row crashed while they held a delivery. The run of such a delivery is counted before its handler begins, in every
+// kind of subscription, and few of them run at a time. A delivery that was running when a process crashed runs alone, after the others.
 func TestWhatEndedWithItsProcessesRunsByItself(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"On", "OnTx"} {
@@ -94,8 +94,8 @@ func (r *rig) begun() (n int) {
 	return n
 }
 
-// A delivery that was running when four processes crashed, in the last one alone, is dead, and its death is announced. Deliveries that
-// were in memory beside it are handled, those behind it in its key too. Replayed, it has fresh attempts.
+// A delivery was running when four processes crashed, and in the last process it ran alone. It is dead, and its death is announced. Other
+// deliveries in memory, also later ones of its key, are handled. After a replay its attempts count from the beginning.
 func TestWhatEndsItsProcessByItselfIsDead(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"On", "OnTx"} {
@@ -133,7 +133,7 @@ func TestWhatEndsItsProcessByItselfIsDead(t *testing.T) {
 	}
 }
 
-// Quarantined deliveries of one key are counted one by one, each when it is its turn.
+// The runs of quarantined deliveries of one key are counted one by one, each in its turn.
 func TestAQuarantinedDeliveryIsCountedWhenItIsItsTurn(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
@@ -153,7 +153,7 @@ func TestAQuarantinedDeliveryIsCountedWhenItIsItsTurn(t *testing.T) {
 	})
 }
 
-// However many deliveries may be handled at a time, at most 16 quarantined ones are.
+// At most 16 quarantined deliveries run at a time, even if the subscription allows more.
 func TestFewQuarantinedDeliveriesRunAtATime(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
@@ -177,7 +177,7 @@ func TestFewQuarantinedDeliveriesRunAtATime(t *testing.T) {
 	})
 }
 
-// Deliveries that must run alone do so once the process has run for five polls, those that were begun less often first.
+// A delivery that must run alone waits until the process has run for five polls. The deliveries with the fewest begun runs come first.
 func TestQuarantinedDeliveriesRunAloneAfterSomePolls(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {

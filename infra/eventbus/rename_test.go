@@ -15,12 +15,12 @@ import (
 	"plugboard/app"
 )
 
-// office is what the versions of a renamed service have in common: what they publish, and what became of it.
+// office is the state that all versions of a renamed service share: the database, the published events and their effects.
 type office struct {
 	t    *testing.T
 	at   site
 	next [4]int64
-	// heard is what the subscription without transaction was told.
+	// heard has the events that the subscription without transaction has handled.
 	heard seen[int64]
 }
 
@@ -37,11 +37,11 @@ func newOffice(t *testing.T, at site) *office {
 	return &office{t: t, at: at}
 }
 
-// version starts one whose two subscriptions have these names, and had others.
+// version starts a version of the service. Names are the names of its two subscriptions. Each of formerly has a former name of both.
 func (o *office) version(names [2]string, formerly ...[2]string) *rig {
 	o.t.Helper()
 	cfg := settings()
-	cfg.Buffer = 8 // so that much waits in the database
+	cfg.Buffer = 8 // so that many deliveries wait in the database
 	var r *rig
 	work := func(ctx context.Context, e MadeRead) error {
 		d, _ := app.DeliveryFrom(ctx)
@@ -60,7 +60,7 @@ func (o *office) version(names [2]string, formerly ...[2]string) *rig {
 	return r
 }
 
-// load has a publisher for each key publish n events, each event with the next of the rigs.
+// load starts a publisher for each key. Each publishes n events, and takes the next of the rigs for each event.
 func (o *office) load(n int, rigs ...*rig) {
 	o.t.Helper()
 	var publishers sync.WaitGroup
@@ -80,7 +80,7 @@ func (o *office) load(n int, rigs ...*rig) {
 	publishers.Wait()
 }
 
-// judge holds that each event took effect once and was heard once, and in order.
+// judge checks that each event took effect once and was handled once, and in order.
 func (o *office) judge(r *rig) {
 	o.t.Helper()
 	r.idle()
@@ -105,8 +105,8 @@ func (o *office) judge(r *rig) {
 	require.Zero(o.t, number(o.t, r.db, "SELECT COUNT(*) FROM bus_deliveries"))
 }
 
-// The rollback of a rename left what the new version had published with an orphan, and after a repair effects of OnTx
-// happened twice: what was handled under one name was handled again under the other.
+// After the rollback of a rename, the deliveries of the new version's events belonged to an orphan. After a repair, effects of OnTx
+// happened twice, since an event that was handled under one name was handled again under the other name.
 func TestARenameIsRolledForwardBackAndForwardUnderLoad(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
@@ -131,7 +131,7 @@ func TestARenameIsRolledForwardBackAndForwardUnderLoad(t *testing.T) {
 	})
 }
 
-// In a rolling deploy both versions run beside each other, on the way back too. An event then was handled under both names.
+// In a rolling deploy, and in its rollback, both versions run at the same time. Each event was then handled under both names.
 func TestVersionsWithDifferentNamesShareASubscription(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t, newSchema(t))
@@ -154,7 +154,7 @@ func TestVersionsWithDifferentNamesShareASubscription(t *testing.T) {
 	require.Equal(t, []string{"letters", "mail"}, names, "both have worked")
 }
 
-// A version that was removed and comes back after its events were adopted, and one that has both names, both work on.
+// A version comes back after its events were adopted, and a later version has both names. Both versions handle their events.
 func TestAnAdoptionIsAnotherNameUntilAVersionHasBoth(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
@@ -183,8 +183,8 @@ func TestAnAdoptionIsAnotherNameUntilAVersionHasBoth(t *testing.T) {
 	})
 }
 
-// Before names of one subscription were known as such, a rollback left a database with two: the new name, an orphan, and
-// the old one. The operator repairs that, and each state on the way, with the commands alone.
+// Older versions did not know that two names belong to one subscription. A rollback left two subscriptions in the database: the new name,
+// which was an orphan, and the old one. The operator repairs this, and each state in between, with the commands alone.
 func TestAnOperatorRepairsWhatARollbackLeft(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
@@ -198,7 +198,7 @@ func TestAnOperatorRepairsWhatARollbackLeft(t *testing.T) {
 		}
 		ctx := t.Context()
 
-		// The old name was marked as taken over by the new one, which no process has.
+		// The old name is marked as another name of the new one, but no process has the new one.
 		insert(t, r, "note.taken", "letters", `{"id":7}`)
 		do("UPDATE bus_subscriptions SET state = 'retired', adopted_by = 'letters' WHERE name = 'mail'")
 		require.Equal(t, map[string]string{"letters": "retired 1/0/0", "mail": "retired 0/0/0"}, subscriptions(t, ops))
@@ -211,7 +211,7 @@ func TestAnOperatorRepairsWhatARollbackLeft(t *testing.T) {
 		require.Equal(t, map[string]string{"mail": "active 0/0/0"}, subscriptions(t, ops))
 		r.stop()
 
-		// An orphan with deliveries in each state. What waits for it is discarded.
+		// An orphan has deliveries in each state. The operator discards the waiting ones.
 		do("UPDATE bus_subscriptions SET adopted_by = '', state = 'active' WHERE name = 'letters'")
 		do("DELETE FROM bus_events")
 		insert(t, r, "note.taken", "letters", `{"id":8}`)
@@ -233,7 +233,7 @@ func TestAnOperatorRepairsWhatARollbackLeft(t *testing.T) {
 	})
 }
 
-// A schedule that was renamed ran at each of its times under both names, while both versions ran.
+// While both versions of a renamed schedule ran, it ran at each of its times under both names.
 func TestARenamedScheduleHasOneRow(t *testing.T) {
 	t.Parallel()
 	at := newSchema(t)

@@ -102,8 +102,7 @@ func TestTheClaimsOfADeadProcessAreTakenOverAtOnce(t *testing.T) {
 	require.ElementsMatch(t, []int64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, second.all())
 }
 
-// A process that dies while it commits leaves claims that nobody saw when its others were taken over. They waited for the
-// lease.
+// A process dies during a commit. Its claims of this commit appear after others have taken over its deliveries, and waited for the lease.
 func TestClaimsCommittedAfterTheTakeoverAreTakenSoon(t *testing.T) {
 	t.Parallel()
 	at := newSchema(t)
@@ -122,8 +121,8 @@ func TestClaimsCommittedAfterTheTakeoverAreTakenSoon(t *testing.T) {
 	require.Equal(t, []int64{1}, got.all())
 }
 
-// A process that hangs in the middle of a transaction has locked rows of its deliveries. That kept others from taking over
-// any of them until the database ended its session, a minute later.
+// A process hangs in the middle of a transaction and has locked rows of its deliveries. Others could take over none of its deliveries until
+// the database ended its session, a minute later.
 func TestATransactionThatHangsDoesNotKeepTheRestFromBeingTakenOver(t *testing.T) {
 	t.Parallel()
 	at := newSchema(t)
@@ -139,7 +138,7 @@ func TestATransactionThatHangsDoesNotKeepTheRestFromBeingTakenOver(t *testing.T)
 		_, err := other.ExecContext(ctx, statement)
 		require.NoError(t, err)
 	}
-	// Claimed in the future, they are no claims left behind by an unknown process.
+	// The claims have a time in the future, so that they are not old enough to be orphans.
 	do(t.Context(), `UPDATE bus_deliveries SET state = 'running', owner = 'hangs', token = 1, attempts = 1, due_at = 0, claimed_at = due_at`)
 	require.NoError(t, other.InTx(t.Context(), func(ctx context.Context) error {
 		do(ctx, `UPDATE bus_deliveries SET claimed_at = 0 WHERE event_id = (SELECT MIN(event_id) FROM bus_deliveries)`)
@@ -152,7 +151,7 @@ func TestATransactionThatHangsDoesNotKeepTheRestFromBeingTakenOver(t *testing.T)
 	require.Equal(t, []int64{2, 1}, got.all())
 }
 
-// Each event looks for subscriptions of its topic that only other versions know: by index, not among all.
+// Each publication looks for subscriptions of its topic that only other versions have. It must use an index and not read all of them.
 func TestAnEventDoesNotLookAtTheSubscriptionsOfOtherTopics(t *testing.T) {
 	t.Parallel()
 	r := start(t, newSchema(t), settings(), publishes(Made{}))
@@ -174,8 +173,8 @@ func TestAnEventDoesNotLookAtTheSubscriptionsOfOtherTopics(t *testing.T) {
 	require.Contains(t, plan, "bus_subscriptions_topic")
 }
 
-// A version that knows no durable subscriber of a topic does not store its events, until another one does. When that has
-// started, nothing is missed any more.
+// A version without a durable subscription of a topic does not store the topic's events, as long as no other version has one either. When
+// another version with such a subscription has started, no event is missed any more.
 func TestANewSubscriptionGetsWhatOthersPublish(t *testing.T) {
 	t.Parallel()
 	at := newSchema(t)

@@ -23,7 +23,7 @@ func schedules(spec string, s app.Subscriber, opts ...app.SubscribeOption) func(
 	return func(b *app.Boot) { b.Schedule(spec, s, opts...) }
 }
 
-// sends returns a handler that sends what it gets, as long as there is room.
+// sends returns a handler that sends its events to a channel, as long as the channel has room.
 func sends(to chan<- app.Due) func(context.Context, app.Due) error {
 	return func(_ context.Context, due app.Due) error {
 		select {
@@ -46,7 +46,7 @@ func receive[T any](t *testing.T, from <-chan T) T {
 	}
 }
 
-// longAgo has a schedule's times count from long ago: nothing was running since.
+// longAgo changes a schedule's row so that its times count from long ago, as if no process had run since.
 func longAgo(t *testing.T, db *database.DB, since time.Time) {
 	t.Helper()
 	n, err := db.ExecContext(t.Context(), "UPDATE bus_schedules SET passed_at = $1", since.UnixMilli())
@@ -88,8 +88,8 @@ func TestAScheduleIsRunAgainAndAgain(t *testing.T) {
 	})
 }
 
-// Several processes see a time come: one of them publishes it. What they look at is moved back into the past again and
-// again, so that a time is due at once in all of them.
+// When a time comes, only one of several processes publishes an event for it. The test moves the schedule's row into the past again and
+// again, so that a time is due in all processes at once.
 func TestATimeIsDueOnceInAllReplicas(t *testing.T) {
 	t.Parallel()
 	at := newSchema(t)
@@ -142,7 +142,7 @@ func TestWhatWasMissedIsMadeUpForOnce(t *testing.T) {
 	})
 }
 
-// A schedule that is new, or whose spec has changed, begins with its next time; one that has not, goes on.
+// A new schedule, and one whose spec has changed, begins with its next time. An unchanged schedule goes on.
 func TestANewSpecCountsFromItsStart(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
@@ -173,7 +173,7 @@ func passed(t *testing.T, db *database.DB) (ms int64) {
 	return number(t, db, "SELECT passed_at FROM bus_schedules")
 }
 
-// A run that takes longer than the schedule's interval, or is still tried again, has no second one beside it or behind it.
+// While a run takes longer than the schedule's interval, or is tried again, no second run begins or waits.
 func TestAScheduleIsNotRunBesideItself(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
@@ -237,7 +237,8 @@ func TestADeadRunDoesNotStopItsSchedule(t *testing.T) {
 	})
 }
 
-// A run that somebody asks for comes besides the times, once the last one is done, and once however often it is asked for.
+// An operator asks for a run. It comes in addition to the times, after the last run is done, and only once even if the operator asks
+// several times.
 func TestARunIsAskedFor(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
@@ -301,7 +302,7 @@ func TestARenamedScheduleGoesOn(t *testing.T) {
 	})
 }
 
-// A volatile schedule is run in each process by itself.
+// Each process runs a volatile schedule by itself.
 func TestAVolatileScheduleRunsInEachProcess(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {

@@ -13,7 +13,7 @@ import (
 	"plugboard/app"
 )
 
-// Each run of a handler has a span; what a handler publishes is below its own.
+// Each run of a handler has a span. Events that the handler publishes belong to this span.
 func TestEveryRunOfAHandlerHasASpan(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {

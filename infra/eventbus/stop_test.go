@@ -11,20 +11,21 @@ import (
 	"plugboard/infra/database"
 )
 
-// untried counts the deliveries that are open and have not been tried.
+// untried counts the pending deliveries that no handler has tried.
 func untried(t *testing.T, db *database.DB) int64 {
 	t.Helper()
 	return number(t, db, "SELECT COUNT(*) FROM bus_deliveries WHERE state = 'pending' AND attempts = 0")
 }
 
-// What has not begun when the service stops goes back at once, whoever else is stuck: a volatile handler, or one of its own.
+// When the service stops, deliveries that have not begun go back to the database at once. A stuck handler, volatile or durable, does not
+// delay this.
 func TestAStopGivesBackWhatHasNotBegun(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
 		begun, gate := make(chan struct{}, 100), make(chan struct{})
 		stuck := func(ctx context.Context) error {
 			begun <- struct{}{}
-			<-gate // whatever becomes of the context
+			<-gate // even when the context ends
 			return ctx.Err()
 		}
 		r := start(t, at, settings(), publishes(Note{}, Made{}),

@@ -17,8 +17,8 @@ import (
 	"plugboard/infra/eventbus"
 )
 
-// A database of the version before has numbers that its processes' clocks gave. They go on growing: those of its keys by one, and
-// new keys begin above all that the topic had.
+// In a database of the version before, the clocks of processes gave the first numbers of keys. After the upgrade the numbers still grow:
+// the numbers of known keys by one, and new keys begin above all numbers of the topic.
 func TestNumbersOfTheVersionBeforeGoOn(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(t *testing.T, at site) {
@@ -48,7 +48,7 @@ func TestNumbersOfTheVersionBeforeGoOn(t *testing.T) {
 	})
 }
 
-// without returns files without those of a name.
+// without returns files without the files of a name.
 func without(t *testing.T, files fs.FS, name string) fs.FS {
 	t.Helper()
 	left := fstest.MapFS{}
