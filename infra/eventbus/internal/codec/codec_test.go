@@ -24,7 +24,7 @@ type embedded struct {
 	Code uint16 `json:"code"`
 }
 
-// sparse is written as {} when it has nothing to say.
+// sparse is written as {} when all its fields are empty.
 type sparse struct {
 	Text *string    `json:"text,omitempty"`
 	Tags *[]string  `json:"tags,omitempty"`
@@ -32,7 +32,7 @@ type sparse struct {
 	Next *embedded  `json:"next,omitempty"`
 }
 
-// coarse says itself when it is zero.
+// coarse has an IsZero method.
 type coarse struct {
 	Cents int64 `json:"cents"`
 }
@@ -224,7 +224,7 @@ func TestFlatEventsAreNotCopiedTwice(t *testing.T) {
 	}
 }
 
-// A publisher may go on using what it has published, by value or by pointer.
+// A publisher may go on using an event that it has published, by value or by pointer.
 func TestASnapshotIsTheEventAsItWas(t *testing.T) {
 	t.Parallel()
 	flat, bad := Compile(reflect.TypeFor[embedded](), reflect.TypeFor[embedded]())
@@ -270,8 +270,8 @@ func TestWhatIsNoJSONOfAnEventIsNotDecoded(t *testing.T) {
 	}
 }
 
-// A publisher's struct that contains itself is refused by the check of its publication. A subscriber's codec is compiled
-// from it all the same, and that must end.
+// A publisher's struct contains itself. The check of the publication refuses it, but a subscriber's codec is compiled from it all the
+// same. The compiler must come to an end.
 func TestAPublisherThatContainsItselfIsNoEndlessLoop(t *testing.T) {
 	t.Parallel()
 	type node struct {
@@ -286,7 +286,7 @@ func TestAPublisherThatContainsItselfIsNoEndlessLoop(t *testing.T) {
 	require.Equal(t, []Misfit{{Field: "next", Text: "contains itself, which events do not support"}}, bad)
 }
 
-// few says that it is zero by a method that needs a pointer, which an event in an interface does not give.
+// few has an IsZero method of its pointer. An event in an interface has no pointer.
 type few struct {
 	N int `json:"n"`
 }

@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A volatile subscriber gets the copy, a durable one may get the stored JSON: both must find the same.
+// A volatile subscriber gets a copy, and a durable subscriber may get the stored JSON. Both must get the same struct.
 func TestTheCopyAndTheStoredJSONAgree(t *testing.T) {
 	t.Parallel()
 	t.Run("types with methods and embedded structs", func(t *testing.T) {
@@ -71,7 +71,7 @@ func agree(t *rapid.T, published reflect.Value, dst reflect.Type) {
 	}
 }
 
-// pair is the type of a member where it is published, and one that a subscriber may declare for it.
+// pair has the type of a member in the publisher's struct, and a type that a subscriber may declare for it.
 type pair struct{ src, dst reflect.Type }
 
 func same[T any]() pair { return pair{reflect.TypeFor[T](), reflect.TypeFor[T]()} }

@@ -18,8 +18,8 @@ type chain struct {
 
 type chains []chains
 
-// What does not fit is said at start, to the author of a plugin: each row is a publisher's struct, a subscriber's, and all
-// that is said of the two.
+// At the start, the author of a plugin reads which members do not fit. Each row has a publisher's struct, a subscriber's struct, and the
+// text for the two.
 func TestMisfits(t *testing.T) {
 	t.Parallel()
 	type (

@@ -8,8 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A first wait that was doubled often enough came back as a short one, since the product overflowed: the subscriber was
-// asked again at once where it should have had days.
+// After many failures the doubled wait overflowed and became short: a delivery was tried again at once instead of days later.
 func TestBackoffNeverOverflows(t *testing.T) {
 	t.Parallel()
 	for _, first := range []time.Duration{time.Millisecond, time.Second, 3 * time.Hour, 720 * time.Hour, 1<<44 + 1} {

@@ -16,7 +16,7 @@ type nilError struct{ text string }
 
 func (e *nilError) Error() string { return e.text }
 
-// hostile is an error of which the method named panics.
+// hostile is an error whose method of the given name panics.
 type hostile struct{ method string }
 
 func (h hostile) call(method string) {
@@ -30,7 +30,7 @@ func (h hostile) Is(error) bool { h.call("Is"); return false }
 func (h hostile) As(any) bool   { h.call("As"); return h.method == "As lies" }
 func (h hostile) Unwrap() error { h.call("Unwrap"); return nil }
 
-// Whoever looked at a handler's error could end the process: a nil pointer in it was enough.
+// A nil pointer in a handler's error could end the process as soon as anybody called a method of the error.
 func TestASafeErrorMayBeLookedAt(t *testing.T) {
 	t.Parallel()
 	var typedNil *nilError

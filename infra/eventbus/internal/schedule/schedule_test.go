@@ -25,8 +25,8 @@ func dueBetween(t *testing.T, spec string, from, to time.Time) (all []time.Time)
 	return all
 }
 
-// A daily job was due twice on the day on which clocks go back, and not at all on one whose time, or whose midnight, does
-// not exist.
+// A daily job was due twice on the day on which the clocks go back. It was not due at all on a day on which the clocks skip its time or
+// midnight.
 func TestTimesWhenClocksChange(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ zone, day, spec, want string }{
@@ -72,8 +72,8 @@ func TestTimesWhenClocksChange(t *testing.T) {
 	}
 }
 
-// oracle wakes up each minute from one time to another and runs a job as cron(8) does: at what the clock shows. A time that
-// the clock shows again is not run again, and a time that it skipped is run when the clock has passed it.
+// oracle wakes up each minute from one time to another and runs a job as cron(8) does, by the time that the clock shows. When the clock
+// shows a time again, the job does not run again. When the clock has skipped a time, the job runs right afterwards.
 func oracle(s *times, from, to time.Time) (due []time.Time) {
 	last := wallOf(from.In(s.zone)) // the latest that the clock has shown
 	matches := func(wall time.Time) bool {
@@ -139,7 +139,7 @@ func TestTimesAreThoseOfCron(t *testing.T) {
 	}
 }
 
-// randomSpec makes one that is likely to be due near a time.
+// randomSpec makes a spec that is likely to be due near a time.
 func randomSpec(rng *rand.Rand, near time.Time) string {
 	minute := []string{"0", "30", "*", "*/20", "15,45", "0-10/5", fmt.Sprint(rng.IntN(60))}
 	hour := []string{"0", "1", "2", "3", "23", "*", "*/3", "0-4", "1,2,3", "22-23", fmt.Sprint(near.Hour()), fmt.Sprint(rng.IntN(24))}
@@ -150,7 +150,7 @@ func randomSpec(rng *rand.Rand, near time.Time) string {
 	return strings.Join([]string{pick(minute), pick(hour), pick(day), pick(month), pick(weekday)}, " ")
 }
 
-// The author of a plugin reads what Parse says: it is in plain words, and names the field.
+// The author of a plugin reads the errors of Parse. They are in plain words and name the field.
 func TestSpecs(t *testing.T) {
 	t.Parallel()
 	for spec, want := range map[string]string{

@@ -25,7 +25,7 @@ import (
 // No goroutine outlives its Close.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// bus is a Volatile and what its hooks were told.
+// bus is a Volatile with the calls of its hooks.
 type bus struct {
 	*volatile.Volatile
 	t *testing.T
@@ -244,7 +244,7 @@ func open(t *testing.T) *database.DB {
 	return db
 }
 
-// A subscription without room held up the end of each transaction that published, and on SQLite so each writer.
+// A subscription without room delayed the end of each transaction that published. On SQLite this delayed all writers.
 func TestAFullSubscriptionDoesNotHoldUpTransactions(t *testing.T) {
 	t.Parallel()
 	db, b := open(t), newBus(t, 2)
