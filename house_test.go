@@ -20,6 +20,7 @@ const (
 	mostLines         = 400 // of a production file
 	mostFiles         = 20  // production files of a package
 	mostFunctionLines = 30  // of 95 in 100 functions
+	mostMethodFiles   = 4   // files with methods of one type
 )
 
 // source is a Go file of a tree.
@@ -101,6 +102,35 @@ func checkPackageComments(all []source) []string {
 	return problems
 }
 
+// checkMethods finds types of a room whose methods are in too many files.
+func checkMethods(all []source, room string) []string {
+	found := map[string]map[string]bool{}
+	for _, s := range all {
+		if s.test || !strings.HasPrefix(s.name, room) {
+			continue
+		}
+		for _, decl := range s.file.Decls {
+			f, ok := decl.(*ast.FuncDecl)
+			if !ok || f.Recv == nil {
+				continue
+			}
+			name := path.Dir(s.name) + "." + receiver(f.Recv.List[0].Type)
+			if found[name] == nil {
+				found[name] = map[string]bool{}
+			}
+			found[name][s.name] = true
+		}
+	}
+	var problems []string
+	for name, in := range found {
+		if len(in) > mostMethodFiles {
+			problems = append(problems, fmt.Sprintf("%s has methods in %d files; %d are allowed", name, len(in), mostMethodFiles))
+		}
+	}
+	slices.Sort(problems)
+	return problems
+}
+
 // checkTests finds rooms with fewer lines of tests than of code.
 func checkTests(all []source, rooms ...string) []string {
 	var problems []string
@@ -126,7 +156,8 @@ func checkTests(all []source, rooms ...string) []string {
 func TestTheHouseIsReadable(t *testing.T) {
 	t.Parallel()
 	all := sources(t, repository())
-	for _, problem := range slices.Concat(checkSizes(all), checkPackageComments(all), checkTests(all, "infra/eventbus/", "infra/database/")) {
+	for _, problem := range slices.Concat(checkSizes(all), checkPackageComments(all), checkTests(all, "infra/eventbus/", "infra/database/"),
+		checkMethods(all, "infra/eventbus/")) {
 		t.Error(problem)
 	}
 }
@@ -145,7 +176,11 @@ func TestAnUnreadableHouseIsFound(t *testing.T) {
 	for i := range mostFiles + 1 {
 		tree[fmt.Sprintf("many/%d.go", i)] = &fstest.MapFile{Data: []byte(function)}
 	}
+	for i := range mostMethodFiles + 1 {
+		tree[fmt.Sprintf("methods/%d.go", i)] = &fstest.MapFile{Data: fmt.Appendf(nil, "package methods\n\nfunc (*t) m%d() {}\n", i)}
+	}
 	all := sources(t, tree)
+	require.Equal(t, []string{"methods.t has methods in 5 files; 4 are allowed"}, checkMethods(all, "methods/"))
 	require.Equal(t, []string{
 		"long/long.go has 401 lines; 400 are allowed",
 		"many has 21 production files; 20 are allowed",

@@ -26,14 +26,3 @@ func (b *budget) take(n int64, nothingElse bool) bool {
 }
 
 func (b *budget) give(n int64) { b.used.Add(-n) }
-
-// gave is called after memory was given back. When a delivery was refused before, it makes the claimer poll for the queues with due
-// deliveries in the database.
-func (c *claimer) gave() {
-	if !c.budget.short.Load() || !c.budget.short.Swap(false) {
-		return
-	}
-	for _, q := range c.queues.all {
-		c.freed(q)
-	}
-}

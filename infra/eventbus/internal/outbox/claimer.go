@@ -254,3 +254,14 @@ func (c *claimer) periodicWork(ctx context.Context, now time.Time) {
 		c.reclaim(c.sweepAge())
 	}
 }
+
+// gave is called after memory was given back. When a delivery was refused before, it makes the claimer poll for the queues with due
+// deliveries in the database.
+func (c *claimer) gave() {
+	if !c.budget.short.Load() || !c.budget.short.Swap(false) {
+		return
+	}
+	for _, q := range c.queues.all {
+		c.freed(q)
+	}
+}
