@@ -149,13 +149,13 @@ func (b *Bus) dead(d *message.Delivery, err error) {
 
 func (b *Bus) dropped(subscription string) { b.meters.dropped.WithLabelValues(subscription).Inc() }
 
-// Trace makes a span of p for each run of a subscriber, in the trace in which the event was published: also when that was in another
-// process or on another day. It is called before [Bus.Start]. There are no spans when p records nothing.
+// Trace makes the bus open a span of p for each run of a subscriber. The span belongs to the trace in which the event was published, even
+// if another process published it, or on another day. Trace is called before [Bus.Start]. If p records nothing, there are no spans.
 func (b *Bus) Trace(p trace.TracerProvider) {
 	b.tracer = telemetry.Tracer(p, "plugboard/infra/eventbus")
 }
 
-// tracedDelivery is a delivery whose handler runs in a span: what the handler publishes belongs to that span.
+// tracedDelivery is a delivery whose handler runs in a span. Events that the handler publishes belong to this span.
 type tracedDelivery struct {
 	app.DeliverySource
 	trace string
@@ -168,8 +168,8 @@ func (d *tracedDelivery) NewCall() *app.Call {
 	return call
 }
 
-// traced runs handle in a span with the attributes of OpenTelemetry's conventions for messaging. The text of an error stays out of
-// the span, since it may contain what a user sent; the log has it.
+// traced runs handle in a span with the attributes of OpenTelemetry's conventions for messaging. The span does not contain the text of an
+// error, since the text may contain data of a user. The log has the text.
 func (b *Bus) traced(ctx context.Context, d *message.Delivery, handle func(context.Context, app.DeliverySource) error) (err error) {
 	ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": d.Trace})
 	ctx, span := b.tracer.Start(ctx, "process "+d.Topic, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
