@@ -39,9 +39,9 @@ func (s Deliveries) ClaimUnkeyed(ctx context.Context, owner, subscription string
 		RETURNING event_id, key, seq, token, attempts, ends, alone`, subscription, n, owner, subscription)
 }
 
-// ClaimByID claims for owner the pending and due deliveries among ids. For each key, ids are the first unfinished deliveries, without
-// a gap: the caller has read them before. They are still the first ones now, since new numbers are always higher. ClaimByID runs in a
-// transaction.
+// ClaimByID claims for owner the pending and due deliveries among ids. The caller has read them before: they have no key, or are the
+// first unfinished deliveries of their keys, without a gap. They are still the first ones now, since new numbers are always higher.
+// ClaimByID runs in a transaction.
 func (s Deliveries) ClaimByID(ctx context.Context, owner, subscription string, ids []string) ([]Claimed, error) {
 	return List(ctx, s.Store, (*Claimed).columns, `UPDATE bus_deliveries SET state = 'running', owner = ?, token = token + 1,
 		attempts = attempts + 1, claimed_at = {now}, behind = 0 WHERE subscription = ? AND state = 'pending' AND due_at <= {now} AND event_id {in list}
