@@ -1,14 +1,18 @@
 package pgx
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"io"
+	"net"
 	"os"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/require"
 
@@ -34,8 +38,8 @@ func (h *told) Failed(err error) {
 	h.errs = append(h.errs, err)
 }
 
-// opened returns connections to the server that TEST_DATABASE_URL names, and who is told of their health.
-func opened(t *testing.T) (*sql.DB, *told) {
+// testSource returns the server that TEST_DATABASE_URL names.
+func testSource(t *testing.T) Source {
 	t.Helper()
 	raw := os.Getenv("TEST_DATABASE_URL")
 	if raw == "" {
@@ -43,6 +47,17 @@ func opened(t *testing.T) (*sql.DB, *told) {
 	}
 	source, err := ParseURL(raw)
 	require.NoError(t, err)
+	return source
+}
+
+// opened returns connections to the test server, and who is told of their health.
+func opened(t *testing.T) (*sql.DB, *told) {
+	t.Helper()
+	return openedAt(t, testSource(t))
+}
+
+func openedAt(t *testing.T, source Source) (*sql.DB, *told) {
+	t.Helper()
 	health := &told{}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -141,6 +156,63 @@ func TestACommitOnAnEndedSession(t *testing.T) {
 	require.Error(t, err)
 	require.NotErrorIs(t, err, contract.ErrCommitUnknown)
 	require.NoError(t, pool.PingContext(t.Context()), "the pool has others")
+}
+
+// A server committed a transaction and was stopped before it was ready for the next statement. Its last word, 57P01, counted as the
+// failure of the commit: the transaction was run again, and its work was stored twice.
+func TestACommitStandsWhenTheSessionEndsAfterIt(t *testing.T) {
+	t.Parallel()
+	for name, last := range map[string][]FinalStatement{
+		"COMMIT alone":         nil,
+		"with last statements": {{Purpose: "store the rest", Query: "INSERT INTO things VALUES ($1)", Args: []any{2}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			source := testSource(t)
+			source.config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+				var dialer net.Dialer
+				conn, err := dialer.DialContext(ctx, network, address)
+				return &stoppedAfterCommit{Conn: conn}, err
+			}
+			pool, health := openedAt(t, source)
+			conn, err := pool.Conn(t.Context())
+			require.NoError(t, err)
+			defer func() { _ = conn.Close() }() // the ping below closes it
+			tx, err := conn.BeginTx(t.Context(), nil)
+			require.NoError(t, err)
+			for _, query := range []string{"CREATE TEMPORARY TABLE things (id int)", "INSERT INTO things VALUES (1)"} {
+				_, err = tx.ExecContext(t.Context(), query)
+				require.NoError(t, err)
+			}
+			require.NoError(t, CommitWith(conn, last))
+			require.NoError(t, tx.Commit())
+			require.Equal(t, 1, health.commits)
+			require.Error(t, conn.PingContext(t.Context()), "the session has ended")
+			require.NoError(t, pool.PingContext(t.Context()), "the pool has others")
+		})
+	}
+}
+
+// stoppedAfterCommit is a connection whose server is stopped right after its first COMMIT.
+type stoppedAfterCommit struct {
+	net.Conn
+	stopped bool
+}
+
+func (c *stoppedAfterCommit) Read(p []byte) (int, error) {
+	if c.stopped {
+		return 0, io.EOF
+	}
+	n, err := c.Conn.Read(p)
+	committed := []byte("COMMIT\x00")
+	i := bytes.Index(p[:n], append(committed, "Z\x00\x00\x00\x05I"...))
+	if err != nil || i < 0 {
+		return n, err
+	}
+	c.stopped = true
+	fatal, err := (&pgproto3.ErrorResponse{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: "57P01", Message: "stopped"}).Encode(nil)
+	n = i + len(committed)
+	return n + copy(p[n:], fatal), err
 }
 
 // A transaction without statements never reaches the server, and a changed session never reaches another user.

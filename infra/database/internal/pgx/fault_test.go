@@ -109,11 +109,11 @@ func TestLostConnections(t *testing.T) {
 }
 
 // What the error of a COMMIT says: an answer of the server is an answer; without one, it depends on whether COMMIT was sent.
-func TestUncommitted(t *testing.T) {
+func TestCommitFailure(t *testing.T) {
 	t.Parallel()
 	refusal := &pgconn.PgError{Code: "57P01"}
-	require.Same(t, error(refusal), uncommitted(refusal, true))
-	require.ErrorIs(t, uncommitted(io.EOF, false), contract.ErrNotCommitted)
-	require.ErrorIs(t, uncommitted(io.EOF, true), contract.ErrCommitUnknown)
-	require.ErrorIs(t, uncommitted(io.EOF, true), io.EOF)
+	require.Same(t, error(refusal), commitFailure(refusal, true))
+	require.ErrorIs(t, commitFailure(io.EOF, false), contract.ErrNotCommitted)
+	require.ErrorIs(t, commitFailure(io.EOF, true), contract.ErrCommitUnknown)
+	require.ErrorIs(t, commitFailure(io.EOF, true), io.EOF)
 }

@@ -44,15 +44,19 @@ func (t *transaction) Commit() error {
 		c.health.Failed(err)
 	}
 	switch {
-	case err == nil && tag.String() == "COMMIT" && (c.wrote || len(last) > 0):
-		c.health.Committed()
-	case err == nil && tag.String() == "ROLLBACK": // a statement had failed
+	case tag.String() == "COMMIT": // it is committed, also if the server ended the session before it was ready for the next statement
+		err = nil
+		c.pool.noteLoss(t.ctx, c.Conn.Conn())
+		if c.wrote || len(last) > 0 {
+			c.health.Committed()
+		}
+	case err == nil: // the server answered ROLLBACK, because a statement had failed
 		err = contract.ErrTxFailed
 	case err != nil && c.Conn.Conn().PgConn().TxStatus() != 'I':
 		if c.wire.sent.Load() > sent {
-			return t.abandon(uncommitted(err, true))
+			return t.abandon(commitFailure(err, true))
 		}
-		return t.abandon(uncommitted(c.wire.because(err), false))
+		return t.abandon(commitFailure(c.wire.because(err), false))
 	}
 	c.inTx = false
 	return err
@@ -65,10 +69,10 @@ func (t *transaction) abandon(err error) error {
 	return err
 }
 
-// uncommitted says what the error of a COMMIT means. Nothing was committed if the server itself refused, for example because it
-// ends the session, or if COMMIT was not sent. Otherwise nobody knows. The driver's pgconn.SafeToRetry cannot decide this: it is
-// true also when only the answer was lost.
-func uncommitted(err error, sent bool) error {
+// commitFailure says what the error of a COMMIT means whose CommandComplete did not come. Nothing was committed if the server
+// reported an error, for example that it ends the session, or if COMMIT was not sent. Otherwise nobody knows. The driver's
+// pgconn.SafeToRetry cannot decide this: it is true also when only the answer was lost.
+func commitFailure(err error, sent bool) error {
 	if _, refused := errors.AsType[*pgconn.PgError](err); refused {
 		return err
 	}
