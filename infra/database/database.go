@@ -47,8 +47,6 @@ type connections struct {
 	lock *writerLock
 	// sqlite is nil on Postgres.
 	sqlite *sqlite.Database
-	// background counts the goroutines that give a connection back once its rows are closed.
-	background sync.WaitGroup
 	// shared tells that another process owns the SQLite file.
 	shared bool
 	close  func(ctx context.Context) error

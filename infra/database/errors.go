@@ -115,9 +115,13 @@ func timedOut(err error) error {
 }
 
 func unavailable(err error) error {
-	mapped := app.Errorf(app.Unavailable, "the database is not available; try again").Because(err)
-	mapped.RetryAfter = retryAfter
-	return mapped
+	return retryLater(app.Errorf(app.Unavailable, "the database is not available; try again").Because(err))
+}
+
+// retryLater tells the caller when to try again.
+func retryLater(err *app.Error) error {
+	err.RetryAfter = retryAfter
+	return err
 }
 
 // violation is an error of the driver that errors.Is also takes for one of GORM's.
@@ -126,7 +130,7 @@ type violation struct{ gorm, driver error }
 func (v violation) Error() string   { return v.driver.Error() }
 func (v violation) Unwrap() []error { return []error{v.gorm, v.driver} }
 
-// commitError gives the error of a commit its code.
+// commitError gives the error of a commit its code; nil stays nil.
 func commitError(err error) error {
 	switch {
 	case errors.Is(err, contract.ErrTxFailed):

@@ -95,9 +95,7 @@ func busy(cause error) error {
 	if errors.As(cause, &known) && known.Code == app.Unavailable {
 		return cause
 	}
-	err := app.Errorf(app.Unavailable, "the database is busy; try again").Because(cause)
-	err.RetryAfter = retryAfter
-	return err
+	return retryLater(app.Errorf(app.Unavailable, "the database is busy; try again").Because(cause))
 }
 
 // errBusy is the cause of a wait that reached its limit.

@@ -82,10 +82,7 @@ func (o own) commit(t *Tx) error {
 	err := t.root.finish(t.root.commit)
 	t.root.leave()
 	t.tell(err)
-	if err != nil {
-		return commitError(err)
-	}
-	return nil
+	return commitError(err)
 }
 
 func (o own) rollback(t *Tx, cause error) error {

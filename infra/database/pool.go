@@ -192,7 +192,7 @@ func (db *DB) queryPool(ctx context.Context, conns *connections, from *sql.DB, q
 		_ = conn.Close()
 		return nil, err
 	}
-	conns.background.Go(func() { _ = conn.Close() })
+	go func() { _ = conn.Close() }()
 	return rows, nil
 }
 
@@ -252,9 +252,7 @@ func (p *pool) Search(ctx context.Context, fn func(ctx context.Context) error) e
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			busy := app.Errorf(app.Unavailable, "too many searches are running; try again")
-			busy.RetryAfter = time.Second
-			return busy
+			return retryLater(app.Errorf(app.Unavailable, "too many searches are running; try again"))
 		}
 	}
 	err := fn(run)

@@ -107,11 +107,9 @@ func (g *group) next() {
 		}
 	}
 	err := g.session.finish(g.session.sql.Commit)
-	switch {
-	case err == nil:
-	case len(g.members) > 1 && violated(err):
+	if len(g.members) > 1 && violated(err) {
 		err = errRetryAlone
-	default:
+	} else {
 		err = commitError(err)
 	}
 	g.settle(err)

@@ -195,9 +195,12 @@ func (m *Migrator) Approve(ctx context.Context, sets []Set, names []string, by s
 			if err := m.approve(ctx, tx, sets, s, by); err != nil {
 				return fmt.Errorf("approve %s: %w", s.name(), err)
 			}
-			m.Logger.Info("migration approved", zap.String("migration", s.name()), zap.String("by", by))
 		}
-		return tx.Commit()
+		if err := tx.Commit(); err != nil {
+			return err
+		}
+		m.Logger.Info("migrations approved", zap.Strings("migrations", names), zap.String("by", by))
+		return nil
 	})
 }
 
