@@ -43,11 +43,11 @@ type DB struct {
 type connections struct {
 	writer *sql.DB
 	reader *sql.DB
-	// lock orders the writers of SQLite. It is nil on Postgres.
+	// lock orders the transactions and statements that write on SQLite. It is nil on Postgres.
 	lock *writerLock
 	// sqlite is nil on Postgres.
 	sqlite *sqlite.Database
-	// shared tells that another process owns the SQLite file.
+	// shared is true if another process owns the SQLite file.
 	shared bool
 	close  func(ctx context.Context) error
 }

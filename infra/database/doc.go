@@ -4,21 +4,21 @@
 // errors of the database into the application's codes. Everything is safe for concurrent use, except a [Tx], which is for one
 // goroutine.
 //
-// # One handle, joined by the context
+// # One handle; the context carries the transaction
 //
 // [DB.Gorm] returns the handle. Each of its statements looks in its context for an open transaction of this database and joins it.
-// So db.WithContext(ctx) inside app.InTx reads its own writes and needs no second connection. Some statements would wait for the
-// transaction they are in, or commit apart from it: one without a context, one with the context from outside the transaction, and
-// one with the context of a transaction that has ended. They fail at once, with a message that says what to write instead.
+// So db.WithContext(ctx) inside app.InTx reads its own writes and needs no second connection. A statement fails at once, with a message
+// that says what to write instead, if its context is missing, is from outside the transaction, or belongs to a transaction that has
+// ended. Otherwise it would wait for the transaction it should be part of, or be committed apart from it.
 //
 // # The same on both databases
 //
-// A transaction begins as a writer. A failed statement fails its transaction, or the nested InTx it is in: later statements are
-// refused and the commit becomes a rollback. Postgres does so itself; on SQLite internal/sqlite does. Times are stored in UTC. LOWER
-// knows Unicode.
+// A transaction on SQLite takes the lock for writing when it begins, so that it cannot lose it to another one half-way. After a failed
+// statement, the databases refuse the later statements of its transaction, or of the nested InTx it is in, and roll back instead of
+// committing. Postgres does so itself; on SQLite internal/sqlite does. Times are stored in UTC. LOWER changes all letters of Unicode.
 //
-// On SQLite, LOWER is a function of this process, so an index on LOWER(column) must not be used: another program would write such
-// an index with SQLite's own LOWER, which only knows ASCII.
+// On SQLite, LOWER is a function of this process, so a migration must not create an index on LOWER(column): another program would write
+// such an index with SQLite's own LOWER, which changes ASCII letters only.
 //
 // # Rooms
 //

@@ -24,9 +24,9 @@ import (
 //   - disk full: app.StorageFull
 //   - deadline passed: app.TimedOut
 //
-// errors.Is still finds gorm.ErrDuplicatedKey, gorm.ErrForeignKeyViolated and gorm.ErrCheckConstraintViolated. Any other
-// error is returned unchanged: an *app.Error, context.Canceled, and gorm.ErrRecordNotFound and sql.ErrNoRows too, since
-// whether a missing row is the caller's mistake is the plugin's to say.
+// errors.Is still finds gorm.ErrDuplicatedKey, gorm.ErrForeignKeyViolated and gorm.ErrCheckConstraintViolated. A statement in a
+// transaction that has failed already gets an error without a code that says so. Any other error is returned unchanged: an *app.Error,
+// context.Canceled, and gorm.ErrRecordNotFound and sql.ErrNoRows too, because only the plugin knows whose mistake a missing row is.
 func MapError(err error) error {
 	mapped := mapStatement(err)
 	if app.CodeOf(mapped) != app.Internal {
@@ -42,8 +42,8 @@ func MapError(err error) error {
 	}
 }
 
-// mapStatement is MapError only for errors that surely come from the database. The function of a transaction may return errors from
-// elsewhere: a lost connection or a deadline may be that of another service.
+// mapStatement is MapError for errors that surely come from the database; it leaves others alone. The function of a transaction may
+// return a lost connection or a deadline of another service.
 func mapStatement(err error) error {
 	var known *app.Error
 	if err == nil || errors.As(err, &known) {
@@ -124,7 +124,7 @@ func retryLater(err *app.Error) error {
 	return err
 }
 
-// violation is an error of the driver that errors.Is also takes for one of GORM's.
+// violation is an error of the driver that also matches one of GORM's errors.
 type violation struct{ gorm, driver error }
 
 func (v violation) Error() string   { return v.driver.Error() }
@@ -135,7 +135,7 @@ func commitError(err error) error {
 	switch {
 	case errors.Is(err, contract.ErrTxFailed):
 		return fmt.Errorf("commit: %w", err)
-	case errors.Is(err, contract.ErrCommitUnknown): // no advice to try again, since it may be stored
+	case errors.Is(err, contract.ErrCommitUnknown): // without RetryAfter: a second try might store the work twice
 		return app.Errorf(app.Unavailable, "the connection to the database was lost; whether this was stored is unknown").Because(err)
 	case lostConnection(err), errors.Is(err, contract.ErrNotCommitted), errors.Is(err, context.Canceled):
 		return unavailable(err)
@@ -144,13 +144,12 @@ func commitError(err error) error {
 	}
 }
 
-// lostConnection tells whether err means that a connection broke or could not be made.
+// lostConnection is true if err means that a connection broke or could not be made.
 func lostConnection(err error) bool {
 	return errors.Is(err, sql.ErrConnDone) || pgx.LostConnection(err)
 }
 
-// retryable tells whether a transaction that failed with err may be run again: it failed because of others, and was surely not
-// committed.
+// retryable is true if a transaction that failed with err may run again: others were the reason, and it surely was not committed.
 func retryable(err error) bool {
 	if errors.Is(err, contract.ErrCommitUnknown) || errors.Is(err, errBusy) {
 		return false
@@ -162,9 +161,10 @@ func retryable(err error) bool {
 	return errors.As(err, &mapped) && mapped.Code == app.Unavailable && mapped.Unwrap() != nil && lostConnection(mapped.Unwrap())
 }
 
-// Absent reports whether a transaction failed because the database was absent, full, read-only, or stopped from outside. It is false
-// for failures that the transaction's own statements can cause again and again: a conflict with other transactions, a lock that
-// others hold, too much memory, or a session that did nothing for too long.
+// Absent reports whether a transaction failed because the database was absent, full, read-only, or stopped from outside, or because it
+// could not begin in time: no connection, or not the writer lock of SQLite, became free. It is false for failures that the transaction's
+// own statements can cause again and again: a conflict with other transactions, a row or table that others have locked, too much memory,
+// or a session that did nothing for too long.
 func Absent(err error) bool {
 	if code := app.CodeOf(err); code != app.Unavailable && code != app.StorageFull {
 		return false
@@ -172,5 +172,5 @@ func Absent(err error) bool {
 	if fault, ok := faultOf(err); ok {
 		return fault.Absent
 	}
-	return true // the connection was lost, or could not be made
+	return true // the connection was lost, could not be made, or did not become free
 }

@@ -14,7 +14,8 @@ import (
 	"plugboard/app"
 )
 
-// gormTx is a transaction begun by GORM itself. Its statements are those of the pool with a context that carries it.
+// gormTx is a transaction that GORM has begun, by db.Begin or db.Transaction. It passes its statements to the pool, with a context that
+// carries the transaction.
 type gormTx struct {
 	pool *pool
 	tx   *Tx
@@ -130,7 +131,7 @@ func (t *Tx) setSavepoint(ctx context.Context, name string) error {
 	return nil
 }
 
-// savepointName is the name of the n-th savepoint in the database. A plugin's own name could clash with ours.
+// savepointName is the name of the n-th savepoint in the database. The name that the plugin chose could be one of ours.
 func (t *Tx) savepointName(n int) string { return t.name() + "_" + strconv.Itoa(n) }
 
 // undoTo undoes everything since the savepoint, and drops the participants that were attached since.
@@ -164,8 +165,8 @@ func (t *Tx) findSavepoint(name string) int {
 	return -1
 }
 
-// blame makes sure that the transaction is not committed. Something in it was refused, and its function may not have looked at the
-// error. It returns err.
+// blame forbids the commit of the transaction because of err, and returns err. The function of the transaction may ignore the error of a
+// statement that was refused; the rest would then be committed without it.
 func (t *Tx) blame(err error) error {
 	t.root.mistake.CompareAndSwap(nil, &err)
 	return err

@@ -24,27 +24,26 @@ var (
 	ErrMigrationChanged = migrate.ErrChanged
 )
 
-// Migrate applies the migrations that each set has and the database has not, set by set in the given order, each file in
-// a transaction of its own unless it says otherwise. Replicas on one Postgres do so one after the other. It stops at the
-// first that fails; its error names the domain, the file and the statement, and what was applied before stays. A
-// database that has more than the sets is left alone.
+// Migrate applies the migrations that each set has and the database has not. It goes set by set, in the given order, and runs each file
+// in a transaction of its own unless the file says otherwise. Replicas on one Postgres take turns. It stops at the first file that
+// fails; its error names the domain, the file and the statement, and the files before stay applied. Migrations that the database has
+// beyond the sets stay, too.
 //
-// Replicas of the version before may go on working meanwhile. A file that Postgres ends because it and they waited for each
-// other is applied again, for half a minute at most.
+// Replicas with the version before may go on working meanwhile. If such a replica and a file wait for each other, Postgres ends the file,
+// and Migrate applies it again, for half a minute at most.
 //
-// It remembers the checksum of each applied file. One that was edited since, or that is gone, is an error that matches
-// [ErrMigrationChanged]; nothing is applied then. A file that was applied before checksums were kept is taken as it is.
+// Migrate records the checksum of each file. If an applied file was edited or is gone, it applies nothing, and its error matches
+// [ErrMigrationChanged]. If a file was applied before checksums were recorded, Migrate records the one that the file has now.
 //
-// On SQLite, foreign keys are not enforced while a file runs, so that it can rebuild a table as SQLite's documentation
-// describes: dropping the old one would delete the rows that refer to it. A file that leaves rows which refer to missing
-// ones fails.
+// On SQLite, foreign keys are not enforced while a file runs. So a file can rebuild a table as SQLite's documentation describes; with
+// foreign keys, dropping the old table would delete the rows that refer to it. A file fails if it leaves rows that refer to missing rows.
 func (db *DB) Migrate(ctx context.Context, sets []MigrationSet) error {
 	return db.withMigrations(func(m *migrate.Migrator) error { return m.Migrate(ctx, sets) })
 }
 
-// ApproveMigrations notes, in the name of by, that applied migrations are right as they are though their files were edited
-// or are gone. Each is named as the error of [DB.Migrate] names it: "products/00001_create_products.sql". It is an error,
-// and nothing is noted, when one of them is neither edited nor gone.
+// ApproveMigrations records, in the name of by, that applied migrations are right as they are although their files were edited or are
+// gone. names has them as the error of [DB.Migrate] does: "products/00001_create_products.sql". If one of them is neither edited nor
+// gone, it fails and records nothing.
 func (db *DB) ApproveMigrations(ctx context.Context, sets []MigrationSet, names []string, by string) error {
 	return db.withMigrations(func(m *migrate.Migrator) error { return m.Approve(ctx, sets, names, by) })
 }
@@ -68,7 +67,7 @@ func (db *DB) MigrationStatus(ctx context.Context, sets []MigrationSet) ([]Migra
 	return states, MapError(err)
 }
 
-// withMigrations runs fn with connections for migrations alone.
+// withMigrations runs fn with a pool of connections that only migrations use, and closes the pool afterwards.
 func (db *DB) withMigrations(fn func(m *migrate.Migrator) error) error {
 	conns, err := db.open()
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 // nested is a savepoint in another unit.
 type nested struct{}
 
-// begin opens the savepoint. ctx may end before that of the transaction around it.
+// begin opens the savepoint. ctx is the savepoint's own, and may end before the context of the transaction.
 func (nested) begin(ctx context.Context, t *Tx) error {
 	t.root = t.parent.root
 	_, err := t.parent.exec(ctx, "SAVEPOINT "+t.name(), nil)
@@ -19,7 +19,8 @@ func (nested) begin(ctx context.Context, t *Tx) error {
 // name is the savepoint's name in the database.
 func (t *Tx) name() string { return "plugboard_" + strconv.Itoa(t.level) }
 
-// commit releases the savepoint. When a statement in it had failed, it is undone instead.
+// commit releases the savepoint and moves its participants to the parent. If a statement in the savepoint failed, the database refuses
+// the release, and commit undoes the savepoint instead.
 func (nested) commit(t *Tx) error {
 	if err := t.check(); err != nil {
 		return err
@@ -35,8 +36,8 @@ func (nested) commit(t *Tx) error {
 	return nil
 }
 
-// rollback undoes the savepoint, also when its context has ended while that of the transaction around it has not. When that
-// fails, the databases refuse all further statements of the transaction.
+// rollback undoes the savepoint. It ignores the end of the savepoint's context, because the transaction goes on. If it fails, the
+// transaction has failed: the connection refuses all further statements and the commit.
 func (nested) rollback(t *Tx, cause error) error {
 	if !t.end() {
 		return cause

@@ -58,7 +58,7 @@ func parseSQLite(path string) (source, error) {
 	return source{dialect: SQLite, file: filepath.Clean(path)}, nil
 }
 
-// errShared is the error for what only the owner of a SQLite file may do.
+// errShared is the error for a command that only the process which owns the SQLite file may run.
 var errShared = errors.New("the database was opened beside the process it belongs to")
 
 // Open connects to the database. On SQLite it creates the folder and the file, and locks the file against
@@ -66,10 +66,10 @@ var errShared = errors.New("the database was opened beside the process it belong
 // does nothing.
 func (db *DB) Open(ctx context.Context) error { return db.openWith(ctx, false) }
 
-// OpenShared opens the database for an operator's command beside the running service. On Postgres it is [DB.Open]. On SQLite it
-// neither locks nor creates the file: the transactions of the two processes take turns by SQLite's own locks, and wait no longer than
-// the BusyTimeout setting. [DB.Migrate] is refused then. The service does not notice what is written, and may hold older data in
-// memory, so a command may only write to tables that are meant for that.
+// OpenShared opens the database for an operator's command while the service runs. On Postgres it does what [DB.Open] does. On SQLite it
+// neither locks nor creates the file. SQLite's own locks let the transactions of the two processes take turns; each waits no longer than
+// the BusyTimeout setting. [DB.Migrate] fails then. The service does not notice what a command writes, and may keep older data in memory:
+// a command may only write to tables that the service reads anew each time.
 func (db *DB) OpenShared(ctx context.Context) error { return db.openWith(ctx, true) }
 
 func (db *DB) openWith(ctx context.Context, shared bool) error {

@@ -11,18 +11,18 @@ import (
 	"plugboard/infra/database/internal/pgx"
 )
 
-// commitTimeout bounds a commit or rollback, which no longer ends with the caller's context.
+// commitTimeout bounds a commit or a rollback. The end of the caller's context does not stop them.
 const commitTimeout = 30 * time.Second
 
 // own is a transaction of the database that nobody shares.
 type own struct{ opts *sql.TxOptions }
 
-// session is a transaction of the database on a connection of its own. Members of a group share it.
+// session is an open transaction of the database, with its connection. The members of a group share one.
 type session struct {
 	sql    *sql.Tx
 	conn   *sql.Conn
-	cancel context.CancelFunc // rolls back
-	free   func()             // gives back the connection and the writer lock; may be called again
+	cancel context.CancelFunc // rolls back unless the transaction has ended
+	free   func()             // gives back the connection and the writer lock; a second call does nothing
 
 	mu   sync.Mutex
 	last []pgx.FinalStatement // on Postgres; guarded by mu
@@ -41,7 +41,7 @@ func (o own) begin(ctx context.Context, t *Tx) error {
 	return err
 }
 
-// openSession begins a transaction. Its caller holds the writer lock, and release gives the lock back when the session is freed.
+// openSession begins a transaction. Its caller has taken the writer lock of SQLite; the session releases the lock when it is freed.
 func (db *DB) openSession(ctx context.Context, conns *connections, release func(), opts *sql.TxOptions) (*root, error) {
 	conn, err := db.takeConn(ctx, conns.writer)
 	if err != nil {
@@ -53,7 +53,8 @@ func (db *DB) openSession(ctx context.Context, conns *connections, release func(
 		_ = conn.Close()
 		release()
 	})
-	// The transaction ends with the caller's context, but never in the middle of a commit: nobody would know the outcome.
+	// The end of the caller's context rolls back, but not in the middle of a commit, whose outcome nobody would know. So the transaction
+	// has a context of its own, and stop ends the watch over the caller's.
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	stop := context.AfterFunc(ctx, func() {
@@ -74,7 +75,7 @@ func (db *DB) openSession(ctx context.Context, conns *connections, release func(
 
 func (o own) commit(t *Tx) error {
 	defer t.root.free()
-	if !t.root.stop() { // the context has ended, the rollback is under way
+	if !t.root.stop() { // the context has ended, and its rollback has begun
 		_ = t.rollback(nil)
 		return MapError(context.Cause(t.ctx))
 	}
@@ -112,7 +113,7 @@ func (s *session) commit() error {
 	return s.sql.Commit()
 }
 
-// finish runs the last statement of a transaction and gives its connection back.
+// finish runs statement, which is the commit or the rollback, and gives the connection back.
 func (s *session) finish(statement func() error) error {
 	timer := time.AfterFunc(commitTimeout, s.cancel)
 	err := statement()

@@ -35,8 +35,9 @@ type attachment struct {
 	Participant
 }
 
-// Attach attaches p. With a key, p replaces what was attached here with the same key, and takes the last place in the order.
-// Each retry of a transaction starts without participants.
+// Attach attaches p. With a key, p replaces the participant that was attached to the same transaction or savepoint with this key, and
+// takes the last place in the order. The release of a savepoint replaces nothing: its participants are added to those around it, and two
+// with the same key both run. Each attempt of a transaction starts without participants.
 func (t *Tx) Attach(key any, p Participant) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -58,7 +59,8 @@ func (t *Tx) placeOf(key any) int {
 	return -1
 }
 
-// Attached returns the value of the participant with that key, of the innermost savepoint that has one; nil if none has.
+// Attached returns the value of the participant with that key. It looks in t first, and then outwards, from savepoint to transaction. It
+// returns nil if there is none.
 func (t *Tx) Attached(key any) any {
 	for ; t != nil; t = t.parent {
 		t.mu.Lock()
@@ -72,7 +74,7 @@ func (t *Tx) Attached(key any) any {
 	return nil
 }
 
-// beforeCommit runs the functions of that name, also of participants that are attached meanwhile.
+// beforeCommit calls BeforeCommit of each participant. A participant that is attached meanwhile has its turn too.
 func (t *Tx) beforeCommit() error {
 	for i := 0; ; i++ {
 		t.mu.Lock()

@@ -76,8 +76,8 @@ func (p *pool) QueryRowContext(ctx context.Context, query string, args ...any) *
 	return row
 }
 
-// PrepareContext implements gorm.ConnPool. GORM calls it only with its option PrepareStmt, which is off, since the connections keep
-// prepared statements.
+// PrepareContext implements gorm.ConnPool. GORM calls it only if its option PrepareStmt is on. Here it is off: the connections keep
+// prepared statements themselves.
 func (p *pool) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {
 	tx, conns, err := p.db.routeStatement(ctx, query)
 	if err != nil {
@@ -89,8 +89,8 @@ func (p *pool) PrepareContext(ctx context.Context, query string) (*sql.Stmt, err
 	return conns.writer.PrepareContext(ctx, query)
 }
 
-// BeginTx implements gorm.ConnPoolBeginner, for db.Transaction and db.Begin. Within InTx it opens a savepoint, else a transaction
-// that only the new handle knows.
+// BeginTx implements gorm.ConnPoolBeginner, for db.Transaction and db.Begin. Within InTx it opens a savepoint. Elsewhere it begins a
+// transaction, which only statements through the returned handle join.
 func (p *pool) BeginTx(ctx context.Context, opts *sql.TxOptions) (gorm.ConnPool, error) {
 	outer, _, err := p.db.route(ctx)
 	if err != nil {
@@ -107,8 +107,8 @@ func (p *pool) BeginTx(ctx context.Context, opts *sql.TxOptions) (gorm.ConnPool,
 	return &gormTx{p, tx}, nil
 }
 
-// route returns the open transaction that a statement with ctx belongs to, else the pools. A statement that forgot its transaction
-// is refused, since it would wait for the transaction or be committed apart from it.
+// route returns the open transaction that a statement with ctx belongs to; without one, it returns the connections. It refuses a context
+// that does not carry the transaction which is open here: the statement would wait for it or be committed apart from it.
 func (db *DB) route(ctx context.Context) (*Tx, *connections, error) {
 	if tx := db.txOf(ctx); tx != nil {
 		return tx, nil, tx.check()
@@ -123,7 +123,7 @@ func (db *DB) route(ctx context.Context) (*Tx, *connections, error) {
 	return nil, conns, err
 }
 
-// routeStatement is route for a plugin's SQL. Beginning and ending transactions is up to app.InTx, and refused as SQL.
+// routeStatement is route for a plugin's SQL. It also refuses SQL that begins or ends transactions, which app.InTx is for.
 func (db *DB) routeStatement(ctx context.Context, query string) (*Tx, *connections, error) {
 	tx, conns, err := db.route(ctx)
 	switch {
@@ -145,15 +145,16 @@ func (c *connections) forQuery(query string) *sql.DB {
 	return c.writer
 }
 
-// QueryContext runs a query in the transaction of ctx, else alone, a SELECT on a connection that reads. It is for the host's own
-// packages. Its error carries a code.
+// QueryContext runs a query in the transaction of ctx, or by itself if there is none; a SELECT then uses a connection that reads. It is
+// for the host's own packages. Its error carries a code.
 func (db *DB) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	defer db.slow(ctx, query, time.Now())
 	rows, err := db.pool.QueryContext(ctx, query, args...)
 	return rows, MapError(err)
 }
 
-// ExecContext runs a statement in the transaction of ctx, else alone. It is for the host's own packages. Its error carries a code.
+// ExecContext runs a statement in the transaction of ctx, or by itself if there is none. It is for the host's own packages. Its error
+// carries a code.
 func (db *DB) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	defer db.slow(ctx, query, time.Now())
 	result, err := db.pool.ExecContext(ctx, query, args...)
@@ -177,8 +178,9 @@ func (db *DB) execPool(ctx context.Context, conns *connections, query string, ar
 	return conn.ExecContext(ctx, query, args...)
 }
 
-// queryPool runs a query on one of from's connections. If all are in use, it waits for a connection with a limit, which database/sql
-// has no setting for: it takes the connection itself. [sql.Conn.Close] waits until the rows are closed, so a goroutine calls it.
+// queryPool runs a query on one of from's connections. If all are in use, it waits no longer than the BusyTimeout setting. database/sql
+// has no such limit, so queryPool takes the connection itself. A goroutine gives it back: [sql.Conn.Close] waits until the caller has
+// closed the rows.
 func (db *DB) queryPool(ctx context.Context, conns *connections, from *sql.DB, query string, args ...any) (*sql.Rows, error) {
 	if !saturated(from) {
 		return from.QueryContext(ctx, query, args...)
@@ -235,12 +237,12 @@ type failingConnector struct{ err error }
 func (c failingConnector) Connect(context.Context) (driver.Conn, error) { return nil, c.err }
 func (c failingConnector) Driver() driver.Driver                        { return nil }
 
-// searchShare bounds how many searches run at a time: one for this many connections that read, and at least one.
+// searchShare bounds how many searches run at a time: MaxConns divided by it, and at least one.
 const searchShare = 4
 
-// Search implements app.Searcher. The context of fn ends after the SearchTimeout setting, which includes the wait for a place. A
-// quarter of the connections search at a time, so that searches which read whole tables leave connections to the others. In a
-// transaction, fn uses the connection of the transaction and needs no place.
+// Search implements app.Searcher. The context of fn ends after the SearchTimeout setting, which includes the wait for a place. There are
+// places for a quarter of the connections, and at least one: searches may read whole tables, and must leave connections to the others.
+// In a transaction, fn uses the connection of the transaction and needs no place.
 func (p *pool) Search(ctx context.Context, fn func(ctx context.Context) error) error {
 	run, cancel := context.WithTimeout(ctx, p.db.cfg.SearchTimeout)
 	defer cancel()

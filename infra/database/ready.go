@@ -14,23 +14,23 @@ import (
 )
 
 const (
-	// examineEvery is the shortest time between two examinations, and how long a commit proves that the database can be written.
+	// examineEvery is the shortest time between two examinations. For as long, a commit counts as proof that the database can be written.
 	examineEvery = 5 * time.Second
-	// examineLimit bounds an examination, and writeWait its wait for the writer lock of SQLite.
+	// examineLimit bounds an examination. writeWait bounds the wait for the writer lock of SQLite in it.
 	examineLimit = 1500 * time.Millisecond
 	writeWait    = 500 * time.Millisecond
-	// failuresInARow is how many failed examinations make the database unfit. A single one may pass.
+	// failuresInARow is how many examinations must fail one after the other before the database counts as unfit.
 	failuresInARow = 2
 )
 
-// health is what connections have told of the database, and what examinations have found.
+// health keeps what the connections report about the database and what the examinations find.
 type health struct {
 	logger *zap.Logger
 	// committed is when a write was last committed; nil before the first one.
 	committed atomic.Pointer[time.Time]
-	// failed is the last failure of a write that lies with the storage, until a write is committed again.
+	// failed is the error of the last write that the storage refused; nil again once a write is committed.
 	failed atomic.Pointer[error]
-	// damaged tells that a statement found damage. On Postgres it is reset when the tables are found whole.
+	// damaged is true if a statement found damage. On Postgres it becomes false once an examination finds no damage in the tables.
 	damaged atomic.Bool
 
 	mu       sync.Mutex // guards what follows, and is held during an examination
@@ -69,11 +69,11 @@ func (h *health) recent() bool {
 }
 
 // Ready returns nil if the database is fit for requests: it answers, it can be written, and the service's tables can be reached. Each
-// call asks whether it answers. The rest is examined every five seconds at most, and must fail twice in a row. The error says what
-// fails.
+// call asks whether it answers. The rest is examined every five seconds at most, and counts as failed after two failures in a row. The
+// error says what fails.
 //
-// A recent commit proves that the database can be written; without one, an examination writes and rolls back. After a failed write,
-// as on a full disk, it commits what it writes.
+// A recent commit proves that the database can be written. Without one, an examination tries. On SQLite it writes and rolls back; after a
+// write that the storage refused, as on a full disk, it commits. On Postgres it asks the server whether transactions may write.
 func (db *DB) Ready(ctx context.Context) error {
 	if err := db.Ping(ctx); err != nil {
 		return err
@@ -129,8 +129,8 @@ func (db *DB) examine(ctx context.Context) error {
 	return nil
 }
 
-// writeSQLite tries a write. It waits a moment for the writer lock. A transaction that holds the lock for so long, with nothing
-// committed since the last examination, holds up everybody.
+// writeSQLite tries a write. It waits a moment for the writer lock. If the lock does not come and nothing was committed meanwhile, that
+// counts as a failure: a transaction holds up everybody.
 func (db *DB) writeSQLite(ctx context.Context, conns *connections) error {
 	if _, err := conns.lock.take(ctx, writeWait, false); err != nil {
 		if db.health.recent() {
@@ -147,8 +147,8 @@ func (db *DB) lookAtSQLite(ctx context.Context, conns *connections) error {
 	return conns.sqlite.CheckRoots(ctx)
 }
 
-// writePostgres asks whether transactions may write. A real write would leave a dead row even when it is rolled back. It would also
-// find nothing new, since the event bus commits writes all the time.
+// writePostgres asks whether transactions may write, and reports the last write that the storage refused. It does not write itself: on
+// Postgres even a write that is rolled back leaves a dead row. The event bus writes all the time and would find a failure.
 func (db *DB) writePostgres(ctx context.Context, conns *connections) error {
 	if err := pgx.Writable(ctx, conns.writer); err != nil {
 		return err

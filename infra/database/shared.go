@@ -11,41 +11,44 @@ import (
 
 // Bounds of the transactions that share a commit.
 const (
-	// groupSize is the most transactions that share one.
+	// groupSize is the most transactions in a group.
 	groupSize = 32
 	// groupWindow is the age at which a group takes no further members.
 	groupWindow = 5 * time.Millisecond
-	// groupPatience is how long a transaction may hold up the commit of those before it.
+	// groupPatience is how long a later member may run, since the members before it wait for the commit. Then the group is rolled
+	// back. A statement that runs at that moment is not interrupted: the rollback waits for it.
 	groupPatience = 100 * time.Millisecond
 )
 
 var (
-	// errRetryAlone is the error of a transaction that was rolled back because of another one in its group, or along with
-	// it; it is run again by itself.
+	// errRetryAlone is the error of a member whose group was rolled back. [DB.attempts] runs it again in a transaction of its own.
 	errRetryAlone = errors.New("the transaction that it shared was rolled back")
-	// errPreempted is the error of the statements of a transaction that was rolled back while it ran.
+	// errPreempted is the error of a statement in a member that was rolled back after groupPatience.
 	errPreempted = errors.New("the transaction was rolled back, and will be run again, since others waited for it")
 )
 
-// shared is a transaction in a group. Its first member opens the transaction of the database; each later one goes on in that,
-// in a savepoint.
+// shared is a unit that is a member of a group. The first member opens the transaction of the database. Each later member works in a
+// savepoint of that transaction.
 type shared struct {
 	group *group
 	later bool // not the first member
 }
 
-// group is a SQLite transaction in which several transactions of this package follow each other, to share the commit and
-// its sync of the disk. Only the holder of the writer lock uses it. When a member cannot be undone by itself, all are rolled
-// back together, and each is run again alone. No member's InTx returns before the outcome is known, not even one that failed:
-// what it has read may be rolled back.
+// group is one SQLite transaction that several members use one after the other. They share its commit, and so the sync of the disk.
+// Only the holder of the writer lock uses the group, and passes both on to the next member. If a member cannot be undone by itself,
+// all members are rolled back, and each runs again alone. No InTx returns before the outcome of the group is known. This holds for a
+// failed member too: it may have read the work of the others, which may be rolled back.
+//
+// The end of a member: end marks the Tx, seal refuses further statements, next passes the group on or commits, settle makes the outcome
+// known. abort rolls the whole group back instead.
 type group struct {
 	lock    *writerLock
 	session *session
 	begun   time.Time
 	size    int
-	// members are those whose work is in, in order.
+	// members are the members that have finished, in order.
 	members []*Tx
-	// abort rolls all back.
+	// abort rolls back the work of all members.
 	abort func()
 	// err is the outcome once done is closed.
 	err  error
@@ -62,7 +65,7 @@ func newGroup(lock *writerLock, s *session) *group {
 	return g
 }
 
-// begin waits for the writer lock and, when a group comes with it, joins that.
+// begin waits for the writer lock. If the lock comes with a group, t joins the group; otherwise t begins a group.
 func (s *shared) begin(ctx context.Context, t *Tx) error {
 	conns, err := t.db.open()
 	if err != nil {
@@ -82,7 +85,7 @@ func (s *shared) begin(ctx context.Context, t *Tx) error {
 	return nil
 }
 
-// join makes t the next member, whose savepoint is open.
+// join makes t the next member of its group. The member before it has opened the savepoint.
 func (s *shared) join(ctx context.Context, t *Tx) error {
 	g := s.group
 	if err := ctx.Err(); err != nil {
@@ -98,7 +101,8 @@ func (s *shared) join(ctx context.Context, t *Tx) error {
 	return nil
 }
 
-// next hands the transaction over to the next waiter, else it commits. Its caller held the writer lock and does no longer.
+// next passes the group and the writer lock on to the next waiter. If there is none, or the group is full or too old, it commits and
+// releases the lock. Its caller has the lock, and must not write afterwards.
 func (g *group) next() {
 	if g.size < groupSize && time.Since(g.begun) < groupWindow && g.lock.wanted() && g.openSavepoint() {
 		g.size++
@@ -115,19 +119,21 @@ func (g *group) next() {
 	g.settle(err)
 }
 
-// openSavepoint opens the savepoint of the next member. It fails when a statement of the first one had failed.
+// openSavepoint opens the savepoint for the next member. It reports false if that fails, as it does after a failed statement of the
+// first member, which has no savepoint of its own.
 func (g *group) openSavepoint() bool {
 	_, err := g.session.sql.ExecContext(context.Background(), "SAVEPOINT plugboard_0")
 	return err == nil
 }
 
-// violated tells whether a commit failed because of what one of its transactions has written.
+// violated is true if a commit failed because of the work of one member: a foreign key that is checked late, or a failed statement. The
+// other members are not at fault.
 func violated(err error) bool {
 	fault, _ := faultOf(err)
 	return fault.Kind == contract.Dangling || errors.Is(err, contract.ErrTxFailed)
 }
 
-// settle follows up on the outcome, gives the writer lock back, and tells the members.
+// settle makes the outcome known: it tells the participants, gives back the connection and the writer lock, and then wakes the members.
 func (g *group) settle(err error) {
 	g.err = err
 	defer close(g.done)
@@ -138,7 +144,8 @@ func (g *group) settle(err error) {
 	tellAll(g.members, err)
 }
 
-// tellAll tells the participants of all members the outcome, in the order of the members, also when one ends the goroutine.
+// tellAll tells the participants of all members the outcome, member by member. A participant that ends the goroutine does not keep it
+// from the others, because the next call is deferred.
 func tellAll(members []*Tx, err error) {
 	if len(members) > 0 {
 		defer tellAll(members[1:], err)
@@ -165,14 +172,14 @@ func (s *shared) commit(t *Tx) error {
 	g := s.group
 	g.members = append(g.members, t)
 	g.next()
-	<-g.done // bounded by groupPatience and the commit's own time
+	<-g.done // soon: later members have groupPatience and the statement that runs then, the commit has commitTimeout
 	return g.err
 }
 
-// rollback undoes t alone. It returns once it is known whether what t has read is stored.
+// rollback undoes t alone. It returns after the outcome of the group is known, because t may have read what the group has written.
 func (s *shared) rollback(t *Tx, cause error) error {
 	if !s.later {
-		return own{}.rollback(t, cause) // nobody has joined yet
+		return own{}.rollback(t, cause) // t is the only member so far
 	}
 	if !t.end() {
 		return cause
@@ -198,14 +205,14 @@ func (s *shared) rollbackMember(t *Tx) {
 	t.afterRollback(t.participants)
 }
 
-// perform runs a statement about the member's savepoint, which its own end must not cut short.
+// perform runs a statement about the member's savepoint. It ignores t.ctx: the statement must run even if that context has ended.
 func (t *Tx) perform(query string) error {
 	_, err := t.root.sql.ExecContext(context.Background(), query)
 	return MapError(err)
 }
 
-// seal waits for the statements that run in goroutines that should not have the context, and refuses further ones: those
-// would land in the next member's work.
+// seal refuses further statements and waits for those that run. A goroutine that a member has left behind may still use the member's
+// context; its statements would become part of the next member's work.
 func (r *root) seal() {
 	r.gate.Lock()
 	r.sealed = true

@@ -16,15 +16,15 @@ import (
 	"plugboard/infra/telemetry"
 )
 
-// Trace sets the provider of spans. Each statement and transaction then gets a span if its caller has a recorded one. Call it before
-// [DB.Open]. Without it there are no spans.
+// Trace sets the provider of spans. From then on each statement and each transaction gets a span, if the span of its caller is recorded.
+// Without this call there are no spans. Call it before [DB.Open].
 func (db *DB) Trace(p trace.TracerProvider) {
 	db.tracer = telemetry.Tracer(p, "plugboard/infra/database")
 }
 
-// span begins a span if the span of ctx is recorded, and returns the function that ends it. Without a name it has the statement's
-// first word. Its attributes follow the semantic conventions for databases. statement has no values in it; of an error the span only
-// has the kind, since the text may contain values.
+// span begins a span if the span of ctx is recorded, and returns the function that ends it. Without a name, the statement's first word is
+// the name. The attributes follow OpenTelemetry's conventions for databases. A span has no values: statement has placeholders, and only
+// the kind of an error is recorded, because its text may contain values.
 func (db *DB) span(ctx context.Context, name, statement string) (context.Context, func(error)) {
 	if db.tracer == nil || !trace.SpanFromContext(ctx).IsRecording() {
 		return ctx, func(error) {}
@@ -48,11 +48,11 @@ func (db *DB) span(ctx context.Context, name, statement string) (context.Context
 	}
 }
 
-// errUndone stands in a span for every failure of a transaction, since the text of the real one may contain values.
+// errUndone replaces, in a span, the error of a transaction. The text of the real error may contain values.
 var errUndone = errors.New("rolled back")
 
-// transactionFailure returns the error for the span of a transaction that ended with err. An err with a status below 500 is an answer
-// to the caller and no failure.
+// transactionFailure returns the error that the span of a transaction gets when the transaction has ended with err. It is nil for an err
+// whose status is below 500: that is an answer to the caller and no failure.
 func transactionFailure(err error) error {
 	if err == nil || app.CodeOf(err).Status() < http.StatusInternalServerError {
 		return nil
@@ -60,7 +60,7 @@ func transactionFailure(err error) error {
 	return errUndone
 }
 
-// failureKind names the kind of a failure, by the database's number if it has one.
+// failureKind names the kind of a failure: the number that the database gives it, if any, or a word.
 func failureKind(err error) string {
 	if fault, ok := faultOf(err); ok && fault.Number != "" {
 		return fault.Number

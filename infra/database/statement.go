@@ -12,7 +12,7 @@ import (
 	"plugboard/infra/database/internal/sqltext"
 )
 
-// rollbackTimeout bounds a rollback to a savepoint, which does not end with its context.
+// rollbackTimeout bounds a rollback to a savepoint. The end of the caller's context does not stop such a rollback.
 const rollbackTimeout = 5 * time.Second
 
 // ExecContext runs a statement in the transaction. Its error carries a code.
@@ -49,7 +49,7 @@ func (t *Tx) exec(ctx context.Context, query string, args []any) (sql.Result, er
 		return nil, err
 	}
 	defer done()
-	if sqltext.IsRollbackTo(query) { // if it were cut short, what it should undo would be committed
+	if sqltext.IsRollbackTo(query) { // if ctx ended it, the transaction could commit what it should undo
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 		defer cancel()
@@ -85,8 +85,8 @@ func (t *Tx) queryRow(ctx context.Context, query string, args []any) *sql.Row {
 	return row
 }
 
-// statementError turns an error of database/sql into one that says what happened. A statement that was refused because rows are open
-// fails the transaction, since the database does not know of the statement.
+// statementError replaces an error of database/sql by one that says what happened. If a statement was refused because rows are open,
+// statementError also forbids the commit: the connector did not send the statement, so the database itself would commit the rest.
 func (t *Tx) statementError(err error) error {
 	switch {
 	case err == nil:
@@ -109,7 +109,7 @@ func (db *DB) slow(ctx context.Context, query string, begin time.Time) {
 	orm.NewLogger(db.logger, db.cfg.SlowQuery).Trace(ctx, begin, func() (string, int64) { return query, -1 }, nil)
 }
 
-// use lets a statement begin. done says that it has ended.
+// use lets a statement begin. The caller calls done when the statement has ended.
 func (t *Tx) use() (done func(), err error) {
 	r := t.root
 	if mistake := r.mistake.Load(); mistake != nil {
@@ -123,7 +123,7 @@ func (t *Tx) use() (done func(), err error) {
 	return r.gate.RUnlock, nil
 }
 
-// refuse returns an error, and fails the transaction, for a statement that must not be run as SQL.
+// refuse returns an error if query must not run in t now. If query itself is the reason, refuse also forbids the commit.
 func (t *Tx) refuse(query string) error {
 	if err := t.check(); err != nil {
 		return err
@@ -134,8 +134,8 @@ func (t *Tx) refuse(query string) error {
 	return nil
 }
 
-// controlError is the error for SQL that begins, ends or divides a transaction. The participants of the transaction, such as the
-// events published in it, would not hear of that.
+// controlError is the error for SQL that begins, ends or divides a transaction. Participants of the transaction, such as the event bus,
+// would not hear of its end.
 type controlError struct{ word string }
 
 // Error implements error.

@@ -22,8 +22,8 @@ type Tx struct {
 	unit   unit
 	level  int
 	ended  atomic.Bool
-	// ctx carries this Tx. It is kept for participants and for GORM's Commit and Rollback, which take none.
-	ctx context.Context //nolint:containedctx // participants and GORM's Commit and Rollback take none
+	// ctx is the context that carries this Tx.
+	ctx context.Context //nolint:containedctx // GORM's Commit and Rollback, and the end of a transaction, get no context
 
 	mu           sync.Mutex // guards the rest
 	participants []attachment
@@ -33,29 +33,32 @@ type Tx struct {
 // unit is how a Tx begins and ends in the database: in a transaction of its own ([own]), in one that it shares with others
 // ([shared]), or in a savepoint ([nested]).
 type unit interface {
-	// begin opens the unit for t and sets its root. ctx is the caller's.
+	// begin opens the unit for t and sets t.root. ctx is the caller's.
 	begin(ctx context.Context, t *Tx) error
-	// commit ends t, whose work stays. When that fails, the work is undone, and the error says why.
+	// commit ends t and keeps its work. After an error the work is undone, with one exception: if the error matches
+	// contract.ErrCommitUnknown, nobody knows whether the work was stored.
 	commit(t *Tx) error
-	// rollback ends t and undoes its work; a t that has ended is left alone. It returns the error for the caller: cause, with
-	// what went wrong besides.
+	// rollback ends t and undoes its work. It does nothing if t has ended. It returns the error for the caller: cause, joined with an
+	// error of the rollback itself. A shared unit returns errRetryAlone instead if its group was rolled back.
 	rollback(t *Tx, cause error) error
 }
 
 // root is what a transaction and its savepoints have in common.
 type root struct {
 	*session
-	current atomic.Pointer[Tx] // the innermost open one; nil once the transaction has ended
-	// stop has the end of the caller's context roll back no more. It reports false if the context has ended before.
-	stop  func() bool
-	leave func() // tells the caller's call that the transaction has ended
-
-	// mistake is why the transaction must not be committed, whatever its function returns.
+	// current is the innermost open savepoint, or the transaction itself; nil once the transaction has ended.
+	current atomic.Pointer[Tx]
+	// stop ends the watch over the caller's context: from now on its end does not roll back. It reports false if the rollback has
+	// begun already.
+	stop func() bool
+	// leave tells the [app.Call] of the context that the transaction has ended.
+	leave func()
+	// mistake, once set, forbids the commit, whatever the transaction's function returns.
 	mistake atomic.Pointer[error]
 
-	preemptible bool         // others may have the transaction rolled back while it runs
-	gate        sync.RWMutex // read-locked by each statement that runs
-	sealed      bool         // no statement may begin; guarded by gate
+	preemptible bool         // the group may roll the transaction back while it runs
+	gate        sync.RWMutex // read-locked by each statement while it runs
+	sealed      bool         // no further statement may begin; guarded by gate
 }
 
 // TxFrom returns the open transaction of ctx, the innermost savepoint if there are any. It reports false outside a
@@ -68,8 +71,9 @@ func TxFrom(ctx context.Context) (*Tx, bool) {
 	return tx, true
 }
 
-// Join returns the transaction of ctx, nil outside one. As for a statement, it is an error if another transaction, or a savepoint in
-// the one of ctx, is open here: its rollback would not undo what the caller does.
+// Join returns the transaction of ctx; nil if ctx carries none. It fails where a statement with ctx would fail: if a savepoint is open
+// within the transaction of ctx, or if ctx is from outside the transaction that is open here. The rollback of that savepoint or
+// transaction would not undo what the caller does.
 func Join(ctx context.Context) (*Tx, error) {
 	if tx, ok := TxFrom(ctx); ok {
 		return tx, tx.check()
@@ -128,7 +132,7 @@ func (db *DB) begin(ctx context.Context, parent *Tx, u unit) (*Tx, error) {
 	return t, nil
 }
 
-// commit ends t, whose work stays. The participants of a whole transaction run first.
+// commit ends t and keeps its work. If t is a whole transaction, it calls the participants first.
 func (t *Tx) commit() (err error) {
 	if t.parent != nil {
 		return t.unit.commit(t)
@@ -144,11 +148,11 @@ func (t *Tx) commit() (err error) {
 	return t.unit.commit(t)
 }
 
-// rollback ends t and undoes its work. It returns cause, with what went wrong besides.
+// rollback ends t and undoes its work. It returns the error for the caller; see unit.
 func (t *Tx) rollback(cause error) error { return t.unit.rollback(t, cause) }
 
-// end marks t, and the savepoints in it that are still open, as ended; it reports whether t was open. Participants of such a
-// savepoint only hear of a rollback.
+// end marks t as ended, and the savepoints in it that are still open. It reports whether t was open. Nobody released those savepoints,
+// so their participants move to t with AfterRollback alone.
 func (t *Tx) end() bool {
 	if t.ended.Swap(true) {
 		return false
@@ -163,9 +167,9 @@ func (t *Tx) end() bool {
 	return true
 }
 
-// ExecLast has a statement run last in the transaction. On Postgres it is sent together with COMMIT, in one round trip, and its error
-// is the transaction's, with purpose before it. On SQLite, which has no round trips, it runs at once. The rollback of a savepoint
-// does not undo it, so call it in a participant's BeforeCommit.
+// ExecLast makes a statement the last one of the transaction. On Postgres the statement is sent together with COMMIT, in one round trip;
+// if it fails, the transaction fails with its error and purpose before the error. On SQLite, which has no round trips, it runs at once.
+// Call it in a participant's BeforeCommit: the rollback of a savepoint would undo the statement on SQLite, but not on Postgres.
 func (t *Tx) ExecLast(ctx context.Context, purpose, query string, args ...any) error {
 	if t.db.Dialect() == SQLite {
 		if _, err := t.ExecContext(ctx, query, args...); err != nil {

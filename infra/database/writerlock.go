@@ -6,8 +6,11 @@ import (
 	"time"
 )
 
-// writerLock gives the right to write on SQLite to one at a time, in the order of asking. The pool of database/sql would give its
-// one connection to any waiter.
+// writerLock gives the right to write on SQLite to one at a time, first come, first served. The pool of
+// database/sql has one connection for writing too, but a waiter there cannot be given a group.
+//
+// Transactions and ExecContext take the lock. A query that writes outside a transaction, such as INSERT … RETURNING, does not, because
+// its rows may stay open for long: it waits for the connection itself, in database/sql's queue, no longer than the BusyTimeout setting.
 type writerLock struct {
 	mu    sync.Mutex // guards the rest
 	held  bool
@@ -16,13 +19,14 @@ type writerLock struct {
 
 // waiter waits for the lock.
 type waiter struct {
-	// joins tells that the waiter can go on in a group.
+	// joins is true if the waiter can become a member of a group.
 	joins bool
-	// turn gets the group that comes with the lock, or nil.
+	// turn receives the group that comes with the lock; nil if none comes.
 	turn chan *group
 }
 
-// take waits for the lock, no longer than limit. A caller that joins may get a group with it, whose transaction it goes on in.
+// take waits for the lock, no longer than limit. If joins is true, the lock may come with a group, and the caller has to become its next
+// member. The group is nil if none came.
 func (l *writerLock) take(ctx context.Context, limit time.Duration, joins bool) (*group, error) {
 	l.mu.Lock()
 	if !l.held {
@@ -74,14 +78,14 @@ func (l *writerLock) release() {
 	l.pop() <- nil
 }
 
-// wanted reports whether there is a next waiter and it can go on in a group.
+// wanted reports whether the next waiter can become a member of a group.
 func (l *writerLock) wanted() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.queue) > 0 && l.queue[0].joins
 }
 
-// handOver gives the lock to the next waiter along with g, if that one can go on in g.
+// handOver gives the lock and g to the next waiter. It reports false, and gives nothing, if that waiter cannot become a member.
 func (l *writerLock) handOver(g *group) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,8 +1,9 @@
 // Package contract lists the duties of a connector.
 //
-// The two connectors are internal/sqlite and internal/pgx. A connector opens connections to one kind of database. It reports errors as a [Fault] and with the errors of this package,
-// and tells a [Health] of commits and failures. Each of its transactions fails as a whole once a statement in it has failed,
-// and refuses statements that would end it. Nothing in this package keeps state; all of it is safe for concurrent use.
+// The two connectors are internal/sqlite and internal/pgx. A connector opens connections to one kind of database. It reports errors as a
+// [Fault] and with the errors of this package, and tells a [Health] of commits and failures. Each of its transactions fails as a whole
+// once a statement in it has failed, and refuses statements that would end it. Nothing in this package keeps state; all of it is safe for
+// concurrent use.
 package contract
 
 import (
@@ -16,10 +17,10 @@ import (
 )
 
 var (
-	// ErrTxFailed is the error of statements in a transaction in which one has failed.
+	// ErrTxFailed is the error of a statement, or of the commit, after an earlier statement of the transaction has failed.
 	ErrTxFailed = errors.New("an earlier statement of this transaction failed: return its error, or run what may fail" +
 		" in a nested app.InTx")
-	// ErrRowsOpen is the error of a statement in a transaction that Postgres has no way to send.
+	// ErrRowsOpen is the error of a statement in a transaction while the rows of a query are open. Postgres has no way to send it.
 	ErrRowsOpen = errors.New("database statement in a transaction while the rows of an earlier query are open: close them" +
 		" first with rows.Close(), or read them into a slice with Find or Scan")
 	// ErrCommitUnknown marks a commit whose answer was lost: the transaction may or may not have been committed.
@@ -38,8 +39,8 @@ type Health interface {
 	Failed(err error)
 }
 
-// Admit returns an error for a statement that must not run in an open transaction: one that would end it, and any while the
-// rows of so many queries are open, since Postgres cannot do that.
+// Admit returns an error for a statement that must not run in an open transaction: a statement that would end the transaction, and every
+// statement while the rows of a query are open. openRows counts such queries.
 func Admit(query string, openRows int) error {
 	if openRows > 0 {
 		return ErrRowsOpen
@@ -52,8 +53,8 @@ func Admit(query string, openRows int) error {
 	}
 }
 
-// Statement is a prepared statement that is only its text. The connection keeps the prepared form, and looks at each
-// statement before it runs it.
+// Statement is a driver's prepared statement that has only the text. It runs through its connection, which keeps the prepared form and
+// checks each statement before it runs.
 type Statement struct {
 	// Conn runs the statement.
 	Conn interface {
@@ -72,7 +73,7 @@ var (
 // Close implements driver.Stmt.
 func (s *Statement) Close() error { return nil }
 
-// NumInput implements driver.Stmt: the connection counts.
+// NumInput implements driver.Stmt. It returns -1, so that database/sql leaves counting the arguments to the connection.
 func (s *Statement) NumInput() int { return -1 }
 
 // Exec implements driver.Stmt; database/sql calls ExecContext instead.

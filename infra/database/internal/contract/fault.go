@@ -22,7 +22,7 @@ const (
 	Full
 	// TimedOut is a statement that was ended because it took too long.
 	TimedOut
-	// TxFailed is a statement in a transaction in which one has failed.
+	// TxFailed is a statement after an earlier one of its transaction has failed.
 	TxFailed
 )
 
@@ -31,14 +31,14 @@ type Fault struct {
 	Kind Kind
 	// Number is how the database numbers it: "SQLSTATE 23505", "SQLite 2067". It may be empty.
 	Number string
-	// Columns are those that a Duplicate or Missing is about, where the database tells.
+	// Columns are the columns of a Duplicate or Missing, if the database names them.
 	Columns []string
-	// Retry tells that a transaction failed because of others, and that nothing of it was committed: it may be run again.
+	// Retry is true if a transaction failed because of others and nothing of it was committed: it may run again.
 	Retry bool
-	// Absent tells that the database was absent, full, read-only, or stopped from outside.
+	// Absent is true if the database was absent, full, read-only, or stopped from outside.
 	Absent bool
-	// Storage tells that the storage refused a write.
+	// Storage is true if the storage refused a write.
 	Storage bool
-	// Damage tells that something stored cannot be read.
+	// Damage is true if something stored cannot be read.
 	Damage bool
 }

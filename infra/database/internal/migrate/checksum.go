@@ -21,14 +21,14 @@ import (
 // checksumTable has the checksums of the applied migrations of all domains, beside goose's histories.
 const checksumTable = "plugboard_migration_files"
 
-// checksum returns the checksum of a migration file. Line ends of Windows, as in some checkouts, make no difference. Any other change
-// does, even in a comment.
+// checksum returns the checksum of a migration file. It is the same with the line ends of Windows, which some checkouts have. Any other
+// change gives another checksum, even one in a comment.
 func checksum(content []byte) string {
 	sum := sha256.Sum256(bytes.ReplaceAll(content, []byte("\r\n"), []byte("\n")))
 	return hex.EncodeToString(sum[:])
 }
 
-// record is what is kept about an applied migration.
+// record is what the database knows about the file of an applied migration.
 type record struct {
 	// file is the name without the folder. checksum is "" if somebody has approved that the file is gone.
 	file, checksum string
@@ -61,8 +61,9 @@ func (m *Migrator) checksums(ctx context.Context, from Querier, domain string) (
 	return records, rows.Err()
 }
 
-// compare fills in what has become of the file of an applied migration. Without a record, all that can be known is that the file is
-// gone, if the service has later files but not this one.
+// compare sets Edited and Gone of an applied migration. The file is edited if it has another checksum than the recorded one. It is gone
+// if the service has later files but not this one, unless somebody approved that. known is true if the service has the file, older if it
+// has later files.
 func (s *State) compare(r record, file migrationFile, known, older bool) {
 	recorded := r.file != ""
 	s.Recorded, s.ApprovedBy, s.ApprovedAt = r.file, r.approvedBy.String, r.approvedAt.Time.UTC()
@@ -113,8 +114,8 @@ func asRecorded(file string) string {
 	return " as " + file
 }
 
-// adoptChecksums makes the table of checksums. For applied migrations without a checksum, from an older version of the service, it
-// records that of the file as it is now. It returns the state of all migrations.
+// adoptChecksums returns the state of all migrations. It makes the table of checksums if there is none. An older version of the service
+// has applied migrations without recording a checksum: for those it records the checksum that the file has now.
 func (m *Migrator) adoptChecksums(ctx context.Context, sets []Set) ([]State, error) {
 	if err := m.createChecksums(ctx); err != nil {
 		return nil, fmt.Errorf("create table %s: %w", checksumTable, err)
@@ -174,8 +175,9 @@ ON CONFLICT (domain, version) DO UPDATE SET file = excluded.file, checksum = exc
 	return nil
 }
 
-// Approve notes, in the name of by, that applied migrations are right although their files were edited or are gone. Each is named as the error of [Migrator.Migrate] names it: "products/00001_create_products.sql". It is an error,
-// and nothing is noted, when one of them is neither edited nor gone.
+// Approve records, in the name of by, that applied migrations are right although their files were edited or are gone. names has them as
+// the error of [Migrator.Migrate] does: "products/00001_create_products.sql". If one of them is neither edited nor gone, it fails and
+// records nothing.
 func (m *Migrator) Approve(ctx context.Context, sets []Set, names []string, by string) error {
 	return m.locked(ctx, func() error {
 		states, err := m.adoptChecksums(ctx, sets)
@@ -204,7 +206,7 @@ func (m *Migrator) Approve(ctx context.Context, sets []Set, names []string, by s
 	})
 }
 
-// chooseChanged returns the states of the named migrations, which have to be edited or gone.
+// chooseChanged returns the states of the named migrations. It fails if one of them is neither edited nor gone.
 func chooseChanged(states []State, names []string) ([]State, error) {
 	var chosen []State
 	for _, name := range names {

@@ -55,20 +55,7 @@ const migrationsLock = "plugboard migrations "
 // statements like CREATE INDEX CONCURRENTLY, which wait for all older statements.
 const migrationsPoll = 100 * time.Millisecond
 
-// Migrate applies the migrations that each set has and the database has not, set by set in the given order, each file in
-// a transaction of its own unless it says otherwise. Replicas on one Postgres do so one after the other. It stops at the
-// first that fails; its error names the domain, the file and the statement, and what was applied before stays. A
-// database that has more than the sets is left alone.
-//
-// Replicas of the version before may go on working meanwhile. A file that Postgres ends because it and they waited for each
-// other is applied again, for half a minute at most.
-//
-// It remembers the checksum of each applied file. One that was edited since, or that is gone, is an error that matches
-// [ErrChanged]; nothing is applied then. A file that was applied before checksums were kept is taken as it is.
-//
-// On SQLite, foreign keys are not enforced while a file runs, so that it can rebuild a table as SQLite's documentation
-// describes: dropping the old one would delete the rows that refer to it. A file that leaves rows which refer to missing
-// ones fails.
+// Migrate does what the method of that name of the package database promises.
 func (m *Migrator) Migrate(ctx context.Context, sets []Set) error {
 	return m.locked(ctx, func() error {
 		states, err := m.adoptChecksums(ctx, sets)
@@ -96,10 +83,10 @@ func (m *Migrator) locked(ctx context.Context, fn func() error) error {
 	if err != nil {
 		return fmt.Errorf("migrate database: %w", err)
 	}
-	return errors.Join(fn(), conn.Close()) // closing the connection releases the lock
+	return errors.Join(fn(), conn.Close()) // the lock belongs to the session, and ends when the caller closes the pool
 }
 
-// lockMigrations takes the lock in a connection of pool.
+// lockMigrations takes the lock on a connection of pool, and returns that connection.
 func lockMigrations(ctx context.Context, pool *sql.DB) (*sql.Conn, error) {
 	conn, err := pool.Conn(ctx)
 	if err != nil {
@@ -156,8 +143,8 @@ func (m *Migrator) applySet(ctx context.Context, set Set) error {
 	}
 }
 
-// renew has the next migration of SQLite run on a new connection, without the PRAGMAs that the last one may have set. Queries for what
-// was applied share a connection, because each new one reads the whole schema.
+// renew closes the connection to SQLite, so that the next migration gets a new one: the last migration may have set PRAGMAs. Otherwise
+// the connection is kept, because each new one reads the whole schema.
 func (m *Migrator) renew() {
 	if m.Dialect == SQLite {
 		m.Pool.SetMaxIdleConns(0) // ends the idle one
@@ -171,15 +158,15 @@ var domainName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,49}$`)
 
 // migrationFile is a file of a set.
 type migrationFile struct {
-	// name has the folder: "postgres/00001_products.sql".
+	// name is with the folder: "postgres/00001_products.sql".
 	name string
-	// checksum is that of the file's content; see [checksum].
+	// checksum is what the function of that name returns for the content.
 	checksum string
-	// whole tells that its statements run in one transaction.
+	// whole is true if the statements run in one transaction.
 	whole bool
 }
 
-// noTransaction is the line with which a file asks to be run outside a transaction.
+// noTransaction matches the line that makes goose run a file outside a transaction.
 var noTransaction = regexp.MustCompile(`(?m)^-- *\+goose +NO TRANSACTION`)
 
 // migrationFiles returns the set's files for this database, by version.

@@ -38,8 +38,8 @@ func findOrphans(ctx context.Context, db goosedb.DBTxConn) (orphans, error) {
 	return found, nil
 }
 
-// addTable looks through one table. The check itself may fail, for example without a unique index in the parent; the savepoint keeps
-// the transaction alive then.
+// addTable looks through one table. The check itself may fail, for example if the parent has no unique index. Then the rollback to the
+// savepoint keeps the transaction alive.
 func (d orphans) addTable(ctx context.Context, db goosedb.DBTxConn, table string) error {
 	const name = "plugboard_foreign_keys"
 	if _, err := db.ExecContext(ctx, "SAVEPOINT "+name); err != nil {
@@ -74,7 +74,7 @@ func (d orphans) addReferences(ctx context.Context, db goosedb.DBTxConn, table s
 	return errors.Join(rows.Err(), rows.Close())
 }
 
-// beyond returns the references in d that are not in before.
+// beyond returns the references that d has more of than before.
 func (d orphans) beyond(before orphans) orphans {
 	added := orphans{}
 	for found, n := range d {

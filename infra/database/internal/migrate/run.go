@@ -19,8 +19,8 @@ import (
 	"plugboard/infra/internal/retry"
 )
 
-// setRun applies the files of one set. To goose it is also the store of the history, so goose calls it in the transaction of each file,
-// after the file's statements.
+// setRun applies the files of one set. It is also goose's store of the history: goose calls Insert in the transaction of each file, after
+// the file's statements.
 type setRun struct {
 	goosedb.StoreExtender
 	m        *Migrator
@@ -28,7 +28,7 @@ type setRun struct {
 	files    map[int64]migrationFile
 	provider *goose.Provider
 	last     *lastStatement
-	// orphans are, on SQLite, the rows that referred to missing rows before the next file; nil until that is known.
+	// orphans are, on SQLite, the rows that refer to missing rows before the next file runs; nil until prepare has looked.
 	orphans orphans
 }
 
@@ -59,7 +59,7 @@ func (m *Migrator) newSetRun(set Set) (*setRun, error) {
 	return run, err
 }
 
-// prepare looks at the database before the first file is applied.
+// prepare looks, on SQLite and before the first file runs, for rows that refer to missing rows.
 func (r *setRun) prepare(ctx context.Context) error {
 	if r.m.Dialect != SQLite || r.orphans != nil {
 		return nil
@@ -82,14 +82,14 @@ func (r *setRun) prepare(ctx context.Context) error {
 	return nil
 }
 
-// firstWait and longestWait are between two attempts to apply a file.
+// firstWait and longestWait bound the wait between two attempts to apply a file.
 const (
 	firstWait   = 10 * time.Millisecond
 	longestWait = 160 * time.Millisecond
 )
 
-// next applies the next file. A file that changes several tables and a transaction of another replica may wait for each other.
-// Postgres then ends the file, nothing of it is stored, and next applies it again.
+// next applies the next file. A file that changes several tables and a transaction of another replica may wait for each other. Then
+// Postgres ends the file and stores nothing of it, and next applies it again.
 func (r *setRun) next(ctx context.Context) (*goose.MigrationResult, error) {
 	begin := time.Now()
 	for attempt := 1; ; attempt++ {
@@ -125,7 +125,7 @@ func (r *setRun) Insert(ctx context.Context, tx goosedb.DBTxConn, req goosedb.In
 	return r.StoreExtender.Insert(ctx, tx, req)
 }
 
-// checkOrphans fails when a file has left rows that refer to missing ones.
+// checkOrphans fails if a file leaves more rows that refer to missing rows than there were before.
 func (r *setRun) checkOrphans(ctx context.Context, tx goosedb.DBTxConn) error {
 	if r.m.Dialect != SQLite {
 		return nil
@@ -141,7 +141,8 @@ func (r *setRun) checkOrphans(ctx context.Context, tx goosedb.DBTxConn) error {
 	return nil
 }
 
-// verify checks that an applied file is stored. A file that begins a transaction itself and never commits is lost with its connection.
+// verify checks that the history has the file that was applied. If a file begins a transaction itself and never commits, its work and its
+// entry in the history are lost with the connection.
 func (r *setRun) verify(ctx context.Context, version int64) error {
 	applied, err := r.m.appliedMigrations(ctx, r.m.Pool, r.set)
 	if err != nil {
@@ -153,7 +154,7 @@ func (r *setRun) verify(ctx context.Context, version int64) error {
 	return nil
 }
 
-// during names the statement that failed with err; "" if none did.
+// during is the part of the error's text that names the failed statement; "" if no statement failed.
 func (r *setRun) during(err error) string {
 	if _, ok := errors.AsType[*orphansError](err); ok || r.last.text == "" {
 		return ""

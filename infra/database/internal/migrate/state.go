@@ -20,18 +20,18 @@ type State struct {
 	Applied bool
 	// AppliedAt is when it was applied, in UTC.
 	AppliedAt time.Time
-	// Edited tells that the file has changed since it was applied.
+	// Edited is true if the file has changed since it was applied.
 	Edited bool
-	// Gone tells that the service has files with higher numbers, but not this one: it was deleted or renumbered.
+	// Gone is true if the service has files with higher numbers, but not this one: it was deleted or renumbered.
 	Gone bool
 	// Recorded is the name of the file when it was applied or approved; "" if that was not recorded.
 	Recorded string
-	// ApprovedBy and ApprovedAt say who last approved an edited or missing file, and when; "" if nobody did.
+	// ApprovedBy and ApprovedAt say who last approved an edited or missing file, and when; both are empty if nobody did.
 	ApprovedBy string
 	ApprovedAt time.Time
 }
 
-// ErrNotMigrated is matched by the error of [Check] when migrations are missing.
+// ErrNotMigrated is matched by the error of [Check] if the database has not had all migrations.
 var ErrNotMigrated = errors.New("the database is not migrated; run the migrate command, or set database.migrate")
 
 // ErrChanged is matched by the errors of [Migrator.Migrate] and [Check] when an applied migration was
@@ -55,13 +55,13 @@ func missingError(states []State) error {
 	return fmt.Errorf("%w: %w", ErrNotMigrated, errors.Join(missing...))
 }
 
-// Querier is what migrations are read with.
+// Querier runs the queries that read the state of migrations.
 type Querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// States returns the migrations of all sets and those the database has beyond them, by set and version. It changes nothing,
-// and reads with from.
+// States returns the migrations of all sets, and those that the database has beyond the sets, by set and version. It reads through from,
+// and changes nothing.
 func (m *Migrator) States(ctx context.Context, from Querier, sets []Set) ([]State, error) {
 	var states []State
 	for _, set := range sets {
@@ -107,7 +107,7 @@ func (m *Migrator) setStates(ctx context.Context, from Querier, set Set) ([]Stat
 	return states, nil
 }
 
-// appliedMigrations reads the set's history. A database without one has none applied.
+// appliedMigrations reads the set's history: when each version was applied. Without a history table, none was.
 func (m *Migrator) appliedMigrations(ctx context.Context, from Querier, set Set) (map[int64]time.Time, error) {
 	if exists, err := m.tableExists(ctx, from, set.table()); err != nil || !exists {
 		return nil, err

@@ -17,7 +17,7 @@ import (
 	"gorm.io/gorm/schema"
 )
 
-// Handle is what a GORM handle leaves to its owner.
+// Handle runs GORM's statements, translates their errors, and sets savepoints.
 type Handle interface {
 	gorm.ConnPool
 	gorm.ErrorTranslator
@@ -29,7 +29,8 @@ func Postgres(handle Handle) gorm.Dialector {
 	return postgresDialector{handle, below{gormpostgres.Dialector{Config: &gormpostgres.Config{Conn: handle}}}}
 }
 
-// postgresDialector is GORM's, but for the methods of the handle, which hide those below.
+// postgresDialector is GORM's own dialector with the handle's methods in the place of its own. Go prefers the handle's methods because
+// they are embedded one level higher than those of GORM's dialector.
 type postgresDialector struct {
 	Handle
 	below
@@ -40,8 +41,8 @@ type below struct{ gormpostgres.Dialector }
 // SQLite returns the dialector of a SQLite database.
 func SQLite(handle Handle) gorm.Dialector { return sqliteDialector{handle} }
 
-// sqliteDialector is GORM's SQLite, without what this service has no use for: GORM's own asks the database for its
-// version when it is made, which opens it, and links a second SQLite wherever there is a C compiler.
+// sqliteDialector does what GORM's own dialector for SQLite does, as far as this service needs it. GORM's own cannot be used: it opens the
+// database when it is made, to ask for the version, and it links a second SQLite if there is a C compiler.
 type sqliteDialector struct{ Handle }
 
 var (
@@ -120,7 +121,8 @@ func (sqliteDialector) DataTypeOf(field *schema.Field) string {
 	}
 }
 
-// DefaultValueOf implements gorm.Dialector. SQLite knows no DEFAULT among the values; NULL makes an id.
+// DefaultValueOf implements gorm.Dialector. NULL makes SQLite choose an id. SQLite has no such value for other columns: the statement with
+// DEFAULT fails, as it does with GORM's own dialector, and no column silently loses its default.
 func (sqliteDialector) DefaultValueOf(field *schema.Field) clause.Expression {
 	if field.AutoIncrement {
 		return clause.Expr{SQL: "NULL"}

@@ -25,7 +25,7 @@ var (
 	_ gorm.ParamsFilter    = (*Logger)(nil)
 )
 
-// NewLogger returns a logger that takes statements for slow from that time on; 0 is never.
+// NewLogger returns a logger that warns of statements that take as long as slow, or longer. It never warns if slow is 0.
 func NewLogger(logger *zap.Logger, slow time.Duration) *Logger {
 	return &Logger{logger: logger, slow: slow}
 }

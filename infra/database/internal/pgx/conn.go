@@ -18,7 +18,7 @@ import (
 	"plugboard/infra/database/internal/sqltext"
 )
 
-// connector makes connections to Postgres. Their transactions save round trips.
+// connector makes connections to Postgres whose transactions save round trips.
 type connector struct {
 	driver.Connector
 	pool     *poolHealth
@@ -35,13 +35,15 @@ func newConnector(config *pgx.ConnConfig, health contract.Health) connector {
 
 // poolHealth is what the connections of a pool learn from each other.
 //
-// It remembers when a connection was last found dead, since the others may be dead as well. A transaction that has begun cannot
-// change its connection, so each dead connection costs a transaction one attempt.
+// One thing is when a connection was last found dead: the others may be dead too, and are pinged before their next use. A dead
+// connection costs its transaction one attempt, because a transaction cannot change its connection.
 //
-// It also counts how often a prepared statement no longer fitted its table, because another version of the service has migrated
+// The other thing is how often a prepared statement did not fit its table any more, because another version of the service has migrated
 // the table. The other connections then drop their prepared statements before their next use.
 type poolHealth struct {
-	last  atomic.Pointer[time.Time]
+	// last is when a connection was last found dead; nil if none was.
+	last atomic.Pointer[time.Time]
+	// stale counts the prepared statements that did not fit.
 	stale atomic.Int64
 }
 
@@ -54,7 +56,7 @@ func (h *poolHealth) shouldPing(_ context.Context, p stdlib.ShouldPingParams) bo
 	return p.IdleDuration > trustFor || last != nil && time.Since(*last) < p.IdleDuration
 }
 
-// noteLoss remembers that conn was lost. A driver that closed conn because ctx ended has lost nothing.
+// noteLoss remembers the time if conn is closed. If ctx has ended, that is why the driver closed conn, and the server may be well.
 func (h *poolHealth) noteLoss(ctx context.Context, conn *pgx.Conn) {
 	if conn.IsClosed() && ctx.Err() == nil {
 		now := time.Now()
@@ -89,7 +91,7 @@ type connection struct {
 	*stdlib.Conn
 	wire *wire
 	pool *poolHealth
-	// inTx tells that a transaction is open. BEGIN may not have been sent yet.
+	// inTx is true while a transaction is open. BEGIN may not have been sent yet.
 	inTx bool
 	// openRows counts the queries of the open transaction whose rows are not closed.
 	openRows int
@@ -97,20 +99,20 @@ type connection struct {
 	last []FinalStatement
 	// stale is the value that pool.stale had when this connection last dropped its prepared statements.
 	stale int64
-	// session is the one that was last applied to this connection.
+	// session has the parameters that were last applied to this connection; nil before the first time.
 	session  *session
 	sessions *sessions
-	// changed tells that a statement has changed the session. The connection is then closed after use, so that no other user
-	// meets the change.
+	// changed is true if a statement has changed the server's session. The connection is closed after its use then, so that no other
+	// user meets the change.
 	changed bool
 	health  contract.Health
-	// wrote tells that the open transaction contains an INSERT, UPDATE or DELETE.
+	// wrote is true if the open transaction contains an INSERT, UPDATE or DELETE.
 	wrote bool
 }
 
 // FinalStatement is a statement that is sent together with COMMIT, before it.
 type FinalStatement struct {
-	// Purpose is told before an error of the statement.
+	// Purpose stands before the text of the statement's error.
 	Purpose string
 	Query   string
 	Args    []any
@@ -134,7 +136,7 @@ func (c *connection) BeginTx(ctx context.Context, opts driver.TxOptions) (driver
 	return &transaction{conn: c, ctx: ctx}, nil
 }
 
-// unopened reports whether BEGIN has failed. The next statements would then run outside a transaction, each committed alone.
+// unopened reports whether BEGIN has failed. Further statements would run outside a transaction, and each would be committed by itself.
 func (c *connection) unopened() bool {
 	server := c.Conn.Conn().PgConn()
 	return c.inTx && !c.wire.waiting() && server.TxStatus() == 'I' && !server.IsBusy() && !server.IsClosed()
@@ -174,7 +176,8 @@ func (c *connection) QueryContext(ctx context.Context, query string, args []driv
 	return rows, err
 }
 
-// note follows up on a statement. A statement that failed half-way may still have changed the session.
+// note records what a statement did: to the session, to the health of the database, to the transaction. A statement that failed half-way
+// may still have changed the session.
 func (c *connection) note(ctx context.Context, query string, err error) {
 	word, rest := sqltext.NextWord(query)
 	word = strings.ToUpper(word)
@@ -191,9 +194,9 @@ func (c *connection) note(ctx context.Context, query string, err error) {
 	}
 }
 
-// truth replaces the driver's ErrBadConn when the statement has been sent, which it finds by the count of bytes sent before. The
-// driver returns ErrBadConn also when only the answer was lost, and database/sql would then run the statement a second time. In a
-// transaction, which cannot move to another connection, the error says why the server has ended the session.
+// truth corrects the driver's error of a statement. before is the number of bytes sent before the statement. If bytes were sent since,
+// truth replaces ErrBadConn: the driver returns it also if only the answer was lost, and database/sql would run the statement a second
+// time. If none were sent in a transaction, truth adds why the server has ended the session.
 func (c *connection) truth(err error, before int64) error {
 	sent := c.wire.sent.Load() > before
 	switch {
@@ -211,8 +214,8 @@ func (c *connection) PrepareContext(_ context.Context, query string) (driver.Stm
 	return &contract.Statement{Conn: c, Text: query}, nil
 }
 
-// admit returns an error for a statement that must not run now: in a transaction whose BEGIN has failed, and as
-// [contract.Admit] says.
+// admit returns an error for a statement that must not run now: any statement in a transaction whose BEGIN has failed, and those that
+// [contract.Admit] refuses.
 func (c *connection) admit(query string) error {
 	switch {
 	case c.unopened():
@@ -224,15 +227,15 @@ func (c *connection) admit(query string) error {
 	}
 }
 
-// stalePlan tells whether a prepared statement failed because its table has been changed. Many other errors share the code, and
-// the text is in the server's language, so the name of the server's routine decides.
+// stalePlan is true if a prepared statement failed because its table has been changed. The name of the server's routine decides: many
+// other errors have the same code, and the text is in the server's language.
 func stalePlan(err error) bool {
 	pg, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && pg.Code == "0A000" && pg.Routine == "RevalidateCachedQuery"
 }
 
-// renew drops the prepared statements if err says that one is stale. It reports whether the statement may be run again: not in a
-// transaction, which has failed and is run again as a whole.
+// renew drops the prepared statements if err says that one is stale. It reports whether the statement may run again at once. In a
+// transaction it may not: the transaction has failed, and runs again as a whole.
 func (c *connection) renew(ctx context.Context, err error) bool {
 	if !stalePlan(err) {
 		return false
@@ -265,7 +268,7 @@ func (c *connection) ResetSession(ctx context.Context) error {
 	return nil
 }
 
-// beginSession applies the session of the pool, unless this connection has it already.
+// beginSession applies the parameters of the pool, unless this connection has them already.
 func (c *connection) beginSession(ctx context.Context) error {
 	next := c.sessions.current.Load()
 	if next == nil || c.session == next {

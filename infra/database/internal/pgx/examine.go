@@ -10,7 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Writable asks whether transactions may write. A write would leave a dead row behind even when it is rolled back.
+// Writable returns nil if transactions may write, and an error that says why not. It only asks: even a write that is rolled back would
+// leave a dead row.
 func Writable(ctx context.Context, pool *sql.DB) error {
 	var readOnly bool
 	row := pool.QueryRowContext(ctx, "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean")
@@ -23,11 +24,11 @@ func Writable(ctx context.Context, pool *sql.DB) error {
 	return nil
 }
 
-// Tables knows the tables that could be read and written when they were first seen: the ones of this service. It is for one
-// caller at a time.
+// Tables remembers the tables that this user could read and change at some time: those of this service. To change means any of INSERT,
+// UPDATE and DELETE, as the service may lack some of these rights on a table. It is for one caller at a time.
 type Tables struct{ ours map[string]bool }
 
-// Check asks whether the known tables can still be read and written. To look for damage, it reads the first page of each.
+// Check asks whether the tables it remembers can still be read and changed. If forDamage, it also reads the first page of each.
 func (t *Tables) Check(ctx context.Context, pool *sql.DB, forDamage bool) error {
 	rows, err := pool.QueryContext(ctx, `SELECT relname, has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT, UPDATE, DELETE')
 		FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' ORDER BY relname`)
@@ -38,7 +39,7 @@ func (t *Tables) Check(ctx context.Context, pool *sql.DB, forDamage bool) error 
 	if err != nil || !forDamage || len(open) == 0 {
 		return err
 	}
-	queries := make([]string, len(open)) // each for the page with the first rows
+	queries := make([]string, len(open)) // each reads the page with the first rows
 	for i, name := range open {
 		queries[i] = "SELECT 1 FROM " + pgx.Identifier{name}.Sanitize() + " WHERE ctid = '(0,1)'"
 	}
@@ -46,7 +47,7 @@ func (t *Tables) Check(ctx context.Context, pool *sql.DB, forDamage bool) error 
 	return err
 }
 
-// scan returns the tables that can be read and written. One that could be, and cannot any more, is an error.
+// scan returns the tables that can be read and changed, and remembers them. It fails if a table that it remembers no longer can.
 func (t *Tables) scan(rows *sql.Rows) (open []string, err error) {
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	if t.ours == nil {

@@ -68,7 +68,7 @@ func faultOf(code string) contract.Fault {
 }
 
 // violated finds the columns in the detail of a unique violation, "Key (name, size)=(…) already exists." in the server's
-// language. Expressions are none.
+// language. It finds nothing if the index is on an expression.
 var violated = regexp.MustCompile(`\((\w+(?:, \w+)*)\)=\(`)
 
 func columnsOf(pg *pgconn.PgError) []string {

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// hungUp reports whether the other end has closed conn, without waiting and without taking anything out of it.
+// hungUp reports whether the other end has closed conn and nothing is left to read. It does not wait, and reads without removing.
 func hungUp(conn net.Conn) bool {
 	sys, ok := conn.(syscall.Conn)
 	if !ok {

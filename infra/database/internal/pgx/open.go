@@ -1,10 +1,10 @@
 // Package pgx opens connections to Postgres through the driver of the same name.
 //
 // [Open] refuses a server that does not fit, such as a pooler that moves a client between sessions. The connections save round
-// trips: BEGIN is sent with the first statement of a transaction, and the last statements go with COMMIT. To send BEGIN so, wire.go
-// reads and writes the bytes of the connection itself; a BEGIN in a round trip of its own costs 11 % of the transactions per second
-// (docs/adr/0012). A connection never runs a statement again whose answer was lost, and says whether a failed commit may have been
-// stored. The package knows nothing of how transactions are nested or run again. What it opens is a [sql.DB], safe for concurrent
+// trips: they send BEGIN with the first statement of a transaction, and the last statements with COMMIT. For that, wire.go changes the
+// bytes between the driver and the server; a BEGIN in a round trip of its own costs 11 % of the transactions per second (docs/adr/0012).
+// If the answer to a statement is lost, the statement is not run again. If a commit fails, the error says whether the work may have
+// been stored. The package knows nothing of how transactions are nested or run again. What it opens is a [sql.DB], safe for concurrent
 // use.
 package pgx
 
@@ -34,7 +34,7 @@ const (
 	// connIdleTime lets a pool shrink. connLifetime lets it move to other servers behind one name.
 	connIdleTime = 5 * time.Minute
 	connLifetime = time.Hour
-	// firstWait and longestWait are between two attempts to reach the server.
+	// firstWait and longestWait bound the wait between two attempts to reach the server.
 	firstWait   = 10 * time.Millisecond
 	longestWait = 500 * time.Millisecond
 )
@@ -96,8 +96,8 @@ func newSource(cfg Config, params map[string]string) (connector, *session) {
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(max(d.Milliseconds(), 1), 10) }
 
-// untilAnswer asks the server until it answers, refuses for good, or ctx ends. The last attempt may be cut off by the end of ctx
-// and then says nothing useful; the error is that of the attempt before.
+// untilAnswer asks the server until it answers, refuses for good, or ctx ends. If the end of ctx cuts off the last attempt, the error is
+// that of the attempt before, which says more.
 func untilAnswer(ctx context.Context, ask func(context.Context) error) error {
 	var reason error
 	for attempt := 1; ; attempt++ {
@@ -114,7 +114,7 @@ func untilAnswer(ctx context.Context, ask func(context.Context) error) error {
 	}
 }
 
-// checkServer checks that the server fits, and then has the connections of pool use the session. connector is the pool's.
+// checkServer checks that the server fits, and makes the connections of pool use the parameters next. connector is the pool's.
 func checkServer(ctx context.Context, pool *sql.DB, connector connector, next *session) error {
 	if err := checkSessions(ctx, pool); err != nil {
 		return err
@@ -132,8 +132,8 @@ func checkServer(ctx context.Context, pool *sql.DB, connector connector, next *s
 
 var errRefused = errors.New("this database cannot be used")
 
-// refused tells whether another attempt is useless: wrong user, password or database, or a parameter in the URL whose name or
-// value the server does not know.
+// refused is true if another attempt is useless: the user, the password or the database is wrong, or the server does not know the name
+// or the value of a parameter in the URL.
 func refused(err error) bool {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return slices.Contains([]string{"28P01", "28000", "3D000", "42704", "22023"}, pg.Code)
@@ -141,7 +141,7 @@ func refused(err error) bool {
 	return errors.Is(err, errRefused)
 }
 
-// CommitWith has the transaction that is open on conn run the statements together with its commit, in one round trip.
+// CommitWith gives the transaction that is open on conn statements to send together with its COMMIT, in one round trip.
 func CommitWith(conn *sql.Conn, last []FinalStatement) error {
 	return conn.Raw(func(driven any) error {
 		driven.(*connection).last = last //nolint:forcetypeassert // of our connector

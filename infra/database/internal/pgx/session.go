@@ -15,8 +15,8 @@ import (
 	"plugboard/infra/database/internal/sqltext"
 )
 
-// atStartup are the parameters that are sent when a connection is made, because PgBouncer takes them. It refuses a connection
-// that brings others, or drops the others without a word. A statement sets those instead.
+// atStartup are the parameters that are sent when a connection is made, because PgBouncer accepts them. With any other parameter it
+// refuses the connection, or silently drops the parameter, so a statement sets the others.
 var atStartup = []string{"application_name", "client_encoding", "options", "timezone"}
 
 // session is a list of parameters, such as the timeouts, that are set on each new connection of a pool. They hold for as long as
@@ -25,7 +25,7 @@ type session struct {
 	names, values []string
 }
 
-// newSession moves the parameters that a statement sets from params into a session.
+// newSession takes the parameters that a statement has to set out of params, and returns them as a session.
 func newSession(params map[string]string) *session {
 	s := &session{}
 	for _, name := range slices.Sorted(maps.Keys(params)) {
@@ -139,11 +139,11 @@ func processOf(ctx context.Context, conn *sql.Conn) (process string, err error) 
 	return process, err
 }
 
-// sessions holds the session for the connections of a pool. There is none until [sessions.begin]: in a session that a pooler
-// shares, the parameters would reach other clients.
+// sessions holds the parameters for the connections of a pool. There are none before [sessions.begin], which is called once it is sure
+// that no pooler hands the server's sessions to other clients: those would get the parameters.
 type sessions struct{ current atomic.Pointer[session] }
 
-// begin has each connection apply the session before its next use.
+// begin makes each connection apply the parameters before its next use.
 func (s *sessions) begin(next *session) { s.current.Store(next) }
 
 // changesSession reports whether a statement, given as its first word in capitals and the rest, changes the session itself: its

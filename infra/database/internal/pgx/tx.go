@@ -17,7 +17,7 @@ import (
 // transaction is an open transaction of a connection.
 type transaction struct {
 	conn *connection
-	// ctx is the one given to BeginTx, as in the driver's own transactions.
+	// ctx is the context of BeginTx, as in the driver's own transactions.
 	ctx context.Context //nolint:containedctx // Commit takes none
 }
 
@@ -62,7 +62,7 @@ func (t *transaction) Commit() error {
 	return err
 }
 
-// abandon ends a transaction whose COMMIT failed with err, when the server has not said that the transaction has ended.
+// abandon ends a transaction whose COMMIT failed with err and left the transaction open, as far as the driver knows. It returns err.
 func (t *transaction) abandon(err error) error {
 	t.conn.pool.noteLoss(t.ctx, t.conn.Conn.Conn())
 	_ = t.Rollback() // closes the connection if it cannot

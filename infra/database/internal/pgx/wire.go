@@ -16,25 +16,27 @@ import (
 )
 
 // wire is the network connection to a Postgres server. It sends BEGIN together with the first statement of a transaction, which
-// saves a round trip. BEGIN has no Sync of its own, so that the server skips the statement when BEGIN fails. The driver does not
-// know of BEGIN: wire removes the answers to it from what the driver reads.
+// saves a round trip. It sends no Sync after BEGIN: so the server skips the statement if BEGIN fails. The driver does not know of
+// BEGIN, so wire removes the answers to it from what the driver reads.
 //
-// As the driver's connection, it is for one writer and one reader at a time.
+// Like any connection of the driver, it is for one writer and one reader at a time.
 type wire struct {
 	net.Conn
-	// begin is sent before the next write. It is atomic because the driver closes a broken connection in another goroutine.
+	// begin is sent before the next write; nil if nothing is queued. It is atomic because the driver closes a broken connection in
+	// another goroutine, and writes a last message then.
 	begin atomic.Pointer[[]byte]
 	// sent counts the bytes that were written.
 	sent atomic.Int64
 	// replies counts the answers to BEGIN that are still to come.
 	replies atomic.Int32
-	// simple tells that the statement after BEGIN is in the simple protocol, which sends no Sync.
+	// simple is true if the statement after BEGIN uses the simple protocol, in which the driver sends no Sync.
 	simple atomic.Bool
-	// raw was read but not sorted yet, because the rest of a message is missing. ready is for the reader.
+	// raw has what was read while answers to BEGIN were still to come. sort moves it to ready, which the reader gets, as soon as whole
+	// messages are there.
 	raw, ready []byte
-	// reading is held during a read. After a failed write, the writer reads what is left.
+	// reading is locked during a read, because after a failed write the writer reads too.
 	reading sync.Mutex
-	// farewell is the error with which the server has ended the session.
+	// farewell is the fatal error with which the server has ended the session.
 	farewell atomic.Pointer[pgconn.PgError]
 }
 
@@ -46,7 +48,7 @@ func newWire(_ context.Context, _ *pgconn.Config, conn net.Conn) (net.Conn, erro
 	return &wire{Conn: conn}, nil
 }
 
-// announce has a statement that begins a transaction sent together with the next write.
+// announce queues a statement that begins a transaction. The next write sends it first.
 func (w *wire) announce(statement string) error {
 	var begin []byte
 	var err error
@@ -59,14 +61,14 @@ func (w *wire) announce(statement string) error {
 	return nil
 }
 
-// waiting reports whether the announced statement has not been sent yet.
+// waiting reports whether a statement is queued and not sent yet.
 func (w *wire) waiting() bool { return w.begin.Load() != nil }
 
-// recall drops the announced statement.
+// recall drops the queued statement.
 func (w *wire) recall() { w.begin.Store(nil) }
 
-// hungUp reports whether the server is known to have closed the connection, so that nobody would read what is sent now. With TLS
-// this is seen later, or not at all.
+// hungUp reports whether the server has closed the connection, so that nobody would read what is sent now. A false is no proof of the
+// opposite: with TLS, for example, the socket below may have unread bytes.
 func (w *wire) hungUp() bool { return hungUp(w.Conn) }
 
 // Write implements net.Conn.
@@ -93,10 +95,10 @@ func (w *wire) write(p []byte) (int, error) {
 	return n, err
 }
 
-// hearOutLimit bounds the wait for the last message of a server that has closed the connection. The message has arrived already.
+// hearOutLimit bounds the wait for the last message of a server that has closed the connection. Mostly the message has arrived already.
 const hearOutLimit = time.Second
 
-// hearOut reads the server's last message after a failed write. The driver does not read any more then.
+// hearOut reads the server's last message after a failed write, after which the driver itself does not read any more.
 func (w *wire) hearOut() {
 	if w.SetReadDeadline(time.Now().Add(hearOutLimit)) != nil {
 		return
@@ -109,7 +111,7 @@ func (w *wire) hearOut() {
 	}
 }
 
-// because adds the server's reason for ending the session to err, if there is one.
+// because joins err with the fatal error of the server, if it sent one.
 func (w *wire) because(err error) error {
 	if reason := w.farewell.Load(); reason != nil {
 		return fmt.Errorf("%w: %w", reason, err)
@@ -137,7 +139,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	}
 }
 
-// receive reads from the server, and keeps the message with which the server ends the session.
+// receive reads from the server. It keeps the fatal error if the bytes begin with one.
 func (w *wire) receive(p []byte) (int, error) {
 	w.reading.Lock()
 	defer w.reading.Unlock()
@@ -151,8 +153,9 @@ func (w *wire) receive(p []byte) (int, error) {
 // header is the length of a message's head: one byte for the type, four for a length that counts itself and the body.
 const header = 5
 
-// farewellIn finds the fatal error with which a server ends a session. Only notices can come before it, because the answer to
-// every statement has been read.
+// farewellIn returns the fatal error that p begins with, maybe after notices; nil if p begins with anything else. That is enough for a
+// session which the server ended between two statements: the answers to all statements have been read then. Within an answer the driver
+// itself reads the error.
 func farewellIn(p []byte) *pgconn.PgError {
 	for len(p) >= header {
 		size := 1 + int(binary.BigEndian.Uint32(p[1:header]))
@@ -175,7 +178,8 @@ func farewellIn(p []byte) *pgconn.PgError {
 	return nil
 }
 
-// sort removes the answers to BEGIN from raw and moves the rest to ready.
+// sort removes the answers to BEGIN from raw and moves what follows, and notices between them, to ready. It stops at a message whose end
+// has not been read yet.
 func (w *wire) sort() {
 	for w.replies.Load() > 0 && len(w.raw) >= header {
 		size := 1 + int(binary.BigEndian.Uint32(w.raw[1:header]))
@@ -189,7 +193,7 @@ func (w *wire) sort() {
 		case 'N', 'S', 'A': // notices, which come at any time
 			w.ready = append(w.ready, w.raw[:size]...)
 			w.raw = w.raw[size:]
-		default: // BEGIN has failed. Its error becomes the answer to the statement, which the server skips until a Sync
+		default: // BEGIN has failed. The driver takes its error for the answer to the statement. The server skips all until a Sync
 			w.replies.Store(0)
 			if w.simple.Load() {
 				_, _ = w.Conn.Write([]byte{'S', 0, 0, 0, 4}) // if this fails the connection is broken, and the reader finds out

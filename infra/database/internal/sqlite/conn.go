@@ -41,7 +41,7 @@ func newOpener(file *dbFile, role string, busyTimeout time.Duration) *opener {
 		c.want["foreign_keys"] = "0"
 	}
 	c.dsn = fileURI(file.path, url.Values{
-		"mode":         {"rw"}, // takeFile has made the file
+		"mode":         {"rw"}, // SQLite must not make the file: takeFile has made it
 		"_txlock":      {"immediate"},
 		"_time_format": {"sqlite"},
 		"_timezone":    {"UTC"},
@@ -60,7 +60,7 @@ func newOpener(file *dbFile, role string, busyTimeout time.Duration) *opener {
 	return c
 }
 
-// lower is LOWER for all of Unicode, as on Postgres. SQLite's own changes ASCII letters only.
+// lower is LOWER for all letters of Unicode, as on Postgres. SQLite's own LOWER changes ASCII letters only.
 func lower(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
 	switch v := args[0].(type) {
 	case nil:
@@ -94,7 +94,7 @@ func (c *opener) Connect(ctx context.Context) (driver.Conn, error) {
 	}
 	conn.RegisterRollbackHook(conn.rolledBack)
 	if health := c.file.health; health != nil {
-		conn.RegisterCommitHook(func() int32 { // called before a write is committed; if the commit fails, its error is told next
+		conn.RegisterCommitHook(func() int32 { // SQLite calls it before it commits a write; if that fails, health.Failed is called next
 			health.Committed()
 			return 0
 		})
@@ -142,17 +142,17 @@ type connection struct {
 	writes bool
 	handle uintptr // SQLite's own, to interrupt a statement
 	inTx   bool
-	// failed is the error of a statement of the open transaction; a rollback, also to a savepoint, clears it.
+	// failed is the first error of a statement of the open transaction. A rollback, also one to a savepoint, clears it.
 	failed error
 	// openRows counts the queries of the open transaction whose rows are not closed.
 	openRows int
-	// lost tells that SQLite itself has rolled the open transaction back. No savepoint is left then.
+	// lost is true if SQLite itself has rolled the open transaction back. Then no savepoint is left to roll back to.
 	lost  bool
 	stmts stmtCache
 }
 
-// rolledBack is called by SQLite when it rolls a transaction back. Without it, the next statement would be committed alone, or open
-// another transaction if it is a SAVEPOINT.
+// rolledBack fails the open transaction. SQLite calls it when it rolls a transaction back, maybe by itself. Otherwise the next statement
+// would be committed by itself; a SAVEPOINT would even begin another transaction.
 func (c *connection) rolledBack() {
 	if c.inTx {
 		c.lost = true
@@ -175,8 +175,8 @@ func (c *connection) PrepareContext(_ context.Context, query string) (driver.Stm
 	return &contract.Statement{Conn: c, Text: query}, nil
 }
 
-// keepWAL says whether SQLite keeps the write-ahead log when the last connection is closed. A log that is kept stays the same file,
-// so that [dbFile.check] can recognise it.
+// keepWAL tells SQLite whether to keep the write-ahead log when the last connection is closed. While the database is open it is kept, so
+// that it stays the same file, as [dbFile.check] expects.
 func (c *connection) keepWAL(keep bool) error {
 	mode := 0
 	if keep {
@@ -201,7 +201,7 @@ func (c *connection) pragma(ctx context.Context, name string) (string, error) {
 
 // BeginTx implements driver.ConnBeginTx.
 func (c *connection) BeginTx(_ context.Context, opts driver.TxOptions) (driver.Tx, error) {
-	// Without ctx, for which the driver would start a goroutine. BEGIN waits for busy_timeout at most.
+	// The driver would start a goroutine for ctx. BEGIN needs none: it waits for busy_timeout at most.
 	tx, err := c.rawConn.BeginTx(context.Background(), opts)
 	if err != nil {
 		return nil, err
@@ -233,8 +233,8 @@ func (c *connection) ExecContext(ctx context.Context, query string, args []drive
 	return result, c.note(err)
 }
 
-// checkAlone checks that the files are in their place before a statement that commits by itself. It returns the time of the check;
-// the zero time if the statement does not commit.
+// checkAlone checks that the files are in their place before a statement that writes outside a transaction, since such a statement
+// commits. It returns the time of the check; the zero time if there was nothing to check.
 func (c *connection) checkAlone() (checked time.Time, err error) {
 	if !c.writes || c.inTx {
 		return time.Time{}, nil
@@ -243,7 +243,7 @@ func (c *connection) checkAlone() (checked time.Time, err error) {
 	return checked, c.file.check()
 }
 
-// confirmAlone checks again after the statement, if the statement took long.
+// confirmAlone checks again after such a statement, if the statement took long.
 func (c *connection) confirmAlone(checked time.Time) error {
 	if checked.IsZero() {
 		return nil
@@ -297,7 +297,7 @@ func (c *connection) admit(query string) error {
 		return nil
 	}
 	err := contract.Admit(query, c.openRows)
-	if errors.Is(err, contract.ErrRowsOpen) { // nothing has failed: the statement may run once the rows are closed
+	if errors.Is(err, contract.ErrRowsOpen) { // SQLite does not know of the statement, so its transaction stands; the caller may forbid the commit
 		return err
 	}
 	return c.note(err)
@@ -309,13 +309,14 @@ func (c *connection) prepared(ctx context.Context, query string) (*cachedStmt, e
 	if err != nil {
 		return nil, err
 	}
-	if err := ctx.Err(); err != nil { // it may have ended while the statement was prepared
+	if err := ctx.Err(); err != nil { // ctx may have ended while the statement was prepared
 		return nil, errors.Join(err, c.stmts.put(stmt))
 	}
 	return stmt, nil
 }
 
-// note remembers that a statement of the transaction has failed. It returns the error.
+// note records the error of a statement, if there is one: for the health of the database, and for the open transaction, which has failed
+// then. It returns err.
 func (c *connection) note(err error) error {
 	c.file.failed(err)
 	if err != nil && c.inTx && c.failed == nil {
@@ -328,7 +329,7 @@ func (c *connection) refusal() error {
 	return fmt.Errorf("%w: %w", contract.ErrTxFailed, &txFailure{c.failed})
 }
 
-// txFailure has the text of the first failure, but not its code, which would be wrong for the later statements.
+// txFailure has the text of the first failure. It hides the error itself, whose code would be wrong for the later statements.
 type txFailure struct{ err error }
 
 func (f *txFailure) Error() string { return f.err.Error() }
@@ -338,8 +339,8 @@ type transaction struct {
 	conn *connection
 }
 
-// Commit implements driver.Tx. A transaction in which a statement has failed is rolled back, and so is one whose database
-// is not at its path any more.
+// Commit implements driver.Tx. It rolls back instead if a statement of the transaction has failed, or if a file of the database is not in
+// its place.
 func (t *transaction) Commit() error {
 	if t.conn.failed != nil {
 		return errors.Join(t.conn.refusal(), t.Rollback())

@@ -12,8 +12,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// confirmAfter is the age at which a check of the files is too old to acknowledge a commit. The promise is that no commit is
-// acknowledged 100 ms after the files are gone.
+// confirmAfter is the age at which a check of the files is too old to acknowledge a commit. The promise: once the files have been gone for
+// 100 ms, no commit is acknowledged.
 const confirmAfter = 50 * time.Millisecond
 
 // savingLimit bounds the time for saving after a loss.
@@ -26,7 +26,8 @@ type expectedFile struct {
 	open fs.FileInfo // the file that was opened
 }
 
-// LossError is the error of a commit whose database is not at its path any more.
+// LossError says that a file of the database is not in its place any more. It is the error of commits, of statements that write outside a
+// transaction, of new connections, and of [Database.Check].
 type LossError struct{ path, problem string }
 
 // Error implements error.
@@ -107,7 +108,7 @@ func (f *dbFile) setOnLoss(save func(ctx context.Context)) {
 	f.onLoss = save
 }
 
-// startSaving runs onLoss unless it runs already. Its caller holds the mutex.
+// startSaving runs onLoss in a goroutine, unless it runs already. Its caller holds the mutex.
 func (f *dbFile) startSaving() {
 	if f.onLoss == nil || f.cancel != nil {
 		return

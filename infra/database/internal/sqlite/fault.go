@@ -74,10 +74,11 @@ func violationOf(code int) contract.Kind {
 	}
 }
 
-// violated finds the columns in an error: "UNIQUE constraint failed: products.name, products.size". Expressions are none.
+// violated finds the columns in an error: "UNIQUE constraint failed: products.name, products.size". It finds nothing if the index is on an
+// expression.
 var violated = regexp.MustCompile(`constraint failed: (\w+\.\w+(?:, \w+\.\w+)*)`)
 
-// columnsOf returns the columns without the name of their table, which callers need not know.
+// columnsOf returns the columns that an error names, without the name of their table, which callers need not know.
 func columnsOf(message string) (columns []string) {
 	found := violated.FindStringSubmatch(message)
 	if found == nil {

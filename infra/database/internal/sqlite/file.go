@@ -26,12 +26,12 @@ const (
 // closed it. Nothing else in that process may open the file: SQLite's own locks belong to the process, and closing any descriptor of
 // the file ends them.
 type dbFile struct {
-	// named is the file as the setting names it. path is the same without symbolic links, which are followed at start.
+	// named is the file's path as in the setting. path is where that led at the start: absolute, without symbolic links.
 	named, path string
-	// made tells why the database is new. It is empty if there was one before.
+	// made says why the database is new; "" if there was one before.
 	made   string
 	logger *zap.Logger
-	// health is told of commits and failures; nil when another process owns the file.
+	// health is told of commits and failures; nil if another process owns the file.
 	health contract.Health
 
 	// beside is the lock on FILE.lock, which earlier versions of the service take. Nothing is written into that file.
@@ -43,8 +43,8 @@ type dbFile struct {
 	mu       sync.Mutex // guards what follows
 	// problem is the loss that has been logged; empty while all files are in their place.
 	problem string
-	// onLoss saves the acknowledged writes when a file is lost. It runs in a goroutine that saving counts and cancel ends. It is
-	// nil while the database is not open.
+	// onLoss saves the acknowledged writes when a file is lost; nil while the database is not open. It runs in a goroutine: cancel ends
+	// the goroutine, and saving waits for it.
 	onLoss func(ctx context.Context)
 	saving sync.WaitGroup
 	cancel context.CancelFunc
@@ -85,7 +85,7 @@ func (f *dbFile) lockBeside() error {
 	return nil
 }
 
-// recognise finds out, without opening any file, whether the database is new, is there, or has lost its file.
+// recognise finds out whether the database is new or was there before, and fails if only its -wal file is left. It opens no file.
 func (f *dbFile) recognise() error {
 	for _, path := range f.companions() {
 		if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {

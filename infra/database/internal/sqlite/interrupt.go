@@ -25,8 +25,8 @@ func handleOf(conn rawConn) (uintptr, error) {
 	return 0, errors.New("modernc.org/sqlite has changed: no handle for interrupting statements found")
 }
 
-// interrupter ends a statement when its context ends. It interrupts again and again. The driver would interrupt once, and SQLite
-// ignores an interruption before the first step of a statement, which would then run to its end.
+// interrupter ends a statement when its context ends. It interrupts again and again, because SQLite ignores an interruption before the
+// first step of a statement. The driver itself would interrupt only once, and such a statement would run to its end.
 type interrupter struct {
 	ctx    context.Context //nolint:containedctx // for as long as its statement runs
 	handle uintptr
@@ -60,7 +60,8 @@ func (w *interrupter) run() {
 	}
 }
 
-// interrupt interrupts the statement, unless that has ended: the next statement would be hit.
+// interrupt interrupts the statement, unless it has ended: then the next statement on the connection would be interrupted. It reports
+// whether the statement still runs.
 func (w *interrupter) interrupt() (running bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -29,7 +29,7 @@ type resultRows struct {
 	failed      bool
 	// checked is the time that checkAlone has returned.
 	checked time.Time
-	// read tells that all rows were read.
+	// read is true if all rows were read.
 	read bool
 }
 
@@ -63,8 +63,8 @@ func (r *resultRows) Close() error {
 	return errors.Join(r.conn.stmts.put(stmt), r.conn.confirmAlone(r.checked), r.followUp(stmt.query))
 }
 
-// followUp has SQLite move the log into the file if it is time to. SQLite does so when a statement runs to its end. GORM's Create
-// runs INSERT … RETURNING and closes the rows before the end, so another statement is run here.
+// followUp runs an empty statement to its end, because SQLite moves the write-ahead log into the file only when a statement ends so. It is
+// needed after INSERT … RETURNING of GORM's Create, which closes the rows before the end.
 func (r *resultRows) followUp(query string) error {
 	if r.read || r.conn.inTx || sqltext.IsSelect(query) {
 		return nil

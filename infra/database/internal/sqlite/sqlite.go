@@ -2,8 +2,9 @@
 //
 // The file belongs to one process at a time: [Open] locks it, and a commit is only acknowledged while the file is in its place.
 // Each connection ends a statement when its context ends, keeps its prepared statements, and fails a transaction as a whole once
-// a statement in it has failed, as Postgres does. LOWER knows Unicode; times are in UTC. The package knows nothing of how
-// transactions are nested, shared or run again: its user takes turns on [Database.Writer]. [Database] is safe for concurrent use.
+// a statement in it has failed, as Postgres does. LOWER changes all letters of Unicode; times are in UTC. The package knows nothing of
+// how transactions are nested, shared or run again: its caller decides who uses [Database.Writer] next. [Database] is safe for
+// concurrent use.
 package sqlite
 
 import (
@@ -32,7 +33,7 @@ type Config struct {
 	Logger      *zap.Logger
 	// Health is told of commits and failures of the file's owner.
 	Health contract.Health
-	// Turn waits until nobody uses the writer and keeps others from it until release is called.
+	// Turn waits until nobody uses the writer, and keeps others from using it until release is called.
 	Turn func(ctx context.Context) (release func(), err error)
 }
 
@@ -82,8 +83,8 @@ func Open(ctx context.Context, cfg Config) (*Database, error) {
 	return d, nil
 }
 
-// OpenShared opens the file beside the process that owns it. It takes no lock and creates nothing; SQLite's own locks have the
-// transactions of the two processes take turns.
+// OpenShared opens a file that another process owns. It takes no lock and creates nothing. SQLite's own locks let the transactions of the
+// two processes take turns.
 func OpenShared(ctx context.Context, cfg Config) (*Database, error) {
 	path, err := filepath.EvalSymlinks(cfg.File)
 	if errors.Is(err, os.ErrNotExist) {
@@ -150,7 +151,8 @@ func (d *Database) CheckRoots(ctx context.Context) error {
 	}
 }
 
-// ProbeWrite writes the number that a file has for the use of its application, as it is. It commits the write only if told.
+// ProbeWrite tries a write: it sets user_version, a number that SQLite keeps for the application, to the value that it has already. It
+// rolls back, unless commit is true.
 func (d *Database) ProbeWrite(ctx context.Context, commit bool) error {
 	tx, err := d.Writer.BeginTx(ctx, nil)
 	if err != nil {
@@ -167,7 +169,8 @@ func (d *Database) ProbeWrite(ctx context.Context, commit bool) error {
 	return errors.Join(err, tx.Rollback())
 }
 
-// save moves all acknowledged writes into the file, wherever the file is now, so that the file is complete without its log.
+// save moves all acknowledged writes from the write-ahead log into the file, also if the file was moved. Then the file is complete by
+// itself.
 func (d *Database) save(ctx context.Context) {
 	all := false
 	release, err := d.cfg.Turn(ctx)
@@ -213,27 +216,27 @@ func onConnection(ctx context.Context, pool *sql.DB, fn func(*connection) error)
 func (d *Database) Close(ctx context.Context) error {
 	owner := d.file.beside != nil
 	d.file.endSaving()
-	_, err := d.cfg.Turn(ctx) // never given back
+	_, err := d.cfg.Turn(ctx) // is not released: nobody writes any more
 	if err != nil {
 		err = fmt.Errorf("close database: a transaction is still open: %w", err)
 	}
 	errs := []error{err, d.Reader.Close()}
 	if owner && err == nil {
 		_, err := checkpoint(ctx, d.Writer)
-		errs = append(errs, err, d.leaveWAL(ctx))
+		errs = append(errs, err, d.removeWALOnClose(ctx))
 	}
 	return errors.Join(append(errs, d.Writer.Close(), d.file.release())...)
 }
 
-// leaveWAL has SQLite remove the write-ahead log at the end, unless another file has the log's name now.
-func (d *Database) leaveWAL(ctx context.Context) error {
+// removeWALOnClose makes SQLite remove the write-ahead log with the last connection, unless another file has the log's name now.
+func (d *Database) removeWALOnClose(ctx context.Context) error {
 	if d.file.check() == nil {
 		return onConnection(ctx, d.Writer, func(conn *connection) error { return conn.keepWAL(false) })
 	}
 	return nil
 }
 
-// fileURI returns the DSN of file with options; the path is escaped, so that no character of it is an option.
+// fileURI returns the DSN of file with options. It escapes the path, so that SQLite takes no part of the path for an option.
 func fileURI(file string, options url.Values) string {
 	return "file:" + (&url.URL{Path: filepath.ToSlash(file)}).EscapedPath() + "?" + options.Encode()
 }

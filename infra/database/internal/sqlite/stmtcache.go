@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// cachedStatements is how many prepared statements a connection keeps. The least recently used one leaves first.
-	// Preparing costs more than running a short statement.
+	// cachedStatements is how many prepared statements a connection keeps, since preparing costs more than running a short statement. The
+	// least recently used one leaves first.
 	cachedStatements = 64
 	// cachedLength is the longest statement that is kept, in bytes. Longer ones are rarely run twice.
 	cachedLength = 4096
@@ -98,7 +98,7 @@ func (c *stmtCache) drop(s *cachedStmt) error {
 	return s.stmt.Close()
 }
 
-// close closes all statements. Those that run are closed by put.
+// close closes all statements that do not run. The others leave the cache, and put or drop closes them.
 func (c *stmtCache) close() {
 	for c.recent.Len() > 0 {
 		s := c.recent.Front().Value.(*cachedStmt) //nolint:forcetypeassert // the list holds nothing else

@@ -2,15 +2,16 @@ package sqltext
 
 import "strings"
 
-// RollbackTo is what [Control] returns for a rollback to a savepoint, which also ROLLBACK WORK TO may be.
+// RollbackTo is what [Control] returns for a rollback to a savepoint, also when it is written as ROLLBACK WORK TO.
 const RollbackTo = "ROLLBACK TO"
 
-// Control returns the first word of a statement in query that begins, ends or divides a transaction; "" if there is none.
+// Control looks for a statement in query that begins, ends or divides a transaction. It returns the words that say so, such as COMMIT,
+// ROLLBACK TO or START TRANSACTION; "" if there is no such statement.
 func Control(query string) string {
 	if word := controlWord(query); word != "" || !strings.Contains(query, ";") {
 		return word
 	}
-	body := false // of a trigger or a function, whose BEGIN and END are no statements
+	body := false // true within the body of a trigger or a function, where BEGIN and END are no statements
 	for rest := query; rest != ""; {
 		statement, after := cutStatement(rest)
 		rest = after
@@ -27,7 +28,7 @@ func Control(query string) string {
 	return ""
 }
 
-// controlWord returns the first word of a statement that begins, ends or divides a transaction; "" for any other.
+// controlWord does for one statement what Control does for all of a query.
 func controlWord(statement string) string {
 	rest := statement[skipBlank(statement):]
 	if rest == "" || strings.IndexByte("abceprs", rest[0]|0x20) < 0 { // most statements
@@ -46,7 +47,7 @@ func controlWord(statement string) string {
 	return ""
 }
 
-// rollbackWord tells ROLLBACK TO from ROLLBACK, in which WORK or TRANSACTION mean nothing.
+// rollbackWord tells ROLLBACK TO from ROLLBACK. WORK or TRANSACTION may follow ROLLBACK and change nothing.
 func rollbackWord(statement string) string {
 	rest := statement[len("ROLLBACK"):]
 	next := FirstWord(rest)
@@ -65,7 +66,7 @@ func secondWord(text string) string {
 	return FirstWord(rest)
 }
 
-// startsBody tells whether a statement makes a trigger or a function, up to the first semicolon of its body.
+// startsBody is true if statement creates a trigger or a function and reaches into its body. It ends at the first semicolon of the body.
 func startsBody(statement string) bool {
 	if FirstWord(statement) != "CREATE" {
 		return false
