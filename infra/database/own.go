@@ -106,7 +106,7 @@ func (s *session) commit() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.last) > 0 {
-		if err := pgx.CommitWith(s.conn, s.last); err != nil {
+		if err := pgx.AddToCommit(s.conn, s.last); err != nil {
 			return errors.Join(err, s.sql.Rollback())
 		}
 	}

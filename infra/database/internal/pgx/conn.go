@@ -21,16 +21,16 @@ import (
 // connector makes connections to Postgres whose transactions save round trips.
 type connector struct {
 	driver.Connector
-	pool     *poolHealth
-	sessions *sessions
-	health   contract.Health
+	pool   *poolHealth
+	params *poolParams
+	health contract.Health
 }
 
 // newConnector returns a connector for config, which it changes.
 func newConnector(config *pgx.ConnConfig, health contract.Health) connector {
 	config.AfterNetConnect = newWire
 	pool := &poolHealth{}
-	return connector{stdlib.GetConnector(*config, stdlib.OptionShouldPing(pool.shouldPing)), pool, &sessions{}, health}
+	return connector{stdlib.GetConnector(*config, stdlib.OptionShouldPing(pool.shouldPing)), pool, &poolParams{}, health}
 }
 
 // poolHealth is what the connections of a pool learn from each other.
@@ -41,8 +41,8 @@ func newConnector(config *pgx.ConnConfig, health contract.Health) connector {
 // The other thing is how often a prepared statement did not fit its table any more, because another version of the service has migrated
 // the table. The other connections then drop their prepared statements before their next use.
 type poolHealth struct {
-	// last is when a connection was last found dead; nil if none was.
-	last atomic.Pointer[time.Time]
+	// lastLoss is when a connection was last found dead; nil if none was.
+	lastLoss atomic.Pointer[time.Time]
 	// stale counts the prepared statements that did not fit.
 	stale atomic.Int64
 }
@@ -52,7 +52,7 @@ const trustFor = time.Second
 
 // shouldPing reports whether database/sql must ping a connection before it hands the connection out again.
 func (h *poolHealth) shouldPing(_ context.Context, p stdlib.ShouldPingParams) bool {
-	last := h.last.Load()
+	last := h.lastLoss.Load()
 	return p.IdleDuration > trustFor || last != nil && time.Since(*last) < p.IdleDuration
 }
 
@@ -60,7 +60,7 @@ func (h *poolHealth) shouldPing(_ context.Context, p stdlib.ShouldPingParams) bo
 func (h *poolHealth) noteLoss(ctx context.Context, conn *pgx.Conn) {
 	if conn.IsClosed() && ctx.Err() == nil {
 		now := time.Now()
-		h.last.Store(&now)
+		h.lastLoss.Store(&now)
 	}
 }
 
@@ -78,8 +78,8 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if !ok {
 		return nil, errors.Join(errors.New("connect to Postgres: a connection that is not our own"), conn.Close())
 	}
-	pg := &connection{Conn: std, wire: w, pool: c.pool, stale: c.pool.stale.Load(), sessions: c.sessions, health: c.health}
-	if err := pg.beginSession(ctx); err != nil {
+	pg := &connection{Conn: std, wire: w, pool: c.pool, stale: c.pool.stale.Load(), params: c.params, health: c.health}
+	if err := pg.applyParams(ctx); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	return pg, nil
@@ -95,13 +95,13 @@ type connection struct {
 	inTx bool
 	// openRows counts the queries of the open transaction whose rows are not closed.
 	openRows int
-	// last are the statements that are sent together with COMMIT.
-	last []FinalStatement
+	// withCommit are the statements that are sent together with COMMIT.
+	withCommit []FinalStatement
 	// stale is the value that pool.stale had when this connection last dropped its prepared statements.
 	stale int64
-	// session has the parameters that were last applied to this connection; nil before the first time.
-	session  *session
-	sessions *sessions
+	// applied are the parameters that were last applied to this connection; nil before the first time.
+	applied *sessionParams
+	params  *poolParams
 	// changed is true if a statement has changed the server's session. The connection is closed after its use then, so that no other
 	// user meets the change.
 	changed bool
@@ -127,17 +127,17 @@ func (c *connection) BeginTx(ctx context.Context, opts driver.TxOptions) (driver
 	if err != nil {
 		return nil, err
 	}
-	c.last, c.wrote = nil, false
-	c.wire.recall()
-	if err := c.wire.announce(begin); err != nil {
+	c.withCommit, c.wrote = nil, false
+	c.wire.dropBegin()
+	if err := c.wire.queueBegin(begin); err != nil {
 		return nil, err
 	}
 	c.inTx, c.openRows = true, 0
 	return &transaction{conn: c, ctx: ctx}, nil
 }
 
-// unopened reports whether BEGIN has failed. Further statements would run outside a transaction, and each would be committed by itself.
-func (c *connection) unopened() bool {
+// beginFailed reports whether BEGIN has failed. Further statements would run outside a transaction, and each would be committed by itself.
+func (c *connection) beginFailed() bool {
 	server := c.Conn.Conn().PgConn()
 	return c.inTx && !c.wire.waiting() && server.TxStatus() == 'I' && !server.IsBusy() && !server.IsClosed()
 }
@@ -152,8 +152,8 @@ func (c *connection) ExecContext(ctx context.Context, query string, args []drive
 	if err != nil && c.renew(ctx, err) {
 		result, err = c.Conn.ExecContext(ctx, query, args)
 	}
-	err = c.truth(err, sent)
-	c.note(ctx, query, err)
+	err = c.errorAfterSend(err, sent)
+	c.afterStatement(ctx, query, err)
 	return result, err
 }
 
@@ -167,8 +167,8 @@ func (c *connection) QueryContext(ctx context.Context, query string, args []driv
 	if err != nil && c.renew(ctx, err) {
 		rows, err = c.Conn.QueryContext(ctx, query, args)
 	}
-	err = c.truth(err, sent)
-	c.note(ctx, query, err)
+	err = c.errorAfterSend(err, sent)
+	c.afterStatement(ctx, query, err)
 	if std, ok := rows.(*stdlib.Rows); ok && err == nil && c.inTx {
 		c.openRows++
 		return &resultRows{Rows: std, conn: c}, nil
@@ -176,9 +176,9 @@ func (c *connection) QueryContext(ctx context.Context, query string, args []driv
 	return rows, err
 }
 
-// note records what a statement did: to the session, to the health of the database, to the transaction. A statement that failed half-way
-// may still have changed the session.
-func (c *connection) note(ctx context.Context, query string, err error) {
+// afterStatement records what a statement did: to the session, to the health of the database, to the transaction. A statement that
+// failed half-way may still have changed the session.
+func (c *connection) afterStatement(ctx context.Context, query string, err error) {
 	word, rest := sqltext.NextWord(query)
 	word = strings.ToUpper(word)
 	c.changed = c.changed || changesSession(word, rest)
@@ -194,16 +194,16 @@ func (c *connection) note(ctx context.Context, query string, err error) {
 	}
 }
 
-// truth corrects the driver's error of a statement. before is the number of bytes sent before the statement. If bytes were sent since,
-// truth replaces ErrBadConn: the driver returns it also if only the answer was lost, and database/sql would run the statement a second
-// time. If none were sent in a transaction, truth adds why the server has ended the session.
-func (c *connection) truth(err error, before int64) error {
+// errorAfterSend corrects the driver's error of a statement. before is the number of bytes sent before the statement. If bytes were sent since,
+// errorAfterSend replaces ErrBadConn: the driver returns it also if only the answer was lost, and database/sql would run the statement a second
+// time. If none were sent in a transaction, errorAfterSend adds why the server has ended the session.
+func (c *connection) errorAfterSend(err error, before int64) error {
 	sent := c.wire.sent.Load() > before
 	switch {
 	case errors.Is(err, driver.ErrBadConn) && sent:
 		return contract.ErrAnswerLost
 	case err != nil && c.inTx && !sent:
-		return c.wire.because(err)
+		return c.wire.withServerReason(err)
 	default:
 		return err
 	}
@@ -218,7 +218,7 @@ func (c *connection) PrepareContext(_ context.Context, query string) (driver.Stm
 // [contract.Admit] refuses.
 func (c *connection) admit(query string) error {
 	switch {
-	case c.unopened():
+	case c.beginFailed():
 		return contract.ErrTxFailed
 	case !c.inTx:
 		return nil
@@ -262,22 +262,22 @@ func (c *connection) ResetSession(ctx context.Context) error {
 	if err := c.Conn.ResetSession(ctx); err != nil {
 		return err
 	}
-	if c.forget(ctx) != nil || c.beginSession(ctx) != nil {
+	if c.forget(ctx) != nil || c.applyParams(ctx) != nil {
 		return driver.ErrBadConn
 	}
 	return nil
 }
 
-// beginSession applies the parameters of the pool, unless this connection has them already.
-func (c *connection) beginSession(ctx context.Context) error {
-	next := c.sessions.current.Load()
-	if next == nil || c.session == next {
+// applyParams applies the parameters of the pool, unless this connection has them already.
+func (c *connection) applyParams(ctx context.Context) error {
+	next := c.params.current.Load()
+	if next == nil || c.applied == next {
 		return nil
 	}
 	if err := next.apply(ctx, c.Conn.Conn().PgConn()); err != nil {
 		return err
 	}
-	c.session = next
+	c.applied = next
 	return nil
 }
 

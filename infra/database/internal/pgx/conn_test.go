@@ -113,7 +113,7 @@ func TestATransactionIsNotEndedBehindItsBack(t *testing.T) {
 }
 
 // The last statements go out with COMMIT. When one fails nothing is committed, and the error says which one it was.
-func TestCommitWith(t *testing.T) {
+func TestAddToCommit(t *testing.T) {
 	t.Parallel()
 	pool, health := opened(t)
 	conn, err := pool.Conn(t.Context())
@@ -130,7 +130,7 @@ func TestCommitWith(t *testing.T) {
 		for _, v := range values[1:] {
 			last = append(last, FinalStatement{Purpose: "store the rest", Query: "INSERT INTO things VALUES ($1)", Args: []any{v}})
 		}
-		require.NoError(t, CommitWith(conn, last))
+		require.NoError(t, AddToCommit(conn, last))
 		return tx.Commit()
 	}
 	require.NoError(t, commit(1, 2, 3))
@@ -184,7 +184,7 @@ func TestACommitStandsWhenTheSessionEndsAfterIt(t *testing.T) {
 				_, err = tx.ExecContext(t.Context(), query)
 				require.NoError(t, err)
 			}
-			require.NoError(t, CommitWith(conn, last))
+			require.NoError(t, AddToCommit(conn, last))
 			require.NoError(t, tx.Commit())
 			require.Equal(t, 1, health.commits)
 			require.Error(t, conn.PingContext(t.Context()), "the session has ended")
@@ -277,16 +277,16 @@ func TestShouldPing(t *testing.T) {
 	require.False(t, idle(trustFor/2))
 	require.True(t, idle(2*trustFor))
 	now := time.Now()
-	h.last.Store(&now)
+	h.lastLoss.Store(&now)
 	require.False(t, idle(0), "it was used after that")
 	require.True(t, idle(trustFor/2), "it was idle when another one was found dead")
 }
 
 // What PgBouncer would refuse at the start of a connection is set by a statement.
-func TestNewSession(t *testing.T) {
+func TestNewSessionParams(t *testing.T) {
 	t.Parallel()
 	params := map[string]string{"application_name": "x", "timezone": "UTC", "statement_timeout": "1000", "lock_timeout": "7"}
-	s := newSession(params)
+	s := newSessionParams(params)
 	require.Equal(t, []string{"lock_timeout", "statement_timeout"}, s.names)
 	require.Equal(t, []string{"7", "1000"}, s.values)
 	require.Equal(t, map[string]string{"application_name": "x", "timezone": "UTC"}, params)

@@ -52,7 +52,7 @@ type Config struct {
 
 // Open connects, trying until ctx is done.
 func Open(ctx context.Context, cfg Config) (*sql.DB, error) {
-	connector, params := newSource(cfg, map[string]string{
+	connector, params := newConnectorAndParams(cfg, map[string]string{
 		"statement_timeout":                   milliseconds(statementTimeout),
 		"lock_timeout":                        milliseconds(cfg.LockTimeout),
 		"idle_in_transaction_session_timeout": milliseconds(idleTxTimeout),
@@ -72,16 +72,16 @@ func Open(ctx context.Context, cfg Config) (*sql.DB, error) {
 // OpenMigrations returns a pool for migrations, whose statements may take as long as they need. The server is one that [Open]
 // has found fit.
 func OpenMigrations(cfg Config) *sql.DB {
-	connector, session := newSource(cfg, map[string]string{
+	connector, params := newConnectorAndParams(cfg, map[string]string{
 		"statement_timeout": "0", "lock_timeout": milliseconds(cfg.LockTimeout),
 	})
-	connector.sessions.begin(session)
+	connector.params.set(params)
 	return sql.OpenDB(connector)
 }
 
-// newSource returns a connector and the session for its connections. The session has the given parameters; those in the URL take
-// precedence. The time zone is always UTC.
-func newSource(cfg Config, params map[string]string) (connector, *session) {
+// newConnectorAndParams returns a connector, and the parameters that its connections set by a statement. Parameters in the URL take
+// precedence over params. The time zone is always UTC.
+func newConnectorAndParams(cfg Config, params map[string]string) (connector, *sessionParams) {
 	config := cfg.config.Copy()
 	all := map[string]string{"application_name": "plugboard"}
 	maps.Copy(all, params)
@@ -89,9 +89,9 @@ func newSource(cfg Config, params map[string]string) (connector, *session) {
 		all[strings.ToLower(name)] = value
 	}
 	all["timezone"] = "UTC"
-	session := newSession(all)
+	forSession := newSessionParams(all)
 	config.RuntimeParams = all
-	return newConnector(config, cfg.Health), session
+	return newConnector(config, cfg.Health), forSession
 }
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(max(d.Milliseconds(), 1), 10) }
@@ -115,11 +115,11 @@ func untilAnswer(ctx context.Context, ask func(context.Context) error) error {
 }
 
 // checkServer checks that the server fits, and makes the connections of pool use the parameters next. connector is the pool's.
-func checkServer(ctx context.Context, pool *sql.DB, connector connector, next *session) error {
+func checkServer(ctx context.Context, pool *sql.DB, connector connector, next *sessionParams) error {
 	if err := checkSessions(ctx, pool); err != nil {
 		return err
 	}
-	connector.sessions.begin(next)
+	connector.params.set(next)
 	var encoding string
 	if err := pool.QueryRowContext(ctx, "SHOW server_encoding").Scan(&encoding); err != nil {
 		return err
@@ -141,10 +141,10 @@ func refused(err error) bool {
 	return errors.Is(err, errRefused)
 }
 
-// CommitWith gives the transaction that is open on conn statements to send together with its COMMIT, in one round trip.
-func CommitWith(conn *sql.Conn, last []FinalStatement) error {
+// AddToCommit gives the transaction that is open on conn statements to send together with its COMMIT, in one round trip.
+func AddToCommit(conn *sql.Conn, last []FinalStatement) error {
 	return conn.Raw(func(driven any) error {
-		driven.(*connection).last = last //nolint:forcetypeassert // of our connector
+		driven.(*connection).withCommit = last //nolint:forcetypeassert // of our connector
 		return nil
 	})
 }

@@ -19,15 +19,15 @@ import (
 // refuses the connection, or silently drops the parameter, so a statement sets the others.
 var atStartup = []string{"application_name", "client_encoding", "options", "timezone"}
 
-// session is a list of parameters, such as the timeouts, that are set on each new connection of a pool. They hold for as long as
+// sessionParams is a list of parameters, such as the timeouts, that are set on each new connection of a pool. They hold for as long as
 // the server keeps one session for one client; [checkSessions] makes sure of that.
-type session struct {
+type sessionParams struct {
 	names, values []string
 }
 
-// newSession takes the parameters that a statement has to set out of params, and returns them as a session.
-func newSession(params map[string]string) *session {
-	s := &session{}
+// newSessionParams takes the parameters that a statement has to set out of params, and returns them.
+func newSessionParams(params map[string]string) *sessionParams {
+	s := &sessionParams{}
 	for _, name := range slices.Sorted(maps.Keys(params)) {
 		if !slices.Contains(atStartup, name) {
 			s.names, s.values = append(s.names, name), append(s.values, params[name])
@@ -39,7 +39,7 @@ func newSession(params map[string]string) *session {
 
 // apply sets the parameters and reads them back. A pooler may have run the first statement on one session and the second on
 // another.
-func (s *session) apply(ctx context.Context, conn *pgconn.PgConn) error {
+func (s *sessionParams) apply(ctx context.Context, conn *pgconn.PgConn) error {
 	if len(s.names) == 0 {
 		return nil
 	}
@@ -139,12 +139,12 @@ func processOf(ctx context.Context, conn *sql.Conn) (process string, err error) 
 	return process, err
 }
 
-// sessions holds the parameters for the connections of a pool. There are none before [sessions.begin], which is called once it is sure
+// poolParams holds the parameters for the connections of a pool. There are none before [poolParams.set], which is called once it is sure
 // that no pooler hands the server's sessions to other clients: those would get the parameters.
-type sessions struct{ current atomic.Pointer[session] }
+type poolParams struct{ current atomic.Pointer[sessionParams] }
 
-// begin makes each connection apply the parameters before its next use.
-func (s *sessions) begin(next *session) { s.current.Store(next) }
+// set makes each connection apply the parameters before its next use.
+func (s *poolParams) set(next *sessionParams) { s.current.Store(next) }
 
 // changesSession reports whether a statement, given as its first word in capitals and the rest, changes the session itself: its
 // parameters, its role, its prepared statements. It does not look into functions such as set_config.

@@ -27,9 +27,9 @@ const rollbackTimeout = 5 * time.Second
 // Commit implements driver.Tx.
 func (t *transaction) Commit() error {
 	c := t.conn
-	last := c.last
+	last := c.withCommit
 	switch {
-	case c.unopened():
+	case c.beginFailed():
 		c.inTx = false
 		return contract.ErrTxFailed
 	case c.wire.waiting() && len(last) == 0:
@@ -56,7 +56,7 @@ func (t *transaction) Commit() error {
 		if c.wire.sent.Load() > sent {
 			return t.abandon(commitFailure(err, true))
 		}
-		return t.abandon(commitFailure(c.wire.because(err), false))
+		return t.abandon(commitFailure(c.wire.withServerReason(err), false))
 	}
 	c.inTx = false
 	return err
@@ -107,8 +107,8 @@ func (t *transaction) finish(last []FinalStatement) (pgconn.CommandTag, error) {
 // Rollback implements driver.Tx.
 func (t *transaction) Rollback() error {
 	c := t.conn
-	skip := c.wire.waiting() || c.unopened()
-	c.wire.recall()
+	skip := c.wire.waiting() || c.beginFailed()
+	c.wire.dropBegin()
 	c.inTx = false
 	if skip {
 		return nil

@@ -36,8 +36,8 @@ type wire struct {
 	raw, ready []byte
 	// reading is locked during a read, because after a failed write the writer reads too.
 	reading sync.Mutex
-	// farewell is the fatal error with which the server has ended the session.
-	farewell atomic.Pointer[pgconn.PgError]
+	// fatalError is the fatal error with which the server has ended the session.
+	fatalError atomic.Pointer[pgconn.PgError]
 }
 
 // beginReplies is how many messages answer a BEGIN: ParseComplete, BindComplete and CommandComplete.
@@ -48,8 +48,8 @@ func newWire(_ context.Context, _ *pgconn.Config, conn net.Conn) (net.Conn, erro
 	return &wire{Conn: conn}, nil
 }
 
-// announce queues a statement that begins a transaction. The next write sends it first.
-func (w *wire) announce(statement string) error {
+// queueBegin queues a statement that begins a transaction. The next write sends it first.
+func (w *wire) queueBegin(statement string) error {
 	var begin []byte
 	var err error
 	for _, m := range []pgproto3.FrontendMessage{&pgproto3.Parse{Query: statement}, &pgproto3.Bind{}, &pgproto3.Execute{}} {
@@ -64,8 +64,8 @@ func (w *wire) announce(statement string) error {
 // waiting reports whether a statement is queued and not sent yet.
 func (w *wire) waiting() bool { return w.begin.Load() != nil }
 
-// recall drops the queued statement.
-func (w *wire) recall() { w.begin.Store(nil) }
+// dropBegin drops the queued statement.
+func (w *wire) dropBegin() { w.begin.Store(nil) }
 
 // hungUp reports whether the server has closed the connection, so that nobody would read what is sent now. A false is no proof of the
 // opposite: with TLS, for example, the socket below may have unread bytes.
@@ -90,17 +90,17 @@ func (w *wire) write(p []byte) (int, error) {
 	n, err := w.Conn.Write(p)
 	w.sent.Add(int64(n))
 	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
-		w.hearOut()
+		w.readFatal()
 	}
 	return n, err
 }
 
-// hearOutLimit bounds the wait for the last message of a server that has closed the connection. Mostly the message has arrived already.
-const hearOutLimit = time.Second
+// readFatalLimit bounds the wait for the last message of a server that has closed the connection. Mostly the message has arrived already.
+const readFatalLimit = time.Second
 
-// hearOut reads the server's last message after a failed write, after which the driver itself does not read any more.
-func (w *wire) hearOut() {
-	if w.SetReadDeadline(time.Now().Add(hearOutLimit)) != nil {
+// readFatal reads the server's last message after a failed write, after which the driver itself does not read any more.
+func (w *wire) readFatal() {
+	if w.SetReadDeadline(time.Now().Add(readFatalLimit)) != nil {
 		return
 	}
 	var p [4096]byte
@@ -111,9 +111,9 @@ func (w *wire) hearOut() {
 	}
 }
 
-// because joins err with the fatal error of the server, if it sent one.
-func (w *wire) because(err error) error {
-	if reason := w.farewell.Load(); reason != nil {
+// withServerReason joins err with the fatal error of the server, if it sent one.
+func (w *wire) withServerReason(err error) error {
+	if reason := w.fatalError.Load(); reason != nil {
 		return fmt.Errorf("%w: %w", reason, err)
 	}
 	return err
@@ -144,8 +144,8 @@ func (w *wire) receive(p []byte) (int, error) {
 	w.reading.Lock()
 	defer w.reading.Unlock()
 	n, err := w.Conn.Read(p)
-	if reason := farewellIn(p[:n]); reason != nil {
-		w.farewell.Store(reason)
+	if reason := fatalErrorIn(p[:n]); reason != nil {
+		w.fatalError.Store(reason)
 	}
 	return n, err
 }
@@ -153,10 +153,10 @@ func (w *wire) receive(p []byte) (int, error) {
 // header is the length of a message's head: one byte for the type, four for a length that counts itself and the body.
 const header = 5
 
-// farewellIn returns the fatal error that p begins with, maybe after notices; nil if p begins with anything else. That is enough for a
+// fatalErrorIn returns the fatal error that p begins with, maybe after notices; nil if p begins with anything else. That is enough for a
 // session which the server ended between two statements: the answers to all statements have been read then. Within an answer the driver
 // itself reads the error.
-func farewellIn(p []byte) *pgconn.PgError {
+func fatalErrorIn(p []byte) *pgconn.PgError {
 	for len(p) >= header {
 		size := 1 + int(binary.BigEndian.Uint32(p[1:header]))
 		if size < header || len(p) < size {

@@ -62,7 +62,7 @@ func TestTheAnswersToBeginAreTakenOut(t *testing.T) {
 			for size := range 40 {
 				below := &pieces{left: []byte(c.in), sizes: []byte{byte(size)}}
 				w := &wire{Conn: below}
-				require.NoError(t, w.announce("begin"))
+				require.NoError(t, w.queueBegin("begin"))
 				_, err := w.Write([]byte(c.statement))
 				require.NoError(t, err)
 				sent := below.written.Len()
@@ -102,7 +102,7 @@ func TestTheLastWordsOfAServerAreHeard(t *testing.T) {
 			w := &wire{Conn: &closedByServer{pieces{left: c.in, sizes: []byte{255}}, broken}}
 			_, err := w.Write([]byte("Q"))
 			require.ErrorIs(t, err, broken)
-			reason, known := errors.AsType[*pgconn.PgError](w.because(err))
+			reason, known := errors.AsType[*pgconn.PgError](w.withServerReason(err))
 			require.Equal(t, c.known, known, name)
 			if known {
 				require.Equal(t, "25P03", reason.Code)
@@ -127,7 +127,7 @@ func FuzzWire(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in, sizes []byte) {
 		read := func(sizes []byte) string {
 			w := &wire{Conn: &pieces{left: in, sizes: sizes}}
-			require.NoError(t, w.announce("begin"))
+			require.NoError(t, w.queueBegin("begin"))
 			_, err := w.Write([]byte("Q"))
 			require.NoError(t, err)
 			got, err := io.ReadAll(w)
