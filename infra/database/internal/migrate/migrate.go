@@ -130,7 +130,7 @@ func (m *Migrator) applySet(ctx context.Context, set Set) error {
 		case errors.Is(err, goose.ErrNoNextVersion):
 			return nil
 		case ok:
-			return fmt.Errorf("%s/%s: %w%s", m.Dialect, path.Base(failed.Failed.Source.Path), failed.Err, run.during(failed.Err))
+			return fmt.Errorf("%s/%s: %w%s", m.Dialect, path.Base(failed.Failed.Source.Path), failed.Err, run.failedStatement(failed.Err))
 		case err != nil:
 			return err
 		}
@@ -162,8 +162,8 @@ type migrationFile struct {
 	name string
 	// checksum is what the function of that name returns for the content.
 	checksum string
-	// whole is true if the statements run in one transaction.
-	whole bool
+	// inTransaction is true if the statements run in one transaction.
+	inTransaction bool
 }
 
 // noTransaction matches the line that makes goose run a file outside a transaction.
@@ -194,7 +194,7 @@ func (m *Migrator) migrationFiles(set Set) (map[int64]migrationFile, error) {
 		if err != nil {
 			return nil, err
 		}
-		files[version] = migrationFile{name: name, checksum: checksum(content), whole: !noTransaction.Match(content)}
+		files[version] = migrationFile{name: name, checksum: checksum(content), inTransaction: !noTransaction.Match(content)}
 	}
 	return files, nil
 }

@@ -95,7 +95,7 @@ func (r *setRun) next(ctx context.Context) (*goose.MigrationResult, error) {
 	for attempt := 1; ; attempt++ {
 		result, err := r.provider.UpByOne(ctx)
 		failed, ok := errors.AsType[*goose.PartialError](err)
-		if !ok || !deadlocked(err) || !r.files[failed.Failed.Source.Version].whole || time.Since(begin) > LockTimeout {
+		if !ok || !deadlocked(err) || !r.files[failed.Failed.Source.Version].inTransaction || time.Since(begin) > LockTimeout {
 			return result, err
 		}
 		r.m.Logger.Info("a migration and another replica waited for each other; the migration is applied again",
@@ -154,8 +154,8 @@ func (r *setRun) verify(ctx context.Context, version int64) error {
 	return nil
 }
 
-// during is the part of the error's text that names the failed statement; "" if no statement failed.
-func (r *setRun) during(err error) string {
+// failedStatement is the part of the error's text that names the failed statement; "" if no statement failed.
+func (r *setRun) failedStatement(err error) string {
 	if _, ok := errors.AsType[*orphansError](err); ok || r.last.text == "" {
 		return ""
 	}

@@ -194,9 +194,9 @@ func (c *connection) afterStatement(ctx context.Context, query string, err error
 	}
 }
 
-// errorAfterSend corrects the driver's error of a statement. before is the number of bytes sent before the statement. If bytes were sent since,
-// errorAfterSend replaces ErrBadConn: the driver returns it also if only the answer was lost, and database/sql would run the statement a second
-// time. If none were sent in a transaction, errorAfterSend adds why the server has ended the session.
+// errorAfterSend corrects the driver's error of a statement. before is the number of bytes sent before the statement. If bytes were sent
+// since, it replaces ErrBadConn: the driver returns that also if only the answer was lost, and database/sql would run the statement a
+// second time. If none were sent in a transaction, it adds why the server has ended the session.
 func (c *connection) errorAfterSend(err error, before int64) error {
 	sent := c.wire.sent.Load() > before
 	switch {

@@ -113,7 +113,7 @@ func (c *opener) verify(ctx context.Context, conn *connection) error {
 			return errors.Join(fmt.Errorf("PRAGMA %s is %q instead of %q", name, got, want), err)
 		}
 	}
-	if c.file.beside == nil {
+	if c.file.lockFile == nil {
 		return nil // another process owns the file
 	}
 	return errors.Join(conn.keepWAL(true), c.file.check())
@@ -219,7 +219,7 @@ func (c *connection) ExecContext(ctx context.Context, query string, args []drive
 	if c.failed != nil && !rescue {
 		return nil, c.refusal()
 	}
-	checked, err := c.checkAlone()
+	checked, err := c.checkAutocommit()
 	if err != nil {
 		return nil, err
 	}
@@ -228,14 +228,14 @@ func (c *connection) ExecContext(ctx context.Context, query string, args []drive
 		c.failed = nil
 	}
 	if err == nil {
-		err = c.confirmAlone(checked)
+		err = c.confirmAutocommit(checked)
 	}
-	return result, c.note(err)
+	return result, c.afterStatement(err)
 }
 
-// checkAlone checks that the files are in their place before a statement that writes outside a transaction, since such a statement
+// checkAutocommit checks that the files are in their place before a statement that writes outside a transaction, since such a statement
 // commits. It returns the time of the check; the zero time if there was nothing to check.
-func (c *connection) checkAlone() (checked time.Time, err error) {
+func (c *connection) checkAutocommit() (checked time.Time, err error) {
 	if !c.writes || c.inTx {
 		return time.Time{}, nil
 	}
@@ -243,8 +243,8 @@ func (c *connection) checkAlone() (checked time.Time, err error) {
 	return checked, c.file.check()
 }
 
-// confirmAlone checks again after such a statement, if the statement took long.
-func (c *connection) confirmAlone(checked time.Time) error {
+// confirmAutocommit checks again after such a statement, if the statement took long.
+func (c *connection) confirmAutocommit(checked time.Time) error {
 	if checked.IsZero() {
 		return nil
 	}
@@ -273,19 +273,19 @@ func (c *connection) QueryContext(ctx context.Context, query string, args []driv
 	if c.failed != nil {
 		return nil, c.refusal()
 	}
-	checked, err := c.checkAlone()
+	checked, err := c.checkAutocommit()
 	if err != nil {
 		return nil, err
 	}
 	stmt, err := c.prepared(ctx, query)
 	if err != nil {
-		return nil, c.note(err)
+		return nil, c.afterStatement(err)
 	}
 	w := interruptAfter(ctx, c.handle)
 	found, err := stmt.stmt.QueryContext(context.Background(), args)
 	if err != nil {
 		_ = c.stmts.drop(stmt)
-		return nil, c.note(w.end(err))
+		return nil, c.afterStatement(w.end(err))
 	}
 	c.openRows++
 	return &resultRows{rawRows: found.(rawRows), conn: c, stmt: stmt, interrupter: w, checked: checked}, nil //nolint:forcetypeassert // what modernc.org/sqlite's have
@@ -300,7 +300,7 @@ func (c *connection) admit(query string) error {
 	if errors.Is(err, contract.ErrRowsOpen) { // SQLite does not know of the statement, so its transaction stands; the caller may forbid the commit
 		return err
 	}
-	return c.note(err)
+	return c.afterStatement(err)
 }
 
 // prepared returns a prepared statement for query, unless ctx has ended.
@@ -315,10 +315,10 @@ func (c *connection) prepared(ctx context.Context, query string) (*cachedStmt, e
 	return stmt, nil
 }
 
-// note records the error of a statement, if there is one: for the health of the database, and for the open transaction, which has failed
-// then. It returns err.
-func (c *connection) note(err error) error {
-	c.file.failed(err)
+// afterStatement records the error of a statement, if there is one: for the health of the database, and for the open transaction, which
+// has failed then. It returns err.
+func (c *connection) afterStatement(err error) error {
+	c.file.reportError(err)
 	if err != nil && c.inTx && c.failed == nil {
 		c.failed = err
 	}
@@ -351,7 +351,7 @@ func (t *transaction) Commit() error {
 	}
 	t.conn.inTx = false
 	if err := t.Tx.Commit(); err != nil {
-		t.conn.file.failed(err)
+		t.conn.file.reportError(err)
 		return err
 	}
 	return t.conn.file.confirm(checked)

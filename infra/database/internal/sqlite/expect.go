@@ -38,8 +38,8 @@ func (e *LossError) Error() string {
 // expectFiles remembers the files as they are, once SQLite has opened them all.
 func (f *dbFile) expectFiles() error {
 	files := []expectedFile{{path: f.path, stat: os.Lstat}, {path: f.path + "-wal", stat: os.Lstat}, {path: f.path + "-shm", stat: os.Lstat}}
-	if named, err := filepath.Abs(f.named); err != nil || named != f.path {
-		files = append(files, expectedFile{path: f.named, stat: os.Stat}) // a link that somebody may point elsewhere
+	if named, err := filepath.Abs(f.configured); err != nil || named != f.path {
+		files = append(files, expectedFile{path: f.configured, stat: os.Stat}) // a link that somebody may point elsewhere
 	}
 	for i := range files {
 		info, err := files[i].stat(files[i].path)
@@ -62,10 +62,10 @@ func (f *dbFile) check() error {
 	}
 	for _, w := range *files {
 		if info, err := w.stat(w.path); err != nil || !os.SameFile(info, w.open) {
-			return f.lose(w.path, err)
+			return f.reportMissing(w.path, err)
 		}
 	}
-	f.find()
+	f.reportBack()
 	return nil
 }
 
@@ -78,8 +78,8 @@ func (f *dbFile) confirm(checked time.Time) error {
 	return f.check()
 }
 
-// lose logs once that a file is gone, and starts to save the acknowledged writes.
-func (f *dbFile) lose(path string, err error) error {
+// reportMissing logs once that a file is gone, and starts to save the acknowledged writes.
+func (f *dbFile) reportMissing(path string, err error) error {
 	lost := &LossError{path: path, problem: "another file is in its place"}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -139,8 +139,8 @@ func (f *dbFile) advice(path string) string {
 	return "move it back; or stop the service, and start it with the file's new path"
 }
 
-// find logs that the files are back.
-func (f *dbFile) find() {
+// reportBack logs that the files are back.
+func (f *dbFile) reportBack() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.problem != "" {
@@ -160,8 +160,8 @@ func (f *dbFile) endSaving() {
 	f.saving.Wait()
 }
 
-// failed tells the health of the database of an error.
-func (f *dbFile) failed(err error) {
+// reportError tells the health of the database of an error.
+func (f *dbFile) reportError(err error) {
 	if err != nil && f.health != nil {
 		f.health.Failed(err)
 	}

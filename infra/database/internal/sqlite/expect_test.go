@@ -35,7 +35,7 @@ func TestSlowCommitIsConfirmed(t *testing.T) {
 		for _, suffix := range []string{"", "-wal", "-shm"} {
 			require.NoError(t, os.WriteFile(path+suffix, nil, 0o600))
 		}
-		f := &dbFile{named: path, path: path, logger: zap.NewNop()}
+		f := &dbFile{configured: path, path: path, logger: zap.NewNop()}
 		require.NoError(t, f.expectFiles())
 		away := func() { require.NoError(t, os.Rename(path, path+".away")) }
 		commit := func(disk driver.Tx) error {

@@ -26,16 +26,16 @@ const (
 // closed it. Nothing else in that process may open the file: SQLite's own locks belong to the process, and closing any descriptor of
 // the file ends them.
 type dbFile struct {
-	// named is the file's path as in the setting. path is where that led at the start: absolute, without symbolic links.
-	named, path string
-	// made says why the database is new; "" if there was one before.
-	made   string
-	logger *zap.Logger
+	// configured is the file's path as in the setting. path is where that led at the start: absolute, without symbolic links.
+	configured, path string
+	// newBecause says why the database is new; "" if there was one before.
+	newBecause string
+	logger     *zap.Logger
 	// health is told of commits and failures; nil if another process owns the file.
 	health contract.Health
 
-	// beside is the lock on FILE.lock, which earlier versions of the service take. Nothing is written into that file.
-	beside *flock.Flock
+	// lockFile is the lock on FILE.lock, which earlier versions of the service take. Nothing is written into that file.
+	lockFile *flock.Flock
 	// own is the locked descriptor of the file. It is nil on systems where this lock and SQLite's would exclude each other.
 	own *os.File
 
@@ -56,8 +56,8 @@ func takeFile(named string, logger *zap.Logger) (*dbFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &dbFile{named: named, path: path, logger: logger}
-	for _, step := range []func() error{f.lockBeside, f.recognise, f.lockItself, f.tighten} {
+	f := &dbFile{configured: named, path: path, logger: logger}
+	for _, step := range []func() error{f.takeLockFile, f.classify, f.lockItself, f.restrictModes} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, f.release())
 		}
@@ -65,9 +65,9 @@ func takeFile(named string, logger *zap.Logger) (*dbFile, error) {
 	return f, nil
 }
 
-// lockBeside takes the lock of earlier versions, so that two versions never serve at the same time. It also turns away a second
+// takeLockFile takes the lock of earlier versions, so that two versions never serve at the same time. It also turns away a second
 // opener in this process before that one touches the database's file.
-func (f *dbFile) lockBeside() error {
+func (f *dbFile) takeLockFile() error {
 	path := f.path + ".lock"
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("%s is %s instead of a file; remove it", path, kindOf(info))
@@ -81,12 +81,12 @@ func (f *dbFile) lockBeside() error {
 		info, _ := os.Lstat(path) // only for the message
 		return errTaken(info)
 	}
-	f.beside = lock
+	f.lockFile = lock
 	return nil
 }
 
-// recognise finds out whether the database is new or was there before, and fails if only its -wal file is left. It opens no file.
-func (f *dbFile) recognise() error {
+// classify finds out whether the database is new or was there before, and fails if only its -wal file is left. It opens no file.
+func (f *dbFile) classify() error {
 	for _, path := range f.companions() {
 		if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 			return fmt.Errorf("%s is %s instead of a file; remove it", path, kindOf(info))
@@ -95,19 +95,19 @@ func (f *dbFile) recognise() error {
 	info, err := os.Lstat(f.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		f.made = "there was no file"
+		f.newBecause = "there was no file"
 	case err != nil:
 		return bare(err)
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("it is %s instead of a file", kindOf(info))
 	case info.Size() == 0:
-		f.made = "the file was empty"
+		f.newBecause = "the file was empty"
 	default:
 		return nil
 	}
 	if wal, err := os.Lstat(f.path + "-wal"); err == nil && wal.Size() > 0 {
 		return fmt.Errorf("%s, but %s-wal holds the last writes of a database that was here; put that database back, or move "+
-			"the -wal file away to begin with a new one", f.made, f.path)
+			"the -wal file away to begin with a new one", f.newBecause, f.path)
 	}
 	return nil
 }
@@ -147,8 +147,8 @@ func (f *dbFile) lockItself() error {
 	return nil
 }
 
-// tighten takes away the rights of other users. SQLite gives new files the rights of the database's file.
-func (f *dbFile) tighten() error {
+// restrictModes takes away the rights of other users. SQLite gives new files the rights of the database's file.
+func (f *dbFile) restrictModes() error {
 	for _, path := range append(f.companions(), f.path, f.path+".lock") {
 		info, err := os.Lstat(path)
 		if err != nil || info.Mode().Perm() == fileMode {
@@ -172,8 +172,8 @@ func (f *dbFile) release() error {
 	if f.own != nil {
 		errs = append(errs, unlockDescriptor(f.own), f.own.Close())
 	}
-	if f.beside != nil {
-		errs = append(errs, f.beside.Unlock())
+	if f.lockFile != nil {
+		errs = append(errs, f.lockFile.Unlock())
 	}
 	return errors.Join(errs...)
 }

@@ -27,7 +27,7 @@ type resultRows struct {
 	stmt        *cachedStmt // nil once closed
 	interrupter *interrupter
 	failed      bool
-	// checked is the time that checkAlone has returned.
+	// checked is the time that checkAutocommit has returned.
 	checked time.Time
 	// read is true if all rows were read.
 	read bool
@@ -38,13 +38,13 @@ func (r *resultRows) Next(dest []driver.Value) error {
 	err := r.rawRows.Next(dest)
 	if err == io.EOF { //nolint:errorlint // driver.Rows demands io.EOF itself
 		r.read = true
-		err = cmp.Or(r.conn.confirmAlone(r.checked), err)
+		err = cmp.Or(r.conn.confirmAutocommit(r.checked), err)
 	}
 	if err == nil || err == io.EOF { //nolint:errorlint // as above
 		return err
 	}
 	r.failed = true
-	return r.conn.note(r.interrupter.cause(err))
+	return r.conn.afterStatement(r.interrupter.cause(err))
 }
 
 // Close implements driver.Rows. It gives the statement back.
@@ -60,7 +60,7 @@ func (r *resultRows) Close() error {
 		_ = r.conn.stmts.drop(stmt)
 		return err
 	}
-	return errors.Join(r.conn.stmts.put(stmt), r.conn.confirmAlone(r.checked), r.followUp(stmt.query))
+	return errors.Join(r.conn.stmts.put(stmt), r.conn.confirmAutocommit(r.checked), r.followUp(stmt.query))
 }
 
 // followUp runs an empty statement to its end, because SQLite moves the write-ahead log into the file only when a statement ends so. It is

@@ -76,8 +76,8 @@ func Open(ctx context.Context, cfg Config) (*Database, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", cfg.File, explainOpen(err)), file.release())
 	}
-	if file.made != "" {
-		cfg.Logger.Info("a new, empty database was made", zap.String("file", file.path), zap.String("since", file.made))
+	if file.newBecause != "" {
+		cfg.Logger.Info("a new, empty database was made", zap.String("file", file.path), zap.String("since", file.newBecause))
 	}
 	file.setOnLoss(d.save)
 	return d, nil
@@ -99,7 +99,7 @@ func OpenShared(ctx context.Context, cfg Config) (*Database, error) {
 	if info, err := os.Stat(path); err == nil && info.Size() == 0 {
 		return nil, fmt.Errorf("open database %s: the file is empty; the service fills it when it first starts", cfg.File)
 	}
-	d, err := connect(ctx, cfg, &dbFile{named: cfg.File, path: path})
+	d, err := connect(ctx, cfg, &dbFile{configured: cfg.File, path: path})
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", cfg.File, explainOpen(err))
 	}
@@ -214,7 +214,7 @@ func onConnection(ctx context.Context, pool *sql.DB, fn func(*connection) error)
 // write-ahead log into the file and unlocks it. Another process leaves the log to the owner; when there is none, SQLite moves
 // it with the last connection.
 func (d *Database) Close(ctx context.Context) error {
-	owner := d.file.beside != nil
+	owner := d.file.lockFile != nil
 	d.file.endSaving()
 	_, err := d.cfg.Turn(ctx) // is not released: nobody writes any more
 	if err != nil {
