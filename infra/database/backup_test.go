@@ -20,7 +20,7 @@ import (
 func beside(t *testing.T, cfg config.Database) *database.DB {
 	t.Helper()
 	db := mustNew(t, cfg)
-	require.NoError(t, db.OpenShared(t.Context()))
+	require.NoError(t, db.OpenBeside(t.Context()))
 	t.Cleanup(func() { require.NoError(t, db.Close(context.Background())) })
 	return db
 }

@@ -47,9 +47,9 @@ type connections struct {
 	lock *writerLock
 	// sqlite is nil on Postgres.
 	sqlite *sqlite.Database
-	// shared is true if another process owns the SQLite file.
-	shared bool
-	close  func(ctx context.Context) error
+	// foreign is true if another process owns the SQLite file.
+	foreign bool
+	close   func(ctx context.Context) error
 }
 
 // New parses cfg.URL and prepares the handle. It opens nothing: statements before [DB.Open] fail with
@@ -103,7 +103,7 @@ func (db *DB) Close(ctx context.Context) error {
 
 // Ping returns nil if the database answers and, on SQLite, its files are in their place. Its error carries a code.
 func (db *DB) Ping(ctx context.Context) error {
-	conns, err := db.open()
+	conns, err := db.connections()
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func (db *DB) Stats() map[string]sql.DBStats {
 	}
 }
 
-func (db *DB) open() (*connections, error) {
+func (db *DB) connections() (*connections, error) {
 	if conns := db.conns.Load(); conns != nil {
 		return conns, nil
 	}
@@ -148,7 +148,7 @@ func (db *DB) open() (*connections, error) {
 // Conn takes a connection out of the pool of writers, for a session that the caller must not share, such as one with an advisory
 // lock. The caller closes it. It is meant for Postgres, since SQLite has only one writer.
 func (db *DB) Conn(ctx context.Context) (*sql.Conn, error) {
-	conns, err := db.open()
+	conns, err := db.connections()
 	if err != nil {
 		return nil, err
 	}

@@ -138,10 +138,10 @@ func (t *Tx) savepointName(n int) string { return t.name() + "_" + strconv.Itoa(
 func (t *Tx) undoTo(ctx context.Context, name string) error {
 	n := t.findSavepoint(name)
 	if n < 0 {
-		return t.blame(fmt.Errorf("there is no savepoint %q in this transaction; a nested app.InTx does not know those around it", name))
+		return t.forbidCommit(fmt.Errorf("there is no savepoint %q in this transaction; a nested app.InTx does not know those around it", name))
 	}
 	if _, err := t.exec(ctx, "ROLLBACK TO SAVEPOINT "+t.savepointName(n), nil); err != nil {
-		return t.blame(err)
+		return t.forbidCommit(err)
 	}
 	t.mu.Lock()
 	kept := t.savepoints[n].participants
@@ -165,9 +165,9 @@ func (t *Tx) findSavepoint(name string) int {
 	return -1
 }
 
-// blame forbids the commit of the transaction because of err, and returns err. The function of the transaction may ignore the error of a
-// statement that was refused; the rest would then be committed without it.
-func (t *Tx) blame(err error) error {
-	t.root.mistake.CompareAndSwap(nil, &err)
+// forbidCommit forbids the commit of the transaction because of err, and returns err. The function of the transaction may ignore the
+// error of a statement that was refused; the rest would then be committed without it.
+func (t *Tx) forbidCommit(err error) error {
+	t.root.commitForbidden.CompareAndSwap(nil, &err)
 	return err
 }

@@ -69,12 +69,12 @@ func (db *DB) MigrationStatus(ctx context.Context, sets []MigrationSet) ([]Migra
 
 // withMigrations runs fn with a pool of connections that only migrations use, and closes the pool afterwards.
 func (db *DB) withMigrations(fn func(m *migrate.Migrator) error) error {
-	conns, err := db.open()
+	conns, err := db.connections()
 	if err != nil {
 		return err
 	}
-	if conns.shared {
-		return fmt.Errorf("migrate database: %w", errShared)
+	if conns.foreign {
+		return fmt.Errorf("migrate database: %w", errForeign)
 	}
 	var pool *sql.DB
 	if db.Dialect() == SQLite {

@@ -58,21 +58,21 @@ func parseSQLite(path string) (source, error) {
 	return source{dialect: SQLite, file: filepath.Clean(path)}, nil
 }
 
-// errShared is the error for a command that only the process which owns the SQLite file may run.
-var errShared = errors.New("the database was opened beside the process it belongs to")
+// errForeign is the error for a command that only the process which owns the SQLite file may run.
+var errForeign = errors.New("the database was opened beside the process it belongs to")
 
 // Open connects to the database. On SQLite it creates the folder and the file, and locks the file against
 // other processes; on Postgres it tries until the OpenTimeout setting has passed. Opening an open database
 // does nothing.
 func (db *DB) Open(ctx context.Context) error { return db.openWith(ctx, false) }
 
-// OpenShared opens the database for an operator's command while the service runs. On Postgres it does what [DB.Open] does. On SQLite it
+// OpenBeside opens the database for an operator's command while the service runs. On Postgres it does what [DB.Open] does. On SQLite it
 // neither locks nor creates the file. SQLite's own locks let the transactions of the two processes take turns; each waits no longer than
 // the BusyTimeout setting. [DB.Migrate] fails then. The service does not notice what a command writes, and may keep older data in memory:
 // a command may only write to tables that the service reads anew each time.
-func (db *DB) OpenShared(ctx context.Context) error { return db.openWith(ctx, true) }
+func (db *DB) OpenBeside(ctx context.Context) error { return db.openWith(ctx, true) }
 
-func (db *DB) openWith(ctx context.Context, shared bool) error {
+func (db *DB) openWith(ctx context.Context, foreign bool) error {
 	db.opening.Lock()
 	defer db.opening.Unlock()
 	if db.conns.Load() != nil {
@@ -82,7 +82,7 @@ func (db *DB) openWith(ctx context.Context, shared bool) error {
 	defer cancel()
 	open := db.openPostgres
 	if db.Dialect() == SQLite {
-		open = func(ctx context.Context) (*connections, error) { return db.openSQLite(ctx, shared) }
+		open = func(ctx context.Context) (*connections, error) { return db.openSQLite(ctx, foreign) }
 	}
 	conns, err := open(ctx)
 	if err != nil {
@@ -100,10 +100,10 @@ func (db *DB) openPostgres(ctx context.Context) (*connections, error) {
 	return &connections{writer: pool, reader: pool, close: func(context.Context) error { return pool.Close() }}, nil
 }
 
-func (db *DB) openSQLite(ctx context.Context, shared bool) (*connections, error) {
+func (db *DB) openSQLite(ctx context.Context, foreign bool) (*connections, error) {
 	open, lock := sqlite.Open, &writerLock{}
-	if shared {
-		open = sqlite.OpenShared
+	if foreign {
+		open = sqlite.OpenBeside
 	}
 	turn := func(ctx context.Context) (func(), error) {
 		_, err := lock.take(ctx, math.MaxInt64, false)
@@ -116,14 +116,14 @@ func (db *DB) openSQLite(ctx context.Context, shared bool) (*connections, error)
 	if err != nil {
 		return nil, err
 	}
-	return &connections{writer: lite.Writer, reader: lite.Reader, lock: lock, sqlite: lite, shared: shared, close: lite.Close}, nil
+	return &connections{writer: lite.Writer, reader: lite.Reader, lock: lock, sqlite: lite, foreign: foreign, close: lite.Close}, nil
 }
 
 // ErrNoBackup is the error of [DB.Backup] on Postgres, which has a program for it.
 var ErrNoBackup = errors.New("back up database: only a SQLite database is copied here; Postgres has a program for it, which also works " +
 	`while the service runs: pg_dump --format=custom --file=FILE "$APP_DATABASE_URL"`)
 
-// Backup copies a SQLite database, opened with [DB.OpenShared], into a new file beside the running service. The copy shows one moment,
+// Backup copies a SQLite database, opened with [DB.OpenBeside], into a new file beside the running service. The copy shows one moment,
 // whatever is written meanwhile, and nobody waits for it. Until it is done the write-ahead log may grow, because it must keep what
 // the copy still reads. The copy is checked and on the disk before it gets its name. No file of that name may exist. progress is
 // called after each step, in bytes. When ctx ends, or on any error, nothing is left behind.
@@ -131,7 +131,7 @@ func (db *DB) Backup(ctx context.Context, to string, progress func(done, total i
 	if db.Dialect() != SQLite {
 		return 0, ErrNoBackup
 	}
-	conns, err := db.open()
+	conns, err := db.connections()
 	if err != nil {
 		return 0, err
 	}

@@ -17,19 +17,19 @@ const commitTimeout = 30 * time.Second
 // own is a transaction of the database that nobody shares.
 type own struct{ opts *sql.TxOptions }
 
-// session is an open transaction of the database, with its connection. The members of a group share one.
-type session struct {
+// txConn is an open transaction of the database, with its connection. The members of a group share one.
+type txConn struct {
 	sql    *sql.Tx
 	conn   *sql.Conn
 	cancel context.CancelFunc // rolls back unless the transaction has ended
 	free   func()             // gives back the connection and the writer lock; a second call does nothing
 
-	mu   sync.Mutex
-	last []pgx.FinalStatement // on Postgres; guarded by mu
+	mu         sync.Mutex
+	withCommit []pgx.FinalStatement // on Postgres; guarded by mu
 }
 
 func (o own) begin(ctx context.Context, t *Tx) error {
-	conns, err := t.db.open()
+	conns, err := t.db.connections()
 	if err != nil {
 		return err
 	}
@@ -37,18 +37,18 @@ func (o own) begin(ctx context.Context, t *Tx) error {
 	if err != nil {
 		return MapError(err)
 	}
-	t.root, err = t.db.openSession(ctx, conns, release, o.opts)
+	t.root, err = t.db.openTxConn(ctx, conns, release, o.opts)
 	return err
 }
 
-// openSession begins a transaction. Its caller has taken the writer lock of SQLite; the session releases the lock when it is freed.
-func (db *DB) openSession(ctx context.Context, conns *connections, release func(), opts *sql.TxOptions) (*root, error) {
+// openTxConn begins a transaction. Its caller has taken the writer lock of SQLite; free releases the lock.
+func (db *DB) openTxConn(ctx context.Context, conns *connections, release func(), opts *sql.TxOptions) (*root, error) {
 	conn, err := db.takeConn(ctx, conns.writer)
 	if err != nil {
 		release()
 		return nil, MapError(err)
 	}
-	s := &session{conn: conn}
+	s := &txConn{conn: conn}
 	s.free = sync.OnceFunc(func() {
 		_ = conn.Close()
 		release()
@@ -70,7 +70,7 @@ func (db *DB) openSession(ctx context.Context, conns *connections, release func(
 		}
 		return nil, MapError(err)
 	}
-	return &root{session: s, stop: stop}, nil
+	return &root{txConn: s, stop: stop}, nil
 }
 
 func (o own) commit(t *Tx) error {
@@ -102,11 +102,11 @@ func (o own) rollback(t *Tx, cause error) error {
 }
 
 // commit sends COMMIT, together with the statements of ExecLast.
-func (s *session) commit() error {
+func (s *txConn) commit() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.last) > 0 {
-		if err := pgx.AddToCommit(s.conn, s.last); err != nil {
+	if len(s.withCommit) > 0 {
+		if err := pgx.AddToCommit(s.conn, s.withCommit); err != nil {
 			return errors.Join(err, s.sql.Rollback())
 		}
 	}
@@ -114,7 +114,7 @@ func (s *session) commit() error {
 }
 
 // finish runs statement, which is the commit or the rollback, and gives the connection back.
-func (s *session) finish(statement func() error) error {
+func (s *txConn) finish(statement func() error) error {
 	timer := time.AfterFunc(commitTimeout, s.cancel)
 	err := statement()
 	timer.Stop()

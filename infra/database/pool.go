@@ -119,7 +119,7 @@ func (db *DB) route(ctx context.Context) (*Tx, *connections, error) {
 	if call := app.CallFrom(ctx); call != nil && call.InTx() {
 		return nil, nil, errOuterContext
 	}
-	conns, err := db.open()
+	conns, err := db.connections()
 	return nil, conns, err
 }
 

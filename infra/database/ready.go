@@ -110,7 +110,7 @@ func (db *DB) judge(ctx context.Context) {
 }
 
 func (db *DB) examine(ctx context.Context) error {
-	conns, err := db.open()
+	conns, err := db.connections()
 	if err != nil {
 		return err
 	}

@@ -42,12 +42,12 @@ type shared struct {
 // The end of a member: end marks the Tx, seal refuses further statements, next passes the group on or commits, settle makes the outcome
 // known. abort rolls the whole group back instead.
 type group struct {
-	lock    *writerLock
-	session *session
-	begun   time.Time
-	size    int
-	// members are the members that have finished, in order.
-	members []*Tx
+	lock   *writerLock
+	txConn *txConn
+	begun  time.Time
+	size   int
+	// finished are the members whose work is done, in order.
+	finished []*Tx
 	// abort rolls back the work of all members.
 	abort func()
 	// err is the outcome once done is closed.
@@ -55,8 +55,8 @@ type group struct {
 	done chan struct{}
 }
 
-func newGroup(lock *writerLock, s *session) *group {
-	g := &group{lock: lock, session: s, begun: time.Now(), size: 1, done: make(chan struct{})}
+func newGroup(lock *writerLock, s *txConn) *group {
+	g := &group{lock: lock, txConn: s, begun: time.Now(), size: 1, done: make(chan struct{})}
 	g.abort = sync.OnceFunc(func() {
 		s.cancel()
 		_ = s.conn.Close() // waits for the rollback
@@ -67,7 +67,7 @@ func newGroup(lock *writerLock, s *session) *group {
 
 // begin waits for the writer lock. If the lock comes with a group, t joins the group; otherwise t begins a group.
 func (s *shared) begin(ctx context.Context, t *Tx) error {
-	conns, err := t.db.open()
+	conns, err := t.db.connections()
 	if err != nil {
 		return err
 	}
@@ -78,10 +78,10 @@ func (s *shared) begin(ctx context.Context, t *Tx) error {
 		s.later = true
 		return s.join(ctx, t)
 	}
-	if t.root, err = t.db.openSession(ctx, conns, conns.lock.release, nil); err != nil {
+	if t.root, err = t.db.openTxConn(ctx, conns, conns.lock.release, nil); err != nil {
 		return err
 	}
-	s.group = newGroup(conns.lock, t.root.session)
+	s.group = newGroup(conns.lock, t.root.txConn)
 	return nil
 }
 
@@ -94,7 +94,7 @@ func (s *shared) join(ctx context.Context, t *Tx) error {
 	}
 	patience := time.AfterFunc(groupPatience, g.abort)
 	unhook := context.AfterFunc(ctx, g.abort)
-	t.root = &root{session: g.session, preemptible: true, stop: sync.OnceValue(func() bool {
+	t.root = &root{txConn: g.txConn, preemptible: true, stop: sync.OnceValue(func() bool {
 		inTime := patience.Stop()
 		return unhook() && inTime
 	})}
@@ -110,8 +110,8 @@ func (g *group) next() {
 			return
 		}
 	}
-	err := g.session.finish(g.session.sql.Commit)
-	if len(g.members) > 1 && violated(err) {
+	err := g.txConn.finish(g.txConn.sql.Commit)
+	if len(g.finished) > 1 && violated(err) {
 		err = errRetryAlone
 	} else {
 		err = commitError(err)
@@ -122,7 +122,7 @@ func (g *group) next() {
 // openSavepoint opens the savepoint for the next member. It reports false if that fails, as it does after a failed statement of the
 // first member, which has no savepoint of its own.
 func (g *group) openSavepoint() bool {
-	_, err := g.session.sql.ExecContext(context.Background(), "SAVEPOINT plugboard_0")
+	_, err := g.txConn.sql.ExecContext(context.Background(), "SAVEPOINT plugboard_0")
 	return err == nil
 }
 
@@ -137,11 +137,11 @@ func violated(err error) bool {
 func (g *group) settle(err error) {
 	g.err = err
 	defer close(g.done)
-	defer g.session.free()
-	for _, t := range g.members {
+	defer g.txConn.free()
+	for _, t := range g.finished {
 		t.root.leave()
 	}
-	tellAll(g.members, err)
+	tellAll(g.finished, err)
 }
 
 // tellAll tells the participants of all members the outcome, member by member. A participant that ends the goroutine does not keep it
@@ -170,7 +170,7 @@ func (s *shared) commit(t *Tx) error {
 	t.end()
 	t.root.seal()
 	g := s.group
-	g.members = append(g.members, t)
+	g.finished = append(g.finished, t)
 	g.next()
 	<-g.done // soon: later members have groupPatience and the statement that runs then, the commit has commitTimeout
 	return g.err

@@ -15,14 +15,14 @@ import (
 )
 
 // An operator's command works beside the service: neither keeps the other out, and no write is lost.
-func TestOpenSharedWorksBesideTheOwner(t *testing.T) {
+func TestOpenBesideWorksWithTheOwner(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, dialect database.Dialect) {
 		cfg := settings(t, dialect)
 		owner := opened(t, cfg)
 		guest := mustNew(t, cfg)
-		require.NoError(t, guest.OpenShared(t.Context()))
-		require.NoError(t, guest.OpenShared(t.Context()), "opening twice")
+		require.NoError(t, guest.OpenBeside(t.Context()))
+		require.NoError(t, guest.OpenBeside(t.Context()), "opening twice")
 
 		var both sync.WaitGroup
 		for name, db := range map[string]*database.DB{"owner": owner, "guest": guest} {
@@ -48,20 +48,20 @@ func TestOpenSharedWorksBesideTheOwner(t *testing.T) {
 }
 
 // A guest leaves the file's lock, its migrations and its absence to the owner.
-func TestOpenSharedTakesNothingOver(t *testing.T) {
+func TestOpenBesideTakesNothingOver(t *testing.T) {
 	t.Parallel()
 	cfg := settings(t, database.SQLite)
 	file := strings.TrimPrefix(cfg.URL, "sqlite:")
 	guest := mustNew(t, cfg)
-	require.EqualError(t, guest.OpenShared(t.Context()),
+	require.EqualError(t, guest.OpenBeside(t.Context()),
 		"open database "+file+": there is no such file; the service makes it when it first starts")
 	require.NoFileExists(t, file)
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	require.EqualError(t, guest.OpenShared(t.Context()),
+	require.EqualError(t, guest.OpenBeside(t.Context()),
 		"open database "+file+": the file is empty; the service fills it when it first starts")
 
 	opened(t, cfg)
-	require.NoError(t, guest.OpenShared(t.Context()))
+	require.NoError(t, guest.OpenBeside(t.Context()))
 	t.Cleanup(func() { require.NoError(t, guest.Close(context.Background())) })
 	require.EqualError(t, guest.Migrate(t.Context(), []database.MigrationSet{lamps()}),
 		"migrate database: the database was opened beside the process it belongs to")
@@ -70,7 +70,7 @@ func TestOpenSharedTakesNothingOver(t *testing.T) {
 
 	require.NoError(t, os.WriteFile(file+".txt", []byte("this is no database, however long it is read"), 0o600))
 	broken := mustNew(t, config.Database{URL: cfg.URL + ".txt", MaxConns: 2, BusyTimeout: cfg.BusyTimeout, OpenTimeout: cfg.OpenTimeout})
-	require.ErrorContains(t, broken.OpenShared(t.Context()), "it is not a SQLite database")
+	require.ErrorContains(t, broken.OpenBeside(t.Context()), "it is not a SQLite database")
 }
 
 // A transaction that still runs in a guest when it is closed is reported.
@@ -79,7 +79,7 @@ func TestCloseSharedReportsWhatIsOpen(t *testing.T) {
 	cfg := settings(t, database.SQLite)
 	owner := opened(t, cfg)
 	guest := mustNew(t, cfg)
-	require.NoError(t, guest.OpenShared(t.Context()))
+	require.NoError(t, guest.OpenBeside(t.Context()))
 	hurried, cancel := context.WithCancel(t.Context())
 	cancel()
 	_ = guest.InTx(t.Context(), func(ctx context.Context) error {

@@ -44,7 +44,7 @@ func (t *Tx) QueryRowContext(ctx context.Context, query string, args ...any) *sq
 }
 
 func (t *Tx) exec(ctx context.Context, query string, args []any) (sql.Result, error) {
-	done, err := t.use()
+	done, err := t.enterStatement()
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (t *Tx) exec(ctx context.Context, query string, args []any) (sql.Result, er
 }
 
 func (t *Tx) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
-	done, err := t.use()
+	done, err := t.enterStatement()
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (t *Tx) query(ctx context.Context, query string, args []any) (*sql.Rows, er
 }
 
 func (t *Tx) queryRow(ctx context.Context, query string, args []any) *sql.Row {
-	done, err := t.use()
+	done, err := t.enterStatement()
 	if err != nil {
 		return failedRow(ctx, err)
 	}
@@ -91,7 +91,7 @@ func (t *Tx) statementError(err error) error {
 	switch {
 	case err == nil:
 	case errors.Is(err, contract.ErrRowsOpen):
-		return t.blame(contract.ErrRowsOpen)
+		return t.forbidCommit(contract.ErrRowsOpen)
 	case !errors.Is(err, sql.ErrTxDone):
 	case t.ctx.Err() != nil:
 		err = context.Cause(t.ctx)
@@ -109,11 +109,11 @@ func (db *DB) slow(ctx context.Context, query string, begin time.Time) {
 	orm.NewLogger(db.logger, db.cfg.SlowQuery).Trace(ctx, begin, func() (string, int64) { return query, -1 }, nil)
 }
 
-// use lets a statement begin. The caller calls done when the statement has ended.
-func (t *Tx) use() (done func(), err error) {
+// enterStatement lets a statement begin. The caller calls done when the statement has ended.
+func (t *Tx) enterStatement() (done func(), err error) {
 	r := t.root
-	if mistake := r.mistake.Load(); mistake != nil {
-		return nil, *mistake
+	if reason := r.commitForbidden.Load(); reason != nil {
+		return nil, *reason
 	}
 	r.gate.RLock()
 	if r.sealed {
@@ -129,7 +129,7 @@ func (t *Tx) refuse(query string) error {
 		return err
 	}
 	if err := refuseControl(query); err != nil {
-		return t.blame(err)
+		return t.forbidCommit(err)
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ type unit interface {
 
 // root is what a transaction and its savepoints have in common.
 type root struct {
-	*session
+	*txConn
 	// current is the innermost open savepoint, or the transaction itself; nil once the transaction has ended.
 	current atomic.Pointer[Tx]
 	// stop ends the watch over the caller's context: from now on its end does not roll back. It reports false if the rollback has
@@ -53,8 +53,8 @@ type root struct {
 	stop func() bool
 	// leave tells the [app.Call] of the context that the transaction has ended.
 	leave func()
-	// mistake, once set, forbids the commit, whatever the transaction's function returns.
-	mistake atomic.Pointer[error]
+	// commitForbidden, once set, is why the transaction must not be committed, whatever the transaction's function returns.
+	commitForbidden atomic.Pointer[error]
 
 	preemptible bool         // the group may roll the transaction back while it runs
 	gate        sync.RWMutex // read-locked by each statement while it runs
@@ -142,8 +142,8 @@ func (t *Tx) commit() (err error) {
 	if err := t.beforeCommit(); err != nil {
 		return t.rollback(err)
 	}
-	if mistake := t.root.mistake.Load(); mistake != nil {
-		return t.rollback(*mistake)
+	if reason := t.root.commitForbidden.Load(); reason != nil {
+		return t.rollback(*reason)
 	}
 	return t.unit.commit(t)
 }
@@ -182,6 +182,6 @@ func (t *Tx) ExecLast(ctx context.Context, purpose, query string, args ...any) e
 	}
 	t.root.mu.Lock()
 	defer t.root.mu.Unlock()
-	t.root.last = append(t.root.last, pgx.FinalStatement{Purpose: purpose, Query: query, Args: args})
+	t.root.withCommit = append(t.root.withCommit, pgx.FinalStatement{Purpose: purpose, Query: query, Args: args})
 	return nil
 }

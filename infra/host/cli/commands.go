@@ -61,9 +61,9 @@ func (c *Commands) WithDatabase(ctx context.Context, fn func(ctx context.Context
 	return c.withDatabase(ctx, (*database.DB).Open, fn)
 }
 
-// BesideService is [Commands.WithDatabase] for commands that work while the service runs; see database.DB.OpenShared.
+// BesideService is [Commands.WithDatabase] for commands that work while the service runs; see database.DB.OpenBeside.
 func (c *Commands) BesideService(ctx context.Context, fn func(ctx context.Context, a *host.App) error) error {
-	return c.withDatabase(ctx, (*database.DB).OpenShared, fn)
+	return c.withDatabase(ctx, (*database.DB).OpenBeside, fn)
 }
 
 func (c *Commands) withDatabase(ctx context.Context, open func(*database.DB, context.Context) error, fn func(ctx context.Context, a *host.App) error) (err error) {

@@ -83,9 +83,9 @@ func Open(ctx context.Context, cfg Config) (*Database, error) {
 	return d, nil
 }
 
-// OpenShared opens a file that another process owns. It takes no lock and creates nothing. SQLite's own locks let the transactions of the
+// OpenBeside opens a file that another process owns. It takes no lock and creates nothing. SQLite's own locks let the transactions of the
 // two processes take turns.
-func OpenShared(ctx context.Context, cfg Config) (*Database, error) {
+func OpenBeside(ctx context.Context, cfg Config) (*Database, error) {
 	path, err := filepath.EvalSymlinks(cfg.File)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("open database %s: there is no such file; the service makes it when it first starts", cfg.File)

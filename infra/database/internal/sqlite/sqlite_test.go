@@ -49,7 +49,7 @@ func TestAFileHasOneOwner(t *testing.T) {
 	d := openedWith(t, cfg)
 	_, err := Open(t.Context(), cfg)
 	require.ErrorContains(t, err, "has it open; a SQLite file belongs to one process at a time")
-	beside, err := OpenShared(t.Context(), cfg)
+	beside, err := OpenBeside(t.Context(), cfg)
 	require.NoError(t, err)
 	run(t, beside.Writer, "INSERT INTO things (name) VALUES ('beside')")
 	require.Equal(t, "beside", value(t, d.Reader, "SELECT name FROM things"))
@@ -66,15 +66,15 @@ func errorsOf(errs ...error) error {
 	return nil
 }
 
-func TestOpenSharedMakesNothing(t *testing.T) {
+func TestOpenBesideMakesNothing(t *testing.T) {
 	t.Parallel()
 	cfg, _ := settings(t)
-	_, err := OpenShared(t.Context(), cfg)
+	_, err := OpenBeside(t.Context(), cfg)
 	require.ErrorContains(t, err, "there is no such file; the service makes it when it first starts")
 	require.NoDirExists(t, filepath.Dir(cfg.File))
 	require.NoError(t, os.Mkdir(filepath.Dir(cfg.File), 0o700))
 	require.NoError(t, os.WriteFile(cfg.File, nil, 0o600))
-	_, err = OpenShared(t.Context(), cfg)
+	_, err = OpenBeside(t.Context(), cfg)
 	require.ErrorContains(t, err, "the file is empty")
 }
 
