@@ -189,7 +189,7 @@ func TestBackupOfPostgresIsAnotherProgram(t *testing.T) {
 	db, err := database.New(config.Database{URL: "postgres://u:s3cret@localhost/x", MaxConns: 2}, nil)
 	require.NoError(t, err)
 	_, err = db.Backup(t.Context(), "x", nil)
-	require.EqualError(t, err, "back up database: only a SQLite database is copied here; Postgres has a program for it, which also works "+
+	require.EqualError(t, err, "back up database: this command copies SQLite databases only; for Postgres use its own program, which also works "+
 		`while the service runs: pg_dump --format=custom --file=FILE "$APP_DATABASE_URL"`)
 	lite := mustNew(t, settings(t, database.SQLite))
 	_, err = lite.Backup(t.Context(), "x", nil)

@@ -78,7 +78,7 @@ type gormSavepoint struct {
 	participants int
 }
 
-var errNoTx = errors.New("there is no transaction that could have a savepoint: SavePoint and RollbackTo are for within app.InTx")
+var errNoTx = errors.New("SavePoint and RollbackTo need an open transaction: use them within app.InTx")
 
 // Translate implements gorm.ErrorTranslator.
 func (p *pool) Translate(err error) error { return MapError(err) }

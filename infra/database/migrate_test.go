@@ -37,13 +37,13 @@ func TestMigrate(t *testing.T) {
 
 		err := db.CheckMigrated(ctx, []database.MigrationSet{lamps(), newer})
 		require.ErrorIs(t, err, database.ErrNotMigrated)
-		require.ErrorContains(t, err, "domain rugs: "+string(dialect)+"/00001_rugs.sql is missing")
+		require.ErrorContains(t, err, "domain rugs: "+string(dialect)+"/00001_rugs.sql has not been applied")
 		states, err := db.MigrationStatus(ctx, []database.MigrationSet{old})
 		require.NoError(t, err)
 		require.Equal(t, []database.MigrationState{{Domain: "rugs", Version: 1, File: string(dialect) + "/00001_rugs.sql"}}, states)
 
 		require.NoError(t, db.Migrate(ctx, []database.MigrationSet{old}))
-		require.ErrorContains(t, db.CheckMigrated(ctx, []database.MigrationSet{newer}), "00002_wool.sql is missing")
+		require.ErrorContains(t, db.CheckMigrated(ctx, []database.MigrationSet{newer}), "00002_wool.sql has not been applied")
 		require.NoError(t, db.Migrate(ctx, []database.MigrationSet{newer}))
 		require.NoError(t, db.Migrate(ctx, []database.MigrationSet{newer}), "again")
 		require.NoError(t, db.CheckMigrated(ctx, []database.MigrationSet{newer}))
@@ -84,10 +84,10 @@ func TestBadMigrationSets(t *testing.T) {
 	onBoth(t, func(t *testing.T, dialect database.Dialect) {
 		db := fresh(t, dialect)
 		for want, set := range map[string]database.MigrationSet{
-			"is no name for a domain":                   numbered("rugs; DROP TABLE lamps", map[string]string{"1_x.sql": ""}),
+			"is not a valid name for a domain":          numbered("rugs; DROP TABLE lamps", map[string]string{"1_x.sql": ""}),
 			"there is no file " + string(dialect) + "/": {Domain: "rugs", FS: fstest.MapFS{}},
-			"name it like":                              numbered("rugs", map[string]string{"rugs.sql": "SELECT 1;"}),
-			"have the same number":                      numbered("rugs", map[string]string{"1_a.sql": "SELECT 1;", "001_b.sql": "SELECT 1;"}),
+			"name it like":         numbered("rugs", map[string]string{"rugs.sql": "SELECT 1;"}),
+			"have the same number": numbered("rugs", map[string]string{"1_a.sql": "SELECT 1;", "001_b.sql": "SELECT 1;"}),
 		} {
 			require.ErrorContains(t, db.Migrate(t.Context(), []database.MigrationSet{set}), want)
 			require.ErrorContains(t, db.CheckMigrated(t.Context(), []database.MigrationSet{set}), want)

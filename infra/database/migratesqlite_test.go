@@ -127,7 +127,7 @@ func TestABrokenFileOutsideATransactionIsNotApplied(t *testing.T) {
 	for range 2 {
 		require.ErrorContains(t, db.Migrate(t.Context(), []database.MigrationSet{set}),
 			"rows of table chairs that refer to missing rows of table halls: 2")
-		require.ErrorContains(t, db.CheckMigrated(t.Context(), []database.MigrationSet{set}), "00002_step.sql is missing")
+		require.ErrorContains(t, db.CheckMigrated(t.Context(), []database.MigrationSet{set}), "00002_step.sql has not been applied")
 		require.NoError(t, db.Gorm().WithContext(t.Context()).Exec("DELETE FROM chairs; INSERT INTO halls VALUES (1, 'blue'); INSERT INTO chairs VALUES (1, 1), (2, 1)").Error)
 	}
 }

@@ -59,7 +59,7 @@ func parseSQLite(path string) (source, error) {
 }
 
 // errForeign is the error for a command that only the process which owns the SQLite file may run.
-var errForeign = errors.New("the database was opened beside the process it belongs to")
+var errForeign = errors.New("another process owns this SQLite file; stop it first")
 
 // Open connects to the database. On SQLite it creates the folder and the file, and locks the file against
 // other processes; on Postgres it tries until the OpenTimeout setting has passed. Opening an open database
@@ -120,7 +120,7 @@ func (db *DB) openSQLite(ctx context.Context, foreign bool) (*connections, error
 }
 
 // ErrNoBackup is the error of [DB.Backup] on Postgres, which has a program for it.
-var ErrNoBackup = errors.New("back up database: only a SQLite database is copied here; Postgres has a program for it, which also works " +
+var ErrNoBackup = errors.New("back up database: this command copies SQLite databases only; for Postgres use its own program, which also works " +
 	`while the service runs: pg_dump --format=custom --file=FILE "$APP_DATABASE_URL"`)
 
 // Backup copies a SQLite database, opened with [DB.OpenBeside], into a new file beside the running service. The copy shows one moment,

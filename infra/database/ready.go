@@ -55,7 +55,7 @@ func (h *health) Committed() {
 func (h *health) Failed(err error) {
 	fault, _ := faultOf(err)
 	if fault.Damage && !h.damaged.Swap(true) {
-		h.logger.Error("the database is damaged: some of what it holds cannot be read; restore it from a backup, or have it mended", zap.Error(err))
+		h.logger.Error("the database is damaged: some of what it holds cannot be read; restore it from a backup, or have it repaired", zap.Error(err))
 	}
 	if fault.Storage {
 		h.failed.Store(&err)
@@ -103,7 +103,7 @@ func (db *DB) judge(ctx context.Context) {
 		v.verdict.Store(nil)
 		return
 	}
-	db.logger.Debug("examination of the database failed", zap.Error(err))
+	db.logger.Debug("health check of the database failed", zap.Error(err))
 	if v.failures++; v.failures >= failuresInARow {
 		v.verdict.Store(&err)
 	}

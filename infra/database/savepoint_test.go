@@ -107,8 +107,8 @@ func TestUnknownSavepointsFailTheTransaction(t *testing.T) {
 		}
 		require.Empty(t, names(t.Context(), t, db))
 		g := db.Gorm().WithContext(t.Context())
-		require.ErrorContains(t, g.SavePoint("s1").Error, "there is no transaction that could have a savepoint")
-		require.ErrorContains(t, g.RollbackTo("s1").Error, "there is no transaction that could have a savepoint")
+		require.ErrorContains(t, g.SavePoint("s1").Error, "SavePoint and RollbackTo need an open transaction")
+		require.ErrorContains(t, g.RollbackTo("s1").Error, "SavePoint and RollbackTo need an open transaction")
 	})
 }
 
@@ -132,17 +132,17 @@ func TestTransactionControlAsSQLIsRefused(t *testing.T) {
 					return err
 				},
 			} {
-				require.ErrorContains(t, run(db.Gorm().WithContext(t.Context())), "is not for plugins to run as SQL: use app.InTx", query)
+				require.ErrorContains(t, run(db.Gorm().WithContext(t.Context())), "must not be run as SQL: use app.InTx", query)
 				inTx := func(g *gorm.DB) {
 					require.NoError(t, g.Create(&Lamp{Name: "a", Watts: 1}).Error)
-					require.ErrorContains(t, run(g), "is not for plugins to run as SQL: use app.InTx", "%s: %s", name, query)
+					require.ErrorContains(t, run(g), "must not be run as SQL: use app.InTx", "%s: %s", name, query)
 				}
 				require.ErrorContains(t, db.InTx(t.Context(), func(ctx context.Context) error {
 					inTx(db.Gorm().WithContext(ctx))
 					return nil
-				}), "is not for plugins", "%s: %s", name, query)
+				}), "must not be run as SQL", "%s: %s", name, query)
 				require.ErrorContains(t, db.Gorm().WithContext(t.Context()).Transaction(func(g *gorm.DB) error { inTx(g); return nil }),
-					"is not for plugins", "%s: %s", name, query)
+					"must not be run as SQL", "%s: %s", name, query)
 			}
 		}
 		require.Empty(t, names(t.Context(), t, db))
@@ -185,7 +185,7 @@ func TestAMigrationDoesNotEndItsTransaction(t *testing.T) {
 	onBoth(t, func(t *testing.T, dialect database.Dialect) {
 		db := fresh(t, dialect)
 		sets := []database.MigrationSet{numbered("rugs", map[string]string{"00001_rugs.sql": "CREATE TABLE rugs (id BIGINT);\nCOMMIT;\nSELECT nothing FROM nowhere;"})}
-		require.ErrorContains(t, db.Migrate(t.Context(), sets), "COMMIT within a transaction that something else has begun")
+		require.ErrorContains(t, db.Migrate(t.Context(), sets), "COMMIT must not be run in an open transaction")
 		require.Error(t, db.Gorm().WithContext(t.Context()).Exec("SELECT id FROM rugs").Error)
 		require.ErrorIs(t, db.CheckMigrated(t.Context(), sets), database.ErrNotMigrated)
 	})

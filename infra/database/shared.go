@@ -22,9 +22,9 @@ const (
 
 var (
 	// errRetryAlone is the error of a member whose group was rolled back. [DB.attempts] runs it again in a transaction of its own.
-	errRetryAlone = errors.New("the transaction that it shared was rolled back")
+	errRetryAlone = errors.New("the transaction that it shared with others was rolled back")
 	// errPreempted is the error of a statement in a member that was rolled back after groupPatience.
-	errPreempted = errors.New("the transaction was rolled back, and will be run again, since others waited for it")
+	errPreempted = errors.New("the transaction took too long while others waited for its commit; it was rolled back and runs again")
 )
 
 // shared is a unit that is a member of a group. The first member opens the transaction of the database. Each later member works in a

@@ -64,7 +64,7 @@ func TestOpenBesideTakesNothingOver(t *testing.T) {
 	require.NoError(t, guest.OpenBeside(t.Context()))
 	t.Cleanup(func() { require.NoError(t, guest.Close(context.Background())) })
 	require.EqualError(t, guest.Migrate(t.Context(), []database.MigrationSet{lamps()}),
-		"migrate database: the database was opened beside the process it belongs to")
+		"migrate database: another process owns this SQLite file; stop it first")
 	require.NoError(t, guest.CheckMigrated(t.Context(), []database.MigrationSet{lamps()}))
 	require.ErrorContains(t, mustNew(t, cfg).Open(t.Context()), "another process", "the owner's lock holds")
 

@@ -85,7 +85,7 @@ func TestFilesAreTheirOwnersAlone(t *testing.T) {
 -rw------- /test.db-wal
 -rw------- /test.db-shm
 -rw------- /test.db.lock
-info: a new, empty database was made; file=FILE; since=there was no file
+info: a new, empty database was made; file=FILE; reason=there was no file
 `, inChild(t, cfg, umask, false))
 		})
 	}

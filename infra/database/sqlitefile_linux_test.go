@@ -43,13 +43,13 @@ type fileCase struct {
 }
 
 const (
-	goneLog  = "error: a file of the database is gone: no write is acknowledged, and the service is not ready, until it is back; "
+	goneLog  = "error: a file of the database is not in its place: until it is back, writes fail and the service is not ready; "
 	savedLog = "info: all acknowledged writes are saved in the database's file, wherever the file is now"
 	backLog  = "info: the database's files are back in their place; writes go on; file=FILE"
 	notHere  = "503 a file of the database is not in its place: "
 	unsafe   = "503 the database is not available; try again: "
 	moveBack = "; advice=move it back; or stop the service, and start it with the file's new path"
-	copyOut  = "; advice=it was deleted, and is lost when this process ends: wait for the next line of this log, copy /proc/PID/fd/N " +
+	copyOut  = "; advice=it was deleted, and is lost when this process ends: wait until this log says 'all acknowledged writes are saved', copy /proc/PID/fd/N " +
 		"to a safe place, stop the service, and put the copy in the file's place"
 	restart = "; advice=restart the service; what it has acknowledged is being saved in the database's file"
 )
@@ -66,9 +66,9 @@ func TestSQLiteAsAFile(t *testing.T) {
 	for name, c := range map[string]fileCase{
 		"nothing happens": {lamps: 4},
 		"there is no file": {empty: true, lamps: 3,
-			log: []string{"info: a new, empty database was made; file=FILE; since=there was no file"}},
+			log: []string{"info: a new, empty database was made; file=FILE; reason=there was no file"}},
 		"0 bytes": {empty: true, before: content(""), lamps: 3,
-			log: []string{"info: a new, empty database was made; file=FILE; since=the file was empty"}},
+			log: []string{"info: a new, empty database was made; file=FILE; reason=the file was empty"}},
 		"cut to 0 bytes, with a log": {before: all(content(""), writeAt("-wal", "frames")),
 			start: "open database FILE: the file was empty, but FILE-wal holds the last writes of a database that was here; " +
 				"put that database back, or move the -wal file away to begin with a new one"},
@@ -79,9 +79,9 @@ func TestSQLiteAsAFile(t *testing.T) {
 			start: "open database FILE: it is not a SQLite database, or it is damaged: file is not a database (26)"},
 		"damaged first page": {before: overwrite(100, 4096), start: "open database FILE: it is damaged; restore it from a backup: database disk image is malformed (11)"},
 		"damaged root page": {before: func(t *testing.T, file string) { overwrite(pageOf(t, file, "lamps"), 4096)(t, file) },
-			start: "open database FILE: it is damaged (the table lamps does not begin with a page of SQLite's); restore it from a backup"},
+			start: "open database FILE: it is damaged (the first page of the table lamps is not one of SQLite's); restore it from a backup"},
 		"damaged root page of an index": {before: func(t *testing.T, file string) { overwrite(pageOf(t, file, "lamps_name"), 4096)(t, file) },
-			start: "open database FILE: it is damaged (the index lamps_name does not begin with a page of SQLite's); restore it from a backup"},
+			start: "open database FILE: it is damaged (the first page of the index lamps_name is not one of SQLite's); restore it from a backup"},
 		"cut short": {before: func(t *testing.T, file string) { require.NoError(t, os.Truncate(file, 4096)) },
 			start: "open database FILE: it is damaged; restore it from a backup: database disk image is malformed (11)"},
 		"a folder in its place": {before: all(remove(""), func(t *testing.T, file string) { require.NoError(t, os.Mkdir(file, 0o700)) }),
@@ -130,7 +130,7 @@ func TestSQLiteAsAFile(t *testing.T) {
 			onShell(t, file, "CREATE TABLE notices_the_change (id INTEGER)") // has the service read the pages again
 		},
 			write: "500 database disk image is malformed (11)",
-			log: []string{"error: the database is damaged: some of what it holds cannot be read; restore it from a backup, or have it mended; " +
+			log: []string{"error: the database is damaged: some of what it holds cannot be read; restore it from a backup, or have it repaired; " +
 				"error=database disk image is malformed (11)"}},
 	} {
 		t.Run(name, func(t *testing.T) {

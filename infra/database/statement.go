@@ -140,7 +140,7 @@ type controlError struct{ word string }
 
 // Error implements error.
 func (e *controlError) Error() string {
-	return fmt.Sprintf("%s is not for plugins to run as SQL: use app.InTx for a transaction, and within it a nested app.InTx,"+
+	return fmt.Sprintf("%s must not be run as SQL: use app.InTx for a transaction, and within it a nested app.InTx,"+
 		" or SavePoint and RollbackTo of *gorm.DB, for a savepoint", e.word)
 }
 

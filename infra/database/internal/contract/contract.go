@@ -49,7 +49,7 @@ func Admit(query string, openRows int) error {
 	case "", "SAVEPOINT", "RELEASE", sqltext.RollbackTo:
 		return nil
 	default:
-		return fmt.Errorf("%s within a transaction that something else has begun, and will end", word)
+		return fmt.Errorf("%s must not be run in an open transaction: whoever has begun the transaction ends it", word)
 	}
 }
 

@@ -20,7 +20,7 @@ func TestAdmit(t *testing.T) {
 	for query, want := range map[string]string{
 		"COMMIT": "COMMIT", "ROLLBACK": "ROLLBACK", "BEGIN": "BEGIN", "SELECT 1; end": "END", "START TRANSACTION": "START TRANSACTION",
 	} {
-		require.EqualError(t, contract.Admit(query, 0), want+" within a transaction that something else has begun, and will end")
+		require.EqualError(t, contract.Admit(query, 0), want+" must not be run in an open transaction: whoever has begun the transaction ends it")
 	}
 }
 

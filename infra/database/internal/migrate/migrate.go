@@ -172,7 +172,7 @@ var noTransaction = regexp.MustCompile(`(?m)^-- *\+goose +NO TRANSACTION`)
 // migrationFiles returns the set's files for this database, by version.
 func (m *Migrator) migrationFiles(set Set) (map[int64]migrationFile, error) {
 	if !domainName.MatchString(set.Domain) {
-		return nil, fmt.Errorf("%q is no name for a domain: lower case letters, digits and underscores", set.Domain)
+		return nil, fmt.Errorf("%q is not a valid name for a domain: use lower case letters, digits and underscores", set.Domain)
 	}
 	names, err := fs.Glob(set.FS, m.Dialect+"/*.sql")
 	if err != nil {

@@ -51,7 +51,7 @@ func TestMigrateAppliesWhatIsMissing(t *testing.T) {
 	require.ErrorIs(t, Check(m.states(t, one)), ErrNotMigrated)
 	require.NoError(t, m.Migrate(t.Context(), one))
 	require.NoError(t, Check(m.states(t, one)))
-	require.EqualError(t, Check(m.states(t, two)), ErrNotMigrated.Error()+": domain things: sqlite/00002_step.sql is missing")
+	require.EqualError(t, Check(m.states(t, two)), ErrNotMigrated.Error()+": domain things: sqlite/00002_step.sql has not been applied")
 	require.NoError(t, m.Migrate(t.Context(), two))
 	require.NoError(t, m.Migrate(t.Context(), two), "there is nothing to do")
 	require.NoError(t, Check(m.states(t, one)), "a newer version has migrated further")
@@ -111,7 +111,7 @@ func TestSetsThatAreNone(t *testing.T) {
 	t.Parallel()
 	m := onFile(t)
 	for want, set := range map[string]Set{
-		"is no name for a domain":                             {Domain: "Things!", FS: fstest.MapFS{}},
+		"is not a valid name for a domain":                    {Domain: "Things!", FS: fstest.MapFS{}},
 		"no migrations: there is no file sqlite/*.sql":        {Domain: "things", FS: fstest.MapFS{"postgres/00001_x.sql": {}}},
 		`sqlite/x.sql: name it like "00001_what_it_does.sql"`: {Domain: "things", FS: fstest.MapFS{"sqlite/x.sql": {}}},
 		"have the same number":                                {Domain: "things", FS: fstest.MapFS{"sqlite/00001_x.sql": {}, "sqlite/1_y.sql": {}}},

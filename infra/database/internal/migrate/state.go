@@ -46,7 +46,7 @@ func missingError(states []State) error {
 	var missing []error
 	for _, s := range states {
 		if !s.Applied {
-			missing = append(missing, fmt.Errorf("domain %s: %s is missing", s.Domain, s.File))
+			missing = append(missing, fmt.Errorf("domain %s: %s has not been applied", s.Domain, s.File))
 		}
 	}
 	if len(missing) == 0 {

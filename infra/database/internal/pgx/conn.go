@@ -72,11 +72,11 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	}
 	std, ok := conn.(*stdlib.Conn)
 	if !ok {
-		return nil, errors.Join(fmt.Errorf("connect to Postgres: a connection of type %T", conn), conn.Close())
+		return nil, errors.Join(fmt.Errorf("connect to Postgres: pgx has changed: its connection is of type %T", conn), conn.Close())
 	}
 	w, ok := std.Conn().PgConn().Conn().(*wire)
 	if !ok {
-		return nil, errors.Join(errors.New("connect to Postgres: a connection that is not our own"), conn.Close())
+		return nil, errors.Join(errors.New("connect to Postgres: pgx has changed: it does not use the network connection it was given"), conn.Close())
 	}
 	pg := &connection{Conn: std, wire: w, pool: c.pool, stale: c.pool.stale.Load(), params: c.params, health: c.health}
 	if err := pg.applyParams(ctx); err != nil {

@@ -98,7 +98,7 @@ func TestATransactionIsNotEndedBehindItsBack(t *testing.T) {
 	tx := began(t, pool)
 	for _, query := range []string{"COMMIT", "ROLLBACK", "SELECT 1; COMMIT"} {
 		_, err := tx.ExecContext(t.Context(), query)
-		require.ErrorContains(t, err, "within a transaction that something else has begun")
+		require.ErrorContains(t, err, "must not be run in an open transaction")
 	}
 	rows, err := tx.QueryContext(t.Context(), "SELECT generate_series(1, 3)")
 	require.NoError(t, err)

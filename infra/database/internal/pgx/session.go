@@ -74,7 +74,7 @@ func oneRow(ctx context.Context, conn *pgconn.PgConn, query string, args [][]byt
 		return nil, result.Err
 	}
 	if len(result.Rows) != 1 {
-		return nil, fmt.Errorf("%d rows in place of one", len(result.Rows))
+		return nil, fmt.Errorf("the server returned %d rows instead of one", len(result.Rows))
 	}
 	values := make([]string, len(result.Rows[0]))
 	for i, value := range result.Rows[0] {

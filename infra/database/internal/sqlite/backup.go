@@ -188,7 +188,7 @@ func place(partial, to string) error {
 	if err := os.Link(partial, to); errors.Is(err, fs.ErrExist) {
 		return errExists
 	} else if err != nil {
-		return fmt.Errorf("name the copy, for which its file system must know hard links: %w", err)
+		return fmt.Errorf("give the copy its name, for which the file system must support hard links: %w", err)
 	}
 	folder, err := os.Open(filepath.Dir(to))
 	if err != nil {

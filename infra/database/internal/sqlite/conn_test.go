@@ -56,7 +56,7 @@ func TestStatementsDoNotEndATransaction(t *testing.T) {
 		require.NoError(t, err)
 		run(t, tx, "INSERT INTO things (name) VALUES ('x')")
 		_, err = tx.ExecContext(t.Context(), query)
-		require.ErrorContains(t, err, "within a transaction that something else has begun", query)
+		require.ErrorContains(t, err, "must not be run in an open transaction", query)
 		require.ErrorIs(t, tx.Commit(), contract.ErrTxFailed)
 	}
 	require.Equal(t, "0", value(t, d.Reader, "SELECT count(*) FROM things"))

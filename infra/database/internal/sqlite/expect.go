@@ -94,7 +94,7 @@ func (f *dbFile) reportMissing(path string, err error) error {
 	}
 	first := f.problem == ""
 	f.problem = lost.Error()
-	f.logger.Error("a file of the database is gone: no write is acknowledged, and the service is not ready, until it is back",
+	f.logger.Error("a file of the database is not in its place: until it is back, writes fail and the service is not ready",
 		zap.Error(lost), zap.String("advice", f.advice(path)))
 	if first {
 		f.startSaving()
@@ -132,7 +132,7 @@ func (f *dbFile) advice(path string) string {
 	}
 	if f.own != nil {
 		if info, err := f.own.Stat(); err == nil && linksOf(info) == 0 {
-			return fmt.Sprintf("it was deleted, and is lost when this process ends: wait for the next line of this log, copy "+
+			return fmt.Sprintf("it was deleted, and is lost when this process ends: wait until this log says 'all acknowledged writes are saved', copy "+
 				"/proc/%d/fd/%d to a safe place, stop the service, and put the copy in the file's place", os.Getpid(), f.own.Fd())
 		}
 	}

@@ -77,7 +77,7 @@ func Open(ctx context.Context, cfg Config) (*Database, error) {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", cfg.File, explainOpen(err)), file.release())
 	}
 	if file.newBecause != "" {
-		cfg.Logger.Info("a new, empty database was made", zap.String("file", file.path), zap.String("since", file.newBecause))
+		cfg.Logger.Info("a new, empty database was made", zap.String("file", file.path), zap.String("reason", file.newBecause))
 	}
 	file.setOnLoss(d.save)
 	return d, nil
@@ -145,7 +145,7 @@ func (d *Database) CheckRoots(ctx context.Context) error {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil
 	case err == nil:
-		return fmt.Errorf("it is damaged (the %s %s does not begin with a page of SQLite's); restore it from a backup", kind, name)
+		return fmt.Errorf("it is damaged (the first page of the %s %s is not one of SQLite's); restore it from a backup", kind, name)
 	default:
 		return err
 	}
