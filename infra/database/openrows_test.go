@@ -3,6 +3,7 @@ package database_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -165,4 +166,25 @@ func TestCreateDoesNotLetTheLogGrow(t *testing.T) {
 	// SQLite moves the log when it has 1,000 pages, and begins it anew with the next commit.
 	require.Less(t, info.Size(), int64(1100*(4096+24)))
 	require.Equal(t, rows, count(t.Context(), t, db))
+}
+
+// A query that writes outside a transaction takes no writer lock, as the comment of the lock said. It waits for the connection instead,
+// and neither disturbs the open transaction nor waits for ever.
+func TestAQueryThatWritesWaitsForTheOpenTransaction(t *testing.T) {
+	t.Parallel()
+	db := fresh(t, database.SQLite)
+	written := make(chan error, 1)
+	require.NoError(t, db.InTx(t.Context(), func(ctx context.Context) error {
+		go func() {
+			rows, err := db.QueryContext(t.Context(), "INSERT INTO lamps (name, watts, created_at) VALUES ('two', 1, '2026-01-01') RETURNING id")
+			if err == nil {
+				err = errors.Join(rows.Close(), rows.Err())
+			}
+			written <- err
+		}()
+		require.Eventually(t, func() bool { return db.Stats()["writer"].WaitCount > 0 }, patience, tick)
+		return add(ctx, db, "one")
+	}))
+	require.NoError(t, <-written)
+	require.Equal(t, 2, count(t.Context(), t, db))
 }

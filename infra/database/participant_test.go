@@ -94,6 +94,28 @@ func TestParticipantsEndWithTheirSavepoint(t *testing.T) {
 	})
 }
 
+// The release of a savepoint loses no participant: the comment of Attach said that the later one with a key replaces the earlier one.
+// It does so within one transaction or savepoint only.
+func TestAReleaseKeepsParticipantsOfTheSameKey(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, dialect database.Dialect) {
+		db := fresh(t, dialect)
+		var log []string
+		require.NoError(t, db.InTx(t.Context(), func(ctx context.Context) error {
+			tx, _ := database.TxFrom(ctx)
+			tx.Attach("key", logs(&log, "outer"))
+			err := db.InTx(ctx, func(ctx context.Context) error {
+				inner, _ := database.TxFrom(ctx)
+				inner.Attach("key", logs(&log, "inner"))
+				return nil
+			})
+			require.Equal(t, "inner", tx.Attached("key"))
+			return err
+		}))
+		require.Equal(t, []string{"outer before", "inner before", "outer committed", "inner committed"}, log)
+	})
+}
+
 // A panic in one participant changes neither the outcome nor the calls of the others.
 func TestAPanicAfterTheCommitReachesNobody(t *testing.T) {
 	t.Parallel()

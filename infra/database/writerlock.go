@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// writerLock gives the right to write on SQLite to one at a time, first come, first served. The pool of
-// database/sql has one connection for writing too, but a waiter there cannot be given a group.
+// writerLock gives the right to write on SQLite to one at a time, first come, first served. The pool of database/sql has one connection for
+// writing too, but a waiter there cannot be given a group.
 //
 // Transactions and ExecContext take the lock. A query that writes outside a transaction, such as INSERT … RETURNING, does not, because
-// its rows may stay open for long: it waits for the connection itself, in database/sql's queue, no longer than the BusyTimeout setting.
+// its rows may stay open for long: it waits for the connection itself, in the queue of database/sql.
 type writerLock struct {
 	mu    sync.Mutex // guards the rest
 	held  bool
