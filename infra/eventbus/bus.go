@@ -123,7 +123,7 @@ func (b *Bus) scheduleOf(sc *scheduled) *schedule.Schedule {
 		Name: sc.name, Spec: sc.spec, Times: sc.times, Published: sc.published, Skipped: sc.skipped,
 		Message: func(ctx context.Context, at time.Time) (*message.Message, error) {
 			m := &message.Message{}
-			return m, sc.publication.fill(ctx, m, app.Due{At: at}, nil)
+			return m, sc.publication.fill(ctx, m, message.Now(), app.Due{At: at}, nil)
 		},
 		Publish: func(ctx context.Context, m *message.Message) error { return b.publish(ctx, sc.publication, m) },
 	}
@@ -159,14 +159,22 @@ func (p *pluginBus) Publish(ctx context.Context, event app.Event, opts ...app.Pu
 	if err != nil {
 		return err
 	}
-	m := &message.Message{}
-	if err = pub.fill(ctx, m, event, opts); err == nil {
+	m := p.bus.newMessage(pub)
+	if err = pub.fill(ctx, m, p.bus.volatile.Now(), event, opts); err == nil {
 		err = p.bus.publish(ctx, pub, m)
 	}
 	if err != nil {
 		return fmt.Errorf("publish %s: %w", pub.topic, err)
 	}
 	return nil
+}
+
+// newMessage returns an empty message. Messages that a durable subscription takes live longer, so each has an allocation of its own.
+func (b *Bus) newMessage(pub *publication) *message.Message {
+	if pub.durable {
+		return &message.Message{}
+	}
+	return b.volatile.NewMessage()
 }
 
 func (b *Bus) publish(ctx context.Context, pub *publication, m *message.Message) error {
@@ -238,8 +246,8 @@ const (
 )
 
 // fill makes m the message of event.
-func (p *publication) fill(ctx context.Context, m *message.Message, event app.Event, opts []app.PublishOption) error {
-	m.Envelope, m.Time, m.Local = &p.envelope, message.Now(), p.self.Snapshot(event)
+func (p *publication) fill(ctx context.Context, m *message.Message, now time.Time, event app.Event, opts []app.PublishOption) error {
+	m.Envelope, m.Time, m.Local = &p.envelope, now, p.self.Snapshot(event)
 	if p.keyed {
 		m.Key = event.(app.Keyed).Key()
 		if len(m.Key) > maxKey {

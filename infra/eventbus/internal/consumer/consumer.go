@@ -104,7 +104,14 @@ func New(s *message.Subscription, owner Owner, opts Options) *Consumer {
 // NewItem returns a new delivery of m to the consumer. Number is its position among the deliveries of its key. With number 0, Push
 // numbers the delivery.
 func (c *Consumer) NewItem(m *message.Message, attempt int, number int64, order *KeyState) *Item {
-	return &Item{Delivery: message.Delivery{Message: m, Subscription: c.Subscription, Attempt: attempt}, consumer: c, number: number, order: order}
+	d := &Item{number: number, order: order}
+	c.Init(d, m, attempt)
+	return d
+}
+
+// Init makes the zero d a delivery of m to the consumer, as NewItem does. Push numbers the delivery.
+func (c *Consumer) Init(d *Item, m *message.Message, attempt int) {
+	d.Message, d.Subscription, d.Attempt, d.consumer = m, c.Subscription, attempt, c
 }
 
 // Consumer returns the consumer that made d.

@@ -24,8 +24,11 @@ type Volatile struct {
 	buffer int
 	hooks  message.Hooks
 
-	byTopic map[string][]*consumer.Consumer
-	all     []*consumer.Consumer
+	byTopic  map[string][]*consumer.Consumer
+	all      []*consumer.Consumer
+	clock    clock
+	messages slab[message.Message]
+	items    slab[consumer.Item]
 	// idle wakes the callers of AwaitIdle when a subscription has no message any more.
 	idle message.Notifier
 
@@ -39,10 +42,13 @@ type Volatile struct {
 
 // New returns a Volatile that holds at most buffer messages for each subscription.
 func New(buffer int, hooks message.Hooks) *Volatile {
-	return &Volatile{
+	v := &Volatile{
 		buffer: buffer, hooks: hooks,
 		byTopic: make(map[string][]*consumer.Consumer), timers: make(map[*time.Timer]*consumer.Item),
 	}
+	v.clock.made = time.Now()
+	v.clock.set()
+	return v
 }
 
 // Subscribe adds a subscription.
@@ -70,11 +76,18 @@ func (v *Volatile) Start(context.Context) error {
 
 // endOverdue ends and reports overdue runs. It returns the wait until its next call.
 func (v *Volatile) endOverdue() (wait time.Duration) {
+	v.clock.set()
 	for _, c := range v.all {
 		c.EndOverdue(v.hooks.Overdue)
 	}
 	return 100 * time.Millisecond
 }
+
+// Now returns the time for a message that is published now, in UTC and in whole milliseconds.
+func (v *Volatile) Now() time.Time { return v.clock.now() }
+
+// NewMessage returns an empty message for Publish. It is part of an allocation that other messages share.
+func (v *Volatile) NewMessage() *message.Message { return v.messages.next() }
 
 // Publish hands m to the subscriptions of its topic: at once, or after the commit of ctx's transaction. Outside a transaction, it waits
 // a moment for room when a subscription is full.
@@ -105,7 +118,8 @@ func (v *Volatile) deliver(m *message.Message, wait time.Duration) {
 			v.drop(c)
 			continue
 		}
-		d := c.NewItem(m, 1, 0, nil)
+		d := v.items.next()
+		c.Init(d, m, 1)
 		if m.Delay > 0 {
 			v.later(m.Delay, d, c.Push)
 			continue
