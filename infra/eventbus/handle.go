@@ -87,12 +87,12 @@ func (s *subscription) event(m *message.Message) (any, error) {
 
 // observer records the runs of a subscription.
 func (m *meters) observer(name string) func(time.Duration, error) {
-	ok, failed := m.handled.WithLabelValues(name, "ok"), m.handled.WithLabelValues(name, "error")
+	ok, failed := m.handled.of(name, "ok"), m.handled.of(name, "error")
 	return func(took time.Duration, err error) {
 		if err != nil {
-			failed.Observe(took.Seconds())
+			failed.observe(took)
 		} else {
-			ok.Observe(took.Seconds())
+			ok.observe(took)
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 type meters struct {
 	published *prometheus.CounterVec
-	handled   *prometheus.HistogramVec
+	handled   *durations
 	dead      *prometheus.CounterVec
 	dropped   *prometheus.CounterVec
 	scheduled *prometheus.CounterVec
@@ -19,11 +19,8 @@ func newMeters(r prometheus.Registerer, g *gauges) (*meters, error) {
 		published: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "plugboard_events_published_total", Help: "Events published, by topic. Those of rolled back transactions count too.",
 		}, []string{"topic"}),
-		handled: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "plugboard_events_handled_seconds",
-			Help:    "Runs of event handlers, by subscription and outcome.",
-			Buckets: prometheus.ExponentialBuckets(0.0001, 4, 9),
-		}, []string{"subscription", "outcome"}),
+		handled: &durations{desc: prometheus.NewDesc("plugboard_events_handled_seconds",
+			"Runs of event handlers, by subscription and outcome.", []string{"subscription", "outcome"}, nil)},
 		dead: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "plugboard_events_died_total", Help: "Deliveries that became dead, by subscription.",
 		}, []string{"subscription"}),

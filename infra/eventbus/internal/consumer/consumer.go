@@ -39,6 +39,8 @@ type Consumer struct {
 	room    message.Notifier
 	stalled atomic.Bool
 
+	_ [64]byte // keeps the counters above and the queue below in different cache lines
+
 	mu sync.Mutex
 	// changed wakes idle workers when a delivery is ready, and Wait when a worker has ended.
 	changed sync.Cond
