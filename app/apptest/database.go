@@ -2,18 +2,13 @@ package apptest
 
 import (
 	"context"
-	"crypto/rand"
-	"net/url"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
 	"go.uber.org/fx"
 	"gorm.io/gorm"
 
 	"plugboard/app"
+	"plugboard/app/apptest/emptydb"
 	"plugboard/config"
 	"plugboard/infra/database"
 )
@@ -43,43 +38,15 @@ func EachDatabase(t *testing.T, fn func(t *testing.T, db Database)) {
 // SQLite returns an empty SQLite database in a temporary folder.
 func SQLite(t testing.TB) Database {
 	t.Helper()
-	url := "sqlite:" + filepath.Join(t.TempDir(), "test.db")
-	return Database{Option: fx.Options(), URL: url, Dialect: database.SQLite}
+	return Database{Option: fx.Options(), URL: emptydb.SQLite(t), Dialect: database.SQLite}
 }
 
 // Postgres returns an empty schema of the Postgres that TEST_DATABASE_URL names, and skips the test when
 // that is not set.
 func Postgres(t testing.TB) Database {
 	t.Helper()
-	server := os.Getenv("TEST_DATABASE_URL")
-	if server == "" {
-		t.Skip("TEST_DATABASE_URL is not set; make test sets it")
-	}
-	schema := "test_" + strings.ToLower(rand.Text())
-	execute(t, server, "CREATE SCHEMA "+schema)
-	t.Cleanup(func() { execute(t, server, "DROP SCHEMA "+schema+" CASCADE") })
-	u, err := url.Parse(server)
-	if err != nil {
-		t.Fatalf("parse TEST_DATABASE_URL: it is not a valid URL")
-	}
-	query := u.Query()
-	query.Set("search_path", schema)
-	query.Set("synchronous_commit", "off") // no test of the kit pulls the plug
-	u.RawQuery = query.Encode()
-	return Database{Option: fx.Options(), URL: u.String(), Dialect: database.Postgres}
-}
-
-func execute(t testing.TB, server, statement string) {
-	t.Helper()
-	ctx := context.WithoutCancel(t.Context()) // a cleanup's context is done
-	conn, err := pgx.Connect(ctx, server)
-	if err != nil {
-		t.Fatalf("connect to TEST_DATABASE_URL: %v", err)
-	}
-	defer func() { _ = conn.Close(ctx) }()
-	if _, err := conn.Exec(ctx, statement); err != nil {
-		t.Fatalf("%s: %v", statement, err)
-	}
+	url := emptydb.Postgres(t) + "&synchronous_commit=off" // no test of the kit pulls the plug
+	return Database{Option: fx.Options(), URL: url, Dialect: database.Postgres}
 }
 
 // Open returns the handle that plugins get, on this database with the domains' migrations run, for plugins

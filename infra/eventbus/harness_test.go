@@ -3,11 +3,7 @@ package eventbus_test
 import (
 	"context"
 	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,6 +13,7 @@ import (
 	"go.uber.org/zap/zaptest"
 
 	"plugboard/app"
+	"plugboard/app/apptest/emptydb"
 	"plugboard/config"
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus"
@@ -28,14 +25,12 @@ type site struct {
 	url  string
 }
 
-var schemas atomic.Int64
-
 // eachSite runs test on a new SQLite file, and on a new schema of the Postgres server.
 func eachSite(t *testing.T, test func(t *testing.T, at site)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		test(t, site{"sqlite", "sqlite:" + filepath.Join(t.TempDir(), "events.db")})
+		test(t, site{"sqlite", emptydb.SQLite(t)})
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
@@ -45,37 +40,12 @@ func eachSite(t *testing.T, test func(t *testing.T, at site)) {
 
 func newSchema(t *testing.T) site {
 	t.Helper()
-	base := os.Getenv("TEST_DATABASE_URL")
-	if base == "" {
-		t.Skip("TEST_DATABASE_URL is not set; make test sets it")
-	}
-	db := openAt(t, site{"postgres", base})
-	schema := fmt.Sprintf("bus_%d_%d", os.Getpid(), schemas.Add(1))
-	_, err := db.ExecContext(t.Context(), "CREATE SCHEMA "+schema)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		db := openAt(t, site{"postgres", base})
-		_, err := db.ExecContext(context.WithValue(context.Background(), siteKey{}, 1), "DROP SCHEMA "+schema+" CASCADE")
-		require.NoError(t, err)
-	})
-	u, err := url.Parse(base)
-	require.NoError(t, err)
-	q := u.Query()
-	q.Set("search_path", schema)
-	u.RawQuery = q.Encode()
-	return site{"postgres", u.String()}
+	return site{"postgres", emptydb.Postgres(t)}
 }
-
-type siteKey struct{}
 
 func openAt(t *testing.T, at site) *database.DB {
 	t.Helper()
-	cfg := config.Database{URL: at.url, Migrate: true, MaxConns: 8, BusyTimeout: 10 * time.Second, OpenTimeout: 10 * time.Second}
-	db, err := database.New(cfg, zap.NewNop())
-	require.NoError(t, err)
-	require.NoError(t, db.Open(context.Background()))
-	t.Cleanup(func() { require.NoError(t, db.Close(context.Background())) })
-	return db
+	return emptydb.Open(t, at.url)
 }
 
 // plugin is a plugin made of its OnBoot.

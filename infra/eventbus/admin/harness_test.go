@@ -2,18 +2,13 @@ package admin
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/zap"
 
-	"plugboard/config"
-	"plugboard/infra/database"
+	"plugboard/app/apptest/emptydb"
 	"plugboard/infra/eventbus/internal/outbox/store"
 )
 
@@ -26,42 +21,14 @@ type desk struct {
 // each runs test on a new SQLite file and in a new schema of the Postgres server.
 func each(t *testing.T, test func(t *testing.T, d desk)) {
 	t.Helper()
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		test(t, open(t, "sqlite:"+filepath.Join(t.TempDir(), "events.db"), ""))
-	})
-	t.Run("postgres", func(t *testing.T) {
-		t.Parallel()
-		url := os.Getenv("TEST_DATABASE_URL")
-		if url == "" {
-			t.Skip("TEST_DATABASE_URL is not set; make test sets it")
-		}
-		schema := fmt.Sprintf("admin_%d_%d", os.Getpid(), time.Now().UnixNano())
-		separator := "?"
-		if strings.Contains(url, "?") {
-			separator = "&"
-		}
-		test(t, open(t, url+separator+"search_path="+schema, schema))
-	})
-}
-
-func open(t *testing.T, url, schema string) desk {
-	t.Helper()
-	db, err := database.New(config.Database{URL: url, Migrate: true, MaxConns: 4, BusyTimeout: 10 * time.Second, OpenTimeout: 10 * time.Second}, zap.NewNop())
-	require.NoError(t, err)
-	require.NoError(t, db.Open(t.Context()))
-	t.Cleanup(func() { require.NoError(t, db.Close(context.WithoutCancel(t.Context()))) })
-	known := map[string]bool{"mail": true, "letters": true, "a volatile one": false}
-	d := desk{New(store.New(db), "ann@desk", known, nil, 30*time.Second, time.Hour), t}
-	if schema != "" {
-		d.do("CREATE SCHEMA " + schema)
-		t.Cleanup(func() {
-			_, err := db.ExecContext(context.WithoutCancel(t.Context()), "DROP SCHEMA "+schema+" CASCADE")
-			require.NoError(t, err)
+	for name, url := range map[string]func(testing.TB) string{"sqlite": emptydb.SQLite, "postgres": emptydb.Postgres} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			known := map[string]bool{"mail": true, "letters": true, "a volatile one": false}
+			db := emptydb.Open(t, url(t), store.Migrations())
+			test(t, desk{New(store.New(db), "ann@desk", known, nil, 30*time.Second, time.Hour), t})
 		})
 	}
-	require.NoError(t, db.Migrate(t.Context(), []database.MigrationSet{store.Migrations()}))
-	return d
 }
 
 func (d desk) ctx() context.Context { return d.t.Context() }

@@ -2,15 +2,14 @@ package outbox
 
 import (
 	"context"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 
+	"plugboard/app/apptest/emptydb"
 	"plugboard/config"
-	"plugboard/infra/database"
 	"plugboard/infra/eventbus/internal/message"
 	"plugboard/infra/eventbus/internal/outbox/store"
 )
@@ -28,12 +27,7 @@ func outboxOn(t *testing.T, handle func(context.Context, *message.Delivery) erro
 
 func outboxWith(t *testing.T, cfg config.Events, hooks message.Hooks, handle func(context.Context, *message.Delivery) error) (*Outbox, *queue) {
 	t.Helper()
-	url := "sqlite:" + filepath.Join(t.TempDir(), "events.db")
-	db, err := database.New(config.Database{URL: url, Migrate: true, MaxConns: 4, BusyTimeout: 10 * time.Second, OpenTimeout: 10 * time.Second}, zap.NewNop())
-	require.NoError(t, err)
-	require.NoError(t, db.Open(t.Context()))
-	t.Cleanup(func() { require.NoError(t, db.Close(context.Background())) })
-	require.NoError(t, db.Migrate(t.Context(), []database.MigrationSet{store.Migrations()}))
+	db := emptydb.Open(t, emptydb.SQLite(t), store.Migrations())
 	o := New(cfg, db, zap.NewNop(), hooks)
 	o.Subscribe(message.Subscription{Name: "s", Topic: "t", Concurrency: 1, Attempts: 1, Timeout: time.Minute, Handle: handle})
 	require.NoError(t, o.Start(t.Context()))

@@ -2,10 +2,6 @@ package replica
 
 import (
 	"context"
-	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -13,6 +9,7 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
+	"plugboard/app/apptest/emptydb"
 	"plugboard/config"
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus/internal/outbox/store"
@@ -34,39 +31,10 @@ func replicaOn(db *database.DB) (*Replica, *told) {
 	}), n
 }
 
-// open opens a migrated database at a URL.
-func open(t *testing.T, url string) *database.DB {
-	t.Helper()
-	db, err := database.New(config.Database{URL: url, Migrate: true, MaxConns: 8, BusyTimeout: 10 * time.Second, OpenTimeout: 10 * time.Second}, zap.NewNop())
-	require.NoError(t, err)
-	require.NoError(t, db.Open(t.Context()))
-	t.Cleanup(func() { require.NoError(t, db.Close(context.WithoutCancel(t.Context()))) })
-	return db
-}
-
 // postgres opens a migrated schema of its own.
 func postgres(t *testing.T) *database.DB {
 	t.Helper()
-	base := os.Getenv("TEST_DATABASE_URL")
-	if base == "" {
-		t.Skip("TEST_DATABASE_URL is not set; make test sets it")
-	}
-	admin := open(t, base)
-	schema := fmt.Sprintf("replica_%d_%d", os.Getpid(), time.Now().UnixNano())
-	_, err := admin.ExecContext(t.Context(), "CREATE SCHEMA "+schema)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		_, err := admin.ExecContext(context.WithoutCancel(t.Context()), "DROP SCHEMA "+schema+" CASCADE")
-		require.NoError(t, err)
-	})
-	u, err := url.Parse(base)
-	require.NoError(t, err)
-	q := u.Query()
-	q.Set("search_path", schema)
-	u.RawQuery = q.Encode()
-	db := open(t, u.String())
-	require.NoError(t, db.Migrate(t.Context(), []database.MigrationSet{store.Migrations()}))
-	return db
+	return emptydb.Open(t, emptydb.Postgres(t), store.Migrations())
 }
 
 // claim stores a delivery that a process has claimed.
@@ -100,8 +68,7 @@ func loseSession(t *testing.T, db *database.DB, r *Replica) {
 
 func TestOnSQLiteTheNextRunTakesBackAllClaims(t *testing.T) {
 	t.Parallel()
-	db := open(t, "sqlite:"+filepath.Join(t.TempDir(), "events.db"))
-	require.NoError(t, db.Migrate(t.Context(), []database.MigrationSet{store.Migrations()}))
+	db := emptydb.Open(t, emptydb.SQLite(t), store.Migrations())
 	r, _ := replicaOn(db)
 	require.False(t, r.Joined())
 	require.Empty(t, r.ID())

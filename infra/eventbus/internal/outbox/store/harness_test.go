@@ -4,17 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/zap"
 
-	"plugboard/config"
-	"plugboard/infra/database"
+	"plugboard/app/apptest/emptydb"
 )
 
 // rig is a Store on a new, migrated database.
@@ -26,51 +22,22 @@ type rig struct {
 // each runs test on a new SQLite file and in a new schema of the Postgres server.
 func each(t *testing.T, test func(t *testing.T, r rig)) {
 	t.Helper()
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		test(t, onSQLite(t))
-	})
-	t.Run("postgres", func(t *testing.T) {
-		t.Parallel()
-		test(t, onPostgres(t))
-	})
+	for name, on := range map[string]func(*testing.T) rig{"sqlite": onSQLite, "postgres": onPostgres} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, on(t))
+		})
+	}
 }
 
 func onSQLite(t *testing.T) rig {
 	t.Helper()
-	r := open(t, "sqlite:"+filepath.Join(t.TempDir(), "events.db"), 4)
-	require.NoError(t, r.DB.Migrate(t.Context(), []database.MigrationSet{Migrations()}))
-	return r
+	return rig{New(emptydb.Open(t, emptydb.SQLite(t), Migrations())), t}
 }
 
 func onPostgres(t *testing.T) rig {
 	t.Helper()
-	url := os.Getenv("TEST_DATABASE_URL")
-	if url == "" {
-		t.Skip("TEST_DATABASE_URL is not set; make test sets it")
-	}
-	schema := fmt.Sprintf("store_%d_%d", os.Getpid(), time.Now().UnixNano())
-	separator := "?"
-	if strings.Contains(url, "?") {
-		separator = "&"
-	}
-	r := open(t, url+separator+"search_path="+schema, 4)
-	r.do("CREATE SCHEMA " + schema)
-	t.Cleanup(func() {
-		_, err := r.DB.ExecContext(context.WithoutCancel(t.Context()), "DROP SCHEMA "+schema+" CASCADE")
-		require.NoError(t, err)
-	})
-	require.NoError(t, r.DB.Migrate(t.Context(), []database.MigrationSet{Migrations()}))
-	return r
-}
-
-func open(t *testing.T, url string, conns int) rig {
-	t.Helper()
-	db, err := database.New(config.Database{URL: url, Migrate: true, MaxConns: conns, BusyTimeout: 10 * time.Second, OpenTimeout: 10 * time.Second}, zap.NewNop())
-	require.NoError(t, err)
-	require.NoError(t, db.Open(t.Context()))
-	t.Cleanup(func() { require.NoError(t, db.Close(context.WithoutCancel(t.Context()))) })
-	return rig{New(db), t}
+	return rig{New(emptydb.Open(t, emptydb.Postgres(t), Migrations())), t}
 }
 
 // ctx returns the test's context.
