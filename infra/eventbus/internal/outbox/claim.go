@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"plugboard/app"
+	"plugboard/infra/database"
 	"plugboard/infra/eventbus/internal/consumer"
 	"plugboard/infra/eventbus/internal/message"
 	"plugboard/infra/eventbus/internal/outbox/store"
@@ -37,7 +38,7 @@ const maxOddFailures = 8
 // of the others. The delivery of the bad row becomes dead. claimSingly adds the claimed ids to taken. Full is true if a place or memory
 // was missing.
 func (c *claimer) claimSingly(ctx context.Context, q *queue, heads []store.KeyHead, taken map[string]bool, cause error) (full bool, err error) {
-	if ctx.Err() != nil || absent(cause) {
+	if ctx.Err() != nil || database.Absent(cause) {
 		return false, cause
 	}
 	var failed []error
@@ -56,7 +57,7 @@ func (c *claimer) claimSingly(ctx context.Context, q *queue, heads []store.KeyHe
 		if one[h.ID] {
 			taken[h.ID] = true
 		}
-		if err != nil && (ctx.Err() != nil || absent(err) || len(failed) >= maxOddFailures) {
+		if err != nil && (ctx.Err() != nil || database.Absent(err) || len(failed) >= maxOddFailures) {
 			break
 		}
 	}

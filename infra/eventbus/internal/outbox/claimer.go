@@ -5,9 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"plugboard/config"
 	"plugboard/infra/eventbus/internal/consumer"
-	"plugboard/infra/eventbus/internal/message"
 	"plugboard/infra/eventbus/internal/outbox/quarantine"
 	"plugboard/infra/eventbus/internal/outbox/replica"
 	"plugboard/infra/eventbus/internal/outbox/store"
@@ -19,15 +17,10 @@ import (
 // back, or another process published them. It also finds claims that no worker runs. One goroutine polls; the other methods may be
 // called concurrently.
 type claimer struct {
-	cfg    config.Events
-	log    *zap.Logger
-	hooks  message.Hooks
+	common
 	store  store.Deliveries
 	events store.Events
 
-	queues     *queues
-	budget     *budget
-	idle       *message.Notifier
 	replica    *replica.Replica
 	quarantine *quarantine.Quarantine
 	settler    *settler
@@ -56,8 +49,10 @@ type claimer struct {
 // rarely is the wait between two sweeps without doubt. A sweep reads all deliveries.
 const rarely = time.Hour
 
-func newClaimer(cfg config.Events, log *zap.Logger, hooks message.Hooks, store store.Deliveries) *claimer {
-	c := &claimer{cfg: cfg, log: log, hooks: hooks, store: store, woken: make(chan struct{}, 1), busy: make(chan struct{}, 1)}
+func newClaimer(shared common, st store.Store) *claimer {
+	c := &claimer{
+		common: shared, store: st.Deliveries(), events: st.Events(), woken: make(chan struct{}, 1), busy: make(chan struct{}, 1),
+	}
 	c.mayBehind.Store(true)
 	c.checkAll.Store(true)
 	return c

@@ -25,13 +25,9 @@ import (
 //
 // Subscribe is called before Start, by one goroutine; the other methods may be called concurrently.
 type Outbox struct {
-	cfg   config.Events
-	hooks message.Hooks
+	common
 	store store.Store
 
-	queues     queues
-	budget     *budget
-	idle       *message.Notifier
 	publisher  *publisher
 	claimer    *claimer
 	settler    *settler
@@ -51,6 +47,17 @@ type Outbox struct {
 	tasks    sync.WaitGroup
 }
 
+// common is what the parts of the outbox share.
+type common struct {
+	cfg    config.Events
+	log    *zap.Logger
+	hooks  message.Hooks
+	queues *queues
+	budget *budget
+	// idle wakes the callers of AwaitIdle when deliveries have been settled or claimed.
+	idle *message.Notifier
+}
+
 // calmPolls is the number of poll intervals that this process runs before a quarantined delivery may run alone.
 const calmPolls = 5
 
@@ -61,28 +68,25 @@ const calmPolls = 5
 // to the other processes. The quarantine holds deliveries whose processes crashed.
 func New(cfg config.Events, db *database.DB, log *zap.Logger, hooks message.Hooks) *Outbox {
 	st := store.New(db)
-	o := &Outbox{cfg: cfg, hooks: hooks, store: st, closed: make(chan struct{})}
-	o.queues.byTopic = make(map[string][]*queue)
-	o.budget = &budget{limit: cfg.Memory}
-	o.idle = &message.Notifier{}
+	shared := common{
+		cfg: cfg, log: log, hooks: hooks, queues: &queues{byTopic: make(map[string][]*queue)},
+		budget: &budget{limit: cfg.Memory}, idle: &message.Notifier{},
+	}
+	o := &Outbox{common: shared, store: st, closed: make(chan struct{})}
 	o.completer = &completer{store: st.Deliveries()}
-	o.registry = &registry{cfg: cfg, store: st.Subscriptions(), replicas: st.Replicas(), queues: &o.queues}
 	o.janitor = &janitor{cfg: cfg, log: log, store: st.Retention()}
-	o.claimer = newClaimer(cfg, log, hooks, st.Deliveries())
-	o.settler = newSettler(cfg, log, hooks, st.Deliveries())
+	o.claimer = newClaimer(shared, st)
+	o.settler = newSettler(shared, st)
+	o.registry = &registry{cfg: cfg, store: st.Subscriptions(), replicas: st.Replicas(), queues: shared.queues, claimer: o.claimer}
 	o.quarantine = quarantine.New(o.settler, calmPolls*cfg.Poll)
 	o.replica = replica.New(cfg, st.Replicas(), log, replica.Events{
 		Seen: o.registry.seen, Lost: o.recall, Claimable: o.claimer.openAll, OthersLeft: o.claimer.checkAllBehind,
 	})
 	o.publisher = &publisher{
-		store: st.Events(), queues: &o.queues, registry: o.registry, replica: o.replica, claimer: o.claimer, settler: o.settler,
-		budget: o.budget, idle: o.idle, running: o.Running,
+		common: shared, store: st.Events(), registry: o.registry, replica: o.replica, claimer: o.claimer, settler: o.settler, running: o.Running,
 	}
-	o.registry.claimer = o.claimer
-	c, s := o.claimer, o.settler
-	c.events, c.queues, c.budget, c.idle = st.Events(), &o.queues, o.budget, o.idle
+	c, s := o.claimer, o.settler // these know parts that are made after them
 	c.replica, c.quarantine, c.settler, c.registry, c.publisher = o.replica, o.quarantine, s, o.registry, o.publisher
-	s.queues, s.budget, s.idle = &o.queues, o.budget, o.idle
 	s.claimer, s.quarantine, s.completer, s.publisher = c, o.quarantine, o.completer, o.publisher
 	return o
 }
@@ -123,9 +127,7 @@ func (o *Outbox) Start(ctx context.Context) error {
 }
 
 // Wants reports whether this version or another one has a durable subscription of topic.
-func (o *Outbox) Wants(topic string) bool {
-	return o.queues.byTopic[topic] != nil || o.registry.othersWant(topic)
-}
+func (o *Outbox) Wants(topic string) bool { return o.registry.wants(topic) }
 
 // OthersWant reports whether another version of the service has a durable subscription of topic.
 func (o *Outbox) OthersWant(topic string) bool { return o.registry.othersWant(topic) }

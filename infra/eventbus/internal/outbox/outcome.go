@@ -62,6 +62,9 @@ func (s *settler) Settle(d *consumer.Item, err error) {
 	s.add(o)
 }
 
+// decide returns the outcome of d. A transaction that failed because the database is absent, or since the bus stops, uses up no attempt
+// of its handler. Every other failure does, such as an ignored error of a statement, a timeout of the handler or of its session, and a
+// refused commit: otherwise the handler could fail in this way for ever.
 func (s *settler) decide(d *consumer.Item, err error) outcome {
 	sub := d.Subscription
 	var own *handlerError
@@ -78,7 +81,7 @@ func (s *settler) decide(d *consumer.Item, err error) outcome {
 		return outcome{kind: parked, d: d, err: err, wait: min(s.cfg.Park/4+time.Second, 30*time.Second)}
 	case errors.Is(err, quarantine.ErrCrashes):
 		return outcome{kind: dead, d: d, err: err}
-	case sub.Tx && !errors.As(err, &own) && (absent(err) || queueOf(d).Ended()): // the transaction failed, and not the handler
+	case sub.Tx && !errors.As(err, &own) && (database.Absent(err) || queueOf(d).Ended()): // the transaction failed, and not the handler
 		return outcome{kind: released, d: d, wait: time.Second}
 	case message.IsFinal(err) || d.Attempt >= sub.Attempts:
 		return outcome{kind: dead, d: d, err: err}
@@ -86,11 +89,6 @@ func (s *settler) decide(d *consumer.Item, err error) outcome {
 		return outcome{kind: retry, d: d, err: err, wait: sub.Backoff(d.Attempt)}
 	}
 }
-
-// absent reports whether a transaction failed because the database is absent. Every other failure uses up an attempt of the handler, such
-// as an ignored error of a statement, a timeout of the handler or of its session, and a refused commit: otherwise the handler could fail
-// in this way for ever.
-func absent(err error) bool { return database.Absent(err) }
 
 // applyAll writes outcomes in the transaction of ctx.
 func (s *settler) applyAll(ctx context.Context, outcomes []outcome) error {
@@ -145,19 +143,19 @@ func (s *settler) apply(ctx context.Context, o *outcome) error {
 func (s *settler) bury(ctx context.Context, o *outcome) error {
 	held := heldOf(o.d)
 	mine, err := s.store.DeadLetter(ctx, held, message.ErrorText(o.err))
-	if err == nil && !mine {
-		mine, err = s.store.IsDead(ctx, held)
-		if o.kind = completed; mine {
-			o.kind = dead
-		}
-		return err
-	}
 	if err != nil {
 		return err
 	}
-	o.kind = dead
-	//crash:point during dead-lettering
-	return s.publisher.announce(ctx, &o.d.Delivery, o.err)
+	if mine {
+		o.kind = dead
+		//crash:point during dead-lettering
+		return s.publisher.announce(ctx, &o.d.Delivery, o.err)
+	}
+	isDead, err := s.store.IsDead(ctx, held)
+	if o.kind = completed; isDead {
+		o.kind = dead
+	}
+	return err
 }
 
 // written is called when an outcome is in the database: the delivery leaves this process, and its queue may claim others.

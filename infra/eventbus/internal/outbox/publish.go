@@ -17,14 +17,12 @@ import (
 
 // publisher writes events with their deliveries.
 type publisher struct {
+	common
 	store    store.Events
-	queues   *queues
 	registry *registry
 	replica  *replica.Replica
 	claimer  *claimer
 	settler  *settler
-	budget   *budget
-	idle     *message.Notifier
 	// running reports whether the outbox delivers.
 	running func() bool
 }
@@ -139,9 +137,9 @@ func (b *batch) number(ctx context.Context, entries []*entry) error {
 // place decides for each subscription whether this process claims the delivery at once.
 func (b *batch) place(e *entry) {
 	for _, q := range b.queues.byTopic[e.m.Topic] {
-		order, taken := b.claim(q, e)
-		e.rows = append(e.rows, store.NewDelivery{Subscription: q.storedAs(), Claimed: taken})
-		e.claims = append(e.claims, claim{q, order, taken})
+		c := b.claim(q, e)
+		e.rows = append(e.rows, store.NewDelivery{Subscription: q.storedAs(), Claimed: c.taken})
+		e.claims = append(e.claims, c)
 	}
 	if !b.store.Postgres { // on Postgres, the statement of Insert adds the subscriptions of other versions
 		for _, name := range b.registry.others(e.m.Topic) {
@@ -150,25 +148,26 @@ func (b *batch) place(e *entry) {
 	}
 }
 
-// claim reserves a place and memory for the delivery of e to q, and takes the number of the key. It returns false if one of these is
+// claim reserves a place and memory for the delivery of e to q, and takes the number of the key. It takes nothing if one of these is
 // not possible, if e is delayed, or if q does not take new deliveries now. The delivery then waits in the database.
-func (b *batch) claim(q *queue, e *entry) (order *consumer.KeyState, claimed bool) {
+func (b *batch) claim(q *queue, e *entry) claim {
+	c := claim{queue: q}
 	if e.m.Delay > 0 || !b.running() || !b.claimer.current(q) || !q.Reserve() {
-		return nil, false
+		return c
 	}
 	if !b.budget.take(e.m.Size(), q.Used() == 1) {
 		q.Unreserve(1)
-		return nil, false
+		return c
 	}
-	if e.m.Key == "" {
-		return nil, true
+	if e.m.Key != "" {
+		if c.order = q.ClaimKey(e.m.Key, e.number, e.first); c.order == nil {
+			b.budget.give(e.m.Size())
+			q.Unreserve(1)
+			return c
+		}
 	}
-	if order = q.ClaimKey(e.m.Key, e.number, e.first); order == nil {
-		b.budget.give(e.m.Size())
-		q.Unreserve(1)
-		return nil, false
-	}
-	return order, true
+	c.taken = true
+	return c
 }
 
 // deliver hands the claimed deliveries to their queues after the commit, and makes the claimer look for the others.
@@ -210,7 +209,7 @@ func (b *batch) undo() {
 // announce publishes the death of a delivery to durable subscribers, in the transaction of ctx, which also marks the delivery as dead.
 func (p *publisher) announce(ctx context.Context, d *message.Delivery, cause error) error {
 	m, ok := message.DeadLetter(d, cause)
-	if !ok || p.queues.byTopic[m.Topic] == nil && !p.registry.othersWant(m.Topic) {
+	if !ok || !p.registry.wants(m.Topic) {
 		return nil
 	}
 	if err := p.publish(ctx, m); err != nil {

@@ -33,9 +33,7 @@ type queue struct {
 func newQueue(o *Outbox, s message.Subscription) *queue {
 	q := &queue{replica: o.replica, completer: o.completer, settler: o.settler}
 	opts := consumer.Options{Capacity: o.cfg.Buffer}
-	s.Complete = func(ctx context.Context, d *message.Delivery) error {
-		return o.completer.complete(ctx, d, store.Held{EventID: d.ID(), StoredAs: q.storedAs(), Token: d.Claim.Token})
-	}
+	s.Complete = func(ctx context.Context, d *message.Delivery) error { return o.completer.complete(ctx, d, q.held(d)) }
 	switch {
 	case s.Tx && o.store.Postgres:
 		opts.Batch = postgresBatch
@@ -58,10 +56,13 @@ func (q *queue) storedAs() string {
 	return q.Subscription.Name
 }
 
-// heldOf returns the event id, the stored name and the token of the claim of d.
-func heldOf(d *consumer.Item) store.Held {
-	return store.Held{EventID: d.ID(), StoredAs: queueOf(d).storedAs(), Token: d.Claim.Token}
+// held returns the event id, the stored name and the token of the claim of d.
+func (q *queue) held(d *message.Delivery) store.Held {
+	return store.Held{EventID: d.ID(), StoredAs: q.storedAs(), Token: d.Claim.Token}
 }
+
+// heldOf returns held of the queue of d.
+func heldOf(d *consumer.Item) store.Held { return queueOf(d).held(&d.Delivery) }
 
 // Run implements [consumer.Owner]. On Postgres it begins no handler when the lease may have run out.
 func (q *queue) Run(ctx context.Context, d *consumer.Item) error {

@@ -29,7 +29,7 @@ type registry struct {
 // Self is the id of this process.
 func (r *registry) register(ctx context.Context, self string) error {
 	var wanted map[string]bool
-	stored := make([]string, len(r.queues.all))
+	var stored []string
 	err := r.store.DB.InTx(ctx, func(ctx context.Context) (err error) {
 		subscriptions := make([]*message.Subscription, len(r.queues.all))
 		for i, q := range r.queues.all {
@@ -82,6 +82,11 @@ func (r *registry) others(topic string) []string {
 }
 
 func (r *registry) othersWant(topic string) bool { return len(r.others(topic)) > 0 }
+
+// wants reports whether this version or another one has a durable subscription of topic.
+func (r *registry) wants(topic string) bool {
+	return r.queues.byTopic[topic] != nil || r.othersWant(topic)
+}
 
 // refresh reads the subscriptions of other versions. It moves the deliveries that are still stored under an old name of this version's
 // subscriptions.

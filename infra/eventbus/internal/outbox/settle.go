@@ -9,9 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"plugboard/app"
-	"plugboard/config"
 	"plugboard/infra/eventbus/internal/consumer"
-	"plugboard/infra/eventbus/internal/message"
 	"plugboard/infra/eventbus/internal/outbox/quarantine"
 	"plugboard/infra/eventbus/internal/outbox/store"
 )
@@ -20,16 +18,11 @@ import (
 // transactions also run the transactional handlers, in savepoints, for the same reason. One goroutine writes; the other methods
 // may be called concurrently.
 type settler struct {
-	cfg   config.Events
-	log   *zap.Logger
-	hooks message.Hooks
+	common
 	store store.Deliveries
 	// began is when the outbox was started.
 	began time.Time
 
-	queues     *queues
-	budget     *budget
-	idle       *message.Notifier
 	claimer    *claimer
 	quarantine *quarantine.Quarantine
 	completer  *completer
@@ -60,8 +53,8 @@ const (
 	batchDelay = 5 * time.Millisecond
 )
 
-func newSettler(cfg config.Events, log *zap.Logger, hooks message.Hooks, store store.Deliveries) *settler {
-	return &settler{cfg: cfg, log: log, hooks: hooks, store: store, wake: make(chan struct{}, 1), done: make(chan struct{})}
+func newSettler(shared common, st store.Store) *settler {
+	return &settler{common: shared, store: st.Deliveries(), wake: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
 func (s *settler) add(outcomes ...outcome) {

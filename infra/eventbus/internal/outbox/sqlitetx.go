@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"plugboard/infra/database"
 	"plugboard/infra/eventbus/internal/consumer"
 	"plugboard/infra/eventbus/internal/message"
 
@@ -224,7 +225,7 @@ func (s *settler) handle(ctx context.Context, d *consumer.Item, done chan<- erro
 // own, and the failure of such a transaction is the failure of its delivery.
 func (s *settler) settleTx(ctx context.Context, ran []*txRun, failure error) {
 	s.solo = max(0, s.solo-len(ran))
-	own := failure != nil && !errors.Is(failure, errAbandoned) && ctx.Err() == nil && !absent(failure)
+	own := failure != nil && !errors.Is(failure, errAbandoned) && ctx.Err() == nil && !database.Absent(failure)
 	if own && len(ran) > 1 {
 		s.solo = len(ran)
 	}
