@@ -17,7 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"plugboard/config"
-	"plugboard/infra/host"
+	"plugboard/infra/host/application"
 )
 
 // alerts is the file of Prometheus's rules.
@@ -37,7 +37,7 @@ func registered(t *testing.T) map[string][]string {
 	cfg.Database.URL = "sqlite:" + filepath.Join(t.TempDir(), "test.db")
 	var registry *prometheus.Registry
 	silent := fx.Decorate(func(*zap.Logger) *zap.Logger { return zap.NewNop() })
-	a, err := host.New(cfg, modules, host.With(fx.Populate(&registry), silent))
+	a, err := application.New(cfg, modules, application.With(fx.Populate(&registry), silent))
 	require.NoError(t, err)
 	require.NoError(t, a.Start(t.Context()))
 	descs := make(chan *prometheus.Desc)

@@ -92,7 +92,7 @@ func checkEvents(t *testing.T, plugins []app.BootedPlugin, document string) []st
 
 func TestEventsDescriptionEqualsRegistrations(t *testing.T) {
 	t.Parallel()
-	plugins := application(t, "sqlite:"+t.TempDir()+"/never.db").Registrar().Plugins()
+	plugins := assembled(t, "sqlite:"+t.TempDir()+"/never.db").Registrar().Plugins()
 	text := read(t, repository(), plugdocs.AsyncAPIFile)
 	require.Empty(t, plugdocs.CheckAsyncAPI([]byte(text)))
 	require.Empty(t, checkEvents(t, plugins, text))

@@ -18,29 +18,29 @@ import (
 	"plugboard/app/apptest"
 	"plugboard/config"
 	"plugboard/docs"
-	"plugboard/infra/host"
+	"plugboard/infra/host/application"
 )
 
-// application puts the application of main.go together on a database, and opens nothing.
-func application(t *testing.T, url string) *host.App {
+// assembled puts the application of main.go together on a database, and opens nothing.
+func assembled(t *testing.T, url string) *application.App {
 	t.Helper()
 	cfg := config.Default()
 	cfg.Database.URL = url
-	a, err := host.New(cfg, modules)
+	a, err := application.New(cfg, modules)
 	require.NoError(t, err)
 	return a
 }
 
 func TestModulesFitTogether(t *testing.T) {
 	t.Parallel()
-	plugins := application(t, "sqlite:"+t.TempDir()+"/never.db").Registrar().Plugins()
+	plugins := assembled(t, "sqlite:"+t.TempDir()+"/never.db").Registrar().Plugins()
 	require.Len(t, plugins, len(pluginFiles(t, repository())), "plugins registered, plugin files")
 }
 
 func TestModelsEqualTables(t *testing.T) {
 	t.Parallel()
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
-		a := application(t, db.URL)
+		a := assembled(t, db.URL)
 		require.NoError(t, a.DB().Open(t.Context()))
 		t.Cleanup(func() { require.NoError(t, a.DB().Close(context.WithoutCancel(t.Context()))) })
 		require.NoError(t, a.DB().Migrate(t.Context(), a.Migrations()))
@@ -200,7 +200,7 @@ func fields(t reflect.Type) func(yield func(reflect.StructField) bool) {
 
 func TestDocumentationEqualsRoutes(t *testing.T) {
 	t.Parallel()
-	endpoints := allEndpoints(application(t, "sqlite:"+t.TempDir()+"/never.db"))
+	endpoints := allEndpoints(assembled(t, "sqlite:"+t.TempDir()+"/never.db"))
 	require.Empty(t, checkDescription(endpoints, described(t, docs.Spec())))
 
 	for old, wrong := range map[string]string{
@@ -218,7 +218,7 @@ func TestDocumentationEqualsRoutes(t *testing.T) {
 	}
 }
 
-func allEndpoints(a *host.App) []app.Endpoint {
+func allEndpoints(a *application.App) []app.Endpoint {
 	var all []app.Endpoint
 	for _, p := range a.Registrar().Plugins() {
 		all = append(all, p.Boot.Endpoints()...)
@@ -230,7 +230,7 @@ func allEndpoints(a *host.App) []app.Endpoint {
 func TestEventsAreDocumented(t *testing.T) {
 	t.Parallel()
 	published, heard := map[string][]string{}, map[string][]string{}
-	for _, p := range application(t, "sqlite:"+t.TempDir()+"/never.db").Registrar().Plugins() {
+	for _, p := range assembled(t, "sqlite:"+t.TempDir()+"/never.db").Registrar().Plugins() {
 		for _, publication := range p.Boot.Publications() {
 			topic := publication.Event.Topic()
 			published[topic] = append(published[topic], "`"+publication.Plugin.Name+"`")

@@ -23,7 +23,7 @@ func TestHTTPServerLinksNoDatabase(t *testing.T) {
 func TestServiceLinksNoDeveloperTools(t *testing.T) {
 	t.Parallel()
 	linked := dependencies(t, ".")
-	require.Contains(t, linked, "plugboard/infra/host")
+	require.Contains(t, linked, "plugboard/infra/host/application")
 	tools := []string{
 		"plugboard/app/plug", "plugboard/app/apptest", "github.com/getkin/", "github.com/santhosh-tekuri/", "github.com/swaggo/swag",
 		"golang.org/x/tools", "github.com/stretchr/", "pgregory.net/", "testing",

@@ -9,24 +9,13 @@ import (
 	"plugboard/domains/media"
 	"plugboard/domains/notifications"
 	"plugboard/domains/products"
-	"plugboard/infra/database"
-	"plugboard/infra/eventbus"
-	"plugboard/infra/host/cli"
-	"plugboard/infra/httpserver"
-	"plugboard/infra/logging"
-	"plugboard/infra/telemetry"
-	"plugboard/infra/workpool"
+	"plugboard/infra/host"
 )
 
 // modules is the application. A domain is added to the end of the list.
 var modules = fx.Options(
-	logging.Module,
-	telemetry.Module,
-	database.Module,
-	workpool.Module,
-	eventbus.Module,
-	httpserver.Module,
-	httpserver.Spec(docs.Spec),
+	host.Infra,
+	host.Spec(docs.Spec),
 
 	products.Module,
 	notifications.Module,
@@ -34,4 +23,4 @@ var modules = fx.Options(
 	media.Module,
 )
 
-func main() { cli.Main(modules) }
+func main() { host.Main(modules) }

@@ -17,7 +17,7 @@ import (
 	"plugboard/config"
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus"
-	"plugboard/infra/host"
+	"plugboard/infra/host/application"
 	"plugboard/infra/httpserver"
 	"plugboard/infra/telemetry"
 	"plugboard/infra/workpool"
@@ -25,7 +25,7 @@ import (
 
 // service is the running service of an example, with an empty SQLite database.
 type service struct {
-	*host.App
+	*application.App
 
 	folder string
 }
@@ -39,7 +39,7 @@ func start(domains ...fx.Option) *service {
 	cfg.HTTP.Hosts = []string{"*"}
 	cfg.Events.Schedules = false // only when the example says so
 	cfg.Database.URL = "sqlite:" + filepath.Join(folder, "example.db")
-	a, err := host.New(cfg, fx.Options(
+	a, err := application.New(cfg, fx.Options(
 		fx.Supply(zap.NewNop()), telemetry.Module, database.Module, workpool.Module, eventbus.Module, httpserver.Module,
 		fx.Options(domains...),
 	))

@@ -4,8 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"path"
+	"path/filepath"
 	"reflect"
 	"runtime"
+	"runtime/debug"
+	"strings"
 
 	"go.uber.org/fx"
 	"go.uber.org/zap"
@@ -71,7 +75,7 @@ type DomainModule struct {
 	fx.Option
 	// Name is the domain's name, the same as its folder's.
 	Name string
-	// Source is where the domain was declared, as "file:line".
+	// Source is where the domain was declared, as "import/path/file.go:line".
 	Source string
 	// Parts are the options the domain was declared with, in order.
 	Parts []fx.Option
@@ -113,18 +117,49 @@ func Models(models ...any) ModelsPart {
 	return ModelsPart{Option: fx.Options(), Models: models}
 }
 
-// caller returns the file:line of the caller, skip frames above the function that calls it.
-func caller(skip int) string {
-	_, file, line, ok := runtime.Caller(skip + 1)
-	if !ok {
-		return "unknown source"
-	}
-	return fmt.Sprintf("%s:%d", file, line)
-}
-
 // Shutdowner is implemented by plugins that have something to end. Shutdown runs once when the
 // application stops, after requests and subscribers have been drained and before the database is
 // closed; it must return when ctx is done.
 type Shutdowner interface {
 	Shutdown(ctx context.Context) error
+}
+
+// caller returns where the function that calls it was called, skip frames further up: "import/path/file.go:line". The
+// name begins with the package's import path, so it is the same on every machine, however the binary was built.
+func caller(skip int) string {
+	const own = 2 // runtime.Callers and caller
+	var pcs [1]uintptr
+	if runtime.Callers(skip+own, pcs[:]) == 0 {
+		return "unknown source"
+	}
+	frame, _ := runtime.CallersFrames(pcs[:]).Next()
+	return fmt.Sprintf("%s:%d", path.Join(packageOf(frame.Function), filepath.Base(frame.File)), frame.Line)
+}
+
+// packageOf returns the import path of the package that a function belongs to; an external test's is that of the package
+// it tests. The names of functions are "import/path.Name", with the dots of the last element escaped, and those of a
+// command "main.Name".
+func packageOf(function string) string {
+	function, _, _ = strings.Cut(function, "[") // type arguments have paths of their own
+	folder := strings.LastIndexByte(function, '/') + 1
+	last, _, _ := strings.Cut(function[folder:], ".")
+	last = strings.ReplaceAll(last, "%2e", ".")
+	switch pkg := strings.TrimSuffix(function[:folder]+last, "_test"); pkg {
+	case "main":
+		return mainPackage()
+	default:
+		return pkg
+	}
+}
+
+// mainPackage returns the import path of the binary's main package, "main" when the build did not record it.
+func mainPackage() string {
+	info, ok := debug.ReadBuildInfo()
+	switch {
+	case !ok || info.Path == "":
+		return "main"
+	case info.Path == "command-line-arguments": // go run main.go
+		return info.Main.Path
+	}
+	return info.Path
 }

@@ -103,7 +103,7 @@ type Database struct {
 	// URL is "sqlite:<file>" or "postgres://user:password@host:port/name?options". To a host other than this machine the
 	// options must say sslmode: verify-full, verify-ca or require (encrypted), or disable (clear text). No variable PG… of
 	// the environment counts, and no file that the URL does not name.
-	URL string `key:"url" default:"sqlite:data/plugboard.db" binding:"database_url" secret:"true"`
+	URL string `key:"url" default:"sqlite:data/{service}.db" binding:"database_url" secret:"true"`
 	// Migrate runs the migrations at start. Without it, start fails when they have not been run.
 	Migrate bool `key:"migrate" default:"true"`
 	// MaxConns is the most connections to Postgres, and the most readers on SQLite.
@@ -188,7 +188,7 @@ type Traces struct {
 	// when the caller's traceparent says so.
 	Sample int `key:"sample" default:"100" binding:"min=0,max=100"`
 	// Service is the name under which the collector shows this service.
-	Service string `key:"service" default:"plugboard" binding:"required"`
+	Service string `key:"service" default:"{service}" binding:"required"`
 }
 
 // Lifecycle configures start and stop. Each phase has a budget of its own.

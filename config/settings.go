@@ -41,7 +41,7 @@ func newField(section string, f reflect.StructField, index []int) field {
 	return field{
 		key:      key,
 		env:      envName(key),
-		fallback: f.Tag.Get("default"),
+		fallback: strings.ReplaceAll(f.Tag.Get("default"), "{service}", ServiceName()),
 		rules:    f.Tag.Get("binding"),
 		secret:   f.Tag.Get("secret") == "true",
 		kind:     f.Type,

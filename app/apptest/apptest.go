@@ -16,7 +16,7 @@ import (
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus"
 	"plugboard/infra/eventbus/admin"
-	"plugboard/infra/host"
+	"plugboard/infra/host/application"
 	"plugboard/infra/httpserver"
 	"plugboard/infra/telemetry"
 	"plugboard/infra/workpool"
@@ -28,7 +28,7 @@ const waitTimeout = 30 * time.Second
 // App is a running application of a test's own. Its requests may be made concurrently.
 type App struct {
 	t    testing.TB
-	host *host.App
+	host *application.App
 	now  func() time.Time
 }
 
@@ -122,7 +122,7 @@ func (a *App) Replay(subscription string) int {
 }
 
 // Host returns the application, for tests that need more than the kit offers.
-func (a *App) Host() *host.App { return a.host }
+func (a *App) Host() *application.App { return a.host }
 
 // GET makes a GET request.
 func (a *App) GET(path string) *Answer { return a.request(http.MethodGet, path, nil) }
@@ -194,7 +194,7 @@ func tellApart(parts []fx.Option) *sorted {
 }
 
 // assemble puts the application together, with the real infrastructure.
-func (s *sorted) assemble(t testing.TB, cfg config.Config) *host.App {
+func (s *sorted) assemble(t testing.TB, cfg config.Config) *application.App {
 	t.Helper()
 	modules := append(s.modules,
 		fx.Provide(func() *zap.Logger { return Logger(t) }),
@@ -203,11 +203,11 @@ func (s *sorted) assemble(t testing.TB, cfg config.Config) *host.App {
 	if len(s.loose) > 0 {
 		modules = append(modules, app.Domain(s.domain, s.loose...))
 	}
-	var opts []host.Option
+	var opts []application.Option
 	if s.clock != nil {
-		opts = append(opts, host.With(fx.Decorate(func(app.Clock) app.Clock { return s.clock })))
+		opts = append(opts, application.With(fx.Decorate(func(app.Clock) app.Clock { return s.clock })))
 	}
-	a, err := host.New(cfg, fx.Options(modules...), opts...)
+	a, err := application.New(cfg, fx.Options(modules...), opts...)
 	if err != nil {
 		t.Fatalf("put application together: %v", err)
 	}

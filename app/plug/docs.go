@@ -12,9 +12,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"plugboard/app/plug/annotate"
 	"plugboard/app/plug/docs"
 	"plugboard/infra/host/manifest"
+	"plugboard/infra/host/openapi"
+	"plugboard/infra/host/usage"
 )
 
 // The documents of the API, from the module's root. The first two are swag's.
@@ -24,6 +28,40 @@ const (
 	openapiFile     = "docs/openapi.json"
 )
 
+func annotateCommand() *cobra.Command {
+	g := &generation{}
+	cmd := &cobra.Command{
+		Use:   "annotate",
+		Short: "Write swag's annotations above the handlers, from what the service registers",
+		Args:  usage.NoArguments,
+		RunE:  command(func(cmd *cobra.Command, _ []string) error { return g.run(cmd, g.annotateOnly) }),
+	}
+	cmd.Flags().BoolVar(&g.check, "check", false, "write nothing; fail when an annotation would change, or the API's description has a schema that two domains name alike")
+	return cmd
+}
+
+func docsCommand() *cobra.Command {
+	var old string
+	g := &generation{}
+	cmd := &cobra.Command{
+		Use:   "docs",
+		Short: "Write the annotations and all documents in docs/",
+		Long: `Writes swag's annotations above the handlers, and from annotations and service the documents docs/openapi.json,
+docs/swagger.json and .yaml, docs/asyncapi.yaml, docs/AI_CONTEXT.md and the pictures of docs/architecture.md, where there is one.`,
+		Args: usage.NoArguments,
+		RunE: command(func(cmd *cobra.Command, _ []string) error {
+			if old != "" {
+				return runOld(old, cmd.OutOrStdout())
+			}
+			return g.run(cmd, g.documents)
+		}),
+	}
+	cmd.Flags().BoolVar(&g.check, "check", false, "write nothing; fail when any of it would change")
+	cmd.Flags().StringVar(&old, "old", "", "print this OpenAPI document of version 3.1 in version 3.0, and do nothing else")
+	cmd.MarkFlagsMutuallyExclusive("check", "old")
+	return cmd
+}
+
 // generation is one run of the generators.
 type generation struct {
 	dir     string // the module's root
@@ -32,26 +70,21 @@ type generation struct {
 	stdout  io.Writer
 }
 
-// newGeneration reads the arguments and asks the service.
-func newGeneration(ctx context.Context, command string, args []string, stdout io.Writer) (*generation, error) {
-	g := &generation{check: slices.Equal(args, []string{"-check"}), stdout: stdout}
-	if len(args) > 0 && !g.check {
-		return nil, fmt.Errorf("%s takes -check or nothing, not %q", command, args)
-	}
+// run asks the service and carries out the generation.
+func (g *generation) run(cmd *cobra.Command, generate func(context.Context) error) error {
+	g.stdout = cmd.OutOrStdout()
 	var err error
-	if g.dir, err = moduleRoot(ctx); err != nil {
-		return nil, err
-	}
-	g.service, err = docs.Ask(ctx, g.dir)
-	return g, err
-}
-
-// runAnnotate writes the annotations, or says which are stale.
-func runAnnotate(ctx context.Context, args []string, stdout io.Writer) error {
-	g, err := newGeneration(ctx, "annotate", args, stdout)
-	if err != nil {
+	if g.dir, err = moduleRoot(cmd.Context()); err != nil {
 		return err
 	}
+	if g.service, err = docs.Ask(cmd.Context(), g.dir); err != nil {
+		return err
+	}
+	return generate(cmd.Context())
+}
+
+// annotateOnly writes the annotations, or says which are stale.
+func (g *generation) annotateOnly(context.Context) error {
 	if err := g.annotate(); err != nil || !g.check {
 		return err
 	}
@@ -62,13 +95,9 @@ func runAnnotate(ctx context.Context, args []string, stdout io.Writer) error {
 	return docs.CheckSwagger(swagger, g.service)
 }
 
-// runDocs writes the annotations and all documents, or says which are stale. The service describes itself once, before
+// documents writes the annotations and all documents, or says which are stale. The service describes itself once, before
 // the annotations are written: they only change line numbers, which the documents do not contain.
-func runDocs(ctx context.Context, args []string, stdout io.Writer) error {
-	g, err := newGeneration(ctx, "docs", args, stdout)
-	if err != nil {
-		return err
-	}
+func (g *generation) documents(ctx context.Context) error {
 	if err := g.annotate(); err != nil {
 		return err
 	}
@@ -113,7 +142,7 @@ func (g *generation) describeAPI(ctx context.Context, files map[string][]byte) (
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
 	overrides := filepath.Join(scratch, "overrides")
-	if err := os.WriteFile(overrides, docs.SwagOverrides(g.service), 0o600); err != nil { //nolint:gosec // a folder of ours
+	if err := os.WriteFile(overrides, docs.SwagOverrides(g.service), 0o600); err != nil {
 		return fmt.Errorf("write overrides for swag: %w", err)
 	}
 	args := "tool swag init --quiet --dir docs,domains,app --generalInfo docs.go --outputTypes json,yaml --overridesFile " + overrides + " --output"
@@ -142,3 +171,17 @@ func (g *generation) print(files map[string][]byte) {
 }
 
 func sorted(files map[string][]byte) []string { return slices.Sorted(maps.Keys(files)) }
+
+// runOld prints a document in the words of the version before.
+func runOld(file string, stdout io.Writer) error {
+	document, err := os.ReadFile(file) //nolint:gosec // the caller's
+	if err != nil {
+		return fmt.Errorf("read document: %w", err)
+	}
+	old, err := openapi.Old(document)
+	if err != nil {
+		return err
+	}
+	_, err = stdout.Write(old)
+	return err
+}

@@ -141,22 +141,25 @@ func TestUsage(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ args, want string }{
 		{"", "there is no command to carry out"},
-		{"make", `there is no command "make"`},
+		{"make", `there is no command "go tool plug make"`},
+		{"lnt", `"go tool plug lint" is near`},
 		{"new", "new takes the plugin's name"},
 		{"new a/b c/d", "new takes the plugin's name"},
-		{"new --colour red a/b", "flag provided but not defined: -colour"},
+		{"new --colour red a/b", `"go tool plug new" has no flag --colour`},
 		{"adopt", "adopt takes the new path of the module"},
-		{"annotate -force", "annotate takes -check or nothing"},
-		{"docs -force", "docs takes -check or nothing"},
+		{"annotate force", `"go tool plug annotate" takes no arguments`},
+		{"docs --check --old x", "none of the others can be"},
 		{"lint ./nothing/...", "pattern ./nothing/..."},
 	} {
 		output, err := plug(t.Context(), strings.Fields(c.args)...)
 		require.Error(t, err, c.args)
 		require.Contains(t, output, c.want)
 	}
-	output, err := plug(t.Context(), "help")
-	require.NoError(t, err)
-	require.Contains(t, output, "usage: go tool plug")
+	for _, help := range []string{"help", "--help", "new --help", "docs --help"} {
+		output, err := plug(t.Context(), strings.Fields(help)...)
+		require.NoError(t, err, help)
+		require.Contains(t, output, "Usage:\n  go tool plug", help)
+	}
 }
 
 // plug runs the command; the go command keeps what it has built of it.

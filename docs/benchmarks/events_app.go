@@ -18,7 +18,7 @@ import (
 	"plugboard/config"
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus"
-	"plugboard/infra/host"
+	"plugboard/infra/host/application"
 	"plugboard/infra/httpserver"
 	"plugboard/infra/logging"
 	"plugboard/infra/telemetry"
@@ -225,7 +225,7 @@ func (p *subscriberPlugin) onTx(ctx context.Context, e seenOnTx) error {
 
 // eventApp is the service with the plugins of the comparisons alone, running in this process.
 type eventApp struct {
-	host *host.App
+	host *application.App
 	db   *gorm.DB
 	bus  app.Bus
 	sink *sink
@@ -245,7 +245,7 @@ func startEvents(ctx context.Context, url string, change func(*config.Config)) (
 		return nil, fmt.Errorf("open migrations: %w", err)
 	}
 	s := &sink{}
-	h, err := host.New(cfg, fx.Options(
+	h, err := application.New(cfg, fx.Options(
 		logging.Module, telemetry.Module, database.Module, workpool.Module, eventbus.Module, httpserver.Module,
 		app.Domain("bench",
 			app.Migrations(files),

@@ -16,7 +16,7 @@ import (
 	"plugboard/config"
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus"
-	"plugboard/infra/host"
+	"plugboard/infra/host/application"
 	"plugboard/infra/httpserver"
 	"plugboard/infra/logging"
 	"plugboard/infra/telemetry"
@@ -58,7 +58,7 @@ func (p *grownPlugin) OnBoot(b *app.Boot) {
 // replica is a running service with such a plugin.
 type replica struct {
 	*grownPlugin
-	host  *host.App
+	host  *application.App
 	relay *pgrelay.Relay
 }
 
@@ -78,7 +78,7 @@ func startReplica(ctx context.Context, at string, subscriptions int, change func
 	if change != nil {
 		change(&cfg)
 	}
-	h, err := host.New(cfg, fx.Options(
+	h, err := application.New(cfg, fx.Options(
 		logging.Module, telemetry.Module, database.Module, workpool.Module, eventbus.Module, httpserver.Module,
 		app.Domain("bench", app.Plugin[*grownPlugin]("bench.grown", func(db *gorm.DB, bus app.Bus) *grownPlugin {
 			r.grownPlugin = &grownPlugin{n: subscriptions, db: db, bus: bus, sink: &counter{}}

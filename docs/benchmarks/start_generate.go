@@ -76,7 +76,7 @@ import (
 	"plugboard/config"
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus"
-	"plugboard/infra/host"
+	"plugboard/infra/host/application"
 	"plugboard/infra/httpserver"
 	"plugboard/infra/logging"
 	"plugboard/infra/telemetry"
@@ -101,7 +101,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	app, err := host.New(cfg, modules)
+	app, err := application.New(cfg, modules)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"plugboard/config"
 	"plugboard/infra/database/internal/migrate"
 	"plugboard/infra/database/internal/pgx"
 )
@@ -80,7 +81,7 @@ func (db *DB) withMigrations(fn func(m *migrate.Migrator) error) error {
 	if db.Dialect() == SQLite {
 		pool = conns.sqlite.Migrations()
 	} else {
-		pool = pgx.OpenMigrations(pgx.Config{Source: db.source.server, LockTimeout: migrate.LockTimeout, Health: db.health})
+		pool = pgx.OpenMigrations(pgx.Config{Source: db.source.server, Service: config.ServiceName(), LockTimeout: migrate.LockTimeout, Health: db.health})
 	}
 	return errors.Join(fn(&migrate.Migrator{Dialect: string(db.Dialect()), Pool: pool, Logger: db.logger}), pool.Close())
 }

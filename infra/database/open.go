@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"plugboard/config"
 	"plugboard/infra/database/internal/pgx"
 	"plugboard/infra/database/internal/sqlite"
 )
@@ -93,7 +94,7 @@ func (db *DB) openWith(ctx context.Context, foreign bool) error {
 }
 
 func (db *DB) openPostgres(ctx context.Context) (*connections, error) {
-	pool, err := pgx.Open(ctx, pgx.Config{Source: db.source.server, MaxConns: db.cfg.MaxConns, LockTimeout: db.cfg.BusyTimeout, Health: db.health})
+	pool, err := pgx.Open(ctx, pgx.Config{Source: db.source.server, Service: config.ServiceName(), MaxConns: db.cfg.MaxConns, LockTimeout: db.cfg.BusyTimeout, Health: db.health})
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"plugboard/infra/database"
-	"plugboard/infra/host"
+	"plugboard/infra/host/application"
+	"plugboard/infra/host/usage"
 )
 
 // progressEvery is how often a long command prints its progress.
@@ -23,7 +24,7 @@ checked and on the disk before it gets its name; a file that is there is never o
 leaves nothing behind. Only the file's owner may read it.
 
 A Postgres database is copied by pg_dump. docs/operating.md tells how to restore either.`,
-		Args: allArguments,
+		Args: usage.AllArguments,
 		RunE: Command(func(cmd *cobra.Command, args []string) error {
 			a, err := c.New()
 			if err != nil {
@@ -32,12 +33,12 @@ A Postgres database is copied by pg_dump. docs/operating.md tells how to restore
 			if a.DB().Dialect() != database.SQLite {
 				return database.ErrNoBackup // no connection is needed to say so
 			}
-			return c.BesideService(cmd.Context(), func(ctx context.Context, a *host.App) error { return c.backup(ctx, a, args[0]) })
+			return c.BesideService(cmd.Context(), func(ctx context.Context, a *application.App) error { return c.backup(ctx, a, args[0]) })
 		}),
 	}
 }
 
-func (c *Commands) backup(ctx context.Context, a *host.App, to string) error {
+func (c *Commands) backup(ctx context.Context, a *application.App, to string) error {
 	begin := time.Now()
 	told := begin
 	size, err := a.DB().Backup(ctx, to, func(done, total int64) {

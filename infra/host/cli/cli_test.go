@@ -17,20 +17,21 @@ import (
 
 	"plugboard/infra/eventbus/admin"
 	"plugboard/infra/host/manifest"
+	"plugboard/infra/host/usage"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // line runs a command line on a tree of commands with "list", "list things" and "drop <thing>".
 func line(args ...string) error {
-	root := &cobra.Command{Use: "tool", Args: noArguments, SilenceErrors: true, SilenceUsage: true, RunE: func(*cobra.Command, []string) error { return nil }}
+	root := &cobra.Command{Use: "tool", Args: usage.NoArguments, SilenceErrors: true, SilenceUsage: true, RunE: func(*cobra.Command, []string) error { return nil }}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(&cobra.Command{Hidden: true})
-	root.SetFlagErrorFunc(flagError)
-	list := &cobra.Command{Use: "list", Args: noArguments, RunE: root.RunE}
+	root.SetFlagErrorFunc(usage.FlagError)
+	list := &cobra.Command{Use: "list", Args: usage.NoArguments, RunE: root.RunE}
 	list.Flags().Int("limit", 1, "")
-	drop := &cobra.Command{Use: "drop <thing> <place>", Args: allArguments, RunE: root.RunE}
-	look := &cobra.Command{Use: "look", Args: oneArgument, RunE: root.RunE}
+	drop := &cobra.Command{Use: "drop <thing> <place>", Args: usage.AllArguments, RunE: root.RunE}
+	look := &cobra.Command{Use: "look", Args: usage.OneArgument, RunE: root.RunE}
 	root.AddCommand(list, drop, look)
 	root.SetArgs(args)
 	return root.Execute()
@@ -161,7 +162,7 @@ func TestGraphOfAManifest(t *testing.T) {
 			Schedules:     []manifest.Schedule{{Spec: "@daily", Subscription: manifest.Subscription{Plugin: "stray"}}},
 		},
 	}
-	require.Equal(t, `digraph plugboard {
+	require.Equal(t, `digraph "plugboard" {
 	rankdir=LR;
 	graph [compound=true];
 	node [fontname="sans-serif"];

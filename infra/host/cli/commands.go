@@ -11,7 +11,8 @@ import (
 
 	"plugboard/config"
 	"plugboard/infra/database"
-	"plugboard/infra/host"
+	"plugboard/infra/host/application"
+	"plugboard/infra/host/usage"
 )
 
 // Commands holds what every command needs: the settings, the modules, the output. A command added by [WithCommand] gets
@@ -39,9 +40,9 @@ func WithTerminal(in io.Reader) Option { return func(c *Commands) { c.terminal =
 
 // New puts the application together with the settings of the environment. The error has the problems of the settings and
 // of the wiring.
-func (c *Commands) New(opts ...host.Option) (*host.App, error) {
+func (c *Commands) New(opts ...application.Option) (*application.App, error) {
 	cfg, err := config.Load(c.environ)
-	a, err := host.New(cfg, c.modules, append(opts, host.WithProblem(err))...)
+	a, err := application.New(cfg, c.modules, append(opts, application.WithProblem(err))...)
 	if err == nil {
 		c.loggers = append(c.loggers, a.Logger())
 	}
@@ -57,16 +58,16 @@ func (c *Commands) flushLogs() {
 
 // WithDatabase puts the application together, opens its database and nothing else, runs fn, and closes the database. It
 // migrates nothing. On SQLite it fails while the service runs, since the file belongs to one process.
-func (c *Commands) WithDatabase(ctx context.Context, fn func(ctx context.Context, a *host.App) error) error {
+func (c *Commands) WithDatabase(ctx context.Context, fn func(ctx context.Context, a *application.App) error) error {
 	return c.withDatabase(ctx, (*database.DB).Open, fn)
 }
 
 // BesideService is [Commands.WithDatabase] for commands that work while the service runs; see database.DB.OpenBeside.
-func (c *Commands) BesideService(ctx context.Context, fn func(ctx context.Context, a *host.App) error) error {
+func (c *Commands) BesideService(ctx context.Context, fn func(ctx context.Context, a *application.App) error) error {
 	return c.withDatabase(ctx, (*database.DB).OpenBeside, fn)
 }
 
-func (c *Commands) withDatabase(ctx context.Context, open func(*database.DB, context.Context) error, fn func(ctx context.Context, a *host.App) error) (err error) {
+func (c *Commands) withDatabase(ctx context.Context, open func(*database.DB, context.Context) error, fn func(ctx context.Context, a *application.App) error) (err error) {
 	a, err := c.New()
 	if err != nil {
 		return err
@@ -97,22 +98,22 @@ func Command(run func(cmd *cobra.Command, args []string) error) func(*cobra.Comm
 
 func (c *Commands) root() *cobra.Command {
 	root := &cobra.Command{
-		Use:   "plugboard",
+		Use:   config.ServiceName(),
 		Short: "Runs the service; without a command, the same as serve",
 		Long: `Runs the service, and describes it.
 
 Settings come from the environment (APP_…), from the YAML file that APP_CONFIG names, or are
-defaults; "plugboard check --print-config" lists them.
+defaults; "` + config.ServiceName() + ` check --print-config" lists them.
 
 Exit codes: 0 done; 1 failed, or not started; 2 no such command or flag; 3 stopped, but something
 did not end in its time; 129, 130 and 143 ended at once by a second signal.`,
-		Args:          noArguments,
+		Args:          usage.NoArguments,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE:          c.serve,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.SetFlagErrorFunc(flagError)
+	root.SetFlagErrorFunc(usage.FlagError)
 	root.AddCommand(
 		c.serveCommand(), c.migrateCommand(), c.routesCommand(), c.graphCommand(), c.checkCommand(),
 		c.eventsCommand(), c.backupCommand(), c.healthCommand(), c.versionCommand(), c.describeCommand(),
@@ -129,7 +130,7 @@ func (c *Commands) serveCommand() *cobra.Command {
 		Short: "Start the service and run it until it is told to stop",
 		Long: `Starts the service and runs it until SIGTERM, SIGHUP or an interrupt. It then stops gracefully: it is not
 ready any more, finishes what it has accepted, and exits with 0. A second signal ends it at once.`,
-		Args: noArguments,
+		Args: usage.NoArguments,
 		RunE: c.serve,
 	}
 }
@@ -141,7 +142,7 @@ func (c *Commands) checkCommand() *cobra.Command {
 		Short: "Check the settings and the wiring, and open nothing",
 		Long: `Puts the application together as serve would and reports all that is wrong with its settings, its wiring,
 its routes and its events. It opens no port, no file and no connection.`,
-		Args: noArguments,
+		Args: usage.NoArguments,
 		RunE: Command(func(*cobra.Command, []string) error {
 			if show {
 				settings, _ := config.List(c.environ) // New reports its problems

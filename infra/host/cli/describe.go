@@ -7,8 +7,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"plugboard/config"
-	"plugboard/infra/host"
+	"plugboard/infra/host/application"
 	"plugboard/infra/host/manifest"
+	"plugboard/infra/host/usage"
 )
 
 func (c *Commands) describeCommand() *cobra.Command {
@@ -17,7 +18,7 @@ func (c *Commands) describeCommand() *cobra.Command {
 		Short: "Print all that the service knows of itself, as JSON",
 		Long: `Prints domains, plugins, entities, routes, events, settings and commands as JSON, for the generators of documents.
 It opens no port, no file and no connection.`,
-		Args: noArguments,
+		Args: usage.NoArguments,
 		RunE: Command(func(cmd *cobra.Command, _ []string) error {
 			d, err := c.manifest()
 			if err != nil {
@@ -37,7 +38,7 @@ It opens no port, no file and no connection.`,
 }
 
 // manifest returns the manifest of the application, without settings and commands.
-func (c *Commands) manifest(opts ...host.Option) (manifest.Service, error) {
+func (c *Commands) manifest(opts ...application.Option) (manifest.Service, error) {
 	a, err := c.New(opts...)
 	if err != nil {
 		return manifest.Service{}, err

@@ -14,9 +14,11 @@ import (
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
+	"plugboard/config"
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus/admin"
-	"plugboard/infra/host"
+	"plugboard/infra/host/application"
+	"plugboard/infra/host/usage"
 )
 
 // eventsUsage holds the flags of the commands under "events".
@@ -39,7 +41,7 @@ interval (APP_EVENTS_POLL). Every change is recorded with who made it: see "even
 
 A delivery is one event on its way to one subscription. It is pending (it waits for its turn, its time or its next
 attempt), running, or dead: it has failed for good and is kept until it is replayed or discarded. One that is done is gone.`,
-		Args: noArguments,
+		Args: usage.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
@@ -83,7 +85,7 @@ func (c *Commands) act(cmd *cobra.Command, question, done string, do func(ctx co
 	if !u.yes {
 		u.yesFlag(cmd)
 	}
-	cmd.Args = allArguments
+	cmd.Args = usage.AllArguments
 	cmd.RunE = c.withAdmin(func(ctx context.Context, a *admin.Admin, args []string) error {
 		var texts []any
 		for _, arg := range args {
@@ -112,7 +114,7 @@ func (c *Commands) eventsListCommand() *cobra.Command {
 			default:
 				return fmt.Errorf("--state is %q; it must be pending, running or dead", u.filter.State)
 			}
-			return errors.Join(noArguments(cmd, args), u.checkLimit())
+			return errors.Join(usage.NoArguments(cmd, args), u.checkLimit())
 		},
 	}
 	u.filterFlags(cmd)
@@ -140,7 +142,7 @@ func (c *Commands) eventsShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show <event-id>",
 		Short: "Show an event, its deliveries that are not done, and what was done by hand",
-		Args:  allArguments,
+		Args:  usage.AllArguments,
 		RunE: c.withAdmin(func(ctx context.Context, admin *admin.Admin, args []string) error {
 			event, err := admin.Event(ctx, args[0])
 			if err != nil {
@@ -160,7 +162,7 @@ func (c *Commands) eventsSubscriptionsCommand() *cobra.Command {
 		Long: `Lists durable subscriptions. An orphan is active, so that events are kept for it, and is not in this version of the
 service under any name: retire it, or have another adopt what waits for it, or discard that. A subscription that was
 renamed is listed once; --json has its other names, each of which the commands take.`,
-		Args: noArguments,
+		Args: usage.NoArguments,
 	}, (*admin.Admin).Subscriptions, subscriptionTable())
 }
 
@@ -194,7 +196,7 @@ func (c *Commands) eventsActionsCommand() *cobra.Command {
 		Use:   "actions",
 		Short: "List what was done by hand, latest first",
 		Args: func(cmd *cobra.Command, args []string) error {
-			return errors.Join(noArguments(cmd, args), u.checkLimit())
+			return errors.Join(usage.NoArguments(cmd, args), u.checkLimit())
 		},
 	}
 	u.limitFlag(cmd, "actions")
@@ -204,7 +206,7 @@ func (c *Commands) eventsActionsCommand() *cobra.Command {
 // withAdmin makes a cobra function of run, which gets the administration of events. The service may run meanwhile.
 func (c *Commands) withAdmin(run func(ctx context.Context, admin *admin.Admin, args []string) error) func(*cobra.Command, []string) error {
 	return Command(func(cmd *cobra.Command, args []string) error {
-		return c.BesideService(cmd.Context(), func(ctx context.Context, a *host.App) error {
+		return c.BesideService(cmd.Context(), func(ctx context.Context, a *application.App) error {
 			if err := checkEventTables(ctx, a); err != nil {
 				return fmt.Errorf("read events: %w", err)
 			}
@@ -215,7 +217,7 @@ func (c *Commands) withAdmin(run func(ctx context.Context, admin *admin.Admin, a
 
 // checkEventTables returns an error when the database lacks tables of the event bus as this version needs them; the
 // error says what to do.
-func checkEventTables(ctx context.Context, a *host.App) error {
+func checkEventTables(ctx context.Context, a *application.App) error {
 	states, err := a.DB().MigrationStatus(ctx, []database.MigrationSet{a.Bus().Migrations()})
 	if err != nil {
 		return err
@@ -230,7 +232,8 @@ func checkEventTables(ctx context.Context, a *host.App) error {
 	case 0:
 		return nil
 	case len(states):
-		return errors.New(`the database is not migrated: it has no tables of the event bus yet; run "plugboard migrate" or start the service, with the same settings as this command`)
+		return fmt.Errorf(`the database is not migrated: it has no tables of the event bus yet; run "%s migrate" or start the service, with the same settings as this command`,
+			config.ServiceName())
 	default:
 		return fmt.Errorf(`the database is not migrated: it lacks %d of %d migrations of the event bus, since an older version of the service made it; `+
 			`use that version's command, or deploy this version first`, missing, len(states))

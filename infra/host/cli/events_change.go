@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"plugboard/infra/eventbus/admin"
+	"plugboard/infra/host/usage"
 )
 
 func (c *Commands) eventsReplayCommand() *cobra.Command {
@@ -80,7 +81,7 @@ func (c *Commands) eventsChangeCommand(ch change) *cobra.Command {
 
 // selection is the Args of a command that changes deliveries: it takes the id of an event, or flags that select.
 func (u *eventsUsage) selection(cmd *cobra.Command, args []string) error {
-	if err := oneArgument(cmd, args); err != nil {
+	if err := usage.OneArgument(cmd, args); err != nil {
 		return err
 	}
 	flagged := u.filter.Topic != "" || u.filter.Subscription != ""

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"plugboard/infra/eventbus/admin"
+	"plugboard/infra/host/usage"
 )
 
 func (c *Commands) eventsSchedulesCommand() *cobra.Command {
@@ -15,7 +16,7 @@ func (c *Commands) eventsSchedulesCommand() *cobra.Command {
 		Short: "List schedules, their next times and their last runs",
 		Long: `Lists the durable schedules of this version of the service. A run is an event on its way to the schedule: STATE is that of
 its delivery, or done. Times are in UTC.`,
-		Args: noArguments,
+		Args: usage.NoArguments,
 	}, (*admin.Admin).Schedules, scheduleTable())
 }
 

@@ -8,8 +8,10 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/fx"
 
-	"plugboard/infra/host"
+	"plugboard/config"
+	"plugboard/infra/host/application"
 	"plugboard/infra/host/manifest"
+	"plugboard/infra/host/usage"
 )
 
 func (c *Commands) graphCommand() *cobra.Command {
@@ -19,11 +21,11 @@ func (c *Commands) graphCommand() *cobra.Command {
 		Long: `Prints what the application consists of in Graphviz's language: domains, plugins, their routes, events
 from publisher to subscriber, and the dependencies that Fx resolves.
 
-  plugboard graph | dot -Tsvg > graph.svg`,
-		Args: noArguments,
+  ` + config.ServiceName() + ` graph | dot -Tsvg > graph.svg`,
+		Args: usage.NoArguments,
 		RunE: Command(func(*cobra.Command, []string) error {
 			var dot fx.DotGraph
-			m, err := c.manifest(host.With(fx.Populate(&dot)))
+			m, err := c.manifest(application.With(fx.Populate(&dot)))
 			if err != nil {
 				return err
 			}
@@ -37,7 +39,7 @@ from publisher to subscriber, and the dependencies that Fx resolves.
 // constructors, as plugins have them, are missing from Fx's own graph: they are drawn from the manifest.
 func graphOf(m manifest.Service, fxGraph fx.DotGraph) string {
 	var b strings.Builder
-	b.WriteString("digraph plugboard {\n\trankdir=LR;\n\tgraph [compound=true];\n\tnode [fontname=\"sans-serif\"];\n")
+	b.WriteString("digraph " + strconv.Quote(config.ServiceName()) + " {\n\trankdir=LR;\n\tgraph [compound=true];\n\tnode [fontname=\"sans-serif\"];\n")
 	for _, d := range m.Domains {
 		drawDomain(&b, d)
 	}

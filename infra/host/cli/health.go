@@ -7,12 +7,15 @@ import (
 	"io"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"plugboard/config"
+	"plugboard/infra/host/application"
+	"plugboard/infra/host/usage"
 )
 
 func (c *Commands) healthCommand() *cobra.Command {
@@ -25,7 +28,7 @@ func (c *Commands) healthCommand() *cobra.Command {
 		Long: `Asks the service that listens at APP_HTTP_ADDR on this machine whether it is alive, or with --ready
 whether it is ready. It exits with 0 if so, else with 1. It is meant for a container's health check,
 since it needs no shell and no other program.`,
-		Args: noArguments,
+		Args: usage.NoArguments,
 		RunE: Command(func(cmd *cobra.Command, _ []string) error {
 			cfg, err := config.Load(c.environ)
 			if err != nil {
@@ -69,7 +72,7 @@ func (c *Commands) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of this binary",
-		Args:  noArguments,
+		Args:  usage.NoArguments,
 		RunE: Command(func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintln(c.stdout, version())
 			return err
@@ -77,13 +80,20 @@ func (c *Commands) versionCommand() *cobra.Command {
 	}
 }
 
-// version returns the version of the module, the commit and the version of Go, as far as the build recorded them.
+// version returns the versions of the service and of the host, the commit and the version of Go, as far as the build
+// recorded them.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "plugboard, built without version information"
+		return config.ServiceName() + ", built without version information"
 	}
-	parts := []string{"plugboard", info.Main.Version}
+	return versionOf(info, application.HostModule())
+}
+
+// versionOf says "shop v1.2.0 <commit> go1.26.0 on example.org/plugboard v0.3.0". A service that is the host's own module
+// has one version.
+func versionOf(info *debug.BuildInfo, host string) string {
+	parts := []string{config.ServiceName(), info.Main.Version}
 	for _, s := range info.Settings {
 		switch {
 		case s.Key == "vcs.revision":
@@ -92,5 +102,12 @@ func version() string {
 			parts = append(parts, "(modified)")
 		}
 	}
-	return strings.Join(append(parts, info.GoVersion), " ")
+	parts = append(parts, info.GoVersion)
+	if i := slices.IndexFunc(info.Deps, func(m *debug.Module) bool { return m.Path == host }); i >= 0 {
+		parts = append(parts, "on", info.Deps[i].Path, info.Deps[i].Version)
+		if other := info.Deps[i].Replace; other != nil {
+			parts = append(parts, "(replaced by "+strings.TrimSpace(other.Path+" "+other.Version)+")")
+		}
+	}
+	return strings.Join(parts, " ")
 }

@@ -9,8 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"plugboard/config"
 	"plugboard/infra/database"
-	"plugboard/infra/host"
+	"plugboard/infra/host/application"
+	"plugboard/infra/host/usage"
 )
 
 func (c *Commands) migrateCommand() *cobra.Command {
@@ -28,15 +30,15 @@ itself at start unless APP_DATABASE_MIGRATE is false.
 A file that was edited after it was run, or that is gone, is an error, and the service does not start:
 the database may not have what the files say. When the database is right as it is, --approve says so
 for one file; the database remembers who did, and when.`,
-		Example: "  plugboard migrate --approve products/00001_create_products.sql --by jo",
+		Example: "  " + config.ServiceName() + " migrate --approve products/00001_create_products.sql --by jo",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if status && len(approve) > 0 {
-				return misused(cmd, "give --status or --approve, not both")
+				return usage.Errorf(cmd, "give --status or --approve, not both")
 			}
-			return noArguments(cmd, args)
+			return usage.NoArguments(cmd, args)
 		},
 		RunE: Command(func(cmd *cobra.Command, _ []string) error {
-			return c.WithDatabase(cmd.Context(), func(ctx context.Context, a *host.App) error {
+			return c.WithDatabase(cmd.Context(), func(ctx context.Context, a *application.App) error {
 				limited, cancel := context.WithTimeout(ctx, a.Config().Lifecycle.MigrationTimeout)
 				defer cancel()
 				if err := changeMigrations(limited, a, status, approve, by); err != nil {
@@ -53,7 +55,7 @@ for one file; the database remembers who did, and when.`,
 }
 
 // changeMigrations runs or approves migrations, or does nothing when only their status is asked for.
-func changeMigrations(ctx context.Context, a *host.App, status bool, approve []string, by string) error {
+func changeMigrations(ctx context.Context, a *application.App, status bool, approve []string, by string) error {
 	switch {
 	case status:
 		return nil
@@ -76,7 +78,7 @@ func changeMigrations(ctx context.Context, a *host.App, status bool, approve []s
 	return nil
 }
 
-func (c *Commands) printMigrations(ctx context.Context, a *host.App) error {
+func (c *Commands) printMigrations(ctx context.Context, a *application.App) error {
 	list, err := a.DB().MigrationStatus(ctx, a.Migrations())
 	if err != nil {
 		return fmt.Errorf("read the migrations: %w", err)

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"plugboard/infra/host/manifest"
+	"plugboard/infra/host/usage"
 )
 
 func (c *Commands) routesCommand() *cobra.Command {
@@ -15,7 +16,7 @@ func (c *Commands) routesCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "routes",
 		Short: "List the routes and the plugins that serve them",
-		Args:  noArguments,
+		Args:  usage.NoArguments,
 		RunE: Command(func(*cobra.Command, []string) error {
 			m, err := c.manifest()
 			switch {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.uber.org/fx"
+
+	"plugboard/infra/host/usage"
 )
 
 // The exit codes of the binary. A second signal ends the process at once with 128 and the signal's number: 129 for
@@ -139,7 +141,7 @@ func (c *Commands) execute(ctx context.Context, args []string) int {
 	case err == nil:
 		return ExitClean
 	case !errors.As(err, &e):
-		tell(c.stderr, fmt.Sprintf("%s\n%s\n", err, usageHint(root, err)), lastWord)
+		tell(c.stderr, fmt.Sprintf("%s\n%s\n", err, usage.Hint(root, err)), lastWord)
 		return ExitUsage
 	case e.err != nil:
 		tell(c.stderr, fmt.Sprintln(e.err), lastWord)

@@ -13,7 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"plugboard/config"
-	"plugboard/infra/host"
+	"plugboard/infra/host/application"
 	"plugboard/infra/logging"
 )
 
@@ -49,17 +49,17 @@ func (c *Commands) serve(cmd *cobra.Command, _ []string) error {
 
 // startFailed returns the error of a start. There is none when the process was told to stop during the start, and the
 // start was undone.
-func (c *Commands) startFailed(ctx context.Context, a *host.App, err error) error {
+func (c *Commands) startFailed(ctx context.Context, a *application.App, err error) error {
 	told := ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx)))
-	if told && !errors.Is(err, host.ErrAbandoned) && !errors.Is(err, host.ErrNotUndone) {
+	if told && !errors.Is(err, application.ErrAbandoned) && !errors.Is(err, application.ErrNotUndone) {
 		a.Logger().Info("stopped during the start", zap.NamedError("cause", context.Cause(ctx)))
 		return nil
 	}
-	return &exit{ExitFailed, fmt.Errorf("the application did not start: %s", host.FromRoot(err.Error()))}
+	return &exit{ExitFailed, fmt.Errorf("the application did not start: %s", application.FromRoot(err.Error()))}
 }
 
 // stopped logs the result of the stop.
-func stopped(a *host.App, err error) error {
+func stopped(a *application.App, err error) error {
 	if err == nil {
 		a.Logger().Info("stopped")
 		return nil

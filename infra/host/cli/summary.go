@@ -10,13 +10,13 @@ import (
 	"go.uber.org/zap"
 
 	"plugboard/config"
-	"plugboard/infra/host"
+	"plugboard/infra/host/application"
 )
 
 // numbers are what an application consists of.
 type numbers struct{ domains, plugins, routes, topics, subscriptions, schedules int }
 
-func count(a *host.App) numbers {
+func count(a *application.App) numbers {
 	plugins := a.Registrar().Plugins()
 	n := numbers{domains: len(a.Models()), plugins: len(plugins)}
 	topics := map[string]bool{}
@@ -53,13 +53,13 @@ func amount(n int, noun string) string {
 
 // summary describes a running application: what it consists of, how long its start took, its addresses.
 type summary struct {
-	app                                 *host.App
+	app                                 *application.App
 	count                               numbers
 	took                                time.Duration
 	address, operations, pool, database string
 }
 
-func summaryOf(a *host.App, took time.Duration) summary {
+func summaryOf(a *application.App, took time.Duration) summary {
 	return summary{
 		app: a, count: count(a), took: took.Round(time.Millisecond), address: scheme(a.Config().HTTP) + reachable(a.Addr()),
 		operations: a.Server().OpsAddr(), pool: a.Pool().String(), database: config.Redact(a.Config().Database.URL),

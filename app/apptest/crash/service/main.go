@@ -16,7 +16,7 @@ import (
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus"
 	"plugboard/infra/eventbus/admin"
-	"plugboard/infra/host"
+	"plugboard/infra/host/application"
 	"plugboard/infra/host/cli"
 	"plugboard/infra/httpserver"
 	"plugboard/infra/logging"
@@ -42,7 +42,7 @@ func replayAll(c *cli.Commands) *cobra.Command {
 		Use:  "replay",
 		Args: cobra.NoArgs,
 		RunE: cli.Command(func(cmd *cobra.Command, _ []string) error {
-			return c.WithDatabase(cmd.Context(), func(ctx context.Context, a *host.App) error {
+			return c.WithDatabase(cmd.Context(), func(ctx context.Context, a *application.App) error {
 				n, err := a.Bus().Admin("crash harness").Replay(ctx, admin.Filter{})
 				if err != nil {
 					return err

@@ -42,6 +42,8 @@ const (
 // Config says what to connect to, and for whom.
 type Config struct {
 	Source
+	// Service is the name that the server shows for the connections, unless the URL gives another.
+	Service string
 	// MaxConns is the most connections at the same time.
 	MaxConns int
 	// LockTimeout is how long a statement waits for a lock.
@@ -83,7 +85,7 @@ func OpenMigrations(cfg Config) *sql.DB {
 // precedence over params. The time zone is always UTC.
 func newConnectorAndParams(cfg Config, params map[string]string) (connector, *sessionParams) {
 	config := cfg.config.Copy()
-	all := map[string]string{"application_name": "plugboard"}
+	all := map[string]string{"application_name": cfg.Service}
 	maps.Copy(all, params)
 	for name, value := range config.RuntimeParams {
 		all[strings.ToLower(name)] = value

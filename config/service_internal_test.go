@@ -1,0 +1,16 @@
+package config
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestTheServiceIsNamedAfterItsModule(t *testing.T) {
+	t.Parallel()
+	for module, want := range map[string]string{
+		"plugboard": "plugboard", "example.org/shop": "shop", "example.org/team/shop/v2": "shop", "gopkg.example/shop.v3": "shop", "": "service", "v2": "v2",
+	} {
+		require.Equal(t, want, nameOf(module), module)
+	}
+}

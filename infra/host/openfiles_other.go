@@ -1,6 +1,0 @@
-//go:build !unix
-
-package host
-
-// openFiles returns false: this system has no such limit.
-func openFiles() (limit int, known bool) { return 0, false }
