@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"plugboard/app/plug/lint"
+	"plugboard/app/plug/site"
 )
 
 func lintCommand() *cobra.Command {
@@ -30,7 +31,7 @@ func runLint(ctx context.Context, patterns []string, stdout io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("find folder: %w", err)
 	}
-	found, err := lint.Check(ctx, dir, patterns)
+	found, err := lint.Check(ctx, dir, site.Contract(), patterns)
 	if err != nil {
 		return err
 	}

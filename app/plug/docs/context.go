@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"plugboard/app/plug/lint"
+	"plugboard/app/plug/site"
 	"plugboard/infra/host/manifest"
 )
 
@@ -81,7 +82,7 @@ func synopsis(pkg Package) string {
 
 func (p *project) contextRules(b *page) error {
 	b.line("## Rules\n\n`make lint` holds them (`go tool plug lint`); a line is exempted by `//plug:allow <rule> <reason>`.\n")
-	for _, rule := range lint.Rules() {
+	for _, rule := range lint.Rules(site.Contract()) {
 		b.line("- %s: %s", rule.Name, rule.Doc)
 	}
 	b.line("")

@@ -4,12 +4,10 @@ import (
 	"go/ast"
 	"go/types"
 	"strings"
-
-	"golang.org/x/tools/go/analysis"
 )
 
-func announcedRule() *analysis.Analyzer {
-	return analyzer("announced", "a plugin announces in OnBoot what it publishes", checkAnnounced)
+func announcedRule() definition {
+	return define("announced", "a plugin announces in OnBoot what it publishes", checkAnnounced)
 }
 
 // checkAnnounced follows each plugin's methods through the package's functions, and reports published events that the

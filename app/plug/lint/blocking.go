@@ -4,12 +4,10 @@ import (
 	"go/ast"
 	"go/types"
 	"regexp"
-
-	"golang.org/x/tools/go/analysis"
 )
 
-func blockingRule() *analysis.Analyzer {
-	return analyzer("blocking", "handlers neither sleep nor do I/O that cannot be cancelled", checkBlocking)
+func blockingRule() definition {
+	return define("blocking", "handlers neither sleep nor do I/O that cannot be cancelled", checkBlocking)
 }
 
 // blocked is a family of calls that a handler must not make, with the advice what to do instead.
@@ -74,8 +72,8 @@ func (r rule) checkBlocked(id *ast.Ident, fn *types.Func, calls []blocked) {
 	}
 }
 
-func goroutineRule() *analysis.Analyzer {
-	return analyzer("goroutine", "a domain starts no goroutines of its own", checkGoroutines)
+func goroutineRule() definition {
+	return define("goroutine", "a domain starts no goroutines of its own", checkGoroutines)
 }
 
 func checkGoroutines(r rule) {

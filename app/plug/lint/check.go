@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"go/parser"
 	"go/token"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"golang.org/x/tools/go/analysis/checker"
 	"golang.org/x/tools/go/packages"
@@ -27,10 +29,10 @@ type Finding struct {
 func (f Finding) String() string { return f.Position.String() + ": " + f.Message }
 
 // Check runs the rules on the packages of dir that match the patterns, tests included, and returns the findings in the
-// order of files and lines. It reads other packages from the compiler's export data. The domains' sources are always
+// order of files and lines. Contract is the import path of the package that plugins are written against. It reads other packages from the compiler's export data. The domains' sources are always
 // read, since the rules on events look at all of them together.
-func Check(ctx context.Context, dir string, patterns []string) ([]Finding, error) {
-	asked, err := load(ctx, dir, packages.NeedName|packages.NeedModule, patterns)
+func Check(ctx context.Context, dir, contract string, patterns []string) ([]Finding, error) {
+	asked, err := load(ctx, dir, packages.NeedName|packages.NeedModule|packages.NeedFiles, patterns)
 	if err != nil {
 		return nil, err
 	}
@@ -40,8 +42,10 @@ func Check(ctx context.Context, dir string, patterns []string) ([]Finding, error
 	wanted := map[string]bool{}
 	for _, p := range asked {
 		wanted[p.ID] = true
-		if p.Module != nil && p.Module.Main && !slices.Contains(patterns, p.Module.Path+"/domains/...") {
-			patterns = append(slices.Clone(patterns), p.Module.Path+"/domains/...")
+		for _, domains := range domainsOf(p) {
+			if !slices.Contains(patterns, domains) {
+				patterns = append(slices.Clone(patterns), domains)
+			}
 		}
 	}
 	all, err := load(ctx, dir, packages.LoadSyntax|packages.NeedModule, patterns)
@@ -49,11 +53,35 @@ func Check(ctx context.Context, dir string, patterns []string) ([]Finding, error
 		return nil, err
 	}
 	roots := slices.DeleteFunc(all, func(p *packages.Package) bool { return !wanted[p.ID] })
-	graph, err := checker.Analyze(Rules(), roots, nil)
+	graph, err := checker.Analyze(Rules(contract), roots, nil)
 	if err != nil {
 		return nil, fmt.Errorf("check packages: %w", err)
 	}
 	return findings(graph, dir)
+}
+
+// domainsOf returns patterns of the domains that p's module lists: its own, and what main.go imports of other modules.
+func domainsOf(p *packages.Package) []string {
+	if p.Module == nil || !p.Module.Main {
+		return nil
+	}
+	patterns := []string{p.Module.Path + "/domains/..."}
+	if p.PkgPath != p.Module.Path {
+		return patterns
+	}
+	for _, name := range p.GoFiles {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+		if err != nil {
+			continue // the packages are loaded next, and the error is reported then
+		}
+		for _, spec := range file.Imports {
+			imported := strings.Trim(spec.Path.Value, `"`)
+			if strings.Contains(imported, "/domains/") && !strings.HasPrefix(imported, p.Module.Path+"/") {
+				patterns = append(patterns, imported+"/...")
+			}
+		}
+	}
+	return patterns
 }
 
 func load(ctx context.Context, dir string, mode packages.LoadMode, patterns []string) ([]*packages.Package, error) {

@@ -1,18 +1,23 @@
 package lint_test
 
 import (
+	"bytes"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"plugboard/app/plug/lint"
+	"plugboard/app/plug/site"
 )
 
-// planted makes a module of what main.go of testdata imports, and returns its folder.
+// planted makes a module of what main.go of testdata imports, and returns its folder. The contract is in another module, as
+// for a service.
 func planted(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -23,15 +28,25 @@ func planted(t *testing.T) string {
 	}
 	for _, domain := range []string{"bank", "cart", "loop", "price", "shop", "wrong"} {
 		folder := filepath.Join("m", "domains", domain)
-		require.NoError(t, os.CopyFS(filepath.Join(dir, folder), os.DirFS(filepath.Join("testdata", "src", folder))))
+		files := os.DirFS(filepath.Join("testdata", "src"))
+		require.NoError(t, fs.WalkDir(files, folder, func(name string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			text, err := fs.ReadFile(files, name)
+			write(name, bytes.ReplaceAll(text, []byte(`"m/app"`), []byte(strconv.Quote(site.Contract()))))
+			return err
+		}))
 	}
-	for _, name := range []string{"m/main.go", "m/app/app.go", "gorm.io/gorm/gorm.go"} {
-		text, err := os.ReadFile(filepath.Join("testdata", "src", name))
+	for name, from := range map[string]string{"m/main.go": "m/main.go", "host/app/app.go": "m/app/app.go", "gorm.io/gorm/gorm.go": "gorm.io/gorm/gorm.go"} {
+		text, err := os.ReadFile(filepath.Join("testdata", "src", from))
 		require.NoError(t, err)
 		write(name, text)
 	}
 	write("gorm.io/gorm/go.mod", []byte("module gorm.io/gorm\n\ngo 1.26\n"))
-	write("m/go.mod", []byte("module m\n\ngo 1.26\n\nrequire gorm.io/gorm v0.0.0\n\nreplace gorm.io/gorm => ../gorm.io/gorm\n"))
+	const gorm = "\n\ngo 1.26\n\nrequire gorm.io/gorm v0.0.0\n\nreplace gorm.io/gorm => ../gorm.io/gorm\n"
+	write("host/go.mod", []byte("module "+site.Host()+gorm))
+	write("m/go.mod", []byte("module m"+gorm+"\nrequire "+site.Host()+" v0.0.0\n\nreplace "+site.Host()+" => ../host\n"))
 	return filepath.Join(dir, "m")
 }
 
@@ -40,7 +55,7 @@ func planted(t *testing.T) string {
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	dir := planted(t)
-	all, err := lint.Check(t.Context(), dir, []string{"./..."})
+	all, err := lint.Check(t.Context(), dir, site.Contract(), []string{"./..."})
 	require.NoError(t, err)
 	require.NotEmpty(t, all)
 	const cycle = "domains/bank/plugins/pay.go:34: plugin bank.pay closes a cycle"
@@ -53,7 +68,7 @@ func TestCheck(t *testing.T) {
 	}
 	require.Contains(t, strings.Join(ofMain, "\n"), "main.go:4:2: "+cycle)
 
-	alone, err := lint.Check(t.Context(), dir, []string{"."})
+	alone, err := lint.Check(t.Context(), dir, site.Contract(), []string{"."})
 	require.NoError(t, err)
 	require.Len(t, alone, len(ofMain))
 	for i, f := range alone {
@@ -83,8 +98,8 @@ func TestCheckOfWhatDoesNotCompile(t *testing.T) {
 	dir := planted(t)
 	file := filepath.Join(dir, "domains", "shop", "shop.go")
 	require.NoError(t, os.WriteFile(file, []byte("package shop\n\nvar x int = \"\"\n"), 0o600))
-	_, err := lint.Check(t.Context(), dir, []string{"./domains/shop"})
+	_, err := lint.Check(t.Context(), dir, site.Contract(), []string{"./domains/shop"})
 	require.ErrorContains(t, err, "shop.go:3:13: cannot use")
-	_, err = lint.Check(t.Context(), dir, []string{"./nothing"})
+	_, err = lint.Check(t.Context(), dir, site.Contract(), []string{"./nothing"})
 	require.ErrorContains(t, err, "directory not found")
 }

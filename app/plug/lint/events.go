@@ -10,8 +10,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"golang.org/x/tools/go/analysis"
 )
 
 // Events is the package fact of a domain's packages: what their plugins publish, subscribe to, ask and answer. It
@@ -60,15 +58,15 @@ var topicForm = regexp.MustCompile(`^[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*$`)
 
 const deadLetters = "_dlq."
 
-func eventsRule() *analysis.Analyzer {
-	return analyzer("events", "what is subscribed to is published, what is asked is answered, with the fields that are read, and no event leads back to itself", checkEvents, new(Events))
+func eventsRule() definition {
+	return define("events", "what is subscribed to is published, what is asked is answered, with the fields that are read, and no event leads back to itself", checkEvents, new(Events))
 }
 
 func checkEvents(r rule) {
 	var all Events
 	for _, pkg := range r.Pkg.Imports() {
 		var theirs Events
-		if strings.HasPrefix(pkg.Path(), r.module+"/domains/") && r.ImportPackageFact(pkg, &theirs) {
+		if strings.Contains(pkg.Path(), "/domains/") && r.ImportPackageFact(pkg, &theirs) {
 			all.add(theirs)
 		}
 	}
@@ -181,7 +179,7 @@ func (c contracts) tell(use EventUse, format string, args ...any) {
 	at := token.NoPos
 	for _, f := range c.Files {
 		for _, spec := range f.Imports {
-			if strings.HasPrefix(strings.Trim(spec.Path.Value, `"`)+"/", c.module+"/domains/"+domain+"/") && at == token.NoPos {
+			if strings.Contains(strings.Trim(spec.Path.Value, `"`)+"/", "/domains/"+domain+"/") && at == token.NoPos {
 				at = spec.Pos()
 			}
 		}
@@ -305,7 +303,7 @@ func (r rule) checkSubscribed(call *ast.CallExpr) {
 }
 
 // isDue reports whether t is app.Due, the argument of a schedule's handler.
-func (r rule) isDue(t types.Type) bool { return t != nil && typeName(t) == r.module+"/app.Due" }
+func (r rule) isDue(t types.Type) bool { return t != nil && typeName(t) == r.contract+".Due" }
 
 // reportDue reports app.Due where an event belongs: its topic is none, as the start says.
 func (r rule) reportDue(at ast.Node) {

@@ -3,12 +3,10 @@ package lint
 import (
 	"slices"
 	"strings"
-
-	"golang.org/x/tools/go/analysis"
 )
 
-func exemptionRule() *analysis.Analyzer {
-	return analyzer("exemption", "an exemption names a rule and gives a reason", checkExemptions)
+func exemptionRule() definition {
+	return define("exemption", "an exemption names a rule and gives a reason", checkExemptions)
 }
 
 func checkExemptions(r rule) {

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"golang.org/x/tools/go/analysis"
 )
 
 // libraries returns the libraries that a domain may import: plugins are made of them, or they do no I/O of their own.
@@ -26,8 +24,8 @@ func behindTheHost() []string {
 	return []string{"database/sql", "net", "os", "os/exec", "plugin", "syscall", "unsafe", "log", "log/slog"}
 }
 
-func importsRule() *analysis.Analyzer {
-	return analyzer("imports", "imports point one way: main to domains, infra and config, those to app; domains are strangers", checkImports)
+func importsRule() definition {
+	return define("imports", "imports point one way: main to domains, infra and config, those to app; domains are strangers", checkImports)
 }
 
 // checkImports looks at every file of the package, also at tests and at files for other systems.
@@ -66,7 +64,13 @@ func (r rule) checkImport(f *ast.File, spec *ast.ImportSpec) {
 	}
 	name := filepath.Base(r.Fset.Position(f.Package).Filename)
 	rel, ours := strings.CutPrefix(imported, r.module+"/")
-	if why := r.forbidden(name, rel, ours); why != "" && !slices.Contains(exemptionsIn(r, f, spec), r.name) {
+	why := ""
+	if r.ofHost(imported) {
+		why = r.forbiddenOfHost(name, strings.TrimPrefix(imported, r.host()+"/"))
+	} else {
+		why = r.forbidden(name, rel, ours)
+	}
+	if why != "" && !slices.Contains(exemptionsIn(r, f, spec), r.name) {
 		r.Reportf(spec.Pos(), "%s", why)
 	}
 }
@@ -78,6 +82,32 @@ func exemptionsIn(r rule, f *ast.File, at ast.Node) []string {
 	pass.Files = []*ast.File{f}
 	s.Pass = &pass
 	return s.exemptions(at.Pos())
+}
+
+const strangers = "a domain never imports another; declare an event struct of your own with its topic and the fields you read, and subscribe to it"
+
+// public returns the packages of the host that keep their names from one release to the next. What else the host has may
+// change in any release.
+func public() []string { return []string{"app", "app/apptest", "app/apptest/rules", "infra/host"} }
+
+// forbiddenOfHost says why a file of a service must not import a package of the host, which is another module, or "". The
+// package is given without the module's path.
+func (r rule) forbiddenOfHost(file, imported string) string {
+	target := placeIn(r.host(), imported)
+	test := strings.HasSuffix(file, "_test.go")
+	switch {
+	case target.room == "app/apptest" && !test:
+		return "the test kit is for files *_test.go"
+	case r.room == "domain" && target.room == "domain":
+		return strangers
+	case target.room == "domain" && r.room == "main" && target.layer == "" && (file == "main.go" || test):
+		return ""
+	case r.room == "domain" && target.room != "app" && target.room != "app/apptest":
+		return "a domain knows app and itself; ask the constructor for what you need, Fx resolves it by type"
+	case !slices.Contains(public(), imported):
+		return r.host() + "/" + imported + " may change in any release of the host, which keeps only " + strings.Join(public(), ", ")
+	}
+	return ""
 }
 
 // forbidden says why the file must not import the package, or "". A package of ours is given without the module's
@@ -125,7 +155,7 @@ func (r rule) forbiddenInRoom(target place, test bool) string {
 func (r rule) forbiddenInDomain(imported string, target place, ours, test bool) string {
 	switch {
 	case ours && target.room == "domain" && target.domain != r.domain:
-		return "a domain never imports another; declare an event struct of your own with its topic and the fields you read, and subscribe to it"
+		return strangers
 	case ours && target.room != "app" && target.room != "domain":
 		return "a domain knows app and itself; ask the constructor for what you need, Fx resolves it by type"
 	case ours || test:
@@ -137,6 +167,9 @@ func (r rule) forbiddenInDomain(imported string, target place, ours, test bool) 
 			if imported == library || strings.HasPrefix(imported, library+"/") {
 				return ""
 			}
+		}
+		if r.host() != r.module {
+			return imported + " is not among the libraries a domain may use; if it does no I/O of its own, say so behind the import: //plug:allow imports <reason>"
 		}
 		return imported + " is not among the libraries a domain may use; if it does no I/O of its own, add it to the list in app/plug/lint/imports.go"
 	}

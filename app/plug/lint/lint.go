@@ -3,13 +3,15 @@
 //
 //	time.Sleep(d) //plug:allow blocking the device has no other signal
 //
-// The rules take the module's path from the package they look at, so they hold for a team that has renamed the module.
+// The rules hold in the host's own module and in every module that requires it. They take the module's path from the
+// package they look at, and know the contract that plugins are written against by its import path.
 package lint
 
 import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,12 +19,16 @@ import (
 	"golang.org/x/tools/go/analysis"
 )
 
-// Rules returns the passes, made anew.
-func Rules() []*analysis.Analyzer {
-	return []*analysis.Analyzer{
+// Rules returns the passes, made anew, for plugins that are written against the package contract, which is app of the host.
+func Rules(contract string) []*analysis.Analyzer {
+	var rules []*analysis.Analyzer
+	for _, d := range []definition{
 		importsRule(), schemasRule(), modelsRule(), shapeRule(), listedRule(), blockingRule(), goroutineRule(), tablesRule(),
 		transactionRule(), contextRule(), publishRule(), announcedRule(), eventsRule(), exemptionRule(),
+	} {
+		rules = append(rules, d.analyzer(contract))
 	}
+	return rules
 }
 
 // allowPrefix begins the comment that exempts its line from a rule.
@@ -88,24 +94,40 @@ type rule struct {
 	*analysis.Pass
 	place
 
-	name string
+	name     string
+	contract string // the import path of the package that plugins are written against
 }
 
-func newRule(pass *analysis.Pass) rule {
-	return rule{Pass: pass, place: placeOf(pass), name: pass.Analyzer.Name}
+// definition is a rule before it looks at anything.
+type definition struct {
+	name, doc string
+	check     func(rule)
+	facts     []analysis.Fact
 }
 
-// analyzer makes a pass of check.
-func analyzer(name, doc string, check func(rule), facts ...analysis.Fact) *analysis.Analyzer {
+func define(name, doc string, check func(rule), facts ...analysis.Fact) definition {
+	return definition{name, doc, check, facts}
+}
+
+// analyzer makes a pass of the rule.
+func (d definition) analyzer(contract string) *analysis.Analyzer {
 	return &analysis.Analyzer{
-		Name: name, Doc: doc, FactTypes: facts,
+		Name: d.name, Doc: d.doc, FactTypes: d.facts,
 		Run: func(pass *analysis.Pass) (any, error) {
 			if !strings.HasSuffix(pass.Pkg.Path(), ".test") { // the program that go test makes
-				check(newRule(pass))
+				d.check(rule{Pass: pass, place: placeOf(pass), name: d.name, contract: contract})
 			}
 			return nil, nil //nolint:nilnil // the rules have no result but their reports
 		},
 	}
+}
+
+// host is the path of the host's module; it is r.module when the package is the host's own.
+func (r rule) host() string { return path.Dir(r.contract) }
+
+// ofHost reports whether a package belongs to the host where that is another module.
+func (r rule) ofHost(pkg string) bool {
+	return r.host() != r.module && (pkg == r.host() || strings.HasPrefix(pkg, r.host()+"/"))
 }
 
 // report reports at pos unless the line is exempted.
@@ -195,7 +217,7 @@ func (r rule) callee(call *ast.CallExpr) *types.Func {
 // callsApp reports whether call is of the app package's function or method name.
 func (r rule) callsApp(call *ast.CallExpr, names ...string) bool {
 	fn := r.callee(call)
-	return fn != nil && fn.Pkg() != nil && fn.Pkg().Path() == r.module+"/app" && slices.Contains(names, fn.Name())
+	return fn != nil && fn.Pkg() != nil && fn.Pkg().Path() == r.contract && slices.Contains(names, fn.Name())
 }
 
 // receiver returns the named type a method belongs to, as "path.Name"; "" for a function.

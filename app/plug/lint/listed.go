@@ -5,8 +5,6 @@ import (
 	"go/token"
 	"go/types"
 	"slices"
-
-	"golang.org/x/tools/go/analysis"
 )
 
 // Declared is the package fact of a plugins package: the plugins it declares.
@@ -18,8 +16,8 @@ type Declared struct {
 // AFact implements analysis.Fact.
 func (*Declared) AFact() {}
 
-func listedRule() *analysis.Analyzer {
-	return analyzer("listed", "every plugin stands in its domain's list", checkListed, new(Declared))
+func listedRule() definition {
+	return define("listed", "every plugin stands in its domain's list", checkListed, new(Declared))
 }
 
 func checkListed(r rule) {
@@ -36,7 +34,7 @@ func (r rule) declaredPlugins() []string {
 	var names []string
 	for _, name := range r.Pkg.Scope().Names() {
 		v, ok := r.Pkg.Scope().Lookup(name).(*types.Var)
-		if ok && v.Exported() && typeName(v.Type()) == r.module+"/app.PluginModule" {
+		if ok && v.Exported() && typeName(v.Type()) == r.contract+".PluginModule" {
 			names = append(names, name)
 		}
 	}

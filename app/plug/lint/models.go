@@ -6,12 +6,10 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
-
-	"golang.org/x/tools/go/analysis"
 )
 
-func modelsRule() *analysis.Analyzer {
-	return analyzer("models", "models/ holds entities that mirror a table, and nothing else", checkModels)
+func modelsRule() definition {
+	return define("models", "models/ holds entities that mirror a table, and nothing else", checkModels)
 }
 
 func checkModels(r rule) {

@@ -3,12 +3,10 @@ package lint
 import (
 	"go/ast"
 	"go/types"
-
-	"golang.org/x/tools/go/analysis"
 )
 
-func publishRule() *analysis.Analyzer {
-	return analyzer("publish", "an event is published in the transaction that wrote what it tells of", checkPublish)
+func publishRule() definition {
+	return define("publish", "an event is published in the transaction that wrote what it tells of", checkPublish)
 }
 
 // flow holds the facts about a package's functions.

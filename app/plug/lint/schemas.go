@@ -4,12 +4,10 @@ import (
 	"go/ast"
 	"go/types"
 	"strings"
-
-	"golang.org/x/tools/go/analysis"
 )
 
-func schemasRule() *analysis.Analyzer {
-	return analyzer("schemas", "a plugin's requests, responses and events are declared in its own file", checkSchemas)
+func schemasRule() definition {
+	return define("schemas", "a plugin's requests, responses and events are declared in its own file", checkSchemas)
 }
 
 // checkSchemas checks the types that OnBoot registers: those of handlers, subscribers and announced events.
@@ -61,7 +59,7 @@ func (r rule) checkSchema(f *ast.File, at ast.Node, t types.Type) {
 			r.checkSchema(f, at, arg)
 		}
 		pkg := t.Obj().Pkg()
-		if pkg == nil || !strings.HasPrefix(pkg.Path(), r.module+"/") || pkg.Path() == r.module+"/app" {
+		if pkg == nil || pkg.Path() == r.contract || !strings.HasPrefix(pkg.Path(), r.module+"/") {
 			return
 		}
 		if pkg != r.Pkg || r.fileName(t.Obj().Pos()) != r.fileName(f.Package) {

@@ -7,12 +7,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"golang.org/x/tools/go/analysis"
 )
 
-func shapeRule() *analysis.Analyzer {
-	return analyzer("shape", "a plugin file is one plugin, named after the file, with its parts in the fixed order", checkShape)
+func shapeRule() definition {
+	return define("shape", "a plugin file is one plugin, named after the file, with its parts in the fixed order", checkShape)
 }
 
 // shaped is a plugin file while it is held against the shape.

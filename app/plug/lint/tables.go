@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/tools/go/analysis"
 	"gorm.io/gorm/schema"
 )
 
@@ -23,8 +22,8 @@ func (*Tables) AFact() {}
 // defaultTable is the table that GORM gives to an entity without a TableName.
 func defaultTable(entity string) string { return schema.NamingStrategy{}.TableName(entity) }
 
-func tablesRule() *analysis.Analyzer {
-	return analyzer("tables", "SQL names only tables of its own domain", checkTables, new(Tables))
+func tablesRule() definition {
+	return define("tables", "SQL names only tables of its own domain", checkTables, new(Tables))
 }
 
 func checkTables(r rule) {

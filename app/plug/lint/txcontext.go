@@ -4,12 +4,10 @@ import (
 	"go/ast"
 	"go/types"
 	"slices"
-
-	"golang.org/x/tools/go/analysis"
 )
 
-func contextRule() *analysis.Analyzer {
-	return analyzer("txcontext", "inside app.InTx the context is the one it hands over, and every handle has it", checkTxContext)
+func contextRule() definition {
+	return define("txcontext", "inside app.InTx the context is the one it hands over, and every handle has it", checkTxContext)
 }
 
 func checkTxContext(r rule) {
@@ -99,8 +97,8 @@ func isContext(t types.Type) bool { return typeName(t) == "context.Context" }
 // gormDB is the type of the handle that plugins get.
 const gormDB = "gorm.io/gorm.DB"
 
-func transactionRule() *analysis.Analyzer {
-	return analyzer("transaction", "transactions are made with app.InTx", checkTransactions)
+func transactionRule() definition {
+	return define("transaction", "transactions are made with app.InTx", checkTransactions)
 }
 
 func checkTransactions(r rule) {

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"golang.org/x/tools/go/analysis/unitchecker"
+
+	"plugboard/app/plug/site"
 )
 
 // IsVetCall reports whether go vet, which calls this program as its tool, gave the arguments.
@@ -12,4 +14,4 @@ func IsVetCall(args []string) bool {
 }
 
 // Vet is go vet's tool: it looks at the one package that the process's arguments name, and ends the process.
-func Vet() { unitchecker.Main(Rules()...) }
+func Vet() { unitchecker.Main(Rules(site.Contract())...) }

@@ -1,0 +1,41 @@
+package plugins // want package:"." package:"shop.sold"
+
+import (
+	"context"
+	"time"
+
+	_ "example.org/mailer" // want `say so behind the import: //plug:allow imports <reason>`
+	"m/app"
+	_ "m/config"       // want `a domain knows app and itself`
+	_ "m/domains/shop" // want `a domain never imports another`
+)
+
+var Place = app.Plugin[*PlacePlugin]("orders.place", NewPlacePlugin)
+
+type PlacePlugin struct{}
+
+func NewPlacePlugin() *PlacePlugin { return &PlacePlugin{} }
+
+type SoldEvent struct {
+	ID int64 `json:"id"`
+}
+
+func (SoldEvent) Topic() string { return "shop.sold" }
+
+type GoneEvent struct {
+	ID int64 `json:"id"`
+}
+
+func (GoneEvent) Topic() string { return "shop.gone" }
+
+func (p *PlacePlugin) OnBoot(b *app.Boot) {
+	b.Subscribe(app.On(p.Sold))
+	b.Subscribe(app.On(p.Gone))
+}
+
+func (p *PlacePlugin) Sold(context.Context, SoldEvent) error {
+	time.Sleep(time.Second) // want `time.Sleep in a handler`
+	return nil
+}
+
+func (p *PlacePlugin) Gone(context.Context, GoneEvent) error { return nil }
