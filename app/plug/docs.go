@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,12 +19,8 @@ import (
 	"plugboard/infra/host/usage"
 )
 
-// The documents of the API, from the module's root. The first two are swag's.
-const (
-	swaggerFile     = "docs/swagger.json"
-	swaggerYAMLFile = "docs/swagger.yaml"
-	openapiFile     = "docs/openapi.json"
-)
+// openapiFile is the document of the API that the service hands out, from the module's root.
+const openapiFile = "docs/openapi.json"
 
 func annotateCommand() *cobra.Command {
 	g := &generation{}
@@ -84,11 +78,15 @@ func (g *generation) run(cmd *cobra.Command, generate func(context.Context) erro
 }
 
 // annotateOnly writes the annotations, or says which are stale.
-func (g *generation) annotateOnly(context.Context) error {
-	if err := g.annotate(); err != nil || !g.check {
+func (g *generation) annotateOnly(ctx context.Context) error {
+	p, err := docs.Load(ctx, g.dir, g.service)
+	if err != nil {
 		return err
 	}
-	swagger, err := os.ReadFile(filepath.Join(g.dir, filepath.FromSlash(swaggerFile)))
+	if err := g.annotate(p); err != nil || !g.check {
+		return err
+	}
+	swagger, err := os.ReadFile(filepath.Join(g.dir, filepath.FromSlash(docs.SwaggerFile)))
 	if err != nil {
 		return fmt.Errorf("read swag's document: %w", err)
 	}
@@ -98,33 +96,37 @@ func (g *generation) annotateOnly(context.Context) error {
 // documents writes the annotations and all documents, or says which are stale. The service describes itself once, before
 // the annotations are written: they only change line numbers, which the documents do not contain.
 func (g *generation) documents(ctx context.Context) error {
-	if err := g.annotate(); err != nil {
-		return err
-	}
-	files, err := docs.Files(ctx, g.dir, g.service)
+	p, err := docs.Load(ctx, g.dir, g.service)
 	if err != nil {
 		return err
 	}
-	if err := g.describeAPI(ctx, files); err != nil {
+	if err := g.annotate(p); err != nil {
+		return err
+	}
+	files, err := p.Files()
+	if err != nil {
+		return err
+	}
+	if err := g.describeAPI(p, files); err != nil {
 		return err
 	}
 	if files, err = docs.Changed(g.dir, files); err != nil {
 		return err
 	}
 	if len(files) > 0 && g.check {
-		return fmt.Errorf("%s are stale: run make docs and commit them", strings.Join(sorted(files), ", "))
+		return fmt.Errorf("%s are stale: run go tool plug docs and commit them", strings.Join(sorted(files), ", "))
 	}
 	g.print(files)
 	return docs.Write(g.dir, files)
 }
 
-func (g *generation) annotate() error {
-	files, err := annotate.Files(g.dir, g.service.Endpoints)
+func (g *generation) annotate(p *docs.Project) error {
+	files, err := annotate.Files(p.Sources, g.service.Endpoints)
 	if err != nil {
 		return err
 	}
 	if len(files) > 0 && g.check {
-		return fmt.Errorf("the annotations of %s are stale: run make docs and commit them", strings.Join(sorted(files), ", "))
+		return fmt.Errorf("the annotations of %s are stale: run go tool plug docs and commit them", strings.Join(sorted(files), ", "))
 	}
 	g.print(files)
 	return docs.Write(g.dir, files)
@@ -132,34 +134,19 @@ func (g *generation) annotate() error {
 
 // describeAPI adds the documents of the API to files: OpenAPI 3.1 from the manifest, and swag's documents from the
 // annotations.
-func (g *generation) describeAPI(ctx context.Context, files map[string][]byte) (err error) {
+func (g *generation) describeAPI(p *docs.Project, files map[string][]byte) error {
 	if err := docs.CheckManifest(g.service); err != nil {
 		return err
 	}
-	scratch, err := os.MkdirTemp("", "plug-docs-")
+	swagger, err := p.Swagger()
 	if err != nil {
-		return fmt.Errorf("make scratch folder: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
-	overrides := filepath.Join(scratch, "overrides")
-	if err := os.WriteFile(overrides, docs.SwagOverrides(g.service), 0o600); err != nil {
-		return fmt.Errorf("write overrides for swag: %w", err)
-	}
-	args := "tool swag init --quiet --dir docs,domains,app --generalInfo docs.go --outputTypes json,yaml --overridesFile " + overrides + " --output"
-	swag := exec.CommandContext(ctx, "go", append(strings.Fields(args), scratch)...) //nolint:gosec // a folder of ours
-	swag.Dir = g.dir
-	if output, err := swag.CombinedOutput(); err != nil {
-		return fmt.Errorf("run swag: %w\n%s", err, output)
-	}
-	for _, name := range []string{swaggerFile, swaggerYAMLFile} {
-		if files[name], err = os.ReadFile(filepath.Join(scratch, filepath.Base(name))); err != nil { //nolint:gosec // just written
-			return fmt.Errorf("read swag's document: %w", err)
-		}
-	}
-	if err := docs.CheckSwagger(files[swaggerFile], g.service); err != nil {
 		return err
 	}
-	files[openapiFile], err = docs.OpenAPI(g.dir, files[swaggerFile], g.service)
+	maps.Copy(files, swagger)
+	if err := docs.CheckSwagger(swagger[docs.SwaggerFile], g.service); err != nil {
+		return err
+	}
+	files[openapiFile], err = p.OpenAPI(swagger[docs.SwaggerFile])
 	return err
 }
 

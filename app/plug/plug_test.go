@@ -28,7 +28,6 @@ func TestFromNothingToAnAnswerInAMinute(t *testing.T) {
 	require.Empty(t, old)
 
 	p.must("go build -o service .") // whoever adds a plugin has built the project before
-	p.must("go tool swag --version")
 	p.inAMinute()
 
 	p.must("go tool plug new products/archive_product")

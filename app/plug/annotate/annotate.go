@@ -13,20 +13,22 @@ import (
 	"plugboard/infra/host/manifest"
 )
 
-// Files returns the plugin files of dir, the module's root, with the annotations for routes, by their path from dir. It
-// leaves out files that would not change. Hand-written summaries, descriptions, headers and further lines stay.
-func Files(dir string, routes []manifest.Endpoint) (map[string][]byte, error) {
+// Files returns the plugin files of the module with the annotations for routes, by their path from its root. It leaves out
+// files that would not change, and those of other modules. Hand-written summaries, descriptions, headers and further
+// lines stay.
+func Files(from Sources, routes []manifest.Endpoint) (map[string][]byte, error) {
 	changed := map[string][]byte{}
 	byFile := map[string][]manifest.Endpoint{}
 	var problems []error
 	for _, r := range routes {
-		if file, _, ok := strings.Cut(r.Source, ":"); ok && !r.Hidden {
+		if _, _, own := from.File(r.Source); own && !r.Hidden {
+			file, _, _ := strings.Cut(r.Source, ":")
 			byFile[file] = append(byFile[file], r)
 		}
 	}
-	docs := &fieldDocs{dir: dir, folders: map[string]map[string]string{}}
+	docs := newFieldDocs(from)
 	for file, routes := range byFile {
-		before, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(file))) //nolint:gosec // the service names the file
+		before, err := os.ReadFile(filepath.Join(from.Dir, filepath.FromSlash(file)))
 		if err != nil {
 			problems = append(problems, fmt.Errorf("read plugin: %w", err))
 			continue

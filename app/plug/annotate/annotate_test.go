@@ -78,6 +78,11 @@ func routes() []manifest.Endpoint {
 
 const file = "domains/shop/plugins/sell_thing.go"
 
+// files annotates the module m in a folder.
+func files(dir string, routes []manifest.Endpoint) (map[string][]byte, error) {
+	return annotate.Files(annotate.Sources{Dir: dir, Module: "example.org/m"}, routes)
+}
+
 func write(t *testing.T, text string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -89,7 +94,7 @@ func write(t *testing.T, text string) string {
 func TestFilesAnnotates(t *testing.T) {
 	t.Parallel()
 	dir := write(t, plugin)
-	changed, err := annotate.Files(dir, routes())
+	changed, err := files(dir, routes())
 	require.NoError(t, err)
 	require.Equal(t, []string{file}, slices.Collect(maps.Keys(changed)))
 	text := string(changed[file])
@@ -141,7 +146,7 @@ func (p *SellThingPlugin) picture(`)
 	require.Equal(t, plugin, bare, "nothing else is touched")
 
 	require.NoError(t, docs.Write(dir, changed))
-	again, err := annotate.Files(dir, routes())
+	again, err := files(dir, routes())
 	require.NoError(t, err)
 	require.Empty(t, again, "a second run changes nothing")
 }
@@ -178,7 +183,7 @@ func TestFilesKeepsWhatIsWrittenByHand(t *testing.T) {
 //	@Router			/other [get]
 `, 1)
 	dir := write(t, byHand)
-	changed, err := annotate.Files(dir, routes())
+	changed, err := files(dir, routes())
 	require.NoError(t, err)
 	require.Contains(t, string(changed[file]), `
 //	@ID				shop.sell_thing
@@ -204,13 +209,13 @@ func`)
 func again(t *testing.T, text string) string {
 	t.Helper()
 	dir := write(t, text)
-	changed, err := annotate.Files(dir, routes())
+	changed, err := files(dir, routes())
 	require.NoError(t, err)
 	if after, ok := changed[file]; ok {
 		text = string(after)
 	}
 	require.NoError(t, docs.Write(dir, changed))
-	changed, err = annotate.Files(dir, routes())
+	changed, err = files(dir, routes())
 	require.NoError(t, err)
 	require.Empty(t, changed)
 	return text
@@ -248,19 +253,19 @@ func TestFilesKeepsDirectives(t *testing.T) {
 func TestFilesThatCannotBeAnnotated(t *testing.T) {
 	t.Parallel()
 	all := routes()
-	_, err := annotate.Files(write(t, strings.ReplaceAll(plugin, "p.picture", "p.Execute")), all)
+	_, err := files(write(t, strings.ReplaceAll(plugin, "p.picture", "p.Execute")), all)
 	require.ErrorContains(t, err, "have one handler, Execute")
 
-	_, err = annotate.Files(write(t, strings.ReplaceAll(plugin, "app.Handle(p.Execute)", "handler")), all)
+	_, err = files(write(t, strings.ReplaceAll(plugin, "app.Handle(p.Execute)", "handler")), all)
 	require.ErrorContains(t, err, "no handler is found on line 13")
 
-	_, err = annotate.Files(write(t, strings.ReplaceAll(plugin, "p.feed", "func(c *gin.Context) {}")), all)
+	_, err = files(write(t, strings.ReplaceAll(plugin, "p.feed", "func(c *gin.Context) {}")), all)
 	require.ErrorContains(t, err, "the handler on line 16 cannot be annotated")
 
-	_, err = annotate.Files(write(t, plugin+"}"), all)
+	_, err = files(write(t, plugin+"}"), all)
 	require.ErrorContains(t, err, "parse")
 
-	_, err = annotate.Files(t.TempDir(), all)
+	_, err = files(t.TempDir(), all)
 	require.ErrorContains(t, err, "read plugin")
 }
 

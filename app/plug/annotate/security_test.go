@@ -5,8 +5,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"plugboard/app/plug/annotate"
 )
 
 // The schemes that are declared stand in the annotations, instead of those written by hand.
@@ -14,7 +12,7 @@ func TestFilesNamesSecuritySchemes(t *testing.T) {
 	t.Parallel()
 	all := routes()
 	all[0].Security = []string{"bearer", "key"}
-	changed, err := annotate.Files(write(t, strings.Replace(plugin, "It is gone then.\n", `It is gone then.
+	changed, err := files(write(t, strings.Replace(plugin, "It is gone then.\n", `It is gone then.
 //
 //	@Security	Token
 //	@Deprecated

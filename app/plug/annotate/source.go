@@ -10,7 +10,6 @@ import (
 	"go/printer"
 	"go/token"
 	"os"
-	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -153,7 +152,7 @@ func (s source) editDoc(handler *ast.FuncDecl, r manifest.Endpoint, docs *fieldD
 // block reads the comment above the handler of an endpoint.
 func (s source) block(handler *ast.FuncDecl, e manifest.Endpoint, docs *fieldDocs) block {
 	c := parseComment(handler.Doc)
-	b := block{Endpoint: e, old: parseOld(c.annotations), docs: docs, handler: handler.Name.Name, prose: plain(c.prose), mark: c.mark, pkg: packageOf(e)}
+	b := block{Endpoint: e, old: parseOld(c.annotations), docs: docs, handler: handler.Name.Name, prose: plain(c.prose), mark: c.mark, pkg: docs.packageOf(e)}
 	if b.response, b.request = s.types(handler); e.Kind == "raw" {
 		b.response, b.request = s.local(e.Response), s.local(e.Request)
 	}
@@ -185,10 +184,10 @@ func (s source) types(handler *ast.FuncDecl) (response, request string) {
 	return response, request
 }
 
-// packageOf returns the package of an endpoint's handler, if [Comments] looks for it.
-func packageOf(e manifest.Endpoint) string {
-	file, _, _ := strings.Cut(e.Source, ":")
-	return "m/" + path.Dir(file)
+// packageOf returns the package of an endpoint's handler.
+func (d *fieldDocs) packageOf(e manifest.Endpoint) string {
+	_, pkg, _ := d.from.File(e.Source)
+	return pkg
 }
 
 // local is the name of a type, as reflection has it, as the file writes it.
@@ -207,16 +206,14 @@ func (s source) print(e ast.Expr) string {
 	return b.String()
 }
 
-// Comments knows the doc comments of the module in a folder. It is for one goroutine.
+// Comments knows the doc comments of a service's sources. It is for one goroutine.
 type Comments struct{ docs *fieldDocs }
 
-// NewComments returns the comments of the module in dir, its root.
-func NewComments(dir string) Comments {
-	return Comments{docs: &fieldDocs{dir: dir, folders: map[string]map[string]string{}}}
-}
+// NewComments returns the comments of the sources.
+func NewComments(from Sources) Comments { return Comments{docs: newFieldDocs(from)} }
 
 // Sentence returns the first sentence of the comment on a "Type", "Type.Field", "Type.Method" or "function" of a package of
-// domains, app or config, without the name it begins with and without a full stop; "" when there is none.
+// the sources, without the name it begins with and without a full stop; "" when there is none.
 func (c Comments) Sentence(pkg, name string) string {
 	first, _ := sentence(c.docs.of(pkg, name), name[strings.LastIndex(name, ".")+1:])
 	return first
@@ -240,19 +237,21 @@ func (c Comments) Text(pkg, name string) string {
 
 // fieldDocs knows the doc comments of types, fields, functions and methods, by folder.
 type fieldDocs struct {
-	dir     string
+	from    Sources
 	folders map[string]map[string]string
 }
 
-// of returns the doc comment of "Type", "Type.Field", "Type.Method" or "function" of a package of this module, or "".
+func newFieldDocs(from Sources) *fieldDocs {
+	return &fieldDocs{from: from, folders: map[string]map[string]string{}}
+}
+
+// of returns the doc comment of "Type", "Type.Field", "Type.Method" or "function" of a package of the sources, or "".
 func (d *fieldDocs) of(pkg, name string) string {
-	for _, room := range []string{"/domains/", "/app", "/config"} {
-		before, after, ok := strings.Cut(pkg+"/", room)
-		if ok && before != "" {
-			return d.folder(path.Join(strings.Trim(room, "/"), after))[name]
-		}
+	folder := d.from.Folder(pkg)
+	if folder == "" {
+		return ""
 	}
-	return ""
+	return d.folder(folder)[name]
 }
 
 func (d *fieldDocs) folder(folder string) map[string]string {
@@ -261,12 +260,12 @@ func (d *fieldDocs) folder(folder string) map[string]string {
 	}
 	found := map[string]string{}
 	d.folders[folder] = found
-	names, err := filepath.Glob(filepath.Join(d.dir, filepath.FromSlash(folder), "*.go"))
+	names, err := filepath.Glob(filepath.Join(folder, "*.go"))
 	if err != nil {
 		return found
 	}
 	for _, name := range names {
-		text, err := os.ReadFile(name) //nolint:gosec // a source of this module
+		text, err := os.ReadFile(name) //nolint:gosec // a source of the service
 		if err != nil {
 			continue
 		}
@@ -322,9 +321,9 @@ func receiver(f *ast.FuncDecl) string {
 	return ""
 }
 
-// Package returns the first sentence of the comment on a package of the module, by its folder, without "Package name" before it.
-func (c Comments) Package(folder string) string {
-	names, err := filepath.Glob(filepath.Join(c.docs.dir, filepath.FromSlash(folder), "*.go"))
+// Package returns the first sentence of the comment on a package of the sources, without "Package name" before it.
+func (c Comments) Package(pkg string) string {
+	names, err := filepath.Glob(filepath.Join(c.docs.from.Folder(pkg), "*.go"))
 	if err != nil {
 		return ""
 	}

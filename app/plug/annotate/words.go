@@ -6,7 +6,6 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -15,20 +14,20 @@ import (
 )
 
 // Words returns the texts of endpoints in the annotated files, by the endpoints' IDs, for documents that need no swag.
-func Words(dir string, endpoints []manifest.Endpoint) (map[string]openapi.Words, error) {
+func Words(from Sources, endpoints []manifest.Endpoint) (map[string]openapi.Words, error) {
 	all := map[string]openapi.Words{}
-	docs := &fieldDocs{dir: dir, folders: map[string]map[string]string{}}
+	docs := newFieldDocs(from)
 	files := map[string]source{}
 	var problems []error
 	for _, e := range endpoints {
-		file, _, ok := strings.Cut(e.Source, ":")
-		if !ok || e.Hidden {
+		if e.Hidden {
 			continue
 		}
+		file, _, _ := from.File(e.Source)
 		s, known := files[file]
 		if !known {
 			var err error
-			if s, err = readSource(dir, file); err != nil {
+			if s, err = readSource(file); err != nil {
 				problems = append(problems, err)
 				continue
 			}
@@ -44,9 +43,9 @@ func Words(dir string, endpoints []manifest.Endpoint) (map[string]openapi.Words,
 	return all, errors.Join(problems...)
 }
 
-func readSource(dir, file string) (source, error) {
+func readSource(file string) (source, error) {
 	s := source{fset: token.NewFileSet()}
-	text, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(file))) //nolint:gosec // the service names the file
+	text, err := os.ReadFile(file) //nolint:gosec // the service names the file
 	if err != nil {
 		return s, fmt.Errorf("read plugin: %w", err)
 	}

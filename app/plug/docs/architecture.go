@@ -1,15 +1,20 @@
 package docs
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"plugboard/infra/host/manifest"
 )
 
 // architecture returns docs/architecture.md with its generated parts as they should be.
-func (p *project) architecture() ([]byte, error) {
+func (p *Project) architecture() ([]byte, error) {
 	text, err := p.read(ArchitectureFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errNone
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -14,13 +14,13 @@ import (
 
 // contextContract lists the exported parts of app and app/apptest, each with the first sentence of its comment. It
 // leaves out the host's half, in the files host_*.go.
-func (p *project) contextContract(b *page) error {
-	for _, folder := range []struct{ title, dir string }{
-		{"## What a plugin is written against: package app", "app"},
-		{"## What a plugin is tested with: package apptest", "app/apptest"},
+func (p *Project) contextContract(b *page) error {
+	for _, folder := range []struct{ title, pkg string }{
+		{"## What a plugin is written against: package app", p.contract},
+		{"## What a plugin is tested with: package apptest", p.contract + "/apptest"},
 	} {
 		b.line("%s\n\n```go", folder.title)
-		pkg, fset, err := p.parseFolder(folder.dir)
+		pkg, fset, err := p.parsePackage(folder.pkg)
 		if err != nil {
 			return err
 		}
@@ -36,10 +36,10 @@ func (p *project) contextContract(b *page) error {
 	return nil
 }
 
-func (p *project) parseFolder(dir string) (*doc.Package, *token.FileSet, error) {
-	names, err := filepath.Glob(filepath.Join(p.dir, filepath.FromSlash(dir), "*.go"))
+func (p *Project) parsePackage(path string) (*doc.Package, *token.FileSet, error) {
+	names, err := filepath.Glob(filepath.Join(p.Sources.Folder(path), "*.go"))
 	if err != nil {
-		return nil, nil, fmt.Errorf("list %s: %w", dir, err)
+		return nil, nil, fmt.Errorf("list %s: %w", path, err)
 	}
 	fset := token.NewFileSet()
 	var files []*ast.File
@@ -49,13 +49,13 @@ func (p *project) parseFolder(dir string) (*doc.Package, *token.FileSet, error) 
 		}
 		file, err := parser.ParseFile(fset, name, nil, parser.ParseComments|parser.SkipObjectResolution)
 		if err != nil {
-			return nil, nil, fmt.Errorf("parse %s: %w", dir, err)
+			return nil, nil, fmt.Errorf("parse %s: %w", path, err)
 		}
 		files = append(files, file)
 	}
-	pkg, err := doc.NewFromFiles(fset, files, dir)
+	pkg, err := doc.NewFromFiles(fset, files, path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read %s: %w", dir, err)
+		return nil, nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	return pkg, fset, nil
 }

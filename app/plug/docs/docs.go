@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"plugboard/app/plug/annotate"
+	"plugboard/app/plug/site"
 	"plugboard/infra/host/manifest"
 )
 
@@ -27,21 +28,30 @@ const (
 	ArchitectureFile = "docs/architecture.md"
 )
 
-// project is the material of the documents.
-type project struct {
-	dir      string
+// Project is the material of the documents: what the service says of itself, and the sources it is made of.
+type Project struct {
+	// Sources are the service's sources.
+	Sources annotate.Sources
+
 	comments annotate.Comments
 	service  manifest.Service
-	packages []Package
+	packages []Package // of the service's module
+	host     string    // the path of the host's module
+	contract string    // the import path of the package that plugins are written against
 }
 
-// Files returns the documents of the module in dir, its root, by their path from dir. The same sources give the same
-// bytes.
-func Files(ctx context.Context, dir string, service manifest.Service) (map[string][]byte, error) {
-	p := &project{dir: dir, comments: annotate.NewComments(dir), service: service}
-	if err := p.list(ctx); err != nil {
+// Load reads the material of the module in dir, its root.
+func Load(ctx context.Context, dir string, service manifest.Service) (*Project, error) {
+	p := &Project{service: service, host: site.Host(), contract: site.Contract()}
+	if err := p.list(ctx, dir); err != nil {
 		return nil, err
 	}
+	p.comments = annotate.NewComments(p.Sources)
+	return p, nil
+}
+
+// Files returns the documents of the module by their path from its root. The same sources give the same bytes.
+func (p *Project) Files() (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for name, write := range map[string]func() ([]byte, error){
 		AsyncAPIFile:     func() ([]byte, error) { return AsyncAPI(p.service, p.info(), p.comments.Sentence) },
@@ -49,6 +59,9 @@ func Files(ctx context.Context, dir string, service manifest.Service) (map[strin
 		ArchitectureFile: p.architecture,
 	} {
 		text, err := write()
+		if errors.Is(err, errNone) {
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("write %s: %w", name, err)
 		}
@@ -93,15 +106,34 @@ func Ask(ctx context.Context, dir string) (manifest.Service, error) {
 	return manifest.Parse(text)
 }
 
-// list has the go command list the packages.
-func (p *project) list(ctx context.Context) error {
-	text, err := output(ctx, p.dir, "list", "-json=ImportPath,Name,Dir,Doc,Imports,Module", "./...")
+// list has the go command list the packages of the module, and those of others that the documents tell of.
+func (p *Project) list(ctx context.Context, dir string) error {
+	text, err := output(ctx, dir, "list", "-deps", "-json=ImportPath,Name,Dir,Doc,Imports,Module", "./...", p.contract, p.contract+"/apptest")
 	if err != nil {
 		return fmt.Errorf("list packages: %w", err)
 	}
-	p.packages, err = ParsePackages(text)
-	return err
+	all, err := ParsePackages(text)
+	if err != nil {
+		return err
+	}
+	p.Sources = annotate.Sources{Dir: dir, Folders: map[string]string{}}
+	for _, pkg := range all {
+		switch {
+		case pkg.Module.Main:
+			p.packages, p.Sources.Module = append(p.packages, pkg), pkg.Module.Path
+		case pkg.Module.Path == p.host, strings.Contains(pkg.ImportPath, "/domains/"):
+			p.Sources.Folders[pkg.ImportPath] = pkg.Dir
+		}
+	}
+	slices.SortFunc(p.packages, func(a, b Package) int { return strings.Compare(a.ImportPath, b.ImportPath) })
+	if len(p.packages) == 0 {
+		return fmt.Errorf("list packages: the module in %s has none", dir)
+	}
+	return nil
 }
+
+// errNone is the error of a document that the module does not have.
+var errNone = errors.New("there is no such document")
 
 // output returns the output of the go command in dir.
 func output(ctx context.Context, dir string, args ...string) ([]byte, error) {
@@ -121,7 +153,10 @@ func output(ctx context.Context, dir string, args ...string) ([]byte, error) {
 type Package struct {
 	ImportPath, Name, Dir, Doc string
 	Imports                    []string
-	Module                     struct{ Path string }
+	Module                     struct {
+		Path string
+		Main bool
+	}
 }
 
 // rel is the package's path from the module's root, "" at the root.
@@ -143,8 +178,8 @@ func ParsePackages(text []byte) ([]Package, error) {
 }
 
 // read returns a file of the module.
-func (p *project) read(name string) (string, error) {
-	text, err := os.ReadFile(filepath.Join(p.dir, filepath.FromSlash(name)))
+func (p *Project) read(name string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(p.Sources.Dir, filepath.FromSlash(name)))
 	if err != nil {
 		return "", fmt.Errorf("read source: %w", err)
 	}

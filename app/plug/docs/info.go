@@ -5,7 +5,7 @@ import "regexp"
 var generalInfo = regexp.MustCompile(`(?m)^//\s*@(title|version|license\.name)\s+(.+)$`)
 
 // info reads the title, version and license in docs/docs.go, as swag does.
-func (p *project) info() Info {
+func (p *Project) info() Info {
 	info := Info{
 		Title: "Service", Version: "0.0.0",
 		Description: "The events that the plugins publish, hear and answer. They travel within the service: through its database to durable " +
@@ -13,7 +13,7 @@ func (p *project) info() Info {
 	}
 	text, err := p.read("docs/docs.go")
 	if err != nil {
-		return info // a project without HTTP documentation
+		return info // the service has no HTTP documentation
 	}
 	for _, m := range generalInfo.FindAllStringSubmatch(text, -1) {
 		switch m[1] {

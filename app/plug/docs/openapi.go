@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -13,18 +14,18 @@ import (
 	"plugboard/infra/host/openapi"
 )
 
-// OpenAPI returns docs/openapi.json of the module in dir: the service's manifest with the comments of the sources. The
-// title, version, license and security schemes come from docs/docs.go by way of swag's document.
-func OpenAPI(dir string, swagger []byte, service manifest.Service) ([]byte, error) {
+// OpenAPI returns docs/openapi.json: the service's manifest with the comments of the sources. The title, version, license
+// and security schemes come from docs/docs.go by way of swag's document.
+func (p *Project) OpenAPI(swagger []byte) ([]byte, error) {
 	about, err := aboutOf(swagger)
 	if err != nil {
 		return nil, err
 	}
-	words, err := annotate.Words(dir, service.Endpoints)
+	words, err := annotate.Words(p.Sources, p.service.Endpoints)
 	if err != nil {
 		return nil, err
 	}
-	return openapi.Write(service, about, sources{comments: annotate.NewComments(dir), words: words, service: service})
+	return openapi.Write(p.service, about, sources{comments: p.comments, words: words, service: p.service, from: p.Sources})
 }
 
 // CheckManifest returns the mistakes that no document could express: examples of another type than their field or not
@@ -78,6 +79,7 @@ type sources struct {
 	comments annotate.Comments
 	words    map[string]openapi.Words
 	service  manifest.Service
+	from     annotate.Sources
 }
 
 // Operation implements openapi.Texts.
@@ -90,8 +92,8 @@ func (s sources) Declaration(name string) string { return s.comments.Text(annota
 func (s sources) Tag(name string) string {
 	for _, e := range s.service.Endpoints {
 		if slices.Contains(e.Tags, name) {
-			domain, _, _ := strings.Cut(e.Plugin, ".")
-			text := s.comments.Package("domains/" + domain)
+			_, plugins, _ := s.from.File(e.Source) // domains/orders/plugins
+			text := s.comments.Package(path.Dir(plugins))
 			if _, about, ok := strings.Cut(text, "domain: "); ok { // "The products domain: what it is"
 				text = strings.ToUpper(about[:1]) + about[1:]
 			}

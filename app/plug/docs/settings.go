@@ -1,10 +1,12 @@
 package docs
 
 import (
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -13,15 +15,15 @@ import (
 )
 
 // contextSettings lists the settings with their comments in config/config.go.
-func (p *project) contextSettings(b *page) error {
-	fields, err := settingFields(filepath.Join(p.dir, "config", "config.go"))
+func (p *Project) contextSettings(b *page) error {
+	fields, err := settingFields(filepath.Join(p.Sources.Folder(p.host+"/config"), "config.go"))
 	if err != nil {
 		return err
 	}
 	b.line("## Settings\n\nFrom the environment, else from the YAML file that `APP_CONFIG` names, else the default. Plugins have none.\n")
 	for _, s := range p.service.Settings {
 		line := fmt.Sprintf("- `%s` = `%s`", s.Env, s.Default)
-		if text := p.comments.Sentence(p.packages[0].Module.Path+"/config", fields[s.Key]); text != "" {
+		if text := p.comments.Sentence(p.host+"/config", fields[s.Key]); text != "" {
 			line += ": " + text
 		}
 		if s.Wanted != "" {
@@ -85,9 +87,9 @@ func keyOf(f *ast.Field) string {
 var target = regexp.MustCompile(`(?m)^([a-z][a-z/]*):.*?## (.+)$`)
 
 // contextCommands lists the commands of make, plug and the binary.
-func (p *project) contextCommands(b *page) error {
+func (p *Project) contextCommands(b *page) error {
 	text, err := p.read("Makefile")
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	b.line("## Commands\n")

@@ -92,7 +92,7 @@ func (c *swaggerCheck) endpoint(e manifest.Endpoint) {
 	route := e.Template()
 	operation, ok := c.document.Paths[route][strings.ToLower(e.Method)]
 	if !ok {
-		c.problems = append(c.problems, fmt.Errorf("plugin %s (%s): %s %s is registered and not described in docs/swagger.json: run make docs", e.Plugin, e.Source, e.Method, route))
+		c.problems = append(c.problems, fmt.Errorf("plugin %s (%s): %s %s is registered and not described in docs/swagger.json: run go tool plug docs", e.Plugin, e.Source, e.Method, route))
 		return
 	}
 	fail := func(what, problem string) {

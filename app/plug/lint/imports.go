@@ -64,7 +64,7 @@ func (r rule) checkImport(f *ast.File, spec *ast.ImportSpec) {
 	}
 	name := filepath.Base(r.Fset.Position(f.Package).Filename)
 	rel, ours := strings.CutPrefix(imported, r.module+"/")
-	why := ""
+	var why string
 	if r.ofHost(imported) {
 		why = r.forbiddenOfHost(name, strings.TrimPrefix(imported, r.host()+"/"))
 	} else {

@@ -39,7 +39,7 @@ func (a *App) document(built []byte) []byte {
 		a.Logger().Error("the OpenAPI document could not be checked against what is registered", zap.Error(err))
 	case stale:
 		a.Logger().Warn("docs/openapi.json is older than what the plugins register: the service shows the right document, without " +
-			"the comments of the sources. Run make docs and build again")
+			"the comments of the sources. Run go tool plug docs and build again")
 	}
 	return document
 }

@@ -23,7 +23,7 @@ func Current(built []byte, service manifest.Service) (document []byte, stale boo
 	}
 	old.Info.Title, old.Info.Version = cmp.Or(old.Info.Title, "API"), cmp.Or(old.Info.Version, "0.0.0")
 	about := About{Info: old.Info, SecuritySchemes: old.Components.SecuritySchemes}
-	// In this case make docs refuses to write a document, so that a developer mends the cause. A running service shows
+	// In this case plug docs refuses to write a document, so that a developer mends the cause. A running service shows
 	// the closest document.
 	service.Components.Conflicts = nil
 	service.Endpoints = withKnownSecurity(service.Endpoints, about.SecuritySchemes)
