@@ -1,7 +1,7 @@
-// Package site finds the sources of a service: its own, and those of the modules that it requires.
+// Package site makes the module of a new service.
 //
-// A service is a module of its own that requires the host, or the host's own module. No path is written down anywhere: the
-// host's is that of the package that plug itself imports.
+// A service is a module of its own that requires the host. No path of the host is written down anywhere: it is that of the
+// package which plug itself imports.
 package site
 
 import (
