@@ -74,7 +74,7 @@ Exit codes: 0 done; 1 failed, or something was found; 2 no such command or flag.
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(usage.FlagError)
-	root.AddCommand(initCommand(), lintCommand(), annotateCommand(), docsCommand(), newCommand(), adoptCommand())
+	root.AddCommand(initCommand(), extractCommand(), lintCommand(), annotateCommand(), docsCommand(), newCommand(), adoptCommand())
 	return root
 }
 

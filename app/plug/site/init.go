@@ -156,6 +156,24 @@ func (s Site) Write(dir string) ([]string, error) {
 	return names, nil
 }
 
+// Complete writes those files of the site that dir has not, but for the first domain.
+func (s Site) Complete(dir string) error {
+	for name, from := range files {
+		file := filepath.Join(dir, filepath.FromSlash(name))
+		if _, err := os.Lstat(file); err == nil || strings.HasPrefix(name, "domains/") {
+			continue
+		}
+		text, err := s.fill(name, from)
+		if err == nil {
+			err = store(file, text)
+		}
+		if err != nil {
+			return fmt.Errorf("write %s: %w", name, err)
+		}
+	}
+	return store(filepath.Join(dir, "docs", "openapi.json"), []byte(NoDocument))
+}
+
 func (s Site) fill(name, from string) ([]byte, error) {
 	var text bytes.Buffer
 	parsed, err := template.ParseFS(templates, "templates/"+from)

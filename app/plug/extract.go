@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"plugboard/app/plug/extract"
+	"plugboard/app/plug/site"
+	"plugboard/infra/host/usage"
+)
+
+func extractCommand() *cobra.Command {
+	var base string
+	cmd := &cobra.Command{
+		Use:   "extract <module>",
+		Short: "Turn a clone of the host into a service that requires it",
+		Long: `Turns a clone of the host's repository, in which domains of one's own were made, into a service of its own module
+that requires the host. Run it in the clone, with everything committed. The host's files are removed; they stay in the
+repository's history. Domains that are new or were changed stay; those that are as they were come from the host's module
+from now on. What cannot be carried over is told in the end.`,
+		Example: "  go run " + site.Host() + "/app/plug@latest extract example.org/shop --base 1f0c2d3",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usage.Errorf(cmd, "extract takes the path of the service's module, as in: extract example.org/shop --base 1f0c2d3")
+			}
+			if base == "" {
+				return usage.Errorf(cmd, "extract needs --base, the last commit of the host in the history of this clone")
+			}
+			return nil
+		},
+		RunE: command(func(cmd *cobra.Command, args []string) error {
+			return runExtract(cmd.Context(), args[0], base, cmd.OutOrStdout())
+		}),
+	}
+	cmd.Flags().StringVar(&base, "base", "", "the last commit of the host in the history of this clone")
+	return cmd
+}
+
+func runExtract(ctx context.Context, module, base string, stdout io.Writer) error {
+	dir, err := os.Getwd()
+	if err != nil {
+		return fmt.Errorf("find folder: %w", err)
+	}
+	s, err := site.New(module, dir)
+	if err != nil {
+		return err
+	}
+	hosted, err := hostedDomains(ctx, s)
+	if err != nil {
+		return err
+	}
+	service, err := extract.Plan(ctx, dir, base, s, hosted)
+	if err != nil {
+		return fmt.Errorf("extract service: %w", err)
+	}
+	left, err := service.Write()
+	if err != nil {
+		return fmt.Errorf("extract service: %w", err)
+	}
+	for _, args := range []string{"mod tidy", "tool plug docs"} {
+		if err := goCommand(ctx, dir, stdout, strings.Fields(args)...); err != nil {
+			left = append(left, fmt.Sprintf("go %s failed; mend what it says above and run it again", args))
+			break
+		}
+	}
+	tellExtracted(stdout, service, left)
+	return nil
+}
+
+// tellExtracted says what became of the clone, and what is left to do.
+func tellExtracted(stdout io.Writer, v *extract.Service, left []string) {
+	fmt.Fprintf(stdout, "\nDomains of your own: %s\n", strings.Join(v.Own, ", "))
+	if len(v.Hosted) > 0 {
+		fmt.Fprintf(stdout, "Domains as the host has them, now from its module: %s; take them out of main.go when you do not need them\n", strings.Join(v.Hosted, ", "))
+	}
+	if len(v.Edits) > 0 {
+		left = append(left, "the clone changed these files of the host, and the changes are not carried over: "+strings.Join(v.Edits, ", "))
+		left = append(left, fmt.Sprintf("see them with: git diff %s %s -- %s", v.Base, v.Head, strings.Join(v.Edits, " ")))
+	}
+	left = append(left, fmt.Sprintf("the database is sqlite:data/%s.db unless APP_DATABASE_URL says otherwise; a service that used another file goes on with it "+
+		"when APP_DATABASE_URL names that", v.Site.Name()))
+	fmt.Fprintf(stdout, "\nLeft for you:\n- %s\n\nNow run: make check\n", strings.Join(left, "\n- "))
+}
+
+// hostedDomains returns the domains of the host's module that s requires.
+func hostedDomains(ctx context.Context, s site.Site) ([]string, error) {
+	dir := s.Replace
+	if dir == "" {
+		text, err := exec.CommandContext(ctx, "go", "mod", "download", "-json", s.Host+"@"+s.Version).Output() //nolint:gosec // the host's path and version
+		var module struct{ Dir, Error string }
+		if jsonErr := json.Unmarshal(text, &module); err != nil || jsonErr != nil {
+			return nil, fmt.Errorf("download the host: %w", errors.Join(err, jsonErr, errors.New(module.Error)))
+		}
+		dir = module.Dir
+	}
+	folders, err := filepath.Glob(filepath.Join(dir, "domains", "*"))
+	if err != nil {
+		return nil, fmt.Errorf("list the host's domains: %w", err)
+	}
+	for i, folder := range folders {
+		folders[i] = filepath.Base(folder)
+	}
+	return folders, nil
+}
