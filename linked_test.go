@@ -19,24 +19,20 @@ func TestHTTPServerLinksNoDatabase(t *testing.T) {
 	}
 }
 
-// The generators are for developers; what they need is not in the service.
-func TestServiceLinksNoDeveloperTools(t *testing.T) {
+// The host's tests are of the host alone: they compile in a service that has none of the example domains. Those that need one are tests
+// of the application that main.go is, and stand beside it.
+func TestTheHostsTestsNeedNoDomain(t *testing.T) {
 	t.Parallel()
-	linked := dependencies(t, ".")
-	require.Contains(t, linked, "plugboard/infra/host/application")
-	tools := []string{
-		"plugboard/app/plug", "plugboard/app/apptest", "github.com/getkin/", "github.com/santhosh-tekuri/", "github.com/swaggo/swag",
-		"golang.org/x/tools", "github.com/stretchr/", "pgregory.net/", "testing",
-	}
-	for _, tool := range tools {
-		require.Empty(t, below(tool, linked))
-	}
+	needed := dependencies(t, "-test", "./app/...", "./config/...", "./docs/...", "./infra/...")
+	require.Contains(t, needed, "plugboard/app/apptest/rules")
+	require.Empty(t, below("plugboard/domains", needed))
+	require.NotEmpty(t, below("plugboard/domains", dependencies(t, "-test", ".")))
 }
 
-// dependencies returns the packages that a package links.
-func dependencies(t *testing.T, pkg string) []string {
+// dependencies returns the packages that others link: their patterns come last in the arguments, after flags of go list.
+func dependencies(t *testing.T, arguments ...string) []string {
 	t.Helper()
-	output, err := exec.CommandContext(t.Context(), "go", "list", "-deps", pkg).Output()
+	output, err := exec.CommandContext(t.Context(), "go", append([]string{"list", "-deps"}, arguments...)...).Output()
 	require.NoError(t, err)
 	return strings.Fields(string(output))
 }

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/fx"
 	"go.uber.org/zap"
+	"gorm.io/gorm"
 
 	"plugboard/app"
 	"plugboard/config"
@@ -123,6 +124,10 @@ func (a *App) Replay(subscription string) int {
 
 // Host returns the application, for tests that need more than the kit offers.
 func (a *App) Host() *application.App { return a.host }
+
+// DB returns the test's database, for preparing what a request needs and for looking at what one left. Its statements have a context
+// of the test, as [Context] makes it, unless they are given another.
+func (a *App) DB() *gorm.DB { return a.host.DB().Gorm().WithContext(Context(a.t)) }
 
 // GET makes a GET request.
 func (a *App) GET(path string) *Answer { return a.request(http.MethodGet, path, nil) }

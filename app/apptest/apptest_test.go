@@ -134,7 +134,7 @@ func TestClockStandsStillUntilMoved(t *testing.T) {
 	h.GET("/time").JSON(`{"success":true,"data":{"now":"2026-01-31T12:00:00Z"},"error":null}`)
 	clock.Advance(time.Hour)
 	h.GET("/time").JSON(`{"success":true,"data":{"now":"2026-01-31T13:00:00Z"},"error":null}`)
-	require.Equal(t, clock.Now(), h.Host().DB().Gorm().NowFunc())
+	require.Equal(t, clock.Now(), h.DB().NowFunc())
 }
 
 func TestConfigure(t *testing.T) {

@@ -25,7 +25,10 @@
 // Tests need no sleeps. What happens later, an event handled, is waited for with WaitForEvents; what depends
 // on the time of day takes the [app.Clock] and gets a [Clock] here, which stands still until it is moved.
 //
-// [Transport] is for whoever writes a transport for events: the conformance suite that all transports pass.
+// [App.DB] is the test's database, for preparing and looking; [App.Host] has the rest of the running application.
+//
+// The Postgres half of a test runs when TEST_DATABASE_URL names a server: "go tool plug test" starts one for the tests that it runs. The
+// rules of a whole service are tested by package rules.
 //
 // Nothing in the package is safe for concurrent use beyond what its comment says; requests are.
 package apptest

@@ -44,7 +44,7 @@ func TestFromNothingToAnAnswerInAMinute(t *testing.T) {
 	p.must("make docs")
 	p.must("make docs/check")
 	p.must("go tool plug lint ./...")
-	p.must("go test -vet=off -run ^Test(ArchiveProduct|PlaceOrder|HashOrder|NoteSale|TidyTrail|MakeIt|ListAll|ListOrders|ListBaskets|ListAgain|DocumentationEqualsRoutes|ModulesFitTogether|PluginsAreTested|EventsAreDocumented|ModelsEqualTables)" +
+	p.must("go test -vet=off -run ^Test(ArchiveProduct|PlaceOrder|HashOrder|NoteSale|TidyTrail|MakeIt|ListAll|ListOrders|ListBaskets|ListAgain|Rules)" +
 		" . ./domains/orders/plugins ./domains/products/plugins ./domains/audit/plugins ./domains/s/plugins ./domains/baskets/plugins")
 	p.breakRules()
 }

@@ -58,7 +58,7 @@ func TestCreateThumbnailsOfDamagedImage(t *testing.T) {
 		ready := apptest.Record[plugins.ImageReady]()
 		events := apptest.Announce(plugins.ImageUploaded{})
 		h := apptest.New(t, db, media.Module, dead, ready, events)
-		handle, ctx := h.Host().DB().Gorm(), apptest.Context(t)
+		handle, ctx := h.DB(), apptest.Context(t)
 		images := imagestore.New(handle)
 		require.NoError(t, app.InTx(ctx, handle, func(ctx context.Context) error {
 			_, err := images.Add(ctx, imaging.Info{Format: imaging.PNG, Width: 1, Height: 1}, []byte("rotten"))

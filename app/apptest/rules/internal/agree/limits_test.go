@@ -1,4 +1,4 @@
-package main
+package agree
 
 import (
 	"context"
@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"plugboard/app"
-	"plugboard/app/apptest"
 	"plugboard/infra/httpserver/testdata/oddshapes"
 )
 
@@ -80,11 +79,8 @@ type limitsSeen struct {
 // Rules of all sorts agree with what the document says of them.
 func TestDescriptionAndServiceAgreeOnLimits(t *testing.T) {
 	t.Parallel()
-	start := func(t *testing.T) *apptest.App {
-		t.Helper()
-		return apptest.New(t, quiet, app.Domain("limits", app.Plugin[*limitsPlugin]("limits.check", func() *limitsPlugin { return &limitsPlugin{} })))
-	}
-	doc := readDocument(t, documentOf(t, start(t)), nil)
+	checked := application{"limits", app.Domain("limits", app.Plugin[*limitsPlugin]("limits.check", func() *limitsPlugin { return &limitsPlugin{} }))}
+	doc := checked.document(t, nil)
 	samples := map[string][]request{}
 	for _, x := range []oddshapes.Exchange{
 		{Target: "/limits", Headers: []string{"Content-Type: application/json"}, Body: `{"text":"two","code":"a1B","must":"a.z","hex":"0xF","phone":"+4930123456",
@@ -102,5 +98,5 @@ func TestDescriptionAndServiceAgreeOnLimits(t *testing.T) {
 		o := doc.operation(t, method, path)
 		samples[o.id] = append(samples[o.id], o.sample(t, x))
 	}
-	agree(t, start, doc, samples)
+	doc.hold(t, checked.start, untaken(), samples)
 }

@@ -1,0 +1,71 @@
+package rules
+
+import (
+	"fmt"
+	"io/fs"
+	"regexp"
+	"strings"
+	"testing"
+
+	"plugboard/config"
+)
+
+var settingName = regexp.MustCompile(`\bAPP_[A-Z_]+[A-Z]\b`)
+
+// testDeployments is the rule that deployments and documents name real settings. The service refuses settings it does not know, so a
+// mistyped one in a deployment is a service that does not start.
+func testDeployments(t *testing.T, s *site) {
+	t.Helper()
+	known, err := knownSettings()
+	if err != nil {
+		t.Fatal(err)
+	}
+	problems, err := checkSettings(s.tree, known)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report(t, problems)
+}
+
+// knownSettings are the names of the settings in the environment.
+func knownSettings() (map[string]bool, error) {
+	known := map[string]bool{"APP_CONFIG": true}
+	settings, err := config.List(nil)
+	if err != nil {
+		return nil, fmt.Errorf("list the settings: %w", err)
+	}
+	for _, s := range settings {
+		known[s.Env] = true
+	}
+	return known, nil
+}
+
+// checkSettings finds settings that a deployment or a document names and that do not exist. A comment may name what is wrong.
+func checkSettings(tree fs.FS, known map[string]bool) ([]string, error) {
+	names, err := files(tree, func(name string) bool {
+		return strings.HasPrefix(name, "deployments/") || strings.HasSuffix(name, ".md")
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find deployments: %w", err)
+	}
+	var problems []string
+	for _, name := range names {
+		text, err := fs.ReadFile(tree, name)
+		if err != nil {
+			return nil, fmt.Errorf("read deployments: %w", err)
+		}
+		number := 0
+		for line := range strings.Lines(string(text)) {
+			number++
+			if strings.HasPrefix(strings.TrimSpace(line), "#") {
+				continue
+			}
+			for _, setting := range settingName.FindAllString(line, -1) {
+				if !known[setting] {
+					problems = append(problems, fmt.Sprintf("%s:%d names the setting %s, which does not exist", name, number, setting))
+				}
+			}
+		}
+	}
+	return problems, nil
+}
