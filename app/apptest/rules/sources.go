@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"plugboard/app/plug/lint"
+	plug "plugboard/app/plug/site"
 )
 
 // testTested is the rule that plugins are tested.
@@ -111,7 +112,7 @@ func namesOf(spec ast.Spec) []string {
 // testLint is the rule that the rules of plug lint hold.
 func testLint(t *testing.T, s *site) {
 	t.Helper()
-	found, err := lint.Check(t.Context(), s.root, []string{"./..."})
+	found, err := lint.Check(t.Context(), s.root, plug.Contract(), []string{"./..."})
 	if err != nil {
 		t.Fatalf("lint: %v", err)
 	}
