@@ -20,9 +20,9 @@ const (
 
 // Swagger returns swag's documents, by their path from the module's root: what the annotations of all listed domains say.
 //
-// Swag reads the folders docs and domains where they are. It asks the go command for the import path of each folder that it
-// is given, which has no answer below vendor; so it gets a copy of the contract and of each package of other modules'
-// domains, in a small module of the package's name.
+// Swag reads the folder domains where it is. It asks the go command for the import path of each folder that it is given,
+// which has no answer below vendor, and it reads all folders below; so it gets a copy of the package docs, of the contract,
+// and of each package of other modules' domains, in a small module of the package's name.
 func (p *Project) Swagger() (files map[string][]byte, err error) {
 	scratch, err := os.MkdirTemp("", "plug-docs-")
 	if err != nil {
@@ -33,7 +33,10 @@ func (p *Project) Swagger() (files map[string][]byte, err error) {
 	if err := os.WriteFile(overrides, SwagOverrides(p.service), 0o600); err != nil {
 		return nil, fmt.Errorf("write overrides for swag: %w", err)
 	}
-	folders := []string{filepath.Join(p.Sources.Dir, "docs")}
+	folders := []string{filepath.Join(scratch, "docs")}
+	if err := copyPackage(folders[0], filepath.Join(p.Sources.Dir, "docs"), p.Sources.Module+"/docs"); err != nil {
+		return nil, err
+	}
 	if domains := filepath.Join(p.Sources.Dir, "domains"); isFolder(domains) {
 		folders = append(folders, domains)
 	}
