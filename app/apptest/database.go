@@ -24,7 +24,7 @@ type Database struct {
 }
 
 // EachDatabase runs fn as one parallel subtest per kind of database, each with an empty one. The Postgres
-// half is skipped when TEST_DATABASE_URL is not set.
+// half is skipped when TEST_DATABASE_URL is not set; "go tool plug test" starts a server and sets it.
 func EachDatabase(t *testing.T, fn func(t *testing.T, db Database)) {
 	t.Helper()
 	for name, empty := range map[string]func(testing.TB) Database{"sqlite": SQLite, "postgres": Postgres} {

@@ -1,6 +1,6 @@
 // Command plug is the developer's command, run as "go tool plug".
 //
-// It lints the project, writes its documents, makes plugins and domains, and renames the module. The service never links it.
+// It lints the project, runs its tests, writes its documents, makes plugins and domains, and renames the module. The service never links it.
 package main
 
 import (
@@ -74,7 +74,7 @@ Exit codes: 0 done; 1 failed, or something was found; 2 no such command or flag.
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(usage.FlagError)
-	root.AddCommand(initCommand(), extractCommand(), lintCommand(), annotateCommand(), docsCommand(), newCommand(), adoptCommand())
+	root.AddCommand(initCommand(), extractCommand(), newCommand(), lintCommand(), testCommand(), annotateCommand(), docsCommand(), adoptCommand())
 	return root
 }
 

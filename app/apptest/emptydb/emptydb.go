@@ -34,7 +34,7 @@ func Postgres(t testing.TB) string {
 	t.Helper()
 	server := os.Getenv("TEST_DATABASE_URL")
 	if server == "" {
-		t.Skip("TEST_DATABASE_URL is not set; make test sets it")
+		t.Skip("TEST_DATABASE_URL is not set; go tool plug test sets it")
 	}
 	schema := "test_" + strings.ToLower(rand.Text())
 	execute(t, server, "CREATE SCHEMA "+schema)

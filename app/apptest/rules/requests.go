@@ -77,7 +77,7 @@ func (s *site) unreached(t *testing.T) {
 	const text = "no request was answered with success, so nothing but refusals was seen: rules.Prepare stores what the operation needs, " +
 		"rules.Header sends what its guard asks for"
 	if s.start.reached {
-		t.Error(text)
+		t.Error(text + "; without rules.AllReached this is skipped")
 		return
 	}
 	t.Skip(text)
