@@ -7,9 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 
+	"plugboard/app"
 	"plugboard/docs/benchmarks/measure"
 )
 
@@ -89,8 +91,11 @@ func (b *bench) build(ctx context.Context, dir, pkg, name string) (string, error
 	return file, nil
 }
 
+// contract is the import path of the service's package app, whatever its module is called.
+func contract() string { return reflect.TypeFor[app.Boot]().PkgPath() }
+
 func moduleDir() (string, error) {
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "plugboard").Output()
+	out, err := exec.Command("go", "list", "-f", "{{.Module.Dir}}", contract()).Output()
 	if err != nil {
 		return "", fmt.Errorf("find the service's module (run this from docs/benchmarks): %w", err)
 	}

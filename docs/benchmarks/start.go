@@ -8,7 +8,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -117,6 +119,8 @@ func startOnce(ctx context.Context, b *bench, binary string) (time.Duration, err
 	return time.Duration(ns), nil
 }
 
+var ownModule = regexp.MustCompile(`(?m)^module .*$`)
+
 // generate writes the program as a module into dir. It is called "a", so that the package that takes the
 // first time is initialised before all that can be.
 func (p program) generate(b *bench, dir string) error {
@@ -124,7 +128,7 @@ func (p program) generate(b *bench, dir string) error {
 	if err != nil {
 		return fmt.Errorf("read go.mod: %w", err)
 	}
-	mod := strings.Replace(string(own), "module plugboard/docs/benchmarks", "module a", 1)
+	mod := ownModule.ReplaceAllString(string(own), "module a")
 	mod = strings.Replace(mod, "=> ../..", "=> "+b.root, 1)
 	sums, err := os.ReadFile("go.sum")
 	if err != nil {
@@ -161,7 +165,7 @@ func (p program) mainFile(packages int) string {
 	if p.kind == "bare" {
 		file = bareMainFile
 	}
-	return strings.NewReplacer("//IMPORTS", imports.String(), "//MODULES", modules.String()).Replace(file)
+	return strings.NewReplacer("//IMPORTS", imports.String(), "//MODULES", modules.String(), "_HOST_", path.Dir(contract())).Replace(file)
 }
 
 func (p program) packageFile(i int) string {
@@ -170,7 +174,7 @@ func (p program) packageFile(i int) string {
 		header, plugin, footer = bareHeader, barePlugin, "var Domain = fx.Module(\"d%03d\",\n"
 	}
 	var out, list strings.Builder
-	fmt.Fprintf(&out, "package d%03d\n\n%s", i, header)
+	fmt.Fprintf(&out, "package d%03d\n\n%s", i, strings.ReplaceAll(header, "_HOST_", path.Dir(contract())))
 	for n := range perPackage {
 		out.WriteString(strings.NewReplacer("_D_", fmt.Sprintf("d%03d", i), "_N_", strconv.Itoa(n)).Replace(plugin))
 		fmt.Fprintf(&list, "\tPlugin%d,\n", n)

@@ -1,6 +1,7 @@
 package main
 
-// The parts of the generated programs. _D_, _N_, //IMPORTS and //MODULES are filled in.
+// The parts of the generated programs. _HOST_, the service's module, _D_, _N_, //IMPORTS and
+// //MODULES are filled in.
 
 const clockFile = `package a
 
@@ -35,7 +36,7 @@ const oursHeader = `import (
 	"go.uber.org/zap"
 	"gorm.io/gorm"
 
-	"plugboard/app"
+	"_HOST_/app"
 )
 `
 
@@ -73,14 +74,14 @@ import (
 
 	"a/a"
 //IMPORTS
-	"plugboard/config"
-	"plugboard/infra/database"
-	"plugboard/infra/eventbus"
-	"plugboard/infra/host/application"
-	"plugboard/infra/httpserver"
-	"plugboard/infra/logging"
-	"plugboard/infra/telemetry"
-	"plugboard/infra/workpool"
+	"_HOST_/config"
+	"_HOST_/infra/database"
+	"_HOST_/infra/eventbus"
+	"_HOST_/infra/host/application"
+	"_HOST_/infra/httpserver"
+	"_HOST_/infra/logging"
+	"_HOST_/infra/telemetry"
+	"_HOST_/infra/workpool"
 )
 
 var modules = fx.Options(
@@ -128,7 +129,7 @@ const bareHeader = `import (
 	"go.uber.org/zap"
 	"gorm.io/gorm"
 
-	"plugboard/app"
+	"_HOST_/app"
 )
 `
 
@@ -182,7 +183,7 @@ import (
 
 	"a/a"
 //IMPORTS
-	"plugboard/app"
+	"_HOST_/app"
 )
 
 var modules = fx.Options(

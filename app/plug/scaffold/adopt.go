@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
 )
 
@@ -34,13 +35,17 @@ func Adopt(dir, to string) ([]string, error) {
 	case m[1] == to:
 		return nil, fmt.Errorf("rename module: it is called %s already", to)
 	}
-	r := newRenaming(m[1], to)
+	folders, err := t.folders()
+	if err != nil {
+		return nil, err
+	}
+	r := newRenaming(m[1], to, folders)
 	err = filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
 		rel, _ := filepath.Rel(dir, name)
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir() && slices.Contains([]string{".git", ".cache", "bin", "data", "node_modules"}, entry.Name()):
+		case entry.IsDir() && slices.Contains(untouched, entry.Name()):
 			return fs.SkipDir
 		case !entry.Type().IsRegular():
 			return nil
@@ -60,20 +65,38 @@ func Adopt(dir, to string) ([]string, error) {
 	return t.write()
 }
 
+// untouched are folders that hold no sources of the module.
+var untouched = []string{".git", ".cache", "bin", "data", "node_modules"}
+
+// folders returns the rooms of a host's module, of which documents tell, and the folders at the module's root.
+func (t *tree) folders() ([]string, error) {
+	entries, err := os.ReadDir(t.dir)
+	if err != nil {
+		return nil, fmt.Errorf("read folder: %w", errors.Unwrap(err))
+	}
+	folders := []string{"app", "config", "docs", "domains", "infra"}
+	for _, e := range entries {
+		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") && !slices.Contains(untouched, e.Name()) {
+			folders = append(folders, regexp.QuoteMeta(e.Name()))
+		}
+	}
+	return folders, nil
+}
+
 // renaming replaces a module's path where it stands for the module.
 type renaming struct {
 	packages *regexp.Regexp // "old/app" and the like
 	modFile  *regexp.Regexp // in go.mod: module old, replace old =>, tool old/app/plug
-	settings *regexp.Regexp // local-prefixes: [old]
+	settings *regexp.Regexp // local-prefixes: [old], pkg: old
 	to       string
 }
 
-func newRenaming(from, to string) renaming {
+func newRenaming(from, to string, folders []string) renaming {
 	old := regexp.QuoteMeta(from)
 	return renaming{
-		packages: regexp.MustCompile("(^|[\\s\"'`(=\\[])" + old + `/(app|config|docs|domains|infra)\b`),
+		packages: regexp.MustCompile("(^|[\\s\"'`(=\\[])" + old + `/(` + strings.Join(folders, "|") + `)\b`),
 		modFile:  regexp.MustCompile(`(?m)^(module |replace |require |tool |\t)` + old + `([\s/]|$)`),
-		settings: regexp.MustCompile(`(local-prefixes: \[)` + old + `\]`),
+		settings: regexp.MustCompile(`(?m)^(\s*local-prefixes: \[|\s*- pkg: )` + old + `(\]|/?\$?)$`),
 		to:       strings.ReplaceAll(to, "$", "$$"),
 	}
 }
@@ -82,9 +105,9 @@ func (r renaming) rename(name string, text []byte) []byte {
 	base := path.Base(name)
 	switch {
 	case base == "go.mod":
-		return r.modFile.ReplaceAll(text, []byte("${1}"+r.to+"${2}"))
+		return sorted(r.modFile.ReplaceAll(text, []byte("${1}"+r.to+"${2}")))
 	case base == ".golangci.yml":
-		text = r.settings.ReplaceAll(text, []byte("${1}"+r.to+"]"))
+		text = r.settings.ReplaceAll(text, []byte("${1}"+r.to+"${2}"))
 	case !slices.Contains([]string{".go", ".txt", ".md", ".tmpl", ".yml", ".yaml", ".json", ""}, path.Ext(base)) && base != "Makefile":
 		return text
 	}
@@ -99,4 +122,14 @@ func (r renaming) rename(name string, text []byte) []byte {
 		return formatted // imports are sorted anew
 	}
 	return changed
+}
+
+// sorted returns a go.mod file as "go mod tidy" leaves it: its blocks are sorted.
+func sorted(text []byte) []byte {
+	file, err := modfile.Parse("go.mod", text, nil)
+	if err != nil {
+		return text
+	}
+	file.SortBlocks()
+	return modfile.Format(file.Syntax)
 }

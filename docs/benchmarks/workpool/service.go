@@ -9,9 +9,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"syscall"
 	"time"
+
+	"plugboard/app"
 )
 
 // builds are the service as it is released, and this binary, which has a service of the same modules with CPU-bound work
@@ -29,7 +32,7 @@ const (
 
 // build builds the service as it is released, in a temporary folder.
 func build() (*builds, error) {
-	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "plugboard").Output()
+	root, err := exec.Command("go", "list", "-f", "{{.Module.Dir}}", reflect.TypeFor[app.Boot]().PkgPath()).Output() //nolint:gosec // the go command
 	if err != nil {
 		return nil, fmt.Errorf("find the service's module: %w", err)
 	}
