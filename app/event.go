@@ -157,6 +157,13 @@ func Volatile() SubscribeOption {
 	return subscribeOption(func(o *SubscribeOptions) { o.Volatile = true })
 }
 
+// Ahead lets the service start while nobody publishes the topic of the subscription, for a subscriber that is there before
+// its publisher. What the events will hold is then compared with nothing, so "plug lint" asks to remove Ahead once a plugin
+// publishes the topic.
+func Ahead() SubscribeOption {
+	return subscribeOption(func(o *SubscribeOptions) { o.Ahead = true })
+}
+
 // Delivery tells a handler about the event it is handling.
 type Delivery struct {
 	// EventID is a UUIDv7, the same for all subscribers and all attempts.

@@ -122,6 +122,7 @@ type SubscribeOptions struct {
 	Timeout     time.Duration
 	Block       bool
 	Volatile    bool
+	Ahead       bool
 }
 
 // Registrar collects the plugins' registrations while the application is put together; for the host,

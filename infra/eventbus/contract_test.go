@@ -117,6 +117,10 @@ func TestTheContractIsCheckedAtStart(t *testing.T) {
 			[]func(*app.Boot){publishes(Note{}), subscribes(app.On(none[unknownTopic]))},
 			[]string{"plugin p1 (FILE): subscribes to note.takn, which nobody publishes; did you mean note.taken?"},
 		},
+		"ahead of its publisher": {
+			[]func(*app.Boot){publishes(Note{}), subscribes(app.On(none[unknownTopic]), app.Ahead()), subscribes(app.On(none[unfitField]), app.Ahead())},
+			[]string{"plugin p2 (FILE): event note.taken: field id is string here and int64 where it is published, by plugin p0 (FILE)"},
+		},
 		"missing field": {
 			[]func(*app.Boot){publishes(Note{}), subscribes(app.On(none[missingField]))},
 			[]string{"plugin p1 (FILE): event note.taken: reads field color, which plugin p0 (FILE) does not send"},

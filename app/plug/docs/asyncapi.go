@@ -189,6 +189,9 @@ func (a *asyncAPI) subscription(s manifest.Subscription) {
 	for _, f := range s.Payload.Fields {
 		o.Reads = append(o.Reads, f.Name)
 	}
+	if _, published := a.Channels[componentName(s.Topic)]; !published { // see app.Ahead
+		a.channel(s.Topic, &s.Topic, "Nobody publishes it yet. The fields are those that "+s.Plugin+" reads.", a.message(s.Topic, s.Payload))
+	}
 	for _, name := range slices.Sorted(maps.Keys(a.Channels[s.Topic].Messages)) {
 		o.Messages = append(o.Messages, messageRef(s.Topic, name))
 	}

@@ -53,6 +53,13 @@ func TestAsyncAPI(t *testing.T) {
 	golden(t, "asyncapi.yaml", text)
 	require.Equal(t, text, asyncAPI(t, s), "the same from run to run")
 
+	// A subscriber that is ahead of its publisher describes the channel itself.
+	ahead := planted(t)
+	for i := range ahead.Events.Subscriptions {
+		ahead.Events.Subscriptions[i].Topic = "not.published"
+	}
+	require.Contains(t, asyncAPI(t, ahead), "address: not.published\n    description: Nobody publishes it yet.")
+
 	// Another domain leaves what is there as it is, also one that names its event alike.
 	more := planted(t)
 	p := more.Events.Publications[0]

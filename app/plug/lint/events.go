@@ -37,6 +37,8 @@ type EventUse struct {
 	Type Payload
 	// Exempt is true when the line is exempted from the rule.
 	Exempt bool
+	// Ahead is true for a subscription with app.Ahead.
+	Ahead bool
 }
 
 // AFact implements analysis.Fact.
@@ -86,6 +88,7 @@ func checkEvents(r rule) {
 // collectEvents adds the registrations of the package's plugins, and reports types that are no events.
 func (r rule) collectEvents(all *Events) {
 	due := map[*ast.CallExpr]bool{} // made for schedules, and no subscriptions
+	ahead := map[*ast.CallExpr]bool{}
 	for _, f := range r.sources() {
 		eachCall(f, func(call *ast.CallExpr) {
 			switch {
@@ -93,10 +96,12 @@ func (r rule) collectEvents(all *Events) {
 				due[r.checkSchedule(call)] = true
 			case r.callsApp(call, "Subscribe") && len(call.Args) > 0:
 				r.checkSubscribed(call)
+				ahead[r.subscriber(call.Args[0])] = slices.ContainsFunc(call.Args[1:], r.saysAhead)
 			case r.callsApp(call, "Publishes"):
 				r.collectPublished(call, all)
 			case r.callsApp(call, "On", "OnTx") && len(call.Args) == 1 && !due[call]:
 				if use, ok := r.eventUse(call, r.eventOf(call)); ok {
+					use.Ahead = ahead[call]
 					all.Heard = append(all.Heard, use)
 				}
 			default:
@@ -199,9 +204,14 @@ func (c contracts) checkHeard(s EventUse, byTopic map[string][]EventUse) {
 		}
 		sources = []EventUse{{Plugin: "the host", Source: "app.DeadLetter", Topic: s.Topic, Type: deadLetter()}}
 	}
-	if len(sources) == 0 {
-		c.tell(s, "subscribes to %s, which nobody publishes; subscribe to one of: %s", s.Topic, topics(byTopic))
+	switch {
+	case len(sources) == 0 && s.Ahead:
 		return
+	case len(sources) == 0:
+		c.tell(s, "subscribes to %s, which nobody publishes; subscribe to one of: %s; or say app.Ahead() until somebody does", s.Topic, topics(byTopic))
+		return
+	case s.Ahead:
+		c.tell(s, "says app.Ahead(), and plugin %s (%s) publishes %s; remove app.Ahead()", sources[0].Plugin, sources[0].Source, s.Topic)
 	}
 	missing := map[string]int{}
 	for _, from := range sources {
@@ -300,6 +310,12 @@ func (r rule) checkSubscribed(call *ast.CallExpr) {
 	if on := r.subscriber(call.Args[0]); on != nil && r.isDue(r.eventOf(on)) {
 		r.reportDue(on)
 	}
+}
+
+// saysAhead reports whether the option of a subscription is app.Ahead.
+func (r rule) saysAhead(option ast.Expr) bool {
+	call, ok := ast.Unparen(option).(*ast.CallExpr)
+	return ok && r.callsApp(call, "Ahead")
 }
 
 // isDue reports whether t is app.Due, the argument of a schedule's handler.

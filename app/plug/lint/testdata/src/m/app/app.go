@@ -42,6 +42,8 @@ func On[E Event](fn func(context.Context, E) error) Subscriber { return Subscrib
 
 func OnTx[E Event](fn func(context.Context, E) error) Subscriber { return Subscriber{} }
 
+func Ahead() any { return nil }
+
 func Plugin[P any](name string, constructor any) PluginModule { return PluginModule{} }
 
 func Domain(name string, parts ...any) DomainModule { return DomainModule{} }
