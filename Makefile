@@ -10,9 +10,11 @@ MINUTES ?= 1
 SEED ?= 0
 VULNDB ?=
 BASE ?=
+VERSION ?=
+CHECK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check check/full lint fmt tidy/check docs docs/check docs/diff build audit fuzz fuzz/short bench crash crash/points
+.PHONY: help run test check check/full lint fmt tidy/check docs docs/check docs/diff api api/check release build audit fuzz fuzz/short bench crash crash/points
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z\/]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +25,7 @@ run: ## start the service on SQLite, at http://127.0.0.1:8080
 test: ## run all tests on SQLite and Postgres, with the race detector
 	@.ci/test
 
-check: tidy/check docs/check lint test fuzz/short build ## everything that continuous integration runs
+check: tidy/check api/check docs/check lint test fuzz/short build ## everything that continuous integration runs
 
 check/full: ## what takes longer than check may: generated clients speak to a service of odd shapes
 	@cd app/apptest/clients && CLIENTS_ALL=1 go test -count=1 -timeout 20m -run '^TestAClientOf' ./...
@@ -47,6 +49,7 @@ tidy/check:
 	go mod tidy -diff
 	@cd .ci/tools && go mod verify >/dev/null
 	@cd .ci/audit && go mod tidy -diff && go vet ./... && go test ./...
+	@cd .ci/release && go mod tidy -diff && go vet ./... && go test ./...
 
 docs: ## generate from what plugins register: their annotations, and in docs/ the API, the events, the pictures, AI_CONTEXT.md
 	@go tool plug docs
@@ -56,6 +59,15 @@ docs/check: ## fail when the annotations or docs/ are not what make docs generat
 
 docs/diff: ## name the changes of the API since BASE (a commit, or a file) that break programs which call it
 	@.ci/api/diff "$(BASE)"
+
+api: ## write docs/api.txt, what the public packages promise to services
+	@go -C .ci/release run . -dir ../.. api
+
+api/check: ## fail when the public packages do not keep what docs/api.txt promises
+	@go -C .ci/release run . -dir ../.. check
+
+release: ## make the release VERSION (v0.1.0) of main: check, commit and tag; it pushes nothing
+	@go -C .ci/release run . -dir ../.. $(if $(filter no,$(CHECK)),-skip-check) release "$(VERSION)"
 
 # nomsgpack leaves out Gin's MessagePack binding, which nothing here uses: 6 MB.
 build: ## build the static binary bin/plugboard
