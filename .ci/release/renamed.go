@@ -80,8 +80,11 @@ func checkRename(p *packages.Package, holders map[*ast.CommentGroup]holder, grou
 }
 
 func directiveOf(c *ast.Comment) (to string, ok bool) {
-	rest, ok := strings.CutPrefix(c.Text, directive)
-	return strings.TrimSpace(rest), ok && (rest == "" || strings.TrimLeft(rest, " \t") != rest)
+	line := strings.Fields(c.Text)
+	if len(line) == 0 || line[0] != directive {
+		return "", false
+	}
+	return strings.Join(line[1:], " "), true
 }
 
 func isDeprecated(group *ast.CommentGroup) bool {
