@@ -101,6 +101,16 @@ func (a *App) WaitForEvents() {
 	}
 }
 
+// Settle is [App.WaitForEvents].
+//
+// Deprecated: use [App.WaitForEvents].
+//
+//plug:renamed WaitForEvents
+func (a *App) Settle() {
+	a.t.Helper()
+	a.WaitForEvents()
+}
+
 // Run runs a schedule once, as if it were due now by the kit's clock. The name is "<plugin>/schedule" unless the
 // schedule was given another. The run may not be over when Run returns: call [App.WaitForEvents] before looking.
 func (a *App) Run(schedule string) {

@@ -74,7 +74,7 @@ Exit codes: 0 done; 1 failed, or something was found; 2 no such command or flag.
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(usage.FlagError)
-	root.AddCommand(initCommand(), extractCommand(), newCommand(), lintCommand(), testCommand(), annotateCommand(), docsCommand(), adoptCommand())
+	root.AddCommand(initCommand(), extractCommand(), newCommand(), lintCommand(), testCommand(), upgradeCommand(), annotateCommand(), docsCommand(), adoptCommand())
 	return root
 }
 

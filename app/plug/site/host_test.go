@@ -129,6 +129,8 @@ type service struct {
 	t    *testing.T
 	host *host
 	dir  string
+	// cpu is what the commands have taken of the processors.
+	cpu time.Duration
 }
 
 func (h *host) service() *service {
@@ -153,7 +155,11 @@ func (s *service) command(ctx context.Context, words ...string) *exec.Cmd {
 // run runs a command line and returns what it prints.
 func (s *service) run(line string) (string, error) {
 	begin := time.Now()
-	output, err := s.command(s.t.Context(), strings.Fields(line)...).CombinedOutput()
+	cmd := s.command(s.t.Context(), strings.Fields(line)...)
+	output, err := cmd.CombinedOutput()
+	if cmd.ProcessState != nil {
+		s.cpu += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	}
 	s.t.Logf("%5.1f s  %s", time.Since(begin).Seconds(), line)
 	return string(output), err
 }

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"plugboard/app/plug/site"
+	"plugboard/app/plug/upgrade"
+	"plugboard/infra/host/usage"
+)
+
+func upgradeCommand() *cobra.Command {
+	var from string
+	cmd := &cobra.Command{
+		Use:   "upgrade [version]",
+		Short: "Bring the service to another version of the host",
+		Long: `Raises the requirement in go.mod, and the copy in vendor/ where there is one; gives what the host has renamed its new
+name in the service's files, without touching anything else in them; generates the documents anew; runs the checks; and
+says what is left to do by hand, and where that is described. Without a version it takes the newest.`,
+		Args: usage.OneArgument,
+		RunE: command(func(cmd *cobra.Command, args []string) error {
+			dir, err := moduleRoot(cmd.Context())
+			if err != nil {
+				return err
+			}
+			u := &upgrading{dir: dir, host: site.Host(), out: cmd.OutOrStdout()}
+			if from != "" {
+				return u.adapt(cmd.Context(), from)
+			}
+			version := "latest"
+			if len(args) > 0 {
+				version = args[0]
+			}
+			return u.raise(cmd.Context(), version)
+		}),
+	}
+	cmd.Flags().StringVar(&from, "from", "", "do not raise the requirement; adapt the service to the required version, as coming from this one")
+	return cmd
+}
+
+// upgrading is one upgrade of the service in dir.
+type upgrading struct {
+	dir, host string
+	out       io.Writer
+}
+
+// required is what the go command says of a module that is required.
+type required struct{ version, replaced, dir string }
+
+func (u *upgrading) required(ctx context.Context) (required, error) {
+	text, err := u.output(ctx, "list", "-mod=mod", "-m", "-f", "{{.Main}}\n{{.Version}}\n{{with .Replace}}{{.Path}}{{end}}\n{{.Dir}}", u.host)
+	if err != nil {
+		return required{}, err
+	}
+	const fields = 4
+	lines := strings.SplitN(strings.TrimSuffix(text, "\n"), "\n", fields)
+	if len(lines) != fields || lines[0] == "true" {
+		return required{}, errors.New("this module is the host itself; run the command in a service that requires it")
+	}
+	return required{version: lines[1], replaced: lines[2], dir: lines[3]}, nil
+}
+
+// raise raises the requirement, and has the plug of the new version do the rest: that one knows what changed.
+func (u *upgrading) raise(ctx context.Context, version string) error {
+	before, err := u.required(ctx)
+	if err != nil {
+		return err
+	}
+	if before.replaced != "" {
+		return fmt.Errorf("go.mod takes the host from %s; take the replace out to require a version, or adapt the service to that folder with: "+
+			"go tool plug upgrade --from %s", before.replaced, before.version)
+	}
+	if err := u.run(ctx, "get", u.host+"@"+version); err != nil {
+		return fmt.Errorf("raise the requirement: %w", err)
+	}
+	if err := u.settle(ctx); err != nil {
+		return err
+	}
+	return u.run(ctx, "tool", "plug", "upgrade", "--from", before.version)
+}
+
+// settle makes go.mod, go.sum and vendor/ agree.
+func (u *upgrading) settle(ctx context.Context) error {
+	if err := u.run(ctx, "mod", "tidy"); err != nil {
+		return fmt.Errorf("tidy go.mod: %w", err)
+	}
+	if _, err := os.Stat(filepath.Join(u.dir, "vendor", "modules.txt")); err != nil {
+		return nil
+	}
+	if err := u.run(ctx, "mod", "vendor"); err != nil {
+		return fmt.Errorf("copy the modules to vendor: %w", err)
+	}
+	return nil
+}
+
+// adapt adapts the service to the required version.
+func (u *upgrading) adapt(ctx context.Context, from string) error {
+	now, err := u.required(ctx)
+	if err != nil {
+		return err
+	}
+	result, err := upgrade.Rewrite(ctx, u.dir, u.host)
+	if err != nil {
+		u.tellNotes(now, from)
+		return fmt.Errorf("rename what the host has renamed: %w", err)
+	}
+	for _, file := range result.Changed {
+		fmt.Fprintln(u.out, file)
+	}
+	failed := u.check(ctx)
+	if len(result.Left) > 0 {
+		fmt.Fprintln(u.out, "\nLeft for you:")
+		for _, r := range result.Left {
+			fmt.Fprintf(u.out, "  %s:%d: %s\n", r.File, r.Line, r.Text)
+		}
+	}
+	u.tellNotes(now, from)
+	if failed != nil {
+		return fmt.Errorf("the service requires %s %s now, and its checks fail: %w", u.host, now.version, failed)
+	}
+	fmt.Fprintf(u.out, "\nThe service requires %s %s now, and its checks pass.\n", u.host, now.version)
+	return nil
+}
+
+// tellNotes says what the host's changelog tells of the versions between.
+func (u *upgrading) tellNotes(now required, from string) {
+	name := filepath.Join(now.dir, "CHANGELOG.md")
+	text, err := os.ReadFile(name) //nolint:gosec // the host's
+	if err != nil {
+		return // the module has none
+	}
+	notes, err := upgrade.Notes(string(text), from, now.version)
+	if err != nil || len(notes) == 0 {
+		return // a folder, which is no version
+	}
+	fmt.Fprintf(u.out, "\nWhat changed for services, from %s:\n", name)
+	for _, n := range notes {
+		fmt.Fprintf(u.out, "\n%s, %s\n%s\n", n.Version, n.Date, n.Text)
+	}
+}
+
+var checkTarget = regexp.MustCompile(`(?m)^check:`)
+
+// check generates the documents, and runs what the service's continuous integration runs.
+func (u *upgrading) check(ctx context.Context) error {
+	if err := u.run(ctx, "tool", "plug", "docs"); err != nil {
+		return fmt.Errorf("generate the documents: %w", err)
+	}
+	makefile, err := os.ReadFile(filepath.Join(u.dir, "Makefile"))
+	if err == nil && checkTarget.Match(makefile) {
+		cmd := exec.CommandContext(ctx, "make", "check")
+		cmd.Dir, cmd.Stdout, cmd.Stderr = u.dir, u.out, u.out
+		return cmd.Run()
+	}
+	for _, args := range []string{"vet ./...", "tool plug lint ./...", "test ./..."} {
+		if err := u.run(ctx, strings.Fields(args)...); err != nil {
+			return fmt.Errorf("go %s: %w", args, err)
+		}
+	}
+	return nil
+}
+
+// run runs the go command, which tells what it does.
+func (u *upgrading) run(ctx context.Context, args ...string) error {
+	fmt.Fprintln(u.out, "go", strings.Join(args, " "))
+	return goCommand(ctx, u.dir, u.out, args...)
+}
+
+func (u *upgrading) output(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the go command
+	cmd.Dir = u.dir
+	text, err := cmd.Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return "", fmt.Errorf("go %s: %w\n%s", args[0], err, strings.TrimSpace(string(exit.Stderr)))
+	}
+	return string(text), err
+}
