@@ -23,7 +23,7 @@ func adoptCommand() *cobra.Command {
 				return err
 			}
 			files, err := scaffold.Adopt(dir, args[0])
-			return printFiles(cmd.OutOrStdout(), files, err, "Now run: make check")
+			return printFiles(cmd.OutOrStdout(), files, err, "Now run: "+makeOr(dir, "check", "go vet ./..."))
 		}),
 	}
 }

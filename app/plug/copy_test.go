@@ -46,7 +46,7 @@ func copyOf(t *testing.T) *project {
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
 	p := &project{t: t, dir: t.TempDir()}
-	skip := []string{".git", ".cache", "bin", "data", "docs/benchmarks"}
+	skip := []string{".git", ".cache", "bin", "data"}
 	require.NoError(t, os.CopyFS(p.dir, only{os.DirFS(root), skip}))
 	return p
 }
@@ -77,10 +77,12 @@ func (p *project) run(line string) (string, error) {
 	return string(output), err
 }
 
-func (p *project) must(line string) {
+// must runs a command in the copy, which succeeds, and returns what it prints.
+func (p *project) must(line string) string {
 	p.t.Helper()
 	output, err := p.run(line)
 	require.NoError(p.t, err, "%s\n%s", line, output)
+	return output
 }
 
 func (p *project) fails(line string, want ...string) {
@@ -90,6 +92,14 @@ func (p *project) fails(line string, want ...string) {
 	for _, w := range want {
 		require.Contains(p.t, output, w)
 	}
+}
+
+// read returns the text of a file of the copy.
+func (p *project) read(file string) string {
+	p.t.Helper()
+	text, err := os.ReadFile(filepath.Join(p.dir, filepath.FromSlash(file)))
+	require.NoError(p.t, err)
+	return string(text)
 }
 
 // replace changes a file of the copy.

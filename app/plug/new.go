@@ -1,11 +1,19 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"plugboard/app/plug/scaffold"
+	"plugboard/app/plug/site"
 	"plugboard/infra/host/usage"
 )
 
@@ -14,6 +22,7 @@ func newCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "new <domain>/<name>",
 		Short: "Make a plugin and its test, and the domain where there is none",
+		Long:  newHelp(),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 || strings.Count(args[0], "/") != 1 {
 				return usage.Errorf(cmd, "new takes the plugin's name, as in: go tool plug new products/archive_product")
@@ -23,18 +32,74 @@ func newCommand() *cobra.Command {
 		RunE: command(func(cmd *cobra.Command, args []string) error {
 			p.Domain, p.Name, _ = strings.Cut(args[0], "/")
 			p.Method = strings.ToUpper(p.Method)
-			dir, err := moduleRoot(cmd.Context())
-			if err != nil {
-				return err
-			}
-			files, err := scaffold.New(dir, p)
-			return printFiles(cmd.OutOrStdout(), files, err, "Now run: make docs")
+			return makePlugin(cmd, p)
 		}),
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&p.Kind, "kind", "endpoint", "endpoint, list, subscriber, schedule or cpu")
-	flags.StringVar(&p.Topic, "topic", "", "the topic that a subscriber hears")
-	flags.StringVar(&p.Method, "method", "", "the method of an endpoint")
-	flags.StringVar(&p.Path, "path", "", "the path of an endpoint, such as /products/:id/archive")
+	flags.StringVar(&p.Kind, "kind", "endpoint", "what the plugin is, from the list above")
+	flags.StringVar(&p.Method, "method", "", "the method of the requests; without it GET or POST, by the name")
+	flags.StringVar(&p.Path, "path", "", "the path of the requests, such as /products/:id/archive; without it made of the name")
+	flags.StringVar(&p.Topic, "topic", "", "what a subscriber hears or a responder answers, such as product.created")
+	flags.BoolVar(&p.Ahead, "ahead", false, "make a subscriber before its publisher: nobody publishes the topic yet")
 	return cmd
+}
+
+// makePlugin makes the plugin and says what to run next.
+func makePlugin(cmd *cobra.Command, p scaffold.Plugin) error {
+	in, err := findSite(cmd.Context())
+	if err != nil {
+		return err
+	}
+	files, err := scaffold.New(in, p)
+	if err != nil {
+		return err
+	}
+	untidy, err := scaffold.Untidy(in.Dir, files)
+	if err != nil {
+		return err
+	}
+	next := makeOr(in.Dir, "docs", "go tool plug docs")
+	if untidy {
+		next = "go mod tidy && " + next
+	}
+	return printFiles(cmd.OutOrStdout(), files, nil, "Now run: "+next)
+}
+
+// newHelp lists the kinds.
+func newHelp() string {
+	var text strings.Builder
+	text.WriteString("Makes a plugin and its test from a template, adds it to its domain's list, and makes the domain where there is none.\n\nKinds of plugins, for --kind:\n")
+	for _, k := range scaffold.Kinds() {
+		fmt.Fprintf(&text, "  %-12s%s\n", k.Name, k.Help)
+	}
+	return strings.TrimSuffix(text.String(), "\n")
+}
+
+// findSite finds the module that the command is run in, and the host that its plugins are made for.
+func findSite(ctx context.Context) (scaffold.Site, error) {
+	dir, err := moduleRoot(ctx)
+	if err != nil {
+		return scaffold.Site{}, err
+	}
+	found := scaffold.Site{Dir: dir, Contract: site.Contract()}
+	list := exec.CommandContext(ctx, "go", "list", "-f", "{{.Dir}}", found.Contract) //nolint:gosec // the go command
+	list.Dir = dir
+	folder, err := list.Output()
+	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
+		return found, fmt.Errorf("find the host: %w\n%s", err, failed.Stderr)
+	}
+	if err != nil {
+		return found, fmt.Errorf("find the host: %w", err)
+	}
+	found.Host = filepath.Dir(strings.TrimSpace(string(folder)))
+	return found, nil
+}
+
+// makeOr returns the command that carries out a target of the Makefile in dir, or the other command where there is none.
+func makeOr(dir, target, other string) string {
+	text, err := os.ReadFile(filepath.Join(dir, "Makefile")) //nolint:gosec // the module's own
+	if err == nil && regexp.MustCompile(`(?m)^`+regexp.QuoteMeta(target)+`\s*:([^=]|$)`).Match(text) {
+		return "make " + target
+	}
+	return other
 }

@@ -4,15 +4,24 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"io/fs"
+	"maps"
 	"net/http"
+	"os"
 	"os/exec"
+	"path"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"plugboard/app/plug/lint"
+	"plugboard/app/plug/scaffold"
 )
 
 // A team makes the project theirs by one command. From then on a plugin takes two more from nothing to its answer and
@@ -23,31 +32,171 @@ import (
 func TestFromNothingToAnAnswerInAMinute(t *testing.T) {
 	t.Parallel()
 	p := copyOf(t)
-	p.must("go tool plug adopt example.org/acme/shop")
-	old, _ := p.run(`grep -rnE "plugboard/(app|config|docs|domains|infra)\b --include=*.go --include=*.md .`)
-	require.Empty(t, old)
+	p.adopt("example.org/acme/shop")
 
 	p.must("go build -o service .") // whoever adds a plugin has built the project before
 	p.inAMinute()
 
-	p.must("go tool plug new products/archive_product")
-	p.must("go tool plug new --kind cpu orders/hash_order")
-	p.must("go tool plug new audit/note_sale --kind subscriber --topic product.created")
-	p.must("go tool plug new audit/tidy_trail --kind schedule")
-	p.must("go tool plug new s/make_it")
-	p.must("go tool plug new s/list_all --kind list --path /s")
-	p.must("go tool plug new orders/list_orders --kind list --path /orders")
-	p.must("go tool plug new baskets/list_baskets --kind list")
-	p.must("go tool plug new products/list_again --kind list")
+	made := p.walk("docs/writing-a-plugin.md")
+	for _, args := range []string{
+		"orders/hash_order --kind cpu", "s/make_it", "s/list_all --kind list --path /s", "orders/list_orders --kind list --path /orders",
+		"inventories/list_inventories --kind list", "products/list_again --kind list", "orders/receive_order --kind raw --path /orders/:id/file", "s/stock_of --kind responder",
+	} {
+		require.Contains(t, p.must("go tool plug new "+args), "Now run: make docs\n")
+		made = append(made, strings.Fields(args)[0])
+	}
 	p.fails("go tool plug new products/archive_product", "is there already")
 	p.fails("go tool plug new values/create_value", "a word of SQL")
+	p.fails("go tool plug new s/price_again --kind responder --topic price.of", "domains/shopping/plugins/price_of.go answers price.of already")
+	p.fails("go tool plug new s/tell_paid --kind subscriber --topic order.sold", "nobody publishes order.sold", "give --ahead")
 	p.must("make docs")
 	p.must("make docs/check")
 	p.must("go tool plug lint ./...")
-	p.must("go test -vet=off -run ^Test(ArchiveProduct|PlaceOrder|HashOrder|NoteSale|TidyTrail|MakeIt|ListAll|ListOrders|ListBaskets|ListAgain|Rules)" +
-		" . ./domains/orders/plugins ./domains/products/plugins ./domains/audit/plugins ./domains/s/plugins ./domains/baskets/plugins")
+	p.must("go vet ./domains/...")
+	p.must("go test -vet=off -run ^TestRules$ .")
+	p.testPlugins(append(made, "orders/place_order"))
 	p.breakRules()
+	p.site()
 }
+
+// adopt renames the module of the copy, after which each of its modules still builds and none names the old path.
+func (p *project) adopt(to string) {
+	t := p.t
+	old := regexp.MustCompile(`(?m)^module (\S+)$`).FindStringSubmatch(p.read("go.mod"))[1]
+	p.must("go tool plug adopt " + to)
+	left := regexp.MustCompile("(?m)(^|[\\s\"'`(=\\[])" + regexp.QuoteMeta(old) + `(/[a-z]|/?\$?$)`)
+	modules := 0
+	require.NoError(t, filepath.WalkDir(p.dir, func(name string, entry fs.DirEntry, err error) error {
+		rel, _ := filepath.Rel(p.dir, name)
+		switch base := entry.Name(); {
+		case err != nil || entry.IsDir():
+			return err
+		case base == "go.mod":
+			if sources, _ := filepath.Glob(filepath.Join(filepath.Dir(name), "*.go")); len(sources) > 0 { // not a list of tools
+				modules++
+				p.must("go vet -C " + filepath.Dir(name) + " ./...")
+			}
+			fallthrough
+		case base == ".golangci.yml" || strings.HasSuffix(base, ".go") || strings.HasSuffix(base, ".go.txt"):
+			for _, line := range left.FindAllString(p.read(rel), -1) {
+				require.Empty(t, line, rel)
+			}
+		}
+		return nil
+	}))
+	require.Greater(t, modules, 4)
+	p.must("go mod tidy -diff")
+	p.must("go test -C docs/benchmarks -vet=off -run ^TestGeneratedProgramsCompile$ .")
+}
+
+var (
+	fenced   = regexp.MustCompile("(?ms)^```(sh|go)( title=\"([^\"]+)\")?\n(.*?)^```$")
+	listed   = regexp.MustCompile("Add `(plugins\\.\\w+,)` to the list in `([^`]+)`")
+	fiveMins = regexp.MustCompile(`(?ms)^## One in five minutes$(.*?)^## `)
+)
+
+// walk does what the page says about making plugins, to the letter and in its order, and returns the plugins that it made.
+func (p *project) walk(page string) (made []string) {
+	t := p.t
+	text := fiveMins.FindStringSubmatch(p.read(page))
+	require.NotNil(t, text, page)
+	for _, m := range fenced.FindAllStringSubmatch(text[1], -1) {
+		if name := m[3]; name != "" { // a file, by its title
+			require.NoError(t, os.WriteFile(filepath.Join(p.dir, name), []byte(m[4]), 0o600))
+			if plugin := strings.TrimSuffix(path.Base(name), ".go"); !strings.HasSuffix(plugin, "_test") {
+				made = append(made, path.Base(path.Dir(path.Dir(name)))+"/"+plugin)
+			}
+			continue
+		}
+		for line := range strings.Lines(m[4]) {
+			line, _, _ = strings.Cut(line, " #")
+			line = strings.TrimSpace(line)
+			p.must(line)
+			if name, ok := strings.CutPrefix(line, "go tool plug new "); ok {
+				made = append(made, strings.Fields(name)[0])
+			}
+		}
+	}
+	for _, m := range listed.FindAllStringSubmatch(text[1], -1) {
+		list, ends := strings.CutSuffix(p.read(m[2]), "\n)\n")
+		require.True(t, ends, m[2])
+		require.NoError(t, os.WriteFile(filepath.Join(p.dir, m[2]), []byte(list+"\n\t"+m[1]+"\n)\n"), 0o600))
+	}
+	require.Greater(t, len(made), len(scaffold.Kinds()))
+	return made
+}
+
+// testPlugins runs the tests of plugins, each of which has one of its name.
+func (p *project) testPlugins(names []string) {
+	t := p.t
+	packages := map[string]bool{}
+	var tests []string
+	for _, name := range names {
+		domain, plugin, _ := strings.Cut(name, "/")
+		packages["./domains/"+domain+"/plugins"] = true
+		tests = append(tests, "Test"+lint.Exported(plugin))
+	}
+	output := p.must("go test -vet=off -v -run ^(" + strings.Join(tests, "|") + ")" + " " + strings.Join(slices.Sorted(maps.Keys(packages)), " "))
+	for _, test := range tests {
+		require.Contains(t, output, "--- PASS: "+test+" ")
+	}
+}
+
+// site makes a plugin of each kind in a service that requires this module, from nothing but the files that its main.go names.
+func (p *project) site() {
+	t := p.t
+	s := &project{t: t, dir: t.TempDir()}
+	for name, text := range map[string]string{
+		"go.mod":            "module example.org/acme/corner\n\ngo 1.26.0\n\nrequire example.org/acme/shop v0.0.0\n\nreplace example.org/acme/shop => " + p.dir + "\n\ntool example.org/acme/shop/app/plug\n",
+		"go.sum":            p.read("go.sum"),
+		"main.go":           siteMain,
+		"docs/docs.go":      strings.Replace(p.read("docs/docs.go"), "Plugboard", "Corner", 1),
+		"docs/openapi.json": "{}",
+	} {
+		require.NoError(t, os.MkdirAll(filepath.Join(s.dir, filepath.Dir(name)), 0o750))
+		require.NoError(t, os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600))
+	}
+	s.must("go mod tidy")
+	s.must("go build ./...")
+	require.Contains(t, s.must("go tool plug new orders/place_order"), "Now run: go mod tidy && go tool plug docs\n")
+	s.must("go mod tidy")
+	require.Contains(t, s.must("go tool plug new orders/send_order"), "Now run: go tool plug docs\n")
+	made := []string{"orders/place_order"}
+	for _, args := range []string{
+		"orders/list_orders --kind list", "orders/hash_order --kind cpu", "orders/receive_order --kind raw", "orders/note_paid --kind subscriber --topic order.paid --ahead",
+		"inventories/stock_of --kind responder", "inventories/tidy --kind schedule",
+	} {
+		s.must("go tool plug new " + args)
+		made = append(made, strings.Fields(args)[0])
+	}
+	require.Len(t, made, len(scaffold.Kinds()))
+	s.must("go mod tidy")
+	s.must("go tool plug docs")
+	s.must("go tool plug docs -check")
+	s.must("go tool plug lint ./...")
+	s.must("go vet ./...")
+	s.must("go run . check")
+	s.testPlugins(made)
+}
+
+const siteMain = `// Command corner runs the service.
+package main
+
+import (
+	"go.uber.org/fx"
+
+	"example.org/acme/shop/infra/host"
+
+	"example.org/acme/corner/docs"
+)
+
+var modules = fx.Options(
+	host.Infra,
+	host.Spec(docs.Spec),
+)
+
+func main() { host.Main(modules) }
+`
 
 // inAMinute goes from nothing to an answer. What is held against the minute is the time that the commands take of one
 // processor, which does not depend on what else the machine does.
@@ -121,14 +270,14 @@ func request(t *testing.T, method, url, body string) (status int, answer string)
 func (p *project) breakRules() {
 	p.replace("domains/orders/plugins/place_order.go", "\tapp.Logger", "\tgo app.Logger(ctx, p.logger).Sync() //nolint:errcheck // planted\n\tapp.Logger")
 	p.replace("domains/orders/plugins/hash_order.go", `"example.org/acme/shop/app"`, "\"example.org/acme/shop/app\"\n\t_ \"example.org/acme/shop/domains/products\"")
-	p.replace("domains/audit/plugins/note_sale.go", `"product.created" }`, `"product.gone" }`)
+	p.replace("domains/shopping/plugins/note_product.go", `"product.created" }`, `"product.gone" }`)
 	p.fails("go tool plug lint",
 		"domains/orders/plugins/place_order.go:", "nobody stops this goroutine",
 		"domains/orders/plugins/hash_order.go:", "a domain never imports another",
-		"audit.note_sale subscribes to product.gone, which nobody publishes",
+		"shopping.note_product subscribes to product.gone, which nobody publishes",
 		"broken in 3 places")
 	p.replace("domains/orders/plugins/hash_order.go", "\t_ \"example.org/acme/shop/domains/products\"\n", "")
-	p.replace("domains/audit/plugins/note_sale.go", `"product.gone" }`, `"product.created" }`)
+	p.replace("domains/shopping/plugins/note_product.go", `"product.gone" }`, `"product.created" }`)
 	p.replace("domains/orders/plugins/place_order.go", `app.Tags("Orders")`, `app.Tags("Orders"), app.Fails(app.NotFound)`)
 	p.fails("make docs/check", "domains/orders/plugins/place_order.go are stale")
 	p.replace("domains/orders/plugins/list_orders.go", "\n}\n\n// ListOrdersData", "\n\tCode []byte `json:\"code\"`\n}\n\n// ListOrdersData")
@@ -145,6 +294,8 @@ func TestUsage(t *testing.T) {
 		{"new", "new takes the plugin's name"},
 		{"new a/b c/d", "new takes the plugin's name"},
 		{"new --colour red a/b", `"go tool plug new" has no flag --colour`},
+		{"new a/b --kind stream", `there is no kind "stream"`},
+		{"new a/b --kind schedule --path /x", "--path is for --kind endpoint, list, cpu or raw, not for schedule"},
 		{"adopt", "adopt takes the new path of the module"},
 		{"annotate force", `"go tool plug annotate" takes no arguments`},
 		{"docs --check --old x", "none of the others can be"},
@@ -158,6 +309,11 @@ func TestUsage(t *testing.T) {
 		output, err := plug(t.Context(), strings.Fields(help)...)
 		require.NoError(t, err, help)
 		require.Contains(t, output, "Usage:\n  go tool plug", help)
+	}
+	output, err := plug(t.Context(), "new", "--help")
+	require.NoError(t, err)
+	for _, k := range scaffold.Kinds() {
+		require.Regexp(t, `(?m)^  `+k.Name+` +`+regexp.QuoteMeta(k.Help)+`$`, output)
 	}
 }
 

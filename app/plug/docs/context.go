@@ -94,7 +94,7 @@ func (p *Project) contextRules(b *page) error {
 // contextExamples shows a plugin with its test and a subscriber, as they stand in the project.
 func (p *Project) contextExamples(b *page) error {
 	endpoint, subscriber := p.examples()
-	b.line("## A plugin\n\n`go tool plug new <domain>/<name> --kind endpoint|list|subscriber|schedule|cpu` makes plugin and test and lists them; `go tool plug docs` writes the " +
+	b.line("## A plugin\n\n`go tool plug new <domain>/<name> --kind endpoint|list|cpu|raw|subscriber|responder|schedule` makes plugin and test and lists them; `go tool plug docs` writes the " +
 		"annotations above `Execute` (left out here), `make check` says what is missing. One file, one plugin, one test beside it.\n")
 	for _, name := range []string{endpoint, strings.TrimSuffix(endpoint, ".go") + "_test.go", subscriber} {
 		if name == "" || name == "_test.go" {

@@ -12,11 +12,6 @@ import (
 // longestName is short enough for the file names of all file systems.
 const longestName = 100
 
-var kinds = []string{"endpoint", "subscriber", "schedule", "cpu", listKind}
-
-// served reports whether plugins of the kind answer requests.
-func served(kind string) bool { return kind == "endpoint" || kind == "cpu" || kind == listKind }
-
 // check returns everything that is wrong with the request.
 func (t *tree) check(v values) error {
 	var problems []error
@@ -26,39 +21,50 @@ func (t *tree) check(v values) error {
 		}
 	}
 	add(!domainName.MatchString(v.Domain), "the domain %q must be one lower-case word, as in products/archive_product", v.Domain)
-	add(token.IsKeyword(v.Domain) || types.Universe.Lookup(v.Domain) != nil || reserved(v.Domain) || t.inMain(v.Domain),
+	add(token.IsKeyword(v.Domain) || types.Universe.Lookup(v.Domain) != nil || slices.Contains(reserved, v.Domain) || t.inMain(v.Domain),
 		"the domain cannot be called %q, which means something else in Go or in main.go", v.Domain)
 	add(!pluginName.MatchString(v.Name), "the name %q must be lower-case words joined by _, as in products/archive_product", v.Name)
 	add(len(v.Name) > longestName, "the name %q is longer than %d characters; take a shorter one", v.Name, longestName)
 	add(otherSystem(v.Name), "a file %s.go would be a test, or built on some systems only; take a name with another last word", v.Name)
-	add(!slices.Contains(kinds, v.Kind), "there is no kind %q; it is endpoint, list, subscriber, schedule or cpu", v.Kind)
-	add(!slices.Contains([]string{"GET", "POST", "PUT", "PATCH", "DELETE"}, v.Method), "the method %q must be GET, POST, PUT, PATCH or DELETE", v.Method)
-	add(!pathForm.MatchString(v.Path), "the path %q must be like /products/:id/archive", v.Path)
-	add(v.Kind != "subscriber" && v.Topic != "", "--topic is for --kind subscriber")
+	add(!slices.Contains(kindNames(), v.Kind), "there is no kind %q; it is %s", v.Kind, either(kindNames()))
 	for _, name := range []string{v.Name + ".go", v.Name + "_test.go"} {
 		file := "domains/" + v.Domain + "/plugins/" + name
 		add(t.exists(file), "%s is there already; take another name, or remove the file first", file)
 	}
-	problems = append(problems, t.checkNames(v))
-	if served(v.Kind) {
-		problems = append(problems, checkParams(v), t.checkRoute(v))
-	}
-	if v.Kind == listKind {
-		problems = append(problems, t.checkList(v))
-	}
+	problems = append(problems, t.checkNames(v), t.checkKind(v))
 	if domainName.MatchString(v.Domain) && !t.exists("domains/"+v.Domain) {
 		problems = append(problems, t.checkTable(v))
 	}
 	return errors.Join(problems...)
 }
 
-// reserved reports whether main.go has another package of the name, or Go treats a folder of the name in its own way.
-func reserved(domain string) bool {
-	return slices.Contains([]string{
-		"main", "init", "documentation", "internal", "vendor", "testdata", "app", "config", "docs", "fx", "host", "httpserver", "database", "eventbus",
-		"workpool", "logging", "telemetry", "modules", "plugins", "models", "migrations",
-	}, domain)
+// checkKind returns everything that is wrong with what the plugin serves or hears.
+func (t *tree) checkKind(v values) error {
+	var problems []error
+	switch {
+	case slices.Contains(served, v.Kind):
+		if !slices.Contains([]string{"GET", "POST", "PUT", "PATCH", "DELETE"}, v.Method) {
+			problems = append(problems, fmt.Errorf("the method %q must be GET, POST, PUT, PATCH or DELETE", v.Method))
+		}
+		if !pathForm.MatchString(v.Path) {
+			problems = append(problems, fmt.Errorf("the path %q must be like /products/:id/archive", v.Path))
+		}
+		problems = append(problems, checkParams(v), t.checkRoute(v))
+	case v.Topic != "" && !topicForm.MatchString(v.Topic):
+		problems = append(problems, fmt.Errorf("the topic %q must be lower-case words joined by dots, as in product.created", v.Topic))
+	}
+	switch v.Kind {
+	case listKind:
+		problems = append(problems, t.checkList(v))
+	case responderKind:
+		problems = append(problems, t.checkAnswered(v))
+	}
+	return errors.Join(problems...)
 }
+
+// reserved are names that main.go and the go command leave free, and that no domain can have: the function main, folders
+// that the go command treats in its own way, and the packages that a domain's own file imports beside itself.
+var reserved = []string{"main", "init", "documentation", "internal", "vendor", "testdata", "app", "plugins", "models", "migrations"}
 
 // otherSystem reports whether the go command would build a file of the name only in tests or on some systems.
 func otherSystem(name string) bool {

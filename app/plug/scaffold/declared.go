@@ -5,7 +5,9 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	pathpkg "path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -60,8 +62,7 @@ func declaredBy(decl ast.Decl) []declaration {
 				all = append(all, declaration{name: name.Name, kind: decl.(*ast.GenDecl).Tok})
 			}
 		case *ast.ImportSpec:
-			path := strings.Trim(spec.Path.Value, "`\"")
-			name := path[strings.LastIndex(path, "/")+1:]
+			name := packageName(importPath(spec))
 			if spec.Name != nil {
 				name = spec.Name.Name
 			}
@@ -70,6 +71,11 @@ func declaredBy(decl ast.Decl) []declaration {
 	}
 	return all
 }
+
+var majorVersion = regexp.MustCompile(`(?:/|\.)v[0-9]+$`)
+
+// packageName returns the name that a package most likely has: the last part of its path without its version.
+func packageName(path string) string { return pathpkg.Base(majorVersion.ReplaceAllString(path, "")) }
 
 // inMain reports whether the name means something else in the package of main.go than an existing domain.
 func (t *tree) inMain(domain string) bool {
@@ -86,7 +92,7 @@ func (t *tree) checkNames(v values) error {
 	for _, d := range t.declarations("domains/*/plugins/*.go") {
 		switch own, test := strings.HasPrefix(d.file, folder), strings.HasSuffix(d.file, "_test.go"); {
 		case d.kind == token.IMPORT || slices.Contains(mine, d.file):
-		case own && test && slices.Contains([]string{"Test" + v.Go, "Test" + v.Go + "Subscribes", "Test" + v.Go + "IsScheduled"}, d.name):
+		case own && test && slices.Contains([]string{"Test" + v.Go, "Test" + v.Go + "Subscribes", "Test" + v.Go + "IsScheduled", "asks" + v.Go}, d.name):
 			return fmt.Errorf("%s declares %s already; take another name", d.file, d.name)
 		case test || !own && d.kind != token.TYPE && d.kind != token.VAR || !v.declares(d.name):
 		case own:
@@ -104,5 +110,5 @@ func (v values) declares(name string) bool {
 		return true
 	}
 	part, ok := strings.CutPrefix(name, v.Go)
-	return ok && slices.Contains([]string{"", "Request", "Data", "Item", "Response", "Event", "Plugin"}, part)
+	return ok && slices.Contains([]string{"", "Request", "Data", "Item", "Response", "Event", "Query", "Answer", "Plugin"}, part)
 }

@@ -6,7 +6,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"regexp"
 	"strings"
 )
 
@@ -27,18 +26,27 @@ func (t *tree) addToMain(v values) error {
 	if err != nil {
 		return err
 	}
-	imported := regexp.MustCompile(`(?m)^\t"`+regexp.QuoteMeta(v.Module)+`/domains/\w+"\n`).FindAllStringIndex(text, -1)
-	if imported == nil {
-		return fmt.Errorf("add %s to main.go: it imports no domain after which to add it", v.Domain)
+	first := !strings.Contains(text, `"`+v.Module+`/domains/`)
+	if text, err = addModule(text, v.Domain+".Module", first); err == nil {
+		text, err = addImport(text, v.Module, v.Module+"/domains/"+v.Domain)
 	}
-	at := imported[len(imported)-1][1]
-	text = text[:at] + "\t\"" + v.Module + "/domains/" + v.Domain + "\"\n" + text[at:]
-	text, err = appendArgument(text, "fx.Options", v.Domain+".Module")
 	if err != nil {
 		return fmt.Errorf("add %s to main.go: %w", v.Domain, err)
 	}
 	t.changed["main.go"] = text
 	return nil
+}
+
+// addModule adds a domain to the list of main.go. The first one stands apart from what is there.
+func addModule(text, module string, first bool) (string, error) {
+	list, err := findList(text, "fx.Options")
+	if err != nil {
+		return "", err
+	}
+	if text = list.spread(); first && len(list.call.Args) > 0 {
+		module = "\n\t" + module
+	}
+	return appendArgument(text, "fx.Options", module)
 }
 
 // list adds the plugin to the domain's list.
@@ -57,34 +65,65 @@ func (t *tree) list(file, plugin string) error {
 	return nil
 }
 
-// appendArgument adds an argument, on a line of its own, to the variable's call of a function.
-func appendArgument(text, function, argument string) (string, error) {
-	fset := token.NewFileSet()
-	file, err := parser.ParseFile(fset, "", text, parser.SkipObjectResolution)
+// argumentList is a call of a function in a file.
+type argumentList struct {
+	text string
+	fset *token.FileSet
+	call *ast.CallExpr
+}
+
+// findList finds the first call of the function that makes a variable.
+func findList(text, function string) (argumentList, error) {
+	list := argumentList{text: text, fset: token.NewFileSet()}
+	file, err := parser.ParseFile(list.fset, "", text, parser.SkipObjectResolution)
 	if err != nil {
-		return "", fmt.Errorf("parse: %w", err)
+		return list, fmt.Errorf("parse: %w", err)
 	}
-	at := -1
 	for _, decl := range file.Decls {
 		if d, ok := decl.(*ast.GenDecl); ok && d.Tok == token.VAR {
 			ast.Inspect(d, func(n ast.Node) bool {
-				call, ok := n.(*ast.CallExpr)
-				if ok && at < 0 && text[fset.Position(call.Fun.Pos()).Offset:fset.Position(call.Fun.End()).Offset] == function {
-					at = fset.Position(call.Rparen).Offset
+				if call, ok := n.(*ast.CallExpr); ok && list.call == nil && list.between(call.Fun.Pos(), call.Fun.End()) == function {
+					list.call = call
 				}
-				return at < 0
+				return list.call == nil
 			})
 		}
 	}
-	if at < 0 {
-		return "", fmt.Errorf("there is no variable made with %s(…)", function)
+	if list.call == nil {
+		return list, fmt.Errorf("there is no variable made with %s(…)", function)
 	}
+	return list, nil
+}
+
+func (l argumentList) at(pos token.Pos) int { return l.fset.Position(pos).Offset }
+
+func (l argumentList) between(from, to token.Pos) string { return l.text[l.at(from):l.at(to)] }
+
+// spread returns the text with one argument a line, when the whole list is on one line.
+func (l argumentList) spread() string {
+	if strings.Contains(l.between(l.call.Lparen, l.call.Rparen), "\n") {
+		return l.text
+	}
+	var lines strings.Builder
+	for _, arg := range l.call.Args {
+		lines.WriteString("\t" + l.between(arg.Pos(), arg.End()) + ",\n")
+	}
+	return l.text[:l.at(l.call.Lparen)+1] + "\n" + lines.String() + l.text[l.at(l.call.Rparen):]
+}
+
+// appendArgument adds an argument, on a line of its own, to the variable's call of a function.
+func appendArgument(text, function, argument string) (string, error) {
+	list, err := findList(text, function)
+	if err != nil {
+		return "", err
+	}
+	at := list.at(list.call.Rparen)
 	before := strings.TrimRight(text[:at], " \t")
 	if !strings.HasSuffix(before, "\n") {
 		return "", errors.New("its list must have one entry a line, and the closing ) on its own")
 	}
-	if strings.Contains(before, "\t"+argument+",") {
-		return "", fmt.Errorf("%s is in its list already", argument)
+	if strings.Contains(before, "\t"+strings.TrimSpace(argument)+",") {
+		return "", fmt.Errorf("%s is in its list already", strings.TrimSpace(argument))
 	}
 	return before + "\t" + argument + ",\n" + text[at:], nil
 }

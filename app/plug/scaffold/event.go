@@ -1,6 +1,8 @@
 package scaffold
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -8,6 +10,7 @@ import (
 	"maps"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,32 +19,87 @@ import (
 // eventField is a field of an event that a subscriber reads.
 type eventField struct{ Go, Type, Name string }
 
-// event returns the fields of simple types, which need no import, of the event that is published under the topic.
-func (t *tree) event(topic string) ([]eventField, error) {
+var topicForm = regexp.MustCompile(`^[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*$`)
+
+// event returns the fields of simple types, which need no import, of the event that is published under the plugin's topic.
+func (t *tree) event(p Plugin) ([]eventField, error) {
+	published := map[string][]eventField{}
+	err := t.eachPlugin(func(_ string, file *ast.File) { maps.Copy(published, publishedIn(file)) })
+	if err != nil {
+		return nil, err
+	}
+	fields, ok := published[p.Topic]
+	topics := cmp.Or(strings.Join(slices.Sorted(maps.Keys(published)), ", "), "none")
+	switch {
+	case p.Topic == "":
+		return nil, fmt.Errorf("--kind subscriber needs --topic; published are: %s", topics)
+	case ok && p.Ahead:
+		return nil, fmt.Errorf("%s is published already; leave out --ahead", p.Topic)
+	case !ok && !p.Ahead:
+		return nil, fmt.Errorf("nobody publishes %s; published are: %s; give --ahead to make the subscriber before its publisher", p.Topic, topics)
+	}
+	return fields, nil
+}
+
+// checkAnswered says which plugin answers the topic already.
+func (t *tree) checkAnswered(v values) error {
+	var problem error
+	err := t.eachPlugin(func(name string, file *ast.File) {
+		if slices.Contains(answeredIn(file), v.Topic) {
+			problem = fmt.Errorf("%s answers %s already; give another --topic", name, v.Topic)
+		}
+	})
+	return errors.Join(err, problem)
+}
+
+// eachPlugin parses the files of all plugins. Their names are those from the module's root.
+func (t *tree) eachPlugin(visit func(name string, file *ast.File)) error {
 	files, err := filepath.Glob(t.path("domains/*/plugins/*.go"))
 	if err != nil {
-		return nil, fmt.Errorf("look for events: %w", err)
+		return fmt.Errorf("look for plugins: %w", err)
 	}
-	published := map[string][]eventField{}
 	for _, name := range files {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
 		if err != nil {
-			return nil, fmt.Errorf("look for events: %w", err)
+			return fmt.Errorf("look for plugins: %w", err)
 		}
-		maps.Copy(published, publishedIn(file))
+		rel, _ := filepath.Rel(t.dir, name)
+		visit(filepath.ToSlash(rel), file)
 	}
-	fields, ok := published[topic]
-	if !ok {
-		topics := strings.Join(slices.Sorted(maps.Keys(published)), ", ")
-		if topic == "" {
-			return nil, fmt.Errorf("--kind subscriber needs --topic; published are: %s", topics)
+	return nil
+}
+
+// answeredIn returns the topics of the queries that the file answers by app.Reply(p.Method).
+func answeredIn(file *ast.File) []string {
+	topics, queries, replies := map[string]string{}, map[string]string{}, map[string]bool{}
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.FuncDecl:
+			if name, topic := topicOf(n); name != "" {
+				topics[name] = topic
+			}
+			if params := n.Type.Params.List; n.Recv != nil && len(params) == 2 {
+				if query, ok := params[1].Type.(*ast.Ident); ok {
+					queries[n.Name.Name] = query.Name
+				}
+			}
+		case *ast.CallExpr:
+			if sel, ok := n.Fun.(*ast.SelectorExpr); ok && sel.Sel.Name == "Reply" && len(n.Args) == 1 {
+				if method, ok := n.Args[0].(*ast.SelectorExpr); ok {
+					replies[method.Sel.Name] = true
+				}
+			}
 		}
-		return nil, fmt.Errorf("nobody publishes %s; published are: %s", topic, topics)
+		return true
+	})
+	var answered []string
+	for method := range replies {
+		answered = append(answered, topics[queries[method]])
 	}
-	return fields, nil
+	return answered
 }
 
 // publishedIn returns the events that the file announces, by topic.

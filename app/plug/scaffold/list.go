@@ -15,9 +15,6 @@ import (
 	"strconv"
 )
 
-// listKind is the kind of plugins that read pages of their domain's table.
-const listKind = "list"
-
 // checkList says why there cannot be such a list.
 func (t *tree) checkList(v values) error {
 	var problems []error

@@ -11,7 +11,7 @@ import (
 
 // checkParams says which parameters of the path would be a field of the request twice.
 func checkParams(v values) error {
-	own := map[string]string{"endpoint": "Name", "cpu": "Text"}[v.Kind]
+	own := map[string]string{endpointKind: "Name", cpuKind: "Text"}[v.Kind]
 	var problems []error
 	seen := map[string]string{}
 	for _, p := range v.Params {
@@ -27,7 +27,7 @@ func checkParams(v values) error {
 	return errors.Join(problems...)
 }
 
-var registration = regexp.MustCompile(`\bb\.(GET|POST|PUT|PATCH|DELETE)\("(/[^"]*)"`)
+var registration = regexp.MustCompile(`\bb\.(?:(GET|POST|PUT|PATCH|DELETE)\(|Raw\((?:http\.Method|")(\w+)"?,\s*)"(/[^"]*)"`)
 
 // checkRoute says which plugin has the path already, or a path that the router cannot have beside it.
 func (t *tree) checkRoute(v values) error {
@@ -46,12 +46,13 @@ func (t *tree) checkRoute(v values) error {
 			continue
 		}
 		for _, m := range registration.FindAllStringSubmatch(string(text), -1) {
-			if m[1] != v.Method {
+			method, route := strings.ToUpper(m[1]+m[2]), m[3]
+			if method != v.Method {
 				continue
 			}
-			if problem := besides(m[2], v.Path); problem != "" {
+			if problem := besides(route, v.Path); problem != "" {
 				rel, _ := filepath.Rel(t.dir, file)
-				return fmt.Errorf("%s serves %s %s, %s", filepath.ToSlash(rel), m[1], m[2], problem)
+				return fmt.Errorf("%s serves %s %s, %s", filepath.ToSlash(rel), method, route, problem)
 			}
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"strings"
 	"text/template"
 
+	"github.com/jinzhu/inflection"
 	"gorm.io/gorm/schema"
 
 	"plugboard/app/plug/lint"
@@ -28,24 +29,36 @@ import (
 //go:embed templates/*.tmpl
 var templates embed.FS
 
+// Site is the module that plugins are made in.
+type Site struct {
+	// Dir is the module's root.
+	Dir string
+	// Contract is the import path of the host's package app. The host is this module, or one that it requires.
+	Contract string
+	// Host is the folder of the host's module, whose migrations make tables too.
+	Host string
+}
+
 // Plugin describes the plugin to make.
 type Plugin struct {
 	// Domain and Name give the plugin's name, "<domain>.<name>", and its file.
 	Domain, Name string
-	// Kind is "endpoint", "list", "subscriber", "schedule" or "cpu".
+	// Kind is the name of one of [Kinds].
 	Kind string
-	// Method and Path are an endpoint's; "" means GET for lists and names such as list_x and get_x and POST for others, at
-	// /<domain>/<name>. Path is in Gin's form.
+	// Method and Path are those of requests; "" means GET for lists and names such as list_x and get_x and POST for others,
+	// at /<domain>/<name>. Path is in Gin's form. Other kinds have none.
 	Method, Path string
-	// Topic is the topic of a subscriber. Required for that kind.
+	// Topic is what a subscriber hears or a responder answers. Required for subscribers; "" means the plugin's name for
+	// responders. Other kinds have none.
 	Topic string
+	// Ahead allows a subscriber to a topic that nobody publishes yet.
+	Ahead bool
 }
 
-// New makes a plugin and its test in dir, the module's root, adds it to its domain's list, and makes the domain where
-// there is none. It returns the files it wrote, sorted. Nothing is written unless everything can be, and no file is
-// overwritten.
-func New(dir string, p Plugin) ([]string, error) {
-	t := tree{dir: dir, made: map[string]string{}, changed: map[string]string{}}
+// New makes a plugin and its test, adds it to its domain's list, and makes the domain where there is none. It returns the
+// files it wrote, sorted. Nothing is written unless everything can be, and no file is overwritten.
+func New(site Site, p Plugin) ([]string, error) {
+	t := tree{dir: site.Dir, host: site.Host, contract: site.Contract, made: map[string]string{}, changed: map[string]string{}}
 	v, err := t.values(p)
 	if err != nil {
 		return nil, err
@@ -72,6 +85,7 @@ type values struct {
 	Plugin
 
 	Module        string // the module's path
+	Contract      string // the import path of package app
 	Go            string // "ArchiveProduct"
 	Words         string // "archive product"
 	Sentence      string // "handles archive product"
@@ -79,6 +93,7 @@ type values struct {
 	Route         string // the path as people read it: "/products/{id}"
 	Called        string // the path as the test calls it
 	Body          bool
+	MethodName    string // "Get" for GET, as net/http has it
 	Params        []param
 	Fields        []eventField
 	Entity, Table string
@@ -105,36 +120,48 @@ func (t *tree) values(p Plugin) (values, error) {
 	if m == nil {
 		return values{}, errors.New("read module path: go.mod names no module")
 	}
+	t.module = m[1]
+	problems := needless(p)
+	p = p.complete()
 	words := strings.ReplaceAll(p.Name, "_", " ")
-	if p.Path == "" {
-		p.Path = "/" + p.Domain + "/" + strings.ReplaceAll(p.Name, "_", "-")
-	}
-	if p.Method == "" {
-		p.Method = methodOf(p)
-	}
 	v := values{
-		Plugin: p, Module: m[1], Go: lint.Exported(p.Name), Words: words, Sentence: "handles " + words, Tag: lint.Exported(p.Domain),
+		Plugin: p, Module: t.module, Contract: t.contract,
+		Go: lint.Exported(p.Name), Words: words, Sentence: "handles " + words, Tag: lint.Exported(p.Domain),
 		Route: pathParam.ReplaceAllString(p.Path, "{$1}"), Called: pathParam.ReplaceAllString(p.Path, "1"),
-		Body: p.Method != http.MethodGet && p.Method != http.MethodDelete,
+		Body: p.Method != http.MethodGet && p.Method != http.MethodDelete, MethodName: lint.Exported(strings.ToLower(p.Method)),
 	}
 	for _, m := range pathParam.FindAllStringSubmatch(p.Path, -1) {
 		v.Params = append(v.Params, param{Go: fieldName(m[1]), Name: m[1]})
 	}
 	v.Entity = lint.Exported(singular(p.Domain))
 	v.Table = schema.NamingStrategy{}.TableName(v.Entity)
-	if err := t.check(v); err != nil {
+	if err := errors.Join(append(problems, t.check(v))...); err != nil {
 		return values{}, err
 	}
 	v.Named = p.Kind == listKind && t.hasNames(v)
-	if p.Kind == "subscriber" {
-		v.Fields, err = t.event(p.Topic)
+	if p.Kind == subscriberKind {
+		v.Fields, err = t.event(p)
 	}
 	return v, err
 }
 
-// singular returns the domain's name without the s of the plural.
+// complete fills in what follows from the plugin's name.
+func (p Plugin) complete() Plugin {
+	if slices.Contains(served, p.Kind) && p.Path == "" {
+		p.Path = "/" + p.Domain + "/" + strings.ReplaceAll(p.Name, "_", "-")
+	}
+	if slices.Contains(served, p.Kind) && p.Method == "" {
+		p.Method = methodOf(p)
+	}
+	if p.Kind == responderKind && p.Topic == "" {
+		p.Topic = p.Domain + "." + p.Name
+	}
+	return p
+}
+
+// singular returns the domain's name as that of one entity, by the rules by which GORM makes the table's name of it.
 func singular(domain string) string {
-	if one := strings.TrimSuffix(domain, "s"); one != "" && !strings.HasSuffix(one, "s") {
+	if one := inflection.Singular(domain); one != "" {
 		return one
 	}
 	return domain
@@ -164,7 +191,11 @@ func methodOf(p Plugin) string {
 
 // tree is the module while it is changed in memory.
 type tree struct {
-	dir     string
+	dir      string
+	host     string // the folder of the host's module
+	module   string // the module's path
+	contract string // the import path of package app
+
 	made    map[string]string // new files
 	changed map[string]string // files that were there
 	problem error
@@ -201,7 +232,13 @@ func (t *tree) render(name, from string, v values) {
 		t.problem = errors.Join(t.problem, fmt.Errorf("fill in %s: %w", from, err))
 		return
 	}
-	t.made[name] = text.String()
+	made := text.String()
+	if path.Ext(name) == ".go" {
+		if made, err = grouped(made, v.Module, strings.TrimSuffix(v.Contract, "/app")); err != nil {
+			t.problem = errors.Join(t.problem, fmt.Errorf("fill in %s: %w", from, err))
+		}
+	}
+	t.made[name] = made
 }
 
 // write stores everything, or nothing when something is in the way.

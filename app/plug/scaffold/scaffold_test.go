@@ -38,14 +38,20 @@ func module(t *testing.T) string {
 		"main.go":                              "package main\n\nimport (\n\t\"example.org/m/domains/things\"\n\t\"example.org/m/infra/host\"\n)\n\nvar modules = fx.Options(\n\thost.Module,\n\n\tthings.Module,\n)\n",
 		"domains/things/things.go":             "package things\n\nimport (\n\t\"example.org/m/app\"\n\t\"example.org/m/domains/things/plugins\"\n)\n\nvar Module = app.Domain(\"things\",\n\tplugins.MakeThing,\n)\n",
 		"domains/things/plugins/make_thing.go": create,
-		"docs/more/go.mod":                     "module example.org/m/docs/more\n\nreplace example.org/m => ../..\n\nrequire (\n\texample.org/m v0.0.0\n\texample.org/more v1.0.0\n)\n",
-		".golangci.yml":                        "      local-prefixes: [example.org/m]\n",
+		"docs/more/go.mod":                     "module example.org/m/docs/more\n\nreplace example.org/m => ../..\n\nrequire (\n\tacme.test/zebra v1.0.0\n\texample.org/m v0.0.0\n\texample.org/more v1.0.0\n)\n",
+		"infra/host/host.go":                   "package host\n",
+		".golangci.yml":                        "- pkg: example.org/m/\n- pkg: example.org/m\n- pkg: example.org/m/infra$\n- pkg: example.org/more$\n      local-prefixes: [example.org/m]\n",
 		"README.md":                            "`example.org/m/app` at example.org/more, https://example.org/m/app\n",
 	} {
 		require.NoError(t, os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o750))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
 	return dir
+}
+
+// site describes a module that is its own host.
+func site(dir string) scaffold.Site {
+	return scaffold.Site{Dir: dir, Contract: "example.org/m/app", Host: dir}
 }
 
 func read(t *testing.T, dir, name string) string {
@@ -69,7 +75,7 @@ func count(t *testing.T, dir string) (files int) {
 func TestNewInADomain(t *testing.T) {
 	t.Parallel()
 	dir := module(t)
-	files, err := scaffold.New(dir, scaffold.Plugin{Domain: "things", Name: "list_old_things", Kind: "endpoint"})
+	files, err := scaffold.New(site(dir), scaffold.Plugin{Domain: "things", Name: "list_old_things", Kind: "endpoint"})
 	require.NoError(t, err)
 	require.Equal(t, []string{
 		"domains/things/plugins/list_old_things.go", "domains/things/plugins/list_old_things_test.go", "domains/things/things.go",
@@ -82,16 +88,103 @@ func TestNewInADomain(t *testing.T) {
 func TestNewSubscriber(t *testing.T) {
 	t.Parallel()
 	dir := module(t)
-	_, err := scaffold.New(dir, scaffold.Plugin{Domain: "shop", Name: "note_thing", Kind: "subscriber", Topic: "thing.made"})
+	_, err := scaffold.New(site(dir), scaffold.Plugin{Domain: "shop", Name: "note_thing", Kind: "subscriber", Topic: "thing.made"})
 	require.NoError(t, err)
 	text := read(t, dir, "domains/shop/plugins/note_thing.go")
 	require.Contains(t, text, "type NoteThingEvent struct {\n\tID   int64  `json:\"id\"`\n\tName string `json:\"name\"`\n}\n", "what needs no import")
 }
 
+// Nobody publishes the topic yet, which the plugin says.
+func TestNewSubscriberAhead(t *testing.T) {
+	t.Parallel()
+	dir := module(t)
+	_, err := scaffold.New(site(dir), scaffold.Plugin{Domain: "shop", Name: "note_thing", Kind: "subscriber", Topic: "thing.gone", Ahead: true})
+	require.NoError(t, err)
+	text := read(t, dir, "domains/shop/plugins/note_thing.go")
+	require.Contains(t, text, "b.Subscribe(app.On(p.Execute), app.Ahead())")
+	require.Contains(t, text, "Nobody publishes it yet: when a plugin does, give this")
+}
+
+func TestNewResponder(t *testing.T) {
+	t.Parallel()
+	dir := module(t)
+	for _, p := range []scaffold.Plugin{{Name: "price_of"}, {Name: "stock_of", Topic: "stock.of"}} {
+		p.Domain, p.Kind = "shop", "responder"
+		_, err := scaffold.New(site(dir), p)
+		require.NoError(t, err)
+	}
+	require.Contains(t, read(t, dir, "domains/shop/plugins/price_of.go"), `func (PriceOfQuery) Topic() string { return "shop.price_of" }`)
+	_, err := scaffold.New(site(dir), scaffold.Plugin{Domain: "things", Name: "more", Kind: "responder", Topic: "stock.of"})
+	require.EqualError(t, err, "domains/shop/plugins/stock_of.go answers stock.of already; give another --topic")
+}
+
+// A raw handler has the method, the parameters and the body of its requests.
+func TestNewRaw(t *testing.T) {
+	t.Parallel()
+	dir := module(t)
+	for _, p := range []scaffold.Plugin{{Name: "get_file", Path: "/files/:file_id"}, {Name: "put_file", Path: "/files/:file_id", Method: "PUT"}} {
+		p.Domain, p.Kind = "shop", "raw"
+		_, err := scaffold.New(site(dir), p)
+		require.NoError(t, err)
+	}
+	require.Contains(t, read(t, dir, "domains/shop/plugins/get_file.go"), `c.String(http.StatusOK, "get file, file_id %s\n", c.Param("file_id"))`)
+	text := read(t, dir, "domains/shop/plugins/put_file.go")
+	require.Contains(t, text, `b.Raw(http.MethodPut, "/files/:file_id", p.Execute, app.Tags("Shop"), app.Accepts("text/plain"), app.Produces("text/plain"), app.Fails(app.Malformed))`)
+	require.Contains(t, text, `c.String(http.StatusOK, "file_id %s, %d bytes\n", c.Param("file_id"), n)`)
+	_, err := scaffold.New(site(dir), scaffold.Plugin{Domain: "things", Name: "get", Kind: "endpoint", Path: "/files/:file_id"})
+	require.ErrorContains(t, err, "domains/shop/plugins/get_file.go serves GET /files/:file_id, so it is taken")
+}
+
+// The names of entities and tables follow the rules by which GORM names tables.
+func TestNewEntities(t *testing.T) {
+	t.Parallel()
+	dir := module(t)
+	for domain, want := range map[string][2]string{
+		"inventories": {"Inventory", "inventories"}, "boxes": {"Box", "boxes"}, "statuses": {"Status", "statuses"}, "news": {"News", "news"},
+		"series": {"Series", "series"}, "people": {"Person", "people"}, "orders": {"Order", "orders"}, "stock": {"Stock", "stocks"}, "s": {"S", "s"},
+	} {
+		_, err := scaffold.New(site(dir), scaffold.Plugin{Domain: domain, Name: "make_" + domain, Kind: "endpoint"})
+		require.NoError(t, err, domain)
+		text := read(t, dir, "domains/"+domain+"/models/"+strings.ToLower(want[0])+".go")
+		require.Contains(t, text, "type "+want[0]+" struct")
+		require.Contains(t, text, "func ("+want[0]+`) TableName() string { return "`+want[1]+`" }`)
+		require.Contains(t, read(t, dir, "domains/"+domain+"/migrations/sqlite/00001_create_"+want[1]+".sql"), "CREATE TABLE "+want[1]+" (")
+	}
+}
+
+// What was given and means nothing for the kind is refused, all of it.
+func TestNewRefusesWhatIsNotOfTheKind(t *testing.T) {
+	t.Parallel()
+	dir := module(t)
+	before := count(t, dir)
+	given := scaffold.Plugin{Domain: "things", Name: "make", Method: "PUT", Path: "/x", Topic: "thing.made", Ahead: true}
+	const (
+		method = "--method is for --kind endpoint, list, cpu or raw, not for "
+		path   = "--path is for --kind endpoint, list, cpu or raw, not for "
+		topic  = "--topic is for --kind subscriber or responder, not for "
+		ahead  = "--ahead is for --kind subscriber, not for "
+	)
+	for kind, want := range map[string][]string{
+		"endpoint": {topic, ahead}, "list": {topic, ahead}, "cpu": {topic, ahead}, "raw": {topic, ahead},
+		"subscriber": {method, path}, "responder": {method, path, ahead}, "schedule": {method, path, topic, ahead},
+	} {
+		p := given
+		p.Kind = kind
+		_, err := scaffold.New(site(dir), p)
+		for _, w := range []string{method, path, topic, ahead} {
+			require.Equal(t, slices.Contains(want, w), strings.Contains(err.Error(), w+kind), "%s: %s: %s", kind, w, err)
+		}
+	}
+	given.Kind = "stream"
+	_, err := scaffold.New(site(dir), given)
+	require.EqualError(t, err, `there is no kind "stream"; it is endpoint, list, cpu, raw, subscriber, responder or schedule`)
+	require.Equal(t, before, count(t, dir))
+}
+
 func TestNewDomain(t *testing.T) {
 	t.Parallel()
 	dir := module(t)
-	files, err := scaffold.New(dir, scaffold.Plugin{Domain: "orders", Name: "hash_order", Kind: "cpu", Method: "PUT", Path: "/orders/:order_id"})
+	files, err := scaffold.New(site(dir), scaffold.Plugin{Domain: "orders", Name: "hash_order", Kind: "cpu", Method: "PUT", Path: "/orders/:order_id"})
 	require.NoError(t, err)
 	require.Equal(t, []string{
 		"domains/orders/migrations/migrations.go", "domains/orders/migrations/postgres/00001_create_orders.sql",
@@ -111,16 +204,16 @@ func TestNewList(t *testing.T) {
 	t.Parallel()
 	const byName = "_by_name ON %s (name, id);"
 	dir := module(t)
-	_, err := scaffold.New(dir, scaffold.Plugin{Domain: "shops", Name: "list_shops", Kind: "list"})
+	_, err := scaffold.New(site(dir), scaffold.Plugin{Domain: "shops", Name: "list_shops", Kind: "list"})
 	require.NoError(t, err)
 	require.Contains(t, read(t, dir, "domains/shops/plugins/list_shops.go"), "oneof=id -id name -name")
 	require.Contains(t, read(t, dir, "domains/shops/migrations/sqlite/00001_create_shops.sql"), fmt.Sprintf(byName, "shops"))
 
-	_, err = scaffold.New(dir, scaffold.Plugin{Domain: "orders", Name: "place_order", Kind: "endpoint"})
+	_, err = scaffold.New(site(dir), scaffold.Plugin{Domain: "orders", Name: "place_order", Kind: "endpoint"})
 	require.NoError(t, err)
 	require.NotContains(t, read(t, dir, "domains/orders/migrations/sqlite/00001_create_orders.sql"), "INDEX")
 	for _, name := range []string{"list_orders", "list_again"} {
-		files, err := scaffold.New(dir, scaffold.Plugin{Domain: "orders", Name: name, Kind: "list"})
+		files, err := scaffold.New(site(dir), scaffold.Plugin{Domain: "orders", Name: name, Kind: "list"})
 		require.NoError(t, err)
 		require.Contains(t, read(t, dir, "domains/orders/plugins/"+name+".go"), "oneof=id -id name -name")
 		made := slices.Contains(files, "domains/orders/migrations/postgres/00002_orders_by_name.sql")
@@ -134,7 +227,7 @@ func TestNewList(t *testing.T) {
 		"domains/things/models/thing.go":         "package models\n\ntype Thing struct {\n\tID int64\n\tName string\n\tPrice float64\n}\n",
 		"domains/things/migrations/sqlite/1.sql": "CREATE TABLE things (id INTEGER, name TEXT, price REAL);\n",
 	})
-	_, err = scaffold.New(dir, scaffold.Plugin{Domain: "things", Name: "list_things", Kind: "list"})
+	_, err = scaffold.New(site(dir), scaffold.Plugin{Domain: "things", Name: "list_things", Kind: "list"})
 	require.NoError(t, err)
 	require.Contains(t, read(t, dir, "domains/things/plugins/list_things.go"), `oneof=id -id"`)
 	require.NotContains(t, read(t, dir, "domains/things/plugins/list_things_test.go"), "models")
@@ -159,7 +252,11 @@ func TestNewRefuses(t *testing.T) {
 		"a path":        {scaffold.Plugin{Domain: "things", Name: "make", Kind: "endpoint", Path: "/a/{id}"}, []string{`the path "/a/{id}"`}},
 		"no topic":      {scaffold.Plugin{Domain: "things", Name: "make", Kind: "subscriber"}, []string{"needs --topic; published are: thing.made"}},
 		"unknown topic": {scaffold.Plugin{Domain: "things", Name: "make", Kind: "subscriber", Topic: "a.b"}, []string{"nobody publishes a.b; published are: thing.made"}},
-		"needless":      {scaffold.Plugin{Domain: "things", Name: "make", Kind: "endpoint", Topic: "a.b"}, []string{"--topic is for --kind subscriber"}},
+		"no such topic": {scaffold.Plugin{Domain: "things", Name: "make", Kind: "subscriber", Topic: "a.b"}, []string{"give --ahead to make the subscriber before its publisher"}},
+		"not ahead":     {scaffold.Plugin{Domain: "things", Name: "make", Kind: "subscriber", Topic: "thing.made", Ahead: true}, []string{"thing.made is published already; leave out --ahead"}},
+		"not a topic":   {scaffold.Plugin{Domain: "things", Name: "make", Kind: "subscriber", Topic: "Thing", Ahead: true}, []string{`the topic "Thing" must be lower-case words joined by dots`}},
+		"no query":      {scaffold.Plugin{Domain: "things", Name: "make", Kind: "responder", Topic: "thing of"}, []string{`the topic "thing of" must be`}},
+		"needless":      {scaffold.Plugin{Domain: "things", Name: "make", Kind: "endpoint", Topic: "a.b"}, []string{"--topic is for --kind subscriber or responder, not for endpoint"}},
 		"taken":         {scaffold.Plugin{Domain: "shop", Name: "make_thing", Kind: "endpoint"}, []string{"domains/things/plugins/other.go declares MakeThing already"}},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -170,7 +267,7 @@ func TestNewRefuses(t *testing.T) {
 				require.NoError(t, os.WriteFile(filepath.Join(dir, "domains/things/plugins/other.go"), []byte("package plugins\n\ntype MakeThingRequest struct{}\n"), 0o600))
 				before = count(t, dir)
 			}
-			_, err := scaffold.New(dir, c.plugin)
+			_, err := scaffold.New(site(dir), c.plugin)
 			for _, want := range c.want {
 				require.ErrorContains(t, err, want)
 			}
@@ -184,7 +281,7 @@ func TestNewWhereTheListIsNotUnderstood(t *testing.T) {
 	dir := module(t)
 	file := filepath.Join(dir, "domains/things/things.go")
 	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(read(t, dir, "domains/things/things.go"), ",\n)", ")", 1)), 0o600))
-	_, err := scaffold.New(dir, scaffold.Plugin{Domain: "things", Name: "make", Kind: "endpoint"})
+	_, err := scaffold.New(site(dir), scaffold.Plugin{Domain: "things", Name: "make", Kind: "endpoint"})
 	require.ErrorContains(t, err, "add the plugin to domains/things/things.go: its list must have one entry a line")
 }
 
@@ -199,10 +296,10 @@ func TestAdopt(t *testing.T) {
 	require.Len(t, files, 8)
 	require.Contains(t, read(t, dir, "overlaid.go.txt"), `"acme.test/shop/app"`)
 	require.Equal(t, "module acme.test/shop\n\ntool acme.test/shop/app/plug\n\nrequire example.org/more v1.0.0\n", read(t, dir, "go.mod"))
-	require.Equal(t, "module acme.test/shop/docs/more\n\nreplace acme.test/shop => ../..\n\nrequire (\n\tacme.test/shop v0.0.0\n\texample.org/more v1.0.0\n)\n",
+	require.Equal(t, "module acme.test/shop/docs/more\n\nreplace acme.test/shop => ../..\n\nrequire (\n\tacme.test/shop v0.0.0\n\tacme.test/zebra v1.0.0\n\texample.org/more v1.0.0\n)\n",
 		read(t, dir, "docs/more/go.mod"))
 	require.Contains(t, read(t, dir, "main.go"), `"acme.test/shop/domains/things"`)
-	require.Equal(t, "      local-prefixes: [acme.test/shop]\n", read(t, dir, ".golangci.yml"))
+	require.Equal(t, "- pkg: acme.test/shop/\n- pkg: acme.test/shop\n- pkg: acme.test/shop/infra$\n- pkg: example.org/more$\n      local-prefixes: [acme.test/shop]\n", read(t, dir, ".golangci.yml"))
 	require.Equal(t, "`acme.test/shop/app` at example.org/more, https://example.org/m/app\n", read(t, dir, "README.md"))
 
 	_, err = scaffold.Adopt(dir, "acme.test/shop")

@@ -3,6 +3,7 @@ package scaffold
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -34,33 +35,63 @@ func (t *tree) checkTable(v values) error {
 		return fmt.Errorf("the domain's table would be called %s, a word of SQL; take another name, such as product%s", v.Table, v.Domain)
 	}
 	owner, err := t.owner(v.Table)
-	if err == nil && owner != "" {
-		err = fmt.Errorf("the domain's table would be called %s, which %s makes already; add the plugin to that domain, or take another name", v.Table, owner)
+	switch {
+	case err != nil:
+		return err
+	case strings.HasPrefix(owner, "domains/"):
+		return fmt.Errorf("the domain's table would be called %s, which %s makes already; add the plugin to that domain, or take another name", v.Table, owner)
+	case owner != "":
+		return fmt.Errorf("the domain's table would be called %s, which %s makes already; take another name", v.Table, owner)
 	}
-	return err
+	return nil
 }
 
 var createTable = regexp.MustCompile("(?i)\\bCREATE\\s+(?:TEMP\\s+|TEMPORARY\\s+|UNLOGGED\\s+)?TABLE\\s+(?:IF\\s+NOT\\s+EXISTS\\s+)?[\"`]?(?:\\w+\\.)?(\\w+)")
 
-// owner returns the migration that makes the table, or "".
+// owner returns the migration that makes the table, in this module or in the host's, or "".
 func (t *tree) owner(table string) (string, error) {
-	for _, pattern := range []string{"domains/*/migrations/*/*.sql", "infra/*/migrations/*/*.sql"} {
-		files, err := filepath.Glob(t.path(pattern))
+	files, err := filepath.Glob(t.path("domains/*/migrations/*/*.sql"))
+	if err != nil {
+		return "", fmt.Errorf("look for tables: %w", err)
+	}
+	hosts, err := migrationsBelow(filepath.Join(t.host, "infra"))
+	if err != nil {
+		return "", fmt.Errorf("look for the host's tables: %w", err)
+	}
+	for _, file := range append(files, hosts...) {
+		text, err := os.ReadFile(file) //nolint:gosec // the module's own, or the host's
 		if err != nil {
-			return "", fmt.Errorf("look for tables: %w", err)
+			return "", fmt.Errorf("look for tables: %w", errors.Unwrap(err))
 		}
-		for _, file := range files {
-			text, err := os.ReadFile(file) //nolint:gosec // the module's own
-			if err != nil {
-				return "", fmt.Errorf("look for tables: %w", errors.Unwrap(err))
-			}
-			for _, m := range createTable.FindAllStringSubmatch(string(text), -1) {
-				if strings.EqualFold(m[1], table) {
-					rel, _ := filepath.Rel(t.dir, file)
-					return filepath.ToSlash(rel), nil
-				}
+		for _, m := range createTable.FindAllStringSubmatch(string(text), -1) {
+			if strings.EqualFold(m[1], table) {
+				return t.named(file), nil
 			}
 		}
 	}
 	return "", nil
+}
+
+// migrationsBelow returns the migrations in all rooms below a folder.
+func migrationsBelow(dir string) ([]string, error) {
+	var files []string
+	err := filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() && filepath.Ext(name) == ".sql" && filepath.Base(filepath.Dir(filepath.Dir(name))) == "migrations" {
+			files = append(files, name)
+		}
+		return err
+	})
+	return files, err
+}
+
+// named returns the name of a file from the module's root, or from the host's.
+func (t *tree) named(file string) string {
+	if rel, err := filepath.Rel(t.dir, file); err == nil && filepath.IsLocal(rel) {
+		return filepath.ToSlash(rel)
+	}
+	rel, err := filepath.Rel(t.host, file)
+	if err != nil {
+		return file
+	}
+	return "the host's " + filepath.ToSlash(rel)
 }
