@@ -19,6 +19,7 @@ import (
 
 func newCommand() *cobra.Command {
 	var p scaffold.Plugin
+	var plain bool
 	cmd := &cobra.Command{
 		Use:   "new <domain>/<name>",
 		Short: "Make a plugin and its test, and the domain where there is none",
@@ -32,7 +33,7 @@ func newCommand() *cobra.Command {
 		RunE: command(func(cmd *cobra.Command, args []string) error {
 			p.Domain, p.Name, _ = strings.Cut(args[0], "/")
 			p.Method = strings.ToUpper(p.Method)
-			return makePlugin(cmd, p)
+			return makePlugin(cmd, p, plain)
 		}),
 	}
 	flags := cmd.Flags()
@@ -41,11 +42,12 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&p.Path, "path", "", "the path of the requests, such as /products/:id/archive; without it made of the name")
 	flags.StringVar(&p.Topic, "topic", "", "what a subscriber hears or a responder answers, such as product.created")
 	flags.BoolVar(&p.Ahead, "ahead", false, "make a subscriber before its publisher: nobody publishes the topic yet")
+	flags.BoolVar(&plain, "no-docs", false, "do not generate the documents, as when several plugins are made one after the other")
 	return cmd
 }
 
-// makePlugin makes the plugin and says what to run next.
-func makePlugin(cmd *cobra.Command, p scaffold.Plugin) error {
+// makePlugin makes the plugin, and generates the documents unless it is to be plain. It says what to run next.
+func makePlugin(cmd *cobra.Command, p scaffold.Plugin, plain bool) error {
 	in, err := findSite(cmd.Context())
 	if err != nil {
 		return err
@@ -58,11 +60,30 @@ func makePlugin(cmd *cobra.Command, p scaffold.Plugin) error {
 	if err != nil {
 		return err
 	}
-	next := makeOr(in.Dir, "docs", "go tool plug docs")
-	if untidy {
-		next = "go mod tidy && " + next
+	if plain {
+		next := makeOr(in.Dir, "docs", "go tool plug docs")
+		if untidy {
+			next = "go mod tidy && " + next
+		}
+		return printFiles(cmd.OutOrStdout(), files, nil, "Now run: "+next)
 	}
-	return printFiles(cmd.OutOrStdout(), files, nil, "Now run: "+next)
+	fmt.Fprintln(cmd.OutOrStdout(), strings.Join(files, "\n"))
+	if err := document(cmd, in.Dir, untidy); err != nil {
+		return fmt.Errorf("the plugin is made, and not documented yet: %w", err)
+	}
+	_, err = fmt.Fprintln(cmd.OutOrStdout(), "Now run: "+makeOr(in.Dir, "test", "go tool plug test"))
+	return err
+}
+
+// document generates the documents of the module in dir; before that it tidies go.mod, if the new files need that.
+func document(cmd *cobra.Command, dir string, untidy bool) error {
+	if untidy {
+		if err := goCommand(cmd.Context(), dir, cmd.OutOrStdout(), "mod", "tidy"); err != nil {
+			return fmt.Errorf("tidy go.mod: %w", err)
+		}
+	}
+	g := &generation{}
+	return g.run(cmd, g.documents)
 }
 
 // newHelp lists the kinds.

@@ -42,7 +42,7 @@ func TestFromNothingToAnAnswerInAMinute(t *testing.T) {
 		"orders/hash_order --kind cpu", "s/make_it", "s/list_all --kind list --path /s", "orders/list_orders --kind list --path /orders",
 		"inventories/list_inventories --kind list", "products/list_again --kind list", "orders/receive_order --kind raw --path /orders/:id/file", "s/stock_of --kind responder",
 	} {
-		require.Contains(t, p.must("go tool plug new "+args), "Now run: make docs\n")
+		require.Contains(t, p.must("go tool plug new --no-docs "+args), "Now run: make docs\n")
 		made = append(made, strings.Fields(args)[0])
 	}
 	p.fails("go tool plug new products/archive_product", "is there already")
@@ -112,7 +112,7 @@ func (p *project) walk(page string) (made []string) {
 			line, _, _ = strings.Cut(line, " #")
 			line = strings.TrimSpace(line)
 			p.must(line)
-			if name, ok := strings.CutPrefix(line, "go tool plug new "); ok {
+			if name, ok := strings.CutPrefix(strings.Replace(line, " --no-docs", "", 1), "go tool plug new "); ok {
 				made = append(made, strings.Fields(name)[0])
 			}
 		}
@@ -158,15 +158,15 @@ func (p *project) site() {
 	}
 	s.must("go mod tidy")
 	s.must("go build ./...")
-	require.Contains(t, s.must("go tool plug new orders/place_order"), "Now run: go mod tidy && go tool plug docs\n")
+	require.Contains(t, s.must("go tool plug new --no-docs orders/place_order"), "Now run: go mod tidy && go tool plug docs\n")
 	s.must("go mod tidy")
-	require.Contains(t, s.must("go tool plug new orders/send_order"), "Now run: go tool plug docs\n")
+	require.Contains(t, s.must("go tool plug new --no-docs orders/send_order"), "Now run: go tool plug docs\n")
 	made := []string{"orders/place_order"}
 	for _, args := range []string{
 		"orders/list_orders --kind list", "orders/hash_order --kind cpu", "orders/receive_order --kind raw", "orders/note_paid --kind subscriber --topic order.paid --ahead",
 		"inventories/stock_of --kind responder", "inventories/tidy --kind schedule",
 	} {
-		s.must("go tool plug new " + args)
+		s.must("go tool plug new --no-docs " + args)
 		made = append(made, strings.Fields(args)[0])
 	}
 	require.Len(t, made, len(scaffold.Kinds()))
@@ -205,7 +205,6 @@ func (p *project) inAMinute() {
 	p.cpu = 0
 	begin := time.Now()
 	p.must("go tool plug new orders/place_order --path /orders/:id/place --method put")
-	p.must("make docs")
 	p.must("go build -o service .")
 	address, end := p.serve()
 	status, answer := request(t, http.MethodPut, address+"/orders/7/place", `{"name":"Desk lamp"}`)

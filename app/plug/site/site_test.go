@@ -71,7 +71,6 @@ func (s *service) answersInAMinute() {
 	t := s.t
 	begin, before := time.Now(), s.cpu
 	s.must("go tool plug new orders/place_order --path /orders/:id/place --method put")
-	s.must("go tool plug docs")
 	s.must("go test ./domains/orders/...")
 	s.must("go build -o bin/shop .")
 	p := s.serve("bin/shop", emptydb.SQLite(t))
@@ -96,13 +95,17 @@ func get(t *testing.T, url string) string {
 
 // grows adds a plugin of each kind, and a domain that writes and publishes in one transaction, with one that hears it.
 func (s *service) grows() {
-	s.must("go tool plug new notes/write_note --path /notes")
+	s.must("go tool plug new --no-docs notes/write_note --path /notes")
 	s.unpack("own.txtar", "domains/notes")
-	s.must("go tool plug new tallies/count_note --kind subscriber --topic note.written")
+	s.must("go tool plug new --no-docs tallies/count_note --kind subscriber --topic note.written")
 	s.unpack("own.txtar", "domains/tallies")
-	s.must("go tool plug new orders/list_orders --kind list --path /orders")
-	s.must("go tool plug new orders/hash_order --kind cpu")
-	s.must("go tool plug new orders/tidy_orders --kind schedule")
+	for _, args := range []string{
+		"list_orders --kind list --path /orders", "hash_order --kind cpu", "tidy_orders --kind schedule", "receive_order --kind raw", "price_of --kind responder",
+		"note_paid --kind subscriber --topic order.paid --ahead",
+	} {
+		s.must("go tool plug new --no-docs orders/" + args)
+	}
+	s.must("go mod tidy")
 }
 
 // unpack writes the files of an archive in testdata that are below a folder, and returns them.
