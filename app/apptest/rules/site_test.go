@@ -22,9 +22,12 @@ type shop struct {
 	folder string
 }
 
-// newShop writes the service of testdata/site.txtar with its documents.
-func newShop(t *testing.T) *shop {
+// newShop writes the service of testdata/site.txtar with its documents. A change may be made to it before the documents are written.
+func newShop(t *testing.T, change func(*shop)) *shop {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("builds a service")
+	}
 	s := &shop{t, t.TempDir()}
 	archive, err := txtar.ParseFile("testdata/site.txtar")
 	require.NoError(t, err)
@@ -32,6 +35,7 @@ func newShop(t *testing.T) *shop {
 		s.write(f.Name, strings.ReplaceAll(string(f.Data), "{{host}}", hostModule()))
 	}
 	s.writeModule()
+	change(s)
 	service, err := manifest.Parse([]byte(s.must("run", ".", "describe")))
 	require.NoError(t, err)
 	document, err := openapi.Write(service, openapi.About{Info: openapi.Info{Title: "Shop", Version: "1"}}, wordless{})
@@ -101,10 +105,7 @@ func (s *shop) must(arguments ...string) string {
 // A service in a module of its own keeps the rules as this one does; and each rule sees what is planted in it.
 func TestRulesOfAServiceInItsOwnModule(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("builds a service")
-	}
-	s := newShop(t)
+	s := newShop(t, func(*shop) {})
 	held := s.must("test", "-vet=off", "-v", "./...")
 	require.Contains(t, held, "switched off: nobody draws it")
 	require.Contains(t, held, "prepared: true")
@@ -132,6 +133,21 @@ func TestRulesOfAServiceInItsOwnModule(t *testing.T) {
 	} {
 		require.Contains(t, text, want)
 	}
+}
+
+// A service keeps the rules from its first day on: before it has a domain.
+func TestRulesOfAServiceWithoutDomains(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, func(s *shop) {
+		require.NoError(t, os.RemoveAll(filepath.Join(s.folder, "domains")))
+		require.NoError(t, os.RemoveAll(filepath.Join(s.folder, "deployments")))
+		s.replace("main.go", "\t\"example.org/shop/domains/orders\"\n", "")
+		s.replace("main.go", "\torders.Module,\n", "")
+		s.replace("main_test.go", `rules.Without("architecture", "nobody draws it")`, "")
+	})
+	s.must("test", "-vet=off", ".")
+	require.NoError(t, os.Remove(filepath.Join(s.folder, "docs", "asyncapi.yaml")))
+	s.must("test", "-vet=off", "-run", "TestRules/events", ".")
 }
 
 // breakRules breaks each rule once.
