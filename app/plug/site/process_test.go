@@ -80,7 +80,12 @@ type load struct {
 	done   sync.WaitGroup
 }
 
-const writers = 3
+// The load is light, and ends by itself.
+const (
+	writers      = 3
+	pause        = 20 * time.Millisecond
+	mostRequests = 50_000
+)
 
 func startLoad(t *testing.T, targets ...string) *load {
 	t.Helper()
@@ -90,7 +95,10 @@ func startLoad(t *testing.T, targets ...string) *load {
 	client := &http.Client{Timeout: 30 * time.Second}
 	for i := range writers {
 		l.done.Go(func() {
-			for n := i; ctx.Err() == nil; n++ {
+			again := time.NewTicker(pause)
+			defer again.Stop()
+			for n := i; ctx.Err() == nil && l.count.Load() < mostRequests; n++ {
+				<-again.C
 				all := *l.targets.Load()
 				l.post(ctx, client, all[n%len(all)])
 			}

@@ -30,6 +30,7 @@ const shop = "example.org/shop"
 // costs.
 func TestAServiceOfAPublishedHost(t *testing.T) {
 	t.Parallel()
+	database := emptydb.Postgres(t)
 	h := newHost(t)
 	h.publish("v0.1.0")
 	s := h.service()
@@ -44,7 +45,7 @@ func TestAServiceOfAPublishedHost(t *testing.T) {
 	vendored := s.vendored()
 	h.changes()
 	h.publish("v0.2.0")
-	s.goesToTheNextVersion()
+	s.goesToTheNextVersion(database)
 	vendored.goesToTheNextVersionVendored()
 }
 
@@ -214,8 +215,10 @@ func (s *service) breaksEachRule() {
 	output, err := s.run("go tool plug lint")
 	require.Error(t, err)
 	for _, f := range files {
-		if f.Name == "wanted of main.go" {
-			assert.Contains(t, output, strings.TrimSpace(string(f.Data)))
+		if f.Name == "wanted" {
+			for want := range strings.Lines(string(f.Data)) {
+				assert.Contains(t, output, strings.TrimSpace(want))
+			}
 			continue
 		}
 		for i, line := range strings.Split(string(f.Data), "\n") {

@@ -7,8 +7,6 @@ import (
 	"syscall"
 
 	"github.com/stretchr/testify/require"
-
-	"plugboard/app/apptest/emptydb"
 )
 
 // changes makes the next version of the host: a function that takes a closure and a generic one have other names, the bus
@@ -72,10 +70,9 @@ func (h *host) append(file, text string) {
 
 // goesToTheNextVersion upgrades by one command while a replica of the version before serves, and goes back and forth
 // between both on one database, under load.
-func (s *service) goesToTheNextVersion() {
+func (s *service) goesToTheNextVersion(database string) {
 	t := s.t
 	s.must("go build -o bin/before .")
-	database := emptydb.Postgres(t)
 	before := s.serve("bin/before", database)
 	l := startLoad(t, before.address)
 	defer l.end()
@@ -133,9 +130,9 @@ func (s *service) vendored() *service {
 
 // goesToTheNextVersionVendored upgrades a service that has all modules in its folder.
 func (s *service) goesToTheNextVersionVendored() {
-	require.NoError(s.t, os.Remove(filepath.Join(s.dir, "Makefile"))) // the checks are run without it
 	s.must("go tool plug docs --check")
 	s.must("go tool plug lint")
+	require.NoError(s.t, os.Remove(filepath.Join(s.dir, "Makefile"))) // the checks are run without it
 	s.must("go tool plug upgrade")
 	require.Contains(s.t, s.read("vendor/modules.txt"), s.host.path+" v0.2.0\n")
 	s.must("go build -mod=vendor -o bin/shop .")
