@@ -48,6 +48,7 @@ type Conn struct {
 	list       *connList // the one it is in, or nil
 	prev, next *Conn
 	since      time.Time // when it came into the list
+	warned     bool      // a call of CloseFresh has seen it
 }
 
 // New returns the connections of a server that may have limit at a time; 0 is no limit.
@@ -147,12 +148,16 @@ func (s *Connections) Changed(of net.Conn, state http.ConnState) {
 	}
 }
 
-// CloseFresh closes the connections on which no request has arrived.
+// CloseFresh closes the connections that were there at the call before, and on which no request has arrived by now. One call alone would
+// close connections whose request waits to be read, since this process was not given a processor for a while: between two calls it was.
 func (s *Connections) CloseFresh() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := s.fresh.first; c != nil; c = c.next {
-		_ = c.Close() // net/http closes it once more
+		if c.warned {
+			_ = c.Close() // net/http closes it once more
+		}
+		c.warned = true
 	}
 }
 

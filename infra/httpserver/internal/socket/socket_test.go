@@ -105,6 +105,22 @@ func TestHeadsThatNeverBecomeRequestsAreCounted(t *testing.T) {
 	require.Zero(t, s.Open())
 }
 
+// A connection on which no request has arrived is closed at the second call: at the first its request may have arrived, and this process
+// may not have had the time to read it.
+func TestSilentConnectionsAreClosed(t *testing.T) {
+	t.Parallel()
+	s := socket.New(0)
+	silent, slow, asking := accept(t, s, 1), accept(t, s, 1), accept(t, s, 1)
+	s.Changed(asking, http.StateActive)
+	s.CloseFresh()
+	require.False(t, isClosed(silent) || isClosed(slow) || isClosed(asking))
+	s.Changed(slow, http.StateActive)
+	late := accept(t, s, 1)
+	s.CloseFresh()
+	require.True(t, isClosed(silent))
+	require.False(t, isClosed(slow) || isClosed(asking) || isClosed(late))
+}
+
 func TestRequestsOfOtherListenersHaveNoConnection(t *testing.T) {
 	t.Parallel()
 	c := socket.Of(httptest.NewRequest(http.MethodGet, "/", http.NoBody))
