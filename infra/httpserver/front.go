@@ -54,11 +54,32 @@ func (x *exchange) serve() {
 		x.fail(x, err)
 	case s.gate.IsPreflight(x.request):
 		s.answerPreflight(x)
+	case x.answeredFirst():
 	case x.request.RequestURI == "*":
 		x.answerAsterisk()
 	default:
 		s.engine.ServeHTTP(x, routes.Routed(x.request))
 	}
+}
+
+// FirstAnswer answers a request before the router sees it, or reports false and leaves it alone. An error is answered with its envelope.
+// It is called concurrently.
+type FirstAnswer func(w http.ResponseWriter, r *http.Request) (answered bool, err error)
+
+// AnswerFirst has the server ask answer about each request that it admits, probes included. Call it before [Server.Serve]. It is for
+// tools of developers; endpoints belong into plugins.
+func (s *Server) AnswerFirst(answer FirstAnswer) { s.first = answer }
+
+// answeredFirst reports whether the server's FirstAnswer has answered.
+func (x *exchange) answeredFirst() bool {
+	if x.server.first == nil {
+		return false
+	}
+	answered, err := x.server.first(x, x.request)
+	if err != nil {
+		x.fail(x, err)
+	}
+	return answered || err != nil
 }
 
 // begin identifies the request and sets the headers that every answer has.

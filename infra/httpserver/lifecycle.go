@@ -35,6 +35,14 @@ func (s *Server) newHTTPServer() *http.Server {
 	}
 }
 
+// ListenOn has [Server.Listen] take l in the place of binding the address of the settings. From Listen on the server closes l. Call it
+// before Listen.
+func (s *Server) ListenOn(l net.Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.given = l
+}
+
 // Listen binds the address. Connections are accepted from [Server.Serve] on. Listening twice is an error.
 func (s *Server) Listen(ctx context.Context) error {
 	s.mu.Lock()
@@ -42,10 +50,9 @@ func (s *Server) Listen(ctx context.Context) error {
 	if s.listener != nil {
 		return fmt.Errorf("listen on %s: already listening", s.listener.Addr())
 	}
-	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", s.config.Addr)
+	listener, err := s.bind(ctx)
 	if err != nil {
-		return listenError(s.config.Addr, "APP_HTTP_ADDR", err)
+		return err
 	}
 	s.listener = s.conns.Listen(listener)
 	if s.config.TLSCert != "" {
@@ -54,6 +61,19 @@ func (s *Server) Listen(ctx context.Context) error {
 		}
 	}
 	return s.ops.listen(ctx)
+}
+
+// bind returns the listener that the server was given, or else one on the address of the settings.
+func (s *Server) bind(ctx context.Context) (net.Listener, error) {
+	if s.given != nil {
+		return s.given, nil
+	}
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", s.config.Addr)
+	if err != nil {
+		return nil, listenError(s.config.Addr, "APP_HTTP_ADDR", err)
+	}
+	return listener, nil
 }
 
 // listenError says what is wrong with an address that comes from a setting.

@@ -78,6 +78,7 @@ type Server struct {
 	// documents returns the descriptions of the API that are served; nil without any.
 	documents func() Documents
 	unknown   *route
+	first     FirstAnswer // nil: the router answers
 	gate      *gate.Gate
 	ops       *operations
 	jsonType  []string
@@ -97,6 +98,7 @@ type Server struct {
 
 	mu       sync.Mutex // guards the rest
 	http     *http.Server
+	given    net.Listener // to listen on; nil: the address of the settings is bound
 	listener net.Listener
 	served   chan struct{} // closed when the serving goroutine has ended; nil before Serve
 	failed   chan error
