@@ -42,7 +42,12 @@ func WithTerminal(in io.Reader) Option { return func(c *Commands) { c.terminal =
 // of the wiring.
 func (c *Commands) New(opts ...application.Option) (*application.App, error) {
 	cfg, err := config.Load(c.environ)
-	a, err := application.New(cfg, c.modules, append(opts, application.WithProblem(err))...)
+	return c.assemble(cfg, err, opts...)
+}
+
+// assemble puts the application together with cfg; problem is that of the settings, or nil.
+func (c *Commands) assemble(cfg config.Config, problem error, opts ...application.Option) (*application.App, error) {
+	a, err := application.New(cfg, c.modules, append(opts, application.WithProblem(problem))...)
 	if err == nil {
 		c.loggers = append(c.loggers, a.Logger())
 	}
@@ -129,7 +134,9 @@ func (c *Commands) serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Start the service and run it until it is told to stop",
 		Long: `Starts the service and runs it until SIGTERM, SIGHUP or an interrupt. It then stops gracefully: it is not
-ready any more, finishes what it has accepted, and exits with 0. A second signal ends it at once.`,
+ready any more, finishes what it has accepted, and exits with 0. A second signal ends it at once.
+
+It listens at APP_HTTP_ADDR, or on the socket that systemd passes to it (LISTEN_FDS).`,
 		Args: usage.NoArguments,
 		RunE: c.serve,
 	}

@@ -20,7 +20,7 @@ import (
 // serve runs the application until ctx ends or the application asks for its end.
 func (c *Commands) serve(cmd *cobra.Command, _ []string) error {
 	signal.Ignore(syscall.SIGPIPE) // otherwise the process ends when the reader of its log goes away
-	a, err := c.New()
+	a, err := c.newServing()
 	if err != nil {
 		return &exit{ExitFailed, err}
 	}
