@@ -15,12 +15,16 @@ CHECK ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check check/full lint fmt tidy/check docs docs/check docs/diff api api/check release build audit fuzz fuzz/short bench crash crash/points
+.PHONY: help run dev test check check/full lint fmt tidy/check docs docs/check docs/diff build audit fuzz fuzz/short bench crash crash/points
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z\/]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## start the service on SQLite, at http://127.0.0.1:8080
 	go run . serve
+
+dev: ## start the service, and each new version of it as files are saved
+	@go tool plug dev
 
 test: ## run all tests on SQLite and Postgres, with the race detector
 	@.ci/test

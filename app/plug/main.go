@@ -1,6 +1,8 @@
 // Command plug is the developer's command, run as "go tool plug".
 //
 // It lints the project, runs its tests, writes its documents, makes plugins and domains, and renames the module. The service never links it.
+// It runs the service while it is worked on, lints the project, writes its documents, makes plugins and domains, and renames the module.
+// The service never links it.
 package main
 
 import (
@@ -75,6 +77,7 @@ Exit codes: 0 done; 1 failed, or something was found; 2 no such command or flag.
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(usage.FlagError)
 	root.AddCommand(initCommand(), extractCommand(), newCommand(), lintCommand(), testCommand(), upgradeCommand(), annotateCommand(), docsCommand(), adoptCommand())
+	root.AddCommand(lintCommand(), annotateCommand(), docsCommand(), newCommand(), adoptCommand(), devCommand())
 	return root
 }
 
