@@ -14,8 +14,7 @@ VERSION ?=
 CHECK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check check/full lint fmt tidy/check docs docs/check docs/diff api api/check release build audit fuzz fuzz/short bench crash crash/points
-.PHONY: help run dev test check check/full lint fmt tidy/check docs docs/check docs/diff build audit fuzz fuzz/short bench crash crash/points
+.PHONY: help run dev test check check/full lint fmt tidy/check docs docs/check docs/diff api api/check release build audit fuzz fuzz/short bench crash crash/points
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z\/]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

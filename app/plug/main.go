@@ -1,8 +1,7 @@
 // Command plug is the developer's command, run as "go tool plug".
 //
-// It lints the project, runs its tests, writes its documents, makes plugins and domains, and renames the module. The service never links it.
-// It runs the service while it is worked on, lints the project, writes its documents, makes plugins and domains, and renames the module.
-// The service never links it.
+// It makes services, domains and plugins, runs the service while it is worked on, tests it, holds it against the rules, writes its
+// documents, and brings it to another version of the host. The service never links it.
 package main
 
 import (
@@ -76,8 +75,10 @@ Exit codes: 0 done; 1 failed, or something was found; 2 no such command or flag.
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(usage.FlagError)
-	root.AddCommand(initCommand(), extractCommand(), newCommand(), lintCommand(), testCommand(), upgradeCommand(), annotateCommand(), docsCommand(), adoptCommand())
-	root.AddCommand(lintCommand(), annotateCommand(), docsCommand(), newCommand(), adoptCommand(), devCommand())
+	root.AddCommand(
+		initCommand(), newCommand(), devCommand(), testCommand(), lintCommand(), docsCommand(), annotateCommand(),
+		upgradeCommand(), extractCommand(), adoptCommand(),
+	)
 	return root
 }
 

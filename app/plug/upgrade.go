@@ -93,11 +93,10 @@ func (u *upgrading) settle(ctx context.Context) error {
 	if err := u.run(ctx, "mod", "tidy"); err != nil {
 		return fmt.Errorf("tidy go.mod: %w", err)
 	}
-	if _, err := os.Stat(filepath.Join(u.dir, "vendor", "modules.txt")); err != nil {
-		return nil
-	}
-	if err := u.run(ctx, "mod", "vendor"); err != nil {
-		return fmt.Errorf("copy the modules to vendor: %w", err)
+	if _, err := os.Stat(filepath.Join(u.dir, "vendor", "modules.txt")); err == nil {
+		if err := u.run(ctx, "mod", "vendor"); err != nil {
+			return fmt.Errorf("copy the modules to vendor: %w", err)
+		}
 	}
 	return nil
 }

@@ -152,7 +152,7 @@ func checkLinked(linked []string, host string) []string {
 		return []string{"the service does not link " + host + "/app; the test belongs beside main.go"}
 	}
 	tools := []string{
-		host + "/app/plug", host + "/app/apptest", "github.com/santhosh-tekuri/jsonschema", "github.com/swaggo/swag",
+		host + "/app/plug", host + "/app/apptest", "github.com/santhosh-tekuri/jsonschema", "github.com/swaggo/swag", "github.com/fsnotify/fsnotify",
 		"golang.org/x/tools", "github.com/stretchr/testify", "pgregory.net/rapid", "testing",
 	}
 	var problems []string

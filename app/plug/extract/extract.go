@@ -97,48 +97,72 @@ func (v *Service) tellApart(ctx context.Context, before string, hosted []string)
 	}
 	v.sortDomains(changed, hosted)
 	for _, name := range v.files {
-		switch {
-		case strings.HasPrefix(name, "domains/"):
-			if !slices.Contains(v.Own, domainOf(name)) {
-				continue
-			}
-		case name == "docs/docs.go", name == "main.go":
-		case theirs(name):
-			if changed[name] && !generated(name) {
-				v.Edits = append(v.Edits, name)
-			}
+		switch v.fateOf(name, was, changed[name]) {
+		case dropped:
 			continue
-		case slices.Contains(was, name):
-			if !strings.HasPrefix(name, "deployments/") && !(changed[name] && papers[name]) {
-				if changed[name] {
-					v.Edits = append(v.Edits, name)
-				}
-				continue
-			}
-		case goPackage(was, path.Dir(name)) && path.Ext(name) == ".go":
-			v.Edits = append(v.Edits, name) // it is part of a package of the host
+		case edited:
+			v.Edits = append(v.Edits, name)
 			continue
-		case path.Ext(name) == ".go":
-			v.own[path.Dir(name)] = true
+		case kept:
 		}
-		text, err := os.ReadFile(filepath.Join(v.dir, filepath.FromSlash(name))) //nolint:gosec // a file of the clone
+		text, err := os.ReadFile(filepath.Join(v.dir, filepath.FromSlash(name)))
 		if err != nil {
 			return fmt.Errorf("read %s: %w", name, err)
 		}
 		v.kept[name] = text
+		if path.Ext(name) == ".go" && !slices.Contains(was, name) {
+			v.own[path.Dir(name)] = true
+		}
 	}
 	return nil
+}
+
+// fate is what becomes of a file of the clone.
+type fate int
+
+const (
+	dropped fate = iota // it is the host's, or is written anew
+	kept                // it is the service's
+	edited              // it is the host's, and the clone changed it
+)
+
+// fateOf says what becomes of a file. It was in the base when was has it.
+func (v *Service) fateOf(name string, was []string, changed bool) fate {
+	fromHost := dropped
+	if changed {
+		fromHost = edited
+	}
+	switch inBase := slices.Contains(was, name); {
+	case strings.HasPrefix(name, "domains/"):
+		if slices.Contains(v.Own, domainOf(name)) {
+			return kept
+		}
+		return dropped
+	case name == "docs/docs.go", name == "main.go":
+		return kept
+	case generated(name):
+		return dropped
+	case written(name):
+		return fromHost
+	case inBase && (strings.HasPrefix(name, "deployments/") || changed && papers[name]):
+		return kept
+	case inBase:
+		return fromHost
+	case goPackage(was, path.Dir(name)) && path.Ext(name) == ".go": // the clone added it to a package of the host
+		return edited
+	}
+	return kept
 }
 
 // papers are documents that stay when the clone changed them.
 var papers = map[string]bool{"README.md": true, "CHANGELOG.md": true, "LICENSE": true, ".gitignore": true, ".dockerignore": true, ".editorconfig": true}
 
-// theirs reports whether a file is written anew for every service.
-func theirs(name string) bool {
-	return slices.Contains([]string{"Makefile", ".ci/run", "main_test.go", "deployments/test-postgres.sh"}, name) ||
-		strings.HasPrefix(name, "deployments/check/") || generated(name)
+// written reports whether a file is written anew for every service, or is for the host alone.
+func written(name string) bool {
+	return slices.Contains([]string{"Makefile", ".ci/run", "main_test.go", "deployments/test-postgres.sh"}, name) || strings.HasPrefix(name, "deployments/check/")
 }
 
+// generated reports whether a file is made by commands.
 func generated(name string) bool {
 	return slices.Contains([]string{
 		"go.mod", "go.sum", "docs/openapi.json", "docs/swagger.json", "docs/swagger.yaml", "docs/asyncapi.yaml", "docs/AI_CONTEXT.md", "docs/architecture.md",

@@ -86,7 +86,7 @@ func get(t *testing.T, url string) string {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	require.NoError(t, err)
-	res, err := http.DefaultClient.Do(r)
+	res, err := (&http.Client{Timeout: time.Minute}).Do(r)
 	require.NoError(t, err)
 	defer res.Body.Close()
 	var text strings.Builder

@@ -51,7 +51,7 @@ type site struct {
 }
 
 const (
-	siteMain = `package main
+	shopMain = `package main
 
 import (
 	"go.uber.org/fx"
@@ -117,7 +117,7 @@ func newSite(t *testing.T) *site {
 	text, _, _ := strings.Cut(strings.Replace(string(module), "module plugboard\n", "module example.org/site\n", 1), "\ntool (")
 	s.write("go.mod", text+"\nrequire plugboard v0.0.0\n\nreplace plugboard => "+root+"\n")
 	s.write("go.sum", string(sums))
-	s.write("main.go", siteMain)
+	s.write("main.go", shopMain)
 	s.write("domains/shop/shop.go", siteShop)
 	s.write("domains/shop/plugins/say.go", sitePlugin)
 	return s
