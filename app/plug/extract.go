@@ -15,6 +15,7 @@ import (
 
 	"plugboard/app/plug/extract"
 	"plugboard/app/plug/site"
+	"plugboard/app/plug/upgrade"
 	"plugboard/infra/host/usage"
 )
 
@@ -66,14 +67,31 @@ func runExtract(ctx context.Context, module, base string, stdout io.Writer) erro
 	if err != nil {
 		return fmt.Errorf("extract service: %w", err)
 	}
-	for _, args := range []string{"mod tidy", "tool plug docs"} {
-		if err := goCommand(ctx, dir, stdout, strings.Fields(args)...); err != nil {
-			left = append(left, fmt.Sprintf("go %s failed; mend what it says above and run it again", args))
-			break
-		}
-	}
+	left = append(left, finishExtracted(ctx, dir, s.Host, stdout)...)
 	tellExtracted(stdout, service, left)
 	return nil
+}
+
+// finishExtracted makes the service whole: its requirements, the present names of what the host has renamed, its documents. It
+// returns what is left to do.
+func finishExtracted(ctx context.Context, dir, host string, stdout io.Writer) (left []string) {
+	const again = "%s failed; mend what it says above and run it again"
+	if err := goCommand(ctx, dir, stdout, "mod", "tidy"); err != nil {
+		return []string{fmt.Sprintf(again, "go mod tidy")}
+	}
+	result, err := upgrade.Rewrite(ctx, dir, host)
+	if err != nil {
+		fmt.Fprintln(stdout, err)
+		left = append(left, "the service does not compile yet, see above; then run: go tool plug upgrade --from v0.0.0, which renames what the host has renamed")
+	} else {
+		for _, r := range result.Left {
+			left = append(left, fmt.Sprintf("%s:%d: %s", r.File, r.Line, r.Text))
+		}
+	}
+	if err := goCommand(ctx, dir, stdout, "tool", "plug", "docs"); err != nil {
+		left = append(left, fmt.Sprintf(again, "go tool plug docs"))
+	}
+	return left
 }
 
 // tellExtracted says what became of the clone, and what is left to do.

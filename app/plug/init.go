@@ -60,8 +60,8 @@ func runInit(ctx context.Context, module, dir string, stdout io.Writer) error {
 		}
 	}
 	if s.Replace != "" {
-		fmt.Fprintf(stdout, "\n%s is a clone that nobody has published: go.mod takes the host from %s. That is for trying out; "+
-			"whoever shares the service publishes the host first.\n", s.Host, s.Replace)
+		fmt.Fprintf(stdout, "\nThe host is taken from the clone in %q, by a replace in go.mod. That is for trying out: who shares the service "+
+			"publishes the host first.\n", s.Replace)
 	}
 	fmt.Fprintf(stdout, "\nMade in %s. Now run:\n  make run                                  the service, with its documentation at /docs\n"+
 		"  go tool plug new orders/place_order       a domain, a plugin and its test\n  make test                                 all tests\n",

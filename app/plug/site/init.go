@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"go/format"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -112,66 +112,55 @@ func (s Site) Title() string {
 	return strings.ToUpper(text[:1]) + text[1:]
 }
 
-var minorVersion = regexp.MustCompile(`^go(1\.\d+)`)
+// Go is the version of Go that a service is made for: the host's own, as its go.mod has it.
+func (s Site) Go() string { return "1.26.0" }
 
-// GoMinor is the version of Go that the service is made with, such as 1.26.
-func (s Site) GoMinor() string {
-	if m := minorVersion.FindStringSubmatch(runtime.Version()); m != nil {
-		return m[1]
-	}
-	return "1.26"
-}
+// GoMinor is the version without its last number.
+func (s Site) GoMinor() string { return strings.TrimSuffix(s.Go(), path.Ext(s.Go())) }
 
-// Go is the version in go.mod: the first of GoMinor.
-func (s Site) Go() string { return s.GoMinor() + ".0" }
-
-// Write writes the files of the site into dir, which it makes, and returns their names, sorted. It writes nothing when one
-// of them is there already.
-func (s Site) Write(dir string) ([]string, error) {
-	texts := map[string][]byte{"docs/openapi.json": []byte(NoDocument)}
+// Files returns the files of the site, by their path from its root. The API's description is not among them: it is generated.
+func (s Site) Files() (map[string][]byte, error) {
+	texts := map[string][]byte{}
 	var problems []error
 	for name, from := range files {
 		text, err := s.fill(name, from)
 		texts[name] = text
 		problems = append(problems, err)
 	}
-	names := make([]string, 0, len(files))
-	for name := range texts {
+	return texts, errors.Join(problems...)
+}
+
+// Write writes the files of the site into dir, which it makes, and returns their names, sorted. It writes nothing when one
+// of them is there already.
+func (s Site) Write(dir string) ([]string, error) {
+	texts, err := s.Files()
+	if err != nil {
+		return nil, err
+	}
+	var problems []error
+	names := slices.Sorted(maps.Keys(texts))
+	for _, name := range names {
 		if _, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(name))); err == nil {
 			problems = append(problems, fmt.Errorf("%s is there already; take an empty folder", name))
-		}
-		if files[name] != "" {
-			names = append(names, name)
 		}
 	}
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
-	slices.Sort(names)
-	for name, text := range texts {
-		if err := store(filepath.Join(dir, filepath.FromSlash(name)), text); err != nil {
-			return nil, fmt.Errorf("write %s: %w", name, err)
-		}
-	}
-	return names, nil
+	return names, store(dir, texts)
 }
 
 // Complete writes those files of the site that dir has not, but for the first domain.
 func (s Site) Complete(dir string) error {
-	for name, from := range files {
-		file := filepath.Join(dir, filepath.FromSlash(name))
-		if _, err := os.Lstat(file); err == nil || strings.HasPrefix(name, "domains/") {
-			continue
-		}
-		text, err := s.fill(name, from)
-		if err == nil {
-			err = store(file, text)
-		}
-		if err != nil {
-			return fmt.Errorf("write %s: %w", name, err)
-		}
+	texts, err := s.Files()
+	if err != nil {
+		return err
 	}
-	return store(filepath.Join(dir, "docs", "openapi.json"), []byte(NoDocument))
+	maps.DeleteFunc(texts, func(name string, _ []byte) bool {
+		_, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(name)))
+		return err == nil || strings.HasPrefix(name, "domains/")
+	})
+	return store(dir, texts)
 }
 
 func (s Site) fill(name, from string) ([]byte, error) {
@@ -189,14 +178,23 @@ func (s Site) fill(name, from string) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// store writes a file that is for everybody, as sources are; a script may be run.
-func store(name string, text []byte) error {
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil { //nolint:gosec // as above
-		return err
+// store writes files into dir, and where it embeds the API's description a document that is none yet. They are for
+// everybody, as sources are; a script may be run.
+func store(dir string, texts map[string][]byte) error {
+	texts["docs/openapi.json"] = []byte(NoDocument)
+	for name, text := range texts {
+		file := filepath.Join(dir, filepath.FromSlash(name))
+		mode := os.FileMode(0o644)
+		if bytes.HasPrefix(text, []byte("#!")) {
+			mode = 0o755
+		}
+		err := os.MkdirAll(filepath.Dir(file), 0o755) //nolint:gosec // as above
+		if err == nil {
+			err = os.WriteFile(file, text, mode)
+		}
+		if err != nil {
+			return fmt.Errorf("write %s: %w", name, err)
+		}
 	}
-	mode := os.FileMode(0o644)
-	if bytes.HasPrefix(text, []byte("#!")) {
-		mode = 0o755
-	}
-	return os.WriteFile(name, text, mode)
+	return nil
 }

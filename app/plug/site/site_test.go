@@ -35,6 +35,7 @@ func TestAServiceOfAPublishedHost(t *testing.T) {
 	h.publish("v0.1.0")
 	s := h.service()
 	s.isMade()
+	h.fromAClone()
 	s.answersInAMinute()
 	s.grows()
 	s.must("make docs")

@@ -130,12 +130,11 @@ func (s *service) vendored() *service {
 
 // goesToTheNextVersionVendored upgrades a service that has all modules in its folder.
 func (s *service) goesToTheNextVersionVendored() {
-	s.must("go tool plug docs --check")
-	s.must("go tool plug lint")
 	require.NoError(s.t, os.Remove(filepath.Join(s.dir, "Makefile"))) // the checks are run without it
-	s.must("go tool plug upgrade")
+	s.must("go run " + s.host.path + "/app/plug@v0.1.0 upgrade")      // the same as go tool plug, which would be compiled from vendor first
 	require.Contains(s.t, s.read("vendor/modules.txt"), s.host.path+" v0.2.0\n")
 	s.must("go build -mod=vendor -o bin/shop .")
 	require.Contains(s.t, s.must("bin/shop version"), s.host.path+" v0.2.0")
 	s.must("go tool plug docs --check")
+	s.must("go tool plug lint")
 }
