@@ -56,7 +56,6 @@ func TestFromNothingToAnAnswerInAMinute(t *testing.T) {
 	p.must("go test -vet=off -run ^TestRules$ .")
 	p.testPlugins(append(made, "orders/place_order"))
 	p.breakRules()
-	p.site()
 }
 
 // adopt renames the module of the copy, after which each of its modules still builds and none names the old path.
@@ -141,62 +140,6 @@ func (p *project) testPlugins(names []string) {
 		require.Contains(t, output, "--- PASS: "+test+" ")
 	}
 }
-
-// site makes a plugin of each kind in a service that requires this module, from nothing but the files that its main.go names.
-func (p *project) site() {
-	t := p.t
-	s := &project{t: t, dir: t.TempDir()}
-	for name, text := range map[string]string{
-		"go.mod":            "module example.org/acme/corner\n\ngo 1.26.0\n\nrequire example.org/acme/shop v0.0.0\n\nreplace example.org/acme/shop => " + p.dir + "\n\ntool example.org/acme/shop/app/plug\n",
-		"go.sum":            p.read("go.sum"),
-		"main.go":           siteMain,
-		"docs/docs.go":      strings.Replace(p.read("docs/docs.go"), "Plugboard", "Corner", 1),
-		"docs/openapi.json": "{}",
-	} {
-		require.NoError(t, os.MkdirAll(filepath.Join(s.dir, filepath.Dir(name)), 0o750))
-		require.NoError(t, os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600))
-	}
-	s.must("go mod tidy")
-	s.must("go build ./...")
-	require.Contains(t, s.must("go tool plug new --no-docs orders/place_order"), "Now run: go mod tidy && go tool plug docs\n")
-	s.must("go mod tidy")
-	require.Contains(t, s.must("go tool plug new --no-docs orders/send_order"), "Now run: go tool plug docs\n")
-	made := []string{"orders/place_order"}
-	for _, args := range []string{
-		"orders/list_orders --kind list", "orders/hash_order --kind cpu", "orders/receive_order --kind raw", "orders/note_paid --kind subscriber --topic order.paid --ahead",
-		"inventories/stock_of --kind responder", "inventories/tidy --kind schedule",
-	} {
-		s.must("go tool plug new --no-docs " + args)
-		made = append(made, strings.Fields(args)[0])
-	}
-	require.Len(t, made, len(scaffold.Kinds()))
-	s.must("go mod tidy")
-	s.must("go tool plug docs")
-	s.must("go tool plug docs -check")
-	s.must("go tool plug lint ./...")
-	s.must("go vet ./...")
-	s.must("go run . check")
-	s.testPlugins(made)
-}
-
-const siteMain = `// Command corner runs the service.
-package main
-
-import (
-	"go.uber.org/fx"
-
-	"example.org/acme/shop/infra/host"
-
-	"example.org/acme/corner/docs"
-)
-
-var modules = fx.Options(
-	host.Infra,
-	host.Spec(docs.Spec),
-)
-
-func main() { host.Main(modules) }
-`
 
 // inAMinute goes from nothing to an answer. What is held against the minute is the time that the commands take of one
 // processor, which does not depend on what else the machine does.
@@ -289,7 +232,7 @@ func TestUsage(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"", "there is no command to carry out"},
 		{"make", `there is no command "go tool plug make"`},
-		{"lnt", `"go tool plug lint" is near`},
+		{"lintt", `"go tool plug lint" is near`},
 		{"new", "new takes the plugin's name"},
 		{"new a/b c/d", "new takes the plugin's name"},
 		{"new --colour red a/b", `"go tool plug new" has no flag --colour`},

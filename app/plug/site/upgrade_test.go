@@ -123,6 +123,7 @@ func (s *service) finds(file, old, with, want string) {
 // vendored is a copy of the service with all modules in its folder vendor.
 func (s *service) vendored() *service {
 	v := s.host.service()
+	v.env = []string{"GOFLAGS=-trimpath"} // what was built of the same packages in other folders serves again
 	require.NoError(s.t, os.CopyFS(v.dir, os.DirFS(s.dir)))
 	v.must("go mod vendor")
 	return v

@@ -1,4 +1,6 @@
-// Package greetings is the greetings domain: it shows where a plugin stands, and may go when there is another.
+// Package greetings is the greetings domain.
+//
+// It shows where a plugin stands, and may go when there is another.
 package greetings
 
 import (
