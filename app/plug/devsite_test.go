@@ -145,7 +145,7 @@ func (s *site) command(line string, environ ...string) *exec.Cmd {
 	cmd := exec.CommandContext(context.WithoutCancel(s.t.Context()), words[0], words[1:]...)
 	cmd.Dir = s.dir
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "APP_") }),
-		"GOWORK=off", "APP_OPS_ADDR=off", "APP_LOG_ACCESS=false", "APP_DATABASE_URL=sqlite:"+filepath.Join(s.t.TempDir(), "site.db"))
+		"GOWORK=off", "TMPDIR="+s.t.TempDir(), "APP_OPS_ADDR=off", "APP_LOG_ACCESS=false", "APP_DATABASE_URL=sqlite:"+filepath.Join(s.t.TempDir(), "site.db"))
 	cmd.Env = append(cmd.Env, environ...)
 	return cmd
 }
