@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"plugboard/config"
 )
 
 // misuse is the error of a command line that no command understands. usage is the command whose help is useful then.
@@ -43,15 +45,21 @@ func NoArguments(cmd *cobra.Command, args []string) error {
 	case !cmd.HasAvailableSubCommands():
 		return Errorf(cmd, "%q takes no arguments, and %q was given", cmd.CommandPath(), args[0])
 	}
-	cmd.SuggestionsMinimumDistance = max(cmd.SuggestionsMinimumDistance, 2)
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		return Errorf(cmd, "there is no command %q; %q is near", cmd.CommandPath()+" "+args[0], cmd.CommandPath()+" "+near[0])
-	}
 	var names []string
 	for _, sub := range cmd.Commands() {
 		if sub.IsAvailableCommand() {
 			names = append(names, sub.Name())
 		}
+	}
+	const typing = 2 // mistakes
+	near, ok := config.Nearest(args[0], names, typing)
+	if !ok { // cobra knows what a name begins with
+		if begun := cmd.SuggestionsFor(args[0]); len(begun) > 0 {
+			near, ok = begun[0], true
+		}
+	}
+	if ok {
+		return Errorf(cmd, "there is no command %q; %q is near", cmd.CommandPath()+" "+args[0], cmd.CommandPath()+" "+near)
 	}
 	return Errorf(cmd, "there is no command %q; there are %s", cmd.CommandPath()+" "+args[0], strings.Join(names, ", "))
 }
