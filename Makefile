@@ -20,7 +20,7 @@ help: ## print this list
 	@awk -F ':.*## ' '/^[a-z\/]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## start the service on SQLite, at http://127.0.0.1:8080
-	go run . serve
+	@go build -o $(BIN) . && exec $(BIN) serve
 
 dev: ## start the service, and each new version of it as files are saved
 	@go tool plug dev

@@ -23,7 +23,8 @@ func initCommand() *cobra.Command {
 		Short: "Make the module of a new service",
 		Long: `Makes a service of its own module, which requires this host: the files that it needs to build, run, test and ship,
 with one small domain. Run it in an empty folder.`,
-		Example: "  go run " + site.Host() + "/app/plug@latest init example.org/shop",
+		Example: "  go run <host>/app/plug@latest init example.org/shop      in an empty folder; <host> is the path that the host is published under\n" +
+			"  go tool plug init example.org/shop --dir ../shop         in a clone of the host, for trying out",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usage.Errorf(cmd, "init takes the path of the new module, as in: init example.org/shop")

@@ -39,7 +39,11 @@ func runLint(ctx context.Context, patterns []string, stdout io.Writer) error {
 		fmt.Fprintln(stdout, f)
 	}
 	if len(found) > 0 {
-		return fmt.Errorf("lint: the project's rules are broken in %d places", len(found))
+		places := "places"
+		if len(found) == 1 {
+			places = "place"
+		}
+		return fmt.Errorf("lint: the project's rules are broken in %d %s", len(found), places)
 	}
 	return nil
 }

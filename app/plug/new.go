@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -68,6 +69,9 @@ func makePlugin(cmd *cobra.Command, p scaffold.Plugin, plain bool) error {
 		return printFiles(cmd.OutOrStdout(), files, nil, "Now run: "+next)
 	}
 	fmt.Fprintln(cmd.OutOrStdout(), strings.Join(files, "\n"))
+	if slices.ContainsFunc(files, func(name string) bool { return strings.Contains(name, "/migrations/") }) {
+		fmt.Fprintln(cmd.OutOrStdout(), "The new migrations, and the model beside them, have what a template can know: edit them before the service runs and applies them.")
+	}
 	if err := document(cmd, in.Dir, untidy); err != nil {
 		return fmt.Errorf("the plugin is made, and not documented yet: %w", err)
 	}

@@ -119,7 +119,7 @@ func (s *session) lost(ctx context.Context) {
 	if c.serving || c.fallback {
 		s.tell(fmt.Sprintf("the service has ended by itself (%s); save a file to start it again\n\n%s", c.reason(), c.last.text()))
 	} else {
-		s.tell(fmt.Sprintf("the new version has ended at its start (%s)\n\n%s", c.reason(), c.last.text()))
+		s.tell(fmt.Sprintf("the new version has ended at its start (%s); save a file to try again\n\n%s", c.reason(), c.last.text()))
 	}
 	if back {
 		s.report.say("starting the last good version again")

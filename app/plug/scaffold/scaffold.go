@@ -264,7 +264,8 @@ func (t *tree) write() ([]string, error) {
 		return nil, err
 	}
 	names := slices.Sorted(maps.Keys(all))
-	for _, name := range names {
+	// New files come first: a program that watches the folder then finds what the others name.
+	for _, name := range slices.Concat(slices.Sorted(maps.Keys(t.made)), slices.Sorted(maps.Keys(t.changed))) {
 		if err := t.store(name, all[name]); err != nil {
 			return nil, fmt.Errorf("write %s: %w", name, err)
 		}

@@ -5,7 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/zip"
@@ -46,8 +47,9 @@ type host struct {
 	dir, path, proxy string
 }
 
-// newHost copies the repository. The path has the sum of the sources in it: the go command keeps what it has built of a
-// version, and the same version of the same path must not have other files.
+// newHost copies the repository. Its path is the same in each run of this folder, so that the go command need not build again what has
+// not changed since the last. What it has kept of the versions of that run is removed, since they have other files now; the
+// index that it keeps of them is turned off, see [service.command]. A run waits for another in this folder.
 func newHost(t *testing.T) *host {
 	t.Helper()
 	if testing.Short() {
@@ -57,25 +59,38 @@ func newHost(t *testing.T) *host {
 	require.NoError(t, err)
 	h := &host{t: t, dir: t.TempDir(), proxy: t.TempDir()}
 	require.NoError(t, os.CopyFS(h.dir, only{os.DirFS(root), []string{".git", ".cache", "bin", "data", "docs/benchmarks"}}))
-	h.path = "plug.test/" + sumOf(t, os.DirFS(h.dir))[:12] + "/plugboard"
+	sum := sha256.Sum256([]byte(root))
+	h.path = "plug.test/" + hex.EncodeToString(sum[:6]) + "/plugboard"
+	lock := flock.New(filepath.Join(os.TempDir(), strings.ReplaceAll(h.path, "/", "-")+".lock"))
+	_, err = lock.TryLockContext(t.Context(), time.Second)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, lock.Unlock()) })
+	h.forget()
+	t.Cleanup(h.forget)
 	_, err = scaffold.Adopt(h.dir, h.path)
 	require.NoError(t, err)
 	return h
 }
 
-// sumOf returns the SHA-256 of the files of a tree.
-func sumOf(t *testing.T, tree fs.FS) string {
-	t.Helper()
-	sum := sha256.New()
-	require.NoError(t, fs.WalkDir(tree, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+// forget removes what the go command keeps of the published versions: the downloads, and the folders of their files, which
+// may not be written to.
+func (h *host) forget() {
+	h.t.Helper()
+	cache, err := exec.CommandContext(context.WithoutCancel(h.t.Context()), "go", "env", "GOMODCACHE").Output()
+	require.NoError(h.t, err)
+	for _, below := range []string{"", "cache/download"} {
+		folder := filepath.Join(strings.TrimSpace(string(cache)), filepath.FromSlash(below), filepath.FromSlash(path.Dir(h.path)))
+		err := filepath.WalkDir(folder, func(name string, entry fs.DirEntry, err error) error {
+			if err == nil && entry.IsDir() {
+				err = os.Chmod(name, 0o700) //nolint:gosec // a folder
+			}
 			return err
+		})
+		if !errors.Is(err, fs.ErrNotExist) {
+			require.NoError(h.t, err)
 		}
-		text, err := fs.ReadFile(tree, name)
-		fmt.Fprintf(sum, "%s %d\n%s", name, len(text), text)
-		return err
-	}))
-	return hex.EncodeToString(sum.Sum(nil))
+		require.NoError(h.t, os.RemoveAll(folder))
+	}
 }
 
 // publish publishes the copy as it is. The layout of the proxy's folder is that of the GOPROXY protocol
@@ -139,7 +154,8 @@ func (h *host) service() *service {
 	return &service{t: h.t, host: h, dir: h.t.TempDir()}
 }
 
-// command is a command in the service's folder, without the settings of whoever runs the tests.
+// command is a command in the service's folder, without the settings of whoever runs the tests. The go command takes a version for
+// what never changes, and keeps an index of its files; without goindex=0 it would go by that of the last run.
 func (s *service) command(ctx context.Context, words ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 	cmd.Dir = s.dir
@@ -151,7 +167,7 @@ func (s *service) command(ctx context.Context, words ...string) *exec.Cmd {
 	proxies, err := exec.CommandContext(ctx, "go", "env", "GOPROXY").Output()
 	require.NoError(s.t, err)
 	cmd.Env = append(cmd.Env, s.env...)
-	cmd.Env = append(cmd.Env, "GOWORK=off", "GONOSUMDB=plug.test", "GOPROXY=file://"+filepath.ToSlash(s.host.proxy)+","+strings.TrimSpace(string(proxies)))
+	cmd.Env = append(cmd.Env, "GOWORK=off", "GODEBUG=goindex=0", "GONOSUMDB=plug.test", "GOPROXY=file://"+filepath.ToSlash(s.host.proxy)+","+strings.TrimSpace(string(proxies)))
 	return cmd
 }
 

@@ -94,7 +94,7 @@ func changedError(states []State) error {
 		case s.Edited:
 			changed = append(changed, fmt.Errorf("domain %s: %s was edited after it was applied on %s, so the database does not"+
 				" have what it says now. Undo the edit and put the change into a new file; or, if the database is right, run:"+
-				" migrate --approve %s", s.Domain, s.File, s.AppliedAt.Format(time.DateOnly), s.name()))
+				" migrate --approve %s; or, if nothing in the database is needed, as on a developer's machine, delete it", s.Domain, s.File, s.AppliedAt.Format(time.DateOnly), s.name()))
 		case s.Gone:
 			changed = append(changed, fmt.Errorf("domain %s: the file of migration %d, applied on %s, is gone, though there are"+
 				" later ones. Restore it%s; or, if it went on purpose, run: migrate --approve %s", s.Domain, s.Version,
