@@ -144,8 +144,6 @@ type service struct {
 	t    *testing.T
 	host *host
 	dir  string
-	// env are further variables of its commands.
-	env []string
 	// cpu is what the commands have taken of the processors.
 	cpu time.Duration
 }
@@ -166,7 +164,6 @@ func (s *service) command(ctx context.Context, words ...string) *exec.Cmd {
 	}
 	proxies, err := exec.CommandContext(ctx, "go", "env", "GOPROXY").Output()
 	require.NoError(s.t, err)
-	cmd.Env = append(cmd.Env, s.env...)
 	cmd.Env = append(cmd.Env, "GOWORK=off", "GODEBUG=goindex=0", "GONOSUMDB=plug.test", "GOPROXY=file://"+filepath.ToSlash(s.host.proxy)+","+strings.TrimSpace(string(proxies)))
 	return cmd
 }
