@@ -9,18 +9,20 @@ import (
 
 // ServiceName returns the name of the service: the last element of its module's path, without a version such as v2. The
 // command, the default database and the name that a collector and the database see follow it. It is the same for every
-// binary of the module.
+// binary that is built of a package. Of files that are named, as in "go run main.go", the go command does not record the
+// module, and the name is "service".
 var ServiceName = sync.OnceValue(func() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return nameOf("")
+		return NameOf("")
 	}
-	return nameOf(info.Main.Path)
+	return NameOf(info.Main.Path)
 })
 
 var majorVersion = regexp.MustCompile(`[/.]v[0-9]+$`)
 
-func nameOf(module string) string {
+// NameOf returns the name of a service of the module path.
+func NameOf(module string) string {
 	if module = majorVersion.ReplaceAllString(module, ""); module == "" {
 		return "service"
 	}

@@ -11,6 +11,6 @@ func TestTheServiceIsNamedAfterItsModule(t *testing.T) {
 	for module, want := range map[string]string{
 		"plugboard": "plugboard", "example.org/shop": "shop", "example.org/team/shop/v2": "shop", "gopkg.example/shop.v3": "shop", "": "service", "v2": "v2",
 	} {
-		require.Equal(t, want, nameOf(module), module)
+		require.Equal(t, want, NameOf(module), module)
 	}
 }

@@ -55,6 +55,9 @@ func runExtract(ctx context.Context, module, base string, stdout io.Writer) erro
 	if err != nil {
 		return err
 	}
+	if s.Replace != "" && overlap(s.Replace, dir) {
+		return fmt.Errorf("plug was built from the clone in %s, which would lose the host that the service requires; run the plug of a published host, or that of another clone", dir)
+	}
 	hosted, err := hostedDomains(ctx, s)
 	if err != nil {
 		return err
@@ -67,31 +70,57 @@ func runExtract(ctx context.Context, module, base string, stdout io.Writer) erro
 	if err != nil {
 		return fmt.Errorf("extract service: %w", err)
 	}
-	left = append(left, finishExtracted(ctx, dir, s.Host, stdout)...)
-	tellExtracted(stdout, service, left)
-	return nil
+	unfinished := finishExtracted(ctx, &upgrading{dir: dir, host: s.Host, out: stdout})
+	tellExtracted(stdout, service, append(left, unfinished.left...))
+	return unfinished.err
+}
+
+// overlap reports whether one of the folders is the other, or lies in it.
+func overlap(one, other string) bool {
+	within := func(inner, outer string) bool {
+		rel, err := filepath.Rel(outer, inner)
+		return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+	}
+	one, other = resolved(one), resolved(other)
+	return within(one, other) || within(other, one)
+}
+
+// resolved is the path without symbolic links, where that can be told.
+func resolved(folder string) string {
+	if target, err := filepath.EvalSymlinks(folder); err == nil {
+		return target
+	}
+	return folder
+}
+
+// unfinished is what could not be finished.
+type unfinished struct {
+	left []string // sentences
+	err  error
 }
 
 // finishExtracted makes the service whole: its requirements, the present names of what the host has renamed, its documents. It
 // returns what is left to do.
-func finishExtracted(ctx context.Context, dir, host string, stdout io.Writer) (left []string) {
+func finishExtracted(ctx context.Context, u *upgrading) (rest unfinished) {
 	const again = "%s failed; mend what it says above and run it again"
-	if err := goCommand(ctx, dir, stdout, "mod", "tidy"); err != nil {
-		return []string{fmt.Sprintf(again, "go mod tidy")}
+	if err := u.settle(ctx); err != nil {
+		return unfinished{[]string{fmt.Sprintf(again, "go mod tidy")}, fmt.Errorf("the service is extracted, and not finished: %w", err)}
 	}
-	result, err := upgrade.Rewrite(ctx, dir, host)
+	result, err := upgrade.Rewrite(ctx, u.dir, u.host)
 	if err != nil {
-		fmt.Fprintln(stdout, err)
-		left = append(left, "the service does not compile yet, see above; then run: go tool plug upgrade --from v0.0.0, which renames what the host has renamed")
+		fmt.Fprintln(u.out, err)
+		rest.err = errors.New("the service is extracted, and does not compile yet")
+		rest.left = append(rest.left, "the service does not compile yet, see above; then run: go tool plug upgrade --from v0.0.0, which renames what the host has renamed")
 	} else {
 		for _, r := range result.Left {
-			left = append(left, fmt.Sprintf("%s:%d: %s", r.File, r.Line, r.Text))
+			rest.left = append(rest.left, fmt.Sprintf("%s:%d: %s", r.File, r.Line, r.Text))
 		}
 	}
-	if err := goCommand(ctx, dir, stdout, "tool", "plug", "docs"); err != nil {
-		left = append(left, fmt.Sprintf(again, "go tool plug docs"))
+	if err := u.run(ctx, "tool", "plug", "docs"); err != nil {
+		rest.left = append(rest.left, fmt.Sprintf(again, "go tool plug docs"))
+		rest.err = errors.Join(rest.err, errors.New("the documents are not made"))
 	}
-	return left
+	return rest
 }
 
 // tellExtracted says what became of the clone, and what is left to do.

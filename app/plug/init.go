@@ -73,6 +73,9 @@ func runInit(ctx context.Context, module, dir string, stdout io.Writer) error {
 // goCommand runs the go command in dir. It shows what that prints.
 func goCommand(ctx context.Context, dir string, stdout io.Writer, args ...string) error {
 	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the go command
-	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, stdout, os.Stderr
+	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.Env = dir, stdout, os.Stderr, alone()
 	return cmd.Run()
 }
+
+// alone is the environment of a go command that is to go by the module's own go.mod, whatever workspace is around it.
+func alone() []string { return append(os.Environ(), "GOWORK=off") }

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,8 @@ const (
 	exitDone   = 0
 	exitFailed = 1
 	exitUsage  = 2
+	// exitUnadapted: an upgrade did not change the service's files.
+	exitUnadapted = 3
 )
 
 func main() {
@@ -35,6 +38,7 @@ func main() {
 		return
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code) //nolint:forbidigo // a command's exit code
@@ -53,7 +57,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitDone
 	case errors.As(err, &f):
 		fmt.Fprintln(stderr, "plug:", f.err)
-		return exitFailed
+		return cmp.Or(f.code, exitFailed)
 	}
 	fmt.Fprintf(stderr, "plug: %s\n%s\n", err, usage.Hint(root, err))
 	return exitUsage
@@ -63,10 +67,10 @@ func root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "plug",
 		Short: "Make, check and document plugins",
-		Long: `Makes plugins and domains, holds the project against its rules, and writes its documents. Run it anywhere in the
-module.
+		Long: `Makes plugins and domains, holds the project against its rules, and writes its documents. But for init, it works in
+the module that it is run in.
 
-Exit codes: 0 done; 1 failed, or something was found; 2 no such command or flag.`,
+Exit codes: 0 done; 1 failed, or something was found; 2 no such command or flag; 3 a service was not adapted to its host.`,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "go tool plug"},
 		Args:          oneCommand,
 		SilenceErrors: true,
@@ -91,7 +95,10 @@ func oneCommand(cmd *cobra.Command, args []string) error {
 }
 
 // failure is the error of a command that was understood and failed.
-type failure struct{ err error }
+type failure struct {
+	err  error
+	code int // exitFailed when it is 0
+}
 
 // Error returns the text of the wrapped error.
 func (f *failure) Error() string { return f.err.Error() }
@@ -103,7 +110,10 @@ func (f *failure) Unwrap() error { return f.err }
 func command(run func(cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := run(cmd, args); err != nil {
-			return &failure{err}
+			if f, ok := errors.AsType[*failure](err); ok {
+				return f
+			}
+			return &failure{err: err}
 		}
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/mod/semver"
 
 	"plugboard/app/plug/site"
 	"plugboard/app/plug/upgrade"
@@ -26,7 +27,15 @@ func upgradeCommand() *cobra.Command {
 		Long: `Raises the requirement in go.mod, and the copy in vendor/ where there is one; gives what the host has renamed its new
 name in the service's files, without touching anything else in them; generates the documents anew; runs the checks; and
 says what is left to do by hand, and where that is described. Without a version it takes the newest.`,
-		Args: usage.OneArgument,
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case from != "" && len(args) > 0:
+				return usage.Errorf(cmd, "give a version or --from, not both")
+			case from != "" && !semver.IsValid(from):
+				return usage.Errorf(cmd, "--from is %q; it must be a version such as v0.1.0", from)
+			}
+			return usage.OneArgument(cmd, args)
+		},
 		RunE: command(func(cmd *cobra.Command, args []string) error {
 			dir, err := moduleRoot(cmd.Context())
 			if err != nil {
@@ -79,13 +88,44 @@ func (u *upgrading) raise(ctx context.Context, version string) error {
 		return fmt.Errorf("go.mod takes the host from %s; take the replace out to require a version, or adapt the service to that folder with: "+
 			"go tool plug upgrade --from %s", before.replaced, before.version)
 	}
+	files, err := u.keep()
+	if err != nil {
+		return err
+	}
 	if err := u.run(ctx, "get", u.host+"@"+version); err != nil {
 		return fmt.Errorf("raise the requirement: %w", err)
 	}
 	if err := u.settle(ctx); err != nil {
-		return err
+		return errors.Join(err, u.restore(ctx, files))
 	}
-	return u.run(ctx, "tool", "plug", "upgrade", "--from", before.version)
+	err = u.run(ctx, "tool", "plug", "upgrade", "--from", before.version)
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == exitUnadapted {
+		return errors.Join(fmt.Errorf("the service is not adapted, and requires %s %s as before", u.host, before.version), u.restore(ctx, files))
+	}
+	return err
+}
+
+// keep reads the files that say what is required.
+func (u *upgrading) keep() (map[string][]byte, error) {
+	files := map[string][]byte{}
+	for _, name := range []string{"go.mod", "go.sum"} {
+		text, err := os.ReadFile(filepath.Join(u.dir, name)) //nolint:gosec // the service's
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", name, err)
+		}
+		files[name] = text
+	}
+	return files, nil
+}
+
+// restore puts the files back, and vendor/ with them.
+func (u *upgrading) restore(ctx context.Context, files map[string][]byte) error {
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(u.dir, name), text, 0o644); err != nil { //nolint:gosec // a source; it keeps its mode
+			return fmt.Errorf("put %s back: %w", name, err)
+		}
+	}
+	return u.vendor(ctx)
 }
 
 // settle makes go.mod, go.sum and vendor/ agree.
@@ -93,6 +133,11 @@ func (u *upgrading) settle(ctx context.Context) error {
 	if err := u.run(ctx, "mod", "tidy"); err != nil {
 		return fmt.Errorf("tidy go.mod: %w", err)
 	}
+	return u.vendor(ctx)
+}
+
+// vendor makes the folder vendor agree with go.mod, where there is one.
+func (u *upgrading) vendor(ctx context.Context) error {
 	if _, err := os.Stat(filepath.Join(u.dir, "vendor", "modules.txt")); err == nil {
 		if err := u.run(ctx, "mod", "vendor"); err != nil {
 			return fmt.Errorf("copy the modules to vendor: %w", err)
@@ -110,7 +155,7 @@ func (u *upgrading) adapt(ctx context.Context, from string) error {
 	result, err := upgrade.Rewrite(ctx, u.dir, u.host)
 	if err != nil {
 		u.tellNotes(now, from)
-		return fmt.Errorf("rename what the host has renamed: %w", err)
+		return &failure{err: fmt.Errorf("rename what the host has renamed: %w%s", err, byWayOf(from, now.version)), code: exitUnadapted}
 	}
 	for _, file := range result.Changed {
 		fmt.Fprintln(u.out, file)
@@ -128,6 +173,17 @@ func (u *upgrading) adapt(ctx context.Context, from string) error {
 	}
 	fmt.Fprintf(u.out, "\nThe service requires %s %s now, and its checks pass.\n", u.host, now.version)
 	return nil
+}
+
+// byWayOf says through which versions to go when an old name may be gone already: it is kept for two minor versions.
+func byWayOf(from, to string) string {
+	if semver.Compare(from, to) > 0 {
+		return "\n" + to + " is lower than " + from + ": names that are newer are not known there; rename them by hand"
+	}
+	if semver.MajorMinor(from) == semver.MajorMinor(to) {
+		return ""
+	}
+	return "\nan old name works for two minor versions: when some lie between " + from + " and " + to + ", upgrade to them one after the other"
 }
 
 // tellNotes says what the host's changelog tells of the versions between.
@@ -157,7 +213,7 @@ func (u *upgrading) check(ctx context.Context) error {
 	makefile, err := os.ReadFile(filepath.Join(u.dir, "Makefile"))
 	if err == nil && checkTarget.Match(makefile) {
 		cmd := exec.CommandContext(ctx, "make", "check")
-		cmd.Dir, cmd.Stdout, cmd.Stderr = u.dir, u.out, u.out
+		cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.Env = u.dir, u.out, u.out, alone()
 		return cmd.Run()
 	}
 	for _, args := range []string{"vet ./...", "tool plug lint ./...", "test ./..."} {
@@ -176,7 +232,7 @@ func (u *upgrading) run(ctx context.Context, args ...string) error {
 
 func (u *upgrading) output(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the go command
-	cmd.Dir = u.dir
+	cmd.Dir, cmd.Env = u.dir, alone()
 	text, err := cmd.Output()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return "", fmt.Errorf("go %s: %w\n%s", args[0], err, strings.TrimSpace(string(exit.Stderr)))

@@ -5,6 +5,7 @@ package dev
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -32,11 +33,14 @@ func (t tree) isWatched(folder string) bool {
 	return true
 }
 
-// counts reports whether a change of the file can change the binary. Tests, databases and what editors leave beside a file cannot.
+// database matches a SQLite file, and those that SQLite keeps beside it.
+var database = regexp.MustCompile(`\.(db|sqlite3?)(-wal|-shm|-journal|\.lock)?$`)
+
+// counts reports whether a change of the file can change the binary. Tests, databases, logs and what editors leave beside a file cannot.
 func counts(file string) bool {
 	name := filepath.Base(file)
 	switch {
-	case isHidden(name), strings.HasSuffix(name, "_test.go"), strings.Contains(name, ".db"):
+	case isHidden(name), strings.HasSuffix(name, "_test.go"), strings.HasSuffix(name, ".log"), database.MatchString(name):
 		return false
 	case strings.HasSuffix(name, "~"), strings.HasPrefix(name, "#"), strings.HasSuffix(name, ".tmp"), strings.HasSuffix(name, ".swp"),
 		strings.HasPrefix(name, "___jb_"):

@@ -21,6 +21,8 @@ type session struct {
 	launcher launcher
 
 	build   *pending // the build under way, or nil
+	cut     int      // builds that were cancelled since the last that ended
+	again   bool     // files changed during the build under way, which goes on
 	child   *child   // the service, or nil
 	good    *binary  // the newest that has served, or nil
 	standIn *standIn // answers while there is no service, or nil
@@ -41,8 +43,11 @@ func (s *session) run(ctx context.Context) error {
 		case err := <-s.files.errors:
 			s.report.say("%s", err)
 		case result := <-s.build.result():
-			s.build = nil
+			s.build, s.cut = nil, 0
 			s.decide(ctx, result)
+			if s.again {
+				s.begin(ctx)
+			}
 		case <-s.child.answers():
 			s.serves()
 		case <-s.child.ended():
@@ -51,8 +56,21 @@ func (s *session) run(ctx context.Context) error {
 	}
 }
 
-// begin begins a build. One that is under way is of sources that are old now: it is cancelled.
+// mostCut is how many builds in a row are cancelled. Something that writes without a pause would otherwise keep every build from
+// its end.
+const mostCut = 3
+
+// begin begins a build. One that is under way is of sources that are old now: it is cancelled, or after some of them goes on, and
+// another follows.
 func (s *session) begin(ctx context.Context) {
+	if s.build != nil && s.cut >= mostCut {
+		s.again = true
+		return
+	}
+	if s.build != nil {
+		s.cut++
+	}
+	s.again = false
 	s.build.cancel()
 	var running *binary
 	if s.child != nil {

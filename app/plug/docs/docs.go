@@ -119,7 +119,7 @@ func (p *Project) list(ctx context.Context, dir string) error {
 	p.Sources = annotate.Sources{Dir: dir, Folders: map[string]string{}}
 	for _, pkg := range all {
 		switch {
-		case pkg.Module.Main:
+		case pkg.Module.Main && samePath(pkg.Module.Dir, dir): // of a workspace, every module is a main one
 			p.packages, p.Sources.Module = append(p.packages, pkg), pkg.Module.Path
 		case pkg.Module.Path == p.host, strings.Contains(pkg.ImportPath, "/domains/"):
 			p.Sources.Folders[pkg.ImportPath] = pkg.Dir
@@ -130,6 +130,16 @@ func (p *Project) list(ctx context.Context, dir string) error {
 		return fmt.Errorf("list packages: the module in %s has none", dir)
 	}
 	return nil
+}
+
+// samePath reports whether two paths lead to one folder.
+func samePath(one, other string) bool {
+	a, err := os.Stat(one)
+	if err != nil {
+		return false
+	}
+	b, err := os.Stat(other)
+	return err == nil && os.SameFile(a, b)
 }
 
 // errNone is the error of a document that the module does not have.
@@ -154,8 +164,8 @@ type Package struct {
 	ImportPath, Name, Dir, Doc string
 	Imports                    []string
 	Module                     struct {
-		Path string
-		Main bool
+		Path, Dir string
+		Main      bool
 	}
 }
 

@@ -33,6 +33,9 @@ func (p *Project) Swagger() (files map[string][]byte, err error) {
 	if err := os.WriteFile(overrides, SwagOverrides(p.service), 0o600); err != nil {
 		return nil, fmt.Errorf("write overrides for swag: %w", err)
 	}
+	if _, err := os.Stat(filepath.Join(p.Sources.Dir, "docs", "docs.go")); err != nil {
+		return nil, errors.New("docs/docs.go is missing, in which the lines @title and @version describe the API; plug init makes one")
+	}
 	folders := []string{filepath.Join(scratch, "docs")}
 	if err := copyPackage(folders[0], filepath.Join(p.Sources.Dir, "docs"), p.Sources.Module+"/docs"); err != nil {
 		return nil, err

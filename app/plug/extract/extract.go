@@ -39,16 +39,16 @@ type Service struct {
 	kept  map[string][]byte // the files that stay, as they will be
 	files []string          // all files of the clone
 	own   map[string]bool   // folders of Go packages that the clone added
+
+	modBase, modHead string // go.mod of Base and of Head
 }
 
 // Plan reads the clone in dir, whose module becomes s, and changes nothing. Hosted are the domains that the host's module
 // has today. The clone must have no changes that are not committed.
 func Plan(ctx context.Context, dir, base string, s site.Site, hosted []string) (*Service, error) {
 	v := &Service{Site: s, dir: dir, kept: map[string][]byte{}, own: map[string]bool{}}
-	if status, err := v.git(ctx, "status", "--porcelain"); err != nil {
+	if err := v.clean(ctx); err != nil {
 		return nil, err
-	} else if status != "" {
-		return nil, errors.New("there are changes that are not committed; commit them first, so that nothing can be lost")
 	}
 	var err error
 	if v.Base, err = v.git(ctx, "rev-parse", "--verify", base+"^{commit}"); err != nil {
@@ -57,11 +57,36 @@ func Plan(ctx context.Context, dir, base string, s site.Site, hosted []string) (
 	if v.Head, err = v.git(ctx, "rev-parse", "HEAD"); err != nil {
 		return nil, err
 	}
+	if _, err := v.git(ctx, "merge-base", "--is-ancestor", v.Base, v.Head); err != nil || v.Base == v.Head {
+		return nil, fmt.Errorf("%s is no commit before the present one; give the last commit of the host in the history of this clone", base)
+	}
 	before, err := v.modules(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return v, v.tellApart(ctx, before, hosted)
+}
+
+// clean returns an error unless all that the clone has is committed.
+func (v *Service) clean(ctx context.Context) error {
+	status, err := v.git(ctx, "status", "--porcelain")
+	if err != nil {
+		return err
+	}
+	if status != "" {
+		return errors.New("there are changes that are not committed; commit them first, so that nothing can be lost")
+	}
+	flags, err := v.git(ctx, "ls-files", "-v")
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(flags) {
+		if tag, name, _ := strings.Cut(strings.TrimSpace(line), " "); tag != "H" {
+			return fmt.Errorf("git does not look at %s (git ls-files -v says %s), which may have changes that are not committed; "+
+				"run git update-index --no-assume-unchanged --no-skip-worktree on it", name, tag)
+		}
+	}
+	return nil
 }
 
 var modulePath = regexp.MustCompile(`(?m)^module\s+(\S+)`)
@@ -72,6 +97,11 @@ func (v *Service) modules(ctx context.Context) (base string, err error) {
 		text, err := v.git(ctx, "show", commit+":go.mod")
 		if err != nil {
 			return "", err
+		}
+		if to == &base {
+			v.modBase = text
+		} else {
+			v.modHead = text
 		}
 		m := modulePath.FindStringSubmatch(text)
 		if m == nil {
@@ -105,9 +135,9 @@ func (v *Service) tellApart(ctx context.Context, before string, hosted []string)
 			continue
 		case kept:
 		}
-		text, err := os.ReadFile(filepath.Join(v.dir, filepath.FromSlash(name)))
+		text, err := v.read(name)
 		if err != nil {
-			return fmt.Errorf("read %s: %w", name, err)
+			return err
 		}
 		v.kept[name] = text
 		if path.Ext(name) == ".go" && !slices.Contains(was, name) {
@@ -115,6 +145,23 @@ func (v *Service) tellApart(ctx context.Context, before string, hosted []string)
 		}
 	}
 	return nil
+}
+
+// read returns the text of a file, nil for a link, which stays as it is.
+func (v *Service) read(name string) ([]byte, error) {
+	file := filepath.Join(v.dir, filepath.FromSlash(name))
+	info, err := os.Lstat(file)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file) //nolint:gosec // a file of the clone
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	return text, nil
 }
 
 // fate is what becomes of a file of the clone.
@@ -138,7 +185,7 @@ func (v *Service) fateOf(name string, was []string, changed bool) fate {
 			return kept
 		}
 		return dropped
-	case name == "docs/docs.go", name == "main.go":
+	case name == "docs/docs.go", name == "main.go", name == ".gitignore":
 		return kept
 	case generated(name):
 		return dropped
@@ -202,13 +249,12 @@ func (v *Service) sortDomains(changed map[string]bool, hosted []string) {
 // changed returns the files that are new, gone, or say something else than in the base. Another path of the module is no
 // change.
 func (v *Service) changed(ctx context.Context, was []string, before string) (map[string]bool, error) {
-	text, err := v.git(ctx, "diff", "--no-renames", "--name-only", v.Base, v.Head)
+	text, err := v.git(ctx, "diff", "--no-renames", "--name-only", "-z", v.Base, v.Head)
 	if err != nil {
 		return nil, err
 	}
 	changed := map[string]bool{}
-	for name := range strings.Lines(text) {
-		name = strings.TrimSpace(name)
+	for _, name := range names(text) {
 		changed[name] = true
 		if before == v.old || !slices.Contains(was, name) || !slices.Contains(v.files, name) {
 			continue
@@ -245,7 +291,12 @@ func (v *Service) list(ctx context.Context, commit string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return strings.FieldsFunc(text, func(r rune) bool { return r == 0 }), nil
+	return names(text), nil
+}
+
+// names are what git prints with -z.
+func names(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == 0 })
 }
 
 // git runs git in the clone and returns what it prints.

@@ -213,3 +213,68 @@ func TestNothingIsExtractedFromADirtyClone(t *testing.T) {
 	_, err = extract.Plan(t.Context(), c.dir, "HEAD", shop(), nil)
 	require.ErrorContains(t, err, "changes that are not committed")
 }
+
+// What the service itself put into main.go stays, in whatever form the list is written.
+func TestOwnPartsOfMainStay(t *testing.T) {
+	t.Parallel()
+	const head = "package main\n\nimport (\n\t\"go.uber.org/fx\"\n\n\t\"host/infra/database\"\n\tcommand \"host/infra/host\"\n\t\"host/infra/logging\"\n)\n\n"
+	const tail = "\nfunc main() { command.Main(modules) }\n"
+	const wanted = "package main\n\nimport (\n\t\"go.uber.org/fx\"\n\n\t\"example.com/host/infra/host\"\n)\n\n"
+	for list, want := range map[string]string{
+		"var modules = fx.Options(logging.Module, database.Module, fx.Invoke(openVault))\n":                                                       "var modules = fx.Options(host.Infra, fx.Invoke(openVault))\n",
+		"var modules = fx.Options(\n\tdatabase.Module, fx.Invoke(openVault), // ours\n\tlogging.Module, // the log\n\tfx.Provide(newVault),\n)\n": "var modules = fx.Options(\n\thost.Infra, fx.Invoke(openVault), // ours\n\tfx.Provide(newVault),\n)\n",
+		"var infra = fx.Options(logging.Module)\n\nvar modules = fx.Options(\n\tinfra,\n\tfx.Invoke(openVault), database.Module,\n)\n":            "var infra = fx.Options(host.Infra)\n\nvar modules = fx.Options(\n\tinfra,\n\tfx.Invoke(openVault),\n)\n",
+	} {
+		c := newClone(t)
+		base := c.git("rev-parse", "HEAD")
+		c.write(map[string]string{"main.go": head + list + tail})
+		c.commit("ours")
+		_, err := c.plan(base).Write()
+		require.NoError(t, err, list)
+		require.Equal(t, wanted+want+"\nfunc main() { host.Main(modules) }\n", c.read("main.go"), list)
+	}
+	c := newClone(t)
+	base := c.git("rev-parse", "HEAD")
+	c.write(map[string]string{"main.go": head + "var modules = logging.Module\n\nvar _ = database.Module\n" + tail})
+	c.commit("ours")
+	_, err := c.plan(base).Write()
+	require.ErrorContains(t, err, "main.go:11: logging.Module stands outside of a list")
+	require.FileExists(t, filepath.Join(c.dir, "app", "app.go"))
+	require.Empty(t, c.git("status", "--porcelain"))
+}
+
+func TestRequirementsOfTheCloneStay(t *testing.T) {
+	t.Parallel()
+	c := newClone(t)
+	base := c.git("rev-parse", "HEAD")
+	c.write(map[string]string{
+		"go.mod":                      "module host\n\ngo 1.26\n\nrequire example.net/id v1.5.0\n\nreplace example.net/id => example.net/id v1.4.0\n",
+		"domains/audit/testdata/prüf": "ours", ".gitignore": "/secret\n",
+	})
+	require.NoError(t, os.Symlink("../app/app.go", filepath.Join(c.dir, "docs", "contract")))
+	c.commit("ours")
+	v := c.plan(base)
+	require.Equal(t, []string{"audit"}, v.Own)
+	_, err := v.Write()
+	require.NoError(t, err)
+	require.Contains(t, c.read("go.mod"), "example.net/id v1.5.0")
+	require.Contains(t, c.read("go.mod"), "replace example.net/id => example.net/id v1.4.0")
+	require.Equal(t, "/secret\n", c.read(".gitignore"))
+	to, err := os.Readlink(filepath.Join(c.dir, "docs", "contract"))
+	require.NoError(t, err)
+	require.Equal(t, "../app/app.go", to)
+}
+
+// What git was told not to look at may have changes that are nowhere else.
+func TestHiddenChangesAreNotLost(t *testing.T) {
+	t.Parallel()
+	c := newClone(t)
+	base := c.git("rev-parse", "HEAD")
+	c.write(map[string]string{"domains/orders/orders.go": "package orders\n"})
+	c.commit("ours")
+	c.git("update-index", "--assume-unchanged", "app/app.go")
+	_, err := extract.Plan(t.Context(), c.dir, base, shop(), nil)
+	require.ErrorContains(t, err, "git does not look at app/app.go")
+	_, err = extract.Plan(t.Context(), c.dir, "HEAD", shop(), nil)
+	require.Error(t, err)
+}

@@ -1,9 +1,9 @@
 package extract
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
-	"go/ast"
 	"go/format"
 	"go/parser"
 	"go/token"
@@ -18,12 +18,12 @@ import (
 
 // Write makes the service of the clone: it removes the host's files, rewrites the imports of the others, and writes the
 // files that every service has. It returns what is left to do by hand, each as a sentence. Everything it removes is in the
-// clone's history.
+// clone's history. When main.go cannot be rewritten, nothing is changed.
 func (v *Service) Write() (left []string, err error) {
 	texts := map[string][]byte{}
 	for name, text := range v.kept {
 		texts[name] = text
-		if path.Ext(name) != ".go" {
+		if path.Ext(name) != ".go" || text == nil {
 			continue
 		}
 		after, problems, err := v.rewrite(name, text)
@@ -46,12 +46,18 @@ func (v *Service) Write() (left []string, err error) {
 		v.removeEmpty(path.Dir(name))
 	}
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		if bytes.Equal(texts[name], v.kept[name]) {
+			continue
+		}
 		file := filepath.Join(v.dir, filepath.FromSlash(name))
 		if err := os.WriteFile(file, texts[name], 0o644); err != nil { //nolint:gosec // a source; one that is there keeps its mode
 			return nil, fmt.Errorf("write %s: %w", name, err)
 		}
 	}
 	if err := v.Site.Complete(v.dir); err != nil {
+		return nil, err
+	}
+	if err := v.requireWhatTheCloneDid(); err != nil {
 		return nil, err
 	}
 	slices.Sort(left)
@@ -75,7 +81,9 @@ func (v *Service) rewrite(name string, text []byte) (after []byte, left []string
 	}
 	var edits []edit
 	if name == "main.go" {
-		edits = v.editMain(fset, file, text)
+		if edits, err = v.editMain(fset, file, text); err != nil {
+			return nil, nil, err
+		}
 	}
 	for _, spec := range file.Imports {
 		imported, err := strconv.Unquote(spec.Path.Value)
@@ -92,9 +100,9 @@ func (v *Service) rewrite(name string, text []byte) (after []byte, left []string
 		}
 		edits = append(edits, edit{fset.Position(spec.Path.Pos()).Offset, fset.Position(spec.Path.End()).Offset, strconv.Quote(to)})
 	}
-	after = apply(text, edits)
-	if formatted, err := format.Source(after); err == nil {
-		after = formatted // imports are sorted anew
+	after, err = format.Source(apply(text, edits)) // imports are sorted anew
+	if err != nil {
+		return nil, nil, fmt.Errorf("rewrite %s: %w; nothing was changed", name, err)
 	}
 	return after, left, nil
 }
@@ -133,71 +141,4 @@ func apply(text []byte, edits []edit) []byte {
 		text = slices.Concat(text[:e.from], []byte(e.text), text[e.to:])
 	}
 	return text
-}
-
-// editMain puts host.Infra in the place of the host's modules, and host.Main in that of whatever ran them. Everything else
-// in the list stays.
-func (v *Service) editMain(fset *token.FileSet, file *ast.File, text []byte) []edit {
-	m := &mainFile{fset: fset, text: text, names: map[string]string{}}
-	for _, spec := range file.Imports {
-		imported, err := strconv.Unquote(spec.Path.Value)
-		rel, ours := strings.CutPrefix(imported, v.old+"/")
-		if err != nil || !ours || !hostPart(rel) {
-			continue
-		}
-		name := path.Base(rel)
-		if spec.Name != nil {
-			name = spec.Name.Name
-		}
-		m.names[name] = rel
-		with := ""
-		if len(m.names) == 1 {
-			with = "\t" + strconv.Quote(v.Site.Host+"/infra/host") + "\n"
-		}
-		m.line(spec, with)
-	}
-	ast.Inspect(file, m.visit)
-	return m.edits
-}
-
-type mainFile struct {
-	fset  *token.FileSet
-	text  []byte
-	names map[string]string // the host's packages by the names that the file gives them
-	infra bool              // host.Infra is written
-	edits []edit
-}
-
-// visit edits a reference to a package of the host.
-func (m *mainFile) visit(n ast.Node) bool {
-	sel, ok := n.(*ast.SelectorExpr)
-	if !ok {
-		return true
-	}
-	id, ok := sel.X.(*ast.Ident)
-	if !ok || m.names[id.Name] == "" {
-		return true
-	}
-	switch {
-	case sel.Sel.Name == "Module" && !m.infra:
-		m.infra = true
-		m.line(sel, "\thost.Infra,\n")
-	case sel.Sel.Name == "Module":
-		m.line(sel, "")
-	default: // host.Main, cli.Main, httpserver.Spec
-		m.edits = append(m.edits, edit{m.fset.Position(id.Pos()).Offset, m.fset.Position(id.End()).Offset, "host"})
-	}
-	return false
-}
-
-// line replaces the line of a node.
-func (m *mainFile) line(n ast.Node, with string) {
-	from, to := m.fset.Position(n.Pos()).Offset, m.fset.Position(n.End()).Offset
-	for from > 0 && m.text[from-1] != '\n' {
-		from--
-	}
-	for to < len(m.text) && m.text[to] != '\n' {
-		to++
-	}
-	m.edits = append(m.edits, edit{from, min(to+1, len(m.text)), with})
 }

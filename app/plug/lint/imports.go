@@ -102,6 +102,8 @@ func (r rule) forbiddenOfHost(file, imported string) string {
 		return strangers
 	case target.room == "domain" && r.room == "main" && target.layer == "" && (file == "main.go" || test):
 		return ""
+	case target.room == "domain" && target.layer == "":
+		return "main.go is the only file that names domains; add the domain's module to its list"
 	case r.room == "domain" && target.room != "app" && target.room != "app/apptest":
 		return "a domain knows app and itself; ask the constructor for what you need, Fx resolves it by type"
 	case !slices.Contains(public(), imported):
@@ -136,6 +138,8 @@ func (r rule) forbidden(file, imported string, ours bool) string {
 
 func (r rule) forbiddenInRoom(target place, test bool) string {
 	switch {
+	case r.shared(r.place) && !r.shared(target) && !test:
+		return "what several domains share knows nothing else of the service; give it the value that it needs"
 	case r.room == "app" && target.room != "app" && !test:
 		return "app imports nothing else of ours; put what it needs behind an interface of app"
 	case r.room == "config" && target.room != "config":
@@ -152,10 +156,17 @@ func (r rule) forbiddenInRoom(target place, test bool) string {
 	return ""
 }
 
+// shared reports whether a place is of a service's folder app, which has types that several domains name, such as money.
+func (r rule) shared(p place) bool {
+	return r.host() != r.module && (p.room == "app" || strings.HasPrefix(p.room, "app/"))
+}
+
 func (r rule) forbiddenInDomain(imported string, target place, ours, test bool) string {
 	switch {
 	case ours && target.room == "domain" && target.domain != r.domain:
 		return strangers
+	case ours && r.shared(target):
+		return ""
 	case ours && target.room != "app" && target.room != "domain":
 		return "a domain knows app and itself; ask the constructor for what you need, Fx resolves it by type"
 	case ours || test:

@@ -28,7 +28,7 @@ func rule(t *testing.T, name string) *analysis.Analyzer {
 func TestRules(t *testing.T) {
 	t.Parallel()
 	cases := map[string][]string{
-		"imports":     {"m", "m/domains/imports/plugins", "m/infra/host", "m/docs", "m/config/sub", "m/app", "m/app/plug", "m/app/apptest", "shop.example", "shop.example/infra/clock", "shop.example/domains/orders/plugins"},
+		"imports":     {"m", "m/domains/imports/plugins", "m/infra/host", "m/docs", "m/config/sub", "m/app", "m/app/plug", "m/app/apptest", "shop.example", "shop.example/infra/clock", "shop.example/app/money", "shop.example/app/names", "shop.example/domains/orders/plugins"},
 		"schemas":     {"m/domains/schemas/plugins"},
 		"models":      {"m/domains/schemas/models"},
 		"shape":       {"m/domains/shape/plugins"},

@@ -82,7 +82,7 @@ func (h *host) forget() {
 		folder := filepath.Join(strings.TrimSpace(string(cache)), filepath.FromSlash(below), filepath.FromSlash(path.Dir(h.path)))
 		err := filepath.WalkDir(folder, func(name string, entry fs.DirEntry, err error) error {
 			if err == nil && entry.IsDir() {
-				err = os.Chmod(name, 0o700) //nolint:gosec // a folder
+				err = os.Chmod(name, 0o700)
 			}
 			return err
 		})

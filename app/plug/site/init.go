@@ -16,7 +16,10 @@ import (
 	"strings"
 	"text/template"
 
+	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
+
+	"plugboard/config"
 )
 
 //go:embed templates/*.tmpl
@@ -49,6 +52,9 @@ var files = map[string]string{
 	"domains/greetings/plugins/greet_test.go": "greet_test.go.tmpl",
 }
 
+// generated are the files that commands add to those of the site.
+var generated = []string{"go.sum", "docs/openapi.json", "docs/swagger.json", "docs/swagger.yaml", "docs/asyncapi.yaml", "docs/AI_CONTEXT.md"}
+
 // NoDocument stands where docs/docs.go embeds the API's description until that is generated.
 const NoDocument = "{}\n"
 
@@ -56,11 +62,11 @@ const NoDocument = "{}\n"
 // that was published, or for a clone the clone's folder, which is for trying out. Dir is where the site will be.
 func New(modulePath, dir string) (Site, error) {
 	s := Site{Module: modulePath, Host: Host(), Version: "v0.0.0"}
-	if err := module.CheckImportPath(modulePath); err != nil {
-		return s, fmt.Errorf("%w; give a path such as example.org/shop", err)
-	}
 	if modulePath == s.Host || strings.HasPrefix(modulePath, s.Host+"/") {
 		return s, fmt.Errorf("%s is the host's own path; give the service another, such as example.org/shop", modulePath)
+	}
+	if err := module.CheckPath(modulePath); err != nil {
+		return s, fmt.Errorf("%w; give a path such as example.org/shop", err)
 	}
 	if root := clone(); root != "" {
 		s.Replace = from(dir, root)
@@ -79,7 +85,7 @@ func New(modulePath, dir string) (Site, error) {
 func clone() string {
 	_, file, _, _ := runtime.Caller(0)
 	root, ok := strings.CutSuffix(filepath.ToSlash(filepath.Dir(file)), "/app/plug/site")
-	if !ok || strings.Contains(path.Base(root), "@") || strings.Contains(root, "/vendor/") {
+	if !ok || !filepath.IsAbs(file) || strings.Contains(path.Base(root), "@") || strings.Contains(root, "/vendor/") {
 		return ""
 	}
 	if _, err := os.Stat(filepath.Join(filepath.FromSlash(root), "go.mod")); err != nil {
@@ -90,27 +96,29 @@ func clone() string {
 
 // from returns root as a site in dir names it: relative when the site is below it, so that both can move together.
 func from(dir, root string) string {
-	if rel, err := filepath.Rel(dir, root); err == nil && strings.Trim(filepath.ToSlash(rel), "./") == "" {
+	if rel, err := filepath.Rel(dir, root); err == nil && rel != "." && strings.Trim(filepath.ToSlash(rel), "./") == "" {
 		return filepath.ToSlash(rel) // ../..
 	}
 	return root
 }
 
-// Name is the service's name: the last element of its path, without a version.
+// Name is the service's name, as the running service has it.
 func (s Site) Name() string {
-	name := s.Module
-	if prefix, _, ok := module.SplitPathVersion(name); ok {
-		name = prefix
-	}
-	return path.Base(name)
+	return config.NameOf(s.Module)
 }
 
 // Title is the name as a title: "Order desk" of order-desk.
 func (s Site) Title() string {
 	words := strings.FieldsFunc(s.Name(), func(r rune) bool { return r == '-' || r == '_' || r == '.' || r == '~' })
 	text := strings.Join(words, " ")
+	if text == "" {
+		return s.Name()
+	}
 	return strings.ToUpper(text[:1]) + text[1:]
 }
+
+// Replacement is Replace as go.mod has it, in quotes where it needs them.
+func (s Site) Replacement() string { return modfile.AutoQuote(s.Replace) }
 
 // Go is the version of Go that a service is made for: the host's own, as its go.mod has it.
 func (s Site) Go() string { return "1.26.0" }
@@ -139,7 +147,7 @@ func (s Site) Write(dir string) ([]string, error) {
 	}
 	var problems []error
 	names := slices.Sorted(maps.Keys(texts))
-	for _, name := range names {
+	for _, name := range slices.Concat(names, generated) {
 		if _, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(name))); err == nil {
 			problems = append(problems, fmt.Errorf("%s is there already; take an empty folder", name))
 		}
@@ -181,7 +189,9 @@ func (s Site) fill(name, from string) ([]byte, error) {
 // store writes files into dir, and where it embeds the API's description a document that is none yet. They are for
 // everybody, as sources are; a script may be run.
 func store(dir string, texts map[string][]byte) error {
-	texts["docs/openapi.json"] = []byte(NoDocument)
+	if _, err := os.Lstat(filepath.Join(dir, "docs", "openapi.json")); err != nil {
+		texts["docs/openapi.json"] = []byte(NoDocument)
+	}
 	for name, text := range texts {
 		file := filepath.Join(dir, filepath.FromSlash(name))
 		mode := os.FileMode(0o644)

@@ -46,7 +46,7 @@ func TestSitesThatCannotBe(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for path, want := range map[string]string{
-		"": "malformed import path", "Shop Two": "invalid char", site.Host(): "the host's own path", site.Host() + "/shop": "the host's own path",
+		"": "malformed module path", "example.org/Shop Two": "invalid char", "shop": "missing dot in first path element", "net/http": "missing dot", site.Host(): "the host's own path", site.Host() + "/shop": "the host's own path",
 	} {
 		_, err := site.New(path, dir)
 		require.ErrorContains(t, err, want, path)
@@ -60,4 +60,9 @@ func TestSitesThatCannotBe(t *testing.T) {
 	require.LessOrEqual(t, len(names), mostFiles)
 	_, err = s.Write(dir)
 	require.ErrorContains(t, err, "main.go is there already")
+	dir = t.TempDir()
+	write(t, dir, "docs/openapi.json", "mine")
+	_, err = s.Write(dir)
+	require.ErrorContains(t, err, "docs/openapi.json is there already")
+	require.NoFileExists(t, filepath.Join(dir, "main.go"))
 }

@@ -130,8 +130,8 @@ func (s *service) vendored() *service {
 
 // goesToTheNextVersionVendored upgrades a service that has all modules in its folder.
 func (s *service) goesToTheNextVersionVendored() {
-	write(s.t, s.dir, "Makefile", "check:\n\tgo vet ./...\n") // the rest was checked without vendor
-	s.must("go run " + s.host.path + "/app/plug@v0.1.0 upgrade")      // the same as go tool plug, which would be compiled from vendor first
+	write(s.t, s.dir, "Makefile", "check:\n\tgo vet ./...\n")    // the rest was checked without vendor
+	s.must("go run " + s.host.path + "/app/plug@v0.1.0 upgrade") // the same as go tool plug, which would be compiled from vendor first
 	require.Contains(s.t, s.read("vendor/modules.txt"), s.host.path+" v0.2.0\n")
 	s.must("go build -mod=vendor -o bin/shop .")
 	require.Contains(s.t, s.must("bin/shop version"), s.host.path+" v0.2.0")

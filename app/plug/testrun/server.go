@@ -2,6 +2,7 @@ package testrun
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -129,9 +130,15 @@ func (s *server) run(stderr io.Reader, started chan<- error, ready chan<- struct
 		return
 	}
 	once := sync.OnceFunc(func() { close(ready) })
-	for lines := bufio.NewScanner(stderr); lines.Scan(); {
-		s.log.add(lines.Text())
-		if strings.Contains(lines.Text(), "database system is ready to accept connections") {
+	// It is read to its end whatever it says: the server waits for the reader of its log. Of a long line, such as a statement that
+	// failed, the rest is another line here.
+	for lines := bufio.NewReader(stderr); ; {
+		line, _, err := lines.ReadLine()
+		if err != nil {
+			break
+		}
+		s.log.add(string(line))
+		if bytes.Contains(line, []byte("database system is ready to accept connections")) {
 			once()
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -81,6 +82,27 @@ func FromRoot(text string) string {
 		if rel, ok := strings.CutPrefix(name, hostRoot()+"/"); ok && hostRoot() != "" {
 			name = HostModule() + "/" + rel
 		}
+		if slices.ContainsFunc(nestedModules(), func(nested string) bool { return strings.HasPrefix(name, nested+"/") }) {
+			return name
+		}
 		return strings.TrimPrefix(name, modulePath()+"/")
 	})
+}
+
+// nestedModules returns the paths of other modules of the service that begin with the path of its own.
+var nestedModules = sync.OnceValue(func() []string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return nil
+	}
+	return modulesBelow(modulePath(), info.Deps)
+})
+
+func modulesBelow(own string, deps []*debug.Module) (nested []string) {
+	for _, dep := range deps {
+		if strings.HasPrefix(dep.Path, own+"/") {
+			nested = append(nested, dep.Path)
+		}
+	}
+	return nested
 }

@@ -8,6 +8,7 @@ import (
 	"m/app"
 	_ "m/config"       // want `a domain knows app and itself`
 	_ "m/domains/shop" // want `a domain never imports another`
+	_ "shop.example/app/names"
 )
 
 var Place = app.Plugin[*PlacePlugin]("orders.place", NewPlacePlugin)

@@ -1,0 +1,3 @@
+package names
+
+import _ "m/app"
