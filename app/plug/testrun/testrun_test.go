@@ -49,6 +49,21 @@ func TestAServerIsThereUntilItIsStopped(t *testing.T) {
 	require.Error(t, err)
 }
 
+// A statement that fails is a line of the server's log, however long, and the server waits for the log's reader.
+func TestALongLineDoesNotStopTheServer(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	conn, err := pgx.Connect(t.Context(), s.url())
+	require.NoError(t, err)
+	const length, times = 200_000, 20 // a pipe holds 64 kB
+	for range times {
+		_, err := conn.Exec(t.Context(), "SELECT '"+strings.Repeat("x", length)+"' FROM nothing")
+		require.ErrorContains(t, err, `relation "nothing" does not exist`)
+	}
+	require.NoError(t, conn.Close(t.Context()))
+	require.NoError(t, s.stop())
+}
+
 func TestAServerThatDoesNotStart(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
