@@ -98,7 +98,8 @@ func TestCancelledBuild(t *testing.T) {
 			}
 		}
 	}()
-	_, err = b.command(ctx, "sh", "-c", `sleep 1000 | sh -c 'trap ": > $MARKER.told; exit 1" INT; : > "$MARKER"; sleep 1000'`)
+	// The inner shell waits in short steps: a signal that comes right before a step begins is looked at after it.
+	_, err = b.command(ctx, "sh", "-c", `sleep 1000 | sh -c 'trap ": > $MARKER.told; exit 1" INT; : > "$MARKER"; while :; do sleep 0.05; done'`)
 	require.Error(t, err)
 	require.FileExists(t, marker+".told", "what the command started goes on")
 }
