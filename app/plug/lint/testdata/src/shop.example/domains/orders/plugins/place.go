@@ -1,4 +1,4 @@
-package plugins // want package:"." package:"shop.sold"
+package plugins // want package:`\) 0x` package:"shop.sold"
 
 import (
 	"context"
