@@ -10,7 +10,6 @@ import (
 
 	"plugboard/app/plug/scaffold"
 	"plugboard/config"
-	"plugboard/infra/host/usage"
 )
 
 // nameOfModule returns the name of the service in dir.
@@ -26,12 +25,7 @@ func adoptCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "adopt <module>",
 		Short: "Rename the module throughout",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usage.Errorf(cmd, "adopt takes the new path of the module, as in: go tool plug adopt example.org/team/shop")
-			}
-			return nil
-		},
+		Args:  one("the new path of the module, as in: go tool plug adopt example.org/team/shop"),
 		RunE: command(func(cmd *cobra.Command, args []string) error {
 			dir, err := moduleRoot(cmd.Context())
 			if err != nil {

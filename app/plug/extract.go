@@ -30,13 +30,10 @@ repository's history. Domains that are new or were changed stay; those that are 
 from now on. What cannot be carried over is told in the end.`,
 		Example: "  go run " + site.Host() + "/app/plug@latest extract example.org/shop --base 1f0c2d3",
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usage.Errorf(cmd, "extract takes the path of the service's module, as in: extract example.org/shop --base 1f0c2d3")
-			}
 			if base == "" {
 				return usage.Errorf(cmd, "extract needs --base, the last commit of the host in the history of this clone")
 			}
-			return nil
+			return one("the path of the service's module, as in: extract example.org/shop --base 1f0c2d3")(cmd, args)
 		},
 		RunE: command(func(cmd *cobra.Command, args []string) error {
 			return runExtract(cmd.Context(), args[0], base, cmd.OutOrStdout())

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"plugboard/app/plug/site"
-	"plugboard/infra/host/usage"
 )
 
 func initCommand() *cobra.Command {
@@ -25,12 +24,7 @@ func initCommand() *cobra.Command {
 with one small domain. Run it in an empty folder.`,
 		Example: "  go run <host>/app/plug@latest init example.org/shop      in an empty folder; <host> is the path that the host is published under\n" +
 			"  go tool plug init example.org/shop --dir ../shop         in a clone of the host, for trying out",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usage.Errorf(cmd, "init takes the path of the new module, as in: init example.org/shop")
-			}
-			return nil
-		},
+		Args: one("the path of the new module, as in: init example.org/shop"),
 		RunE: command(func(cmd *cobra.Command, args []string) error {
 			return runInit(cmd.Context(), args[0], dir, cmd.OutOrStdout())
 		}),

@@ -94,6 +94,16 @@ func oneCommand(cmd *cobra.Command, args []string) error {
 	return usage.NoArguments(cmd, args)
 }
 
+// one is the Args of a command that takes one argument; otherwise the error says what it takes.
+func one(takes string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return usage.Errorf(cmd, "%s takes %s", cmd.Name(), takes)
+		}
+		return nil
+	}
+}
+
 // failure is the error of a command that was understood and failed.
 type failure struct {
 	err  error

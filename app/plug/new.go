@@ -122,9 +122,14 @@ func findSite(ctx context.Context) (scaffold.Site, error) {
 
 // makeOr returns the command that carries out a target of the Makefile in dir, or the other command where there is none.
 func makeOr(dir, target, other string) string {
-	text, err := os.ReadFile(filepath.Join(dir, "Makefile")) //nolint:gosec // the module's own
-	if err == nil && regexp.MustCompile(`(?m)^`+regexp.QuoteMeta(target)+`\s*:([^=]|$)`).Match(text) {
+	if hasTarget(dir, target) {
 		return "make " + target
 	}
 	return other
+}
+
+// hasTarget reports whether the module in dir has a Makefile with the target.
+func hasTarget(dir, target string) bool {
+	text, err := os.ReadFile(filepath.Join(dir, "Makefile")) //nolint:gosec // the module's own
+	return err == nil && regexp.MustCompile(`(?m)^`+regexp.QuoteMeta(target)+`\s*:([^=]|$)`).Match(text)
 }

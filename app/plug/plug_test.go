@@ -20,9 +20,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"plugboard/app/plug/internal/plugtest"
 	"plugboard/app/plug/lint"
 	"plugboard/app/plug/scaffold"
 )
+
+// project is a copy of this repository.
+type project struct{ *plugtest.Folder }
 
 // A team makes the project theirs by one command. From then on a plugin takes two more from nothing to its answer and
 // its place in the documentation, in less than a minute and with no file edited by hand; what plug makes, of each kind,
@@ -31,10 +35,10 @@ import (
 // All of it happens in one copy, under another name, since every build of a copy costs.
 func TestFromNothingToAnAnswerInAMinute(t *testing.T) {
 	t.Parallel()
-	p := copyOf(t)
+	p := &project{plugtest.Copy(t, "../..")}
 	p.adopt("example.org/acme/shop")
 
-	p.must("go build -o service .") // whoever adds a plugin has built the project before
+	p.Must("go build -o service .") // whoever adds a plugin has built the project before
 	p.inAMinute()
 
 	made := p.walk("docs/writing-a-plugin.md")
@@ -42,50 +46,50 @@ func TestFromNothingToAnAnswerInAMinute(t *testing.T) {
 		"orders/hash_order --kind cpu", "s/make_it", "s/list_all --kind list --path /s", "orders/list_orders --kind list --path /orders",
 		"inventories/list_inventories --kind list", "products/list_again --kind list", "orders/receive_order --kind raw --path /orders/:id/file", "s/stock_of --kind responder",
 	} {
-		require.Contains(t, p.must("go tool plug new --no-docs "+args), "Now run: make docs\n")
+		require.Contains(t, p.Must("go tool plug new --no-docs "+args), "Now run: make docs\n")
 		made = append(made, strings.Fields(args)[0])
 	}
-	p.fails("go tool plug new products/archive_product", "is there already")
-	p.fails("go tool plug new values/create_value", "a word of SQL")
-	p.fails("go tool plug new s/price_again --kind responder --topic price.of", "domains/shopping/plugins/price_of.go answers price.of already")
-	p.fails("go tool plug new s/tell_paid --kind subscriber --topic order.sold", "nobody publishes order.sold", "give --ahead")
-	p.must("make docs")
-	p.must("make docs/check")
-	p.must("go tool plug lint ./...")
-	p.must("go vet ./domains/...")
-	p.must("go test -vet=off -run ^TestRules$ .")
+	p.Fails("go tool plug new products/archive_product", "is there already")
+	p.Fails("go tool plug new values/create_value", "a word of SQL")
+	p.Fails("go tool plug new s/price_again --kind responder --topic price.of", "domains/shopping/plugins/price_of.go answers price.of already")
+	p.Fails("go tool plug new s/tell_paid --kind subscriber --topic order.sold", "nobody publishes order.sold", "give --ahead")
+	p.Must("make docs")
+	p.Must("make docs/check")
+	p.Must("go tool plug lint ./...")
+	p.Must("go vet ./domains/...")
+	p.Must("go test -vet=off -run ^TestRules$ .")
 	p.testPlugins(append(made, "orders/place_order"))
 	p.breakRules()
 }
 
 // adopt renames the module of the copy, after which each of its modules still builds and none names the old path.
 func (p *project) adopt(to string) {
-	t := p.t
-	old := regexp.MustCompile(`(?m)^module (\S+)$`).FindStringSubmatch(p.read("go.mod"))[1]
-	p.must("go tool plug adopt " + to)
+	t := p.T
+	old := regexp.MustCompile(`(?m)^module (\S+)$`).FindStringSubmatch(p.Read("go.mod"))[1]
+	p.Must("go tool plug adopt " + to)
 	left := regexp.MustCompile("(?m)(^|[\\s\"'`(=\\[])" + regexp.QuoteMeta(old) + `(/[a-z]|/?\$?$)`)
 	modules := 0
-	require.NoError(t, filepath.WalkDir(p.dir, func(name string, entry fs.DirEntry, err error) error {
-		rel, _ := filepath.Rel(p.dir, name)
+	require.NoError(t, filepath.WalkDir(p.Dir, func(name string, entry fs.DirEntry, err error) error {
+		rel, _ := filepath.Rel(p.Dir, name)
 		switch base := entry.Name(); {
 		case err != nil || entry.IsDir():
 			return err
 		case base == "go.mod":
 			if sources, _ := filepath.Glob(filepath.Join(filepath.Dir(name), "*.go")); len(sources) > 0 { // not a list of tools
 				modules++
-				p.must("go vet -C " + filepath.Dir(name) + " ./...")
+				p.Must("go vet -C " + filepath.Dir(name) + " ./...")
 			}
 			fallthrough
 		case base == ".golangci.yml" || strings.HasSuffix(base, ".go") || strings.HasSuffix(base, ".go.txt"):
-			for _, line := range left.FindAllString(p.read(rel), -1) {
+			for _, line := range left.FindAllString(p.Read(rel), -1) {
 				require.Empty(t, line, rel)
 			}
 		}
 		return nil
 	}))
 	require.Greater(t, modules, 4)
-	p.must("go mod tidy -diff")
-	p.must("go test -C docs/benchmarks -vet=off -run ^TestGeneratedProgramsCompile$ .")
+	p.Must("go mod tidy -diff")
+	p.Must("go test -C docs/benchmarks -vet=off -run ^TestGeneratedProgramsCompile$ .")
 }
 
 var (
@@ -96,12 +100,12 @@ var (
 
 // walk does what the page says about making plugins, to the letter and in its order, and returns the plugins that it made.
 func (p *project) walk(page string) (made []string) {
-	t := p.t
-	text := fiveMins.FindStringSubmatch(p.read(page))
+	t := p.T
+	text := fiveMins.FindStringSubmatch(p.Read(page))
 	require.NotNil(t, text, page)
 	for _, m := range fenced.FindAllStringSubmatch(text[1], -1) {
 		if name := m[3]; name != "" { // a file, by its title
-			require.NoError(t, os.WriteFile(filepath.Join(p.dir, name), []byte(m[4]), 0o600))
+			require.NoError(t, os.WriteFile(filepath.Join(p.Dir, name), []byte(m[4]), 0o600))
 			if plugin := strings.TrimSuffix(path.Base(name), ".go"); !strings.HasSuffix(plugin, "_test") {
 				made = append(made, path.Base(path.Dir(path.Dir(name)))+"/"+plugin)
 			}
@@ -110,16 +114,16 @@ func (p *project) walk(page string) (made []string) {
 		for line := range strings.Lines(m[4]) {
 			line, _, _ = strings.Cut(line, " #")
 			line = strings.TrimSpace(line)
-			p.must(line)
+			p.Must(line)
 			if name, ok := strings.CutPrefix(strings.Replace(line, " --no-docs", "", 1), "go tool plug new "); ok {
 				made = append(made, strings.Fields(name)[0])
 			}
 		}
 	}
 	for _, m := range listed.FindAllStringSubmatch(text[1], -1) {
-		list, ends := strings.CutSuffix(p.read(m[2]), "\n)\n")
+		list, ends := strings.CutSuffix(p.Read(m[2]), "\n)\n")
 		require.True(t, ends, m[2])
-		require.NoError(t, os.WriteFile(filepath.Join(p.dir, m[2]), []byte(list+"\n\t"+m[1]+"\n)\n"), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(p.Dir, m[2]), []byte(list+"\n\t"+m[1]+"\n)\n"), 0o600))
 	}
 	require.Greater(t, len(made), len(scaffold.Kinds()))
 	return made
@@ -127,7 +131,7 @@ func (p *project) walk(page string) (made []string) {
 
 // testPlugins runs the tests of plugins, each of which has one of its name.
 func (p *project) testPlugins(names []string) {
-	t := p.t
+	t := p.T
 	packages := map[string]bool{}
 	var tests []string
 	for _, name := range names {
@@ -135,7 +139,7 @@ func (p *project) testPlugins(names []string) {
 		packages["./domains/"+domain+"/plugins"] = true
 		tests = append(tests, "Test"+lint.Exported(plugin))
 	}
-	output := p.must("go test -vet=off -v -run ^(" + strings.Join(tests, "|") + ")" + " " + strings.Join(slices.Sorted(maps.Keys(packages)), " "))
+	output := p.Must("go test -vet=off -v -run ^(" + strings.Join(tests, "|") + ")" + " " + strings.Join(slices.Sorted(maps.Keys(packages)), " "))
 	for _, test := range tests {
 		require.Contains(t, output, "--- PASS: "+test+" ")
 	}
@@ -144,11 +148,11 @@ func (p *project) testPlugins(names []string) {
 // inAMinute goes from nothing to an answer. What is held against the minute is the time that the commands take of one
 // processor, which does not depend on what else the machine does.
 func (p *project) inAMinute() {
-	t := p.t
-	p.cpu = 0
+	t := p.T
+	p.CPU = 0
 	begin := time.Now()
-	p.must("go tool plug new orders/place_order --path /orders/:id/place --method put")
-	p.must("go build -o service .")
+	p.Must("go tool plug new orders/place_order --path /orders/:id/place --method put")
+	p.Must("go build -o service .")
 	address, end := p.serve()
 	status, answer := request(t, http.MethodPut, address+"/orders/7/place", `{"name":"Desk lamp"}`)
 	require.Equal(t, http.StatusOK, status)
@@ -161,16 +165,16 @@ func (p *project) inAMinute() {
 	}
 	took := time.Since(begin)
 	end()
-	t.Logf("from nothing to a documented answer: %.1f s, in which the commands took %.1f s of one processor", took.Seconds(), p.cpu.Seconds())
-	require.Less(t, p.cpu, time.Minute)
+	t.Logf("from nothing to a documented answer: %.1f s, in which the commands took %.1f s of one processor", took.Seconds(), p.CPU.Seconds())
+	require.Less(t, p.CPU, time.Minute)
 }
 
 var readyAt = regexp.MustCompile(`"message":"ready","address":"([^"]+)"`)
 
 // serve starts the service on a free port and a new database, and returns its address and what ends it.
 func (p *project) serve() (address string, end func()) {
-	t := p.t
-	cmd := p.command("./service serve")
+	t := p.T
+	cmd := p.Command(t.Context(), "./service", "serve")
 	cmd.Env = append(cmd.Env, "APP_ENV=production", "APP_HTTP_DOCS=on", "APP_OPS_ADDR=off", "APP_HTTP_ADDR=127.0.0.1:0", "APP_DATABASE_URL=sqlite:"+t.TempDir()+"/minute.db")
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	output, err := cmd.StderrPipe()
@@ -210,20 +214,20 @@ func request(t *testing.T, method, url, body string) (status int, answer string)
 
 // breakRules plants what must not be, in what was made, and sees it found.
 func (p *project) breakRules() {
-	p.replace("domains/orders/plugins/place_order.go", "\tapp.Logger", "\tgo app.Logger(ctx, p.logger).Sync() //nolint:errcheck // planted\n\tapp.Logger")
-	p.replace("domains/orders/plugins/hash_order.go", `"example.org/acme/shop/app"`, "\"example.org/acme/shop/app\"\n\t_ \"example.org/acme/shop/domains/products\"")
-	p.replace("domains/shopping/plugins/note_product.go", `"product.created" }`, `"product.gone" }`)
-	p.fails("go tool plug lint",
+	p.Replace("domains/orders/plugins/place_order.go", "\tapp.Logger", "\tgo app.Logger(ctx, p.logger).Sync() //nolint:errcheck // planted\n\tapp.Logger")
+	p.Replace("domains/orders/plugins/hash_order.go", `"example.org/acme/shop/app"`, "\"example.org/acme/shop/app\"\n\t_ \"example.org/acme/shop/domains/products\"")
+	p.Replace("domains/shopping/plugins/note_product.go", `"product.created" }`, `"product.gone" }`)
+	p.Fails("go tool plug lint",
 		"domains/orders/plugins/place_order.go:", "nobody stops this goroutine",
 		"domains/orders/plugins/hash_order.go:", "a domain never imports another",
 		"shopping.note_product subscribes to product.gone, which nobody publishes",
 		"broken in 3 places")
-	p.replace("domains/orders/plugins/hash_order.go", "\t_ \"example.org/acme/shop/domains/products\"\n", "")
-	p.replace("domains/shopping/plugins/note_product.go", `"product.gone" }`, `"product.created" }`)
-	p.replace("domains/orders/plugins/place_order.go", `app.Tags("Orders")`, `app.Tags("Orders"), app.Fails(app.NotFound)`)
-	p.fails("make docs/check", "domains/orders/plugins/place_order.go are stale")
-	p.replace("domains/orders/plugins/list_orders.go", "\n}\n\n// ListOrdersData", "\n\tCode []byte `json:\"code\"`\n}\n\n// ListOrdersData")
-	p.fails("make docs", "plugin orders.list_orders (domains/orders/plugins/list_orders.go:",
+	p.Replace("domains/orders/plugins/hash_order.go", "\t_ \"example.org/acme/shop/domains/products\"\n", "")
+	p.Replace("domains/shopping/plugins/note_product.go", `"product.gone" }`, `"product.created" }`)
+	p.Replace("domains/orders/plugins/place_order.go", `app.Tags("Orders")`, `app.Tags("Orders"), app.Fails(app.NotFound)`)
+	p.Fails("make docs/check", "domains/orders/plugins/place_order.go are stale")
+	p.Replace("domains/orders/plugins/list_orders.go", "\n}\n\n// ListOrdersData", "\n\tCode []byte `json:\"code\"`\n}\n\n// ListOrdersData")
+	p.Fails("make docs", "plugin orders.list_orders (domains/orders/plugins/list_orders.go:",
 		"docs/swagger.json is wrong about the member code of an element of the member items of the answer's data: it is string, not array", "swaggertype")
 }
 

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -203,15 +202,12 @@ func (u *upgrading) tellNotes(now required, from string) {
 	}
 }
 
-var checkTarget = regexp.MustCompile(`(?m)^check:`)
-
 // check generates the documents, and runs what the service's continuous integration runs.
 func (u *upgrading) check(ctx context.Context) error {
 	if err := u.run(ctx, "tool", "plug", "docs"); err != nil {
 		return fmt.Errorf("generate the documents: %w", err)
 	}
-	makefile, err := os.ReadFile(filepath.Join(u.dir, "Makefile"))
-	if err == nil && checkTarget.Match(makefile) {
+	if hasTarget(u.dir, "check") {
 		cmd := exec.CommandContext(ctx, "make", "check")
 		cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.Env = u.dir, u.out, u.out, alone()
 		return cmd.Run()

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -18,7 +17,6 @@ import (
 	"go.uber.org/zap/zaptest"
 	"golang.org/x/mod/modfile"
 
-	"plugboard/app"
 	"plugboard/config"
 	"plugboard/infra/host/application"
 )
@@ -60,9 +58,6 @@ func newSite(folder string, modules fx.Option, opts []Option) (*site, error) {
 		}
 	}
 }
-
-// hostModule returns the path of the module that the host is part of.
-func hostModule() string { return path.Dir(reflect.TypeFor[app.Boot]().PkgPath()) }
 
 // settings are the defaults, with a database at url, no port of the machine's, and schedules that wait for nobody.
 func settings(url string) config.Config {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	plugdocs "plugboard/app/plug/docs"
+	plug "plugboard/app/plug/site"
 	"plugboard/infra/host/manifest"
 	"plugboard/infra/host/openapi"
 )
@@ -32,7 +33,7 @@ func newShop(t *testing.T, change func(*shop)) *shop {
 	archive, err := txtar.ParseFile("testdata/site.txtar")
 	require.NoError(t, err)
 	for _, f := range archive.Files {
-		s.write(f.Name, strings.ReplaceAll(string(f.Data), "{{host}}", hostModule()))
+		s.write(f.Name, strings.ReplaceAll(string(f.Data), "{{host}}", plug.Host()))
 	}
 	s.writeModule()
 	change(s)
@@ -56,8 +57,8 @@ func (s *shop) writeModule() {
 	mod, err := modfile.Parse("go.mod", text, nil)
 	require.NoError(s.t, err)
 	require.NoError(s.t, mod.AddModuleStmt("example.org/shop"))
-	require.NoError(s.t, mod.AddRequire(hostModule(), "v0.0.0"))
-	require.NoError(s.t, mod.AddReplace(hostModule(), "", root, ""))
+	require.NoError(s.t, mod.AddRequire(plug.Host(), "v0.0.0"))
+	require.NoError(s.t, mod.AddReplace(plug.Host(), "", root, ""))
 	for _, tool := range mod.Tool {
 		require.NoError(s.t, mod.DropTool(tool.Path))
 	}
@@ -159,7 +160,7 @@ import (
 	"context"
 	"os"
 
-	"`+hostModule()+`/app"
+	"`+plug.Host()+`/app"
 )
 
 // LostOrder is listed nowhere.

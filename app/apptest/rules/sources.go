@@ -128,7 +128,7 @@ func testLinked(t *testing.T, s *site) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report(t, checkLinked(linked, hostModule()))
+	report(t, checkLinked(linked, plug.Host()))
 }
 
 // dependencies returns the packages that the command in a folder links.

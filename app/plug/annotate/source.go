@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 
+	"plugboard/app/plug/internal/edit"
 	"plugboard/infra/host/manifest"
 )
 
@@ -25,12 +26,6 @@ type source struct {
 	file *ast.File
 }
 
-// edit replaces a part of a file.
-type edit struct {
-	from, to int
-	text     string
-}
-
 func annotateFile(name string, text []byte, routes []manifest.Endpoint, docs *fieldDocs) ([]byte, error) {
 	s := source{fset: token.NewFileSet()}
 	var err error
@@ -38,7 +33,7 @@ func annotateFile(name string, text []byte, routes []manifest.Endpoint, docs *fi
 		return nil, fmt.Errorf("parse: %w", err)
 	}
 	taken := map[*ast.FuncDecl]manifest.Endpoint{}
-	var edits []edit
+	var edits []edit.Edit
 	for _, r := range routes {
 		handler, err := s.handler(r)
 		if err != nil {
@@ -51,7 +46,7 @@ func annotateFile(name string, text []byte, routes []manifest.Endpoint, docs *fi
 		taken[handler] = r
 		edits = append(edits, s.editDoc(handler, r, docs))
 	}
-	after := apply(text, edits)
+	after := edit.Apply(text, edits)
 	if formatted, err := format.Source(after); err != nil || !bytes.Equal(formatted, after) && bytes.Equal(mustFormat(text), text) {
 		return nil, errors.Join(errors.New("the annotations would not be as gofmt writes them"), err)
 	}
@@ -65,26 +60,6 @@ func mustFormat(text []byte) []byte {
 		return nil
 	}
 	return formatted
-}
-
-func apply(text []byte, edits []edit) []byte {
-	var out bytes.Buffer
-	at := 0
-	for len(edits) > 0 {
-		first := 0
-		for i, e := range edits {
-			if e.from < edits[first].from {
-				first = i
-			}
-		}
-		e := edits[first]
-		out.Write(text[at:e.from])
-		out.WriteString(e.text)
-		at = e.to
-		edits = append(edits[:first:first], edits[first+1:]...)
-	}
-	out.Write(text[at:])
-	return out.Bytes()
 }
 
 // handler finds the method that the route's registration names: app.Handle(p.Execute) on the line it was registered on.
@@ -124,11 +99,11 @@ func (s source) handler(r manifest.Endpoint) (*ast.FuncDecl, error) {
 }
 
 // editDoc replaces the doc comment of handler by its prose, the annotations, and its lines for tools.
-func (s source) editDoc(handler *ast.FuncDecl, r manifest.Endpoint, docs *fieldDocs) edit {
-	e := edit{from: s.fset.Position(handler.Pos()).Offset}
-	e.to = e.from
+func (s source) editDoc(handler *ast.FuncDecl, r manifest.Endpoint, docs *fieldDocs) edit.Edit {
+	e := edit.Edit{From: s.fset.Position(handler.Pos()).Offset}
+	e.To = e.From
 	if handler.Doc != nil {
-		e.from, e.to = s.fset.Position(handler.Doc.Pos()).Offset, s.fset.Position(handler.Doc.End()).Offset
+		e.From, e.To = s.fset.Position(handler.Doc.Pos()).Offset, s.fset.Position(handler.Doc.End()).Offset
 	}
 	b := s.block(handler, r, docs)
 	c := parseComment(handler.Doc)
@@ -142,9 +117,9 @@ func (s source) editDoc(handler *ast.FuncDecl, r manifest.Endpoint, docs *fieldD
 	if len(c.directives) > 0 {
 		lines = slices.Concat(lines, []string{"//"}, c.directives)
 	}
-	e.text = strings.Join(lines, "\n")
+	e.Text = strings.Join(lines, "\n")
 	if handler.Doc == nil {
-		e.text += "\n"
+		e.Text += "\n"
 	}
 	return e
 }

@@ -36,7 +36,7 @@ type Service struct {
 
 	dir   string
 	old   string            // the clone's module
-	kept  map[string][]byte // the files that stay, as they will be
+	stays map[string][]byte // the texts of the files that stay, nil of a link
 	files []string          // all files of the clone
 	own   map[string]bool   // folders of Go packages that the clone added
 
@@ -46,7 +46,7 @@ type Service struct {
 // Plan reads the clone in dir, whose module becomes s, and changes nothing. Hosted are the domains that the host's module
 // has today. The clone must have no changes that are not committed.
 func Plan(ctx context.Context, dir, base string, s site.Site, hosted []string) (*Service, error) {
-	v := &Service{Site: s, dir: dir, kept: map[string][]byte{}, own: map[string]bool{}}
+	v := &Service{Site: s, dir: dir, stays: map[string][]byte{}, own: map[string]bool{}}
 	if err := v.clean(ctx); err != nil {
 		return nil, err
 	}
@@ -139,7 +139,7 @@ func (v *Service) tellApart(ctx context.Context, before string, hosted []string)
 		if err != nil {
 			return err
 		}
-		v.kept[name] = text
+		v.stays[name] = text
 		if path.Ext(name) == ".go" && !slices.Contains(was, name) {
 			v.own[path.Dir(name)] = true
 		}

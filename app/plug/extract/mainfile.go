@@ -7,11 +7,13 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"plugboard/app/plug/internal/edit"
 )
 
 // editMain puts host.Infra in the place of the host's modules, and host.Main in that of whatever ran them. Everything else
 // in the list stays.
-func (v *Service) editMain(fset *token.FileSet, file *ast.File, text []byte) ([]edit, error) {
+func (v *Service) editMain(fset *token.FileSet, file *ast.File, text []byte) ([]edit.Edit, error) {
 	m := &mainFile{fset: fset, text: text, names: map[string]string{}}
 	for _, decl := range file.Decls {
 		if imports, ok := decl.(*ast.GenDecl); ok && imports.Tok == token.IMPORT {
@@ -27,7 +29,7 @@ type mainFile struct {
 	text  []byte
 	names map[string]string // the host's packages by the names that the file gives them
 	infra bool              // host.Infra is written
-	edits []edit
+	edits []edit.Edit
 	err   error
 }
 
@@ -47,7 +49,7 @@ func (m *mainFile) imports(decl *ast.GenDecl, old, host string) {
 		m.names[name] = rel
 		switch {
 		case len(m.names) == 1:
-			m.edit(s, strconv.Quote(host))
+			m.replace(s, strconv.Quote(host))
 		case decl.Lparen.IsValid():
 			m.remove(s)
 		default:
@@ -75,7 +77,7 @@ func (m *mainFile) visit(n ast.Node) bool {
 			return false
 		}
 		if id, ok := n.X.(*ast.Ident); ok && m.names[id.Name] != "" { // host.Main, cli.Main, httpserver.Spec
-			m.edit(id, "host")
+			m.replace(id, "host")
 			return false
 		}
 	}
@@ -100,22 +102,22 @@ func (m *mainFile) replaceModule(sel *ast.SelectorExpr) {
 		return
 	}
 	m.infra = true
-	m.edit(sel, "host.Infra")
+	m.replace(sel, "host.Infra")
 }
 
 // listed reports whether the reference was replaced as an element of a list.
 func (m *mainFile) listed(sel *ast.SelectorExpr) bool {
 	at := m.fset.Position(sel.Pos()).Offset
 	for _, e := range m.edits {
-		if e.from <= at && at < e.to {
+		if e.From <= at && at < e.To {
 			return true
 		}
 	}
 	return false
 }
 
-func (m *mainFile) edit(n ast.Node, with string) {
-	m.edits = append(m.edits, edit{m.fset.Position(n.Pos()).Offset, m.fset.Position(n.End()).Offset, with})
+func (m *mainFile) replace(n ast.Node, with string) {
+	m.edits = append(m.edits, edit.Edit{From: m.fset.Position(n.Pos()).Offset, To: m.fset.Position(n.End()).Offset, Text: with})
 }
 
 // remove removes a node with the comma behind it; and its line, with the comment at its end, if nothing else is there.
@@ -135,5 +137,5 @@ func (m *mainFile) remove(n ast.Node) {
 	if (begin == 0 || m.text[begin-1] == '\n') && (rest == "" || strings.HasPrefix(rest, "//")) {
 		from, to = begin, min(end+1, len(m.text))
 	}
-	m.edits = append(m.edits, edit{from, to, ""})
+	m.edits = append(m.edits, edit.Edit{From: from, To: to})
 }

@@ -14,6 +14,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"plugboard/app/plug/internal/edit"
+	"plugboard/app/plug/site"
 )
 
 // Write makes the service of the clone: it removes the host's files, rewrites the imports of the others, and writes the
@@ -21,7 +24,7 @@ import (
 // clone's history. When main.go cannot be rewritten, nothing is changed.
 func (v *Service) Write() (left []string, err error) {
 	texts := map[string][]byte{}
-	for name, text := range v.kept {
+	for name, text := range v.stays {
 		texts[name] = text
 		if path.Ext(name) != ".go" || text == nil {
 			continue
@@ -46,7 +49,7 @@ func (v *Service) Write() (left []string, err error) {
 		v.removeEmpty(path.Dir(name))
 	}
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
-		if bytes.Equal(texts[name], v.kept[name]) {
+		if bytes.Equal(texts[name], v.stays[name]) {
 			continue
 		}
 		file := filepath.Join(v.dir, filepath.FromSlash(name))
@@ -79,7 +82,7 @@ func (v *Service) rewrite(name string, text []byte) (after []byte, left []string
 	if err != nil {
 		return nil, nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	var edits []edit
+	var edits []edit.Edit
 	if name == "main.go" {
 		if edits, err = v.editMain(fset, file, text); err != nil {
 			return nil, nil, err
@@ -98,9 +101,9 @@ func (v *Service) rewrite(name string, text []byte) (after []byte, left []string
 		if !offered {
 			left = append(left, fmt.Sprintf("%s imports %s of the host, which may change in any release", name, rel))
 		}
-		edits = append(edits, edit{fset.Position(spec.Path.Pos()).Offset, fset.Position(spec.Path.End()).Offset, strconv.Quote(to)})
+		edits = append(edits, edit.Edit{From: fset.Position(spec.Path.Pos()).Offset, To: fset.Position(spec.Path.End()).Offset, Text: strconv.Quote(to)})
 	}
-	after, err = format.Source(apply(text, edits)) // imports are sorted anew
+	after, err = format.Source(edit.Apply(text, edits)) // imports are sorted anew
 	if err != nil {
 		return nil, nil, fmt.Errorf("rewrite %s: %w; nothing was changed", name, err)
 	}
@@ -119,7 +122,7 @@ func (v *Service) target(rel string) (pkg string, offered bool) {
 	case slices.Contains(v.Hosted, domain):
 		return v.Site.Host + "/" + rel, true
 	}
-	return v.Site.Host + "/" + rel, slices.Contains([]string{"app", "app/apptest", "app/apptest/rules", "infra/host"}, rel)
+	return v.Site.Host + "/" + rel, slices.Contains(site.Public(), rel)
 }
 
 // hostPart reports whether main.go of the clone imports the package for what host.Infra is now.
@@ -127,18 +130,4 @@ func hostPart(rel string) bool {
 	return slices.Contains([]string{
 		"infra/database", "infra/eventbus", "infra/host", "infra/host/cli", "infra/httpserver", "infra/logging", "infra/telemetry", "infra/workpool",
 	}, rel)
-}
-
-// edit replaces a part of a file.
-type edit struct {
-	from, to int
-	text     string
-}
-
-func apply(text []byte, edits []edit) []byte {
-	slices.SortFunc(edits, func(a, b edit) int { return b.from - a.from })
-	for _, e := range edits {
-		text = slices.Concat(text[:e.from], []byte(e.text), text[e.to:])
-	}
-	return text
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"plugboard/app/plug/site"
 )
 
 // libraries returns the libraries that a domain may import: plugins are made of them, or they do no I/O of their own.
@@ -86,10 +88,6 @@ func exemptionsIn(r rule, f *ast.File, at ast.Node) []string {
 
 const strangers = "a domain never imports another; declare an event struct of your own with its topic and the fields you read, and subscribe to it"
 
-// public returns the packages of the host that keep their names from one release to the next. What else the host has may
-// change in any release.
-func public() []string { return []string{"app", "app/apptest", "app/apptest/rules", "infra/host"} }
-
 // forbiddenOfHost says why a file of a service must not import a package of the host, which is another module, or "". The
 // package is given without the module's path.
 func (r rule) forbiddenOfHost(file, imported string) string {
@@ -106,8 +104,8 @@ func (r rule) forbiddenOfHost(file, imported string) string {
 		return "main.go is the only file that names domains; add the domain's module to its list"
 	case r.room == "domain" && target.room != "app" && target.room != "app/apptest":
 		return "a domain knows app and itself; ask the constructor for what you need, Fx resolves it by type"
-	case !slices.Contains(public(), imported):
-		return r.host() + "/" + imported + " may change in any release of the host, which keeps only " + strings.Join(public(), ", ")
+	case !slices.Contains(site.Public(), imported):
+		return r.host() + "/" + imported + " may change in any release of the host, which keeps only " + strings.Join(site.Public(), ", ")
 	}
 	return ""
 }

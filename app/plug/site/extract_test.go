@@ -14,7 +14,7 @@ const before = "c0e51dadb5c2fcd8def67bbd2783f8bd287ea53c"
 // fromAClone turns a clone of before, with two domains of its own beside four as they were, into a service
 // that requires the host. The clone is made from this repository's history; where that is not there, nothing is tried.
 func (h *host) fromAClone() {
-	t := h.t
+	t := h.T
 	root, err := filepath.Abs("../../..")
 	require.NoError(t, err)
 	if exec.CommandContext(t.Context(), "git", "-C", root, "cat-file", "-e", before+"^{commit}").Run() != nil {
@@ -22,21 +22,21 @@ func (h *host) fromAClone() {
 		return
 	}
 	s := h.service()
-	s.must("git clone -q --no-checkout " + root + " .")
-	s.must("git checkout -q -b mine " + before)
-	s.must("go tool plug new orders/place_order")
-	s.must("go tool plug new billing/note_sale --kind subscriber --topic product.created")
-	s.must("git add -A")
-	s.must("git -c user.name=a -c user.email=a@example.org commit -q -m ours")
+	s.Must("git clone -q --no-checkout " + root + " .")
+	s.Must("git checkout -q -b mine " + before)
+	s.Must("go tool plug new orders/place_order")
+	s.Must("go tool plug new billing/note_sale --kind subscriber --topic product.created")
+	s.Must("git add -A")
+	s.Must("git -c user.name=a -c user.email=a@example.org commit -q -m ours")
 
-	output := s.must("go run " + h.path + "/app/plug@v0.1.0 extract " + shop + " --base " + before)
+	output := s.Must("go run " + h.path + "/app/plug@v0.1.0 extract " + shop + " --base " + before)
 	require.Contains(t, output, "Domains of your own: billing, orders\n")
 	require.Contains(t, output, "now from its module: audit, media, notifications, products;")
-	require.NotContains(t, s.read("domains/billing/plugins/note_sale_test.go"), "Settle")
-	require.NoDirExists(t, filepath.Join(s.dir, "infra"))
+	require.NotContains(t, s.Read("domains/billing/plugins/note_sale_test.go"), "Settle")
+	require.NoDirExists(t, filepath.Join(s.Dir, "infra"))
 	for _, check := range []string{"go mod tidy -diff", "go tool plug docs --check", "go vet ./...", "go tool plug lint", "go test ./..."} {
-		s.must(check) // as make check does, but for the race detector, which finds nothing in what is moved
+		s.Must(check) // as make check does, but for the race detector, which finds nothing in what is moved
 	}
-	s.must("go build -o bin/shop .")
-	require.Equal(t, 6, strings.Count(s.must("git log --oneline -6"), "\n"), "the clone keeps its history")
+	s.Must("go build -o bin/shop .")
+	require.Equal(t, 6, strings.Count(s.Must("git log --oneline -6"), "\n"), "the clone keeps its history")
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"plugboard/app/plug/internal/plugtest"
 	"plugboard/app/plug/site"
 )
 
@@ -60,9 +61,9 @@ func TestSitesThatCannotBe(t *testing.T) {
 	require.LessOrEqual(t, len(names), mostFiles)
 	_, err = s.Write(dir)
 	require.ErrorContains(t, err, "main.go is there already")
-	dir = t.TempDir()
-	write(t, dir, "docs/openapi.json", "mine")
-	_, err = s.Write(dir)
+	taken := plugtest.New(t)
+	taken.Write("docs/openapi.json", "mine")
+	_, err = s.Write(taken.Dir)
 	require.ErrorContains(t, err, "docs/openapi.json is there already")
-	require.NoFileExists(t, filepath.Join(dir, "main.go"))
+	require.NoFileExists(t, filepath.Join(taken.Dir, "main.go"))
 }

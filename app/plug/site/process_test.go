@@ -32,15 +32,15 @@ var readyAt = regexp.MustCompile(`"message":"ready","address":"([^"]+)"`)
 
 // serve starts a binary of the service on a database, and waits until it is ready.
 func (s *service) serve(binary, database string) *process {
-	s.t.Helper()
-	p := &process{t: s.t, cmd: s.command(context.WithoutCancel(s.t.Context()), binary, "serve"), ended: make(chan error, 1)}
+	s.T.Helper()
+	p := &process{t: s.T, cmd: s.Command(context.WithoutCancel(s.T.Context()), binary, "serve"), ended: make(chan error, 1)}
 	p.cmd.Env = append(p.cmd.Env, "APP_ENV=production", "APP_HTTP_ADDR=127.0.0.1:0", "APP_HTTP_DOCS=on", "APP_OPS_ADDR=off", "APP_DATABASE_URL="+database,
 		"APP_LIFECYCLE_DRAIN_DELAY=1s")
 	output, err := p.cmd.StderrPipe()
-	require.NoError(s.t, err)
+	require.NoError(s.T, err)
 	p.cmd.Stdout = p.cmd.Stderr
-	require.NoError(s.t, p.cmd.Start())
-	s.t.Cleanup(func() { _ = p.cmd.Process.Kill() })
+	require.NoError(s.T, p.cmd.Start())
+	s.T.Cleanup(func() { _ = p.cmd.Process.Kill() })
 	var log strings.Builder
 	for lines := bufio.NewScanner(output); p.address == "" && lines.Scan(); {
 		log.WriteString(lines.Text() + "\n")
@@ -48,7 +48,7 @@ func (s *service) serve(binary, database string) *process {
 			p.address = m[1]
 		}
 	}
-	require.NotEmpty(s.t, p.address, log.String())
+	require.NotEmpty(s.T, p.address, log.String())
 	go func() {
 		_, _ = io.Copy(io.Discard, output) // it ends with the process
 		p.ended <- p.cmd.Wait()

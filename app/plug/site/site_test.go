@@ -38,8 +38,8 @@ func TestAServiceOfAPublishedHost(t *testing.T) {
 	h.fromAClone()
 	s.answersInAMinute()
 	s.grows()
-	s.must("make docs")
-	s.must("make check")
+	s.Must("make docs")
+	s.Must("make check")
 	s.listsADomainOfAnotherModule()
 	s.losesNothingWhenItIsKilled()
 	s.breaksEachRule()
@@ -54,30 +54,30 @@ func TestAServiceOfAPublishedHost(t *testing.T) {
 const mostFiles = 16
 
 func (s *service) isMade() {
-	t := s.t
+	t := s.T
 	begin := time.Now()
-	output := s.must("go run " + s.host.path + "/app/plug@v0.1.0 init " + shop)
+	output := s.Must("go run " + s.host.path + "/app/plug@v0.1.0 init " + shop)
 	t.Logf("from nothing to a service: %.1f s, with the host compiled for the first time", time.Since(begin).Seconds())
 	written, _, _ := strings.Cut(output, "domains/greetings/plugins/greet.go\ndocs/")
 	require.LessOrEqual(t, strings.Count(written, "\n"), mostFiles)
-	require.NoFileExists(t, filepath.Join(s.dir, "domains", "products"))
-	s.must("go build -o bin/shop .")
-	require.Regexp(t, `^shop \S+ go1\S+ on `+regexp.QuoteMeta(s.host.path)+` v0\.1\.0\n$`, s.must("bin/shop version"))
-	s.fails("go run "+s.host.path+"/app/plug@v0.1.0 init "+shop, "go.mod is there already")
+	require.NoFileExists(t, filepath.Join(s.Dir, "domains", "products"))
+	s.Must("go build -o bin/shop .")
+	require.Regexp(t, `^shop \S+ go1\S+ on `+regexp.QuoteMeta(s.host.path)+` v0\.1\.0\n$`, s.Must("bin/shop version"))
+	s.Fails("go run "+s.host.path+"/app/plug@v0.1.0 init "+shop, "go.mod is there already")
 }
 
 // answersInAMinute goes to an answering, documented, tested endpoint of one's own by two more commands. What is held
 // against the minute is the time that the commands take of one processor, which does not depend on what else the machine
 // does.
 func (s *service) answersInAMinute() {
-	t := s.t
-	begin, before := time.Now(), s.cpu
-	s.must("go tool plug new orders/place_order --path /orders/:id/place --method put")
-	s.must("go test ./domains/orders/...")
-	s.must("go build -o bin/shop .")
+	t := s.T
+	begin, before := time.Now(), s.CPU
+	s.Must("go tool plug new orders/place_order --path /orders/:id/place --method put")
+	s.Must("go test ./domains/orders/...")
+	s.Must("go build -o bin/shop .")
 	p := s.serve("bin/shop", emptydb.SQLite(t))
 	require.Contains(t, get(t, p.address+"/openapi.json"), `"/orders/{id}/place"`)
-	took := s.cpu - before
+	took := s.CPU - before
 	t.Logf("to a documented, tested answer of one's own: %.1f s, in which the commands took %.1f s of one processor", time.Since(begin).Seconds(), took.Seconds())
 	require.Less(t, took, time.Minute)
 	p.end(syscall.SIGTERM)
@@ -97,28 +97,28 @@ func get(t *testing.T, url string) string {
 
 // grows adds a plugin of each kind, and a domain that writes and publishes in one transaction, with one that hears it.
 func (s *service) grows() {
-	s.must("go tool plug new --no-docs notes/write_note --path /notes")
+	s.Must("go tool plug new --no-docs notes/write_note --path /notes")
 	s.unpack("own.txtar", "domains/notes")
-	s.must("go tool plug new --no-docs tallies/count_note --kind subscriber --topic note.written")
+	s.Must("go tool plug new --no-docs tallies/count_note --kind subscriber --topic note.written")
 	s.unpack("own.txtar", "domains/tallies")
 	for _, args := range []string{
 		"list_orders --kind list --path /orders", "hash_order --kind cpu", "tidy_orders --kind schedule", "receive_order --kind raw", "price_of --kind responder",
 		"note_paid --kind subscriber --topic order.paid --ahead",
 	} {
-		s.must("go tool plug new --no-docs orders/" + args)
+		s.Must("go tool plug new --no-docs orders/" + args)
 	}
-	s.must("go mod tidy")
+	s.Must("go mod tidy")
 }
 
 // unpack writes the files of an archive in testdata that are below a folder, and returns them.
 func (s *service) unpack(archive, below string) []txtar.File {
-	s.t.Helper()
+	s.T.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", archive))
-	require.NoError(s.t, err)
+	require.NoError(s.T, err)
 	all := txtar.Parse([]byte(strings.NewReplacer("HOST", s.host.path, "SITE", shop).Replace(string(text)))).Files
 	for _, f := range all {
 		if strings.HasPrefix(f.Name, below+"/") {
-			write(s.t, s.dir, f.Name, string(f.Data))
+			s.Write(f.Name, string(f.Data))
 		}
 	}
 	return all
@@ -126,26 +126,25 @@ func (s *service) unpack(archive, below string) []txtar.File {
 
 // listsADomainOfAnotherModule lists a domain that the host's module offers: its endpoints are in all documents.
 func (s *service) listsADomainOfAnotherModule() {
-	t := s.t
-	main := filepath.Join(s.dir, "main.go")
-	replace(t, main, "\n\t\""+s.host.path+"/infra/host\"\n", "\n\t\""+s.host.path+"/domains/products\"\n\t\""+s.host.path+"/infra/host\"\n")
-	replace(t, main, "\tgreetings.Module,\n", "\tgreetings.Module,\n\tproducts.Module,\n")
-	s.must("go tool plug docs")
+	t := s.T
+	s.Replace("main.go", "\n\t\""+s.host.path+"/infra/host\"\n", "\n\t\""+s.host.path+"/domains/products\"\n\t\""+s.host.path+"/infra/host\"\n")
+	s.Replace("main.go", "\tgreetings.Module,\n", "\tgreetings.Module,\n\tproducts.Module,\n")
+	s.Must("go tool plug docs")
 	for _, document := range []string{"docs/openapi.json", "docs/swagger.json", "docs/swagger.yaml"} {
-		require.Contains(t, s.read(document), "/products/{id}", document)
+		require.Contains(t, s.Read(document), "/products/{id}", document)
 	}
-	require.Contains(t, s.read("docs/AI_CONTEXT.md"), "products.create_product")
-	require.Contains(t, s.read("docs/asyncapi.yaml"), "product.created")
-	s.must("go tool plug docs --check")
-	s.must("go tool plug lint")
-	s.must("go test .")
+	require.Contains(t, s.Read("docs/AI_CONTEXT.md"), "products.create_product")
+	require.Contains(t, s.Read("docs/asyncapi.yaml"), "product.created")
+	s.Must("go tool plug docs --check")
+	s.Must("go tool plug lint")
+	s.Must("go test .")
 }
 
 // losesNothingWhenItIsKilled kills the service while it is written to, and starts it again, a few times.
 func (s *service) losesNothingWhenItIsKilled() {
-	t := s.t
+	t := s.T
 	const kills = 3
-	s.must("go build -o bin/shop .")
+	s.Must("go build -o bin/shop .")
 	database := emptydb.SQLite(t)
 	stored := map[int64]bool{}
 	for range kills {
@@ -163,7 +162,7 @@ func (s *service) losesNothingWhenItIsKilled() {
 
 // isComplete waits until each note has its tally, stops the service, and looks for every acknowledged note.
 func (s *service) isComplete(p *process, database string, stored map[int64]bool) {
-	t := s.t
+	t := s.T
 	t.Helper()
 	s.drains(database)
 	p.end(syscall.SIGTERM)
@@ -194,26 +193,25 @@ func (s *service) isComplete(p *process, database string, stored map[int64]bool)
 
 // drains waits until no delivery is pending, as the service's own command tells.
 func (s *service) drains(database string) {
-	s.t.Helper()
-	require.Eventually(s.t, func() bool {
-		cmd := s.command(s.t.Context(), "bin/shop", "events", "subscriptions", "--json")
+	s.T.Helper()
+	require.Eventually(s.T, func() bool {
+		cmd := s.Command(s.T.Context(), "bin/shop", "events", "subscriptions", "--json")
 		cmd.Env = append(cmd.Env, "APP_DATABASE_URL="+database)
 		output, err := cmd.Output()
 		var all []struct{ Pending int }
-		return assert.NoError(s.t, err) && assert.NoError(s.t, json.Unmarshal(output, &all)) && len(all) > 0 &&
+		return assert.NoError(s.T, err) && assert.NoError(s.T, json.Unmarshal(output, &all)) && len(all) > 0 &&
 			!slices.ContainsFunc(all, func(sub struct{ Pending int }) bool { return sub.Pending > 0 })
 	}, time.Minute, 200*time.Millisecond)
 }
 
 // breaksEachRule plants a violation of each rule, and sees it found.
 func (s *service) breaksEachRule() {
-	t := s.t
-	main := filepath.Join(s.dir, "main.go")
-	before := s.read("main.go")
+	t := s.T
+	before := s.Read("main.go")
 	files := s.unpack("planted.txtar", "domains/planted")
-	replace(t, main, "\t\""+shop+"/domains/notes\"\n", "\t\""+shop+"/domains/notes\"\n\t\""+shop+"/domains/planted\"\n")
-	replace(t, main, "\tgreetings.Module,\n", "\tgreetings.Module,\n\tplanted.Module,\n")
-	output, err := s.run("go tool plug lint")
+	s.Replace("main.go", "\t\""+shop+"/domains/notes\"\n", "\t\""+shop+"/domains/notes\"\n\t\""+shop+"/domains/planted\"\n")
+	s.Replace("main.go", "\tgreetings.Module,\n", "\tgreetings.Module,\n\tplanted.Module,\n")
+	output, err := s.Run("go tool plug lint")
 	require.Error(t, err)
 	for _, f := range files {
 		if f.Name == "wanted" {
@@ -230,7 +228,7 @@ func (s *service) breaksEachRule() {
 	}
 	rules := lint.Rules(site.Contract())
 	t.Logf("%d rules, %d violations found", len(rules), strings.Count(output, "\n"))
-	require.NoError(t, os.RemoveAll(filepath.Join(s.dir, "domains", "planted")))
-	require.NoError(t, os.WriteFile(main, []byte(before), 0o600))
-	s.must("go tool plug lint")
+	require.NoError(t, os.RemoveAll(filepath.Join(s.Dir, "domains", "planted")))
+	s.Write("main.go", before)
+	s.Must("go tool plug lint")
 }
