@@ -24,7 +24,7 @@ func newClone(t *testing.T) clone {
 	c := clone{t: t, dir: t.TempDir()}
 	c.git("init", "-q", "-b", "main")
 	c.write(map[string]string{
-		"go.mod": "module host\n\ngo 1.26\n", "go.sum": "", "Makefile": "run:\n", "README.md": "# Host\n", ".ci/run": "#!/bin/sh\n",
+		"go.mod": "module host\n\ngo 1.26\n", "go.sum": "", ".gitignore": "/coverage\n", "Makefile": "run:\n", "README.md": "# Host\n", ".ci/run": "#!/bin/sh\n",
 		"main.go": `// Command host runs the service.
 package main
 
@@ -173,6 +173,7 @@ func main() { host.Main(modules) }
 	require.Contains(t, c.read("domains/orders/plugins/place.go"), `"example.com/host/app/apptest"`)
 	require.Contains(t, c.read("infra/mailer/mailer.go"), `"example.com/host/app"`)
 	require.Equal(t, "# Shop\n", c.read("README.md"))
+	require.Equal(t, "/coverage\n", c.read(".gitignore"))
 	require.Contains(t, c.read("Makefile"), "go tool plug")
 	require.Contains(t, c.read("go.mod"), "require example.com/host v0.1.0")
 	for _, stays := range []string{"docs/handbook.md", "scripts/import.sh", "deployments/compose.yaml", "deployments/kubernetes/shop.yaml", "docs/docs.go"} {
@@ -252,6 +253,10 @@ func TestRequirementsOfTheCloneStay(t *testing.T) {
 		"domains/audit/testdata/prüf": "ours", ".gitignore": "/secret\n",
 	})
 	require.NoError(t, os.Symlink("../app/app.go", filepath.Join(c.dir, "docs", "contract")))
+	outside := filepath.Join(t.TempDir(), "outside.go")
+	const text = "package audit\n\nimport _ \"host/app\"\n"
+	require.NoError(t, os.WriteFile(outside, []byte(text), 0o600))
+	require.NoError(t, os.Symlink(outside, filepath.Join(c.dir, "domains", "audit", "outside.go")))
 	c.commit("ours")
 	v := c.plan(base)
 	require.Equal(t, []string{"audit"}, v.Own)
@@ -263,6 +268,9 @@ func TestRequirementsOfTheCloneStay(t *testing.T) {
 	to, err := os.Readlink(filepath.Join(c.dir, "docs", "contract"))
 	require.NoError(t, err)
 	require.Equal(t, "../app/app.go", to)
+	after, err := os.ReadFile(outside)
+	require.NoError(t, err)
+	require.Equal(t, text, string(after), "what a link leads to is not the clone's")
 }
 
 // What git was told not to look at may have changes that are nowhere else.
@@ -275,6 +283,20 @@ func TestHiddenChangesAreNotLost(t *testing.T) {
 	c.git("update-index", "--assume-unchanged", "app/app.go")
 	_, err := extract.Plan(t.Context(), c.dir, base, shop(), nil)
 	require.ErrorContains(t, err, "git does not look at app/app.go")
-	_, err = extract.Plan(t.Context(), c.dir, "HEAD", shop(), nil)
-	require.Error(t, err)
+}
+
+// By another commit than the host's last, what is the service's cannot be told from what is the host's.
+func TestTheBaseIsACommitBefore(t *testing.T) {
+	t.Parallel()
+	c := newClone(t)
+	c.git("checkout", "-q", "-b", "other")
+	c.write(map[string]string{"domains/media/media.go": "package media\n"})
+	c.commit("elsewhere")
+	c.git("checkout", "-q", "main")
+	c.write(map[string]string{"domains/orders/orders.go": "package orders\n"})
+	c.commit("ours")
+	for _, base := range []string{"HEAD", "other"} {
+		_, err := extract.Plan(t.Context(), c.dir, base, shop(), nil)
+		require.ErrorContains(t, err, base+" is no commit before the present one", base)
+	}
 }
