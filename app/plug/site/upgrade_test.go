@@ -2,6 +2,7 @@ package site_test
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -72,6 +73,7 @@ func (s *service) goesToTheNextVersion(database string) {
 	defer l.end()
 	l.reaches(50)
 
+	s.isNotUpgradedBroken()
 	plugin, test := s.Read("domains/notes/plugins/write_note.go"), s.Read("domains/notes/plugins/write_note_test.go")
 	output := s.Must("go tool plug upgrade v0.2.0")
 	require.Contains(t, output, "v0.2.0, 2026-02-01\nInTx is called Within.")
@@ -95,6 +97,17 @@ func (s *service) goesToTheNextVersion(database string) {
 	s.isComplete(back, database, l.stored)
 
 	s.finds("domains/orders/plugins/place_order.go", "\tapp.Logger(", "\tpanic(\"at once\")\n\tapp.Logger(", "return an error instead")
+}
+
+// isNotUpgradedBroken sees the requirement put back when the service cannot be adapted, since it does not compile.
+func (s *service) isNotUpgradedBroken() {
+	t := s.T
+	mod, sum := s.Read("go.mod"), s.Read("go.sum")
+	s.Write("domains/orders/plugins/broken.go", "package plugins\n\nvar broken int = \"\"\n")
+	s.Fails("go tool plug upgrade v0.2.0", "broken.go:3", "requires "+s.host.path+" v0.1.0 as before")
+	require.Equal(t, mod, s.Read("go.mod"))
+	require.Equal(t, sum, s.Read("go.sum"))
+	require.NoError(t, os.Remove(filepath.Join(s.Dir, "domains", "orders", "plugins", "broken.go")))
 }
 
 // moves sends all further requests to another replica, and stops the one.
