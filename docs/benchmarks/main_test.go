@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -132,5 +133,23 @@ func TestGeneratedProgramsCompile(t *testing.T) {
 				t.Errorf("%v\n%s", err, out)
 			}
 		})
+	}
+}
+
+// What the comparison of the tools calls is there: plug in a copy of the project, with the flags that it is given.
+func TestPluginsAreMade(t *testing.T) {
+	t.Parallel()
+	b, err := newBench(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.close)
+	p := &scaffolded{plugins: 4} // one of each kind
+	if err := p.make(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	made, err := filepath.Glob(filepath.Join(p.dir, "domains", "featurea", "plugins", "do_task_?.go"))
+	if err != nil || len(made) != p.plugins {
+		t.Errorf("made %v, %v", made, err)
 	}
 }
