@@ -3,6 +3,9 @@ package app
 import (
 	"context"
 	"reflect"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Handler is a typed endpoint handler. Make it with [Handle] or [HandleCPU].
@@ -36,4 +39,61 @@ func HandleCPU[Req, Res any](fn func(Job, Req) (Res, error)) Handler {
 		cpu:      true,
 		newCall:  func() Invocation { return &cpuInvocation[Req, Res]{fn: fn} },
 	}
+}
+
+// Optional is a field of a PATCH body that may be cleared. It distinguishes a member that was omitted (Set is false),
+// one that is null (Set and Null), and one with a value (Set).
+type Optional[T any] struct {
+	// Set tells whether the member was there.
+	Set bool
+	// Null tells whether it was null.
+	Null bool
+	// Value is the value, when Set and not Null.
+	Value T
+}
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (o *Optional[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	o.Set = true
+	if dec.PeekKind() == 'n' {
+		o.Null = true
+		return dec.SkipValue()
+	}
+	return json.UnmarshalDecode(dec, &o.Value)
+}
+
+// Ptr returns nil when the value is absent or null, else a pointer to it.
+func (o Optional[T]) Ptr() *T {
+	if !o.Set || o.Null {
+		return nil
+	}
+	v := o.Value
+	return &v
+}
+
+// RawBody is the type of a request field that takes the whole body as it was sent, byte for byte, for example to check the
+// signature of a webhook. It stands beside JSON fields, which are filled as well, or alone; then the endpoint takes a body
+// of any media type. The field needs no tag, and the bytes belong to the request.
+type RawBody []byte
+
+// File is an uploaded file. A request field of type *File with a form tag is filled from the multipart part of that
+// name. It is nil when the part is missing, and when the user chose no file: a browser then sends a part without name
+// and content. binding:"required" refuses both. The content is in memory and belongs to the request, so a CPU-bound
+// handler may use it.
+type File struct {
+	// Name is the file name the client sent, without any folder: never empty, and never "." or "..". It is the
+	// client's claim and must not be used as a path.
+	Name string
+	// ContentType is the media type the client claimed.
+	ContentType string
+	// Content is the whole file.
+	Content []byte
+}
+
+// SchemaTeller is implemented by types with a JSON form of their own (MarshalJSON, UnmarshalJSON, MarshalText and the
+// like), which describe it for the documentation.
+type SchemaTeller interface {
+	// JSONSchema returns a JSON Schema (draft 2020-12) of the form, as JSON text:
+	// {"type":"string","pattern":"^[0-9]+\\.[0-9]{2}$"}. It is called on the zero value and must always return the same.
+	JSONSchema() string
 }
