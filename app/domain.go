@@ -2,6 +2,7 @@ package app
 
 import (
 	"io/fs"
+	"reflect"
 
 	"go.uber.org/fx"
 )
@@ -51,4 +52,47 @@ type ModelsPart struct {
 // them against the migrated tables of both databases, and the checks use them to know whose table is whose.
 func Models(models ...any) ModelsPart {
 	return ModelsPart{Option: fx.Options(), Models: models}
+}
+
+// SettingsPart declares a domain's settings. Make it with [Settings].
+type SettingsPart struct {
+	fx.Option
+	// Type is the struct of the settings.
+	Type reflect.Type
+	// Source is where they were declared, as "import/path/file.go:line".
+	Source string
+}
+
+// Settings gives a domain settings of its own: the fields of the struct T. The host reads them before the start, as it reads its
+// own, and every constructor of the domain that asks for a T gets them:
+//
+//	// MailSettings are the settings of this domain.
+//	type MailSettings struct {
+//		// Sender is the address that mail comes from.
+//		Sender string `key:"sender" binding:"required,email"`
+//		// Password is the password of the mail server.
+//		Password string `key:"password" default:"" secret:"true"`
+//		// Timeout is how long one mail may take.
+//		Timeout time.Duration `key:"timeout" default:"3s" binding:"min=1ms,max=1m"`
+//	}
+//
+//	var Module = app.Domain("mail_out", app.Settings[plugins.MailSettings](), …)
+//
+// The section is the domain's name: the fields above are APP_MAIL_OUT_SENDER and so on in the environment, and mail_out.sender in the file
+// that APP_CONFIG names. A secret may also be read from a file: APP_MAIL_OUT_PASSWORD_FILE names it.
+//
+// Fields are of type string, bool, int, int64, float64, [time.Duration], []string (separated by commas) or *[net/url.URL]. The tags
+// are key; default, which is the type's zero value without the tag; binding, the limits in the terms of
+// go-playground/validator, where "required" without a default means that the setting must be given; and secret:"true" for what
+// is never printed. The comment above a field is its documentation. A method Validate() error on T is called when all are
+// read, for rules between settings.
+//
+// It is a start error when a value breaks its rules or a name is misspelt, and when the struct itself cannot work: a field of another
+// type, a default that its own rules refuse, a name that the host or another domain has already, a domain named like a
+// section of the host's. A domain may have several structs, whose keys differ.
+//
+// Settings do not change while the service runs. What a plugin registers in OnBoot must not depend on them, since the documents
+// describe every service alike: read the setting when a request is handled, for example in a [Guard].
+func Settings[T any]() SettingsPart {
+	return SettingsPart{Option: fx.Options(), Type: reflect.TypeFor[T](), Source: caller(1)}
 }

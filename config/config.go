@@ -20,6 +20,8 @@ type Config struct {
 	Log       Log       `key:"log"`
 	Traces    Traces    `key:"traces"`
 	Lifecycle Lifecycle `key:"lifecycle"`
+
+	own []any // the settings of the domains' own, by type
 }
 
 // App says what runs. Its settings have no section in their names: APP_ENV.

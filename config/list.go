@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"reflect"
 	"strings"
 	"text/tabwriter"
 )
@@ -21,20 +22,28 @@ type Setting struct {
 	Default string
 	// Wanted says which values are right: "true or false".
 	Wanted string
-	// Source is where the value came from: "default", "file" or "env".
+	// Source is where the value came from: "default", "file", "env", or "secret file".
 	Source string
+	// Secret says that the value is never shown. It may also be given by a file, which the variable Env+"_FILE" names.
+	Secret bool
+	// Package and Field name the Go field of a domain's setting, "MailSettings.Host"; they are empty for the host's.
+	Package, Field string
 }
 
-// List returns all settings as [Load] reads them, in the order of the page. The error is that of Load.
-func List(environ []string) ([]Setting, error) {
-	r := read(environ)
+// List returns all settings as [Load] reads them, in the order of the page; those of sections follow. The error is that of
+// Load.
+func List(environ []string, sections ...Section) ([]Setting, error) {
+	r := read(environ, sections)
 	all := make([]Setting, len(r.fields))
 	for i, f := range r.fields {
 		all[i] = Setting{
-			Key: f.key, Env: f.env, Value: f.text(&r.cfg), Default: f.fallback,
+			Key: f.key, Env: f.env, Value: f.text(), Default: f.fallback, Secret: f.secret,
 			Wanted: strings.TrimSuffix(f.words(), ","), Source: r.source[f.key],
 		}
-		if f.secret && all[i].Value != "" {
+		if f.owner != nil {
+			all[i].Package, all[i].Field = f.owner.Type.PkgPath(), f.goName
+		}
+		if hidden := f.secret || f.kind == reflect.TypeFor[*url.URL](); hidden && all[i].Value != "" {
 			all[i].Value = Redact(all[i].Value)
 		}
 	}

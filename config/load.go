@@ -10,16 +10,17 @@ import (
 	"github.com/knadh/koanf/v2"
 )
 
-// Load reads the settings from environ, whose entries have the form "NAME=value" as in os.Environ, and from
-// the YAML file that APP_CONFIG in environ names, if it does. It looks at nothing else, and is safe for
-// concurrent use.
+// Load reads the settings from environ, whose entries have the form "NAME=value" as in os.Environ, from the YAML file that
+// APP_CONFIG in environ names, if it does, and from the files that variables such as APP_DATABASE_URL_FILE name, each of
+// which holds one secret. It looks at nothing else, and is safe for concurrent use. The settings are those of the host
+// and of sections; what is wrong with a section itself is told by [CheckSections].
 //
 // All problems are reported at once: the error joins one error for each (errors.Join), which names the
 // variable or the key in the file, its value unless that is secret, and what would be right. Together with
 // an error, the Config returned has the defaults in the place of what is wrong, so that the rest of
 // the application can still be checked.
-func Load(environ []string) (Config, error) {
-	r := read(environ)
+func Load(environ []string, sections ...Section) (Config, error) {
+	r := read(environ, sections)
 	return r.cfg, errors.Join(r.problems...)
 }
 
@@ -37,6 +38,7 @@ const (
 	fromDefault = "default"
 	fromFile    = "file"
 	fromEnv     = "env"
+	fromSecret  = "secret file"
 )
 
 // reading is what comes of one look at the environment and the file.
@@ -45,18 +47,25 @@ type reading struct {
 	limits   *validator.Validate
 	cfg      Config
 	path     string            // of the file, or ""
-	source   map[string]string // key → fromDefault, fromFile or fromEnv
+	secrets  map[string]string // key → path of the file with the secret
+	source   map[string]string // key → fromDefault, …
 	problems []error
 }
 
-func read(environ []string) *reading {
-	r := &reading{fields: fields(), limits: newValidator(), source: map[string]string{}}
+func read(environ []string, sections []Section) *reading {
+	r := &reading{limits: newValidator(), source: map[string]string{}, secrets: map[string]string{}}
+	own := newOwnSettings(sections)
+	own.check(r.limits)
+	r.fields = append(hostFields(&r.cfg), own.fields...)
 	fromEnviron := r.readEnviron(environ)
 	inFile := r.readFile()
+	r.readSecrets(fromEnviron)
 	for _, f := range r.fields {
 		r.fill(f, fromEnviron, inFile)
 	}
 	r.problems = append(r.problems, r.across()...)
+	r.problems = append(r.problems, own.validate(r)...)
+	r.cfg.own = own.values()
 	return r
 }
 
@@ -68,20 +77,62 @@ func (r *reading) fill(f field, fromEnviron, inFile map[string]any) {
 	}
 	if v, ok := fromEnviron[f.key]; ok {
 		given, name, source = v, f.env, fromEnv
+		if _, ok := r.secrets[f.key]; ok {
+			name, source = f.env+fileSuffix, fromSecret
+		}
 	}
 	r.source[f.key] = source
-	if err := f.set(&r.cfg, r.limits, given); err != nil {
+	if source == fromDefault && f.without {
+		if f.required && !r.refused(f.key) {
+			r.problems = append(r.problems, &MissingError{f.env, f.wanted().Error()})
+		}
+		return
+	}
+	if err := f.set(r.limits, given); err != nil {
 		r.problems = append(r.problems, fmt.Errorf("%s %w", name, err))
 		r.source[f.key] = fromDefault
-		_ = f.set(&r.cfg, r.limits, f.fallback) // a default is right, which the tests hold
+		if !f.without {
+			_ = f.set(r.limits, f.fallback) // a default is right, which CheckSections and the tests hold
+		}
 	}
+}
+
+// refused reports whether the file with a secret could not be read, which was told.
+func (r *reading) refused(key string) bool {
+	_, named := r.secrets[key]
+	return named
+}
+
+// MissingError is the problem of a setting that must be given and was not. Commands that only describe the service do without
+// its value.
+type MissingError struct{ Env, wanted string }
+
+// Error names the setting in the environment and says which values are right.
+func (e *MissingError) Error() string { return e.Env + " is not given; " + e.wanted }
+
+// WithoutMissing returns err without the settings that must be given and were not.
+func WithoutMissing(err error) error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return err
+	}
+	var rest []error
+	for _, e := range joined.Unwrap() {
+		if _, missing := errors.AsType[*MissingError](e); !missing {
+			rest = append(rest, e)
+		}
+	}
+	return errors.Join(rest...)
 }
 
 // readEnviron returns the settings that environ gives, by key, and notes the names it does not know.
 func (r *reading) readEnviron(environ []string) map[string]any {
-	keys := make(map[string]string, len(r.fields))
+	keys, secrets := make(map[string]string, len(r.fields)), map[string]string{}
 	for _, f := range r.fields {
 		keys[f.env] = f.key
+		if f.secret {
+			secrets[f.env+fileSuffix] = f.key
+		}
 	}
 	var unknown []variable
 	k := koanf.New("\x00") // names are resolved here, never by splitting
@@ -91,6 +142,10 @@ func (r *reading) readEnviron(environ []string) map[string]any {
 		TransformFunc: func(name, value string) (string, any) {
 			if name == fileVariable {
 				r.path = value
+				return "", nil
+			}
+			if key, ok := secrets[name]; ok {
+				r.secrets[key] = value
 				return "", nil
 			}
 			key, ok := keys[name]
@@ -114,7 +169,7 @@ func (r *reading) across() []error {
 		if problem := rule.check(&r.cfg); problem != "" {
 			problems = append(problems, fmt.Errorf("%s %s", r.named(rule.key), problem))
 			f := r.field(rule.key)
-			_ = f.set(&r.cfg, r.limits, f.fallback)
+			_ = f.set(r.limits, f.fallback)
 		}
 	}
 	return problems

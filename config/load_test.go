@@ -35,6 +35,9 @@ func TestPage(t *testing.T) {
 	count := 0
 	page := reflect.TypeFor[config.Config]()
 	for section := range page.Fields() {
+		if !section.IsExported() {
+			continue
+		}
 		count += section.Type.NumField()
 		for f := range section.Type.Fields() {
 			require.NotEmpty(t, f.Tag.Get("key"), f.Name)
@@ -343,15 +346,21 @@ func TestPrintShowsNoSecret(t *testing.T) {
 func FuzzLoad(f *testing.F) {
 	f.Add("APP_HTTP_ADDR", ":80", "http: {addr: x}")
 	f.Add("APP_DATABASE_URL", "postgres://u:hunter2@h/d", "")
+	f.Add("APP_POST_PASSWORD", "hunter2", "post: {limit: 1e3, timeout: 9h, share: .nan, regions: {a: b}, target: [x]}")
+	f.Add("APP_POST_PASSWORD_FILE", "/dev/zero", "post: 1")
 	f.Add("APP_PORT_80_TCP", "tcp://1", "app: [1]\n? {a: b}\n: c")
 	f.Add("APP_", "", "http:\n  1: 2\n  true: {a: [b]}")
 	f.Fuzz(func(t *testing.T, name, value, file string) {
 		path := writeFile(t, file)
-		cfg, err := config.Load([]string{name + "=" + value, "APP_CONFIG=" + path})
+		cfg, err := config.Load([]string{name + "=" + value, "APP_CONFIG=" + path}, section[courier]("post"))
+		if c := own[courier](t, cfg); c.Limit < 1 || c.Limit > 100 || c.Timeout <= 0 || c.Share > 1 || !strings.HasPrefix(c.Prefix, "sk_") {
+			t.Fatalf("a wrong value of a section came through: %+v", c)
+		}
 		if cfg.HTTP.BodyLimit < 1 || cfg.HTTP.ReadTimeout <= 0 || cfg.Pool.Share > 100 {
 			t.Fatalf("a wrong value came through: %+v", cfg)
 		}
-		if err != nil && strings.Contains(value, "hunter2") && name == "APP_DATABASE_URL" && strings.Contains(err.Error(), "hunter2") {
+		secret := name == "APP_DATABASE_URL" || name == "APP_POST_PASSWORD"
+		if err != nil && strings.Contains(value, "hunter2") && secret && strings.Contains(err.Error(), "hunter2") {
 			t.Fatalf("a secret is told: %v", err)
 		}
 	})
@@ -378,6 +387,9 @@ func TestEveryNumberHasBothLimits(t *testing.T) {
 	t.Parallel()
 	page := reflect.TypeFor[config.Config]()
 	for section := range page.Fields() {
+		if !section.IsExported() {
+			continue
+		}
 		for f := range section.Type.Fields() {
 			if kind := f.Type.Kind(); kind == reflect.Int || kind == reflect.Int64 || kind == reflect.Uint64 {
 				require.Regexp(t, `(^|,)min=`, f.Tag.Get("binding"), "%s.%s", section.Name, f.Name)

@@ -72,7 +72,10 @@ func isEmptySection(value any) bool {
 func (r *reading) suggestVariable(name string) string {
 	candidates := []string{fileVariable}
 	for _, f := range r.fields {
-		candidates = append(candidates, f.env)
+		candidates = append(candidates, f.names()...)
+		if !f.secret && f.env+fileSuffix == name {
+			return f.env + " is no secret: give its value itself"
+		}
 	}
 	upper := strings.ToUpper(name)
 	if best, ok := Nearest(upper, candidates, (len(name)-len(prefix))/4); ok {

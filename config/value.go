@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,21 +18,34 @@ import (
 // longest bounds every duration, so that the sum of several cannot overflow.
 const longest = 50 * 365 * 24 * time.Hour
 
-// set sets the setting in cfg to given, a text or a value of YAML, if its type and its limits allow that. The error
-// follows the setting's name.
-func (f field) set(cfg *Config, limits *validator.Validate, given any) error {
+// set sets the setting to given, a text or a value of YAML, if its type and its limits allow that. The error follows the
+// setting's name.
+func (f field) set(limits *validator.Validate, given any) error {
 	value, err := f.parse(given)
-	if err == nil && f.rules != "" && limits.Var(value, f.rules) != nil {
+	if err == nil && (f.required && isNothing(value) || f.rules != "" && limits.Var(value, f.rules) != nil) {
 		err = f.wanted()
 	}
-	if err != nil && f.concealed(plain(given)) {
+	if err != nil && f.collector() && f.concealed(plain(given)) {
 		return fmt.Errorf("is %s; %w, without user and parameters: what authenticates goes into %s", f.show(given), err, envName("traces.headers"))
 	}
 	if err != nil {
 		return fmt.Errorf("is %s; %w", f.show(given), err)
 	}
-	f.in(cfg).Set(reflect.ValueOf(value))
+	f.place.Set(reflect.ValueOf(value))
 	return nil
+}
+
+// isNothing reports whether value is an empty text, list or URL. A number or a truth value is always something.
+func isNothing(value any) bool {
+	switch v := value.(type) {
+	case string:
+		return v == ""
+	case []string:
+		return len(v) == 0
+	case *url.URL:
+		return v == nil
+	}
+	return false
 }
 
 // parse turns given into the setting's type.
@@ -54,6 +68,10 @@ func (f field) parse(given any) (any, error) {
 		value, err = strconv.Atoi(text)
 	case reflect.TypeFor[int64]():
 		value, err = strconv.ParseInt(text, 10, 64)
+	case reflect.TypeFor[float64]():
+		value, err = parseFloat(text)
+	case reflect.TypeFor[*url.URL]():
+		value, err = parseURL(text)
 	case reflect.TypeFor[time.Duration]():
 		value, err = parseDuration(text)
 	case reflect.TypeFor[Size]():
@@ -90,6 +108,27 @@ func parseDuration(text string) (time.Duration, error) {
 		return 0, errors.New("out of range")
 	}
 	return d, err
+}
+
+// parseFloat reads a number that is one: neither NaN nor infinite.
+func parseFloat(text string) (float64, error) {
+	x, err := strconv.ParseFloat(text, 64)
+	if err == nil && (math.IsNaN(x) || math.IsInf(x, 0)) {
+		return 0, errors.New("not a number")
+	}
+	return x, err
+}
+
+// parseURL reads an absolute URL; an empty text is none.
+func parseURL(text string) (*url.URL, error) {
+	if text == "" {
+		return nil, nil //nolint:nilnil // no URL is a value
+	}
+	u, err := url.Parse(text)
+	if err == nil && (u.Scheme == "" || u.Host == "") {
+		return nil, errors.New("not absolute")
+	}
+	return u, err
 }
 
 func splitList(text string) []string {
@@ -172,10 +211,15 @@ func isCollectorURL(s string) bool {
 // secretMarks are the characters before a user or parameters in a URL.
 const secretMarks = "@?#"
 
-// concealed reports whether text may have secrets in it, although the setting must not have any.
+// concealed reports whether text may have secrets in it, although the setting is not marked as one: what authenticates, in a
+// URL.
 func (f field) concealed(text string) bool {
-	_, collector := f.ruleSet()[collectorURL]
-	return collector && strings.ContainsAny(text, secretMarks)
+	return f.collector() && strings.ContainsAny(text, secretMarks) || f.kind == reflect.TypeFor[*url.URL]() && strings.Contains(text, "@")
+}
+
+func (f field) collector() bool {
+	_, ok := f.ruleSet()[collectorURL]
+	return ok
 }
 
 // isHeader reports whether s is name=value with a name and a value as HTTP has them.
@@ -215,7 +259,7 @@ func (f field) words() string {
 	case f.rules == databaseURL:
 		return "sqlite:<file> or postgres://user:password@host:port/name"
 	default:
-		return f.noun(rules) + limits(rules["min"], rules["max"])
+		return f.noun(rules) + limits(rules["min"], rules["max"]) + f.otherRules(rules)
 	}
 }
 
@@ -225,6 +269,10 @@ func (f field) noun(rules map[string]string) string {
 		return "true or false"
 	case reflect.TypeFor[int](), reflect.TypeFor[int64]():
 		return "a whole number"
+	case reflect.TypeFor[float64]():
+		return "a number"
+	case reflect.TypeFor[*url.URL]():
+		return "a URL, such as https://example.org/path"
 	case reflect.TypeFor[time.Duration]():
 		return "a duration with its unit, such as 500ms, 30s or 10m,"
 	case reflect.TypeFor[Size]():
@@ -247,8 +295,44 @@ func (f field) noun(rules map[string]string) string {
 		if _, ok := rules[collectorURL]; ok {
 			return "a URL, http://host:port"
 		}
-		return "a text"
+		return textNoun(rules)
 	}
+}
+
+// textNoun describes a text by its rules.
+func textNoun(rules map[string]string) string {
+	for rule, noun := range map[string]string{"email": "an e-mail address", "ip": "an IP address", "uuid": "a UUID"} {
+		if _, ok := rules[rule]; ok {
+			return noun
+		}
+	}
+	return "a text"
+}
+
+// known are the rules that have words of their own, in noun or limits.
+func known() []string {
+	return []string{
+		"", "min", "max", "oneof", "omitempty", "dive", "ip|cidr", "email", "ip", "uuid",
+		listenAddr, databaseURL, collectorURL, header, opsAddr, hostName, webOrigin,
+	}
+}
+
+// otherRules names the rules of validator's that have no words here: " (startswith=sk_)".
+func (f field) otherRules(rules map[string]string) string {
+	var others []string
+	for _, name := range sortedKeys(rules) {
+		switch {
+		case slices.Contains(known(), name):
+		case rules[name] == "":
+			others = append(others, name)
+		default:
+			others = append(others, name+"="+rules[name])
+		}
+	}
+	if len(others) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(others, ", ") + ")"
 }
 
 // ruleSet splits the limits into names and parameters.

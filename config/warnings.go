@@ -10,8 +10,8 @@ import (
 
 // Warnings returns what is allowed and yet suspicious in environ and in the file that it names: a file with secrets that
 // others may read or change, and trusted proxies that may be anybody. It reads the same as [Load].
-func Warnings(environ []string) []string {
-	r := read(environ)
+func Warnings(environ []string, sections ...Section) []string {
+	r := read(environ, sections)
 	var all []string
 	if warning := r.openFile(); warning != "" {
 		all = append(all, warning)

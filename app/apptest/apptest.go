@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,28 +29,18 @@ const waitTimeout = 30 * time.Second
 
 // App is a running application of a test's own. Its requests may be made concurrently.
 type App struct {
-	t    testing.TB
-	host *application.App
-	now  func() time.Time
-}
-
-// Settings is a part for [New] that changes settings. Make it with [Configure].
-type Settings struct {
-	fx.Option
-	change func(*config.Config)
-}
-
-// Configure returns a part that changes the settings; those it leaves alone have their defaults. The
-// address and the database are the kit's.
-func Configure(change func(*config.Config)) Settings {
-	return Settings{Option: fx.Options(), change: change}
+	t       testing.TB
+	host    *application.App
+	now     func() time.Time
+	prepare []func(*http.Request) // what [App.As] adds to every request
 }
 
 // New boots the given parts as the real host would, and stops them when the test ends. The parts are
 //
-//   - domains, or single plugins together with their domain's app.Migrations
+//   - domains, or single plugins together with their domain's app.Migrations, app.Settings and the like
 //   - a [Database] to boot on; a [SQLite] one without
-//   - a [Recorder], a [Publisher], a [Clock], [Settings]
+//   - a [Recorder], a [Publisher], a [Clock]
+//   - [Settings], made by [Set] or [Setting]; [Answers] in the place of another domain's plugin
 //   - any other fx.Option, for example fx.Replace or fx.Decorate
 //
 // The settings are the service's defaults, but that the work pool's threads keep their priority: beside other tests they
@@ -62,7 +53,7 @@ func New(t testing.TB, parts ...fx.Option) *App {
 		db := SQLite(t)
 		s.database = &db
 	}
-	cfg := config.Default()
+	cfg := s.load(t)
 	cfg.Pool.Nice, cfg.Events.Schedules = 0, false
 	for _, change := range s.settings {
 		change(&cfg)
@@ -165,9 +156,23 @@ func (a *App) request(method, path string, body any) *Answer {
 	return a.Do(r)
 }
 
+// As returns the same running application, whose requests are prepared by prepare: they are made as somebody, or with a header
+// that many requests need.
+//
+//	admin := h.As(func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) })
+//	admin.DELETE("/products/1").Status(http.StatusNoContent)
+func (a *App) As(prepare ...func(*http.Request)) *App {
+	as := *a
+	as.prepare = slices.Concat(a.prepare, prepare)
+	return &as
+}
+
 // Do makes any request: with headers, with another media type.
 func (a *App) Do(r *http.Request) *Answer {
 	a.t.Helper()
+	for _, prepare := range a.prepare {
+		prepare(r)
+	}
 	rec := httptest.NewRecorder()
 	a.host.Handler().ServeHTTP(rec, r)
 	return answerOf(a.t, r, rec)
@@ -176,6 +181,7 @@ func (a *App) Do(r *http.Request) *Answer {
 // sorted holds the parts given to [New], by their kind.
 type sorted struct {
 	database *Database
+	environ  []string
 	settings []func(*config.Config)
 	clock    *Clock
 	modules  []fx.Option
@@ -191,15 +197,16 @@ func tellApart(parts []fx.Option) *sorted {
 		case Database:
 			s.database = &p
 		case Settings:
-			s.settings = append(s.settings, p.change)
+			s.environ = append(s.environ, p.environ...)
+			s.settings = append(s.settings, p.changes...)
 		case *Clock:
 			s.clock = p
-		case interface{ unwrap() fx.Option }: // Recorder, Publisher
+		case interface{ unwrap() fx.Option }: // Recorder, Publisher, Responder
 			s.modules = append(s.modules, p.unwrap())
 		case app.PluginModule:
 			s.domain, _, _ = strings.Cut(p.Info.Name, ".")
 			s.loose = append(s.loose, p)
-		case app.MigrationsPart, app.ModelsPart:
+		case app.MigrationsPart, app.ModelsPart, app.SettingsPart:
 			s.loose = append(s.loose, p)
 		default:
 			s.modules = append(s.modules, p)
@@ -211,18 +218,15 @@ func tellApart(parts []fx.Option) *sorted {
 // assemble puts the application together, with the real infrastructure.
 func (s *sorted) assemble(t testing.TB, cfg config.Config) *application.App {
 	t.Helper()
-	modules := append(s.modules,
-		fx.Provide(func() *zap.Logger { return Logger(t) }),
-		telemetry.Module, database.Module, workpool.Module, eventbus.Module, httpserver.Module,
-	)
-	if len(s.loose) > 0 {
-		modules = append(modules, app.Domain(s.domain, s.loose...))
-	}
 	var opts []application.Option
 	if s.clock != nil {
 		opts = append(opts, application.With(fx.Decorate(func(app.Clock) app.Clock { return s.clock })))
 	}
-	a, err := application.New(cfg, fx.Options(modules...), opts...)
+	a, err := application.New(cfg, fx.Options(
+		s.own(),
+		fx.Provide(func() *zap.Logger { return Logger(t) }),
+		telemetry.Module, database.Module, workpool.Module, eventbus.Module, httpserver.Module,
+	), opts...)
 	if err != nil {
 		t.Fatalf("put application together: %v", err)
 	}
@@ -230,4 +234,12 @@ func (s *sorted) assemble(t testing.TB, cfg config.Config) *application.App {
 		a.DB().Gorm().NowFunc = s.clock.Now
 	}
 	return a
+}
+
+// own are the parts that are not the kit's. Parts of a domain that are listed outside of one are a domain.
+func (s *sorted) own() fx.Option {
+	if len(s.loose) == 0 {
+		return fx.Options(s.modules...)
+	}
+	return fx.Options(fx.Options(s.modules...), app.Domain(s.domain, s.loose...))
 }

@@ -93,6 +93,12 @@ func (b *Bus) Ask(ctx context.Context, query app.Event, answer any) error {
 	return convert(answered, answer)
 }
 
+// Ask asks the running application's plugins, as a plugin of another domain would, and returns the answer. The test declares the query
+// and the answer with the fields that it sends and reads, or takes those of the plugin.
+func Ask[A any](a *App, query app.Event) (A, error) {
+	return app.Ask[A](Context(a.t), a.host.Bus().For("apptest.test"), query)
+}
+
 // Publications returns the published events with their options, in the order of the commits.
 func (b *Bus) Publications() []Publication {
 	b.mu.Lock()

@@ -83,3 +83,26 @@ type publisherPlugin struct{ events []app.Event }
 
 // OnBoot implements app.Booter.
 func (p *publisherPlugin) OnBoot(b *app.Boot) { b.Publishes(p.events...) }
+
+// Answers returns a part that answers the queries of a topic in the place of a domain that is not part of the test. The function that
+// [app.Reply] is given may take the asker's own types:
+//
+//	apptest.Answers(app.Reply(func(_ context.Context, q plugins.StockQuery) (plugins.Stock, error) {
+//		return plugins.Stock{Available: 3}, nil
+//	}))
+//
+// A query that nothing answers is [app.Unavailable], as in the service. Answers of two responders for one topic are a start error.
+func Answers(r app.Responder) Responder {
+	name := "apptest.answer_" + strings.ReplaceAll(r.Topic(), ".", "_")
+	return Responder{app.Plugin[*responderPlugin](name, func() *responderPlugin { return &responderPlugin{r} })}
+}
+
+// Responder is a part for [New], made with [Answers].
+type Responder struct{ app.PluginModule }
+
+func (r Responder) unwrap() fx.Option { return r.PluginModule }
+
+type responderPlugin struct{ responder app.Responder }
+
+// OnBoot implements app.Booter.
+func (p *responderPlugin) OnBoot(b *app.Boot) { b.Answer(p.responder) }

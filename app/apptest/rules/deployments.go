@@ -7,16 +7,19 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/fx"
+
 	"plugboard/config"
+	"plugboard/infra/host/application"
 )
 
-var settingName = regexp.MustCompile(`\bAPP_[A-Z_]+[A-Z]\b`)
+var settingName = regexp.MustCompile(`\bAPP_[A-Z0-9_]+[A-Z0-9]\b`)
 
 // testDeployments is the rule that deployments and documents name real settings. The service refuses settings it does not know, so a
 // mistyped one in a deployment is a service that does not start.
 func testDeployments(t *testing.T, s *site) {
 	t.Helper()
-	known, err := knownSettings()
+	known, err := knownSettings(s.modules)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,15 +30,18 @@ func testDeployments(t *testing.T, s *site) {
 	report(t, problems)
 }
 
-// knownSettings are the names of the settings in the environment.
-func knownSettings() (map[string]bool, error) {
+// knownSettings are the names of the settings in the environment, those of the domains among them.
+func knownSettings(modules fx.Option) (map[string]bool, error) {
 	known := map[string]bool{"APP_CONFIG": true}
-	settings, err := config.List(nil)
-	if err != nil {
+	settings, err := config.List(nil, application.Sections(modules)...)
+	if err := config.WithoutMissing(err); err != nil {
 		return nil, fmt.Errorf("list the settings: %w", err)
 	}
 	for _, s := range settings {
 		known[s.Env] = true
+		if s.Secret {
+			known[s.Env+"_FILE"] = true
+		}
 	}
 	return known, nil
 }

@@ -212,18 +212,22 @@ func TestUntestedPluginsAreFound(t *testing.T) {
 
 func TestUnknownSettingsAreFound(t *testing.T) {
 	t.Parallel()
-	known, err := knownSettings()
+	type post struct {
+		Password string `key:"password" secret:"true" binding:"required"`
+		Sender   string `key:"sender"`
+	}
+	known, err := knownSettings(app.Domain("post", app.Settings[post]()))
 	require.NoError(t, err)
 	other := &fstest.MapFile{Data: []byte("APP_OTHER")}
 	problems, err := checkSettings(fstest.MapFS{
-		"deployments/x.yaml": {Data: []byte("APP_HTTP_ADDR: a\nAPP_HTTP_ADRR: b\n# APP_PORT")},
+		"deployments/x.yaml": {Data: []byte("APP_HTTP_ADDR: a\nAPP_POST_PASSWORD_FILE: b\nAPP_POST_SENDER: c\nAPP_HTTP_ADRR: b\n# APP_PORT")},
 		"README.md":          {Data: []byte("Set `APP_COLOUR`.")},
 		"main.go":            other, "vendor/x/README.md": other, ".git/x.md": other, "tools/go.mod": {}, "tools/x.md": other,
 	}, known)
 	require.NoError(t, err)
 	require.Equal(t, []string{
 		"README.md:1 names the setting APP_COLOUR, which does not exist",
-		"deployments/x.yaml:2 names the setting APP_HTTP_ADRR, which does not exist",
+		"deployments/x.yaml:4 names the setting APP_HTTP_ADRR, which does not exist",
 	}, problems)
 }
 

@@ -14,16 +14,21 @@ import (
 	"strings"
 )
 
-// contextSettings lists the settings with their comments in config/config.go.
+// contextSettings lists the settings with the comments above their fields, which are in config/config.go or in a domain.
 func (p *Project) contextSettings(b *page) error {
 	fields, err := settingFields(filepath.Join(p.Sources.Folder(p.host+"/config"), "config.go"))
 	if err != nil {
 		return err
 	}
-	b.line("## Settings\n\nFrom the environment, else from the YAML file that `APP_CONFIG` names, else the default. Plugins have none.\n")
+	b.line("## Settings\n\nFrom the environment, else from the YAML file that `APP_CONFIG` names, else the default. " +
+		"A secret may be in a file that `<NAME>_FILE` names.\n")
 	for _, s := range p.service.Settings {
 		line := fmt.Sprintf("- `%s` = `%s`", s.Env, s.Default)
-		if text := p.comments.Sentence(p.host+"/config", fields[s.Key]); text != "" {
+		pkg, field := p.host+"/config", fields[s.Key]
+		if s.Package != "" { // a domain's own
+			pkg, field = s.Package, s.Field
+		}
+		if text := p.comments.Sentence(pkg, field); text != "" {
 			line += ": " + text
 		}
 		if s.Wanted != "" {

@@ -90,7 +90,7 @@ func WithProblem(err error) Option {
 // everything that is wrong, in plain words, with plugin and file.
 //
 // Of the graph it needs *zap.Logger, *database.DB, *eventbus.Bus, *workpool.Pool and *httpserver.Server; the
-// settings of cfg, each section by its type, and the *app.Registrar it provides itself.
+// settings of cfg, each section by its type, the domains' own among them, and the *app.Registrar it provides itself.
 func New(cfg config.Config, modules fx.Option, opts ...Option) (*App, error) {
 	var o options
 	for _, opt := range opts {
@@ -98,6 +98,7 @@ func New(cfg config.Config, modules fx.Option, opts ...Option) (*App, error) {
 	}
 	inv := takeInventory(modules)
 	inv.learnRoot()
+	cfg = cfg.WithDefaults(inv.sections()...)
 	extra := fx.Options(o.extra...)
 	a := assemble(cfg, fx.Options(modules, extra))
 	a.inv = inv
@@ -145,6 +146,7 @@ func graphOptions(cfg config.Config) fx.Option {
 		fx.StartTimeout(never),
 		fx.StopTimeout(never),
 		fx.Supply(cfg, cfg.App, cfg.HTTP, cfg.Ops, cfg.Database, cfg.Events, cfg.Pool, cfg.Log, cfg.Traces, cfg.Lifecycle),
+		fx.Supply(cfg.Own()...),
 		fx.Provide(func() app.Clock { return app.SystemClock{} }),
 	)
 }

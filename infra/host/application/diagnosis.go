@@ -128,6 +128,9 @@ func (d *diagnosis) missingOf(p *plugin) []error {
 		}
 		for _, need := range needsOf(constructor.In(i)) {
 			if cause, ok := unmet(d.validate(p.asking(need)), d.validate(fx.Invoke(needing(need)))); ok {
+				if isSettings(need) {
+					cause = fmt.Sprintf("the settings %s, which no domain has; add app.Settings[%s]() to the domain", need, need)
+				}
 				problems = append(problems, fmt.Errorf("plugin %s (%s) needs %s", p.Info.Name, p.Info.Source, cause))
 			}
 		}

@@ -23,6 +23,7 @@ type domain struct {
 	app.DomainModule
 	migrations []fs.FS
 	models     []any
+	settings   []app.SettingsPart
 	plugins    []*plugin
 	rest       []fx.Option // its parts without plugins
 }
@@ -59,6 +60,8 @@ func (inv *inventory) add(option fx.Option, d *domain) {
 			return
 		}
 		d.models = append(d.models, o.Models...)
+	case app.SettingsPart:
+		inv.addSettings(o, d)
 	default:
 		if inv.addGroup(option, d) {
 			return

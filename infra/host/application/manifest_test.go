@@ -156,7 +156,7 @@ func TestDescribeTellsTheRest(t *testing.T) {
 			} `json:"plugins"`
 			Tables []map[string]any `json:"tables"`
 		} `json:"domains"`
-		Settings []map[string]string `json:"settings"`
+		Settings []map[string]any    `json:"settings"`
 		Commands []map[string]string `json:"commands"`
 	}
 	require.NoError(t, json.Unmarshal([]byte(stdout), &d))
@@ -171,7 +171,7 @@ func TestDescribeTellsTheRest(t *testing.T) {
 			map[string]any{"name": "note", "field": "Note", "type": "*string", "null": true},
 		},
 	}}, d.Domains[0].Tables)
-	require.Contains(t, d.Settings, map[string]string{
+	require.Contains(t, d.Settings, map[string]any{
 		"key": "http.addr", "env": "APP_HTTP_ADDR", "default": "127.0.0.1:8080", "wanted": "an address to listen on, host:port",
 	})
 	require.Contains(t, d.Commands, map[string]string{"use": "plugboard migrate", "short": "Run the database migrations"})

@@ -41,9 +41,18 @@ func WithTerminal(in io.Reader) Option { return func(c *Commands) { c.terminal =
 // New puts the application together with the settings of the environment. The error has the problems of the settings and
 // of the wiring.
 func (c *Commands) New(opts ...application.Option) (*application.App, error) {
-	cfg, err := config.Load(c.environ)
+	cfg, err := config.Load(c.environ, c.sections()...)
 	return c.assemble(cfg, err, opts...)
 }
+
+// newDescribed is [Commands.New] for commands that describe the service: they do without the values of settings that must be given.
+func (c *Commands) newDescribed(opts ...application.Option) (*application.App, error) {
+	cfg, err := config.Load(c.environ, c.sections()...)
+	return c.assemble(cfg, config.WithoutMissing(err), opts...)
+}
+
+// sections are the sections of settings that the domains have.
+func (c *Commands) sections() []config.Section { return application.Sections(c.modules) }
 
 // assemble puts the application together with cfg; problem is that of the settings, or nil.
 func (c *Commands) assemble(cfg config.Config, problem error, opts ...application.Option) (*application.App, error) {
@@ -152,7 +161,7 @@ its routes and its events. It opens no port, no file and no connection.`,
 		Args: usage.NoArguments,
 		RunE: Command(func(*cobra.Command, []string) error {
 			if show {
-				settings, _ := config.List(c.environ) // New reports its problems
+				settings, _ := config.List(c.environ, c.sections()...) // New reports its problems
 				if err := config.Print(c.stdout, settings); err != nil {
 					return fmt.Errorf("print settings: %w", err)
 				}
@@ -161,7 +170,7 @@ its routes and its events. It opens no port, no file and no connection.`,
 			if err != nil || show {
 				return err
 			}
-			for _, warning := range config.Warnings(c.environ) {
+			for _, warning := range config.Warnings(c.environ, c.sections()...) {
 				tell(c.stderr, "warning: "+warning+"\n", lastWord)
 			}
 			_, err = fmt.Fprintf(c.stdout, "nothing is wrong: %s\n", count(a))

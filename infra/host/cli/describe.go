@@ -24,12 +24,14 @@ It opens no port, no file and no connection.`,
 			if err != nil {
 				return err
 			}
-			settings, err := config.List(c.environ)
-			if err != nil {
+			settings, err := config.List(c.environ, c.sections()...)
+			if err := config.WithoutMissing(err); err != nil {
 				return fmt.Errorf("describe settings: %w", err)
 			}
 			for _, s := range settings {
-				d.Settings = append(d.Settings, manifest.Setting{Key: s.Key, Env: s.Env, Default: s.Default, Wanted: s.Wanted})
+				d.Settings = append(d.Settings, manifest.Setting{
+					Key: s.Key, Env: s.Env, Default: s.Default, Wanted: s.Wanted, Secret: s.Secret, Package: s.Package, Field: s.Field,
+				})
 			}
 			d.Commands = commandsOf(cmd.Root())
 			return c.printJSON(d)
@@ -39,7 +41,7 @@ It opens no port, no file and no connection.`,
 
 // manifest returns the manifest of the application, without settings and commands.
 func (c *Commands) manifest(opts ...application.Option) (manifest.Service, error) {
-	a, err := c.New(opts...)
+	a, err := c.newDescribed(opts...)
 	if err != nil {
 		return manifest.Service{}, err
 	}

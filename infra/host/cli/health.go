@@ -30,7 +30,7 @@ whether it is ready. It exits with 0 if so, else with 1. It is meant for a conta
 since it needs no shell and no other program.`,
 		Args: usage.NoArguments,
 		RunE: Command(func(cmd *cobra.Command, _ []string) error {
-			cfg, err := config.Load(c.environ)
+			cfg, err := config.Load(c.environ, c.sections()...)
 			if err != nil {
 				return err
 			}

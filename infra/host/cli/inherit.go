@@ -14,7 +14,7 @@ func (c *Commands) newServing() (*application.App, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := config.Load(c.environ)
+	cfg, err := config.Load(c.environ, c.sections()...)
 	if inherited != nil {
 		cfg.HTTP.Addr = inherited.Addr().String() // what is decided by the address, is decided by the true one
 	}

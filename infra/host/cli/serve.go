@@ -25,7 +25,7 @@ func (c *Commands) serve(cmd *cobra.Command, _ []string) error {
 		return &exit{ExitFailed, err}
 	}
 	defer zap.RedirectStdLog(a.Logger())() // a library that logs there would wait for the reader of the log
-	for _, warning := range config.Warnings(c.environ) {
+	for _, warning := range config.Warnings(c.environ, c.sections()...) {
 		a.Logger().Warn(warning)
 	}
 	ctx := cmd.Context()

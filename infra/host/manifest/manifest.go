@@ -84,6 +84,11 @@ type Setting struct {
 	Env     string `json:"env"`
 	Default string `json:"default"`
 	Wanted  string `json:"wanted"`
+	// Secret says that the value is never shown, and may be given by a file that the variable Env+"_FILE" names.
+	Secret bool `json:"secret,omitzero"`
+	// Package and Field name the Go field of a domain's setting, such as "MailSettings.Host"; they are empty for the host's.
+	Package string `json:"package,omitzero"`
+	Field   string `json:"field,omitzero"`
 }
 
 // Command is a command of the binary.
