@@ -94,5 +94,8 @@ type SettingsPart struct {
 // Settings do not change while the service runs. What a plugin registers in OnBoot must not depend on them, since the documents
 // describe every service alike: read the setting when a request is handled, for example in a [Guard].
 func Settings[T any]() SettingsPart {
-	return SettingsPart{Option: fx.Options(), Type: reflect.TypeFor[T](), Source: caller(1)}
+	return SettingsPart{
+		Option: fx.Provide(fx.Private, settingsOf[T]), // private, since each provider that all may see slows the start
+		Type:   reflect.TypeFor[T](), Source: caller(1),
+	}
 }

@@ -176,3 +176,12 @@ func bootSafely(p Booter, b *Boot) (err error) {
 	p.OnBoot(b)
 	return nil
 }
+
+// SettingsValues holds the settings of the domains, each under its type; for the host, which provides them to Fx.
+type SettingsValues map[reflect.Type]any
+
+// settingsOf returns the settings of type T; the zero T where the host has none.
+func settingsOf[T any](values SettingsValues) T {
+	settings, _ := values[reflect.TypeFor[T]()].(T)
+	return settings
+}

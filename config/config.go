@@ -21,7 +21,8 @@ type Config struct {
 	Traces    Traces    `key:"traces"`
 	Lifecycle Lifecycle `key:"lifecycle"`
 
-	own []any // the settings of the domains' own, by type
+	own    []any // the settings of the domains' own
+	faults error // of the sections of these settings
 }
 
 // App says what runs. Its settings have no section in their names: APP_ENV.

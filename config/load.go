@@ -13,7 +13,7 @@ import (
 // Load reads the settings from environ, whose entries have the form "NAME=value" as in os.Environ, from the YAML file that
 // APP_CONFIG in environ names, if it does, and from the files that variables such as APP_DATABASE_URL_FILE name, each of
 // which holds one secret. It looks at nothing else, and is safe for concurrent use. The settings are those of the host
-// and of sections; what is wrong with a section itself is told by [CheckSections].
+// and of sections; what is wrong with a section itself is told by [Config.Faults].
 //
 // All problems are reported at once: the error joins one error for each (errors.Join), which names the
 // variable or the key in the file, its value unless that is secret, and what would be right. Together with
@@ -65,7 +65,7 @@ func read(environ []string, sections []Section) *reading {
 	}
 	r.problems = append(r.problems, r.across()...)
 	r.problems = append(r.problems, own.validate(r)...)
-	r.cfg.own = own.values()
+	r.cfg.own, r.cfg.faults = own.values(), errors.Join(own.problems...)
 	return r
 }
 
@@ -88,11 +88,14 @@ func (r *reading) fill(f field, fromEnviron, inFile map[string]any) {
 		}
 		return
 	}
+	if source == fromDefault && f.owner != nil {
+		return // the check of the section has set it
+	}
 	if err := f.set(r.limits, given); err != nil {
 		r.problems = append(r.problems, fmt.Errorf("%s %w", name, err))
 		r.source[f.key] = fromDefault
 		if !f.without {
-			_ = f.set(r.limits, f.fallback) // a default is right, which CheckSections and the tests hold
+			_ = f.set(r.limits, f.fallback) // a default is right, which the check of the section and the tests hold
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"net/url"
 	"reflect"
@@ -30,14 +29,10 @@ type Section struct {
 // behind the section's name; it must not contain a secret.
 type Validator interface{ Validate() error }
 
-// CheckSections returns what is wrong with the sections themselves, whatever the environment: a name that is the host's, two settings
+// Faults returns what is wrong with the sections themselves, whatever the environment: a name that is the host's, two settings
 // with one name in the environment, a type twice, a field that the loader does not read, a default that its own rules refuse.
-// The error joins one error for each, which names where each section was declared.
-func CheckSections(sections []Section) error {
-	own := newOwnSettings(sections)
-	own.check(newValidator())
-	return errors.Join(own.problems...)
-}
+// The error joins one error for each, which names where each section was declared. What is wrong is left out of the settings.
+func (c Config) Faults() error { return c.faults }
 
 // Own returns the settings of the sections, each as a value of its section's type, in the order of the sections.
 func (c Config) Own() []any { return c.own }
@@ -60,7 +55,12 @@ func (c Config) WithDefaults(sections ...Section) Config {
 	for _, v := range c.own {
 		have[reflect.TypeOf(v)] = true
 	}
-	for _, v := range read(nil, sections).cfg.own {
+	if !slices.ContainsFunc(sections, func(s Section) bool { return !have[s.Type] }) {
+		return c
+	}
+	defaults := read(nil, sections).cfg
+	c.faults = defaults.faults
+	for _, v := range defaults.own {
 		if !have[reflect.TypeOf(v)] {
 			c = c.With(v)
 		}

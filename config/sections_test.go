@@ -47,8 +47,7 @@ func own[T any](t *testing.T, cfg config.Config) (found T) {
 func TestASectionIsReadLikeTheHosts(t *testing.T) {
 	t.Parallel()
 	s := section[courier]("post")
-	require.NoError(t, config.CheckSections([]config.Section{s}))
-	file := writeFile(t, "post: {sender: a@b.example, limit: 7, regions: [x, y]}\n")
+		file := writeFile(t, "post: {sender: a@b.example, limit: 7, regions: [x, y]}\n")
 	cfg, err := config.Load([]string{
 		"APP_CONFIG=" + file, "APP_POST_LIMIT=8", "APP_POST_ENABLED=false", "APP_POST_TARGET=https://u:hunter2@pay.example/v1", "APP_POST_SHARE=0.25",
 	}, s)
@@ -226,11 +225,11 @@ func TestFaultySections(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := config.CheckSections(c.sections)
-			require.Error(t, err)
-			require.ElementsMatch(t, c.want, strings.Split(err.Error(), "\n"))
-			_, err = config.Load(nil, c.sections...) // the rest is read
+			cfg, err := config.Load(nil, c.sections...) // the rest is read
 			require.NoError(t, err)
+			require.Error(t, cfg.Faults())
+			require.ElementsMatch(t, c.want, strings.Split(cfg.Faults().Error(), "\n"))
+			require.Equal(t, cfg.Faults().Error(), config.Default().WithDefaults(c.sections...).Faults().Error())
 		})
 	}
 }

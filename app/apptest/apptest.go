@@ -186,6 +186,7 @@ type sorted struct {
 	clock    *Clock
 	modules  []fx.Option
 	loose    []fx.Option // of a domain, listed outside of one
+	set      []app.SettingsPart
 	domain   string      // of the loose parts
 }
 
@@ -197,8 +198,7 @@ func tellApart(parts []fx.Option) *sorted {
 		case Database:
 			s.database = &p
 		case Settings:
-			s.environ = append(s.environ, p.environ...)
-			s.settings = append(s.settings, p.changes...)
+			s.add(p)
 		case *Clock:
 			s.clock = p
 		case interface{ unwrap() fx.Option }: // Recorder, Publisher, Responder
@@ -238,8 +238,15 @@ func (s *sorted) assemble(t testing.TB, cfg config.Config) *application.App {
 
 // own are the parts that are not the kit's. Parts of a domain that are listed outside of one are a domain.
 func (s *sorted) own() fx.Option {
-	if len(s.loose) == 0 {
+	parts := slices.Clone(s.loose)
+	for _, set := range s.set {
+		declared := application.Sections(fx.Options(fx.Options(s.modules...), app.Domain(s.domain, s.loose...)))
+		if !slices.ContainsFunc(declared, func(c config.Section) bool { return c.Type == set.Type }) {
+			parts = append(parts, set)
+		}
+	}
+	if len(parts) == 0 {
 		return fx.Options(s.modules...)
 	}
-	return fx.Options(fx.Options(s.modules...), app.Domain(s.domain, s.loose...))
+	return fx.Options(fx.Options(s.modules...), app.Domain(s.domain, parts...))
 }

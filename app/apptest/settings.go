@@ -5,6 +5,7 @@ import (
 
 	"go.uber.org/fx"
 
+	"plugboard/app"
 	"plugboard/config"
 	"plugboard/infra/host/application"
 )
@@ -12,6 +13,7 @@ import (
 // Settings is a part for [New] that changes settings. Make it with [Set] or [Setting].
 type Settings struct {
 	fx.Option
+	part    *app.SettingsPart // what a domain of single plugins has, made by Set
 	environ []string
 	changes []func(*config.Config)
 }
@@ -31,7 +33,10 @@ func Setting(name, value string) Settings {
 //
 //	apptest.Set(plugins.MailSettings{Sender: "shop@example.org", Timeout: time.Second})
 func Set[T any](settings T) Settings {
-	return Configure(func(cfg *config.Config) { *cfg = cfg.With(settings) })
+	part := app.Settings[T]()
+	set := Configure(func(cfg *config.Config) { *cfg = cfg.With(settings) })
+	set.part = &part
+	return set
 }
 
 // Configure returns a part that changes the settings; those it leaves alone have their defaults. The address and the database are the
@@ -48,4 +53,13 @@ func (s *sorted) load(t testing.TB) config.Config {
 		t.Fatalf("settings of the test: %v", err)
 	}
 	return cfg
+}
+
+// add adds settings that the test gives.
+func (s *sorted) add(given Settings) {
+	s.environ = append(s.environ, given.environ...)
+	s.settings = append(s.settings, given.changes...)
+	if given.part != nil {
+		s.set = append(s.set, *given.part)
+	}
 }

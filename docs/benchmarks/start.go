@@ -30,12 +30,13 @@ func compareStart(ctx context.Context, b *bench) (measure.Section, error) {
 		Config: []string{
 			fmt.Sprintf("Generated programs, %d plugins to a package; each plugin has its own request, response and event types, a constructor that takes a *gorm.DB, a bus and a logger, one POST route, and announces one event.", perPackage),
 			"Ours: `app.Plugin` modules in `app.Domain`s through host.New and Start, with everything it opens: checks, SQLite file with its migrations, work pool, bus, listener, first /livez answered.",
+			"With settings: each domain has six settings of its own by `app.Settings`, and each plugin asks for them.",
 			"Bare: the same constructors and handlers in an `fx.Module` each, `fx.Private`, with an `fx.Invoke` that registers the route on one gin.Engine (`ShouldBindJSON`, `c.JSON`), no database opened, listener, first /livez answered. Nothing is checked.",
 			"Time from the first package initialised, before those of the libraries and plugins, to the first answer; a process of its own each time, 11 rounds in turn.",
 		},
 	}
 	var sides []measure.Side
-	for _, p := range []program{{"ours", few}, {"bare", few}, {"ours", 2 * few}} {
+	for _, p := range []program{{"ours", few}, {"bare", few}, {"ours", 2 * few}, {"settings", few}} {
 		side, err := p.side(ctx, b)
 		if err != nil {
 			return section, err
@@ -50,6 +51,7 @@ func compareStart(ctx context.Context, b *bench) (measure.Section, error) {
 	section.Findings = []measure.Finding{
 		startFinding(fmt.Sprintf("start of %d plugins, ours / bare Fx and Gin", few), all[0], all[1], 3.0),
 		startFinding(fmt.Sprintf("start of %d plugins / of %d, ours", 2*few, few), all[2], all[0], 2.2),
+		startFinding(fmt.Sprintf("start of %d plugins, their %d domains with settings / without", few, few/perPackage), all[3], all[0], 1.1),
 	}
 	return section, nil
 }
@@ -170,8 +172,12 @@ func (p program) mainFile(packages int) string {
 
 func (p program) packageFile(i int) string {
 	header, plugin, footer := oursHeader, oursPlugin, "var Domain = app.Domain(\"d%03d\",\n"
-	if p.kind == "bare" {
+	switch p.kind {
+	case "bare":
 		header, plugin, footer = bareHeader, barePlugin, "var Domain = fx.Module(\"d%03d\",\n"
+	case "settings":
+		header = ownSettings.Replace(header) + settingsType
+		plugin, footer = ownSettings.Replace(plugin), ownSettings.Replace(footer)
 	}
 	var out, list strings.Builder
 	fmt.Fprintf(&out, "package d%03d\n\n%s", i, strings.ReplaceAll(header, "_HOST_", path.Dir(contract())))

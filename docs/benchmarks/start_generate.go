@@ -1,5 +1,7 @@
 package main
 
+import "strings"
+
 // The parts of the generated programs. _HOST_, the service's module, _D_, _N_, //IMPORTS and
 // //MODULES are filled in.
 
@@ -61,6 +63,24 @@ func (p *P_N_) Execute(ctx context.Context, req Request_N_) (Data_N_, error) {
 }
 `
 
+// ownSettings has every plugin of a domain ask for the settings of that domain.
+var ownSettings = strings.NewReplacer(
+	"logger *zap.Logger) *P_N_ {", "logger *zap.Logger, _ Settings) *P_N_ {",
+	"import (\n\t\"context\"\n\t\"net/http\"\n", "import (\n\t\"context\"\n\t\"net/http\"\n\t\"time\"\n",
+	"var Domain = app.Domain(\"d%03d\",\n", "var Domain = app.Domain(\"d%03d\",\n\tapp.Settings[Settings](),\n",
+)
+
+const settingsType = `
+type Settings struct {
+	Sender   string        ` + "`key:\"sender\" default:\"shop@example.org\" binding:\"required,email\"`" + `
+	Password string        ` + "`key:\"password\" default:\"\" secret:\"true\"`" + `
+	Timeout  time.Duration ` + "`key:\"timeout\" default:\"3s\" binding:\"min=1ms,max=1m\"`" + `
+	Limit    int           ` + "`key:\"limit\" default:\"10\" binding:\"min=1,max=100\"`" + `
+	Enabled  bool          ` + "`key:\"enabled\" default:\"true\"`" + `
+	Regions  []string      ` + "`key:\"regions\" default:\"eu,us\"`" + `
+}
+`
+
 const oursMainFile = `package main
 
 import (
@@ -98,7 +118,7 @@ func main() {
 
 func run() error {
 	ctx := context.Background()
-	cfg, err := config.Load(os.Environ())
+	cfg, err := config.Load(os.Environ(), application.Sections(modules)...)
 	if err != nil {
 		return err
 	}

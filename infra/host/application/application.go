@@ -102,7 +102,7 @@ func New(cfg config.Config, modules fx.Option, opts ...Option) (*App, error) {
 	extra := fx.Options(o.extra...)
 	a := assemble(cfg, fx.Options(modules, extra))
 	a.inv = inv
-	problems := append(o.problems, inv.check())
+	problems := append(o.problems, inv.check(), cfg.Faults())
 	if err := a.fx.Err(); err != nil {
 		d := &diagnosis{cfg: cfg, inv: inv, extra: extra}
 		a.booted = d.run(err, a)
@@ -146,7 +146,7 @@ func graphOptions(cfg config.Config) fx.Option {
 		fx.StartTimeout(never),
 		fx.StopTimeout(never),
 		fx.Supply(cfg, cfg.App, cfg.HTTP, cfg.Ops, cfg.Database, cfg.Events, cfg.Pool, cfg.Log, cfg.Traces, cfg.Lifecycle),
-		fx.Supply(cfg.Own()...),
+		fx.Supply(valuesOf(cfg)),
 		fx.Provide(func() app.Clock { return app.SystemClock{} }),
 	)
 }

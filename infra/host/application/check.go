@@ -28,7 +28,7 @@ var (
 
 // check returns the mistakes in the list of modules itself.
 func (inv *inventory) check() error {
-	return errors.Join(inv.checkPlugins(), inv.checkDomains(), config.CheckSections(inv.sections()))
+	return errors.Join(inv.checkPlugins(), inv.checkDomains())
 }
 
 func (inv *inventory) checkPlugins() error {

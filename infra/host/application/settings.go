@@ -22,6 +22,15 @@ func (inv *inventory) sections() []config.Section {
 	return all
 }
 
+// valuesOf returns the settings of the domains, for [app.Settings].
+func valuesOf(cfg config.Config) app.SettingsValues {
+	values := app.SettingsValues{}
+	for _, settings := range cfg.Own() {
+		values[reflect.TypeOf(settings)] = settings
+	}
+	return values
+}
+
 // addSettings adds settings to d; nil is no domain.
 func (inv *inventory) addSettings(s app.SettingsPart, d *domain) {
 	if d == nil {
@@ -29,6 +38,7 @@ func (inv *inventory) addSettings(s app.SettingsPart, d *domain) {
 		return
 	}
 	d.settings = append(d.settings, s)
+	d.rest = append(d.rest, s)
 }
 
 // isSettings reports whether t looks like the settings of a domain: a struct with fields that have keys.
