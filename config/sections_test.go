@@ -47,7 +47,7 @@ func own[T any](t *testing.T, cfg config.Config) (found T) {
 func TestASectionIsReadLikeTheHosts(t *testing.T) {
 	t.Parallel()
 	s := section[courier]("post")
-		file := writeFile(t, "post: {sender: a@b.example, limit: 7, regions: [x, y]}\n")
+	file := writeFile(t, "post: {sender: a@b.example, limit: 7, regions: [x, y]}\n")
 	cfg, err := config.Load([]string{
 		"APP_CONFIG=" + file, "APP_POST_LIMIT=8", "APP_POST_ENABLED=false", "APP_POST_TARGET=https://u:hunter2@pay.example/v1", "APP_POST_SHARE=0.25",
 	}, s)
