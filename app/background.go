@@ -39,7 +39,7 @@ func (b *Boot) Schedule(spec string, s Subscriber, opts ...SubscribeOption) {
 // Clock tells the time. A plugin whose rules depend on the time of day takes one from Fx instead of calling
 // time.Now, so that a test decides what time it is. It is safe for concurrent use.
 type Clock interface {
-	// Now returns the time, in UTC.
+	// Now returns the time, in UTC. The running service's clock tells whole microseconds, which both databases store as they are.
 	Now() time.Time
 }
 
@@ -47,4 +47,4 @@ type Clock interface {
 type SystemClock struct{}
 
 // Now implements [Clock].
-func (SystemClock) Now() time.Time { return time.Now().UTC() }
+func (SystemClock) Now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }

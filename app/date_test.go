@@ -61,3 +61,13 @@ func TestADateBeginsAtItsFirstInstant(t *testing.T) {
 		}
 	}
 }
+
+// A time that a plugin stores and answers with is the one that it reads again: Postgres keeps microseconds.
+func TestTheClockTellsWhatDatabasesKeep(t *testing.T) {
+	t.Parallel()
+	for range 100 {
+		now := app.SystemClock{}.Now()
+		require.Zero(t, now.Nanosecond()%1000)
+		require.Equal(t, time.UTC, now.Location())
+	}
+}
