@@ -2,6 +2,7 @@ package app
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 )
@@ -11,6 +12,7 @@ import (
 // applies them when the application starts. It is for use within OnBoot, by one goroutine.
 type Boot struct {
 	plugin        PluginInfo
+	every         []EndpointOption // of the domain, for each endpoint
 	endpoints     []Endpoint
 	publications  []Publication
 	subscriptions []Subscription
@@ -55,14 +57,19 @@ func (b *Boot) DELETE(path string, h Handler, opts ...EndpointOption) {
 // and nothing was written. Files of a form that the handler parsed are removed when it returns.
 func (b *Boot) Raw(method, path string, h gin.HandlerFunc, opts ...EndpointOption) {
 	b.endpoints = append(b.endpoints, Endpoint{
-		Plugin: b.plugin, Source: caller(1), Method: method, Path: path, Raw: h, Options: collect(opts, EndpointOption.applyEndpoint),
+		Plugin: b.plugin, Source: caller(1), Method: method, Path: path, Raw: h, Options: b.optionsOf(opts),
 	})
 }
 
 func (b *Boot) handle(method, path string, h Handler, opts []EndpointOption) {
 	b.endpoints = append(b.endpoints, Endpoint{
-		Plugin: b.plugin, Source: caller(2), Method: method, Path: path, Handler: h, Options: collect(opts, EndpointOption.applyEndpoint),
+		Plugin: b.plugin, Source: caller(2), Method: method, Path: path, Handler: h, Options: b.optionsOf(opts),
 	})
+}
+
+// optionsOf collects the options of one endpoint, those of its domain first.
+func (b *Boot) optionsOf(opts []EndpointOption) EndpointOptions {
+	return collect(slices.Concat(b.every, opts), EndpointOption.applyEndpoint)
 }
 
 // Publishes announces the events this plugin publishes, as zero values. Publishing an event that was not

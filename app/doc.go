@@ -13,6 +13,13 @@
 //
 // Plugins of one feature area form a domain ([Domain]); main.go lists the domains.
 //
+// # What a constructor may ask for
+//
+// The host provides *gorm.DB, the database; [Bus], which publishes events and asks other domains; [Pool] and [Memory]; [Clock], the time; *zap.Logger;
+// *http.Client, for other services; [Mailer]; prometheus.Registerer, for metrics; trace.TracerProvider, for spans; and the
+// domain's own settings, which it has by [Settings]. Bus, logger and registerer know the plugin's name. What a service
+// provides itself with fx.Provide is there too.
+//
 // The package imports nothing else of this project. Unless a comment says otherwise, its functions may be called by
 // several goroutines.
 //

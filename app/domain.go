@@ -99,3 +99,22 @@ func Settings[T any]() SettingsPart {
 		Type:   reflect.TypeFor[T](), Source: caller(1),
 	}
 }
+
+// EveryPart carries options for all endpoints of a domain. Make it with [Every].
+type EveryPart struct {
+	fx.Option
+	Options []EndpointOption
+	// Source is where they were given, as "import/path/file.go:line".
+	Source string
+}
+
+// Every gives options to all endpoints of a domain, those of [Boot.Raw] too:
+//
+//	var Module = app.Domain("orders", app.Every(app.Guard(signedIn), app.Tags("shop")), …)
+//
+// Guards, tags, failures and security schemes of an endpoint's own come behind those of the domain. Its [Timeout] and
+// [BodyLimit] take the place of the domain's. What describes one endpoint alone is a start error here: [Summary], [Status],
+// [Produces], [Accepts], [Takes], [Answers].
+func Every(options ...EndpointOption) EveryPart {
+	return EveryPart{Option: fx.Options(), Options: options, Source: caller(1)}
+}

@@ -3,9 +3,11 @@ package app
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 )
 
@@ -125,11 +127,18 @@ type SubscribeOptions struct {
 	Ahead       bool
 }
 
+// CollectEndpointOptions returns what options say together; for the host.
+func CollectEndpointOptions(options []EndpointOption) EndpointOptions {
+	return collect(options, EndpointOption.applyEndpoint)
+}
+
 // Registrar collects the plugins' registrations while the application is put together; for the host,
 // which provides one to Fx. It is not safe for concurrent use; Fx runs invokes one after the other.
 type Registrar struct {
 	bus     func(plugin string) Bus
 	logger  *zap.Logger
+	metrics func(plugin string) prometheus.Registerer
+	every   map[string][]EndpointOption
 	plugins []BootedPlugin
 }
 
@@ -146,7 +155,23 @@ type BootedPlugin struct {
 // NewRegistrar returns a Registrar. Each plugin gets the bus that the function bus returns for its name, and logger with
 // its name.
 func NewRegistrar(bus func(plugin string) Bus, logger *zap.Logger) *Registrar {
-	return &Registrar{bus: bus, logger: logger}
+	return &Registrar{bus: bus, logger: logger, every: map[string][]EndpointOption{}}
+}
+
+// Measure has each plugin get the registerer that the function metrics returns for its name. Without it, the metrics of plugins are
+// shown nowhere.
+func (r *Registrar) Measure(metrics func(plugin string) prometheus.Registerer) { r.metrics = metrics }
+
+func (r *Registrar) metricsFor(plugin string) prometheus.Registerer {
+	if r.metrics == nil {
+		return prometheus.NewRegistry()
+	}
+	return r.metrics(plugin)
+}
+
+// Every gives options to all endpoints that the plugins of a domain register from now on.
+func (r *Registrar) Every(domain string, options []EndpointOption) {
+	r.every[domain] = append(r.every[domain], options...)
 }
 
 // Plugins returns the booted plugins in the order of their boot.
@@ -159,12 +184,14 @@ func (r *Registrar) loggerFor(plugin string) *zap.Logger {
 }
 
 func (r *Registrar) boot(info PluginInfo, p Booter) {
-	r.plugins = append(r.plugins, BootPlugin(info, p))
+	domain, _, _ := strings.Cut(info.Name, ".")
+	r.plugins = append(r.plugins, BootPlugin(info, p, r.every[domain]...))
 }
 
-// BootPlugin runs p's OnBoot and returns what it registered, with its panic if it panicked; for the host.
-func BootPlugin(info PluginInfo, p Booter) BootedPlugin {
-	booted := BootedPlugin{Instance: p, Boot: &Boot{plugin: info}}
+// BootPlugin runs p's OnBoot and returns what it registered, with its panic if it panicked; for the host. Every are the options of
+// all endpoints of its domain.
+func BootPlugin(info PluginInfo, p Booter, every ...EndpointOption) BootedPlugin {
+	booted := BootedPlugin{Instance: p, Boot: &Boot{plugin: info, every: every}}
 	if err := bootSafely(p, booted.Boot); err != nil {
 		booted.Err = fmt.Errorf("plugin %s (%s): OnBoot %w", info.Name, info.Source, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/fx"
 	"go.uber.org/zap"
 )
@@ -29,8 +30,8 @@ type PluginModule struct {
 }
 
 // Plugin declares a plugin of type P with the given name, "<domain>.<file>". The constructor is a
-// function that returns a P, or a P and an error; Fx resolves its parameters by type. Each plugin gets
-// an [Bus] and a *zap.Logger of its own, which know its name.
+// function that returns a P, or a P and an error; Fx resolves its parameters by type. Each plugin gets a [Bus], a *zap.Logger and a
+// prometheus.Registerer of its own, which know its name. The package's documentation lists what else there is to ask for.
 //
 // Plugin is the long form
 //
@@ -48,7 +49,9 @@ func Plugin[P Booter](name string, constructor any) PluginModule {
 				constructor,
 				// One function provides both: each function that provides something costs Fx more than each type it
 				// provides.
-				func(r *Registrar) (Bus, *zap.Logger) { return r.busFor(name), r.loggerFor(name) },
+				func(r *Registrar) (Bus, *zap.Logger, prometheus.Registerer) {
+					return r.busFor(name), r.loggerFor(name), r.metricsFor(name)
+				},
 			),
 			fx.Invoke(func(p P, r *Registrar) { r.boot(info, p) }),
 		),

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/fx"
 	"go.uber.org/zap"
 	"gorm.io/gorm"
@@ -29,17 +30,19 @@ const waitTimeout = 30 * time.Second
 
 // App is a running application of a test's own. Its requests may be made concurrently.
 type App struct {
-	t       testing.TB
-	host    *application.App
-	now     func() time.Time
-	prepare []func(*http.Request) // what [App.As] adds to every request
+	t    testing.TB
+	host *application.App
+	now  func() time.Time
+	// gatherer has the metrics.
+	gatherer prometheus.Gatherer
+	prepare  []func(*http.Request) // what [App.As] adds to every request
 }
 
 // New boots the given parts as the real host would, and stops them when the test ends. The parts are
 //
 //   - domains, or single plugins together with their domain's app.Migrations, app.Settings and the like
 //   - a [Database] to boot on; a [SQLite] one without
-//   - a [Recorder], a [Publisher], a [Clock]
+//   - a [Recorder], a [Publisher], a [Clock], a [SpanRecorder]
 //   - [Settings], made by [Set] or [Setting]; [Answers] in the place of another domain's plugin
 //   - any other fx.Option, for example fx.Replace or fx.Decorate
 //
@@ -62,7 +65,8 @@ func New(t testing.TB, parts ...fx.Option) *App {
 	cfg.HTTP.Hosts, cfg.Ops.Addr = []string{"*"}, "off"
 	cfg.Database.URL = s.database.URL
 
-	a := &App{t: t, host: s.assemble(t, cfg), now: time.Now}
+	a := &App{t: t, now: time.Now}
+	a.host = s.assemble(t, cfg, application.With(fx.Populate(&a.gatherer)))
 	if s.clock != nil {
 		a.now = s.clock.Now
 	}
@@ -187,7 +191,7 @@ type sorted struct {
 	modules  []fx.Option
 	loose    []fx.Option // of a domain, listed outside of one
 	set      []app.SettingsPart
-	domain   string      // of the loose parts
+	domain   string // of the loose parts
 }
 
 // tellApart sorts the parts by their kind.
@@ -201,12 +205,12 @@ func tellApart(parts []fx.Option) *sorted {
 			s.add(p)
 		case *Clock:
 			s.clock = p
-		case interface{ unwrap() fx.Option }: // Recorder, Publisher, Responder
+		case interface{ unwrap() fx.Option }: // Recorder, Publisher, Responder, SpanRecorder
 			s.modules = append(s.modules, p.unwrap())
 		case app.PluginModule:
 			s.domain, _, _ = strings.Cut(p.Info.Name, ".")
 			s.loose = append(s.loose, p)
-		case app.MigrationsPart, app.ModelsPart, app.SettingsPart:
+		case app.MigrationsPart, app.ModelsPart, app.SettingsPart, app.EveryPart:
 			s.loose = append(s.loose, p)
 		default:
 			s.modules = append(s.modules, p)
@@ -216,9 +220,8 @@ func tellApart(parts []fx.Option) *sorted {
 }
 
 // assemble puts the application together, with the real infrastructure.
-func (s *sorted) assemble(t testing.TB, cfg config.Config) *application.App {
+func (s *sorted) assemble(t testing.TB, cfg config.Config, opts ...application.Option) *application.App {
 	t.Helper()
-	var opts []application.Option
 	if s.clock != nil {
 		opts = append(opts, application.With(fx.Decorate(func(app.Clock) app.Clock { return s.clock })))
 	}

@@ -40,6 +40,23 @@ var Infra = fx.Options(
 // Spec serves neither page.
 func Spec(document func() string) fx.Option { return httpserver.Spec(document) }
 
+// Middleware gives the service middleware for everything that its port serves: endpoints, documents, probes, and what the host
+// answers itself. With is a func(http.Handler) http.Handler, or a constructor of one, whose parameters Fx resolves, and which
+// may return an error as well. Several wrap in the order of the list: the first is the outermost. Anything else is a start error.
+//
+//	host.Middleware(func(next http.Handler) http.Handler {
+//		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+//			w.Header().Set("Served-By", "shop")
+//			next.ServeHTTP(w, r)
+//		})
+//	}),
+//
+// It runs outside of what the host does with a request: there is no request id yet, and a request that a middleware answers
+// itself is neither logged nor counted. A panic is answered 500 and logged. A middleware that replaces the ResponseWriter
+// gives its own a method Unwrap() http.ResponseWriter; without it requests have no deadlines and cannot stream, which is
+// logged. For the endpoints of one domain see app.Every, for one endpoint app.Guard.
+func Middleware(with any) fx.Option { return httpserver.MiddlewareFor(with) }
+
 // Main runs the command that the process was started with, "serve" when there is none, with the settings of the
 // environment, and ends the process. The exit codes are those of "--help".
 func Main(modules fx.Option) { cli.Main(modules) }

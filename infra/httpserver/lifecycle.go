@@ -21,7 +21,7 @@ const headSlop = 4096
 // newHTTPServer makes the server of net/http.
 func (s *Server) newHTTPServer() *http.Server {
 	return &http.Server{
-		Handler: front{s},
+		Handler: entrance{s},
 		// HeaderLimit is for the whole head. Net/http takes 0 for its default.
 		MaxHeaderBytes:               max(s.config.HeaderLimit-headSlop, 1),
 		ReadHeaderTimeout:            s.config.HeaderTimeout,

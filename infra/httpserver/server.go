@@ -79,9 +79,13 @@ type Server struct {
 	documents func() Documents
 	unknown   *route
 	first     FirstAnswer // nil: the router answers
-	gate      *gate.Gate
-	ops       *operations
-	jsonType  []string
+	// wrapped is what the middleware makes of the server; nil without any.
+	middleware []MiddlewareFunc
+	wrapped    http.Handler
+	hidden     sync.Once // logged that a middleware hides the connection
+	gate       *gate.Gate
+	ops        *operations
+	jsonType   []string
 	// Headers of every answer, ready to be set.
 	nosniff, policy, noReferrer, noStore []string
 
@@ -184,7 +188,7 @@ func (s *Server) noMethod(c *gin.Context) {
 }
 
 // Handler returns the whole server as an http.Handler.
-func (s *Server) Handler() http.Handler { return front{s} }
+func (s *Server) Handler() http.Handler { return entrance{s} }
 
 // SpecFunc returns the OpenAPI document as JSON.
 type SpecFunc func() string

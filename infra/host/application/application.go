@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/fx"
 	"go.uber.org/fx/fxevent"
 	"go.uber.org/zap"
@@ -20,6 +21,7 @@ import (
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus"
 	"plugboard/infra/httpserver"
+	"plugboard/infra/telemetry"
 	"plugboard/infra/workpool"
 )
 
@@ -64,6 +66,8 @@ type parts struct {
 	Pool   *workpool.Pool
 	Server *httpserver.Server
 	Spec   httpserver.SpecFunc `optional:"true"`
+	// Registerer takes the metrics of plugins; without it nobody sees them.
+	Registerer prometheus.Registerer `optional:"true"`
 }
 
 // Option changes how an application is put together.
@@ -100,8 +104,7 @@ func New(cfg config.Config, modules fx.Option, opts ...Option) (*App, error) {
 	inv.learnRoot()
 	cfg = cfg.WithDefaults(inv.sections()...)
 	extra := fx.Options(o.extra...)
-	a := assemble(cfg, fx.Options(modules, extra))
-	a.inv = inv
+	a := assemble(cfg, inv, fx.Options(modules, extra))
 	problems := append(o.problems, inv.check(), cfg.Faults())
 	if err := a.fx.Err(); err != nil {
 		d := &diagnosis{cfg: cfg, inv: inv, extra: extra}
@@ -121,8 +124,8 @@ func New(cfg config.Config, modules fx.Option, opts ...Option) (*App, error) {
 
 // assemble builds the graph; a.fx.Err returns its error. The host's own parts are built first, so that the hooks of
 // plugins come after theirs.
-func assemble(cfg config.Config, modules fx.Option) *App {
-	a := &App{cfg: cfg, hooks: &hookList{}, events: &fxEvents{}, done: make(chan struct{}), stopping: make(chan struct{})}
+func assemble(cfg config.Config, inv *inventory, modules fx.Option) *App {
+	a := &App{cfg: cfg, inv: inv, hooks: &hookList{}, events: &fxEvents{}, done: make(chan struct{}), stopping: make(chan struct{})}
 	a.askForEnd = sync.OnceFunc(func() { close(a.done) })
 	a.mount = sync.OnceValue(a.mountEndpoints)
 	a.fx = fx.New(
@@ -158,6 +161,12 @@ func graphOptions(cfg config.Config) fx.Option {
 func (a *App) take(p parts) {
 	a.parts = p
 	a.registrar = app.NewRegistrar(p.Bus.For, p.Logger)
+	if p.Registerer != nil {
+		a.registrar.Measure(func(plugin string) prometheus.Registerer { return telemetry.ForPlugin(p.Registerer, plugin) })
+	}
+	for _, d := range a.inv.domains {
+		a.registrar.Every(d.Name, d.everyOf())
+	}
 }
 
 // ownLifecycle replaces the lifecycle of Fx by the host's list of hooks. In the lifecycle of Fx is one hook alone, which

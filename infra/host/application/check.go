@@ -80,7 +80,31 @@ func (inv *inventory) checkDomains() error {
 		} else {
 			first[d.Name] = d
 		}
-		problems = append(problems, d.checkMigrations())
+		problems = append(problems, d.checkMigrations(), d.checkEvery())
+	}
+	return errors.Join(problems...)
+}
+
+// checkEvery finds options that describe one endpoint alone.
+func (d *domain) checkEvery() error {
+	var problems []error
+	for _, part := range d.every {
+		if slices.Contains(part.Options, nil) {
+			problems = append(problems, fmt.Errorf("domain %s (%s): app.Every has an option that is nil; leave it out", d.Name, part.Source))
+		}
+	}
+	all := app.CollectEndpointOptions(d.everyOf())
+	for _, option := range []struct {
+		name  string
+		given bool
+	}{
+		{"app.Summary", all.Summary != ""}, {"app.Status", len(all.Statuses) > 0}, {"app.Produces", len(all.Produces) > 0},
+		{"app.Accepts", len(all.Accepts) > 0}, {"app.Takes", all.Takes != nil}, {"app.Answers", all.Answers != nil},
+	} {
+		if option.given {
+			problems = append(problems, fmt.Errorf("domain %s (%s): %s describes one endpoint; give it there, and not by app.Every",
+				d.Name, d.every[0].Source, option.name))
+		}
 	}
 	return errors.Join(problems...)
 }

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"runtime"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/fx"
 	"go.uber.org/multierr"
 	"go.uber.org/zap"
@@ -145,6 +146,7 @@ func (p *plugin) asking(need reflect.Type) fx.Option {
 		fx.Provide(fx.Private,
 			func(*app.Registrar) app.Bus { return nil },
 			func(*app.Registrar) *zap.Logger { return nil },
+			func(*app.Registrar) prometheus.Registerer { return nil },
 		),
 		fx.Invoke(needing(need)),
 	)
@@ -203,7 +205,7 @@ func needing(t reflect.Type) any {
 func (d *diagnosis) build(err error, a *App) {
 	for {
 		if len(d.broken) > 0 {
-			again := assemble(d.cfg, fx.Options(d.inv.options(d.isBroken), d.extra))
+			again := assemble(d.cfg, d.inv, fx.Options(d.inv.options(d.isBroken), d.extra))
 			a.parts, a.registrar, err = again.parts, again.registrar, again.fx.Err()
 			if err == nil {
 				return
@@ -253,7 +255,7 @@ func (d *diagnosis) boot(a *App) []app.BootedPlugin {
 	for _, p := range d.inv.plugins {
 		b, ok := done[p.Info.Name]
 		if !ok {
-			b = bootZero(p.Info)
+			b = bootZero(p)
 		}
 		if b.Boot != nil {
 			all = append(all, b)
@@ -262,7 +264,8 @@ func (d *diagnosis) boot(a *App) []app.BootedPlugin {
 	return all
 }
 
-func bootZero(info app.PluginInfo) app.BootedPlugin {
+func bootZero(p *plugin) app.BootedPlugin {
+	info := p.Info
 	zero := reflect.Zero(info.Type)
 	if info.Type.Kind() == reflect.Pointer {
 		zero = reflect.New(info.Type.Elem())
@@ -271,7 +274,7 @@ func bootZero(info app.PluginInfo) app.BootedPlugin {
 	if !ok {
 		return app.BootedPlugin{}
 	}
-	booted := app.BootPlugin(info, booter)
+	booted := app.BootPlugin(info, booter, p.domain.everyOf()...)
 	if booted.Err != nil {
 		return app.BootedPlugin{}
 	}

@@ -24,6 +24,7 @@ type domain struct {
 	migrations []fs.FS
 	models     []any
 	settings   []app.SettingsPart
+	every      []app.EveryPart
 	plugins    []*plugin
 	rest       []fx.Option // its parts without plugins
 }
@@ -62,6 +63,12 @@ func (inv *inventory) add(option fx.Option, d *domain) {
 		d.models = append(d.models, o.Models...)
 	case app.SettingsPart:
 		inv.addSettings(o, d)
+	case app.EveryPart:
+		if d == nil {
+			inv.strays = append(inv.strays, "app.Every ("+o.Source+")")
+			return
+		}
+		d.every = append(d.every, o)
 	default:
 		if inv.addGroup(option, d) {
 			return
@@ -95,6 +102,21 @@ func (inv *inventory) addRest(option fx.Option, d *domain) {
 		return
 	}
 	inv.rest = append(inv.rest, option)
+}
+
+// everyOf returns the options of all endpoints of a domain.
+func (d *domain) everyOf() (options []app.EndpointOption) {
+	if d == nil {
+		return nil
+	}
+	for _, part := range d.every {
+		for _, option := range part.Options {
+			if option != nil { // which the check reports
+				options = append(options, option)
+			}
+		}
+	}
+	return options
 }
 
 // addGroup adds the parts of an fx.Options, which is an unexported slice of options.
