@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,7 +24,17 @@ type bench struct {
 	*loops
 	logged   *observer.ObservedLogs
 	registry *prometheus.Registry
-	began    []time.Duration
+
+	mu     sync.Mutex
+	starts []time.Duration
+}
+
+// began notes a start, if there is one, and returns when the loop was started.
+func (b *bench) began(at ...time.Duration) []time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.starts = append(b.starts, at...)
+	return b.starts
 }
 
 // benched starts a loop that runs run; n counts its runs from 1.
@@ -35,8 +46,7 @@ func benched(t *testing.T, run func(ctx context.Context, n int) error) *bench {
 	b.loops = &loops{log: zap.New(core), registry: b.registry, all: []app.LoopInfo{{
 		Plugin: app.PluginInfo{Name: "mail.fetch", Source: "fetch.go:1"}, Name: "fetch", Source: "fetch.go:9",
 		Run: func(ctx context.Context) error {
-			b.began = append(b.began, time.Since(start))
-			return run(ctx, len(b.began))
+			return run(ctx, len(b.began(time.Since(start))))
 		},
 	}}}
 	require.NoError(t, b.start(t.Context()))
@@ -77,13 +87,13 @@ func TestAFailedLoopIsStartedAgainLaterAndLater(t *testing.T) {
 			}
 			return context.Canceled // of a context of its own: nobody has stopped the loop
 		})
-		for len(b.began) < runs {
+		for len(b.began()) < runs {
 			time.Sleep(time.Second)
 			synctest.Wait()
 		}
 		longest := time.Second
 		for i := 1; i < runs; i++ {
-			wait := b.began[i] - b.began[i-1]
+			wait := b.began()[i] - b.began()[i-1]
 			require.GreaterOrEqual(t, wait, longest/2, "wait %d", i)
 			require.LessOrEqual(t, wait, longest, "wait %d", i)
 			longest = min(2*longest, time.Minute)
@@ -111,13 +121,13 @@ func TestALoopThatWentWellWaitsBrieflyAgain(t *testing.T) {
 			}
 			return errors.New("reset by peer")
 		})
-		for len(b.began) < 7 {
+		for len(b.began()) < 7 {
 			time.Sleep(time.Second)
 			synctest.Wait()
 		}
-		require.GreaterOrEqual(t, b.began[4]-b.began[3], 4*time.Second)
-		require.LessOrEqual(t, b.began[5]-b.began[4], wellAfter+time.Second)
-		require.LessOrEqual(t, b.began[6]-b.began[5], 2*time.Second)
+		require.GreaterOrEqual(t, b.began()[4]-b.began()[3], 4*time.Second)
+		require.LessOrEqual(t, b.began()[5]-b.began()[4], wellAfter+time.Second)
+		require.LessOrEqual(t, b.began()[6]-b.began()[5], 2*time.Second)
 		require.NoError(t, b.stop(t.Context()), "a loop that waits to be started is stopped at once")
 	})
 }
@@ -128,7 +138,7 @@ func TestALoopThatReturnsNilIsOver(t *testing.T) {
 		b := benched(t, func(context.Context, int) error { return nil })
 		time.Sleep(2 * longestWait)
 		synctest.Wait()
-		require.Len(t, b.began, 1)
+		require.Len(t, b.began(), 1)
 		require.Len(t, b.logged.All(), 1)
 		require.Equal(t, zapcore.InfoLevel, b.logged.All()[0].Level)
 		require.InDelta(t, 0, b.metric(t, "plugboard_loops_running"), 0)
@@ -147,6 +157,6 @@ func TestALoopThatFailsWhileItIsStoppedSaysSo(t *testing.T) {
 		synctest.Wait()
 		require.NoError(t, b.stop(t.Context()))
 		require.Len(t, b.logged.FilterMessage("a background loop failed while it was stopped").All(), 1)
-		require.Len(t, b.began, 1)
+		require.Len(t, b.began(), 1)
 	})
 }
