@@ -133,16 +133,17 @@ func Execute(ctx context.Context, a *application.App, line string, args []string
 	root := &cobra.Command{Args: usage.NoArguments, SilenceErrors: true, SilenceUsage: true, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(usage.FlagError)
+	var own error // of the command itself, as it returned it
 	addGroups(root, a, func(cmd *cobra.Command, command app.CommandInfo, call app.CommandCall) error {
-		return a.RunCommand(cmd.Context(), command, call)
+		own = a.RunCommand(cmd.Context(), command, call)
+		return own
 	})
 	root.SetArgs(append(strings.Fields(line), args...))
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errOut)
-	err := root.ExecuteContext(ctx)
-	if failed, ok := errors.AsType[*exit](err); ok {
-		return failed.err
+	if err := root.ExecuteContext(ctx); err == nil || own == nil {
+		return err
 	}
-	return err
+	return own
 }
