@@ -88,7 +88,7 @@ func TestAFailedLoopIsStartedAgainLaterAndLater(t *testing.T) {
 			return context.Canceled // of a context of its own: nobody has stopped the loop
 		})
 		for len(b.began()) < runs {
-			time.Sleep(time.Second)
+			app.Sleep(t.Context(), time.Second)
 			synctest.Wait()
 		}
 		longest := time.Second
@@ -122,7 +122,7 @@ func TestALoopThatWentWellWaitsBrieflyAgain(t *testing.T) {
 			return errors.New("reset by peer")
 		})
 		for len(b.began()) < 7 {
-			time.Sleep(time.Second)
+			app.Sleep(t.Context(), time.Second)
 			synctest.Wait()
 		}
 		require.GreaterOrEqual(t, b.began()[4]-b.began()[3], 4*time.Second)
@@ -136,7 +136,7 @@ func TestALoopThatReturnsNilIsOver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := benched(t, func(context.Context, int) error { return nil })
-		time.Sleep(2 * longestWait)
+		app.Sleep(t.Context(), 2*longestWait)
 		synctest.Wait()
 		require.Len(t, b.began(), 1)
 		require.Len(t, b.logged.All(), 1)
