@@ -108,8 +108,8 @@ type CommandCall struct {
 // made with [Errorf] of code [Invalid], and [Violations], mean that the command was called wrongly: code 2. For
 // flag.ErrHelp the help is shown: code 0. A panic is an error, whose stack is in the log.
 //
-// A plugin has one command, and may serve and subscribe beside. A plugin outside of a "<domain>.<file>" name, a domain that is
-// named like a command of the host, an empty short, a nil run and a flag named help or h are start errors.
+// A plugin has one command, and may serve and subscribe beside. Start errors are: a second command, a plugin whose name is not
+// "<domain>.<file>", a domain named like a command of the host, an empty short, a nil run, and a flag named help or h.
 func (b *Boot) Command(short string, run func(ctx context.Context, call CommandCall) error) *flag.FlagSet {
 	flags := flag.NewFlagSet(b.plugin.Name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
