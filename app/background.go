@@ -1,6 +1,11 @@
 package app
 
-import "time"
+import (
+	"context"
+	"time"
+
+	"go.uber.org/fx"
+)
 
 // Due is what the handler of a schedule gets.
 type Due struct {
@@ -33,6 +38,48 @@ func (Due) Topic() string { return "_due" }
 func (b *Boot) Schedule(spec string, s Subscriber, opts ...SubscribeOption) {
 	b.schedules = append(b.schedules, Schedule{
 		Plugin: b.plugin, Source: caller(1), Spec: spec, Subscriber: s, Options: collect(opts, SubscribeOption.applySubscribe),
+	})
+}
+
+// Loop has run called when the service starts and keeps it running until the service stops: a consumer of somebody else's
+// queue, a connection that is held open, a poll of a feed. For example:
+//
+//	b.Loop("poll", p.Execute)
+//
+// Run is called in a goroutine of its own, in every process of the service: for work that is done once for all of them, use
+// [Boot.Schedule]. It begins after migrations, start hooks, work pool and event bus, and before requests are served. Its
+// context ends when the service stops, after the last request and before the event bus is drained, so that run may publish
+// until its end. All loops are told at once, and run must return within APP_LIFECYCLE_STOP_TIMEOUT; otherwise it is
+// abandoned, and the error of the stop names it. What it returns then does not matter, if it is nil or the context's error.
+//
+// When run returns an error, panics or ends its goroutine, that is logged and counted, and run is called again after a wait,
+// which doubles with each failure from a second to a minute; half of it is random. It is a second again after run has gone
+// well for a minute. When run returns nil before the stop, the loop is over: that is logged, and run is not called again.
+//
+// The context has the plugin's name and a request id of this call of run, which [Logger] adds to the log and [Bus] to
+// events. There is no span around run, since it would end with the service. What run takes with [Reserve] is given back
+// when it returns. Commands run no loops; package apptest does, as the service would.
+//
+// The name says in a word or a few what the loop does, for logs and metrics. A name that is empty or used twice in
+// the plugin, and a run that is nil, are start errors.
+func (b *Boot) Loop(name string, run func(ctx context.Context) error) {
+	b.loops = append(b.loops, LoopInfo{Plugin: b.plugin, Source: caller(1), Name: name, Run: run})
+}
+
+// Loop has a method of something that Fx provides run as [Boot.Loop] describes, for what belongs to no plugin: a server or a
+// client of the service's own infra. It stands in main.go's list or in a domain:
+//
+//	app.Loop("listen for mail", (*smtp.Server).Run)
+//
+// The name is one that no other loop of that kind has. Context and logger name no plugin.
+func Loop[T any](name string, run func(t T, ctx context.Context) error) fx.Option {
+	info := LoopInfo{Source: caller(1), Name: name}
+	return fx.Invoke(func(t T, r *Registrar) {
+		bound := info
+		if run != nil {
+			bound.Run = func(ctx context.Context) error { return run(t, ctx) }
+		}
+		r.loops = append(r.loops, bound)
 	})
 }
 

@@ -18,6 +18,8 @@ type Boot struct {
 	subscriptions []Subscription
 	answers       []Answer
 	schedules     []Schedule
+	loops         []LoopInfo
+	commands      []CommandInfo
 }
 
 // GET serves GET and, by itself, HEAD at path.

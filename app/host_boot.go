@@ -1,6 +1,8 @@
 package app
 
 import (
+	"context"
+	"flag"
 	"fmt"
 	"reflect"
 	"strings"
@@ -71,6 +73,34 @@ type Schedule struct {
 	Options    SubscribeOptions
 }
 
+// LoopInfo is a registered loop, for the host.
+type LoopInfo struct {
+	// Plugin is the loop's plugin, and zero for a loop of the service's own, made with [Loop].
+	Plugin PluginInfo
+	Source string
+	Name   string
+	Run    func(ctx context.Context) error
+}
+
+// ID names the loop among all loops: "<plugin>/<name>", or the name alone for a loop of the service's own.
+func (l LoopInfo) ID() string {
+	if l.Plugin.Name == "" {
+		return l.Name
+	}
+	return l.Plugin.Name + "/" + l.Name
+}
+
+// CommandInfo is a registered command, for the host.
+type CommandInfo struct {
+	Plugin PluginInfo
+	Source string
+	// Short says in a line what the command does.
+	Short string
+	// Flags are the command's flags. They are set before Run is called.
+	Flags *flag.FlagSet
+	Run   func(ctx context.Context, call CommandCall) error
+}
+
 // Plugin describes the plugin that is being booted; for the host.
 func (b *Boot) Plugin() PluginInfo { return b.plugin }
 
@@ -88,6 +118,12 @@ func (b *Boot) Answers() []Answer { return b.answers }
 
 // Schedules returns the registered schedules, in order; for the host.
 func (b *Boot) Schedules() []Schedule { return b.schedules }
+
+// Loops returns the registered loops, in order; for the host.
+func (b *Boot) Loops() []LoopInfo { return b.loops }
+
+// Commands returns the registered commands; for the host.
+func (b *Boot) Commands() []CommandInfo { return b.commands }
 
 // EndpointOptions are the collected options of an endpoint, for the host. Zero means "not given".
 type EndpointOptions struct {
@@ -140,6 +176,7 @@ type Registrar struct {
 	metrics func(plugin string) prometheus.Registerer
 	every   map[string][]EndpointOption
 	plugins []BootedPlugin
+	loops   []LoopInfo
 }
 
 // BootedPlugin is a plugin whose OnBoot has run; for the host.
@@ -176,6 +213,9 @@ func (r *Registrar) Every(domain string, options []EndpointOption) {
 
 // Plugins returns the booted plugins in the order of their boot.
 func (r *Registrar) Plugins() []BootedPlugin { return r.plugins }
+
+// Loops returns the loops of the service's own, in order.
+func (r *Registrar) Loops() []LoopInfo { return r.loops }
 
 func (r *Registrar) busFor(plugin string) Bus { return r.bus(plugin) }
 

@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"flag"
 	"fmt"
+	"io"
 	"path"
 	"path/filepath"
 	"reflect"
@@ -77,6 +79,45 @@ func checkConstructor(info PluginInfo) error {
 // closed; it must return when ctx is done.
 type Shutdowner interface {
 	Shutdown(ctx context.Context) error
+}
+
+// CommandCall is one call of a command.
+type CommandCall struct {
+	// Args are the arguments that are not flags.
+	Args []string
+	// In is what the caller types or pipes in. Secrets are read from here: the arguments of a process are seen by others.
+	In io.Reader
+	// Out is for the result, Err for what is said beside it. The log goes to the standard error too.
+	Out, Err io.Writer
+}
+
+// Command gives the service's binary a command: that of the plugin accounts.create_admin is called as
+// "shop accounts create-admin". It returns the command's flags, on which OnBoot declares fields of the plugin:
+//
+//	flags := b.Command("Create the first administrator", p.Execute)
+//	flags.StringVar(&p.email, "email", "", "the administrator's `address`")
+//
+// A field declared so has the value of the flag when run is called. Short is shown by --help, with the flags.
+//
+// The host puts the application together and checks it, opens the database and runs or checks the migrations as for the
+// service, runs the start hooks and starts the work pool; then it calls run, and undoes all that in reverse, the plugins'
+// [Shutdowner] included. So run may use the database, [InTx], [Compute], and whatever the constructor got. It may publish:
+// durable events are stored, and are handled by the running service, or at its next start; volatile ones have no
+// subscribers. The command serves no port, handles no events, and runs no schedules and no loops. On Postgres it runs
+// beside the service. On SQLite it fails while the service runs, since the file belongs to one process.
+//
+// The context has the plugin's name and a request id of this call; it ends with an interrupt, SIGTERM or SIGHUP, and has no
+// deadline. An error ends the process with code 1 and is shown whole, not only the part that is meant for callers. One
+// made with [Errorf] of code [Invalid], and [Violations], mean that the command was called wrongly: code 2. For
+// flag.ErrHelp the help is shown: code 0. A panic is an error, whose stack is in the log.
+//
+// A plugin has one command, and may serve and subscribe beside. Start errors are: a second command, a plugin whose name is not
+// "<domain>.<file>", a domain named like a command of the host, an empty short, a nil run, and a flag named help or h.
+func (b *Boot) Command(short string, run func(ctx context.Context, call CommandCall) error) *flag.FlagSet {
+	flags := flag.NewFlagSet(b.plugin.Name, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	b.commands = append(b.commands, CommandInfo{Plugin: b.plugin, Source: caller(1), Short: short, Flags: flags, Run: run})
+	return flags
 }
 
 // caller returns where the function that calls it was called, skip frames further up: "import/path/file.go:line". The

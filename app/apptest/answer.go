@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"plugboard/app"
+	"plugboard/infra/host/cli"
 )
 
 // Answer is the answer to a request. Its methods check it, fail the test where it differs, and return it, so
@@ -106,6 +107,30 @@ func All[T any](h *App, path string) (items []T) {
 	}
 	h.t.Fatalf("follow %s: the list does not end after %d pages", path, most)
 	return nil
+}
+
+// Output is what came of a command of a plugin.
+type Output struct {
+	// Out is what it wrote as its result, Err what it wrote beside that.
+	Out, Err string
+	// Error is the command's error, or says that it was called wrongly: an unknown flag, a value of the wrong kind.
+	Error error
+}
+
+// Command calls a command of a plugin by its name, such as "accounts create-admin", with flags and arguments, and an empty
+// input; see [App.CommandFrom].
+func (a *App) Command(name string, args ...string) Output {
+	a.t.Helper()
+	return a.CommandFrom("", name, args...)
+}
+
+// CommandFrom is [App.Command] with an input for the command to read. The command runs in the test's application, beside its
+// requests, events and loops. Its flags are fields of its plugin, so one command is called by one goroutine at a time.
+func (a *App) CommandFrom(input, name string, args ...string) Output {
+	a.t.Helper()
+	var out, errOut strings.Builder
+	err := cli.Execute(Context(a.t), a.host, name, args, strings.NewReader(input), &out, &errOut)
+	return Output{Out: out.String(), Err: errOut.String(), Error: err}
 }
 
 func (a *Answer) decode(to any) {

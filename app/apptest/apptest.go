@@ -47,7 +47,8 @@ type App struct {
 //   - any other fx.Option, for example fx.Replace or fx.Decorate
 //
 // The settings are the service's defaults, but that the work pool's threads keep their priority: beside other tests they
-// would hardly run, and that schedules run only when the test says so, with [App.Run]. A mistake of the parts fails the
+// would hardly run, and that schedules run only when the test says so, with [App.Run]. Loops run as in the service; a test
+// waits for what a loop does by a signal of its own. A mistake of the parts fails the
 // test with the report that a start of the service would print.
 func New(t testing.TB, parts ...fx.Option) *App {
 	t.Helper()

@@ -12,7 +12,7 @@
 //		})
 //	}
 //
-// [Record] is a part that collects the events of one topic as a subscriber would get them, [Announce] one
+// [App.Command] calls a command of a plugin. [Record] is a part that collects the events of one topic as a subscriber would get them, [Announce] one
 // that publishes in the place of another domain, and [App.WaitForEvents] waits until everything published has
 // been handled.
 //

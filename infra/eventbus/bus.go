@@ -59,6 +59,21 @@ func (*Bus) Migrations() database.MigrationSet { return store.Migrations() }
 // For returns the bus for a plugin.
 func (b *Bus) For(plugin string) app.Bus { return &pluginBus{bus: b, plugin: plugin} }
 
+// Open makes the bus ready for a process that publishes and delivers nothing, such as a command beside the service. It registers the
+// subscriptions, as Start does: the events are stored for these, and for the active subscriptions of other versions that there are now.
+// Volatile events have no subscribers. Call it instead of Start, on an open and migrated database.
+func (b *Bus) Open(ctx context.Context) error {
+	for _, s := range b.wiring.handlers() {
+		if !s.Options.Volatile {
+			b.outbox.Subscribe(b.effective(s))
+		}
+	}
+	if err := b.outbox.Open(ctx); err != nil {
+		return fmt.Errorf("open the event bus: %w", err)
+	}
+	return nil
+}
+
 // Start begins to deliver, also the deliveries that earlier runs have left. The database must be open and migrated.
 func (b *Bus) Start(ctx context.Context) error {
 	for _, s := range b.wiring.handlers() {

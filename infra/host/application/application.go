@@ -46,6 +46,8 @@ type App struct {
 	mu      sync.Mutex // serialises Start and Stop
 	state   state
 	started []phase
+	// commanded is true for an application that is started for a command of a plugin.
+	commanded bool
 }
 
 type state int
@@ -66,7 +68,8 @@ type parts struct {
 	Pool   *workpool.Pool
 	Server *httpserver.Server
 	Spec   httpserver.SpecFunc `optional:"true"`
-	// Registerer takes the metrics of plugins; without it nobody sees them.
+	// Memory is what loops and commands reserve from, Registerer takes the metrics of plugins and of loops; without it nobody sees them.
+	Memory     app.Memory            `optional:"true"`
 	Registerer prometheus.Registerer `optional:"true"`
 }
 
@@ -76,6 +79,7 @@ type Option func(*options)
 type options struct {
 	extra    []fx.Option
 	problems []error
+	reserved []string
 }
 
 // With adds options to the graph, beside the modules. The host does not look into them for domains and plugins. Tests
@@ -87,6 +91,11 @@ func With(extra ...fx.Option) Option {
 // WithProblem adds a problem that was found earlier, if err is not nil, so that New reports it together with its own.
 func WithProblem(err error) Option {
 	return func(o *options) { o.problems = append(o.problems, err) }
+}
+
+// WithReserved names the commands that the binary has without its plugins. A domain of such a name can have none.
+func WithReserved(commands ...string) Option {
+	return func(o *options) { o.reserved = append(o.reserved, commands...) }
 }
 
 // New puts the application together: it builds the graph of modules, collects what the plugins register and
@@ -114,7 +123,7 @@ func New(cfg config.Config, modules fx.Option, opts ...Option) (*App, error) {
 		a.booted = a.registrar.Plugins()
 		problems = append(problems, inv.checkListed(a.booted))
 	}
-	problems = append(problems, a.checkRegistrations()...)
+	problems = append(problems, a.checkRegistrations(o.reserved)...)
 	if err := joinProblems(problems...); err != nil {
 		return nil, err
 	}
@@ -194,13 +203,15 @@ func callerOf(ctx context.Context) context.Context {
 // Start starts the application; the package's documentation lists the phases. It returns when the application is ready,
 // or when a failed start has been undone; the error names the phase. When ctx ends during the start, the start is undone
 // too. An application starts once.
-func (a *App) Start(ctx context.Context) error {
+func (a *App) Start(ctx context.Context) error { return a.start(ctx, false) }
+
+func (a *App) start(ctx context.Context, commanded bool) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.state != fresh {
 		return errors.New("start application: it has been started before")
 	}
-	a.state = over
+	a.state, a.commanded = over, commanded
 	if err := a.fx.Start(withCaller(ctx)); err != nil {
 		return err
 	}

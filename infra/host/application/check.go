@@ -172,14 +172,16 @@ func (inv *inventory) checkListed(booted []app.BootedPlugin) error {
 	return errors.Join(problems...)
 }
 
-// checkRegistrations checks the registrations of all plugins together. When the graph could not be built, it uses a
+// checkRegistrations checks the registrations of all plugins together. Reserved are the commands of the binary. When the graph could not be built, it uses a
 // server and a bus that only check.
-func (a *App) checkRegistrations() []error {
+func (a *App) checkRegistrations(reserved []string) []error {
 	var problems []error
 	for _, p := range a.booted {
 		problems = append(problems, p.Err)
 	}
 	problems = append(problems, a.checkRoutes()...)
+	problems = append(problems, checkLoops(a.Loops())...)
+	problems = append(problems, checkCommands(a.Commands(), reserved)...)
 	return append(problems, a.checkEvents()...)
 }
 

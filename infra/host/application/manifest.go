@@ -28,6 +28,9 @@ func (a *App) Manifest() (manifest.Service, error) {
 			Name: domain.Name, Source: FromRoot(domain.Source), Plugins: pluginManifests(domain.plugins), Tables: tables,
 		})
 	}
+	for _, l := range a.Loops() {
+		d.Loops = append(d.Loops, manifest.Loop{Name: l.ID(), Plugin: l.Plugin.Name, Source: FromRoot(l.Source)})
+	}
 	var strays []*plugin
 	for _, p := range a.inv.plugins {
 		if p.domain == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -28,7 +29,10 @@ type phase struct {
 
 // phases returns the phases in the order of the start. The stop goes through them in reverse.
 func (a *App) phases() []phase {
-	all := []phase{a.listening(), a.opening(), a.migrating()}
+	all := []phase{a.opening(), a.migrating()}
+	if !a.commanded {
+		all = append([]phase{a.listening()}, all...)
+	}
 	for _, h := range a.hooks.close() {
 		all = append(all, a.hookPhase(h))
 	}
@@ -37,7 +41,10 @@ func (a *App) phases() []phase {
 			all = append(all, a.shutdownPhase(p.Boot.Plugin(), s))
 		}
 	}
-	return append(all, a.pooling(), a.delivering(), a.serving(), a.ready())
+	if a.commanded {
+		return append(all, a.pooling(), a.publishing())
+	}
+	return append(all, a.pooling(), a.delivering(), a.looping(), a.serving(), a.ready())
 }
 
 func (a *App) listening() phase {
@@ -105,6 +112,23 @@ func (a *App) delivering() phase {
 	}
 }
 
+// publishing is the phase of a command in the place of delivering.
+func (a *App) publishing() phase {
+	return phase{
+		name: "open the event bus", startBudget: a.cfg.Lifecycle.HookTimeout, start: a.parts.Bus.Open,
+		stopName: "close the event bus", stopBudget: a.cfg.Lifecycle.EventsTimeout, stop: a.parts.Bus.Stop,
+		own: true,
+	}
+}
+
+func (a *App) looping() phase {
+	l := &loops{all: a.Loops(), memory: a.parts.Memory, log: a.parts.Logger, registry: a.parts.Registerer}
+	return phase{
+		name: "start the loops", startBudget: a.cfg.Lifecycle.HookTimeout, start: l.start,
+		stopName: "stop the loops", stopBudget: a.cfg.Lifecycle.StopTimeout, stop: l.stop,
+	}
+}
+
 func (a *App) serving() phase {
 	return phase{
 		name: "serve requests", startBudget: a.cfg.Lifecycle.HookTimeout,
@@ -159,6 +183,44 @@ func (a *App) ready() phase {
 
 // claiming returns nil while the event bus claims events.
 func (a *App) claiming(context.Context) error { return a.parts.Bus.Claiming() }
+
+// readiness answers /readyz: it checks the parts that requests need.
+type readiness struct {
+	logger *zap.Logger
+	// checks run in this order. The first error is the answer.
+	checks []func(context.Context) error
+
+	mu sync.Mutex
+	// told is true after the service was logged as not ready.
+	told bool
+}
+
+// check runs the checks. It logs when the service stops being ready, and when it is ready again.
+func (r *readiness) check(ctx context.Context) error {
+	var err error
+	for _, check := range r.checks {
+		if err = check(ctx); err != nil {
+			break
+		}
+	}
+	if ctx.Err() == nil { // otherwise the caller has given up, and the error is not the service's
+		r.tell(err)
+	}
+	return err
+}
+
+func (r *readiness) tell(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case err == nil && r.told:
+		r.told = false
+		r.logger.Info("the service is ready again")
+	case err != nil && !r.told:
+		r.told = true
+		r.logger.Error("the service is not ready: /readyz says so until this is mended", zap.Error(err))
+	}
+}
 
 // ErrNotUndone marks the error of a failed start that left something behind.
 var ErrNotUndone = errors.New("what was started could not be undone")

@@ -111,8 +111,8 @@ func (r stuckReader) Read([]byte) (int, error) {
 
 func TestNumbersInWords(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, "1 domain, 2 plugins, 0 routes, 1 event, 3 subscriptions", numbers{1, 2, 0, 1, 3, 0}.String())
-	require.Equal(t, "0 domains, 0 plugins, 0 routes, 0 events, 0 subscriptions, 1 schedule", numbers{schedules: 1}.String())
+	require.Equal(t, "1 domain, 2 plugins, 0 routes, 1 event, 3 subscriptions", numbers{1, 2, 0, 1, 3, 0, 0}.String())
+	require.Equal(t, "0 domains, 0 plugins, 0 routes, 0 events, 0 subscriptions, 1 schedule, 2 loops", numbers{schedules: 1, loops: 2}.String())
 	require.Equal(t, "1 dead delivery", deliveries(1, "dead "))
 	require.Equal(t, "2 deliveries", deliveries(2, ""))
 }

@@ -24,6 +24,7 @@ type Commands struct {
 	added          []func(*Commands) *cobra.Command
 	terminal       io.Reader
 	loggers        []*zap.Logger // of the applications that New returned
+	names          []string      // of the commands that the binary has without its plugins
 }
 
 // Option changes the command line.
@@ -56,7 +57,8 @@ func (c *Commands) sections() []config.Section { return application.Sections(c.m
 
 // assemble puts the application together with cfg; problem is that of the settings, or nil.
 func (c *Commands) assemble(cfg config.Config, problem error, opts ...application.Option) (*application.App, error) {
-	a, err := application.New(cfg, c.modules, append(opts, application.WithProblem(problem))...)
+	opts = append(opts, application.WithProblem(problem), application.WithReserved(c.names...))
+	a, err := application.New(cfg, c.modules, opts...)
 	if err == nil {
 		c.loggers = append(c.loggers, a.Logger())
 	}

@@ -20,10 +20,15 @@ func (c *Commands) describeCommand() *cobra.Command {
 It opens no port, no file and no connection.`,
 		Args: usage.NoArguments,
 		RunE: Command(func(cmd *cobra.Command, _ []string) error {
-			d, err := c.manifest()
+			a, err := c.newDescribed()
 			if err != nil {
 				return err
 			}
+			d, err := a.Manifest()
+			if err != nil {
+				return err
+			}
+			addGroups(cmd.Root(), a, nil)
 			settings, err := config.List(c.environ, c.sections()...)
 			if err := config.WithoutMissing(err); err != nil {
 				return fmt.Errorf("describe settings: %w", err)

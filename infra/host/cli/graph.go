@@ -57,6 +57,13 @@ func graphOf(m manifest.Service, fxGraph fx.DotGraph) string {
 		node := strconv.Quote("schedule:" + s.Plugin + " " + s.Spec)
 		fmt.Fprintf(&b, "\t%s [shape=note label=%s];\n\t%s -> %s;\n", node, strconv.Quote(s.Spec), node, pluginNode(s.Plugin))
 	}
+	for _, l := range m.Loops {
+		node := strconv.Quote("loop:" + l.Name)
+		fmt.Fprintf(&b, "\t%s [shape=doublecircle label=%s];\n", node, strconv.Quote(l.Name))
+		if l.Plugin != "" {
+			fmt.Fprintf(&b, "\t%s -> %s;\n", node, pluginNode(l.Plugin))
+		}
+	}
 	for _, a := range m.Events.Answers {
 		fmt.Fprintf(&b, "\t%s -> %s [style=dotted];\n", topicNode(&b, a.Topic), pluginNode(a.Plugin))
 	}

@@ -131,10 +131,17 @@ func (e *exit) Unwrap() error { return e.err }
 // execute runs one command, prints its error, and returns the exit code.
 func (c *Commands) execute(ctx context.Context, args []string) int {
 	root := c.root()
-	root.SetArgs(args)
-	root.SetOut(c.stdout)
-	root.SetErr(c.stderr)
-	err := root.ExecuteContext(ctx)
+	c.names = namesOf(root)
+	err := c.addPluginCommands(root, args)
+	if err == nil {
+		root.SetArgs(args)
+		root.SetOut(c.stdout)
+		root.SetErr(c.stderr)
+		if c.terminal != nil {
+			root.SetIn(c.terminal)
+		}
+		err = root.ExecuteContext(ctx)
+	}
 	c.flushLogs()
 	var e *exit
 	switch {

@@ -14,11 +14,11 @@ import (
 )
 
 // numbers are what an application consists of.
-type numbers struct{ domains, plugins, routes, topics, subscriptions, schedules int }
+type numbers struct{ domains, plugins, routes, topics, subscriptions, schedules, loops int }
 
 func count(a *application.App) numbers {
 	plugins := a.Registrar().Plugins()
-	n := numbers{domains: len(a.Models()), plugins: len(plugins)}
+	n := numbers{domains: len(a.Models()), plugins: len(plugins), loops: len(a.Loops())}
 	topics := map[string]bool{}
 	for _, p := range plugins {
 		n.routes += len(p.Boot.Endpoints())
@@ -32,7 +32,7 @@ func count(a *application.App) numbers {
 	return n
 }
 
-// String renders "2 domains, 7 plugins, 7 routes, 3 events, 1 subscription"; schedules follow where there are some.
+// String renders "2 domains, 7 plugins, 7 routes, 3 events, 1 subscription"; schedules and loops follow where there are some.
 func (n numbers) String() string {
 	all := []string{
 		amount(n.domains, "domain"), amount(n.plugins, "plugin"), amount(n.routes, "route"),
@@ -40,6 +40,9 @@ func (n numbers) String() string {
 	}
 	if n.schedules > 0 {
 		all = append(all, amount(n.schedules, "schedule"))
+	}
+	if n.loops > 0 {
+		all = append(all, amount(n.loops, "loop"))
 	}
 	return strings.Join(all, ", ")
 }

@@ -17,6 +17,7 @@ type Service struct {
 	// Components has the schemas that others refer to.
 	Components Components `json:"components"`
 	Events     Events     `json:"events"`
+	Loops      []Loop     `json:"loops,omitempty"`
 	Settings   []Setting  `json:"settings"`
 	Commands   []Command  `json:"commands"`
 }
@@ -58,6 +59,15 @@ type Plugin struct {
 	Struct  string `json:"struct"`
 	// Needs are the types of what the constructor asks for.
 	Needs []string `json:"needs"`
+}
+
+// Loop runs in the background of the service.
+type Loop struct {
+	// Name names the loop among all loops: "<plugin>/<name>", or the name alone for a loop of the service's own.
+	Name string `json:"name"`
+	// Plugin is empty for a loop of the service's own.
+	Plugin string `json:"plugin,omitzero"`
+	Source string `json:"source"`
 }
 
 // Table is the table of an entity.

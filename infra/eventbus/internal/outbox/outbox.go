@@ -126,6 +126,14 @@ func (o *Outbox) Start(ctx context.Context) error {
 	return nil
 }
 
+// Open registers the subscriptions, and delivers nothing: events that are published then wait in the database, for other processes or
+// for the next start. It is called instead of Start.
+func (o *Outbox) Open(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx) // since the database refuses a context that nobody can cancel
+	defer stop()
+	return o.registry.register(ctx, "")
+}
+
 // Wants reports whether this version or another one has a durable subscription of topic.
 func (o *Outbox) Wants(topic string) bool { return o.registry.wants(topic) }
 
