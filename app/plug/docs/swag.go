@@ -20,7 +20,7 @@ const (
 
 // Swagger returns swag's documents, by their path from the module's root: what the annotations of all listed domains say.
 //
-// Swag reads the folder domains where it is. It asks the go command for the import path of each folder that it is given,
+// Swag reads the folder domains where it is, and the folder app of a service. It asks the go command for the import path of each folder that it is given,
 // which has no answer below vendor, and it reads all folders below; so it gets a copy of the package docs, of the contract,
 // and of each package of other modules' domains, in a small module of the package's name.
 func (p *Project) Swagger() (files map[string][]byte, err error) {
@@ -40,8 +40,10 @@ func (p *Project) Swagger() (files map[string][]byte, err error) {
 	if err := copyPackage(folders[0], filepath.Join(p.Sources.Dir, "docs"), p.Sources.Module+"/docs"); err != nil {
 		return nil, err
 	}
-	if domains := filepath.Join(p.Sources.Dir, "domains"); isFolder(domains) {
-		folders = append(folders, domains)
+	for _, name := range p.rooms() {
+		if folder := filepath.Join(p.Sources.Dir, name); isFolder(folder) {
+			folders = append(folders, folder)
+		}
 	}
 	for i, pkg := range p.others() {
 		folders = append(folders, filepath.Join(scratch, fmt.Sprint("package", i)))
@@ -69,6 +71,15 @@ func (p *Project) Swagger() (files map[string][]byte, err error) {
 
 // depthOfSwag is how deep swag looks into the imports of what it reads; the default of its command.
 const depthOfSwag = 100
+
+// rooms are the folders of the module whose types the annotations name: domains, and app of a service, which has what its
+// domains share. The host's own app is the contract, one package of many.
+func (p *Project) rooms() []string {
+	if p.contract == p.Sources.Module+"/app" {
+		return []string{"domains"}
+	}
+	return []string{"domains", "app"}
+}
 
 // others are the packages outside of the service's domains that the annotations name: the contract, and those of listed
 // domains of other modules.
