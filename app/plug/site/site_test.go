@@ -36,6 +36,7 @@ func TestAServiceOfAPublishedHost(t *testing.T) {
 	s := h.service()
 	s.isMade()
 	h.fromAClone()
+	h.followsThePages()
 	s.answersInAMinute()
 	s.grows()
 	s.Must("make docs")
