@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -20,6 +21,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"plugboard/app/plug/lint"
+	"plugboard/app/plug/site"
 	"plugboard/infra/host/usage"
 )
 
@@ -69,6 +71,9 @@ func root() *cobra.Command {
 		Short: "Make, check and document plugins",
 		Long: `Makes plugins and domains, holds the project against its rules, and writes its documents. But for init, it works in
 the module that it is run in.
+
+What is needed often, such as a webhook, a setting or money, has a page with its files and its test, in docs/needs of the host, whose folder is
+printed by: go list -m -f {{.Dir}} ` + path.Dir(site.Contract()) + `
 
 Exit codes: 0 done; 1 failed, or something was found; 2 no such command or flag; 3 a service was not adapted to its host.`,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "go tool plug"},
