@@ -48,7 +48,7 @@ func (h *host) followsThePages() {
 		}
 	}
 	together.keepsTheRules()
-	h.T.Logf("all pages of docs/needs: %.1f s", time.Since(begin).Seconds())
+	h.T.Logf("all pages of docs/needs: %.1f s, in which the commands took %.1f s of one processor", time.Since(begin).Seconds(), together.CPU.Seconds())
 }
 
 // pages reads the pages as the host publishes them.
@@ -89,6 +89,7 @@ func (s *service) follows(p page) {
 			cmd := s.Command(s.T.Context(), "sh", "-ec", strings.ReplaceAll(b.text, "go tool plug new ", "go tool plug new --no-docs "))
 			output, err := cmd.CombinedOutput()
 			require.NoError(s.T, err, "%s: %s\n%s", p.name, b.text, output)
+			s.CPU += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 		case b.language == "diff":
 			for _, name := range named(b.title) {
 				for _, change := range hunk.Split(b.text, -1) {
