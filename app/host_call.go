@@ -22,6 +22,9 @@ type Call struct {
 	RequestID string
 	// Trace is the W3C traceparent the work belongs to, or "".
 	Trace string
+	// TraceState is the W3C tracestate that came with Trace, for calls to other services; "" without any, and with tracing, where it belongs
+	// to the span.
+	TraceState string
 	// Memory is the budget of the call; nil is without bounds.
 	Memory Memory
 

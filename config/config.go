@@ -19,6 +19,7 @@ type Config struct {
 	Pool      Pool      `key:"pool"`
 	Log       Log       `key:"log"`
 	Traces    Traces    `key:"traces"`
+	Outgoing  Outgoing  `key:"outgoing"`
 	Lifecycle Lifecycle `key:"lifecycle"`
 
 	own    []any // the settings of the domains' own
@@ -192,6 +193,16 @@ type Traces struct {
 	Sample int `key:"sample" default:"100" binding:"min=0,max=100"`
 	// Service is the name under which the collector shows this service.
 	Service string `key:"service" default:"{service}" binding:"required"`
+}
+
+// Outgoing configures the client that plugins call other services with.
+type Outgoing struct {
+	// Timeout is how long a call may take, with its retries and the body of the answer, when its context has no deadline.
+	Timeout time.Duration `key:"timeout" default:"10s" binding:"min=1ms,max=168h"`
+	// Attempts is how often an idempotent call is tried: GET, HEAD, PUT, DELETE and OPTIONS, and any that has an Idempotency-Key.
+	Attempts int `key:"attempts" default:"3" binding:"min=1,max=100"`
+	// BodyLimit is the largest answer that is read.
+	BodyLimit Size `key:"body_limit" default:"64MiB" binding:"min=1,max=1099511627776"`
 }
 
 // Lifecycle configures start and stop. Each phase has a budget of its own.

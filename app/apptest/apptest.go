@@ -20,6 +20,7 @@ import (
 	"plugboard/infra/eventbus"
 	"plugboard/infra/eventbus/admin"
 	"plugboard/infra/host/application"
+	"plugboard/infra/httpclient"
 	"plugboard/infra/httpserver"
 	"plugboard/infra/telemetry"
 	"plugboard/infra/workpool"
@@ -42,7 +43,7 @@ type App struct {
 //
 //   - domains, or single plugins together with their domain's app.Migrations, app.Settings and the like
 //   - a [Database] to boot on; a [SQLite] one without
-//   - a [Recorder], a [Publisher], a [Clock], a [SpanRecorder]
+//   - a [Recorder], a [Publisher], a [Clock], a [SpanRecorder], an [OutgoingStub]
 //   - [Settings], made by [Set] or [Setting]; [Answers] in the place of another domain's plugin
 //   - any other fx.Option, for example fx.Replace or fx.Decorate
 //
@@ -192,6 +193,7 @@ type sorted struct {
 	modules  []fx.Option
 	loose    []fx.Option // of a domain, listed outside of one
 	set      []app.SettingsPart
+	network  *OutgoingStub
 	domain   string // of the loose parts
 }
 
@@ -204,6 +206,8 @@ func tellApart(parts []fx.Option) *sorted {
 			s.database = &p
 		case Settings:
 			s.add(p)
+		case *OutgoingStub:
+			s.network = p
 		case *Clock:
 			s.clock = p
 		case interface{ unwrap() fx.Option }: // Recorder, Publisher, Responder, SpanRecorder
@@ -229,7 +233,8 @@ func (s *sorted) assemble(t testing.TB, cfg config.Config, opts ...application.O
 	a, err := application.New(cfg, fx.Options(
 		s.own(),
 		fx.Provide(func() *zap.Logger { return Logger(t) }),
-		telemetry.Module, database.Module, workpool.Module, eventbus.Module, httpserver.Module,
+		telemetry.Module, database.Module, workpool.Module, eventbus.Module, httpserver.Module, httpclient.Module,
+		s.outgoing(),
 	), opts...)
 	if err != nil {
 		t.Fatalf("put application together: %v", err)

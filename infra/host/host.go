@@ -18,14 +18,15 @@ import (
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus"
 	"plugboard/infra/host/cli"
+	"plugboard/infra/httpclient"
 	"plugboard/infra/httpserver"
 	"plugboard/infra/logging"
 	"plugboard/infra/telemetry"
 	"plugboard/infra/workpool"
 )
 
-// Infra is the infrastructure: the log, traces and metrics, the database, the work pool, the event bus and the HTTP
-// server. It stands first in the list of modules. It is immutable and may be used by several applications.
+// Infra is the infrastructure: the log, traces and metrics, the database, the work pool, the event bus, the HTTP server
+// and the HTTP client. It stands first in the list of modules. It is immutable and may be used by several applications.
 var Infra = fx.Options(
 	logging.Module,
 	telemetry.Module,
@@ -33,6 +34,7 @@ var Infra = fx.Options(
 	workpool.Module,
 	eventbus.Module,
 	httpserver.Module,
+	httpclient.Module,
 )
 
 // Spec gives the service the description of its API, an OpenAPI document in JSON, which the service hands out at

@@ -96,7 +96,7 @@ func (x *exchange) identify() {
 	case tracer != nil && !isProbe(x.request.URL.Path):
 		x.beginSpan(tracer, called)
 	case called:
-		x.call.Trace = given[0]
+		x.call.Trace, x.call.TraceState = given[0], traceState(h)
 	default:
 		x.call.Trace = newTrace()
 	}
@@ -107,24 +107,43 @@ func (x *exchange) identify() {
 	}
 }
 
+// traceState returns the caller's tracestate as it came, unless it is longer than what everybody must pass on (W3C Trace Context, section
+// 3.3.1.5).
+func traceState(h http.Header) string {
+	const longest = 512
+	if state := strings.Join(h["Tracestate"], ","); len(state) <= longest {
+		return state
+	}
+	return ""
+}
+
 // validRequestID reports whether id matches [A-Za-z0-9._-]{1,64}.
 func validRequestID(id string) bool {
 	const characters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 	return id != "" && len(id) <= 64 && strings.Trim(id, characters) == ""
 }
 
-// validTrace reports whether t is a traceparent of version 00 as W3C Trace Context defines it.
+// validTrace reports whether t is a traceparent as W3C Trace Context defines it for version 00, or one of a later version, whose beginning
+// is read like that of 00 and which may have more behind it (section 3.2.4).
 func validTrace(t string) bool {
-	if len(t) != 55 || t[:3] != "00-" || t[35] != '-' || t[52] != '-' {
+	const length = 55
+	if len(t) < length || t[2] != '-' || t[35] != '-' || t[52] != '-' {
 		return false
 	}
+	if version := t[:2]; version == "ff" || !isHex(version) || len(t) > length && (version == "00" || t[length] != '-') {
+		return false
+	}
+	t = t[:length]
 	return isHex(t[3:35]) && isHex(t[36:52]) && isHex(t[53:]) &&
 		strings.Trim(t[3:35], "0") != "" && strings.Trim(t[36:52], "0") != ""
 }
 
-// knownFlags returns the valid traceparent t without the flags that version 00 does not define. The standard demands that.
+// knownFlags returns the valid traceparent t in version 00, without the flags that this does not define. The standard demands that.
 func knownFlags(t string) string {
 	const flags, known = 53, 0b11
+	if len(t) > flags+2 || t[:2] != "00" {
+		t = "00" + t[2:flags+2]
+	}
 	if t[flags] == '0' && t[flags+1] <= '0'+known {
 		return t
 	}

@@ -52,7 +52,7 @@ func TestEveryRequestHasASpan(t *testing.T) {
 	}{
 		{"GET", "/lamps/1", caller, "GET /lamps/:id", "Unset", 200},
 		{"GET", "/lamps/1", "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01", "GET /lamps/:id", "Unset", 200},
-		{"GET", "/lamps/1", "01" + caller[2:], "GET /lamps/:id", "Unset", 200}, // of a version that is not known
+		{"GET", "/lamps/1", "01" + caller[2:], "GET /lamps/:id", "Unset", 200}, // a later version is read like this one
 		{"GET", "/lamps/2", "", "GET /lamps/:id", "Error", 500},
 		{"GET", "/lamps/3", "", "GET /lamps/:id", "Error", 500},
 		{"GET", "/lamps/x", "", "GET /lamps/:id", "Unset", 422},
@@ -79,7 +79,7 @@ func TestEveryRequestHasASpan(t *testing.T) {
 		require.Equal(t, answer.Header().Get("X-Request-Id"), attributes["plugboard.request_id"])
 		id := span.SpanContext.TraceID().String()
 		require.Equal(t, id, answer.Header().Get("X-Request-Id"))
-		if c.traceparent == caller {
+		if strings.HasSuffix(c.traceparent, caller[2:]) {
 			require.Equal(t, caller[3:35], id)
 			require.Equal(t, caller[36:52], span.Parent.SpanID().String())
 		} else {

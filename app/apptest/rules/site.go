@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path"
 	"path/filepath"
@@ -17,8 +18,10 @@ import (
 	"go.uber.org/zap/zaptest"
 	"golang.org/x/mod/modfile"
 
+	"plugboard/app"
 	"plugboard/config"
 	"plugboard/infra/host/application"
+	"plugboard/infra/httpclient"
 )
 
 // site is the service with its sources.
@@ -72,12 +75,23 @@ func settings(url string) config.Config {
 func (s *site) assembled(t *testing.T, url string, more ...fx.Option) *application.App {
 	t.Helper()
 	quiet := fx.Decorate(func(*zap.Logger) *zap.Logger { return zaptest.NewLogger(t, zaptest.Level(zap.ErrorLevel)) })
-	extra := slices.Concat([]fx.Option{quiet}, s.extra, more)
+	extra := slices.Concat([]fx.Option{quiet, fx.Supply(&httpclient.Network{RoundTripper: nobody{}})}, s.extra, more)
 	a, err := application.New(settings(url), s.modules, application.With(extra...))
 	if err != nil {
 		t.Fatalf("the application cannot be put together: %v", err)
 	}
 	return a
+}
+
+// nobody stands in for all other services: generated requests call none.
+type nobody struct{}
+
+// RoundTrip implements http.RoundTripper.
+func (nobody) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		_ = r.Body.Close() // it is not read
+	}
+	return nil, app.Errorf(app.Unavailable, "the rules call no other service")
 }
 
 // unopened is the application on a database that is never opened.
