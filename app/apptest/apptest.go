@@ -49,12 +49,12 @@ func Configure(change func(*config.Config)) Settings {
 //
 //   - domains, or single plugins together with their domain's app.Migrations
 //   - a [Database] to boot on; a [SQLite] one without
-//   - a [Recorder], a [Publisher], a [Clock], [Settings]
+//   - a [Recorder], a [Publisher], a [Clock], [Mails], [Settings]
 //   - any other fx.Option, for example fx.Replace or fx.Decorate
 //
 // The settings are the service's defaults, but that the work pool's threads keep their priority: beside other tests they
-// would hardly run, and that schedules run only when the test says so, with [App.Run]. A mistake of the parts fails the
-// test with the report that a start of the service would print.
+// would hardly run, and that schedules run only when the test says so, with [App.Run]. Mail goes nowhere. A mistake of the parts
+// fails the test with the report that a start of the service would print.
 func New(t testing.TB, parts ...fx.Option) *App {
 	t.Helper()
 	s := tellApart(parts)
@@ -178,6 +178,7 @@ type sorted struct {
 	database *Database
 	settings []func(*config.Config)
 	clock    *Clock
+	mails    *Mails
 	modules  []fx.Option
 	loose    []fx.Option // of a domain, listed outside of one
 	domain   string      // of the loose parts
@@ -185,7 +186,7 @@ type sorted struct {
 
 // tellApart sorts the parts by their kind.
 func tellApart(parts []fx.Option) *sorted {
-	s := &sorted{}
+	s := &sorted{mails: Mail()}
 	for _, part := range parts {
 		switch p := part.(type) {
 		case Database:
@@ -194,6 +195,8 @@ func tellApart(parts []fx.Option) *sorted {
 			s.settings = append(s.settings, p.change)
 		case *Clock:
 			s.clock = p
+		case *Mails:
+			s.mails = p
 		case interface{ unwrap() fx.Option }: // Recorder, Publisher
 			s.modules = append(s.modules, p.unwrap())
 		case app.PluginModule:
@@ -212,7 +215,7 @@ func tellApart(parts []fx.Option) *sorted {
 func (s *sorted) assemble(t testing.TB, cfg config.Config) *application.App {
 	t.Helper()
 	modules := append(s.modules,
-		fx.Provide(func() *zap.Logger { return Logger(t) }),
+		fx.Provide(func() *zap.Logger { return Logger(t) }, func() app.Mailer { return s.mails }),
 		telemetry.Module, database.Module, workpool.Module, eventbus.Module, httpserver.Module,
 	)
 	if len(s.loose) > 0 {

@@ -20,18 +20,20 @@ import (
 	"plugboard/infra/host/cli"
 	"plugboard/infra/httpserver"
 	"plugboard/infra/logging"
+	"plugboard/infra/mailer"
 	"plugboard/infra/telemetry"
 	"plugboard/infra/workpool"
 )
 
-// Infra is the infrastructure: the log, traces and metrics, the database, the work pool, the event bus and the HTTP
-// server. It stands first in the list of modules. It is immutable and may be used by several applications.
+// Infra is the infrastructure: the log, traces and metrics, the database, the work pool, the event bus, the mailer and
+// the HTTP server. It stands first in the list of modules. It is immutable and may be used by several applications.
 var Infra = fx.Options(
 	logging.Module,
 	telemetry.Module,
 	database.Module,
 	workpool.Module,
 	eventbus.Module,
+	mailer.Module,
 	httpserver.Module,
 )
 

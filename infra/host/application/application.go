@@ -144,7 +144,7 @@ func graphOptions(cfg config.Config) fx.Option {
 		fx.RecoverFromPanics(),
 		fx.StartTimeout(never),
 		fx.StopTimeout(never),
-		fx.Supply(cfg, cfg.App, cfg.HTTP, cfg.Ops, cfg.Database, cfg.Events, cfg.Pool, cfg.Log, cfg.Traces, cfg.Lifecycle),
+		fx.Supply(cfg, cfg.App, cfg.HTTP, cfg.Ops, cfg.Database, cfg.Events, cfg.Pool, cfg.Log, cfg.Traces, cfg.Mail, cfg.Lifecycle),
 		fx.Provide(func() app.Clock { return app.SystemClock{} }),
 	)
 }
