@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/textproto"
 	"strings"
+	"unicode"
 
 	"plugboard/app"
 )
@@ -30,7 +31,11 @@ type failure struct {
 
 // forCaller returns the error of Send. The cause, which is for the log, names nobody: what the server says may name a recipient.
 func (f *failure) forCaller() error {
-	cause := fmt.Errorf("send mail: %s: %s", f.step, withoutAddresses(f.err.Error()))
+	text := f.err.Error()
+	if answer, ok := errors.AsType[*textproto.Error](f.err); ok {
+		text = fmt.Sprintf("%d %s", answer.Code, answer.Msg)
+	}
+	cause := fmt.Errorf("send mail: %s: %s", f.step, withoutAddresses(text))
 	switch {
 	case !f.isFinal():
 		return app.Errorf(app.Unavailable, "mail cannot be sent now, try again later").Because(cause)
@@ -44,9 +49,9 @@ func (f *failure) forCaller() error {
 // isFinal reports whether the server has refused this mail for good. What it says before it hears of a recipient concerns the
 // service and its settings, and so do the codes about logging in (RFC 4954, 6): when those are put right, the mail can be sent.
 func (f *failure) isFinal() bool {
-	const permanent = 500
+	const permanent = 5
 	answer, ok := errors.AsType[*textproto.Error](f.err)
-	if !ok || answer.Code < permanent || f.step != recipient && f.step != content {
+	if !ok || answer.Code/100 != permanent || f.step != recipient && f.step != content {
 		return false
 	}
 	switch answer.Code {
@@ -56,10 +61,16 @@ func (f *failure) isFinal() bool {
 	return true
 }
 
-// withoutAddresses makes a text short, and has "…" for each word of it with an @.
+// withoutAddresses makes what a server said short and of one line, and has "…" for each word with an @.
 func withoutAddresses(text string) string {
 	const most = 300
-	words := strings.Fields(strings.ToValidUTF8(text, "…"))
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, "…"))
+	words := strings.Fields(text)
 	for i, word := range words {
 		if strings.Contains(word, "@") {
 			words[i] = "…"
