@@ -209,6 +209,13 @@ func (p *post) only(t testing.TB) received {
 	return mails[0]
 }
 
+// forget forgets the mails so far.
+func (p *post) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mails = nil
+}
+
 // newMailer returns a mailer with the given settings.
 func newMailer(t testing.TB, cfg config.Mail) *mailer.SMTP {
 	t.Helper()

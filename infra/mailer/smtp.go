@@ -68,7 +68,7 @@ func (s *server) deliver(ctx context.Context, l *letter) *failure {
 	if err != nil {
 		return &failure{connect, err}
 	}
-	defer raw.Close()
+	defer func() { _ = raw.Close() }()                                              // the server has said what there is to know
 	stop := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) }) // a connection that fails to set it is broken
 	defer stop()
 	c, f := s.open(&bounded{Conn: raw, left: mostAnswer})

@@ -195,7 +195,7 @@ func TestWhatAServerRefusesForNow(t *testing.T) {
 		"content, later":    {answers("DATA", 451, "busy"), "send mail: send the content: 451 4.1.1 busy"},
 		"sender, for good":  {answers("MAIL", 553, "shop@example.org is not yours"), "send mail: name the sender: 553 5.1.1 … is not yours"},
 		"needs a log-in":    {answers("RCPT", 530, "log in first"), "send mail: name a recipient: 530 5.1.1 log in first"},
-		"a talkative reply": {answers("DATA", 421, strings.Repeat("no ", 400)), "421 4.1.1 no no no"},
+		"a talkative reply": {answers("DATA", 421, strings.Repeat("busy, ", 400)), "421 4.1.1 busy, busy, "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
