@@ -61,8 +61,8 @@ func TestMailProblems(t *testing.T) {
 
 func TestMailInClearTextIsTold(t *testing.T) {
 	t.Parallel()
-	clear := []string{"APP_MAIL_HOST=mailpit", "APP_MAIL_FROM=a@b", "APP_MAIL_TLS=off"}
-	require.Equal(t, "APP_MAIL_TLS is off: mail travels to mailpit in clear text; use starttls or implicit", strings.Join(config.Warnings(clear), "\n"))
+	unencrypted := []string{"APP_MAIL_HOST=mailpit", "APP_MAIL_FROM=a@b", "APP_MAIL_TLS=off"}
+	require.Equal(t, "APP_MAIL_TLS is off: mail travels to mailpit in clear text; use starttls or implicit", strings.Join(config.Warnings(unencrypted), "\n"))
 	require.Empty(t, config.Warnings([]string{"APP_MAIL_HOST=localhost", "APP_MAIL_FROM=a@b", "APP_MAIL_TLS=off"}))
-	require.Empty(t, config.Warnings(clear[:2]))
+	require.Empty(t, config.Warnings(unencrypted[:2]))
 }
