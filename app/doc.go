@@ -16,7 +16,7 @@
 // # What a constructor may ask for
 //
 // The host provides *gorm.DB, the database; [Bus], which publishes events and asks other domains; [Pool] and [Memory]; [Clock], the time; *zap.Logger;
-// *http.Client, for other services; the mailer; prometheus.Registerer, for metrics; trace.TracerProvider, for spans; and the
+// *http.Client, for other services; [Mailer]; prometheus.Registerer, for metrics; trace.TracerProvider, for spans; and the
 // domain's own settings, which it has by [Settings]. Bus, logger and registerer know the plugin's name. What a service
 // provides itself with fx.Provide is there too.
 //

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"reflect"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -90,6 +91,19 @@ func WithDelivery(ctx context.Context, source DeliverySource) context.Context {
 	c := &DeliveryContext{}
 	c.Init(ctx, source)
 	return c
+}
+
+// MailKey returns what a Message-ID is made of: the key of m, or what [Mail] says of a subscriber's mail without one, or "".
+// The recipients are part of neither; for the host.
+func MailKey(ctx context.Context, m Mail) string {
+	if m.Key != "" {
+		return m.Key
+	}
+	d, ok := DeliveryFrom(ctx)
+	if !ok || d.EventID == "" {
+		return ""
+	}
+	return strings.Join([]string{d.EventID, d.Subscription, m.Subject}, "/")
 }
 
 // Topic returns the topic answered; "" when the query type is not a struct; for the host.

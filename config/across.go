@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net"
 	"slices"
 	"time"
 )
@@ -36,7 +37,31 @@ func acrossRules() []acrossRule {
 		{"events.lease", func(c *Config) string {
 			return notBelow(c.Events.Lease, c.Events.Poll, "events.poll")
 		}},
+		{"mail.from", func(c *Config) string {
+			if c.Mail.Host != "" && c.Mail.From == "" {
+				return "is empty; with " + envName("mail.host") + " it must be the sender's address, such as shop@example.org"
+			}
+			return ""
+		}},
+		{"mail.user", func(c *Config) string {
+			if (c.Mail.User == "") != (c.Mail.Password == "") {
+				return "and " + envName("mail.password") + " go together: give both, or neither"
+			}
+			return ""
+		}},
+		{"mail.tls", func(c *Config) string {
+			if c.Mail.TLS == "off" && c.Mail.Password != "" && !isThisMachine(c.Mail.Host) {
+				return "is off; " + envName("mail.password") + " would go to " + envName("mail.host") + " in clear text: use starttls or implicit"
+			}
+			return ""
+		}},
 	}
+}
+
+// isThisMachine reports whether host is a loopback address or the name of one.
+func isThisMachine(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // notBelow returns a message when value is less than the value of the setting other.

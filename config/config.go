@@ -20,6 +20,7 @@ type Config struct {
 	Log       Log       `key:"log"`
 	Traces    Traces    `key:"traces"`
 	Outgoing  Outgoing  `key:"outgoing"`
+	Mail      Mail      `key:"mail"`
 	Lifecycle Lifecycle `key:"lifecycle"`
 
 	own    []any // the settings of the domains' own
@@ -203,6 +204,28 @@ type Outgoing struct {
 	Attempts int `key:"attempts" default:"3" binding:"min=1,max=100"`
 	// BodyLimit is the largest answer that is read.
 	BodyLimit Size `key:"body_limit" default:"64MiB" binding:"min=1,max=1099511627776"`
+}
+
+// Mail configures how mail is sent.
+type Mail struct {
+	// Host is the SMTP server that takes the mail, by name or address. Without it mail is printed to the log outside
+	// production; in production a service that sends mail does not start.
+	Host string `key:"host" default:"" binding:"omitempty,mail_host"`
+	// Port is the server's port: 587 is for mail of one's own users, 465 with TLS from the first byte, 25 for a relay.
+	Port int `key:"port" default:"587" binding:"min=1,max=65535"`
+	// TLS is "starttls": encrypted after a greeting, or not at all sent; "implicit": encrypted from the first byte; or "off": in clear
+	// text, without a password unless the host is this machine.
+	TLS string `key:"tls" default:"starttls" binding:"oneof=starttls implicit off"`
+	// CA is a file, in PEM, with the authorities that the server's certificate must be from, in the place of the system's.
+	CA string `key:"ca" default:""`
+	// User is the name that the service gives to the server, by AUTH PLAIN or LOGIN. Without it, it gives none.
+	User string `key:"user" default:""`
+	// Password is the password of User.
+	Password string `key:"password" default:"" secret:"true"`
+	// From is the sender of all mail: shop@example.org or Shop <shop@example.org>. It is needed with Host.
+	From string `key:"from" default:"" binding:"omitempty,mail_address"`
+	// Timeout is how long sending one mail may take, from connecting to the server's last word.
+	Timeout time.Duration `key:"timeout" default:"20s" binding:"min=1ms,max=1h"`
 }
 
 // Lifecycle configures start and stop. Each phase has a budget of its own.

@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"net/mail"
 	"net/url"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/go-playground/validator/v10"
 )
@@ -148,6 +151,7 @@ func newValidator() *validator.Validate {
 	for name, valid := range map[string]func(string) bool{
 		listenAddr: isListenAddr, databaseURL: isDatabaseURL, collectorURL: isCollectorURL, header: isHeader,
 		opsAddr: isOpsAddr, hostName: isHostName, webOrigin: isWebOrigin,
+		mailHost: isMailHost, mailAddress: isMailAddress,
 	} {
 		rule := func(l validator.FieldLevel) bool { return valid(l.Field().String()) }
 		if err := v.RegisterValidation(name, rule); err != nil {
@@ -166,6 +170,8 @@ const (
 	opsAddr      = "ops_addr"
 	hostName     = "host_name"
 	webOrigin    = "web_origin"
+	mailHost     = "mail_host"
+	mailAddress  = "mail_address"
 )
 
 func isOpsAddr(s string) bool { return s == "auto" || s == "off" || isListenAddr(s) }
@@ -181,6 +187,19 @@ func isWebOrigin(s string) bool {
 	return s == "*" || err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil &&
 		s == u.Scheme+"://"+u.Host && strings.ToLower(s) == s
 }
+
+// isMailHost reports whether s is a name or an address without a port.
+func isMailHost(s string) bool {
+	return net.ParseIP(s) != nil || isHostName(s) && !strings.ContainsAny(s, "*:[]")
+}
+
+// isMailAddress reports whether s is an address, with a name or without, that can stand in a command of SMTP as it is.
+func isMailAddress(s string) bool {
+	a, err := mail.ParseAddress(s)
+	return err == nil && mailbox.MatchString(a.Address) && !strings.ContainsFunc(s+a.Name, unicode.IsControl)
+}
+
+var mailbox = regexp.MustCompile("^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-zA-Z0-9.-]{1,189}$")
 
 func isListenAddr(s string) bool {
 	_, port, err := net.SplitHostPort(s)
@@ -295,6 +314,12 @@ func (f field) noun(rules map[string]string) string {
 		if _, ok := rules[collectorURL]; ok {
 			return "a URL, http://host:port"
 		}
+		if _, ok := rules[mailHost]; ok {
+			return "the name or the address of a server, without its port"
+		}
+		if _, ok := rules[mailAddress]; ok {
+			return "an address, such as shop@example.org or Shop <shop@example.org>"
+		}
 		return textNoun(rules)
 	}
 }
@@ -313,7 +338,7 @@ func textNoun(rules map[string]string) string {
 func known() []string {
 	return []string{
 		"", "min", "max", "oneof", "omitempty", "dive", "ip|cidr", "email", "ip", "uuid",
-		listenAddr, databaseURL, collectorURL, header, opsAddr, hostName, webOrigin,
+		listenAddr, databaseURL, collectorURL, header, opsAddr, hostName, webOrigin, mailHost, mailAddress,
 	}
 }
 

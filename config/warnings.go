@@ -9,7 +9,7 @@ import (
 )
 
 // Warnings returns what is allowed and yet suspicious in environ and in the file that it names: a file with secrets that
-// others may read or change, and trusted proxies that may be anybody. It reads the same as [Load].
+// others may read or change, trusted proxies that may be anybody, and mail in clear text. It reads the same as [Load].
 func Warnings(environ []string, sections ...Section) []string {
 	r := read(environ, sections)
 	var all []string
@@ -21,6 +21,9 @@ func Warnings(environ []string, sections ...Section) []string {
 			all = append(all, fmt.Sprintf("%s has %s, which holds more than any network of one's own: whoever connects from there may claim any "+
 				"address in X-Forwarded-For; name your proxies", r.named("http.trusted_proxies"), proxy))
 		}
+	}
+	if m := r.cfg.Mail; m.Host != "" && m.TLS == "off" && !isThisMachine(m.Host) {
+		all = append(all, fmt.Sprintf("%s is off: mail travels to %s in clear text; use starttls or implicit", r.named("mail.tls"), m.Host))
 	}
 	return all
 }

@@ -43,13 +43,13 @@ type App struct {
 //
 //   - domains, or single plugins together with their domain's app.Migrations, app.Settings and the like
 //   - a [Database] to boot on; a [SQLite] one without
-//   - a [Recorder], a [Publisher], a [Clock], a [SpanRecorder], an [OutgoingStub]
+//   - a [Recorder], a [Publisher], a [Clock], a [SpanRecorder], an [OutgoingStub], [Mails]
 //   - [Settings], made by [Set] or [Setting]; [Answers] in the place of another domain's plugin
 //   - any other fx.Option, for example fx.Replace or fx.Decorate
 //
 // The settings are the service's defaults, but that the work pool's threads keep their priority: beside other tests they
 // would hardly run, and that schedules run only when the test says so, with [App.Run]. Loops run as in the service; a test
-// waits for what a loop does by a signal of its own. A mistake of the parts fails the
+// waits for what a loop does by a signal of its own. Mail goes nowhere. A mistake of the parts fails the
 // test with the report that a start of the service would print.
 func New(t testing.TB, parts ...fx.Option) *App {
 	t.Helper()
@@ -190,6 +190,7 @@ type sorted struct {
 	environ  []string
 	settings []func(*config.Config)
 	clock    *Clock
+	mails    *Mails
 	modules  []fx.Option
 	loose    []fx.Option // of a domain, listed outside of one
 	set      []app.SettingsPart
@@ -199,7 +200,7 @@ type sorted struct {
 
 // tellApart sorts the parts by their kind.
 func tellApart(parts []fx.Option) *sorted {
-	s := &sorted{}
+	s := &sorted{mails: Mail()}
 	for _, part := range parts {
 		switch p := part.(type) {
 		case Database:
@@ -210,6 +211,8 @@ func tellApart(parts []fx.Option) *sorted {
 			s.network = p
 		case *Clock:
 			s.clock = p
+		case *Mails:
+			s.mails = p
 		case interface{ unwrap() fx.Option }: // Recorder, Publisher, Responder, SpanRecorder
 			s.modules = append(s.modules, p.unwrap())
 		case app.PluginModule:
@@ -232,7 +235,7 @@ func (s *sorted) assemble(t testing.TB, cfg config.Config, opts ...application.O
 	}
 	a, err := application.New(cfg, fx.Options(
 		s.own(),
-		fx.Provide(func() *zap.Logger { return Logger(t) }),
+		fx.Provide(func() *zap.Logger { return Logger(t) }, func() app.Mailer { return s.mails }),
 		telemetry.Module, database.Module, workpool.Module, eventbus.Module, httpserver.Module, httpclient.Module,
 		s.outgoing(),
 	), opts...)

@@ -21,11 +21,12 @@ import (
 	"plugboard/infra/httpclient"
 	"plugboard/infra/httpserver"
 	"plugboard/infra/logging"
+	"plugboard/infra/mailer"
 	"plugboard/infra/telemetry"
 	"plugboard/infra/workpool"
 )
 
-// Infra is the infrastructure: the log, traces and metrics, the database, the work pool, the event bus, the HTTP server
+// Infra is the infrastructure: the log, traces and metrics, the database, the work pool, the event bus, the mailer, the HTTP server
 // and the HTTP client. It stands first in the list of modules. It is immutable and may be used by several applications.
 var Infra = fx.Options(
 	logging.Module,
@@ -33,6 +34,7 @@ var Infra = fx.Options(
 	database.Module,
 	workpool.Module,
 	eventbus.Module,
+	mailer.Module,
 	httpserver.Module,
 	httpclient.Module,
 )

@@ -157,7 +157,7 @@ func graphOptions(cfg config.Config) fx.Option {
 		fx.RecoverFromPanics(),
 		fx.StartTimeout(never),
 		fx.StopTimeout(never),
-		fx.Supply(cfg, cfg.App, cfg.HTTP, cfg.Ops, cfg.Database, cfg.Events, cfg.Pool, cfg.Log, cfg.Traces, cfg.Outgoing, cfg.Lifecycle),
+		fx.Supply(cfg, cfg.App, cfg.HTTP, cfg.Ops, cfg.Database, cfg.Events, cfg.Pool, cfg.Log, cfg.Traces, cfg.Outgoing, cfg.Mail, cfg.Lifecycle),
 		fx.Supply(valuesOf(cfg)),
 		fx.Provide(func() app.Clock { return app.SystemClock{} }),
 	)
