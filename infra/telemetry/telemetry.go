@@ -16,8 +16,9 @@ import (
 	"go.uber.org/fx"
 )
 
-// Module provides *prometheus.Registry, prometheus.Registerer, prometheus.Gatherer and trace.TracerProvider to Fx.
-var Module = fx.Module("telemetry", fx.Provide(New, registerer, gatherer, NewTracerProvider))
+// Module provides prometheus.Registerer, prometheus.Gatherer and trace.TracerProvider to Fx. The registry itself is not provided: a plugin
+// that registered there would not be known by its label.
+var Module = fx.Module("telemetry", fx.Provide(fx.Private, New), fx.Provide(registerer, gatherer, NewTracerProvider))
 
 // New returns a registry with the metrics of the Go runtime, of the process and of the build.
 func New() (*prometheus.Registry, error) {

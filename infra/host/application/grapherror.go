@@ -97,6 +97,16 @@ func result(signature string) string {
 	return signature
 }
 
+// meant returns what to ask for, by what constructors ask for in its place.
+func meant() map[string]string {
+	return map[string]string{
+		"http.Client": "*http.Client", "http.RoundTripper": "*http.Client", "*http.Transport": "*http.Client",
+		"*prometheus.Registry": "prometheus.Registerer", "trace.Tracer": "trace.TracerProvider",
+		"*sql.DB": "*gorm.DB", "gorm.DB": "*gorm.DB", "*app.Mailer": "app.Mailer", "*app.Bus": "app.Bus", "*app.Clock": "app.Clock",
+		"*zap.SugaredLogger": "*zap.Logger", "zap.Logger": "*zap.Logger", "*slog.Logger": "*zap.Logger", "*log.Logger": "*zap.Logger",
+	}
+}
+
 // plainMissing renders the list of missing types.
 func plainMissing(list string) string {
 	var needs []string
@@ -105,6 +115,9 @@ func plainMissing(list string) string {
 		if m := suggestion.FindStringSubmatch(item); m != nil {
 			item = strings.TrimSuffix(item, m[0])
 			advice = "did you mean " + m[1] + "?"
+		}
+		if right, ok := meant()[item]; ok {
+			advice = "ask for " + right
 		}
 		needs = append(needs, fmt.Sprintf("%s, which nothing provides; %s", item, advice))
 	}

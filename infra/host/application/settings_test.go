@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/fx"
 
@@ -118,5 +121,22 @@ func TestSettingsMistakes(t *testing.T) {
 			require.Equal(t, cli.ExitFailed, code)
 			require.Equal(t, strings.Join(c.want, "\n")+"\n", problems(errors.New(stderr)))
 		})
+	}
+}
+
+type wrongNeeds struct{ booting }
+
+// Who asks for what is nearly provided is told what to ask for.
+func TestNearlyWhatTheHostProvides(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ constructor any }{
+		"http.Client, which nothing provides; ask for *http.Client":                   {func(http.Client) *wrongNeeds { return nil }},
+		"*prometheus.Registry, which nothing provides; ask for prometheus.Registerer": {func(*prometheus.Registry) *wrongNeeds { return nil }},
+		"*slog.Logger, which nothing provides; ask for *zap.Logger":                   {func(*slog.Logger) *wrongNeeds { return nil }},
+		"*app.Mailer, which nothing provides; ask for app.Mailer":                     {func(*app.Mailer) *wrongNeeds { return nil }},
+	} {
+		code, _, stderr := run(t, fx.Options(infra(), app.Plugin[*wrongNeeds]("a.b", c.constructor)), inTemp(t), "check")
+		require.Equal(t, cli.ExitFailed, code)
+		require.Contains(t, stderr, name)
 	}
 }
