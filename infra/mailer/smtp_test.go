@@ -34,7 +34,7 @@ func TestAMailArrivesAsItWasSent(t *testing.T) {
 	for i := range binary {
 		binary[i] = byte(i)
 	}
-	subject := "Ihre Bestellung № 42: " + strings.Repeat("Überraschung ", 20)
+	subject := "Ihre Bestellung № 42: " + strings.Repeat("Überraschung ", 20) + strings.Repeat("🌄", 30)
 	require.NoError(t, send(t, p.cfg, app.Mail{
 		To:      []string{"ada@example.org", `"Lovelace, Ädä" <ada.l@example.net>`, "=?utf-8?q?J=C3=B6rg?= <j@example.net>"},
 		ReplyTo: "Hilfe <help@example.org>", Subject: subject, Text: text, HTML: page,
