@@ -3,10 +3,14 @@ package lint
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"go/parser"
 	"go/token"
+	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +19,7 @@ import (
 	"golang.org/x/tools/go/analysis/unitchecker"
 	"golang.org/x/tools/go/packages"
 
+	"plugboard/app/plug/lint/internal/allowed"
 	"plugboard/app/plug/site"
 )
 
@@ -145,4 +150,42 @@ func IsVetCall(args []string) bool {
 }
 
 // Vet is go vet's tool: it looks at the one package that the process's arguments name, and ends the process.
-func Vet() { unitchecker.Main(Rules(site.Contract())...) }
+func Vet() {
+	if len(os.Args) > 1 && os.Args[1] == "-V=full" {
+		if err := printVersion(os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	unitchecker.Main(Rules(site.Contract())...)
+}
+
+// printVersion prints what go vet's results depend on, in the form that the go command reads. They are kept until it changes:
+// it is made of the program and of the service's plug.yaml, which is in the folder of go.mod.
+func printVersion(to io.Writer) error {
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find program: %w", err)
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return fmt.Errorf("find folder: %w", err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil || dir == filepath.Dir(dir) {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	hash := sha256.New()
+	for _, name := range []string{program, filepath.Join(dir, allowed.File)} {
+		text, err := os.ReadFile(name)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("read what the rules depend on: %w", err)
+		}
+		hash.Write(text)
+	}
+	fmt.Fprintf(to, "%s version devel buildID=%x\n", program, hash.Sum(nil))
+	return nil
+}
