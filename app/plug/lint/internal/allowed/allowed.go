@@ -45,7 +45,7 @@ type Problem struct {
 // Read reads the file at path. A file that is not there allows nothing. What is wrong with the file is no error but a
 // problem, and then it allows what is right in it.
 func Read(path string) (Libraries, []Problem, error) {
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(path) //nolint:gosec // a file of the service
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, nil
 	}

@@ -1,4 +1,4 @@
-// Package outside knows what code does behind the host's back: which libraries and which functions of the standard library
+// Package outside knows what code does behind the host's back: which libraries or functions of the standard library
 // reach files, processes, the network or a database, or wait where nobody can stop them.
 package outside
 

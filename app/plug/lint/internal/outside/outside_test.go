@@ -93,10 +93,10 @@ func TestKnownLibraries(t *testing.T) {
 // Each package of the standard library that is refused has a lawful way in its message.
 func TestStandard(t *testing.T) {
 	t.Parallel()
-	for _, path := range strings.Fields("os os/exec net net/smtp database/sql log log/slog unsafe syscall plugin flag") {
+	for path := range strings.FieldsSeq("os os/exec net net/smtp database/sql log log/slog unsafe syscall plugin flag") {
 		require.NotEmpty(t, outside.Standard(path), path)
 	}
-	for _, path := range strings.Fields("context database/sql/driver net/http net/url net/netip net/mail crypto/tls embed time sync text/template archive/zip path/filepath") {
+	for path := range strings.FieldsSeq("context database/sql/driver net/http net/url net/netip net/mail crypto/tls embed time sync text/template archive/zip path/filepath") {
 		require.Empty(t, outside.Standard(path), path)
 	}
 }
