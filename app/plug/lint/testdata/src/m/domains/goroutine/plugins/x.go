@@ -42,7 +42,8 @@ func (a *awaited) Execute() {
 
 // OnBoot only registers.
 func (a *awaited) OnBoot() {
-	go a.run() // want `nobody stops this goroutine`
+	go a.run()         // want `nobody stops this goroutine`
+	a.group.Go(a.tick) // want `a panic in this goroutine`
 }
 
 func (a *awaited) run() {
