@@ -105,7 +105,7 @@ func (r rule) checkSleep(f *ast.File, found **loops) {
 			*found = r.findLoops()
 		}
 		if !(*found).has(call) {
-			r.report(call.Pos(), "app.Sleep in a handler holds the request; publish the event with app.Delay, run work at its times with b.Schedule, or wait in a loop that b.Loop keeps running")
+			r.report(call.Pos(), "app.Sleep in a handler holds the request; publish the event with app.Delay, run work at its times with b.Schedule, or wait with app.Sleep(ctx, d) in a loop that b.Loop keeps running")
 		}
 	})
 }

@@ -3,6 +3,8 @@ package lint_test
 import (
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -98,6 +100,16 @@ func TestEveryRuleIsKnown(t *testing.T) {
 		}
 	}
 	require.Equal(t, lint.Exemptible(), names)
+}
+
+// The page for those who write plugins has a row or a place in a row for each rule.
+func TestEveryRuleIsDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "writing-a-plugin.md"))
+	require.NoError(t, err)
+	for _, a := range lint.Rules("m/app") {
+		require.Regexp(t, "(?m)^\\|[^|]*`"+a.Name+"`[^|]*\\|", string(page), "the table of rules says nothing of %s", a.Name)
+	}
 }
 
 // collected takes what analysistest would complain about.

@@ -15,7 +15,7 @@ type Call struct {
 }
 
 const (
-	holds        = "it holds the request; publish the event with app.Delay, run work at its times with b.Schedule, or wait in a loop that b.Loop keeps running"
+	holds        = "it holds the request; publish the event with app.Delay, run work at its times with b.Schedule, or wait with app.Sleep(ctx, d) in a loop that b.Loop keeps running"
 	noRequest    = "it cannot be cancelled; make the request with http.NewRequestWithContext(ctx, …) and the *http.Client that the constructor asks for"
 	noClient     = "it has no limits, retries or traces; ask the constructor for the *http.Client"
 	noDial       = "the host does not know the connection; " + client
