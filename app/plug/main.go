@@ -36,7 +36,10 @@ const (
 
 func main() {
 	if lint.IsVetCall(os.Args[1:]) {
-		lint.Vet()
+		if err := lint.Vet(os.Args[1:], os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "plug:", err)
+			os.Exit(exitFailed) //nolint:forbidigo // a command's exit code
+		}
 		return
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -246,7 +246,7 @@ func TestCheckNamesEveryMistake(t *testing.T) {
 				require.Contains(t, p.Error(), "plugin shop.feature (")
 				require.Contains(t, p.Error(), "check_test.go:")
 			}
-			require.Contains(t, strings.Join(all, "\n"), c.want)
+			require.Equal(t, 1, strings.Count(strings.Join(all, "\n"), c.want), "%q is not reported once: %q", c.want, all)
 		})
 	}
 }

@@ -3,94 +3,109 @@ package lint
 import (
 	"go/ast"
 	"go/types"
-	"regexp"
+	"strings"
+
+	"plugboard/app/plug/lint/internal/outside"
 )
 
 func blockingRule() definition {
-	return define("blocking", "handlers neither sleep nor do I/O that cannot be cancelled", checkBlocking)
+	calls := outside.Calls()
+	return define("blocking", "handlers neither sleep nor do I/O that cannot be cancelled, and pass on their context", func(r rule) { checkBlocking(r, calls) })
 }
 
-// blocked is a family of calls that a handler must not make, with the advice what to do instead.
-type blocked struct {
-	pkg     string
-	recv    string // of a method; "" for functions
-	names   *regexp.Regexp
-	instead string
-}
-
-func blockedCalls() []blocked {
-	const http = "make the request with http.NewRequestWithContext(ctx, …) and a client that the constructor asks for"
-	return []blocked{
-		{"time", "", regexp.MustCompile(`^(Sleep|Tick)$`),
-			"it holds the request; wait for ctx.Done() or a timer in a select, or publish the event with app.Delay"},
-		{"net/http", "", regexp.MustCompile(`^(Get|Head|Post|PostForm|NewRequest)$`), "it cannot be cancelled; " + http},
-		{"net/http", "Client", regexp.MustCompile(`^(Get|Head|Post|PostForm)$`), "it cannot be cancelled; " + http},
-		{"net", "", regexp.MustCompile(`^(Dial|DialTimeout|DialTCP|DialUDP|DialUnix|Listen|ListenPacket|Lookup\w+)$`),
-			"it cannot be cancelled; use a net.Dialer or net.Resolver with ctx, behind an interface that the constructor asks for"},
-		{"os/exec", "", regexp.MustCompile(`^Command$`), "it cannot be cancelled; use exec.CommandContext(ctx, …), behind an interface that the constructor asks for"},
-		{"os", "", regexp.MustCompile(`^(Open|OpenFile|Create|CreateTemp|ReadFile|WriteFile|ReadDir|Remove|RemoveAll|Rename|Mkdir|MkdirAll|MkdirTemp|Stat|Lstat|Truncate|Chmod|Link|Symlink|Pipe)$`),
-			"a handler does no file I/O; take uploads as *app.File, keep content in the database, or ask the constructor for a store"},
-		{"io/ioutil", "", regexp.MustCompile(`^(ReadFile|WriteFile|ReadDir|TempFile|TempDir)$`),
-			"a handler does no file I/O; take uploads as *app.File, keep content in the database, or ask the constructor for a store"},
-		{"database/sql", "DB", regexp.MustCompile(`^(Exec|Query|QueryRow|Prepare|Begin|Ping)$`), "it cannot be cancelled; use the *gorm.DB with WithContext(ctx)"},
-		{"database/sql", "Tx", regexp.MustCompile(`^(Exec|Query|QueryRow|Prepare)$`), "it cannot be cancelled; use app.InTx and the *gorm.DB with WithContext(ctx)"},
-	}
-}
-
-// checkBlocking looks at all code of a domain, since all of it runs in handlers. Tests are exempt.
-func checkBlocking(r rule) {
-	if r.room != "domain" {
+// checkBlocking looks at all code of a domain, and of what domains share, since all of it runs in handlers. Tests are exempt.
+func checkBlocking(r rule, calls map[string][]outside.Call) {
+	if r.room != "domain" && !r.shared(r.place) {
 		return
 	}
-	calls := blockedCalls()
+	var loops *loops
 	for _, f := range r.sources() {
-		ast.Inspect(f, func(n ast.Node) bool {
-			id, ok := n.(*ast.Ident)
+		for id, obj := range r.usedIn(f) {
+			call, ok := blockedBy(obj, calls)
 			if !ok {
-				return true
+				continue
 			}
-			if fn, ok := r.TypesInfo.Uses[id].(*types.Func); ok {
-				r.checkBlocked(id, fn, calls)
-			}
-			return true
-		})
-	}
-}
-
-func (r rule) checkBlocked(id *ast.Ident, fn *types.Func, calls []blocked) {
-	if fn.Pkg() == nil {
-		return
-	}
-	for _, b := range calls {
-		recv := ""
-		if b.recv != "" {
-			recv = b.pkg + "." + b.recv
-		}
-		if fn.Pkg().Path() == b.pkg && receiver(fn) == recv && b.names.MatchString(fn.Name()) {
-			r.report(id.Pos(), "%s.%s in a handler: %s", fn.Pkg().Name(), fn.Name(), b.instead)
-		}
-	}
-}
-
-func goroutineRule() definition {
-	return define("goroutine", "a domain starts no goroutines of its own", checkGoroutines)
-}
-
-func checkGoroutines(r rule) {
-	if r.room != "domain" {
-		return
-	}
-	for _, f := range r.sources() {
-		ast.Inspect(f, func(n ast.Node) bool {
-			switch n := n.(type) {
-			case *ast.GoStmt:
-				r.report(n.Pos(), "nobody stops this goroutine or waits for it, and its panic ends the service; use app.Compute for computing, publish an event for later work")
-			case *ast.CallExpr:
-				if fn := r.callee(n); fn != nil && receiver(fn) == "sync.WaitGroup" && fn.Name() == "Go" {
-					r.report(n.Pos(), "a panic in this goroutine ends the service; use app.Compute for computing, publish an event for later work")
+			if call.Waits {
+				if loops == nil {
+					loops = r.findLoops()
+				}
+				if loops.has(id) {
+					continue
 				}
 			}
-			return true
-		})
+			r.report(id.Pos(), "%s.%s in a handler: %s", obj.Pkg().Name(), obj.Name(), call.Instead)
+		}
+		r.checkSleep(f, &loops)
 	}
+}
+
+// usedIn returns what the file's names stand for in other packages. Of a type, only the places where a value is made count.
+func (r rule) usedIn(f *ast.File) map[*ast.Ident]types.Object {
+	found, named := map[*ast.Ident]types.Object{}, map[*ast.Ident]bool{}
+	ast.Inspect(f, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.CompositeLit:
+			named[nameOf(n.Type)] = true
+		case *ast.ValueSpec:
+			named[nameOf(n.Type)] = true
+		case *ast.CallExpr:
+			if id, ok := n.Fun.(*ast.Ident); ok && id.Name == "new" && len(n.Args) == 1 {
+				named[nameOf(n.Args[0])] = true
+			}
+			named[nameOf(n.Fun)] = true // a conversion
+		case *ast.Ident:
+			obj := r.TypesInfo.Uses[n]
+			if obj == nil || obj.Pkg() == nil || obj.Pkg() == r.Pkg {
+				return true
+			}
+			if v, ok := obj.(*types.Var); ok && v.IsField() {
+				return true
+			}
+			if _, ok := obj.(*types.TypeName); !ok || named[n] {
+				found[n] = obj
+			}
+		}
+		return true
+	})
+	return found
+}
+
+// nameOf returns the last identifier of a name such as http.Client, or nil.
+func nameOf(e ast.Expr) *ast.Ident {
+	switch e := e.(type) {
+	case *ast.SelectorExpr:
+		return e.Sel
+	case *ast.Ident:
+		return e
+	}
+	return nil
+}
+
+// blockedBy returns the family of calls that obj belongs to.
+func blockedBy(obj types.Object, calls map[string][]outside.Call) (outside.Call, bool) {
+	receives := ""
+	if fn, ok := obj.(*types.Func); ok {
+		receives = strings.TrimPrefix(receiver(fn), obj.Pkg().Path()+".")
+	}
+	for _, call := range calls[obj.Pkg().Path()] {
+		if call.Receiver == receives && call.Names.MatchString(obj.Name()) {
+			return call, true
+		}
+	}
+	return outside.Call{}, false
+}
+
+// checkSleep reports app.Sleep outside of loops.
+func (r rule) checkSleep(f *ast.File, found **loops) {
+	eachCall(f, func(call *ast.CallExpr) {
+		if !r.callsApp(call, "Sleep") {
+			return
+		}
+		if *found == nil {
+			*found = r.findLoops()
+		}
+		if !(*found).has(call) {
+			r.report(call.Pos(), "app.Sleep in a handler holds the request; publish the event with app.Delay, run work at its times with b.Schedule, or wait with app.Sleep(ctx, d) in a loop that b.Loop keeps running")
+		}
+	})
 }

@@ -3,16 +3,24 @@ package lint
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"go/parser"
 	"go/token"
+	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"golang.org/x/tools/go/analysis/checker"
+	"golang.org/x/tools/go/analysis/unitchecker"
 	"golang.org/x/tools/go/packages"
+
+	"plugboard/app/plug/lint/internal/allowed"
+	"plugboard/app/plug/site"
 )
 
 // Finding is the report of a rule about a line.
@@ -134,4 +142,47 @@ func findings(graph *checker.Graph, dir string) ([]Finding, error) {
 		return cmp.Or(cmp.Compare(a.Position.Filename, b.Position.Filename), cmp.Compare(a.Position.Offset, b.Position.Offset), cmp.Compare(a.Message, b.Message))
 	})
 	return slices.Compact(all), errors.Join(problems...)
+}
+
+// IsVetCall reports whether go vet, which calls this program as its tool, gave the arguments.
+func IsVetCall(args []string) bool {
+	return len(args) > 0 && (strings.HasPrefix(args[0], "-V") || args[0] == "-flags" || strings.HasSuffix(args[len(args)-1], ".cfg"))
+}
+
+// Vet is go vet's tool: it looks at the one package that args name and ends the process, or prints the tool's version.
+func Vet(args []string, stdout io.Writer) error {
+	if args[0] == "-V=full" {
+		return printVersion(stdout)
+	}
+	unitchecker.Main(Rules(site.Contract())...)
+	return nil
+}
+
+// printVersion prints what go vet's results depend on, in the form that the go command reads. They are kept until it changes:
+// it is made of the program and of the service's plug.yaml, which is in the folder of go.mod.
+func printVersion(to io.Writer) error {
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find program: %w", err)
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return fmt.Errorf("find folder: %w", err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil || dir == filepath.Dir(dir) {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	hash := sha256.New()
+	for _, name := range []string{program, filepath.Join(dir, allowed.File)} {
+		text, err := os.ReadFile(name) //nolint:gosec // the program itself, and a file of the service
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("read what the rules depend on: %w", err)
+		}
+		hash.Write(text)
+	}
+	fmt.Fprintf(to, "%s version devel buildID=%x\n", program, hash.Sum(nil))
+	return nil
 }

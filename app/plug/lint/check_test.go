@@ -38,15 +38,21 @@ func planted(t *testing.T) string {
 			return err
 		}))
 	}
-	for name, from := range map[string]string{"m/main.go": "m/main.go", "host/app/app.go": "m/app/app.go", "gorm.io/gorm/gorm.go": "gorm.io/gorm/gorm.go"} {
+	const gin = "github.com/gin-gonic/gin"
+	for name, from := range map[string]string{
+		"m/main.go": "m/main.go", "host/app/app.go": "m/app/app.go", "gorm.io/gorm/gorm.go": "gorm.io/gorm/gorm.go", gin + "/gin.go": gin + "/gin.go",
+	} {
 		text, err := os.ReadFile(filepath.Join("testdata", "src", from))
 		require.NoError(t, err)
 		write(name, text)
 	}
-	write("gorm.io/gorm/go.mod", []byte("module gorm.io/gorm\n\ngo 1.26\n"))
-	const gorm = "\n\ngo 1.26\n\nrequire gorm.io/gorm v0.0.0\n\nreplace gorm.io/gorm => ../gorm.io/gorm\n"
-	write("host/go.mod", []byte("module "+site.Host()+gorm))
-	write("m/go.mod", []byte("module m"+gorm+"\nrequire "+site.Host()+" v0.0.0\n\nreplace "+site.Host()+" => ../host\n"))
+	required := "\n\ngo 1.26\n"
+	for _, module := range []string{"gorm.io/gorm", gin} {
+		write(module+"/go.mod", []byte("module "+module+"\n\ngo 1.26\n"))
+		required += "\nrequire " + module + " v0.0.0\n\nreplace " + module + " v0.0.0 => ../" + module + "\n"
+	}
+	write("host/go.mod", []byte("module "+site.Host()+required))
+	write("m/go.mod", []byte("module m"+required+"\nrequire "+site.Host()+" v0.0.0\n\nreplace "+site.Host()+" => ../host\n"))
 	return filepath.Join(dir, "m")
 }
 
@@ -102,4 +108,50 @@ func TestCheckOfWhatDoesNotCompile(t *testing.T) {
 	require.ErrorContains(t, err, "shop.go:3:13: cannot use")
 	_, err = lint.Check(t.Context(), dir, site.Contract(), []string{"./nothing"})
 	require.ErrorContains(t, err, "directory not found")
+}
+
+// A service's plug.yaml allows libraries, when plug runs the rules as when go vet does; what is wrong with it is said by line.
+// The libraries are read where the compiler found them.
+func TestLibrariesOfAService(t *testing.T) {
+	t.Parallel()
+	dir := planted(t)
+	write := func(name, text string) {
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o750))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	for lib, body := range map[string]string{
+		"dials": "package dials\n\nimport \"net\"\n\nvar Conn, _ = net.Dial(\"tcp\", \"\")\n", "pure": "package pure\n\nvar One = 1\n",
+	} {
+		write("../"+lib+"/go.mod", "module example.org/"+lib+"\n\ngo 1.26\n")
+		write("../"+lib+"/"+lib+".go", body)
+	}
+	mod, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+	require.NoError(t, err)
+	write("go.mod", string(mod)+"\nrequire (\n\texample.org/dials v0.0.0\n\texample.org/pure v0.0.0\n)\n\nreplace (\n\texample.org/dials => ../dials\n\texample.org/pure => ../pure\n)\n")
+	write("domains/libs/plugins/doc.go", "package plugins\n\nimport (\n\t_ \"example.org/dials\"\n\t_ \"example.org/pure\"\n)\n")
+	check := func() (lines []string) {
+		found, err := lint.Check(t.Context(), dir, site.Contract(), []string{"./domains/libs/..."})
+		require.NoError(t, err)
+		for _, f := range found {
+			require.Equal(t, "imports", f.Rule)
+			lines = append(lines, f.String())
+		}
+		return lines
+	}
+	const refused = "domains/libs/plugins/doc.go:4:2: example.org/dials reaches the outside by itself (net.Dial in example.org/dials/dials.go)"
+	lines := check()
+	require.Len(t, lines, 1)
+	require.Contains(t, lines[0], refused)
+	require.Contains(t, vet(t, dir), refused)
+
+	write("plug.yaml", "libraries:\n  - example.org/dials # the device is on this machine\n")
+	require.Empty(t, check())
+	require.NotContains(t, vet(t, dir), "example.org/dials")
+
+	write("plug.yaml", "# ours\nlibrary:\n  - example.org/dials\n")
+	lines = check()
+	require.Len(t, lines, 2)
+	require.Contains(t, lines[0], refused)
+	require.Equal(t, `plug.yaml:2:1: plug.yaml: there is no key "library"; the only one is libraries`, lines[1])
+	require.Contains(t, vet(t, dir), `plug.yaml:2:1: plug.yaml: there is no key "library"`)
 }

@@ -32,6 +32,7 @@ func checkExemptions(r rule) {
 func Exemptible() []string {
 	return []string{
 		"imports", "schemas", "models", "shape", "listed", "blocking", "goroutine", "tables",
-		"transaction", "txcontext", "publish", "announced", "events",
+		"transaction", "txcontext", "publish", "announced", "events", "secrets", "onboot", "remote",
+		"settings",
 	}
 }

@@ -8,30 +8,52 @@ import (
 	"strconv"
 	"strings"
 
+	"plugboard/app/plug/lint/internal/allowed"
+	"plugboard/app/plug/lint/internal/outside"
 	"plugboard/app/plug/site"
 )
 
-// libraries returns the libraries that a domain may import: plugins are made of them, or they do no I/O of their own.
-// Add one that keeps to that when a plugin needs it.
-func libraries() []string {
-	return []string{
-		"go.uber.org/fx", "go.uber.org/zap", "gorm.io/gorm", "github.com/gin-gonic/gin",
-		"github.com/google/uuid", "golang.org/x/image", "golang.org/x/text", "golang.org/x/crypto",
-	}
-}
-
-// behindTheHost returns packages of the standard library that get at files, processes, the network or a database
-// past the host.
-func behindTheHost() []string {
-	return []string{"database/sql", "net", "os", "os/exec", "plugin", "syscall", "unsafe", "log", "log/slog"}
-}
-
 func importsRule() definition {
-	return define("imports", "imports point one way: main to domains, infra and config, those to app; domains are strangers", checkImports)
+	known := outside.NewKnown()
+	return define("imports", "imports point one way: main to domains, infra and config, those to app; domains are strangers, and import nothing that works behind the host's back",
+		func(r rule) { importing{rule: r, known: known, allowed: r.allowed()}.check() })
 }
 
-// checkImports looks at every file of the package, also at tests and at files for other systems.
-func checkImports(r rule) {
+// importing is the rule at a package, with what is known and said of libraries.
+type importing struct {
+	rule
+
+	known   *outside.Known
+	allowed allowed.Libraries
+}
+
+// allowed returns the libraries that the service's plug.yaml allows, and reports what is wrong with the file.
+func (r rule) allowed() allowed.Libraries {
+	if len(r.Files) == 0 || r.room != "domain" && !r.shared(r.place) {
+		return nil
+	}
+	dir := filepath.Dir(r.Fset.Position(r.Files[0].FileStart).Filename)
+	root := strings.TrimSuffix(dir, filepath.FromSlash(r.rel))
+	name := filepath.Join(root, allowed.File)
+	libraries, problems, err := allowed.Read(name)
+	if err != nil {
+		problems = append(problems, allowed.Problem{Line: 1, Text: err.Error()})
+	}
+	if len(problems) > 0 {
+		last := slices.MaxFunc(problems, func(a, b allowed.Problem) int { return a.Line - b.Line }).Line
+		file := r.Fset.AddFile(name, -1, last)
+		for line := 1; line < last; line++ {
+			file.AddLine(line)
+		}
+		for _, p := range problems {
+			r.Reportf(file.LineStart(p.Line), "%s: %s", allowed.File, p.Text)
+		}
+	}
+	return libraries
+}
+
+// check looks at every file of the package, also at tests and at files for other systems.
+func (r importing) check() {
 	files := slices.Clone(r.Files)
 	for _, name := range r.IgnoredFiles {
 		if !strings.HasSuffix(name, ".go") {
@@ -59,7 +81,7 @@ func checkImports(r rule) {
 	}
 }
 
-func (r rule) checkImport(f *ast.File, spec *ast.ImportSpec) {
+func (r importing) checkImport(f *ast.File, spec *ast.ImportSpec) {
 	imported, err := strconv.Unquote(spec.Path.Value)
 	if err != nil {
 		return
@@ -72,7 +94,7 @@ func (r rule) checkImport(f *ast.File, spec *ast.ImportSpec) {
 	} else {
 		why = r.forbidden(name, rel, ours)
 	}
-	if why != "" && !slices.Contains(exemptionsIn(r, f, spec), r.name) {
+	if why != "" && !slices.Contains(exemptionsIn(r.rule, f, spec), r.name) {
 		r.Reportf(spec.Pos(), "%s", why)
 	}
 }
@@ -86,18 +108,31 @@ func exemptionsIn(r rule, f *ast.File, at ast.Node) []string {
 	return s.exemptions(at.Pos())
 }
 
-const strangers = "a domain never imports another; declare an event struct of your own with its topic and the fields you read, and subscribe to it"
+const (
+	strangers = "a domain never imports another; declare an event struct of your own with its topic and the fields you read, and subscribe to it"
+	sharing   = strangers + "; a type that several domains name, such as money, is declared in app/<name> of the service"
+)
+
+// strangers says what to do instead of importing another domain. In the host's own module, app is the contract.
+func (r importing) strangers() string {
+	if r.host() == r.module {
+		return strangers
+	}
+	return sharing
+}
 
 // forbiddenOfHost says why a file of a service must not import a package of the host, which is another module, or "". The
 // package is given without the module's path.
-func (r rule) forbiddenOfHost(file, imported string) string {
+func (r importing) forbiddenOfHost(file, imported string) string {
 	target := placeIn(r.host(), imported)
 	test := strings.HasSuffix(file, "_test.go")
 	switch {
 	case target.room == "app/apptest" && !test:
 		return "the test kit is for files *_test.go"
 	case r.room == "domain" && target.room == "domain":
-		return strangers
+		return r.strangers()
+	case r.shared(r.place) && target.room != "app" && !test:
+		return sharedAlone
 	case target.room == "domain" && r.room == "main" && target.layer == "" && (file == "main.go" || test):
 		return ""
 	case target.room == "domain" && target.layer == "":
@@ -112,7 +147,7 @@ func (r rule) forbiddenOfHost(file, imported string) string {
 
 // forbidden says why the file must not import the package, or "". A package of ours is given without the module's
 // path.
-func (r rule) forbidden(file, imported string, ours bool) string {
+func (r importing) forbidden(file, imported string, ours bool) string {
 	test, target := strings.HasSuffix(file, "_test.go"), place{}
 	if ours {
 		target = placeIn(r.module, imported)
@@ -128,16 +163,18 @@ func (r rule) forbidden(file, imported string, ours bool) string {
 		return ""
 	case r.room == "domain":
 		return r.forbiddenInDomain(imported, target, ours, test)
+	case !ours && r.shared(r.place) && !test:
+		return r.forbiddenInShared(imported)
 	case !ours:
 		return ""
 	}
 	return r.forbiddenInRoom(target, test)
 }
 
-func (r rule) forbiddenInRoom(target place, test bool) string {
+func (r importing) forbiddenInRoom(target place, test bool) string {
 	switch {
 	case r.shared(r.place) && !r.shared(target) && !test:
-		return "what several domains share knows nothing else of the service; give it the value that it needs"
+		return sharedAlone
 	case r.room == "app" && target.room != "app" && !test:
 		return "app imports nothing else of ours; put what it needs behind an interface of app"
 	case r.room == "config" && target.room != "config":
@@ -159,28 +196,52 @@ func (r rule) shared(p place) bool {
 	return r.host() != r.module && (p.room == "app" || strings.HasPrefix(p.room, "app/"))
 }
 
-func (r rule) forbiddenInDomain(imported string, target place, ours, test bool) string {
+const sharedAlone = "what several domains share knows nothing else of the service; give it the value that it needs"
+
+// forbiddenInShared says why a package of a service's folder app must not import a package of another module, or "".
+func (r importing) forbiddenInShared(imported string) string {
+	if imported == gormPackage {
+		return "what several domains share asks no database; a type of a column implements driver.Valuer and sql.Scanner, and queries stay in the domain whose tables they name"
+	}
+	return r.forbiddenLibrary(imported)
+}
+
+func (r importing) forbiddenInDomain(imported string, target place, ours, test bool) string {
 	switch {
 	case ours && target.room == "domain" && target.domain != r.domain:
-		return strangers
+		return r.strangers()
 	case ours && r.shared(target):
 		return ""
 	case ours && target.room != "app" && target.room != "domain":
 		return "a domain knows app and itself; ask the constructor for what you need, Fx resolves it by type"
 	case ours || test:
 		return ""
-	case slices.Contains(behindTheHost(), imported):
-		return "a plugin asks its constructor for what gets at the outside; " + imported + " goes past the host"
-	case strings.Contains(strings.Split(imported, "/")[0], "."):
-		for _, library := range libraries() {
-			if imported == library || strings.HasPrefix(imported, library+"/") {
-				return ""
+	}
+	return r.forbiddenLibrary(imported)
+}
+
+// forbiddenLibrary says why neither a domain nor what domains share may import a package that is not ours, or "".
+func (r importing) forbiddenLibrary(imported string) string {
+	if instead := outside.Standard(imported); instead != "" {
+		return imported + " goes past the host; " + instead
+	}
+	if !strings.Contains(strings.Split(imported, "/")[0], ".") || r.allowed.Has(imported) {
+		return ""
+	}
+	return r.known.Refusal(imported, r.sourceOf(imported))
+}
+
+// sourceOf returns a source file of an imported package, "" when it is not known.
+func (r rule) sourceOf(imported string) string {
+	for _, pkg := range r.Pkg.Imports() {
+		if pkg.Path() != imported {
+			continue
+		}
+		for _, name := range pkg.Scope().Names() {
+			if pos := pkg.Scope().Lookup(name).Pos(); pos.IsValid() {
+				return r.Fset.Position(pos).Filename
 			}
 		}
-		if r.host() != r.module {
-			return imported + " is not among the libraries a domain may use; if it does no I/O of its own, say so behind the import: //plug:allow imports <reason>"
-		}
-		return imported + " is not among the libraries a domain may use; if it does no I/O of its own, add it to the list in app/plug/lint/imports.go"
 	}
 	return ""
 }

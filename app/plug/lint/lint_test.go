@@ -3,6 +3,8 @@ package lint_test
 import (
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -33,14 +35,18 @@ func TestRules(t *testing.T) {
 		"models":      {"m/domains/schemas/models"},
 		"shape":       {"m/domains/shape/plugins"},
 		"listed":      {"m/domains/listed", "m/domains/renamed", "shop.example/domains/orders", "shop.example/domains/orders/plugins"},
-		"blocking":    {"m/domains/blocking/plugins", "shop.example/domains/orders/plugins"},
-		"goroutine":   {"m/domains/goroutine/plugins"},
+		"blocking":    {"m/domains/blocking/plugins", "shop.example/app/money", "shop.example/domains/orders/plugins"},
+		"goroutine":   {"m/domains/goroutine/plugins", "shop.example/app/money"},
 		"tables":      {"m/domains/tables/plugins"},
 		"transaction": {"m/domains/tx/plugins"},
 		"txcontext":   {"m/domains/txcontext/plugins"},
 		"publish":     {"m/domains/publish/plugins"},
 		"announced":   {"m/domains/announced/plugins"},
 		"events":      {"m", "m/domains/shop/plugins", "m/domains/price/plugins", "shop.example", "shop.example/domains/orders", "shop.example/domains/orders/plugins"},
+		"secrets":     {"m/domains/secret/plugins"},
+		"onboot":      {"m/domains/onboot/plugins"},
+		"remote":      {"m/domains/remote/plugins"},
+		"settings":    {"m/domains/settings/plugins"},
 		"exemption":   {"m/domains/exemption/plugins"},
 	}
 	seen := plants{mu: &sync.Mutex{}, byRule: map[string][]string{}}
@@ -94,6 +100,16 @@ func TestEveryRuleIsKnown(t *testing.T) {
 		}
 	}
 	require.Equal(t, lint.Exemptible(), names)
+}
+
+// The page for those who write plugins has a row or a place in a row for each rule.
+func TestEveryRuleIsDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "writing-a-plugin.md"))
+	require.NoError(t, err)
+	for _, a := range lint.Rules("m/app") {
+		require.Regexp(t, "(?m)^\\|[^|]*`"+a.Name+"`[^|]*\\|", string(page), "the table of rules says nothing of %s", a.Name)
+	}
 }
 
 // collected takes what analysistest would complain about.

@@ -29,12 +29,12 @@ func checkListed(r rule) {
 	}
 }
 
-// declaredPlugins returns the package's variables of type app.PluginModule.
+// declaredPlugins returns the package's variables of type app.PluginModule, or of another module of the contract such as that of a command.
 func (r rule) declaredPlugins() []string {
 	var names []string
 	for _, name := range r.Pkg.Scope().Names() {
 		v, ok := r.Pkg.Scope().Lookup(name).(*types.Var)
-		if ok && v.Exported() && typeName(v.Type()) == r.contract+".PluginModule" {
+		if ok && v.Exported() && slices.Contains([]string{r.contract + ".PluginModule", r.contract + ".CommandModule"}, typeName(v.Type())) {
 			names = append(names, name)
 		}
 	}

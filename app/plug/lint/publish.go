@@ -3,6 +3,7 @@ package lint
 import (
 	"go/ast"
 	"go/types"
+	"slices"
 )
 
 func publishRule() definition {
@@ -30,15 +31,21 @@ func checkPublish(r rule) {
 	if !r.plugins() {
 		return
 	}
-	f := flow{rule: r, decls: r.functions(), literals: map[*ast.FuncLit]bool{}}
-	f.findUses()
+	f := r.flow()
 	f.findWriters()
-	f.findTransactional()
 	for fn, d := range f.decls {
 		if !f.inTx[fn] {
 			f.checkFunction(d)
 		}
 	}
+}
+
+// flow returns where the package's functions run: in a transaction or not.
+func (r rule) flow() *flow {
+	f := &flow{rule: r, decls: r.functions(), literals: map[*ast.FuncLit]bool{}}
+	f.findUses()
+	f.findTransactional()
+	return f
 }
 
 // findWriters follows the package's calls until nothing changes.
@@ -71,7 +78,9 @@ func (f *flow) findTransactional() {
 				f.inTx[fn] = true
 			}
 			if f.callsApp(call, "OnTx") && len(call.Args) == 1 {
-				if _, fn := f.functionValue(call.Args[0]); fn != nil {
+				if lit, fn := f.functionValue(call.Args[0]); lit != nil {
+					f.literals[lit] = true
+				} else if fn != nil {
 					f.inTx[fn] = true
 				}
 			}
@@ -143,4 +152,47 @@ func (f *flow) checkFunction(d *ast.FuncDecl) {
 			f.report(call.Pos(), "the event is published outside the transaction that wrote, so that after a crash one is there without the other; write and publish inside one app.InTx, both with the context that it gives")
 		}
 	})
+}
+
+func remoteRule() definition {
+	return define("remote", "no request and no mail is sent while a transaction holds the database", checkRemote)
+}
+
+// checkRemote looks at what runs in app.InTx and in handlers of app.OnTx.
+func checkRemote(r rule) {
+	if !r.plugins() {
+		return
+	}
+	f := r.flow()
+	for fn, d := range f.decls {
+		eachCall(d.Body, func(call *ast.CallExpr) {
+			if what := f.sends(call); what != "" && (f.inTx[fn] || f.scope(d, call) != nil) {
+				f.report(call.Pos(), "%s inside a transaction holds the database until another system answers, and is not undone when the transaction is; call it before or after the transaction, or publish an event in it and call from an app.On subscriber", what)
+			}
+		})
+	}
+}
+
+// sends returns the name of the method that call sends a request or a mail with, or "".
+func (f *flow) sends(call *ast.CallExpr) string {
+	fn := f.callee(call)
+	if fn == nil {
+		return ""
+	}
+	name := fn.Name()
+	switch receiver(fn) {
+	case f.contract + ".Mailer":
+		if name == "Send" {
+			return "Mailer.Send"
+		}
+	case "net/http.Client":
+		if slices.Contains([]string{"Do", "Get", "Head", "Post", "PostForm"}, name) {
+			return "http.Client." + name
+		}
+	case "net/http.RoundTripper", "net/http.Transport":
+		if name == "RoundTrip" {
+			return "RoundTrip"
+		}
+	}
+	return ""
 }

@@ -163,3 +163,28 @@ func printed(e ast.Expr) string {
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
+
+func settingsRule() definition {
+	return define("settings", "each field of a domain's settings has a comment, which becomes its documentation", checkSettings)
+}
+
+// checkSettings looks at the structs of settings: those whose fields have the tag key.
+func checkSettings(r rule) {
+	if r.room != "domain" {
+		return
+	}
+	for _, f := range r.sources() {
+		ast.Inspect(f, func(n ast.Node) bool {
+			s, ok := n.(*ast.StructType)
+			if !ok {
+				return true
+			}
+			for _, field := range s.Fields.List {
+				if key, has := tagOf(field).Lookup("key"); has && strings.TrimSpace(field.Doc.Text()) == "" {
+					r.report(field.Pos(), "the setting %s has no comment above it; write what it does and its unit, which the list of settings and the error messages show", key)
+				}
+			}
+			return true
+		})
+	}
+}

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"gorm.io/gorm/schema"
+
+	"plugboard/app/plug/lint/internal/sqltables"
 )
 
 // Tables is the package fact of a models package: the tables its entities mirror.
@@ -72,13 +74,13 @@ func (r rule) tablesNamed(call *ast.CallExpr) []string {
 	text := r.constant(call.Args[at])
 	switch fn.Name() {
 	case "Table":
-		return tablesIn("FROM " + text)
+		return sqltables.In("FROM " + text)
 	case "Joins", "InnerJoins":
 		if !strings.Contains(text, " ") {
 			return nil // an association
 		}
 	}
-	return tablesIn(text)
+	return sqltables.In(text)
 }
 
 const gormPackage = "gorm.io/gorm"

@@ -26,6 +26,7 @@ func checkTxContext(r rule) {
 
 // checkTxBody reports contexts and handles that come from outside the function that app.InTx runs.
 func (r rule) checkTxBody(lit *ast.FuncLit) {
+	parts := r.conditions(lit)
 	ast.Inspect(lit.Body, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.Ident:
@@ -34,7 +35,9 @@ func (r rule) checkTxBody(lit *ast.FuncLit) {
 				r.report(n.Pos(), "%s is the context from outside app.InTx, with which this is not in the transaction; use the context that the function gets", n.Name)
 			}
 		case *ast.CallExpr:
-			r.checkOuterHandle(lit, n)
+			if !parts[n] {
+				r.checkOuterHandle(lit, n)
+			}
 		}
 		return true
 	})
@@ -57,10 +60,10 @@ func (r rule) checkOuterHandle(lit *ast.FuncLit, call *ast.CallExpr) {
 
 // checkHandles reports statements on a plugin's own handle without a context.
 func (r rule) checkHandles(f *ast.File) {
-	seen := map[ast.Expr]bool{}
+	seen, parts := map[ast.Expr]bool{}, r.conditions(f)
 	eachCall(f, func(call *ast.CallExpr) {
 		c := r.chainOf(call)
-		if c == nil || seen[c.root] {
+		if c == nil || seen[c.root] || parts[call] {
 			return
 		}
 		seen[c.root] = true // the outermost call of a chain comes first
@@ -72,6 +75,40 @@ func (r rule) checkHandles(f *ast.File) {
 			r.report(call.Pos(), "%s without a context is outside every transaction and cannot be cancelled; write %s.WithContext(ctx)", printed(c.root), printed(c.root))
 		}
 	})
+}
+
+// conditions returns the calls that only make a condition of another statement: those in query.Where(p.db.Where(a).Or(b)). Such
+// a chain runs nothing, so it needs no context.
+func (r rule) conditions(node ast.Node) map[*ast.CallExpr]bool {
+	found := map[*ast.CallExpr]bool{}
+	eachCall(node, func(call *ast.CallExpr) {
+		if fn := r.callee(call); fn == nil || receiver(fn) != gormDB {
+			return
+		}
+		for _, arg := range call.Args {
+			if c := r.chainOfExpr(arg); c != nil && !slices.ContainsFunc(c.methods, func(name string) bool { return !builds(name) }) {
+				eachCall(arg, func(part *ast.CallExpr) { found[part] = true })
+			}
+		}
+	})
+	return found
+}
+
+// builds reports whether a method of *gorm.DB adds to a statement without running it.
+func builds(method string) bool {
+	return slices.Contains([]string{
+		"Where", "Or", "Not", "Model", "Table", "Select", "Joins", "InnerJoins", "Group", "Having", "Order", "Limit", "Offset", "Distinct", "Unscoped",
+		"Clauses", "Scopes", "Omit", "Session",
+	}, method)
+}
+
+// chainOfExpr is [rule.chainOf] for an expression that may be no call.
+func (r rule) chainOfExpr(e ast.Expr) *chain {
+	call, ok := ast.Unparen(e).(*ast.CallExpr)
+	if !ok {
+		return nil
+	}
+	return r.chainOf(call)
 }
 
 // outermost reports whether call is the last call of its chain: the others are parts of it.

@@ -28,3 +28,7 @@ func (db *DB) Select(query any, args ...any) *DB        { return db }
 func (db *DB) Having(query any, args ...any) *DB        { return db }
 func (db *DB) InnerJoins(query string, args ...any) *DB { return db }
 func (db *DB) Pluck(column string, dest any) *DB        { return db }
+
+func (db *DB) Or(query any, args ...any) *DB { return db }
+
+func (db *DB) Count(n *int64) *DB { return db }

@@ -3,18 +3,22 @@ package app
 
 import (
 	"context"
+	"time"
 
+	"github.com/gin-gonic/gin"
 	"gorm.io/gorm"
 )
 
 type Boot struct{}
 
-func (*Boot) GET(path string, h Handler, opts ...any)         {}
-func (*Boot) POST(path string, h Handler, opts ...any)        {}
-func (*Boot) Publishes(events ...Event)                       {}
-func (*Boot) Subscribe(s Subscriber, opts ...any)             {}
-func (*Boot) Schedule(spec string, s Subscriber, opts ...any) {}
-func (*Boot) Answer(r Responder)                              {}
+func (*Boot) GET(path string, h Handler, opts ...any)                 {}
+func (*Boot) POST(path string, h Handler, opts ...any)                {}
+func (*Boot) Publishes(events ...Event)                               {}
+func (*Boot) Subscribe(s Subscriber, opts ...any)                     {}
+func (*Boot) Schedule(spec string, s Subscriber, opts ...any)         {}
+func (*Boot) Answer(r Responder)                                      {}
+func (*Boot) Loop(name string, run func(context.Context) error)       {}
+func (*Boot) Raw(method, path string, h gin.HandlerFunc, opts ...any) {}
 
 type Event interface{ Topic() string }
 
@@ -30,11 +34,25 @@ type Responder struct{}
 
 type PluginModule struct{}
 
+type CommandModule struct{}
+
 type DomainModule struct{}
 
 type Page[T any] struct{ Items []T }
 
 type Empty struct{}
+
+func Answers[Res any]() any { return nil }
+
+func HandleCPU[Req, Res any](fn func(context.Context, Req) (Res, error)) Handler { return Handler{} }
+
+func Sleep(ctx context.Context, d time.Duration) bool { return false }
+
+type Mail struct{}
+
+type Mailer interface {
+	Send(ctx context.Context, m Mail) error
+}
 
 func Handle[Req, Res any](fn func(context.Context, Req) (Res, error)) Handler { return Handler{} }
 

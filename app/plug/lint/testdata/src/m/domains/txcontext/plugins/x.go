@@ -21,6 +21,8 @@ func (p *plugin) handle(outer context.Context, db *gorm.DB) error {
 	query := p.db.WithContext(outer)
 	p.db.Find(nil) // want `p.db without a context`
 	query.Find(nil)
+	query.Where(p.db.Where("a").Or("b")).Find(nil)
+	query.Where(p.db.Find(nil)) // want `p.db without a context`
 	return app.InTx(outer, p.db, func(ctx context.Context) error {
 		p.db.WithContext(outer).Create(nil) // want `outer is the context from outside app.InTx`
 		p.db.Create(nil)                    // want `p.db without a context`
@@ -29,6 +31,7 @@ func (p *plugin) handle(outer context.Context, db *gorm.DB) error {
 		query.Create(nil)                   // want `query comes from outside app.InTx`
 		query.Where("a").Find(nil)          // want `query comes from outside app.InTx`
 		db.Create(nil)                      // want `db comes from outside app.InTx`
+		p.db.WithContext(ctx).Where(db.Where("a").Or("b")).Find(nil)
 		inner := p.db.WithContext(ctx)
 		inner.Create(nil)
 		db.WithContext(ctx).Create(nil)

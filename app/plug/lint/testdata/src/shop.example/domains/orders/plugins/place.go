@@ -4,10 +4,13 @@ import (
 	"context"
 	"time"
 
-	_ "example.org/mailer" // want `say so behind the import: //plug:allow imports <reason>`
+	_ "example.org/mailer"           // want `a service that knows better names the library in its plug.yaml`
+	_ "github.com/redis/go-redis/v9" // want `opens connections of its own`
+	_ "github.com/shopspring/decimal"
+	_ "github.com/stripe/stripe-go/v82"
 	"m/app"
 	_ "m/config"       // want `a domain knows app and itself`
-	_ "m/domains/shop" // want `a domain never imports another`
+	_ "m/domains/shop" // want `a domain never imports another; declare an event struct of your own .*; a type that several domains name, such as money, is declared in app/<name> of the service`
 	_ "shop.example/app/names"
 )
 

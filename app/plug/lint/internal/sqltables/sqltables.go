@@ -1,4 +1,5 @@
-package lint
+// Package sqltables finds the tables that a text in SQL names.
+package sqltables
 
 import (
 	"slices"
@@ -28,9 +29,9 @@ var (
 	notUpdates = strings.Fields("FOR KEY DO THEN ON OF")
 )
 
-// tablesIn returns the tables that an SQL text names: a statement, or a part of one such as a condition. Its comments,
+// In returns the tables that an SQL text names: a statement, or a part of one such as a condition. Its comments,
 // its strings, the names it gives itself by WITH, and functions are none.
-func tablesIn(text string) []string {
+func In(text string) []string {
 	r := sqlReader{tokens: sqlTokens(text), levels: []*sqlLevel{{statement: true}}}
 	for r.at < len(r.tokens) {
 		r.step()

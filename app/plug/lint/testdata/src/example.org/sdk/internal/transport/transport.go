@@ -1,0 +1,5 @@
+package transport
+
+import "net/http"
+
+func Call() { _, _ = http.DefaultClient.Do(nil) }

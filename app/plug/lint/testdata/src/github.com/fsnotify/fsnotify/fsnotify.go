@@ -1,0 +1,3 @@
+package fsnotify
+
+type Watcher struct{}

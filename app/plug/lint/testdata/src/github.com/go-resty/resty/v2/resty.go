@@ -1,0 +1,3 @@
+package resty
+
+type Client struct{}

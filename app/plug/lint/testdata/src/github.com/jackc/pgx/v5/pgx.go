@@ -1,0 +1,3 @@
+package pgx
+
+type Conn struct{}

@@ -1,0 +1,3 @@
+package cron
+
+type Cron struct{}

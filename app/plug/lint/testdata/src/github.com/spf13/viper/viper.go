@@ -1,0 +1,3 @@
+package viper
+
+type Viper struct{}

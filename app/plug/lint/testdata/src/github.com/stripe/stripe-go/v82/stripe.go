@@ -1,0 +1,3 @@
+package stripe
+
+type Client struct{}

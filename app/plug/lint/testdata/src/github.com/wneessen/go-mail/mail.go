@@ -1,0 +1,3 @@
+package mail
+
+type Client struct{}

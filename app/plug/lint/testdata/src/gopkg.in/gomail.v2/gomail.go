@@ -1,0 +1,3 @@
+package gomail
+
+type Dialer struct{}
