@@ -35,10 +35,12 @@ func registered(t *testing.T) map[string][]string {
 	cfg := config.Default()
 	cfg.HTTP.Addr = "127.0.0.1:0"
 	cfg.Database.URL = "sqlite:" + filepath.Join(t.TempDir(), "test.db")
-	var registry *prometheus.Registry
+	var gatherer prometheus.Gatherer
 	silent := fx.Decorate(func(*zap.Logger) *zap.Logger { return zap.NewNop() })
-	a, err := application.New(cfg, modules, application.With(fx.Populate(&registry), silent))
+	a, err := application.New(cfg, modules, application.With(fx.Populate(&gatherer), silent))
 	require.NoError(t, err)
+	registry, ok := gatherer.(*prometheus.Registry)
+	require.True(t, ok)
 	require.NoError(t, a.Start(t.Context()))
 	descs := make(chan *prometheus.Desc)
 	go func() {

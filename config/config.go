@@ -243,6 +243,6 @@ type Lifecycle struct {
 	EventsTimeout time.Duration `key:"events_timeout" default:"10s" binding:"min=1ms,max=168h"`
 	// PoolTimeout is how long running jobs of the work pool have to end.
 	PoolTimeout time.Duration `key:"pool_timeout" default:"10s" binding:"min=1ms,max=168h"`
-	// StopTimeout is how long one stop hook, or one plugin's Shutdown, may take.
+	// StopTimeout is how long one stop hook, one plugin's Shutdown, or all loops together may take.
 	StopTimeout time.Duration `key:"stop_timeout" default:"5s" binding:"min=1ms,max=168h"`
 }

@@ -65,11 +65,14 @@ func (t *transport) once(request *http.Request, to *target) (*http.Response, err
 // errFailed tells the breaker of an answer that says that the target fails.
 var errFailed = errors.New("the target answered that it fails")
 
+// errLeft tells the breaker of a call that says nothing about the target.
+var errLeft = errors.New("the caller gave up")
+
 // verdict returns what the breaker is told: nil for a success. A caller that gives up says nothing about the target; a deadline does.
 func verdict(ctx context.Context, answer *http.Response, err error) error {
 	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
-		return nil
+	case err != nil && errors.Is(ctx.Err(), context.Canceled):
+		return errLeft
 	case err != nil:
 		return err
 	case answer.StatusCode >= http.StatusInternalServerError && answer.StatusCode != http.StatusNotImplemented:

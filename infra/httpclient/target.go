@@ -82,6 +82,7 @@ func newTarget(name, host string, pace Pace, m *metrics) *target {
 	t := &target{name: name, host: host, budget: newBudget(), coolDown: pace.CoolDown}
 	t.breaker = gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
 		Name: name, MaxRequests: probes, Interval: window, BucketPeriod: window / buckets, Timeout: pace.CoolDown,
+		IsExcluded: func(err error) bool { return errors.Is(err, errLeft) },
 		ReadyToTrip: func(c gobreaker.Counts) bool {
 			trips := c.Requests >= leastCalls && c.TotalFailures*2 > c.Requests
 			if trips {
