@@ -116,5 +116,7 @@ type EveryPart struct {
 // [BodyLimit] take the place of the domain's. What describes one endpoint alone is a start error here: [Summary], [Status],
 // [Produces], [Accepts], [Takes], [Answers].
 func Every(options ...EndpointOption) EveryPart {
-	return EveryPart{Option: fx.Options(), Options: options, Source: caller(1)}
+	source := caller(1)
+	// The invoke runs wherever the part stands, so that the host notices one that it cannot see.
+	return EveryPart{Option: fx.Invoke(func(r *Registrar) { r.asked = append(r.asked, source) }), Options: options, Source: source}
 }

@@ -175,6 +175,7 @@ type Registrar struct {
 	logger  *zap.Logger
 	metrics func(plugin string) prometheus.Registerer
 	every   map[string][]EndpointOption
+	asked   []string // sources of the app.Every that Fx has seen
 	plugins []BootedPlugin
 	loops   []LoopInfo
 }
@@ -205,6 +206,9 @@ func (r *Registrar) metricsFor(plugin string) prometheus.Registerer {
 	}
 	return r.metrics(plugin)
 }
+
+// Everies returns the sources of each [EveryPart] that is in the graph, wherever it stands.
+func (r *Registrar) Everies() []string { return r.asked }
 
 // Every gives options to all endpoints that the plugins of a domain register from now on.
 func (r *Registrar) Every(domain string, options []EndpointOption) {
@@ -247,8 +251,12 @@ func bootSafely(p Booter, b *Boot) (err error) {
 // SettingsValues holds the settings of the domains, each under its type; for the host, which provides them to Fx.
 type SettingsValues map[reflect.Type]any
 
-// settingsOf returns the settings of type T; the zero T where the host has none.
-func settingsOf[T any](values SettingsValues) T {
-	settings, _ := values[reflect.TypeFor[T]()].(T)
-	return settings
+// settingsOf returns the settings of type T. The host has none of a part that it cannot see.
+func settingsOf[T any](values SettingsValues) (T, error) {
+	settings, ok := values[reflect.TypeFor[T]()].(T)
+	if !ok {
+		return settings, fmt.Errorf("app.Settings[%s] is not in the list of a domain, or inside an fx.Module, which the host cannot look into; give it to app.Domain",
+			reflect.TypeFor[T]())
+	}
+	return settings, nil
 }

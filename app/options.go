@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"reflect"
+	"slices"
 	"time"
 )
 
@@ -24,7 +25,13 @@ func collect[Option, Options any](opts []Option, apply func(Option, *Options)) (
 
 // Tags groups the endpoint in the documentation.
 func Tags(tags ...string) EndpointOption {
-	return endpointOption(func(o *EndpointOptions) { o.Tags = append(o.Tags, tags...) })
+	return endpointOption(func(o *EndpointOptions) {
+		for _, tag := range tags {
+			if !slices.Contains(o.Tags, tag) { // the domain may have given it already
+				o.Tags = append(o.Tags, tag)
+			}
+		}
+	})
 }
 
 // Summary is the endpoint's line in lists of the documentation. Without it, the line is the first sentence of the

@@ -41,7 +41,7 @@ type App struct {
 
 // New boots the given parts as the real host would, and stops them when the test ends. The parts are
 //
-//   - domains, or single plugins together with their domain's app.Migrations, app.Settings and the like
+//   - domains (those that main.go lists; the kit has host.Infra of its own), or single plugins together with their domain's app.Migrations, app.Settings and the like
 //   - a [Database] to boot on; a [SQLite] one without
 //   - a [Recorder], a [Publisher], a [Clock], a [SpanRecorder], an [OutgoingStub], [Mails]
 //   - [Settings], made by [Set] or [Setting]; [Answers] in the place of another domain's plugin
@@ -237,7 +237,7 @@ func (s *sorted) assemble(t testing.TB, cfg config.Config, opts ...application.O
 		s.own(),
 		fx.Provide(func() *zap.Logger { return Logger(t) }, func() app.Mailer { return s.mails }),
 		telemetry.Module, database.Module, workpool.Module, eventbus.Module, httpserver.Module, httpclient.Module,
-		s.outgoing(),
+		s.outgoing(t),
 	), opts...)
 	if err != nil {
 		t.Fatalf("put application together: %v", err)

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"go.uber.org/fx"
+
+	"plugboard/app"
 )
 
 // Clock is an [app.Clock] that stands still until it is moved. It is a part for [New], which gives it to the
@@ -17,7 +19,11 @@ type Clock struct {
 }
 
 // NewClock returns a clock that stands at now.
-func NewClock(now time.Time) *Clock { return &Clock{Option: fx.Options(), now: now} }
+func NewClock(now time.Time) *Clock {
+	c := &Clock{now: now}
+	c.Option = fx.Decorate(func(app.Clock) app.Clock { return c }) // for rules.With
+	return c
+}
 
 // Now implements app.Clock.
 func (c *Clock) Now() time.Time {

@@ -26,7 +26,11 @@ type Mails struct {
 
 // Mail returns a part that catches the mail of the plugins, and has caught none yet. A mail that an event leads to has been
 // caught when [App.WaitForEvents] returns.
-func Mail() *Mails { return &Mails{Option: fx.Options()} }
+func Mail() *Mails {
+	s := &Mails{}
+	s.Option = fx.Decorate(func(app.Mailer) app.Mailer { return s }) // for rules.With
+	return s
+}
 
 // Fail has every later valid mail fail with err; nil has them succeed again.
 func (s *Mails) Fail(err error) {

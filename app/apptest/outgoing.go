@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -19,6 +18,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"go.uber.org/fx"
 
+	"plugboard/app"
 	"plugboard/config"
 	"plugboard/infra/httpclient"
 )
@@ -46,13 +46,15 @@ type Call struct {
 }
 
 // Outgoing returns a part that answers the calls which the test expects, in the place of other services. Any other call fails the
-// test, and so does at its end an expectation that was not met. Without the part, the client reaches this machine alone.
+// test, and so does at its end an expectation that was not met. Without the part, the client reaches this machine alone, and a call of another fails the
+// test. The part goes to rules.With too.
 //
 //	pay := apptest.Outgoing(t)
 //	pay.Expect("POST https://pay.example/charges").JSON(`{"amount":4990}`).Answer(http.StatusCreated, `{"id":"ch_1"}`)
 //	h := apptest.New(t, pay, payments.Module)
 func Outgoing(t testing.TB) *OutgoingStub {
-	o := &OutgoingStub{Option: fx.Options(), t: t}
+	o := &OutgoingStub{t: t}
+	o.Option = fx.Decorate(func(*http.Client) *http.Client { return o.Client() }) // for rules.With
 	t.Cleanup(o.finish)
 	return o
 }
@@ -157,7 +159,7 @@ func (o *OutgoingStub) RoundTrip(r *http.Request) (*http.Response, error) {
 	e, why := o.meant(call)
 	if e == nil {
 		o.t.Errorf("%s", why)
-		return nil, errors.New(why)
+		return nil, app.Permanent(errors.New(why)) // a delivery that is tried again would fail again
 	}
 	e.met++
 	if e.err != nil {
@@ -238,8 +240,8 @@ func (o *OutgoingStub) finish() {
 }
 
 // outgoing gives the client the stub for a network, or this machine alone.
-func (s *sorted) outgoing() fx.Option {
-	network := &httpclient.Network{RoundTripper: &local{http.DefaultTransport.(*http.Transport).Clone()}} //nolint:forcetypeassert // net/http documents it
+func (s *sorted) outgoing(t testing.TB) fx.Option {
+	network := &httpclient.Network{RoundTripper: &local{t, http.DefaultTransport.(*http.Transport).Clone()}} //nolint:forcetypeassert // net/http documents it
 	if s.network != nil {
 		network = s.network.network()
 	}
@@ -247,14 +249,19 @@ func (s *sorted) outgoing() fx.Option {
 }
 
 // local is a network that ends at this machine, where httptest's servers are.
-type local struct{ *http.Transport }
+type local struct {
+	t testing.TB
+	*http.Transport
+}
 
 // RoundTrip implements http.RoundTripper.
 func (l *local) RoundTrip(r *http.Request) (*http.Response, error) {
 	host := r.URL.Hostname()
 	address, err := netip.ParseAddr(host)
 	if host != "localhost" && (err != nil || !address.IsLoopback()) {
-		return nil, &net.OpError{Op: "call", Net: "tcp", Err: fmt.Errorf("a test does not call %s; stand in for it with apptest.Outgoing", host)}
+		err := fmt.Errorf("a test does not call %s; stand in for it with apptest.Outgoing", host)
+		l.t.Error(err)
+		return nil, app.Permanent(err) // a delivery that is tried again would fail again
 	}
 	return l.Transport.RoundTrip(r)
 }

@@ -45,17 +45,36 @@ func middlewareAt(with any, skip int) fx.Option {
 	if t.NumOut() == 0 || t.Out(0) != wanted || t.NumOut() == 2 && t.Out(1) != reflect.TypeFor[error]() || t.NumOut() > 2 {
 		return wrongMiddleware(skip)
 	}
+	_, file, line, _ := runtime.Caller(skip)
+	place := fmt.Sprintf("host.Middleware (%s:%d)", file, line)
 	tag := fmt.Sprintf(`name:"middleware %p"`, new(int)) // no two are the same
 	return fx.Options(
-		fx.Provide(fx.Annotate(with, fx.ResultTags(tag))),
+		fx.Provide(fx.Annotate(placed(v, place), fx.ResultTags(tag))),
 		fx.Invoke(fx.Annotate(func(s *Server, wrap MiddlewareFunc) error {
 			if wrap == nil {
-				return errors.New("a constructor of middleware returned nil; return the handler that it was given to have no effect")
+				return fmt.Errorf("%s: its constructor returned nil; return the handler that it was given to have no effect", place)
 			}
 			s.use(wrap)
 			return nil
 		}, fx.ParamTags(``, tag))),
 	)
+}
+
+// placed returns the constructor v, whose errors begin with the place where it is listed: Fx would not name it.
+func placed(v reflect.Value, place string) any {
+	return reflect.MakeFunc(v.Type(), func(args []reflect.Value) []reflect.Value {
+		call := v.Call
+		if v.Type().IsVariadic() {
+			call = v.CallSlice
+		}
+		results := call(args)
+		if len(results) > 1 {
+			if err, _ := reflect.TypeAssert[error](results[1]); err != nil {
+				results[1] = reflect.ValueOf(fmt.Errorf("%s: %w", place, err)).Convert(reflect.TypeFor[error]())
+			}
+		}
+		return results
+	}).Interface()
 }
 
 func wrongMiddleware(skip int) fx.Option {

@@ -75,7 +75,7 @@ func settings(url string) config.Config {
 func (s *site) assembled(t *testing.T, url string, more ...fx.Option) *application.App {
 	t.Helper()
 	quiet := fx.Decorate(func(*zap.Logger) *zap.Logger { return zaptest.NewLogger(t, zaptest.Level(zap.ErrorLevel)) })
-	extra := slices.Concat([]fx.Option{quiet, fx.Supply(&httpclient.Network{RoundTripper: nobody{}})}, s.extra, more)
+	extra := slices.Concat([]fx.Option{quiet, fx.Supply(&httpclient.Network{RoundTripper: nobody{}}, httpclient.Pace{First: 1, Longest: 1, CoolDown: 1})}, s.extra, more)
 	a, err := application.New(settings(url), s.modules, application.With(extra...))
 	if err != nil {
 		t.Fatalf("the application cannot be put together: %v", err)
@@ -91,7 +91,7 @@ func (nobody) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil {
 		_ = r.Body.Close() // it is not read
 	}
-	return nil, app.Errorf(app.Unavailable, "the rules call no other service")
+	return nil, app.Permanent(app.Errorf(app.Unavailable, "the rules call no other service; stand in for it with rules.With(apptest.Outgoing(t))"))
 }
 
 // unopened is the application on a database that is never opened.

@@ -179,6 +179,8 @@ func (r importing) forbiddenInRoom(target place, test bool) string {
 		return "app imports nothing else of ours; put what it needs behind an interface of app"
 	case r.room == "config" && target.room != "config":
 		return "config is a leaf; give the value to whoever needs it in main.go"
+	case r.room == "infra" && r.shared(target):
+		return ""
 	case r.room == "infra" && (target.room == "domain" || strings.HasPrefix(target.room, "app/") || target.room == "docs"):
 		return "infra knows app, config and infra; take what you need from the registrations"
 	case r.room == "app/apptest" && target.room == "domain" && !test:
@@ -213,7 +215,8 @@ func (r importing) forbiddenInDomain(imported string, target place, ours, test b
 	case ours && r.shared(target):
 		return ""
 	case ours && target.room != "app" && target.room != "domain":
-		return "a domain knows app and itself; ask the constructor for what you need, Fx resolves it by type"
+		return "a domain knows app and itself; ask the constructor for an interface of what you need, declared here or in app/<name>, " +
+			"and have main.go provide it: fx.Provide(fx.Annotate(New, fx.As(new(Interface))))"
 	case ours || test:
 		return ""
 	}

@@ -121,7 +121,7 @@ func New(cfg config.Config, modules fx.Option, opts ...Option) (*App, error) {
 		problems = append(problems, d.problems...)
 	} else {
 		a.booted = a.registrar.Plugins()
-		problems = append(problems, inv.checkListed(a.booted))
+		problems = append(problems, inv.checkListed(a.booted), inv.checkEveries(a.registrar.Everies()))
 	}
 	problems = append(problems, a.checkRegistrations(o.reserved)...)
 	if err := joinProblems(problems...); err != nil {

@@ -172,6 +172,24 @@ func (inv *inventory) checkListed(booted []app.BootedPlugin) error {
 	return errors.Join(problems...)
 }
 
+// checkEveries returns an error for each app.Every in the graph that is not in the inventory: its guards would guard nothing.
+func (inv *inventory) checkEveries(sources []string) error {
+	listed := map[string]bool{}
+	for _, d := range inv.domains {
+		for _, part := range d.every {
+			listed[part.Source] = true
+		}
+	}
+	var problems []error
+	for _, source := range sources {
+		if !listed[source] {
+			problems = append(problems, fmt.Errorf("app.Every (%s) is outside of a domain, or inside an fx.Module, which the host cannot look into; "+
+				"give it to app.Domain", source))
+		}
+	}
+	return errors.Join(problems...)
+}
+
 // checkRegistrations checks the registrations of all plugins together. Reserved are the commands of the binary. When the graph could not be built, it uses a
 // server and a bus that only check.
 func (a *App) checkRegistrations(reserved []string) []error {

@@ -7,6 +7,7 @@ import (
 	"log"
 	"reflect"
 	"runtime"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/fx"
@@ -50,7 +51,7 @@ func (d *diagnosis) shapes(err error, invoked string) {
 	if isGraphError(err) {
 		return
 	}
-	if invoked != "" {
+	if invoked != "" && !strings.Contains(err.Error(), "host.Middleware (") {
 		err = fmt.Errorf("%s: %w", invoked, err)
 	}
 	for _, e := range multierr.Errors(err) {

@@ -15,6 +15,7 @@ import (
 
 	"plugboard/app"
 	"plugboard/infra/host/cli"
+	"plugboard/infra/httpserver"
 )
 
 // guarded returns a guard that lets those through who have a header, and notes its name in the answer.
@@ -87,7 +88,7 @@ func TestEveryEndpointOfADomain(t *testing.T) {
 func TestEveryMistakes(t *testing.T) {
 	t.Parallel()
 	const here = "infra/host/application/every_test.go:N"
-	code, _, stderr := run(t, fx.Options(infra(), app.Every(app.Strict()), app.Domain("shop",
+	code, _, stderr := run(t, fx.Options(infra(), app.Domain("shop",
 		app.Every(app.Summary("x"), app.Status(201), app.Produces("a/b"), app.Accepts("a/b"), app.Takes[app.Empty](), app.Answers[app.Empty](), nil, app.Secured("key")),
 		boots("shop.a", func(b *app.Boot) { b.GET("/a", app.Handle(echoEmpty), app.Hidden()) }),
 	)), inTemp(t), "check")
@@ -96,9 +97,43 @@ func TestEveryMistakes(t *testing.T) {
 	alone := " describes one endpoint; give it there, and not by app.Every"
 	got := strings.Split(strings.TrimSpace(problems(errors.New(stderr))), "\n")
 	require.Subset(t, got, []string{
-		"app.Every (" + here + ") is listed outside of a domain; give it to app.Domain",
 		where + "app.Every has an option that is nil; leave it out",
 		where + "app.Summary" + alone, where + "app.Status" + alone, where + "app.Produces" + alone,
 		where + "app.Accepts" + alone, where + "app.Takes" + alone, where + "app.Answers" + alone,
 	})
+}
+
+// An app.Every that the host cannot see would guard nothing: it is a start error.
+func TestAnEveryThatTheHostCannotSee(t *testing.T) {
+	t.Parallel()
+	const here = "infra/host/application/every_test.go:N"
+	open := boots("shop.open", func(b *app.Boot) { b.GET("/open", app.Handle(echoEmpty)) })
+	for name, modules := range map[string]fx.Option{
+		"in an fx.Module":     app.Domain("shop", open, fx.Module("inner", app.Every(guarded("domain")))),
+		"outside of a domain": fx.Options(app.Domain("shop", open), app.Every(guarded("domain"))),
+	} {
+		code, _, stderr := run(t, fx.Options(infra(), modules), inTemp(t), "check")
+		require.Equal(t, cli.ExitFailed, code, name)
+		require.Equal(t, "app.Every ("+here+") is outside of a domain, or inside an fx.Module, which the host cannot look into; give it to app.Domain\n",
+			problems(errors.New(stderr)), name)
+	}
+}
+
+// What is wrong with middleware is told with the place where it is listed.
+func TestMiddlewareMistakes(t *testing.T) {
+	t.Parallel()
+	const here = "host.Middleware (infra/host/application/every_test.go:N)"
+	type wrapper = func(http.Handler) http.Handler
+	for want, with := range map[string]any{
+		here + ": its constructor returned nil; return the handler that it was given to have no effect\n": func() wrapper { return nil },
+		here + " takes a func(http.Handler) http.Handler, or a constructor that returns one\n":            42,
+		"a constructor given to host.Middleware needs *strings.Builder, which nothing provides; provide it with fx.Provide, in the domain or in main.go\n": func(*strings.Builder) wrapper {
+			return nil
+		},
+		here + ": no key\n": func() (wrapper, error) { return nil, errors.New("no key") },
+	} {
+		code, _, stderr := run(t, fx.Options(infra(), httpserver.Middleware(with)), inTemp(t), "check")
+		require.Equal(t, cli.ExitFailed, code)
+		require.Equal(t, want, problems(errors.New(stderr)))
+	}
 }

@@ -33,6 +33,9 @@ func isGraphError(err error) bool {
 // plainGraphError translates an error of Fx into plain words.
 func plainGraphError(err error) string {
 	text := err.Error()
+	if i := strings.Index(text, "host.Middleware ("); i >= 0 {
+		return text[i:]
+	}
 	if m := panicked.FindStringSubmatch(text); m != nil {
 		return fmt.Sprintf("%s (%s) panicked: %s", shortName(m[2]+"."+m[3]), m[4], m[1])
 	}
@@ -48,6 +51,9 @@ func plainGraphError(err error) string {
 			shortName(m[5]+"."+m[6]), m[7], shortName(m[1]+"."+m[2]), m[3])
 	}
 	if m := missing.FindStringSubmatch(text); m != nil {
+		if m[2] == asker { // Fx annotates the constructors of middleware, which takes their names
+			return "a constructor given to host.Middleware needs " + plainMissing(m[4])
+		}
 		return fmt.Sprintf("%s (%s) needs %s", shortName(m[1]+"."+m[2]), m[3], plainMissing(m[4]))
 	}
 	return text

@@ -64,11 +64,9 @@ func (inv *inventory) add(option fx.Option, d *domain) {
 	case app.SettingsPart:
 		inv.addSettings(o, d)
 	case app.EveryPart:
-		if d == nil {
-			inv.strays = append(inv.strays, "app.Every ("+o.Source+")")
-			return
+		if d != nil { // otherwise checkEveries reports it
+			d.every = append(d.every, o)
 		}
-		d.every = append(d.every, o)
 	default:
 		if inv.addGroup(option, d) {
 			return
