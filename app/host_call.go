@@ -37,6 +37,7 @@ type Call struct {
 	openTx int
 	status int
 	header http.Header
+	equal  map[string]int // how many equal things were done under a key
 }
 
 type callKey struct{}
@@ -80,6 +81,41 @@ func (c *Call) WriteHeader(h http.Header) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	maps.Copy(h, c.header)
+}
+
+// NextNumber counts equal things that this call does under a key, from 1; for the host, which tells equal requests to other services apart.
+// A nil Call counts nothing.
+func (c *Call) NextNumber(key string) int {
+	if c == nil {
+		return 1
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.equal == nil {
+		c.equal = map[string]int{}
+	}
+	c.equal[key]++
+	return c.equal[key]
+}
+
+// GiveBackNumber takes the last NextNumber of key back.
+func (c *Call) GiveBackNumber(key string) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.equal[key]--
+}
+
+// Number returns the last NextNumber of key.
+func (c *Call) Number(key string) int {
+	if c == nil {
+		return 1
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.equal[key]
 }
 
 // EnterTx notes that a transaction is open in this call, until leave is called; for the host, which refuses database

@@ -70,7 +70,7 @@ func TestASectionIsReadLikeTheHosts(t *testing.T) {
 	last := settings[len(settings)-1]
 	require.Equal(t, config.Setting{
 		Key: "post.prefix", Env: "APP_POST_PREFIX", Value: "sk_", Default: "sk_", Wanted: "a text (startswith=sk_)", Source: "default",
-		Package: "plugboard/config_test", Field: "courier.Prefix",
+		Package: reflect.TypeFor[courier]().PkgPath(), Field: "courier.Prefix",
 	}, last)
 }
 

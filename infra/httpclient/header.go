@@ -18,9 +18,10 @@ import (
 
 const idempotencyKey = "Idempotency-Key"
 
-// prepared returns a copy of given with the headers that the client adds. It never replaces one that the caller has set.
-func (t *transport) prepared(ctx context.Context, given *http.Request) *http.Request {
-	request := given.Clone(ctx)
+// prepared returns a copy of given with the headers that the client adds. It never replaces one that the caller has set. Call giveBack when
+// the call has failed: a handler that makes it again then sends the same Idempotency-Key.
+func (t *transport) prepared(ctx context.Context, given *http.Request) (request *http.Request, giveBack func()) {
+	request, giveBack = given.Clone(ctx), func() {}
 	h := request.Header
 	if h == nil {
 		h = http.Header{}
@@ -33,11 +34,18 @@ func (t *transport) prepared(ctx context.Context, given *http.Request) *http.Req
 		setTrace(ctx, h)
 	}
 	if h.Get(idempotencyKey) == "" && (given.Method == http.MethodPost || given.Method == http.MethodPatch) {
-		if key := deliveryKey(ctx, request); key != "" {
-			h.Set(idempotencyKey, key)
+		first := firstOf(given)
+		if key := deliveryKey(ctx, first); key != "" {
+			call := app.CallFrom(ctx)
+			giveBack = func() { call.GiveBackNumber(key) }
+			if first == given {
+				h.Set(idempotencyKey, numbered(key, call.NextNumber(key)))
+			} else { // a redirect leads on: it is the same call
+				h.Set(idempotencyKey, numbered(key, call.Number(key)))
+			}
 		}
 	}
-	return request
+	return request, giveBack
 }
 
 // setTrace passes the trace on (W3C Trace Context): that of the span of ctx, or without tracing that of the request or the event
@@ -55,12 +63,28 @@ func setTrace(ctx context.Context, h http.Header) {
 	}
 }
 
+// firstOf returns the request that redirects have led from to r.
+func firstOf(r *http.Request) *http.Request {
+	for r.Response != nil && r.Response.Request != nil {
+		r = r.Response.Request
+	}
+	return r
+}
+
+// numbered returns the key of the nth of equal calls in one run of a handler.
+func numbered(key string, n int) string {
+	if n <= 1 {
+		return key
+	}
+	return key + "-" + strconv.Itoa(n)
+}
+
 // largestHashed is the largest body that an Idempotency-Key is made for, in bytes.
 const largestHashed = 8 << 20
 
 // deliveryKey returns the Idempotency-Key of a call that belongs to a delivery, "" outside of one and for a body that cannot be read twice.
 // It is made of the event, the subscription, the method, the URL and the body: another attempt of the delivery makes the same, and another
-// call of the same handler another, unless the two calls are equal to the byte.
+// call of the same handler another. Calls that are equal to the byte are told apart by their number.
 func deliveryKey(ctx context.Context, r *http.Request) string {
 	delivery, ok := app.DeliveryFrom(ctx)
 	if !ok || !replayable(r) {

@@ -164,15 +164,22 @@ func (t *transport) RoundTrip(given *http.Request) (*http.Response, error) {
 	}
 	ctx, cancel := t.deadline(given.Context())
 	ctx, span := t.beginSpan(ctx, given)
-	request := t.prepared(ctx, given)
+	request, giveBack := t.prepared(ctx, given)
 	target := t.targets.of(given.URL)
 	begin := time.Now()
 	answer, tries, err := t.try(request, target)
 	t.metrics.observe(target.name, given.Method, answer, err, time.Since(begin))
 	endSpan(span, answer, tries, err)
+	if err != nil || again(answer.StatusCode) {
+		giveBack()
+	}
 	if err != nil {
 		cancel()
 		return nil, err
+	}
+	if rw, both := answer.Body.(io.ReadWriteCloser); both && answer.StatusCode == http.StatusSwitchingProtocols {
+		answer.Body = &upgradedBody{rw, cancel}
+		return answer, nil
 	}
 	answer.Body = &limitedBody{ReadCloser: answer.Body, left: int64(t.settings.BodyLimit), limit: int64(t.settings.BodyLimit), end: cancel}
 	answer.Request = given
@@ -191,6 +198,19 @@ func closeBody(r *http.Request) {
 	if r.Body != nil {
 		_ = r.Body.Close() // it is not read any more
 	}
+}
+
+// upgradedBody is the connection after 101: it is written to as well, and has the call's deadline.
+type upgradedBody struct {
+	io.ReadWriteCloser
+
+	end context.CancelFunc
+}
+
+// Close implements io.Closer.
+func (b *upgradedBody) Close() error {
+	b.end()
+	return b.ReadWriteCloser.Close()
 }
 
 // limitedBody is the body of an answer. It ends the call's context when it ends or is closed.

@@ -326,6 +326,8 @@ func TestCallsOfADeliveryHaveAnIdempotencyKey(t *testing.T) {
 		require.False(t, seen[key], key)
 		seen[key] = true
 	}
+	same := run("shop.x/paid", 1, all[0], all[0], all[0])
+	require.Equal(t, []string{first[0], first[0] + "-2", first[0] + "-3"}, same, "equal calls of one run are told apart")
 	require.Equal(t, []string{"mine"}, run("shop.x/paid", 1, post("POST", "https://a/1", "x", "Idempotency-Key", "mine")))
 	require.Equal(t, []string{"", ""}, run("shop.x/paid", 1, post("GET", "https://a/1", ""), post("PUT", "https://a/1", "x")))
 	keys = nil
@@ -393,4 +395,54 @@ func gauge(t *testing.T, g prometheus.Gatherer, name string) float64 {
 	}
 	t.Fatalf("no metric %s", name)
 	return 0
+}
+
+// A handler that makes a failed call again sends the same key; a redirect leads on with it.
+func TestARepeatedOrRedirectedCallKeepsItsKey(t *testing.T) {
+	t.Parallel()
+	var keys []string
+	c := client(t, func(r *http.Request) (*http.Response, error) {
+		keys = append(keys, r.Header.Get("Idempotency-Key"))
+		switch r.URL.Path {
+		case "/away":
+			return answer(http.StatusServiceUnavailable), nil
+		case "/old":
+			return answer(http.StatusTemporaryRedirect, "Location", "/new"), nil
+		}
+		return answer(http.StatusCreated), nil
+	}, func(p *httpclient.Params) { p.Settings.Attempts = 1 })
+	ctx := app.WithDelivery(t.Context(), delivery{EventID: "0199-event", Subscription: "shop.x/paid"})
+	for range 2 {
+		_, err := send(c, request(ctx, http.MethodPost, "https://a/away", "x"))
+		require.NoError(t, err)
+	}
+	require.Equal(t, keys[0], keys[1])
+	keys = nil
+	_, err := send(c, request(ctx, http.MethodPost, "https://a/old", "x"))
+	require.NoError(t, err)
+	require.Len(t, keys, 2)
+	require.NotEmpty(t, keys[0])
+	require.Equal(t, keys[0], keys[1])
+}
+
+// An answer that is not used, and whose body stands still, does not hold up the next try.
+func TestABodyThatStandsStillIsLeft(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tries := 0
+		c := client(t, func(*http.Request) (*http.Response, error) {
+			if tries++; tries == 1 {
+				a := answer(http.StatusServiceUnavailable)
+				reader, _ := io.Pipe()
+				a.Body = reader
+				return a, nil
+			}
+			return answer(http.StatusOK), nil
+		})
+		begin := time.Now()
+		status, err := send(c, request(t.Context(), http.MethodGet, "https://pay.example/x", ""))
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, status)
+		require.Less(t, time.Since(begin), time.Second)
+	})
 }

@@ -16,11 +16,11 @@ import (
 
 // try makes the call, and makes it again while that may help. It returns the last answer or error, and how often it tried.
 func (t *transport) try(request *http.Request, to *target) (answer *http.Response, tries int, err error) {
-	again := idempotent(request) && replayable(request)
+	repeatable := idempotent(request) && replayable(request)
 	to.budget.earn()
 	for tries = 1; ; tries++ {
 		answer, err = t.once(request, to)
-		if !again || tries >= t.settings.Attempts || !worthwhile(request.Context(), answer, err) {
+		if !repeatable || tries >= t.settings.Attempts || !worthwhile(request.Context(), answer, err) {
 			return answer, tries, err
 		}
 		wait := retry.Backoff(tries, t.pace.First, t.pace.Longest)
@@ -119,7 +119,12 @@ func worthwhile(ctx context.Context, answer *http.Response, err error) bool {
 		_, open := errors.AsType[*OpenError](err)
 		return !untrusted && !open
 	}
-	switch answer.StatusCode {
+	return again(answer.StatusCode)
+}
+
+// again reports whether a status says that the call may be made again.
+func again(status int) bool {
+	switch status {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
 	}
@@ -158,13 +163,18 @@ func retryAfter(answer *http.Response, now time.Time) (time.Duration, bool) {
 	return min(max(date.Sub(now), 0), longest), true
 }
 
-// mostDiscarded is how much of an answer that is not used is read, so that its connection can be used again.
-const mostDiscarded = 64 << 10
+// mostDiscarded and longestDiscard bound how much of an answer that is not used is read, so that its connection can be used again.
+const (
+	mostDiscarded  = 64 << 10
+	longestDiscard = 100 * time.Millisecond
+)
 
 func discard(answer *http.Response) {
 	if answer == nil {
 		return
 	}
+	late := time.AfterFunc(longestDiscard, func() { _ = answer.Body.Close() }) // which ends the copy
 	_, _ = io.CopyN(io.Discard, answer.Body, mostDiscarded)
+	late.Stop()
 	_ = answer.Body.Close() // nobody reads it
 }

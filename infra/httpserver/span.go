@@ -87,6 +87,9 @@ func (x *exchange) scheme() string {
 // X-Request-Id, or the trace id when the caller sent none or a malformed one.
 func (x *exchange) identify() {
 	h := x.request.Header
+	if states := h["Tracestate"]; len(states) > 1 {
+		h["Tracestate"] = []string{strings.Join(states, ",")} // several are one list (RFC 9110, section 5.3), of which OpenTelemetry reads the first
+	}
 	given := h["Traceparent"]
 	called := len(given) == 1 && validTrace(given[0])
 	if called {
@@ -107,14 +110,15 @@ func (x *exchange) identify() {
 	}
 }
 
-// traceState returns the caller's tracestate as it came, unless it is longer than what everybody must pass on (W3C Trace Context, section
-// 3.3.1.5).
+// traceState returns the caller's tracestate as it came, unless it is not valid, or longer than what everybody must pass on (W3C Trace
+// Context, section 3.3.1.5).
 func traceState(h http.Header) string {
 	const longest = 512
-	if state := strings.Join(h["Tracestate"], ","); len(state) <= longest {
-		return state
+	state := h.Get("Tracestate")
+	if _, err := trace.ParseTraceState(state); err != nil || len(state) > longest {
+		return ""
 	}
-	return ""
+	return state
 }
 
 // validRequestID reports whether id matches [A-Za-z0-9._-]{1,64}.
