@@ -84,6 +84,13 @@ func Join(ctx context.Context) (*Tx, error) {
 	return nil, nil //nolint:nilnil // neither is there
 }
 
+// InTransaction reports whether ctx is that of a transaction, or from outside of one that is open in the same call. What waits for another
+// service must not run then, since the database waits with it.
+func InTransaction(ctx context.Context) bool {
+	tx, err := Join(ctx)
+	return tx != nil || err != nil
+}
+
 // WithoutTx returns a context without a transaction. Its statements run alone.
 func WithoutTx(ctx context.Context) context.Context {
 	return context.WithValue(ctx, txKey{}, (*Tx)(nil))

@@ -26,8 +26,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/fx"
 
-	"plugboard/app"
 	"plugboard/config"
+	"plugboard/infra/database"
 	"plugboard/infra/telemetry"
 )
 
@@ -156,7 +156,7 @@ func (t *transport) CloseIdleConnections() {
 
 // RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(given *http.Request) (*http.Response, error) {
-	if call := app.CallFrom(given.Context()); call != nil && call.InTx() {
+	if database.InTransaction(given.Context()) {
 		closeBody(given)
 		t.metrics.refuse("transaction")
 		return nil, fmt.Errorf("%s %s inside a database transaction, which would hold the database until the other side answers: "+

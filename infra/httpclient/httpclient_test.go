@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"plugboard/app"
+	"plugboard/app/apptest"
 	"plugboard/config"
 	"plugboard/infra/httpclient"
 )
@@ -445,4 +446,18 @@ func TestABodyThatStandsStillIsLeft(t *testing.T) {
 		require.Equal(t, http.StatusOK, status)
 		require.Less(t, time.Since(begin), time.Second)
 	})
+}
+
+// A transaction of work that the host knows no call of is seen too.
+func TestACallInATransactionWithoutACall(t *testing.T) {
+	t.Parallel()
+	db := apptest.SQLite(t).Open(t)
+	c := client(t, func(*http.Request) (*http.Response, error) { return answer(200), nil })
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	err := app.InTx(ctx, db, func(ctx context.Context) error {
+		_, err := send(c, request(ctx, http.MethodGet, "https://pay.example/x", ""))
+		return err
+	})
+	require.ErrorContains(t, err, "inside a database transaction")
 }

@@ -1,6 +1,7 @@
 package httpclient
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sony/gobreaker/v2"
+
+	"plugboard/infra/telemetry"
 )
 
 // metrics are the client's. The label target takes at most [mostTargets] values at a time.
@@ -62,18 +65,7 @@ func (m *metrics) observe(target, method string, answer *http.Response, err erro
 	if err == nil {
 		outcome = strconv.Itoa(answer.StatusCode/class) + "xx"
 	}
-	m.seconds.WithLabelValues(target, knownMethod(method), outcome).Observe(took.Seconds())
-}
-
-// knownMethod keeps the label to the methods of HTTP.
-func knownMethod(method string) string {
-	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
-		return method
-	case "":
-		return http.MethodGet
-	}
-	return "other"
+	m.seconds.WithLabelValues(target, telemetry.Method(cmp.Or(method, http.MethodGet)), outcome).Observe(took.Seconds())
 }
 
 // kindOf names the kind of a failure, without its text.

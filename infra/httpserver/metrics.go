@@ -2,13 +2,14 @@ package httpserver
 
 import (
 	"errors"
-	"net/http"
 	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"plugboard/infra/telemetry"
 )
 
 // metrics are the server's Prometheus collectors.
@@ -86,7 +87,7 @@ type statusCount struct {
 // observe counts one request.
 func (t *route) observe(method string, status int, took time.Duration) {
 	if method != t.method {
-		method = knownMethod(method)
+		method = telemetry.Method(method)
 		t.metrics.requests.WithLabelValues(method, t.path, strconv.Itoa(status)).Inc()
 		t.metrics.duration.WithLabelValues(method, t.path).Observe(took.Seconds())
 		return
@@ -116,18 +117,4 @@ func (t *route) counter(status int) prometheus.Counter {
 	grown := append(slices.Clone(known), statusCount{status, c})
 	t.statuses.Store(&grown)
 	return c
-}
-
-// otherMethod is the label of all methods that HTTP does not define.
-const otherMethod = "other"
-
-// knownMethod returns the label of a method. Callers cannot make up time series with methods of their own.
-func knownMethod(method string) string {
-	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
-		http.MethodDelete, http.MethodOptions, http.MethodConnect, http.MethodTrace:
-		return method
-	default:
-		return otherMethod
-	}
 }

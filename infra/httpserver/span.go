@@ -68,7 +68,7 @@ func (x *exchange) endSpan(status int) {
 // method returns the request's method twice: as the span's name begins with it, and as its attribute has it. The semantic conventions
 // have other words in the two places for a method that HTTP does not define.
 func (x *exchange) method() (name, attribute string) {
-	if method := knownMethod(x.request.Method); method != otherMethod {
+	if method := telemetry.Method(x.request.Method); method != telemetry.OtherMethod {
 		return method, method
 	}
 	return "HTTP", "_OTHER"

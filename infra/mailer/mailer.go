@@ -196,9 +196,9 @@ func newLetter(ctx context.Context, m app.Mail, from *mail.Address, now time.Tim
 	return l, nil
 }
 
-// RefuseTx returns an error if ctx is that of a transaction, or from outside of one that is open in the same call.
+// RefuseTx returns an error where [database.InTransaction] reports true.
 func RefuseTx(ctx context.Context) error {
-	if tx, err := database.Join(ctx); tx != nil || err != nil {
+	if database.InTransaction(ctx) {
 		return errors.New("send mail: not inside a transaction; publish an event in it, and send the mail from an app.On subscriber of that event")
 	}
 	return nil

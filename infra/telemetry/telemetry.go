@@ -10,6 +10,7 @@ package telemetry
 
 import (
 	"fmt"
+	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -33,6 +34,20 @@ func New() (*prometheus.Registry, error) {
 		}
 	}
 	return r, nil
+}
+
+// OtherMethod is what [Method] returns for methods that HTTP does not define.
+const OtherMethod = "other"
+
+// Method returns the label of an HTTP method in metrics. Nobody can make up time series with methods of their own.
+func Method(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodOptions, http.MethodConnect, http.MethodTrace:
+		return method
+	default:
+		return OtherMethod
+	}
 }
 
 func registerer(r *prometheus.Registry) prometheus.Registerer { return r }
