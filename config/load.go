@@ -83,7 +83,7 @@ func (r *reading) fill(f field, fromEnviron, inFile map[string]any) {
 	}
 	r.source[f.key] = source
 	if source == fromDefault && f.without {
-		if f.required && !r.refused(f.key) {
+		if f.required && !r.unread(f.key) {
 			r.problems = append(r.problems, &MissingError{f.env, f.wanted().Error()})
 		}
 		return
@@ -100,8 +100,8 @@ func (r *reading) fill(f field, fromEnviron, inFile map[string]any) {
 	}
 }
 
-// refused reports whether the file with a secret could not be read, which was told.
-func (r *reading) refused(key string) bool {
+// unread reports whether the environment names a file for a secret that has no value: the file could not be read, which was told.
+func (r *reading) unread(key string) bool {
 	_, named := r.secrets[key]
 	return named
 }

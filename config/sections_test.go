@@ -269,6 +269,11 @@ func TestSecretsFromFiles(t *testing.T) {
 		_, err := load(environ...)
 		require.EqualError(t, err, want)
 	}
+	type keyed struct {
+		Key string `key:"key" secret:"true" binding:"required"`
+	}
+	_, err = config.Load([]string{"APP_VAULT_KEY_FILE=/nowhere/secret"}, section[keyed]("vault"))
+	require.EqualError(t, err, "read the file that APP_VAULT_KEY_FILE names: stat /nowhere/secret: no such file or directory", "it is not missing as well")
 	huge := file(strings.Repeat("x", 1<<16+1))
 	_, err = load("APP_POST_PASSWORD_FILE=" + huge)
 	require.EqualError(t, err, "read the file that APP_POST_PASSWORD_FILE names: "+huge+" is larger than 65536 bytes, so it is no secret")

@@ -51,49 +51,47 @@ func (f field) noun(rules map[string]string) string {
 	case reflect.TypeFor[Size]():
 		return "a number of bytes, such as 256MiB, 1GiB or 0,"
 	case reflect.TypeFor[[]string]():
-		if _, ok := rules["ip|cidr"]; ok {
-			return "a list of addresses or networks separated by commas, such as 10.0.0.0/8,192.168.1.7"
-		}
-		if _, ok := rules[hostName]; ok {
-			return "a list of host names or addresses separated by commas, such as shop.example,10.0.0.7, or *"
-		}
-		if _, ok := rules[webOrigin]; ok {
-			return "a list of origins separated by commas, such as https://shop.example, or *"
-		}
-		if _, ok := rules[header]; ok {
-			return "a list of name=value separated by commas"
-		}
-		return "a list separated by commas"
+		return described(rules, listRules(), "a list separated by commas")
 	default:
-		if _, ok := rules[collectorURL]; ok {
-			return "a URL, http://host:port"
-		}
-		if _, ok := rules[mailHost]; ok {
-			return "the name or the address of a server, without its port"
-		}
-		if _, ok := rules[mailAddress]; ok {
-			return "an address, such as shop@example.org or Shop <shop@example.org>"
-		}
-		return textNoun(rules)
+		return described(rules, textRules(), "a text")
 	}
 }
 
-// textNoun describes a text by its rules.
-func textNoun(rules map[string]string) string {
-	for rule, noun := range map[string]string{"email": "an e-mail address", "ip": "an IP address", "uuid": "a UUID"} {
-		if _, ok := rules[rule]; ok {
-			return noun
-		}
+// ruleNoun is a rule, with the noun for the values that it allows.
+type ruleNoun struct{ rule, noun string }
+
+func listRules() []ruleNoun {
+	return []ruleNoun{
+		{"ip|cidr", "a list of addresses or networks separated by commas, such as 10.0.0.0/8,192.168.1.7"},
+		{hostName, "a list of host names or addresses separated by commas, such as shop.example,10.0.0.7, or *"},
+		{webOrigin, "a list of origins separated by commas, such as https://shop.example, or *"},
+		{header, "a list of name=value separated by commas"},
 	}
-	return "a text"
 }
 
-// known are the rules that have words of their own, in noun or limits.
-func known() []string {
-	return []string{
-		"", "min", "max", "oneof", "omitempty", "dive", "ip|cidr", "email", "ip", "uuid",
-		listenAddr, databaseURL, collectorURL, header, opsAddr, hostName, webOrigin, mailHost, mailAddress,
+func textRules() []ruleNoun {
+	return []ruleNoun{
+		{collectorURL, "a URL, http://host:port"},
+		{mailHost, "the name or the address of a server, without its port"},
+		{mailAddress, "an address, such as shop@example.org or Shop <shop@example.org>"},
+		{"email", "an e-mail address"}, {"ip", "an IP address"}, {"uuid", "a UUID"},
 	}
+}
+
+// described returns the noun of the first of nouns that is among rules, or the other.
+func described(rules map[string]string, nouns []ruleNoun, other string) string {
+	for _, n := range nouns {
+		if _, ok := rules[n.rule]; ok {
+			return n.noun
+		}
+	}
+	return other
+}
+
+// hasWords reports whether a message says what a rule demands without naming it: by a noun, or by its limits.
+func hasWords(rule string) bool {
+	return slices.Contains([]string{"", "min", "max", "oneof", "omitempty", "dive", listenAddr, databaseURL, opsAddr}, rule) ||
+		slices.ContainsFunc(slices.Concat(listRules(), textRules()), func(n ruleNoun) bool { return n.rule == rule })
 }
 
 // otherRules names the rules of validator's that have no words here: " (startswith=sk_)".
@@ -101,7 +99,7 @@ func (f field) otherRules(rules map[string]string) string {
 	var others []string
 	for _, name := range sortedKeys(rules) {
 		switch {
-		case slices.Contains(known(), name):
+		case hasWords(name):
 		case rules[name] == "":
 			others = append(others, name)
 		default:

@@ -3,6 +3,7 @@ package lint
 import (
 	"go/ast"
 	"go/types"
+	"iter"
 	"reflect"
 	"strconv"
 	"strings"
@@ -66,18 +67,25 @@ func tagOf(field *ast.Field) reflect.StructTag {
 	return reflect.StructTag(text)
 }
 
+// structs returns the struct types that the package declares, by name, in the order of their names.
+func (r rule) structs() iter.Seq2[string, *types.Struct] {
+	return func(yield func(string, *types.Struct) bool) {
+		for _, name := range r.Pkg.Scope().Names() {
+			obj, ok := r.Pkg.Scope().Lookup(name).(*types.TypeName)
+			if !ok {
+				continue
+			}
+			if s, ok := obj.Type().Underlying().(*types.Struct); ok && !yield(name, s) {
+				return
+			}
+		}
+	}
+}
+
 // entities returns the entities of a models package and their tables.
 func (r rule) entities() map[string]string {
 	found := map[string]string{}
-	for _, name := range r.Pkg.Scope().Names() {
-		obj, ok := r.Pkg.Scope().Lookup(name).(*types.TypeName)
-		if !ok {
-			continue
-		}
-		s, ok := obj.Type().Underlying().(*types.Struct)
-		if !ok {
-			continue
-		}
+	for name, s := range r.structs() {
 		table := r.tableName(name)
 		for i := range s.NumFields() {
 			if _, tagged := reflect.StructTag(s.Tag(i)).Lookup("gorm"); tagged && table == "" {

@@ -52,15 +52,7 @@ func checkSecrets(r rule) {
 // secretColumns returns the names of the fields of this package's entities that are marked.
 func (r rule) secretColumns() []string {
 	found := map[string]bool{}
-	for _, name := range r.Pkg.Scope().Names() {
-		obj, ok := r.Pkg.Scope().Lookup(name).(*types.TypeName)
-		if !ok {
-			continue
-		}
-		s, ok := obj.Type().Underlying().(*types.Struct)
-		if !ok {
-			continue
-		}
+	for _, s := range r.structs() {
 		for i := range s.NumFields() {
 			tag := reflect.StructTag(s.Tag(i))
 			if tag.Get("secret") != "true" {
