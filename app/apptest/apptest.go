@@ -251,8 +251,8 @@ func (s *sorted) assemble(t testing.TB, cfg config.Config, opts ...application.O
 // own are the parts that are not the kit's. Parts of a domain that are listed outside of one are a domain.
 func (s *sorted) own() fx.Option {
 	parts := slices.Clone(s.loose)
+	declared := application.Sections(fx.Options(fx.Options(s.modules...), app.Domain(s.domain, s.loose...)))
 	for _, set := range s.set {
-		declared := application.Sections(fx.Options(fx.Options(s.modules...), app.Domain(s.domain, s.loose...)))
 		if !slices.ContainsFunc(declared, func(c config.Section) bool { return c.Type == set.Type }) {
 			parts = append(parts, set)
 		}

@@ -233,6 +233,7 @@ func (f *failing) Helper() {}
 func (f *failing) Errorf(format string, args ...any) {
 	f.failures = append(f.failures, fmt.Sprintf(format, args...))
 }
+func (f *failing) Error(args ...any) { f.failures = append(f.failures, fmt.Sprint(args...)) }
 func (f *failing) Fatalf(format string, args ...any) {
 	f.Errorf(format, args...)
 	panic(stop{})

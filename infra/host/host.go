@@ -46,7 +46,8 @@ func Spec(document func() string) fx.Option { return httpserver.Spec(document) }
 
 // Middleware gives the service middleware for everything that its port serves: endpoints, documents, probes, and what the host
 // answers itself. With is a func(http.Handler) http.Handler, or a constructor of one, whose parameters Fx resolves, and which
-// may return an error as well. Several wrap in the order of the list: the first is the outermost. Anything else is a start error.
+// may return an error as well. Several wrap in the order of main.go's list: the first is the outermost. One that a domain lists is outside of
+// all these. Anything else is a start error.
 //
 //	host.Middleware(func(next http.Handler) http.Handler {
 //		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

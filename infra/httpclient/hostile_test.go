@@ -185,6 +185,28 @@ func TestRedirects(t *testing.T) {
 	require.ErrorContains(t, err, "a redirect leads from https to http")
 }
 
+// A connection that was upgraded can be written to.
+func TestAnUpgradedConnection(t *testing.T) {
+	t.Parallel()
+	url := hostile(t, func(conn net.Conn, _ string) {
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+		_, _ = io.Copy(conn, conn)
+	})
+	res, err := connecting(t, func(s *config.Outgoing) { s.Timeout = 20 * time.Second }).
+		Do(request(t.Context(), http.MethodGet, url, "", "Connection", "Upgrade", "Upgrade", "echo"))
+	require.NoError(t, err)
+	require.Equal(t, http.StatusSwitchingProtocols, res.StatusCode)
+	rw, ok := res.Body.(io.ReadWriteCloser)
+	require.True(t, ok)
+	_, err = io.WriteString(rw, "ping")
+	require.NoError(t, err)
+	got := make([]byte, 4)
+	_, err = io.ReadFull(rw, got)
+	require.NoError(t, err)
+	require.Equal(t, "ping", string(got))
+	require.NoError(t, rw.Close())
+}
+
 // FuzzRetryAfter has a server answer any Retry-After: no call waits beyond its deadline.
 func FuzzRetryAfter(f *testing.F) {
 	for _, s := range []string{"1", "-1", "1e9", "9223372036854775808", "Fri, 31 Dec 1999 23:59:59 GMT", "", "\x00", " 5 "} {

@@ -142,7 +142,7 @@ type OpenError struct {
 // Error tells how long calls fail at once, and why.
 func (e *OpenError) Error() string {
 	if errors.Is(e.cause, gobreaker.ErrTooManyRequests) || e.Left == 0 {
-		return fmt.Sprintf("%s: calls fail at once until one that is on its way has shown that it is well again; %s failed", e.Target, e.Failed)
+		return fmt.Sprintf("%s: calls fail at once while one call tests whether it works again; %s failed", e.Target, e.Failed)
 	}
 	return fmt.Sprintf("%s: calls fail at once for another %s; %s failed", e.Target, e.Left.Round(time.Millisecond), e.Failed)
 }

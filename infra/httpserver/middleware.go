@@ -20,7 +20,8 @@ type MiddlewareFunc = func(next http.Handler) http.Handler
 
 // Middleware gives the server middleware for everything that its port serves: endpoints, documents, probes, and what the host
 // answers itself. With is a [MiddlewareFunc], or a constructor of one, whose parameters Fx resolves, and which may return an error as
-// well. Several wrap in the order of the list: the first is the outermost. Anything else is a start error.
+// well. Several wrap in the order in which Fx runs them: those of domains first, then those of main.go in the order of its list. The first is
+// the outermost. Anything else is a start error.
 //
 // It runs outside of what the host does with a request: there is no request id yet, and a request that a middleware answers
 // itself is neither logged nor counted. A panic is answered 500 and logged. A middleware that replaces the ResponseWriter
@@ -209,7 +210,7 @@ func (w *reachingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter 
 
 // report logs once that a middleware hides the connection.
 func (w *reachingWriter) report(err error) error {
-	if errors.Is(err, http.ErrNotSupported) && !endsInRecorder(w.ResponseWriter) {
+	if errors.Is(err, http.ErrNotSupported) && !allUnwrap(w.ResponseWriter) {
 		w.server.hidden.Do(func() {
 			w.server.logger.Warn("a middleware hides the connection: requests have no deadlines and cannot stream; " +
 				"give its ResponseWriter a method Unwrap() http.ResponseWriter")
@@ -218,9 +219,8 @@ func (w *reachingWriter) report(err error) error {
 	return err
 }
 
-// endsInRecorder reports whether the writers of middleware all have Unwrap: then it is the connection itself that has no deadlines, as
-// in tests.
-func endsInRecorder(w http.ResponseWriter) bool {
+// allUnwrap reports whether the writers of middleware all have Unwrap. Then it is the connection itself that has no deadlines, as in tests.
+func allUnwrap(w http.ResponseWriter) bool {
 	for {
 		if _, ok := w.(*watchedWriter); ok {
 			return true

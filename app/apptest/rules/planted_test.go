@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"path"
 	"strings"
 	"testing"
@@ -248,4 +249,37 @@ func TestOptionsThatAreWrong(t *testing.T) {
 	require.EqualError(t, err, `rules.Without("tested", …) has no reason; say why the rule does not hold here`)
 	_, err = newSite(t.TempDir(), nil, nil)
 	require.ErrorContains(t, err, "there is no go.mod")
+}
+
+// callingPlugin calls another service for each request.
+type callingPlugin struct{ client *http.Client }
+
+// OnBoot registers the endpoint.
+func (p *callingPlugin) OnBoot(b *app.Boot) { b.GET("/call", app.Handle(p.Execute)) }
+
+func (p *callingPlugin) Execute(ctx context.Context, _ app.Empty) (app.Empty, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://pay.invalid/x", nil)
+	if err != nil {
+		return app.Empty{}, err
+	}
+	answer, err := p.client.Do(r)
+	if err != nil {
+		return app.Empty{}, err
+	}
+	return app.Empty{}, answer.Body.Close()
+}
+
+// Generated requests reach no other service, unless a test says what that answers.
+func TestGeneratedRequestsReachNoOtherService(t *testing.T) {
+	t.Parallel()
+	calling := app.Plugin[*callingPlugin]("shop.call", func(c *http.Client) *callingPlugin { return &callingPlugin{c} })
+	pay := apptest.Outgoing(t)
+	pay.Expect("GET https://pay.invalid/x")
+	for status, opts := range map[int][]Option{http.StatusServiceUnavailable: nil, http.StatusOK: {With(pay)}} {
+		s, err := newSite(".", fx.Options(host.Infra, calling), opts)
+		require.NoError(t, err)
+		w := httptest.NewRecorder()
+		s.running(t, apptest.SQLite(t).URL).Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/call", nil))
+		require.Equal(t, status, w.Code, w.Body)
+	}
 }

@@ -32,7 +32,7 @@ func guarded(name string) app.EndpointOption {
 type everyShape struct{}
 
 func (*everyShape) OnBoot(b *app.Boot) {
-	b.GET("/typed", app.Handle(echoEmpty), guarded("own"), app.Tags("own"))
+	b.GET("/typed", app.Handle(echoEmpty), guarded("own"), app.Tags("own", "domain"))
 	b.GET("/binary", app.Handle(func(context.Context, app.Empty) (app.Binary, error) {
 		return app.Binary{ContentType: "text/plain", Bytes: []byte("x")}, nil
 	}))
