@@ -2,7 +2,6 @@ package app
 
 import (
 	"net/http"
-	"slices"
 
 	"github.com/gin-gonic/gin"
 )
@@ -69,9 +68,18 @@ func (b *Boot) handle(method, path string, h Handler, opts []EndpointOption) {
 	})
 }
 
-// optionsOf collects the options of one endpoint, those of its domain first.
+// optionsOf collects the options of one endpoint, those of its domain first. Its own access rules take the place of the domain's.
 func (b *Boot) optionsOf(opts []EndpointOption) EndpointOptions {
-	return collect(slices.Concat(b.every, opts), EndpointOption.applyEndpoint)
+	o := collect(b.every, EndpointOption.applyEndpoint)
+	inherited := o.Access
+	o.Access = nil
+	for _, option := range opts {
+		option.applyEndpoint(&o)
+	}
+	if len(o.Access) == 0 {
+		o.Access = inherited
+	}
+	return o
 }
 
 // Publishes announces the events this plugin publishes, as zero values. Publishing an event that was not

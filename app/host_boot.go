@@ -147,6 +147,14 @@ type EndpointOptions struct {
 	Security   []string
 	Strict     bool
 	Open       bool
+	// Access are the rules on who may call: one, unless the plugin gave several, which is a mistake.
+	Access []Access
+	// Fresh is how long ago the caller's sign-in may be.
+	Fresh  *time.Duration
+	Allows []AllowFunc
+	Limits []RateLimit
+	// Idempotent is true for an endpoint whose repeated requests take effect once.
+	Idempotent bool
 }
 
 // SubscribeOptions are the collected options of a subscription, for the host. Zero means "not given".

@@ -27,6 +27,8 @@ type Call struct {
 	TraceState string
 	// Memory is the budget of the call; nil is without bounds.
 	Memory Memory
+	// Principal is who made the request, nil when the host did not ask. It is set before a handler runs, and must not be changed.
+	Principal *Principal
 
 	held    atomic.Int64 // reserved bytes
 	keepers atomic.Int64 // how often Keep was called more than End
