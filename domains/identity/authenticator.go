@@ -65,9 +65,10 @@ func (a *authenticator) Authenticate(ctx context.Context, r *http.Request) (*app
 // none is taken, since what stands before this service may have looked at another one: the token is then "", which is refused.
 func bearer(headers []string) (token string, given bool) {
 	for _, value := range headers {
-		scheme, rest, _ := strings.Cut(strings.TrimLeft(value, " \t"), " ")
-		if strings.EqualFold(strings.TrimRight(scheme, "\t,;"), "bearer") {
-			token, given = strings.Trim(rest, " "), true
+		value = strings.Trim(value, " \t")
+		end := strings.IndexAny(value+" ", " \t,;")
+		if strings.EqualFold(value[:end], "bearer") {
+			token, given = strings.TrimLeft(value[end:], " "), true
 		}
 	}
 	if len(headers) > 1 {

@@ -102,6 +102,9 @@ func parse(token string) (head header, t *Token, err error) {
 	if len(token) > LargestToken {
 		return head, nil, errors.New("it is too long")
 	}
+	if strings.ContainsAny(token, "\r\n") { // which the decoder of base64 passes over
+		return head, nil, errors.New("it has more than one line")
+	}
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 { //nolint:mnd // see above
 		return head, nil, errors.New("it does not have three parts")
