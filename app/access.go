@@ -68,18 +68,24 @@ type SecurityScheme struct {
 	Type string
 	// Description is for readers of the document.
 	Description string
-	// Scheme is that of the header Authorization for type "http": "bearer". Format hints at what the token is: "JWT".
-	Scheme, Format string
-	// In is "header" or "cookie", and Key its name, for type "apiKey".
-	In, Key string
+	// Scheme is that of the header Authorization for type "http": "bearer".
+	Scheme string
+	// Format hints at what the token of type "http" is: "JWT".
+	Format string
+	// In is "header" or "cookie" for type "apiKey".
+	In string
+	// Key is the name of that header or cookie.
+	Key string
 	// URL is that of the provider's discovery document, for type "openIdConnect".
 	URL string
 }
 
 // Access says who may call an endpoint; for the host, which reads it from [EndpointOptions].
 type Access struct {
-	// Public is true for everybody. Otherwise the caller must be known, and have Permission unless that is "".
-	Public     bool
+	// Public is true for everybody. Otherwise the caller must be known.
+	Public bool
+	// Can is true for those who have Permission.
+	Can        bool
 	Permission string
 }
 
@@ -88,7 +94,7 @@ func (a Access) String() string {
 	switch {
 	case a.Public:
 		return "app.Public()"
-	case a.Permission != "":
+	case a.Can:
 		return fmt.Sprintf("app.Can(%q)", a.Permission)
 	default:
 		return "app.SignedIn()"
@@ -113,7 +119,7 @@ func SignedIn() EndpointOption { return access(Access{}) }
 // Can lets those call the endpoint who have the permission, which a domain declares with [Permission]. Callers who are not known are
 // refused with [Unauthorized], those without the permission with [Forbidden], before the body is read. A permission that no domain
 // declares is a start error, as is Can in a service without an [Authenticator].
-func Can(permission string) EndpointOption { return access(Access{Permission: permission}) }
+func Can(permission string) EndpointOption { return access(Access{Can: true, Permission: permission}) }
 
 // Fresh asks that the caller's sign-in is at most longest ago, for what must not be done by whoever finds a device unlocked: a change of
 // the password, for example. An older one is refused with [Unauthorized], and the header WWW-Authenticate says so as RFC 9470
@@ -191,6 +197,15 @@ type PermissionPart struct {
 	Name, Meaning string
 	// Source is where it was declared, as "import/path/file.go:line".
 	Source string
+}
+
+// Permissions are all permissions that the domains of the service declare, in the order of main.go. A constructor may ask for them: one that
+// lets administrators choose what a role may do, for example.
+type Permissions []PermissionPart
+
+// Has reports whether a domain declares the permission.
+func (p Permissions) Has(name string) bool {
+	return slices.ContainsFunc(p, func(part PermissionPart) bool { return part.Name == name })
 }
 
 // Permission declares a permission of a domain, for [Can], and says what it lets somebody do. It stands in the list of the domain, whose

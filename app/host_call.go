@@ -85,6 +85,13 @@ func (c *Call) WriteHeader(h http.Header) {
 	maps.Copy(h, c.header)
 }
 
+// HasHeader reports whether a header was set during the call; for the host.
+func (c *Call) HasHeader(key string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.header[key]) > 0
+}
+
 // NextNumber counts equal things that this call does under a key, from 1; for the host, which tells equal requests to other services apart.
 // A nil Call counts nothing.
 func (c *Call) NextNumber(key string) int {

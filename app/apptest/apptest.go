@@ -173,6 +173,36 @@ func (a *App) As(prepare ...func(*http.Request)) *App {
 	return &as
 }
 
+// SignedIn returns the same running application, whose requests are made by the principal, as if an authenticator had told so. The test then
+// needs no domain that knows users:
+//
+//	ann := h.SignedIn(app.Principal{ID: "ann", Permissions: []string{"orders.write"}})
+//	ann.POST("/orders", order).Status(http.StatusCreated)
+//
+// A principal without SignedInAt signed in just now. Requests without SignedIn are asked about as in the service.
+func (a *App) SignedIn(p app.Principal) *App {
+	if p.SignedInAt.IsZero() {
+		p.SignedInAt = a.now()
+	}
+	return a.As(func(r *http.Request) {
+		*r = *r.WithContext(context.WithValue(r.Context(), principalKey{}, &p))
+	})
+}
+
+type principalKey struct{}
+
+// principals is an app.Authenticator that knows the principals of [App.SignedIn].
+type principals struct{}
+
+// Authenticate implements app.Authenticator.
+func (principals) Authenticate(ctx context.Context, _ *http.Request) (*app.Principal, error) {
+	p, _ := ctx.Value(principalKey{}).(*app.Principal)
+	return p, nil
+}
+
+// Schemes implements app.Authenticator.
+func (principals) Schemes() []app.SecurityScheme { return nil }
+
 // Do makes any request: with headers, with another media type.
 func (a *App) Do(r *http.Request) *Answer {
 	a.t.Helper()
@@ -218,7 +248,7 @@ func tellApart(parts []fx.Option) *sorted {
 		case app.PluginModule:
 			s.domain, _, _ = strings.Cut(p.Info.Name, ".")
 			s.loose = append(s.loose, p)
-		case app.MigrationsPart, app.ModelsPart, app.SettingsPart, app.EveryPart:
+		case app.MigrationsPart, app.ModelsPart, app.SettingsPart, app.EveryPart, app.PermissionPart:
 			s.loose = append(s.loose, p)
 		default:
 			s.modules = append(s.modules, p)
@@ -233,7 +263,11 @@ func (s *sorted) assemble(t testing.TB, cfg config.Config, opts ...application.O
 	if s.clock != nil {
 		opts = append(opts, application.With(fx.Decorate(func(app.Clock) app.Clock { return s.clock })))
 	}
+	if len(s.loose) > 0 {
+		opts = append(opts, application.WithAnyPermission())
+	}
 	a, err := application.New(cfg, fx.Options(
+		fx.Invoke(func(server *httpserver.Server) { server.AuthenticateAlso(principals{}) }),
 		s.own(),
 		fx.Provide(func() *zap.Logger { return Logger(t) }, func() app.Mailer { return s.mails }),
 		telemetry.Module, database.Module, workpool.Module, eventbus.Module, httpserver.Module, httpclient.Module,

@@ -13,6 +13,7 @@ import (
 var Module = app.Domain("audit",
 	app.Migrations(migrations.Files),
 	app.Models(models.Entry{}),
+	app.Every(app.Public()),
 
 	plugins.RecordProductCreated,
 	plugins.RecordProductUpdated,

@@ -17,6 +17,7 @@ var Module = app.Domain("media",
 	app.Migrations(migrations.Files),
 	app.Models(models.Image{}, models.ImageContent{}, models.Thumbnail{}),
 	fx.Provide(fx.Private, imagestore.New),
+	app.Every(app.Public()),
 
 	plugins.UploadImage,
 	plugins.CreateThumbnails,

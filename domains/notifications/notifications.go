@@ -12,6 +12,7 @@ import (
 var Module = app.Domain("notifications",
 	app.Migrations(migrations.Files),
 	app.Models(models.Notification{}),
+	app.Every(app.Public()),
 
 	plugins.StoreNotification,
 	plugins.ListNotifications,

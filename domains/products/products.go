@@ -13,6 +13,7 @@ import (
 var Module = app.Domain("products",
 	app.Migrations(migrations.Files),
 	app.Models(models.Product{}),
+	app.Every(app.Public()),
 
 	plugins.CreateProduct,
 	plugins.GetProduct,

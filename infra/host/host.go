@@ -13,8 +13,12 @@
 package host
 
 import (
+	"fmt"
+	"runtime"
+
 	"go.uber.org/fx"
 
+	"plugboard/app"
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus"
 	"plugboard/infra/host/cli"
@@ -61,6 +65,16 @@ func Spec(document func() string) fx.Option { return httpserver.Spec(document) }
 // gives its own a method Unwrap() http.ResponseWriter; without it requests have no deadlines and cannot stream, which is
 // logged. For the endpoints of one domain see app.Every, for one endpoint app.Guard.
 func Middleware(with any) fx.Option { return httpserver.MiddlewareFor(with) }
+
+// DefaultAccess says who may call the endpoints that do not say so themselves, in a service in which somebody can sign in. It takes
+// app.SignedIn() or app.Can("…"), and nothing else: what is open to everybody says app.Public() itself. Without DefaultAccess, an
+// endpoint that says nothing is a start error in such a service.
+//
+//	host.DefaultAccess(app.SignedIn()),
+func DefaultAccess(access app.EndpointOption) fx.Option {
+	_, file, line, _ := runtime.Caller(1)
+	return httpserver.DefaultAccess(access, fmt.Sprintf("%s:%d", file, line))
+}
 
 // Main runs the command that the process was started with, "serve" when there is none, with the settings of the
 // environment, and ends the process. The exit codes are those of "--help".

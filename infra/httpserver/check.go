@@ -79,7 +79,8 @@ func (s *Server) compile(e *app.Endpoint) (*endpoint, []string) {
 		Endpoint: *e, server: s, timeout: s.config.RequestTimeout, readTimeout: s.config.ReadTimeout, bodyLimit: s.config.BodyLimit, status: http.StatusOK,
 		route: &route{path: e.Path, plugin: e.Plugin.Name, method: e.Method, metrics: s.metrics},
 	}
-	wrong := c.applyOptions()
+	wrong := append(c.applyOptions(), c.applyAccess()...)
+	wrong = append(wrong, c.checkAllows()...)
 	params, why := routes.Parse(e.Path)
 	if why != "" {
 		wrong = append(wrong, why)

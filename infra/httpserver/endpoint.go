@@ -32,6 +32,7 @@ type endpoint struct {
 	bodyLimit   int64
 	binary      bool
 	encoding    json.Options // of the answer
+	access      app.Access
 	deprecation *deprecation // nil unless the endpoint is deprecated
 }
 
@@ -94,9 +95,12 @@ func (e *endpoint) setDeadlines(x *exchange) {
 	x.setWriteDeadline(x.start.Add(e.timeout + e.server.config.WriteTimeout))
 }
 
-// admit refuses what can be refused without reading the body: it runs the guards, then compares the declared length with the limit, and
-// then asks the work pool whether it is full.
+// admit refuses what can be refused without reading the body: it asks who calls and whether they may, runs the guards, compares the declared
+// length with the limit, and asks the work pool whether it is full.
 func (e *endpoint) admit(ctx context.Context, x *exchange) (context.Context, error) {
+	if err := e.authorize(ctx, x); err != nil {
+		return ctx, err
+	}
 	ctx, err := e.runGuards(ctx, x)
 	if err != nil {
 		return ctx, err
@@ -147,7 +151,7 @@ type refuser interface {
 	Refuses(ctx context.Context) error
 }
 
-// serveTyped runs a typed handler: guards, binding, handler, answer.
+// serveTyped runs a typed handler: access and guards, binding, the functions of app.Allow, handler, answer.
 func (e *endpoint) serveTyped(ctx context.Context, x *exchange) {
 	ctx, err := e.admit(ctx, x)
 	if err != nil {
@@ -156,6 +160,10 @@ func (e *endpoint) serveTyped(ctx context.Context, x *exchange) {
 	}
 	call := e.Handler.NewCall()
 	if err := e.bind(x, call.Request()); err != nil {
+		x.fail(x, err)
+		return
+	}
+	if err := e.allows(ctx, call.Request()); err != nil {
 		x.fail(x, err)
 		return
 	}

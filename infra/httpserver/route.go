@@ -32,6 +32,9 @@ type Route struct {
 	Produces []string
 	// FormBody tells that fields tagged form come from the body.
 	FormBody bool
+	// Access says who may call the endpoint. Schemes are the ways in which callers tell who they are, for one that is not public.
+	Access  app.Access
+	Schemes []app.SecurityScheme
 	// Binary tells that success is answered without the envelope.
 	Binary bool
 	// Handler is the name of the handler's function, "" for a function literal.
@@ -73,7 +76,10 @@ func (e *endpoint) produces() []string {
 func describeRoute(e *endpoint) Route {
 	r := Route{
 		Method: e.Method, Path: e.Path, Plugin: e.Plugin.Name, Source: e.Source, Kind: "raw", Statuses: e.Options.Statuses,
-		Fails: e.Options.Fails, Timeout: e.timeout, BodyLimit: e.bodyLimit, Binary: e.binary, Options: e.Options,
+		Fails: e.Options.Fails, Timeout: e.timeout, BodyLimit: e.bodyLimit, Binary: e.binary, Options: e.Options, Access: e.access,
+	}
+	if !e.access.Public {
+		r.Schemes = e.server.Schemes()
 	}
 	if len(r.Statuses) == 0 {
 		r.Statuses = []int{e.status}

@@ -50,6 +50,12 @@ type Params struct {
 	Gatherer prometheus.Gatherer `optional:"true"`
 	// Tracing is for [Server.Trace].
 	Tracing trace.TracerProvider `optional:"true"`
+	// Authenticator tells who makes a request; without one, nobody is known and endpoints are open.
+	Authenticator app.Authenticator `optional:"true"`
+	// DefaultRule is for endpoints that do not say who may call them; without one, they are start errors when there is an Authenticator.
+	DefaultRule *DefaultRule `optional:"true"`
+	// Clock tells how long ago a sign-in was; nil is the system's.
+	Clock app.Clock `optional:"true"`
 }
 
 // Server is the HTTP server of the service. Its life is:
@@ -61,16 +67,20 @@ type Params struct {
 // whose head has arrived; Close ends what is left. The last three may be called at any time, in any order,
 // any number of times. [Server.Handler] works without Listen.
 type Server struct {
-	config   config.HTTP
-	access   bool
-	logger   *zap.Logger
-	pool     app.Pool
-	memory   *memory.Budget
-	tracer   trace.Tracer // nil: no spans
-	engine   *gin.Engine
-	compiler bind.Compiler
-	metrics  *metrics
-	invalid  error // what New found wrong; Check reports it
+	config config.HTTP
+	access bool
+	logger *zap.Logger
+	pool   app.Pool
+	memory *memory.Budget
+	tracer trace.Tracer // nil: no spans
+	clock  app.Clock
+	// authenticator is the service's own, nil without one; also is asked before it.
+	authenticator, also app.Authenticator
+	defaultRule         *DefaultRule
+	engine              *gin.Engine
+	compiler            bind.Compiler
+	metrics             *metrics
+	invalid             error // what New found wrong; Check reports it
 
 	mounted  []*endpoint // in the order of their registration
 	checked  bool
@@ -119,7 +129,11 @@ func New(p Params) *Server {
 		jsonType: []string{"application/json"},
 		nosniff:  []string{"nosniff"}, policy: []string{apiPolicy}, noReferrer: []string{"no-referrer"}, noStore: []string{"no-store"},
 		encoding: answer.Encoding(false),
-		failed:   make(chan error, 1),
+		clock:    p.Clock, authenticator: p.Authenticator, defaultRule: p.DefaultRule,
+		failed: make(chan error, 1),
+	}
+	if s.clock == nil {
+		s.clock = app.SystemClock{}
 	}
 	s.active.idle = make(chan struct{}, 1)
 	draining, drain := context.WithCancel(context.Background())

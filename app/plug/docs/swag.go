@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/swaggo/swag/gen"
+
+	"plugboard/infra/host/manifest"
 )
 
 // The documents that swag writes, from the module's root.
@@ -38,6 +40,9 @@ func (p *Project) Swagger() (files map[string][]byte, err error) {
 	}
 	folders := []string{filepath.Join(scratch, "docs")}
 	if err := copyPackage(folders[0], filepath.Join(p.Sources.Dir, "docs"), p.Sources.Module+"/docs"); err != nil {
+		return nil, err
+	}
+	if err := defineSecurity(filepath.Join(folders[0], "docs.go"), p.service.SecuritySchemes); err != nil {
 		return nil, err
 	}
 	for _, name := range p.rooms() {
@@ -123,6 +128,37 @@ func copyPackage(to, from, pkg string) error {
 	}
 	if err != nil {
 		return fmt.Errorf("copy package %s for swag: %w", pkg, err)
+	}
+	return nil
+}
+
+// defineSecurity adds the schemes of the service's authenticator to the copy of docs.go that swag reads, in Swagger 2.0, which knows keys in
+// headers alone: a bearer token is one in Authorization, a cookie one in Cookie.
+func defineSecurity(name string, schemes []manifest.SecurityScheme) error {
+	if len(schemes) == 0 {
+		return nil
+	}
+	text, err := os.ReadFile(name) //nolint:gosec // a copy that was just made
+	if err != nil {
+		return fmt.Errorf("define security schemes: %w", err)
+	}
+	var lines strings.Builder
+	for _, s := range schemes {
+		header := "Authorization"
+		switch {
+		case s.In == "cookie":
+			header = "Cookie"
+		case s.Type == "apiKey":
+			header = s.Key
+		}
+		fmt.Fprintf(&lines, "//\t@securityDefinitions.apikey\t%s\n//\t@in\theader\n//\t@name\t%s\n", s.Name, header)
+		if s.Description != "" {
+			fmt.Fprintf(&lines, "//\t@description\t%s\n", s.Description)
+		}
+	}
+	changed := strings.Replace(string(text), "\npackage ", "\n"+lines.String()+"package ", 1)
+	if err := os.WriteFile(name, []byte(changed), 0o600); err != nil { //nolint:gosec // the same copy
+		return fmt.Errorf("define security schemes: %w", err)
 	}
 	return nil
 }

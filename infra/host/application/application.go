@@ -80,6 +80,8 @@ type options struct {
 	extra    []fx.Option
 	problems []error
 	reserved []string
+	// anyPermission is true when permissions need not be declared.
+	anyPermission bool
 }
 
 // With adds options to the graph, beside the modules. The host does not look into them for domains and plugins. Tests
@@ -96,6 +98,11 @@ func WithProblem(err error) Option {
 // WithReserved names the commands that the binary has without its plugins. A domain of such a name can have none.
 func WithReserved(commands ...string) Option {
 	return func(o *options) { o.reserved = append(o.reserved, commands...) }
+}
+
+// WithAnyPermission lets endpoints ask for permissions that no domain declares. It is for tests of a single plugin, without its domain.
+func WithAnyPermission() Option {
+	return func(o *options) { o.anyPermission = true }
 }
 
 // New puts the application together: it builds the graph of modules, collects what the plugins register and
@@ -123,7 +130,7 @@ func New(cfg config.Config, modules fx.Option, opts ...Option) (*App, error) {
 		a.booted = a.registrar.Plugins()
 		problems = append(problems, inv.checkListed(a.booted), inv.checkEveries(a.registrar.Everies()))
 	}
-	problems = append(problems, a.checkRegistrations(o.reserved)...)
+	problems = append(problems, a.checkRegistrations(o.reserved, o.anyPermission)...)
 	if err := joinProblems(problems...); err != nil {
 		return nil, err
 	}
@@ -139,7 +146,7 @@ func assemble(cfg config.Config, inv *inventory, modules fx.Option) *App {
 	a.mount = sync.OnceValue(a.mountEndpoints)
 	a.fx = fx.New(
 		fx.Module("host", fx.Invoke(a.take, a.events.passTo)),
-		graphOptions(cfg),
+		graphOptions(cfg, inv),
 		fx.Provide(func() *app.Registrar { return a.registrar }),
 		fx.Logger(log.New(io.Discard, "", 0)), // Fx writes here when a cycle keeps it from making a logger
 		fx.WithLogger(func() fxevent.Logger { return a.events }),
@@ -151,14 +158,14 @@ func assemble(cfg config.Config, inv *inventory, modules fx.Option) *App {
 }
 
 // graphOptions are the options that the host adds to every graph.
-func graphOptions(cfg config.Config) fx.Option {
+func graphOptions(cfg config.Config, inv *inventory) fx.Option {
 	const never = 1000 * time.Hour // Fx's own timeouts must not cut short the phases' budgets
 	return fx.Options(
 		fx.RecoverFromPanics(),
 		fx.StartTimeout(never),
 		fx.StopTimeout(never),
 		fx.Supply(cfg, cfg.App, cfg.HTTP, cfg.Ops, cfg.Database, cfg.Events, cfg.Pool, cfg.Log, cfg.Traces, cfg.Outgoing, cfg.Mail, cfg.Lifecycle),
-		fx.Supply(valuesOf(cfg)),
+		fx.Supply(valuesOf(cfg), inv.permissions()),
 		fx.Provide(func() app.Clock { return app.SystemClock{} }),
 	)
 }

@@ -1,9 +1,11 @@
 package application
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -80,7 +82,7 @@ func (inv *inventory) checkDomains() error {
 		} else {
 			first[d.Name] = d
 		}
-		problems = append(problems, d.checkMigrations(), d.checkEvery())
+		problems = append(problems, d.checkMigrations(), d.checkEvery(), d.checkPermissions())
 	}
 	return errors.Join(problems...)
 }
@@ -107,6 +109,51 @@ func (d *domain) checkEvery() error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+var permissionName = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$`)
+
+// checkPermissions finds permissions that are not named after their domain, are declared twice, or mean nothing.
+func (d *domain) checkPermissions() error {
+	var problems []error
+	first := map[string]string{}
+	for _, p := range d.permits {
+		where := fmt.Sprintf("domain %s (%s): the permission %q", d.Name, p.Source, p.Name)
+		switch before, taken := first[p.Name]; {
+		case !permissionName.MatchString(p.Name) || !strings.HasPrefix(p.Name, d.Name+"."):
+			problems = append(problems, fmt.Errorf("%s must be named %s.<what>, in lower case letters, digits, _ and dots", where, d.Name))
+		case taken:
+			problems = append(problems, fmt.Errorf("%s is declared at %s already; declare it once", where, before))
+		case strings.TrimSpace(p.Meaning) == "":
+			problems = append(problems, fmt.Errorf("%s does not say what it lets somebody do", where))
+		}
+		first[p.Name] = p.Source
+	}
+	return errors.Join(problems...)
+}
+
+// checkDeclared returns an error for each endpoint whose permission no domain declares.
+func checkDeclared(routes []httpserver.Route, declared app.Permissions) (problems []error) {
+	for _, r := range routes {
+		if name := r.Access.Permission; name != "" && !declared.Has(name) {
+			problems = append(problems, fmt.Errorf("plugin %s (%s): %s %s: no domain declares the permission %q: %s",
+				r.Plugin, FromRoot(r.Source), r.Method, r.Path, name, declaring(name, declared)))
+		}
+	}
+	return problems
+}
+
+// declaring says how the permission could be declared, or which one may be meant.
+func declaring(name string, declared app.Permissions) string {
+	names := make([]string, len(declared))
+	for i, p := range declared {
+		names[i] = p.Name
+	}
+	if near, ok := config.Nearest(name, names, len(name)/4); ok {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	domain, _, _ := strings.Cut(name, ".")
+	return fmt.Sprintf("add app.Permission(%q, \"what it lets somebody do\") to the list of the domain %s", name, domain)
 }
 
 func (d *domain) checkMigrations() error {
@@ -191,24 +238,28 @@ func (inv *inventory) checkEveries(sources []string) error {
 }
 
 // checkRegistrations checks the registrations of all plugins together. Reserved are the commands of the binary. When the graph could not be built, it uses a
-// server and a bus that only check.
-func (a *App) checkRegistrations(reserved []string) []error {
+// server and a bus that only check. With anyPermission, permissions need not be declared.
+func (a *App) checkRegistrations(reserved []string, anyPermission bool) []error {
 	var problems []error
 	for _, p := range a.booted {
 		problems = append(problems, p.Err)
 	}
-	problems = append(problems, a.checkRoutes()...)
+	problems = append(problems, a.checkRoutes(anyPermission)...)
 	problems = append(problems, checkLoops(a.Loops())...)
 	problems = append(problems, checkCommands(a.Commands(), reserved)...)
 	return append(problems, a.checkEvents()...)
 }
 
-func (a *App) checkRoutes() []error {
+func (a *App) checkRoutes(anyPermission bool) []error {
 	server := a.parts.Server
 	if server == nil {
 		server = checkOnlyServer(a.cfg)
 	}
-	return server.Check(endpointsOf(a.booted))
+	problems := server.Check(endpointsOf(a.booted))
+	if anyPermission {
+		return problems
+	}
+	return append(problems, checkDeclared(server.Routes(), a.inv.permissions())...)
 }
 
 func (a *App) checkEvents() []error {
@@ -227,8 +278,20 @@ func (a *App) checkEvents() []error {
 func checkOnlyServer(cfg config.Config) *httpserver.Server {
 	return httpserver.New(httpserver.Params{
 		HTTP: cfg.HTTP, Logger: zap.NewNop(), Pool: workpool.New(cfg.Pool, zap.NewNop(), nil),
+		Authenticator: somebody{}, DefaultRule: &httpserver.DefaultRule{}, // whether there is one is not known
 	})
 }
+
+// somebody stands for an authenticator that the graph may have.
+type somebody struct{}
+
+// Authenticate implements app.Authenticator.
+func (somebody) Authenticate(context.Context, *http.Request) (*app.Principal, error) {
+	return nil, errors.New("authenticate: this server only checks")
+}
+
+// Schemes implements app.Authenticator.
+func (somebody) Schemes() []app.SecurityScheme { return nil }
 
 // checkOnlyBus makes a bus that only checks events. The diagnosis uses it when the graph could not be built.
 func checkOnlyBus(cfg config.Config) (*eventbus.Bus, error) {

@@ -86,9 +86,9 @@ func TestRoutes(t *testing.T) {
 	t.Parallel()
 	code, stdout, stderr := run(t, shop(), inTemp(t), "routes")
 	require.Equal(t, cli.ExitClean, code, stderr)
-	require.Equal(t, `METHOD  PATH    PLUGIN            SOURCE
-POST    /items  shop.add_item     infra/host/application/commands_test.go:N
-GET     /count  shop.count_items  infra/host/application/commands_test.go:N
+	require.Equal(t, `METHOD  PATH    ACCESS  PLUGIN            SOURCE
+POST    /items  public  shop.add_item     infra/host/application/commands_test.go:N
+GET     /count  public  shop.count_items  infra/host/application/commands_test.go:N
 `, withoutLines(stdout))
 
 	code, stdout, stderr = run(t, shop(), inTemp(t), "routes", "--json")

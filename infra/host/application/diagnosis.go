@@ -160,7 +160,7 @@ func (p *plugin) asking(need reflect.Type) fx.Option {
 // validate validates the modules without their plugins; ask comes before them.
 func (d *diagnosis) validate(ask fx.Option) error {
 	everyone := func(*plugin) bool { return true }
-	return fx.ValidateApp(ask, graphOptions(d.cfg), fx.NopLogger,
+	return fx.ValidateApp(ask, graphOptions(d.cfg, d.inv), fx.NopLogger,
 		fx.Provide(func() *app.Registrar { return nil }),
 		fx.Logger(log.New(io.Discard, "", 0)), // as in assemble
 		d.inv.options(everyone), d.extra)

@@ -46,8 +46,9 @@ func endpointManifest(set *schema.Set, r httpserver.Route) manifest.Endpoint {
 		Method: r.Method, Path: r.Path, Plugin: r.Plugin, Source: FromRoot(r.Source), Kind: r.Kind, Summary: o.Summary,
 		Statuses: r.Statuses, Fails: []string{}, Failures: failuresOf(r), Timeout: r.Timeout.String(), BodyLimit: r.BodyLimit,
 		Accepts: r.Accepts, Produces: r.Produces, Binary: r.Binary, Tags: o.Tags, Guards: len(o.Guards), Security: o.Security,
-		Strict: o.Strict, Hidden: o.Hidden, Deprecated: deprecationOf(o),
+		Strict: o.Strict, Hidden: o.Hidden, Deprecated: deprecationOf(o), Allows: len(o.Allows),
 	}
+	describeAccess(&e, r)
 	for _, code := range r.Fails {
 		e.Fails = append(e.Fails, string(code))
 	}
@@ -65,6 +66,25 @@ func endpointManifest(set *schema.Set, r httpserver.Route) manifest.Endpoint {
 		e.Data = set.Of(r.Response, schema.Use{Answer: true})
 	}
 	return e
+}
+
+// describeAccess says who may call the endpoint.
+func describeAccess(e *manifest.Endpoint, r httpserver.Route) {
+	switch {
+	case r.Access.Public:
+		e.Access = "public"
+		return
+	case r.Access.Permission != "":
+		e.Access, e.Permission = "can", r.Access.Permission
+	default:
+		e.Access = "signed_in"
+	}
+	if fresh := r.Options.Fresh; fresh != nil {
+		e.Fresh = fresh.String()
+	}
+	for _, scheme := range r.Schemes {
+		e.Security = append(e.Security, scheme.Name)
+	}
 }
 
 func deprecationOf(o app.EndpointOptions) *manifest.Deprecation {
@@ -127,6 +147,8 @@ func failuresOf(r httpserver.Route) []manifest.Failure {
 	safe := r.Method == http.MethodGet || r.Method == http.MethodHead
 	add(true, r.Fails...)
 	add(len(r.Options.Guards) > 0, app.Unauthorized, app.Forbidden)
+	add(!r.Access.Public, app.Unauthorized)
+	add(r.Access.Permission != "" || len(r.Options.Allows) > 0, app.Forbidden)
 	add(!safe, app.Forbidden) // the request came from a page of another site
 	typed := r.Kind != "raw"
 	add(len(r.Accepts) > 0, app.TooLarge)

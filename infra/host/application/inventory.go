@@ -25,6 +25,7 @@ type domain struct {
 	models     []any
 	settings   []app.SettingsPart
 	every      []app.EveryPart
+	permits    app.Permissions
 	plugins    []*plugin
 	rest       []fx.Option // its parts without plugins
 }
@@ -63,6 +64,12 @@ func (inv *inventory) add(option fx.Option, d *domain) {
 		d.models = append(d.models, o.Models...)
 	case app.SettingsPart:
 		inv.addSettings(o, d)
+	case app.PermissionPart:
+		if d == nil {
+			inv.strays = append(inv.strays, "app.Permission")
+			return
+		}
+		d.permits = append(d.permits, o)
 	case app.EveryPart:
 		if d != nil { // otherwise checkEveries reports it
 			d.every = append(d.every, o)
@@ -100,6 +107,14 @@ func (inv *inventory) addRest(option fx.Option, d *domain) {
 		return
 	}
 	inv.rest = append(inv.rest, option)
+}
+
+// permissions returns the permissions of all domains.
+func (inv *inventory) permissions() (all app.Permissions) {
+	for _, d := range inv.domains {
+		all = append(all, d.permits...)
+	}
+	return all
 }
 
 // everyOf returns the options of all endpoints of a domain.

@@ -19,6 +19,9 @@ func (a *App) Manifest() (manifest.Service, error) {
 		return manifest.Service{}, err
 	}
 	d := manifest.Service{Endpoints: endpoints, Components: components, Events: a.eventsManifest(), Domains: []manifest.Domain{}}
+	for _, s := range a.parts.Server.Schemes() {
+		d.SecuritySchemes = append(d.SecuritySchemes, manifest.SecurityScheme(s))
+	}
 	for _, domain := range a.inv.domains {
 		tables, err := a.tableManifests(domain.models)
 		if err != nil {
@@ -26,6 +29,7 @@ func (a *App) Manifest() (manifest.Service, error) {
 		}
 		d.Domains = append(d.Domains, manifest.Domain{
 			Name: domain.Name, Source: FromRoot(domain.Source), Plugins: pluginManifests(domain.plugins), Tables: tables,
+			Permissions: permissionManifests(domain.permits),
 		})
 	}
 	for _, l := range a.Loops() {
@@ -51,6 +55,13 @@ func pluginManifests(plugins []*plugin) []manifest.Plugin {
 		for _, need := range constructorNeeds(p.Info) {
 			all[i].Needs = append(all[i].Needs, need.String())
 		}
+	}
+	return all
+}
+
+func permissionManifests(permits app.Permissions) (all []manifest.Permission) {
+	for _, p := range permits {
+		all = append(all, manifest.Permission{Name: p.Name, Meaning: p.Meaning, Source: FromRoot(p.Source)})
 	}
 	return all
 }

@@ -25,13 +25,25 @@ func (c *Commands) routesCommand() *cobra.Command {
 			case asJSON:
 				return c.printJSON(map[string]any{"endpoints": m.Endpoints, "components": m.Components})
 			}
-			return tableOf(c, "METHOD\tPATH\tPLUGIN\tSOURCE", m.Endpoints, func(e manifest.Endpoint) string {
-				return strings.Join([]string{e.Method, e.Path, e.Plugin, e.Source}, "\t")
+			return tableOf(c, "METHOD\tPATH\tACCESS\tPLUGIN\tSOURCE", m.Endpoints, func(e manifest.Endpoint) string {
+				return strings.Join([]string{e.Method, e.Path, accessOf(e), e.Plugin, e.Source}, "\t")
 			})
 		}),
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print all that is known of each route, as JSON")
 	return cmd
+}
+
+// accessOf says in a word who may call an endpoint.
+func accessOf(e manifest.Endpoint) string {
+	switch e.Access {
+	case "can":
+		return e.Permission
+	case "signed_in":
+		return "signed in"
+	default:
+		return e.Access
+	}
 }
 
 // tableOf writes rows under a head; columns are separated by tabs.

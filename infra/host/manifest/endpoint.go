@@ -30,8 +30,16 @@ type Endpoint struct {
 	// Binary is true when a success has no envelope.
 	Binary bool     `json:"binary,omitzero"`
 	Tags   []string `json:"tags"`
+	// Access says who may call: "public", "signed_in", or "can" for those who have Permission. Fresh is how long ago their sign-in may be, "" for any
+	// time.
+	Access     string `json:"access"`
+	Permission string `json:"permission,omitzero"`
+	Fresh      string `json:"fresh,omitzero"`
+	// Allows is how many functions decide about a bound request.
+	Allows int `json:"allows,omitzero"`
 	// Guards is the number of guards.
-	Guards   int      `json:"guards,omitzero"`
+	Guards int `json:"guards,omitzero"`
+	// Security are the names of the security schemes; one of them suffices.
 	Security []string `json:"security,omitempty"`
 	Strict   bool     `json:"strict,omitzero"`
 	// Hidden keeps the endpoint out of the documents.

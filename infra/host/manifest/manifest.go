@@ -18,8 +18,10 @@ type Service struct {
 	Components Components `json:"components"`
 	Events     Events     `json:"events"`
 	Loops      []Loop     `json:"loops,omitempty"`
-	Settings   []Setting  `json:"settings"`
-	Commands   []Command  `json:"commands"`
+	// SecuritySchemes are the ways in which callers tell who they are, none where nobody can sign in.
+	SecuritySchemes []SecurityScheme `json:"security_schemes,omitempty"`
+	Settings        []Setting        `json:"settings"`
+	Commands        []Command        `json:"commands"`
 }
 
 // Parse reads what "describe" has printed.
@@ -48,6 +50,28 @@ type Domain struct {
 	Source  string   `json:"source"`
 	Plugins []Plugin `json:"plugins"`
 	Tables  []Table  `json:"tables"`
+	// Permissions are what the domain's callers may be allowed.
+	Permissions []Permission `json:"permissions,omitempty"`
+}
+
+// Permission is a permission that endpoints may ask for.
+type Permission struct {
+	Name string `json:"name"`
+	// Meaning says what it lets somebody do.
+	Meaning string `json:"meaning"`
+	Source  string `json:"source"`
+}
+
+// SecurityScheme is a way in which callers tell who they are; the members are those of OpenAPI's Security Scheme Object.
+type SecurityScheme struct {
+	Name        string `json:"name"`
+	Type        string `json:"type"`
+	Description string `json:"description,omitzero"`
+	Scheme      string `json:"scheme,omitzero"`
+	Format      string `json:"format,omitzero"`
+	In          string `json:"in,omitzero"`
+	Key         string `json:"key,omitzero"`
+	URL         string `json:"url,omitzero"`
 }
 
 // Plugin is a listed plugin.

@@ -26,7 +26,7 @@ func Current(built []byte, service manifest.Service) (document []byte, stale boo
 	// In this case plug docs refuses to write a document, so that a developer mends the cause. A running service shows
 	// the closest document.
 	service.Components.Conflicts = nil
-	service.Endpoints = withKnownSecurity(service.Endpoints, about.SecuritySchemes)
+	service.Endpoints = withKnownSecurity(service.Endpoints, securitySchemes(service, about))
 	document, err = Write(service, about, wordsOf(old))
 	if err != nil {
 		return built, false, err
@@ -114,8 +114,11 @@ func wordsOf(doc Document) oldWords {
 		for _, o := range path {
 			w := Words{Summary: o.Summary, Parameters: map[string]string{}, Answers: map[int]string{}}
 			// The paragraphs below the first one were written from the registrations.
-			if w.Description, _, _ = strings.Cut(o.Description, "\n\n"); strings.HasPrefix(w.Description, checked) || strings.HasPrefix(w.Description, deprecated) {
-				w.Description = ""
+			w.Description, _, _ = strings.Cut(o.Description, "\n\n")
+			for _, written := range []string{checked, deprecated, needs} {
+				if strings.HasPrefix(w.Description, written) {
+					w.Description = ""
+				}
 			}
 			for _, p := range o.Parameters {
 				w.Parameters[p.Name] = p.Description

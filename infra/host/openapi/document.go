@@ -54,9 +54,11 @@ type Operation struct {
 	Deprecated  bool                  `json:"deprecated,omitzero"`
 	Sunset      string                `json:"x-sunset,omitzero"`
 	Security    []map[string][]string `json:"security,omitempty"`
-	Parameters  []Parameter           `json:"parameters,omitempty"`
-	Body        *Body                 `json:"requestBody,omitempty"`
-	Responses   map[string]Response   `json:"responses"`
+	// Permission is what the caller needs beside being known.
+	Permission string              `json:"x-permission,omitzero"`
+	Parameters []Parameter         `json:"parameters,omitempty"`
+	Body       *Body               `json:"requestBody,omitempty"`
+	Responses  map[string]Response `json:"responses"`
 	// Rules are the rules that no schema expresses.
 	Rules any `json:"x-rules,omitempty"`
 	// Codes are the codes of its failures.

@@ -52,7 +52,7 @@ func Write(service manifest.Service, about About, texts Texts) ([]byte, error) {
 		Paths: map[string]map[string]Operation{},
 		Components: Components{
 			Schemas: map[string]any{"Failure": failureSchema(), "Violation": violationSchema()}, Responses: map[string]Response{},
-			SecuritySchemes: about.SecuritySchemes,
+			SecuritySchemes: securitySchemes(service, about),
 		},
 	}}
 	var problems []error
@@ -62,7 +62,7 @@ func Write(service manifest.Service, about About, texts Texts) ([]byte, error) {
 	used := map[string]bool{}
 	for _, e := range service.Endpoints {
 		if !e.Hidden {
-			w.endpoint(e, about)
+			w.endpoint(e)
 			markUsed(used, service.Components.Schemas, e)
 		}
 	}
@@ -91,7 +91,8 @@ const conventions = "What no schema says holds for all requests: JSON is that of
 // About is what a document says besides the endpoints.
 type About struct {
 	Info Info
-	// SecuritySchemes are the schemes that endpoints name with app.Secured.
+	// SecuritySchemes are the schemes of docs/docs.go, which endpoints name with app.Secured. Those of the service's authenticator come from the
+	// manifest.
 	SecuritySchemes map[string]any
 }
 
@@ -129,7 +130,7 @@ type writer struct {
 	problems []error
 }
 
-func (w *writer) endpoint(e manifest.Endpoint, about About) {
+func (w *writer) endpoint(e manifest.Endpoint) {
 	words := w.texts.Operation(e)
 	o := Operation{
 		Tags: e.Tags, OperationID: e.ID, Deprecated: e.Deprecated != nil, Responses: map[string]Response{},
@@ -138,13 +139,7 @@ func (w *writer) endpoint(e manifest.Endpoint, about About) {
 	if e.Deprecated != nil {
 		o.Sunset = e.Deprecated.Sunset
 	}
-	for _, name := range e.Security {
-		o.Security = append(o.Security, map[string][]string{name: {}})
-		if about.SecuritySchemes[name] == nil {
-			w.problems = append(w.problems, fmt.Errorf("plugin %s (%s): the security scheme %s is not defined: say in docs/docs.go what it is, as in "+
-				"@securityDefinitions.apikey %[3]s, @in header, @name Authorization", e.Plugin, e.Source, name))
-		}
-	}
+	w.secure(&o, e)
 	if len(e.Rules) > 0 {
 		o.Rules = e.Rules
 	}
@@ -163,12 +158,16 @@ func (w *writer) endpoint(e manifest.Endpoint, about About) {
 const (
 	checked    = "Checked besides what the schemas say:"
 	deprecated = "Deprecated since "
+	needs      = "Needs "
 )
 
 // describeOperation returns the description of an operation: its text, then the rules that no schema expresses.
 func describeOperation(e manifest.Endpoint, words Words) string {
 	paragraphs := []string{}
 	if text := cmp.Or(words.Description, words.Summary); text != "" {
+		paragraphs = append(paragraphs, text)
+	}
+	if text := describeAccess(e); text != "" {
 		paragraphs = append(paragraphs, text)
 	}
 	if e.Deprecated != nil {
