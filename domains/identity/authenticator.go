@@ -22,14 +22,18 @@ type authenticator struct {
 	given    map[string][]string
 }
 
-// New returns the authenticator; see the package for what it does. It does no I/O, so a service starts while its provider is away. The client is the one that
-// Fx provides, with its limits.
-func New(s Settings, client *http.Client, logger *zap.Logger) app.Authenticator {
+// New returns the authenticator; see the package for what it does. It does no I/O, so a service starts while its provider is away. The client
+// is the one that Fx provides, with its limits. The error tells of settings that give permissions which are none of those declared.
+func New(s Settings, declared app.Permissions, client *http.Client, logger *zap.Logger) (app.Authenticator, error) {
+	given, err := s.grants(declared)
+	if err != nil {
+		return nil, err
+	}
 	return &authenticator{
 		provider: oidc.New(oidc.Config{Issuer: s.Issuer, Refresh: s.KeysRefresh}, client, logger),
 		rules:    oidc.Rules{Audience: s.Audience, Algorithms: s.Algorithms, Skew: s.ClockSkew, Longest: s.MaxAge},
-		claim:    s.PermissionsClaim, given: s.grants(),
-	}
+		claim:    s.PermissionsClaim, given: given,
+	}, nil
 }
 
 // Schemes implements app.Authenticator. It does not name the provider, since the documents describe the service wherever it runs.
@@ -53,12 +57,11 @@ func (a *authenticator) Authenticate(ctx context.Context, r *http.Request) (*app
 		}
 		return nil, err
 	}
-	return &app.Principal{
-		ID:          verified.Subject,
-		Permissions: permissions(texts(verified.Claim(a.claim)), a.given),
-		SignedInAt:  verified.SignedInAt,
-		Credential:  verified.ID,
-	}, nil
+	p := &app.Principal{ID: verified.Subject, SignedInAt: verified.SignedInAt, Credential: verified.ID}
+	for _, value := range texts(verified.Claim(a.claim)) {
+		p.Permissions = append(p.Permissions, a.given[value]...)
+	}
+	return p, nil
 }
 
 // bearer returns the token in the headers (RFC 6750, section 2.1), and whether there is one, well formed or not. Of several headers

@@ -102,6 +102,11 @@ func (p *fakeProvider) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer(r)
 }
 
+// declared are the permissions of the service's domains.
+func declared() app.Permissions {
+	return app.Permissions{app.Permission("orders.read", "See orders"), app.Permission("orders.write", "Change orders")}
+}
+
 func hang(r *http.Request) (*http.Response, error) {
 	<-r.Context().Done()
 	return nil, r.Context().Err()
@@ -123,7 +128,7 @@ func settings(change ...func(*identity.Settings)) identity.Settings {
 }
 
 func (p *fakeProvider) authenticator(change ...func(*identity.Settings)) app.Authenticator {
-	return identity.New(settings(change...), p.client(), zap.NewNop())
+	return must(identity.New(settings(change...), declared(), p.client(), zap.NewNop()))
 }
 
 func (p *fakeProvider) client() *http.Client { return &http.Client{Transport: p} }

@@ -23,7 +23,8 @@ type Settings struct {
 	// into objects: realm_access.roles. It must be a claim that the provider fills, and not its users.
 	PermissionsClaim string `key:"permissions_claim" default:"permissions" binding:"required"`
 	// Permissions say which value of the claim gives which permission, as value=permission. A value may stand in several, and
-	// others give none; admin=* gives all. Without any, a value gives the permission of the same name, and * gives none.
+	// others give none; admin=* gives all. A permission that no domain declares is a start error. Without any pair, a value gives the
+	// permission of the same name, if there is one, and * gives none.
 	Permissions []string `key:"permissions" default:""`
 	// ClockSkew is how far the clocks of the provider and of the service may be apart.
 	ClockSkew time.Duration `key:"clock_skew" default:"1m" binding:"min=0,max=10m"`
@@ -65,28 +66,21 @@ func cutPair(pair string) (value, permission string, ok bool) {
 	return strings.TrimSpace(pair[:at]), strings.TrimSpace(pair[at+1:]), true
 }
 
-// grants returns which permissions each value of the claim gives, nil when each gives that of its name.
-func (s Settings) grants() map[string][]string {
-	if len(s.Permissions) == 0 {
-		return nil
-	}
+// grants returns which permissions each value of the claim gives. It fails on permissions that no domain declares.
+func (s Settings) grants(declared app.Permissions) (map[string][]string, error) {
 	given := map[string][]string{}
+	var problems []error
 	for _, pair := range s.Permissions {
 		value, permission, _ := cutPair(pair)
+		if permission != app.AllPermissions && !declared.Has(permission) {
+			problems = append(problems, fmt.Errorf("APP_IDENTITY_PERMISSIONS: no domain declares the permission %q of %q", permission, pair))
+		}
 		given[value] = append(given[value], permission)
 	}
-	return given
-}
-
-// permissions returns what the values of the claim give.
-func permissions(values []string, given map[string][]string) (may []string) {
-	for _, value := range values {
-		switch {
-		case given != nil:
-			may = append(may, given[value]...)
-		case value != app.AllPermissions && permissionName.MatchString(value):
-			may = append(may, value)
+	if len(s.Permissions) == 0 {
+		for _, p := range declared {
+			given[p.Name] = []string{p.Name}
 		}
 	}
-	return may
+	return given, errors.Join(problems...)
 }

@@ -1,10 +1,12 @@
 package identity_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 
 	"plugboard/domains/identity"
 )
@@ -36,6 +38,14 @@ func TestSettings(t *testing.T) {
 	} {
 		checkSettings(t, identity.Settings{Permissions: []string{"ok=ok.ok", pair}}, pair, want)
 	}
+}
+
+// A permission that is misspelt in the settings would give nothing; the service does not start.
+func TestSettingsNamePermissionsThatThereAre(t *testing.T) {
+	t.Parallel()
+	_, err := identity.New(identity.Settings{Permissions: []string{"a=orders.read", "a=orders.raed", "b=*", "c=orders.gone"}}, declared(), http.DefaultClient, zap.NewNop())
+	require.EqualError(t, err, `APP_IDENTITY_PERMISSIONS: no domain declares the permission "orders.raed" of "a=orders.raed"`+"\n"+
+		`APP_IDENTITY_PERMISSIONS: no domain declares the permission "orders.gone" of "c=orders.gone"`)
 }
 
 func checkSettings(t *testing.T, s identity.Settings, what, want string) {
