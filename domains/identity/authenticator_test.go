@@ -240,7 +240,7 @@ func TestClockSkew(t *testing.T) {
 // An RSA key of 1,024 bits can be broken, and is not used.
 func TestAShortKeyIsNotUsed(t *testing.T) {
 	t.Parallel()
-	short := must(rsa.GenerateKey(rand.Reader, 1024)) //nolint:gosec // that is the point
+	short := must(rsa.GenerateKey(rand.Reader, 1024))
 	a := newProvider(public("short", &short.PublicKey)).authenticator()
 	refused(t, a, signed("RS256", "short", short, nil, claims(nil)), "has no valid signature")
 }

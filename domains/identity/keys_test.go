@@ -166,8 +166,8 @@ func TestTheProviderIsDown(t *testing.T) {
 		p := newProvider()
 		a := p.authenticator()
 		p.answer(wellKnow, down)
-		for _, wait := range []time.Duration{2, 4, 8, 16, 30, 30} {
-			wait *= time.Second
+		for _, seconds := range []int{2, 4, 8, 16, 30, 30} {
+			wait := time.Duration(seconds) * time.Second
 			many(100, func() { require.Equal(t, wait, unavailable(t, a, token(nil))) })
 			p.expect(t, 1)
 			time.Sleep(wait - time.Millisecond) //nolint:forbidigo // the clock of the bubble

@@ -1,7 +1,6 @@
 package identity_test
 
 import (
-	"net/http"
 	"strings"
 	"testing"
 
@@ -43,7 +42,7 @@ func TestSettings(t *testing.T) {
 // A permission that is misspelt in the settings would give nothing; the service does not start.
 func TestSettingsNamePermissionsThatThereAre(t *testing.T) {
 	t.Parallel()
-	_, err := identity.New(identity.Settings{Permissions: []string{"a=orders.read", "a=orders.raed", "b=*", "c=orders.gone"}}, declared(), http.DefaultClient, zap.NewNop())
+	_, err := identity.New(identity.Settings{Permissions: []string{"a=orders.read", "a=orders.raed", "b=*", "c=orders.gone"}}, declared(), newProvider().client(), zap.NewNop())
 	require.EqualError(t, err, `APP_IDENTITY_PERMISSIONS: no domain declares the permission "orders.raed" of "a=orders.raed"`+"\n"+
 		`APP_IDENTITY_PERMISSIONS: no domain declares the permission "orders.gone" of "c=orders.gone"`)
 }
