@@ -43,12 +43,17 @@ func TestPrincipal(t *testing.T) {
 			app.Principal{ID: "auth0|4711", Permissions: []string{"orders.read"}},
 		},
 		"nested, with a mapping": {
-			map[string]any{"realm_access": map[string]any{"roles": []string{"Clerk", "Boss", "offline_access"}}, "jti": nil},
+			map[string]any{"realm_access": map[string]any{"roles": []string{"Clerk", "Boss", "offline_access", "orders.write"}}, "jti": nil},
 			func(s *identity.Settings) {
 				s.PermissionsClaim = "realm_access.roles"
-				s.Permissions = []string{"Clerk=orders.read", " Clerk = orders.write", "Boss=*", "Cook=*"}
+				s.Permissions = []string{"Clerk=orders.read", " Chef = orders.write", "Boss=*", "Cook=*"}
 			},
-			app.Principal{ID: "auth0|4711", Permissions: []string{"orders.read", "orders.write", "*"}},
+			app.Principal{ID: "auth0|4711", Permissions: []string{"orders.read", "*"}},
+		},
+		"a value in several pairs": {
+			map[string]any{"permissions": "Clerk", "jti": nil},
+			func(s *identity.Settings) { s.Permissions = []string{"Clerk=orders.read", " Clerk = orders.write"} },
+			app.Principal{ID: "auth0|4711", Permissions: []string{"orders.read", "orders.write"}},
 		},
 		"a name with dots": {
 			map[string]any{"https://shop.example.org/roles": []string{"x=y"}, "jti": nil},

@@ -3,6 +3,7 @@ package identity_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -244,18 +245,25 @@ func TestAnswersOfTheProviderThatAreNotTaken(t *testing.T) {
 	}
 	good := string(must(public("ec", &ecKey().PublicKey).MarshalJSON()))
 	for name, set := range map[string]func(*fakeProvider){
-		"another issuer":          discovery(`{"issuer":"https://evil.example.org","jwks_uri":"` + keysURL + `"}`),
-		"issuer with a slash":     discovery(`{"issuer":"` + issuer + `/","jwks_uri":"` + keysURL + `"}`),
-		"no keys' URL":            discovery(`{"issuer":"` + issuer + `"}`),
-		"keys by http":            discovery(`{"issuer":"` + issuer + `","jwks_uri":"http://keys.example.org/jwks"}`),
-		"keys of this machine":    discovery(`{"issuer":"` + issuer + `","jwks_uri":"http://127.0.0.1/jwks"}`),
-		"keys of a file":          discovery(`{"issuer":"` + issuer + `","jwks_uri":"file:///etc/passwd"}`),
-		"keys with a password":    discovery(`{"issuer":"` + issuer + `","jwks_uri":"https://a:b@keys.example.org/jwks"}`),
-		"description no JSON":     discovery(`<html>`),
-		"description a redirect":  func(p *fakeProvider) { p.answer(wellKnow, elsewhere) },
-		"keys a redirect":         func(p *fakeProvider) { p.answer(keysURL, elsewhere) },
-		"keys gone":               func(p *fakeProvider) { p.text(keysURL, http.StatusNotFound, `{"keys":[`+good+`]}`) },
-		"keys without end":        keys(`{"keys":[` + good + `],"x":"` + strings.Repeat("a", 10<<20) + `"}`),
+		"another issuer":         discovery(`{"issuer":"https://evil.example.org","jwks_uri":"` + keysURL + `"}`),
+		"issuer with a slash":    discovery(`{"issuer":"` + issuer + `/","jwks_uri":"` + keysURL + `"}`),
+		"no keys' URL":           discovery(`{"issuer":"` + issuer + `"}`),
+		"keys by http":           discovery(`{"issuer":"` + issuer + `","jwks_uri":"http://keys.example.org/jwks"}`),
+		"keys of this machine":   discovery(`{"issuer":"` + issuer + `","jwks_uri":"http://127.0.0.1/jwks"}`),
+		"keys of a file":         discovery(`{"issuer":"` + issuer + `","jwks_uri":"file:///etc/passwd"}`),
+		"keys by another way":    discovery(`{"issuer":"` + issuer + `","jwks_uri":"ftp://keys.example.org/jwks"}`),
+		"keys with a password":   discovery(`{"issuer":"` + issuer + `","jwks_uri":"https://a:b@keys.example.org/jwks"}`),
+		"description no JSON":    discovery(`<html>`),
+		"description a redirect": func(p *fakeProvider) { p.answer(wellKnow, elsewhere) },
+		"keys a redirect":        func(p *fakeProvider) { p.answer(keysURL, elsewhere) },
+		"keys gone":              func(p *fakeProvider) { p.text(keysURL, http.StatusNotFound, `{"keys":[`+good+`]}`) },
+		"keys of 10 MB":          keys(`{"keys":[` + good + `],"x":"` + strings.Repeat("a", 10<<20) + `"}`),
+		"keys and no end": func(p *fakeProvider) {
+			p.answer(keysURL, func(*http.Request) (*http.Response, error) {
+				body := io.MultiReader(strings.NewReader(`{"keys":[`+good+`]}`), spaces{})
+				return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(body)}, nil
+			})
+		},
 		"too many keys":           keys(`{"keys":[` + strings.Repeat(good+",", 100) + good + `]}`),
 		"no keys":                 keys(`{"keys":[]}`),
 		"no key that is public":   keys(`{"keys":[` + string(must(public("ec", []byte("secret")).MarshalJSON())) + `]}`),
@@ -267,6 +275,11 @@ func TestAnswersOfTheProviderThatAreNotTaken(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				p := newProvider()
+				for _, url := range []string{
+					"https://evil.example.org/", "http://keys.example.org/jwks", "http://127.0.0.1/jwks", "file:///etc/passwd", "ftp://keys.example.org/jwks", "https://a:b@keys.example.org/jwks",
+				} {
+					p.text(url, http.StatusOK, `{"keys":[`+good+`]}`)
+				}
 				set(p)
 				a := p.authenticator()
 				require.Equal(t, 2*time.Second, unavailable(t, a, token(nil)))
@@ -274,6 +287,16 @@ func TestAnswersOfTheProviderThatAreNotTaken(t *testing.T) {
 			})
 		})
 	}
+}
+
+// spaces is an io.Reader of spaces without end.
+type spaces struct{}
+
+func (spaces) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
 }
 
 // Keys that make no sense are left out beside one that does.

@@ -123,7 +123,7 @@ func parse(token string) (head header, t *Token, err error) {
 // decode reads a part of a token. A name that stands twice in an object is an error, as RFC 7519 allows in section 4, since readers
 // disagree about which of the two counts.
 func decode(part string, into any) error {
-	text, err := base64.RawURLEncoding.Strict().DecodeString(part)
+	text, err := base64.RawURLEncoding.DecodeString(part)
 	if err != nil {
 		return err
 	}
