@@ -40,6 +40,15 @@ func RequestID(ctx context.Context) string {
 	return ""
 }
 
+// ClientAddress returns the network address from which the request came, without a port, or "" outside of a request. Behind a proxy it is the
+// proxy's, unless APP_HTTP_TRUSTED_PROXIES names that.
+func ClientAddress(ctx context.Context) string {
+	if c := CallFrom(ctx); c != nil {
+		return c.Client
+	}
+	return ""
+}
+
 // PluginName returns the name of the plugin that handles the current work, or "".
 func PluginName(ctx context.Context) string {
 	if c := CallFrom(ctx); c != nil {

@@ -27,6 +27,8 @@ type Call struct {
 	TraceState string
 	// Memory is the budget of the call; nil is without bounds.
 	Memory Memory
+	// Client is the network address of who made the request, as far as trusted proxies tell it; "" outside of requests.
+	Client string
 	// Principal is who made the request, nil when the host did not ask. It is set before a handler runs, and must not be changed.
 	Principal *Principal
 

@@ -66,6 +66,7 @@ func (x *exchange) enter(to *route, c *gin.Context) {
 	if len(x.server.config.TrustedProxies) > 0 {
 		x.remote = c.ClientIP()
 	}
+	x.call.Client = x.client()
 }
 
 // context returns the context for the plugin. It has the call and a deadline; that of a stream has no deadline and ends when the

@@ -1,0 +1,197 @@
+// Package sessions keeps who is signed in: sessions, API keys, the tickets that are sent by mail, and the devices that were here before.
+//
+// A token is 256 random bits. The database has its SHA-256 alone, so whoever reads the database gets no session. A session is looked
+// up at each request, in one statement, and nothing is kept in memory: what is revoked is refused from the next request on, by every
+// replica.
+package sessions
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"plugboard/app"
+	"plugboard/domains/accounts/models"
+)
+
+// Settings are those of sessions. They are settings of the domain accounts.
+type Settings struct {
+	// Lifetime is how long a session lasts at most.
+	Lifetime time.Duration `key:"session_lifetime" default:"720h" binding:"min=1m,max=8760h"`
+	// Idle is how long a session lasts that is not used.
+	Idle time.Duration `key:"session_idle" default:"168h" binding:"min=1m,max=8760h"`
+}
+
+// Store keeps sessions. It is safe for concurrent use. Make it with [New].
+type Store struct {
+	db       *gorm.DB
+	clock    app.Clock
+	settings Settings
+	postgres bool
+}
+
+// New returns a store in db.
+func New(db *gorm.DB, clock app.Clock, settings Settings) *Store {
+	return &Store{db: db, clock: clock, settings: settings, postgres: db.Name() == "postgres"}
+}
+
+// NewID returns an id for a row: a UUIDv7.
+func NewID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// Client is who signs in, for the list of sessions and the record of sign-ins.
+type Client struct {
+	// Address is the network address, UserAgent the header of that name.
+	Address, UserAgent string
+}
+
+// ClientOf returns the client of the request that ctx belongs to.
+func ClientOf(ctx context.Context, userAgent string) Client {
+	const longest = 256
+	if len(userAgent) > longest {
+		userAgent = userAgent[:longest]
+	}
+	return Client{Address: app.ClientAddress(ctx), UserAgent: printable(userAgent)}
+}
+
+// printable keeps what a terminal may show.
+func printable(s string) string {
+	kept := make([]rune, 0, len(s))
+	for _, r := range s {
+		if r >= ' ' && r != 0x7f && r != '\uFFFD' {
+			kept = append(kept, r)
+		}
+	}
+	return string(kept)
+}
+
+// Start stores a new session of a user, who has just proved who they are, and returns its token. It is called in the transaction of the
+// sign-in.
+func (s *Store) Start(ctx context.Context, userID string, client Client) (token string, err error) {
+	token, now := newToken(sessionPrefix), s.clock.Now()
+	session := models.Session{
+		ID: NewID(), UserID: userID, TokenHash: hashOf(token), SignedInAt: now, UsedAt: now, ExpiresAt: now.Add(s.settings.Lifetime),
+		Address: client.Address, UserAgent: client.UserAgent,
+	}
+	if err := s.db.WithContext(ctx).Create(&session).Error; err != nil {
+		return "", fmt.Errorf("insert session: %w", err)
+	}
+	return token, nil
+}
+
+// List returns the sessions of a user that hold, the latest sign-in first.
+func (s *Store) List(ctx context.Context, userID string) ([]models.Session, error) {
+	var all []models.Session
+	now := s.clock.Now()
+	err := s.db.WithContext(ctx).Where("user_id = ? AND expires_at > ? AND used_at > ?", userID, now, now.Add(-s.settings.Idle)).
+		Order("id DESC").Find(&all).Error
+	if err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
+	return all, nil
+}
+
+// End ends a session of a user, and reports whether there was one.
+func (s *Store) End(ctx context.Context, userID, sessionID string) (bool, error) {
+	deleted := s.db.WithContext(ctx).Where("id = ? AND user_id = ?", sessionID, userID).Delete(&models.Session{})
+	if deleted.Error != nil {
+		return false, fmt.Errorf("delete session: %w", deleted.Error)
+	}
+	return deleted.RowsAffected > 0, nil
+}
+
+// EndAll ends all sessions of a user but the one named, which may be "", and returns how many there were.
+func (s *Store) EndAll(ctx context.Context, userID, but string) (int64, error) {
+	deleted := s.db.WithContext(ctx).Where("user_id = ? AND id <> ?", userID, but).Delete(&models.Session{})
+	if deleted.Error != nil {
+		return 0, fmt.Errorf("delete sessions: %w", deleted.Error)
+	}
+	return deleted.RowsAffected, nil
+}
+
+// Forget forgets the devices of a user.
+func (s *Store) Forget(ctx context.Context, userID string) error {
+	if err := s.db.WithContext(ctx).Where("user_id = ?", userID).Delete(&models.Device{}).Error; err != nil {
+		return fmt.Errorf("delete devices: %w", err)
+	}
+	return nil
+}
+
+// Knows reports whether the user has signed in from the device with the token before.
+func (s *Store) Knows(ctx context.Context, userID, device string) (bool, error) {
+	var n int64
+	err := s.db.WithContext(ctx).Model(&models.Device{}).Where("token_hash = ? AND user_id = ?", hashOf(device), userID).Count(&n).Error
+	if err != nil {
+		return false, fmt.Errorf("find device: %w", err)
+	}
+	return n > 0, nil
+}
+
+// DeviceLifetime is how long a device is known after its last sign-in.
+const DeviceLifetime = 180 * 24 * time.Hour
+
+// Remember stores that the user has signed in from a device, and gives the browser its cookie. Device is the token that the browser sent; a
+// known one is used again. It is called in the transaction of the sign-in.
+func (s *Store) Remember(ctx context.Context, userID, device string) error {
+	now := s.clock.Now()
+	used := s.db.WithContext(ctx).Model(&models.Device{}).Where("token_hash = ? AND user_id = ?", hashOf(device), userID).Update("used_at", now)
+	if used.Error != nil {
+		return fmt.Errorf("update device: %w", used.Error)
+	}
+	if used.RowsAffected == 0 {
+		device = newToken(devicePrefix)
+		if err := s.db.WithContext(ctx).Create(&models.Device{TokenHash: hashOf(device), UserID: userID, UsedAt: now}).Error; err != nil {
+			return fmt.Errorf("insert device: %w", err)
+		}
+	}
+	return app.SetCookie(ctx, app.Cookie{Name: DeviceCookie, Value: device, MaxAge: DeviceLifetime})
+}
+
+// NewKey stores an API key of a user and returns it. It is shown this once. Scopes are permissions, separated by spaces.
+func (s *Store) NewKey(ctx context.Context, key models.Key) (models.Key, string, error) {
+	token := newToken(keyPrefix)
+	key.ID, key.TokenHash, key.CreatedAt = NewID(), hashOf(token), s.clock.Now()
+	if err := s.db.WithContext(ctx).Create(&key).Error; err != nil {
+		return key, "", fmt.Errorf("insert key: %w", err)
+	}
+	return key, token, nil
+}
+
+// NewTicket stores a ticket and returns its token.
+func (s *Store) NewTicket(ctx context.Context, ticket models.Ticket, lifetime time.Duration) (string, error) {
+	token := newToken(ticketPrefix)
+	ticket.ID, ticket.TokenHash, ticket.CreatedAt = NewID(), hashOf(token), s.clock.Now()
+	ticket.ExpiresAt = ticket.CreatedAt.Add(lifetime)
+	if err := s.db.WithContext(ctx).Create(&ticket).Error; err != nil {
+		return "", fmt.Errorf("insert ticket: %w", err)
+	}
+	return token, nil
+}
+
+// Use takes a ticket, and all others of its purpose and address: what was asked for is done once. It must be called in the transaction of what
+// the ticket is for. The error is [app.Invalid] when the ticket is not known, is over, or has been used.
+func (s *Store) Use(ctx context.Context, purpose models.Purpose, token string) (models.Ticket, error) {
+	var ticket models.Ticket
+	found := s.db.WithContext(ctx).Where("token_hash = ? AND purpose = ? AND expires_at > ?", hashOf(token), purpose, s.clock.Now()).Limit(1).Find(&ticket)
+	if found.Error != nil {
+		return ticket, fmt.Errorf("find ticket: %w", found.Error)
+	}
+	used := app.Errorf(app.Invalid, "the link or code is not known, is over, or was used; ask for a new one")
+	if found.RowsAffected == 0 {
+		return ticket, used
+	}
+	deleted := s.db.WithContext(ctx).Where("id = ?", ticket.ID).Delete(&models.Ticket{})
+	if deleted.Error != nil {
+		return ticket, fmt.Errorf("delete ticket: %w", deleted.Error)
+	}
+	if deleted.RowsAffected == 0 { // somebody else was faster
+		return ticket, used
+	}
+	err := s.db.WithContext(ctx).Where("purpose = ? AND email = ?", purpose, ticket.Email).Delete(&models.Ticket{}).Error
+	if err != nil {
+		return ticket, fmt.Errorf("delete tickets: %w", err)
+	}
+	return ticket, nil
+}
