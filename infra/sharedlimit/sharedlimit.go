@@ -19,7 +19,7 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// Migrations returns the table of the counts.
+// Migrations returns the table of the counts, for a Postgres database.
 func Migrations() database.MigrationSet {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
