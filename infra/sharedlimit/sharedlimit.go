@@ -44,7 +44,7 @@ func New(db *database.DB) *Store { return &Store{db: db} }
 const now = `(extract(epoch FROM clock_timestamp()) * 1000000)::bigint * 1000`
 
 // take is GCRA in one statement, which is a transaction by itself; see the package internal/ratelimit of the HTTP server. A refused request
-// writes nothing. The count that it meets is read from before the statement, and may be missing if it was made since.
+// leaves the row as it is. The count that it meets is read from before the statement, and may be missing if it was made since.
 const take = `WITH c AS MATERIALIZED (SELECT ` + now + ` AS now), taken AS (
 		INSERT INTO ratelimit_counts AS k (key, full_at) SELECT $1, c.now + $2::bigint FROM c
 		ON CONFLICT (key) DO UPDATE SET full_at = greatest(k.full_at, EXCLUDED.full_at - $2) + $2
