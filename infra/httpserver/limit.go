@@ -192,26 +192,23 @@ func clientOf(address string) subject {
 // limit counts the request for by in all of the limits, or in none if one refuses it. It asks those in the database last, since each of
 // these costs a write.
 func (e *endpoint) limit(ctx context.Context, x *exchange, all []limit, by subject) error {
-	var stands [mostLimits]ratelimit.State
+	stands := make([]ratelimit.State, 0, mostLimits)
 	for i := range all {
 		state, err := e.server.limiter.take(ctx, &all[i], by)
-		if err == nil && state.Refused {
-			err = all[i].refusal(state)
-		}
-		stands[i] = state
-		if err == nil {
+		if err == nil && !state.Refused {
+			stands = append(stands, state)
 			continue
 		}
-		for before := range i {
-			stands[before] = e.server.limiter.giveBack(ctx, &all[before], by, stands[before])
+		for before, counted := range stands {
+			stands[before] = e.server.limiter.giveBack(ctx, &all[before], by, counted)
 		}
-		if state.Refused {
-			i++ // it has an item too
+		if err == nil {
+			stands, err = append(stands, state), all[i].refusal(state)
 		}
-		x.addQuota(all[:i], stands[:i])
+		x.addQuota(all, stands)
 		return err
 	}
-	x.addQuota(all, stands[:len(all)])
+	x.addQuota(all, stands)
 	return nil
 }
 
@@ -254,17 +251,17 @@ func (r *limiter) giveBack(ctx context.Context, l *limit, by subject, state rate
 	return l.rate.State(state.Reset-l.rate.Interval(), false)
 }
 
-// addQuota notes for the header RateLimit how limits stand, and sets it. T of an item is after how many seconds the whole limit is there
+// addQuota notes for the header RateLimit how the first limits of all stand, and sets it. T of an item is after how many seconds the whole limit is there
 // again.
 func (x *exchange) addQuota(all []limit, stands []ratelimit.State) {
 	b := append(make([]byte, 0, 96), x.quota...)
-	for i := range all {
+	for i, state := range stands {
 		if len(b) > 0 {
 			b = append(b, ", "...)
 		}
 		b = append(append(append(b, '"'), all[i].name...), `";r=`...)
-		b = append(strconv.AppendInt(b, stands[i].Remaining, 10), ";t="...)
-		b = strconv.AppendInt(b, seconds(stands[i].Reset), 10)
+		b = append(strconv.AppendInt(b, state.Remaining, 10), ";t="...)
+		b = strconv.AppendInt(b, seconds(state.Reset), 10)
 	}
 	x.quota = string(b)
 	x.setLimits(x.Header())

@@ -30,6 +30,12 @@ func (k kit) from(remote, target string, headers ...string) *httptest.ResponseRe
 	return w
 }
 
+// pass lets time pass in a bubble of synctest, whose clock does not wait.
+func pass(t *testing.T, d time.Duration) {
+	t.Helper()
+	require.True(t, app.Sleep(t.Context(), d))
+}
+
 // limited is what an answer says of limits: status, RateLimit, Retry-After.
 func limited(w *httptest.ResponseRecorder) [3]any {
 	return [3]any{w.Code, w.Header().Get("RateLimit"), w.Header().Get("Retry-After")}
@@ -46,7 +52,7 @@ func TestALimitPerClient(t *testing.T) {
 		})
 		require.Equal(t, [3]any{200, `"client";r=2;t=20`, ""}, limited(k.do("GET", "/x", "")))
 		require.Equal(t, [3]any{200, `"client";r=1;t=40`, ""}, limited(k.do("HEAD", "/x", "")), "a HEAD counts with its GET")
-		time.Sleep(100 * time.Millisecond)
+		pass(t, 100*time.Millisecond)
 		w := k.do("GET", "/x", "")
 		require.Equal(t, [3]any{200, `"client";r=0;t=60`, ""}, limited(w))
 		require.Equal(t, `"client";q=3;w=60`, w.Header().Get("RateLimit-Policy"))
@@ -61,12 +67,12 @@ func TestALimitPerClient(t *testing.T) {
 		require.Empty(t, free.Header()["Ratelimit-Policy"])
 		require.Empty(t, free.Header()["Ratelimit"])
 
-		time.Sleep(20*time.Second - 101*time.Millisecond)
+		pass(t, 20*time.Second-101*time.Millisecond)
 		require.Equal(t, [3]any{429, `"client";r=0;t=41`, "1"}, limited(k.do("GET", "/x", "")))
-		time.Sleep(time.Millisecond)
+		pass(t, time.Millisecond)
 		require.Equal(t, [3]any{200, `"client";r=0;t=60`, ""}, limited(k.do("GET", "/x", "")))
 		require.Equal(t, 429, k.do("GET", "/x", "").Code)
-		time.Sleep(time.Hour)
+		pass(t, time.Hour)
 		require.Equal(t, [3]any{200, `"client";r=2;t=20`, ""}, limited(k.do("GET", "/x", "")))
 	})
 }
@@ -166,7 +172,7 @@ func TestSeveralLimitsOfAClient(t *testing.T) {
 			require.Equal(t, [3]any{429, `"client";r=9;t=9, "client-2";r=0;t=2`, "2"}, limited(w))
 			require.Equal(t, `"client";q=10;w=90, "client-2";q=1;w=2`, w.Header().Get("RateLimit-Policy"))
 		}
-		time.Sleep(1500 * time.Millisecond)
+		pass(t, 1500*time.Millisecond)
 		require.Equal(t, [3]any{200, `"client";r=8;t=17, "client-2";r=0;t=2`, ""}, limited(k.do("GET", "/x", "")))
 	})
 }
@@ -222,15 +228,15 @@ func TestLimitsThatAreMistakes(t *testing.T) {
 	t.Parallel()
 	s := httpserver.New(httpserver.Params{HTTP: benchSettings(), Pool: inlinePool{}, Authenticator: tokens{}})
 	h := handle[nothing, app.Empty]()
-	nine := make([]app.EndpointOption, 9)
-	for i := range nine {
-		nine[i] = app.Limit(1, time.Second, app.PerClient)
+	nine := []app.EndpointOption{app.Public()}
+	for range 9 {
+		nine = append(nine, app.Limit(1, time.Second, app.PerClient))
 	}
 	problems := s.Check(endpointsOf(t, "test.plugin", func(b *app.Boot) {
 		b.GET("/a", h, app.Public(), app.Limit(0, time.Second, app.PerClient), app.Limit(1_000_001, time.Second, app.PerClient))
 		b.GET("/b", h, app.Public(), app.Limit(1, 999*time.Millisecond, app.PerClient), app.Limit(1, 24*time.Hour+1, app.PerClient))
 		b.GET("/c", h, app.Public(), app.Limit(1, time.Second, app.PerPrincipal.Shared()))
-		b.GET("/d", h, append(nine, app.Public())...)
+		b.GET("/d", h, nine...)
 		b.GET("/e", h, app.SignedIn(), app.Limit(1, time.Second, app.PerPrincipal), app.Limit(1_000_000, 24*time.Hour, app.PerClient))
 	}))
 	var texts []string

@@ -126,7 +126,7 @@ func (m *Memory) find(key Key) (s *shard, list int) {
 	binary.LittleEndian.PutUint64(b[4:], key.High)
 	binary.LittleEndian.PutUint64(b[12:], key.Low)
 	h := maphash.Bytes(m.seeds[2], b[:])
-	return &m.shards[h%shardCount], int(h / shardCount % shardMost) //nolint:gosec // it is below shardMost
+	return &m.shards[h%shardCount], int(h / shardCount % shardMost)
 }
 
 // get returns the slot of a key in a list, nil without one.
@@ -155,7 +155,7 @@ func (s *shard) add(list int, key Key, now int64) *slot {
 	at := s.free
 	if at == 0 {
 		s.slots = append(s.slots, slot{})
-		at = place(len(s.slots)) //nolint:gosec // at most shardMost
+		at = place(len(s.slots))
 	} else {
 		s.free = s.slots[at-1].next
 	}
@@ -175,7 +175,7 @@ func (c *slot) rank(now int64) uint8 {
 	if ahead <= 0 {
 		return 0
 	}
-	return uint8(min(1+bits.Len64(uint64(ahead)*4/uint64(c.interval)), ranks-1)) //nolint:gosec // it is below ranks
+	return uint8(min(1+bits.Len64(uint64(ahead)*4/uint64(c.interval)), ranks-1))
 }
 
 // makeRoom forgets all keys whose buckets are full, and of the others those of the lowest ranks, until it has forgotten roomMade.

@@ -56,7 +56,7 @@ func compare(t *testing.T, n int, per time.Duration, pauses []time.Duration) {
 func TestDecisionsAreThoseOfATokenBucket(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(200) {
-		random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // a test's numbers
+		random := rand.New(rand.NewPCG(seed, 0))
 		n := 1 + random.IntN(20)
 		interval := time.Duration(1 + random.Int64N(int64(time.Second)))
 		pauses := make([]time.Duration, 500)
@@ -140,7 +140,7 @@ func heap() int64 {
 	runtime.GC()
 	runtime.GC()
 	runtime.ReadMemStats(&stats)
-	return int64(stats.HeapAlloc) //nolint:gosec // far below the maximum
+	return int64(stats.HeapAlloc)
 }
 
 // A flood of keys, 10 million without the race detector, leaves at most Most of them, in bounded memory, and lets none in early that has used more than one request.
