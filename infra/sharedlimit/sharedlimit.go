@@ -88,8 +88,8 @@ const (
 
 // prune deletes rows that say nothing, because their buckets are full, among prunePage rows after a random key. Keys are hashes, so these rows
 // are random ones. A call adds one row at most, and prunes look at four rows for each call. So at most a quarter of the rows say nothing
-// while there are calls, in however large a table, and no process needs to look through all of it. A failure needs no answer: the next prune comes
-// soon, and Take tells of a database that is gone.
+// while there are calls, in however large a table, and no process needs to look through all of it. A failure needs no answer: the next
+// prune comes soon, and Take tells of a database that is gone.
 func (s *Store) prune(ctx context.Context) {
 	from := make([]byte, 16)
 	_, _ = rand.Read(from) // never fails
