@@ -113,7 +113,7 @@ func TestADatabaseThatDoesNotAnswer(t *testing.T) {
 	_, taken, err := s.Take(t.Context(), keyOf("a"), time.Hour, time.Hour)
 	require.False(t, taken)
 	require.Equal(t, app.Unavailable, app.CodeOf(err), err)
-	require.Less(t, time.Since(began), 8*time.Second, "the lock alone would be waited for for ten")
+	require.Less(t, time.Since(began), 8*time.Second, "the lock would let it wait ten seconds")
 	gone, leave := context.WithCancel(t.Context())
 	leave()
 	_, _, err = s.Take(gone, keyOf("a"), time.Hour, time.Hour)
