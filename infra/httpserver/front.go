@@ -150,6 +150,7 @@ func (x *exchange) clearHeader() {
 	}
 	x.server.setHostHeaders(h)
 	x.setDeprecation(h)
+	x.setLimits(h)
 }
 
 // observe counts and logs the finished exchange.
