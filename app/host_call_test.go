@@ -7,8 +7,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"plugboard/app"
+	"plugboard/app/apptest"
 )
 
 func TestSleepEndsWithItsTimeOrItsContext(t *testing.T) {
@@ -38,4 +41,25 @@ func TestRecoverMakesAnErrorOfAPanic(t *testing.T) {
 	require.ErrorAs(t, err, &caught)
 	require.Equal(t, "boom", caught.Value)
 	require.Contains(t, string(caught.Stack), "TestRecoverMakesAnErrorOfAPanic")
+}
+
+// The logger of a request names its principal, and that of a delivery the one at the beginning of the chain. Only the ID is logged.
+func TestLoggerNamesTheRequestAndThePrincipal(t *testing.T) {
+	t.Parallel()
+	ann := &app.Principal{ID: "ann", Permissions: []string{"secret.right"}, Credential: "session-1"}
+	for name, c := range map[string]struct {
+		ctx  context.Context
+		want map[string]any
+	}{
+		"nothing":           {t.Context(), map[string]any{}},
+		"a call of nothing": {app.WithCall(t.Context(), &app.Call{}), map[string]any{}},
+		"a request":         {app.WithCall(t.Context(), &app.Call{RequestID: "r1"}), map[string]any{"request_id": "r1"}},
+		"a principal's":     {app.WithCall(t.Context(), &app.Call{RequestID: "r1", Principal: ann}), map[string]any{"request_id": "r1", "principal": "ann"}},
+		"a delivery":        {apptest.DeliveryContext(t, app.Delivery{Principal: "ann"}), map[string]any{"request_id": "test", "principal": "ann"}},
+		"nobody's delivery": {apptest.DeliveryContext(t, app.Delivery{}), map[string]any{"request_id": "test"}},
+	} {
+		core, logs := observer.New(zap.InfoLevel)
+		app.Logger(c.ctx, zap.New(core)).Info("hello")
+		require.Equal(t, c.want, logs.All()[0].ContextMap(), name)
+	}
 }
