@@ -47,19 +47,16 @@ func TestRecoverMakesAnErrorOfAPanic(t *testing.T) {
 func TestLoggerNamesTheRequestAndThePrincipal(t *testing.T) {
 	t.Parallel()
 	ann := &app.Principal{ID: "ann", Permissions: []string{"secret.right"}, Credential: "session-1"}
-	for name, c := range map[string]struct {
-		ctx  context.Context
-		want map[string]any
-	}{
-		"nothing":           {t.Context(), map[string]any{}},
-		"a call of nothing": {app.WithCall(t.Context(), &app.Call{}), map[string]any{}},
-		"a request":         {app.WithCall(t.Context(), &app.Call{RequestID: "r1"}), map[string]any{"request_id": "r1"}},
-		"a principal's":     {app.WithCall(t.Context(), &app.Call{RequestID: "r1", Principal: ann}), map[string]any{"request_id": "r1", "principal": "ann"}},
-		"a delivery":        {apptest.DeliveryContext(t, app.Delivery{Principal: "ann"}), map[string]any{"request_id": "test", "principal": "ann"}},
-		"nobody's delivery": {apptest.DeliveryContext(t, app.Delivery{}), map[string]any{"request_id": "test"}},
-	} {
+	logged := func(ctx context.Context) map[string]any {
 		core, logs := observer.New(zap.InfoLevel)
-		app.Logger(c.ctx, zap.New(core)).Info("hello")
-		require.Equal(t, c.want, logs.All()[0].ContextMap(), name)
+		app.Logger(ctx, zap.New(core)).Info("hello")
+		return logs.All()[0].ContextMap()
 	}
+	inCall := func(call *app.Call) map[string]any { return logged(app.WithCall(t.Context(), call)) }
+	require.Empty(t, logged(t.Context()))
+	require.Empty(t, inCall(&app.Call{}))
+	require.Equal(t, map[string]any{"request_id": "r1"}, inCall(&app.Call{RequestID: "r1"}))
+	require.Equal(t, map[string]any{"request_id": "r1", "principal": "ann"}, inCall(&app.Call{RequestID: "r1", Principal: ann}))
+	require.Equal(t, map[string]any{"request_id": "test", "principal": "ann"}, logged(apptest.DeliveryContext(t, app.Delivery{Principal: "ann"})))
+	require.Equal(t, map[string]any{"request_id": "test"}, logged(apptest.DeliveryContext(t, app.Delivery{})))
 }
