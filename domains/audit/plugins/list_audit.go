@@ -72,8 +72,8 @@ func (p *ListAuditPlugin) OnBoot(b *app.Boot) {
 //	@Param			cursor					query		string	false	"The 'next' of the page before; without it the list begins"	maxlength(4096)
 //	@Param			offset					query		integer	false	"The number of entries to skip"								default(0)	minimum(0)	maximum(10000)
 //	@Param			total					query		boolean	false	"Asks for the number of entries on all pages, counted up to 10,000"
-//	@Param			product_id				query		integer	false	"Only those about this product"			minimum(1)
-//	@Param			topic					query		string	false	"Only those of events of this topic"	maxlength(200)
+//	@Param			product_id				query		integer	false	"Only those about this product"					minimum(1)
+//	@Param			topic					query		string	false	"Only those of events of this topic"			maxlength(200)
 //	@Param			principal				query		string	false	"Only what this principal's requests led to"	maxlength(512)
 //	@Success		200						{object}	ListAuditResponse
 //	@Failure		400,421,422,500,503,504	{object}	app.Failure
