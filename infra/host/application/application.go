@@ -268,9 +268,9 @@ func (a *App) Logger() *zap.Logger { return a.parts.Logger }
 // Config returns the settings.
 func (a *App) Config() config.Config { return a.cfg }
 
-// Migrations returns the migrations of the bus and of all domains, in the order in which they run.
+// Migrations returns the migrations of the host and of all domains, in the order in which they run.
 func (a *App) Migrations() []database.MigrationSet {
-	sets := []database.MigrationSet{a.parts.Bus.Migrations()}
+	sets := []database.MigrationSet{a.parts.Bus.Migrations(), a.parts.DB.Migrations()}
 	for _, d := range a.inv.domains {
 		for _, files := range d.migrations {
 			sets = append(sets, database.MigrationSet{Domain: d.Name, FS: files})
