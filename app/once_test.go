@@ -399,7 +399,7 @@ func TestTheAnswerIsThatOfOnce(t *testing.T) {
 		app.SetStatus(ctx, http.StatusAccepted)
 		return answer, err
 	}
-	first := r.order(key + "k").Status(http.StatusCreated).Header("X-Before", "1")
+	first := r.order(key+"k").Status(http.StatusCreated).Header("X-Before", "1")
 	again := r.order(key+"k").Status(http.StatusCreated).Header("X-Before", "2")
 	require.Equal(t, first.Body, again.Body)
 	require.NotContains(t, first.Body, `"price":7`)

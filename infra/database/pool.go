@@ -39,6 +39,7 @@ func (p *pool) Once(ctx context.Context, claim app.OnceClaim, fn func(context.Co
 		return answer, false, err
 	}
 	defer done()
+	//crash:point answer apart: ctx p.db.InTx p.db.answers.Run p.db claim fn
 	err = p.db.InTx(ctx, func(ctx context.Context) (err error) {
 		answer, replayed, err = p.db.answers.Run(ctx, p.db, claim, fn)
 		return err
