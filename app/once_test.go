@@ -3,240 +3,20 @@ package app_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"math"
 	"mime/multipart"
 	"net/http"
-	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/fx"
-	"go.uber.org/zap"
-	"go.uber.org/zap/zaptest/observer"
 	"gorm.io/gorm"
 
 	"plugboard/app"
 	"plugboard/app/apptest"
+	"plugboard/app/apptest/pgrelay"
 )
-
-// till is a row of the table tills: an order that was placed.
-type till struct {
-	ID   int64
-	Name string
-}
-
-func (till) TableName() string { return "tills" }
-
-type tillRung struct {
-	ID int64 `json:"id"`
-}
-
-func (tillRung) Topic() string { return "till.rung" }
-
-type ringRequest struct {
-	Shop  string `uri:"shop" json:"-"`
-	Name  string `json:"name"`
-	Floor string `header:"X-Floor" json:"-"`
-}
-
-// ringAnswer has what may not come out of JSON as it went in.
-type ringAnswer struct {
-	ID      int64              `json:"id,string"`
-	At      time.Time          `json:"at"`
-	Price   float64            `json:"price"`
-	Tiny    float32            `json:"tiny"`
-	Lines   []string           `json:"lines"`
-	Empty   []string           `json:"empty"`
-	None    *string            `json:"none"`
-	Left    string             `json:"left,omitzero"`
-	Rates   map[string]float64 `json:"rates"`
-	Bytes   []byte             `json:"bytes"`
-	Odd     oneWay             `json:"odd"`
-	Strange string             `json:"strange"`
-}
-
-// oneWay writes JSON that it does not read.
-type oneWay struct{}
-
-func (oneWay) MarshalJSON() ([]byte, error)  { return []byte(`{ "a": 1.50 }`), nil }
-func (oneWay) JSONSchema() string            { return `{"type":"object"}` }
-func (*oneWay) UnmarshalJSON(_ []byte) error { return errors.New("not read") }
-
-// ringer is the plugin under test. Work, if it is set, is what the function given to app.Once does after its row.
-type ringer struct {
-	db  *gorm.DB
-	bus app.Bus
-
-	mu   sync.Mutex
-	runs int
-	work func(ctx context.Context, answer *ringAnswer) error
-	// around, if it is set, is the handler.
-	around func(ctx context.Context, once func(context.Context) (ringAnswer, error)) (ringAnswer, error)
-}
-
-func (p *ringer) OnBoot(b *app.Boot) {
-	b.POST("/shops/:shop/orders", app.Handle(p.Execute), app.Idempotent(), app.Status(http.StatusCreated, http.StatusAccepted), app.Guard(actAs))
-	b.PUT("/shops/:shop/orders", app.Handle(p.Execute), app.Idempotent(), app.Guard(actAs))
-	b.POST("/uploads", app.Handle(p.Upload), app.Idempotent())
-	b.DELETE("/orders", app.Handle(p.Clear), app.Idempotent(), app.Status(http.StatusNoContent))
-	b.POST("/shops/:shop/plain", app.Handle(p.Execute))
-	b.Publishes(tillRung{})
-}
-
-// actAs lets a test choose the principal.
-func actAs(ctx context.Context, r *http.Request) (context.Context, error) {
-	if id := r.Header.Get("X-Principal"); id != "" {
-		app.CallFrom(ctx).Principal = &app.Principal{ID: id}
-	}
-	return ctx, nil
-}
-
-// Execute stores an order and announces it.
-func (p *ringer) Execute(ctx context.Context, req ringRequest) (ringAnswer, error) {
-	once := func(ctx context.Context) (ringAnswer, error) {
-		return app.Once(ctx, p.db, func(ctx context.Context) (ringAnswer, error) { return p.ring(ctx, req.Name) })
-	}
-	if p.around != nil {
-		return p.around(ctx, once)
-	}
-	return once(ctx)
-}
-
-func (p *ringer) ring(ctx context.Context, name string) (ringAnswer, error) {
-	p.mu.Lock()
-	p.runs++
-	run, work := p.runs, p.work
-	p.mu.Unlock()
-	row := till{Name: name}
-	if err := p.db.WithContext(ctx).Create(&row).Error; err != nil {
-		return ringAnswer{}, err
-	}
-	if err := p.bus.Publish(ctx, tillRung{ID: row.ID}); err != nil {
-		return ringAnswer{}, err
-	}
-	third := 1.0 / 3
-	answer := ringAnswer{
-		ID: row.ID, At: time.Date(2026, 1, 2, 3, 4, 5, 600000007*run%1e9, time.FixedZone("", 3600)), Price: third * 0.9, Tiny: 1e-7, Empty: []string{},
-		Rates: map[string]float64{"b": 1e21, "a": math.Copysign(0, -1), "c": third}, Bytes: []byte{0, 255}, Strange: "<\u2028\xff>",
-	}
-	app.SetHeader(ctx, "Location", fmt.Sprint("/orders/", row.ID))
-	app.AddHeader(ctx, "Link", "</a>")
-	app.AddHeader(ctx, "Link", "</b>")
-	if work != nil {
-		if err := work(ctx, &answer); err != nil {
-			return ringAnswer{}, err
-		}
-	}
-	return answer, nil
-}
-
-type uploadRequest struct {
-	File *app.File `form:"file" json:"-"`
-}
-
-// Upload answers with the size of a file.
-func (p *ringer) Upload(ctx context.Context, req uploadRequest) (int, error) {
-	return app.Once(ctx, p.db, func(context.Context) (int, error) { return len(req.File.Content), nil })
-}
-
-// Clear deletes all orders.
-func (p *ringer) Clear(ctx context.Context, _ struct{}) (app.Empty, error) {
-	return app.Once(ctx, p.db, func(ctx context.Context) (app.Empty, error) {
-		p.mu.Lock()
-		p.runs++
-		p.mu.Unlock()
-		return app.Empty{}, p.db.WithContext(ctx).Where("1 = 1").Delete(&till{}).Error
-	})
-}
-
-// rung is a service with the plugin, and what it logged and announced.
-type rung struct {
-	*apptest.App
-	*ringer
-	t      *testing.T
-	logs   *observer.ObservedLogs
-	events *apptest.Recorder[tillRung]
-}
-
-// rings boots the plugin. Before says what it is like from the start.
-func rings(t *testing.T, db apptest.Database, before func(*ringer), parts ...fx.Option) *rung {
-	t.Helper()
-	core, logs := observer.New(zap.WarnLevel)
-	r := &rung{ringer: &ringer{}, t: t, logs: logs, events: apptest.Record[tillRung]()}
-	if before != nil {
-		before(r.ringer)
-	}
-	r.App = apptest.New(t, append(parts, db, r.events,
-		fx.Decorate(func(*zap.Logger) *zap.Logger { return zap.New(core) }),
-		app.Domain("tills",
-			app.Migrations(migrations(`CREATE TABLE tills (id `+map[bool]string{true: "INTEGER", false: "SERIAL"}[strings.HasPrefix(db.URL, "sqlite")]+` PRIMARY KEY, name TEXT NOT NULL)`)),
-			app.Models(till{}),
-			app.Plugin[*ringer]("tills.ring", func(gdb *gorm.DB, bus app.Bus) *ringer {
-				r.db, r.bus = gdb, bus
-				return r.ringer
-			})))...)
-	return r
-}
-
-// send sends a request. Headers are "Name: value".
-func (r *rung) send(method, path, body string, headers ...string) *apptest.Answer {
-	request := httptest.NewRequestWithContext(r.t.Context(), method, path, strings.NewReader(body))
-	if body == "" {
-		request.Body, request.ContentLength = http.NoBody, 0
-	}
-	request.Header.Set("Content-Type", "application/json")
-	for _, header := range headers {
-		name, value, _ := strings.Cut(header, ": ")
-		request.Header.Set(name, value)
-	}
-	return r.Do(request)
-}
-
-const order = `{"name":"a"}`
-
-func (r *rung) order(headers ...string) *apptest.Answer {
-	return r.send(http.MethodPost, "/shops/s/orders", order, headers...)
-}
-
-// took says how many orders there are and were announced.
-func (r *rung) took(want int) {
-	r.t.Helper()
-	r.WaitForEvents()
-	var n int64
-	require.NoError(r.t, r.DB().Model(&till{}).Count(&n).Error)
-	require.EqualValues(r.t, want, n, "orders")
-	require.Len(r.t, r.events.Events(), want, "events")
-}
-
-// kept says how many answers are stored.
-func (r *rung) kept(want int) {
-	r.t.Helper()
-	var n int64
-	require.NoError(r.t, r.DB().Table("plugboard_once").Count(&n).Error)
-	require.EqualValues(r.t, want, n, "answers")
-}
-
-const key = "Idempotency-Key: "
-
-// same says that two answers differ in nothing but their id and the mark of a repeat.
-func same(t *testing.T, first, again *apptest.Answer) {
-	t.Helper()
-	require.Equal(t, first.Code, again.Code)
-	require.Equal(t, first.Body, again.Body)
-	require.Empty(t, first.Head["Idempotency-Replayed"])
-	require.Equal(t, []string{"true"}, again.Head["Idempotency-Replayed"])
-	head := again.Head.Clone()
-	head.Del("Idempotency-Replayed")
-	for _, h := range []http.Header{first.Head, head} {
-		h.Del("X-Request-Id")
-	}
-	require.Equal(t, first.Head, head)
-}
 
 // A repeat gets the answer of the first request byte for byte, with its status and headers, and does nothing.
 func TestARepeatGetsTheSameAnswer(t *testing.T) {
@@ -515,4 +295,74 @@ func TestMalformedKeysAreRefused(t *testing.T) {
 		r.order(key + given).Status(http.StatusCreated)
 	}
 	r.took(5) // two of them are one key, with and without quotes
+}
+
+// through boots the plugin on a Postgres behind a relay.
+func through(t *testing.T) (*rung, *pgrelay.Relay) {
+	t.Helper()
+	relay, url, err := pgrelay.Through(apptest.Postgres(t).URL)
+	require.NoError(t, err)
+	t.Cleanup(relay.Close)
+	return rings(t, apptest.Database{URL: url}, nil, apptest.Setting("APP_EVENTS_LEASE", "1s")), relay
+}
+
+// When the connection is lost after COMMIT was sent, nobody knows whether the work was stored. The client repeats the request and learns.
+func TestARepeatTellsWhatACommitOfUnknownOutcomeDid(t *testing.T) {
+	t.Parallel()
+	for name, stored := range map[string]bool{"the commit arrives": true, "the commit is lost": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, relay := through(t)
+			r.work = func(context.Context, *ringAnswer) error {
+				lose := func(answer []byte) bool { return bytes.Contains(answer, []byte("COMMIT\x00")) }
+				swallow := func(sent []byte) []byte {
+					if !bytes.Contains(sent, []byte("commit")) {
+						return sent
+					}
+					relay.Cut()
+					return nil
+				}
+				if stored {
+					relay.Lose.Store(&lose)
+				} else {
+					relay.Rewrite.Store(&swallow)
+				}
+				return nil
+			}
+			r.order(key+"k").Status(http.StatusServiceUnavailable).Fails(app.Unavailable, "the connection to the database was lost; whether this was stored is unknown")
+			relay.Lose.Store(nil)
+			relay.Rewrite.Store(nil)
+			r.work = nil
+			var again *apptest.Answer
+			require.Eventually(t, func() bool {
+				again = r.order(key + "k")
+				return again.Code != http.StatusConflict
+			}, time.Minute, 10*time.Millisecond)
+			again.Status(http.StatusCreated)
+			require.Equal(t, stored, again.Head.Get("Idempotency-Replayed") == "true")
+			require.Eventually(t, func() bool { return len(r.events.Events()) > 0 }, time.Minute, 10*time.Millisecond, "the bus finds it later")
+			r.took(1)
+		})
+	}
+}
+
+// The function may run again. What an attempt has set before it failed is not in the answer.
+func TestAnAttemptThatFailedLeavesNothingInTheAnswer(t *testing.T) {
+	t.Parallel()
+	r, relay := through(t)
+	attempts := 0
+	r.work = func(ctx context.Context, _ *ringAnswer) error {
+		if attempts++; attempts == 1 {
+			app.SetStatus(ctx, http.StatusAccepted)
+			app.SetHeader(ctx, "X-First", "1")
+			relay.Cut()
+		}
+		return nil
+	}
+	first := r.order(key + "k").Status(http.StatusCreated)
+	require.Equal(t, 2, attempts)
+	require.Equal(t, []string{"</a>", "</b>"}, first.Head["Link"])
+	require.Empty(t, first.Head["X-First"])
+	same(t, first, r.order(key+"k"))
+	r.took(1)
 }
