@@ -65,7 +65,7 @@ func FuzzIdempotencyKey(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, header string) {
 		status, id := k.claim(header)
-		key := ""
+		var key string
 		switch {
 		case plainKey.MatchString(header):
 			key = header

@@ -288,6 +288,11 @@ func (w *writer) successes(o *Operation, e manifest.Endpoint, words Words) {
 		r := Response{Description: cmp.Or(words.Answers[status], http.StatusText(status)), Headers: headersOf(words, status)}
 		r.Content = contentOf(e, status)
 		addDeprecation(r.Headers, e.Deprecated)
+		if e.Idempotent {
+			r.Headers["Idempotency-Replayed"] = Header{
+				Description: "true for the answer to a repeat, which is that of the first request", Schema: &manifest.Schema{Type: manifest.Types{"string"}, Enum: []any{"true"}},
+			}
+		}
 		o.Responses[strconv.Itoa(status)] = r
 	}
 }

@@ -85,7 +85,7 @@ func errBusy() error {
 func (s *Store) Run(ctx context.Context, tx Conn, claim app.OnceClaim, fn func(context.Context) (app.OnceAnswer, error)) (app.OnceAnswer, bool, error) {
 	if s.Postgres {
 		var free bool
-		key := int64(binary.BigEndian.Uint64(claim.ID[:])) //nolint:gosec // any 64 bits of the hash do
+		key := int64(binary.BigEndian.Uint64(claim.ID[:]))
 		if _, err := s.first(ctx, tx, []any{&free}, `SELECT pg_try_advisory_xact_lock(?1)`, key); err != nil {
 			return app.OnceAnswer{}, false, err
 		}
