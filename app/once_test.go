@@ -68,7 +68,7 @@ func TestAnswersAreKeptAndDeletedWhenTheyAreOld(t *testing.T) {
 
 		r = rings(t, db, nil)
 		same(t, first, r.order(key+"k"))
-		require.NoError(t, r.DB().Exec("UPDATE plugboard_once SET stored_at = ? WHERE stored_at = (SELECT MAX(stored_at) FROM plugboard_once)",
+		require.NoError(t, r.DB().Exec("UPDATE plugboard_once SET stored_at = ? WHERE id = (SELECT id FROM plugboard_once ORDER BY stored_at DESC LIMIT 1)",
 			time.Now().Add(-25*time.Hour).UnixMilli()).Error)
 		r.Stop()
 

@@ -134,3 +134,14 @@ func without(h http.Header) http.Header {
 	h.Del("Idempotency-Replayed")
 	return h
 }
+
+// Services of one database, each in a schema of its own, do not refuse each other's requests.
+func TestASchemaIsNotRefusedForAnother(t *testing.T) {
+	t.Parallel()
+	one, other := rings(t, apptest.Postgres(t), nil), rings(t, apptest.Postgres(t), nil)
+	one.work = func(context.Context, *ringAnswer) error {
+		other.order(key + "k").Status(http.StatusCreated)
+		return nil
+	}
+	one.order(key + "k").Status(http.StatusCreated)
+}

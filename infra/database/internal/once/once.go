@@ -86,7 +86,9 @@ func (s *Store) Run(ctx context.Context, tx Conn, claim app.OnceClaim, fn func(c
 	if s.Postgres {
 		var free bool
 		key := int64(binary.BigEndian.Uint64(claim.ID[:]))
-		if _, err := s.first(ctx, tx, []any{&free}, `SELECT pg_try_advisory_xact_lock(?1)`, key); err != nil {
+		// Locks are the database's; the table is the schema's, and another service may have the same route.
+		const lock = `SELECT pg_try_advisory_xact_lock(?1 # hashtextextended(coalesce(current_schema(), ''), 0))`
+		if _, err := s.first(ctx, tx, []any{&free}, lock, key); err != nil {
 			return app.OnceAnswer{}, false, err
 		}
 		if !free {
