@@ -32,7 +32,7 @@ func checkExemptions(r rule) {
 func Exemptible() []string {
 	return []string{
 		"imports", "schemas", "models", "shape", "listed", "blocking", "goroutine", "tables",
-		"transaction", "txcontext", "publish", "announced", "events", "secrets", "onboot", "remote",
-		"settings",
+		"transaction", "txcontext", "publish", "announced", "events", "secrets", "onboot", "once",
+		"remote", "settings",
 	}
 }

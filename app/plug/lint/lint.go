@@ -24,7 +24,7 @@ func Rules(contract string) []*analysis.Analyzer {
 	var rules []*analysis.Analyzer
 	for _, d := range []definition{
 		importsRule(), schemasRule(), modelsRule(), shapeRule(), listedRule(), blockingRule(), goroutineRule(), tablesRule(),
-		transactionRule(), contextRule(), publishRule(), announcedRule(), eventsRule(), secretsRule(), onBootRule(), remoteRule(),
+		transactionRule(), contextRule(), publishRule(), announcedRule(), eventsRule(), secretsRule(), onBootRule(), onceRule(), remoteRule(),
 		settingsRule(), exemptionRule(),
 	} {
 		rules = append(rules, d.analyzer(contract))

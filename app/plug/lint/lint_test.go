@@ -45,6 +45,7 @@ func TestRules(t *testing.T) {
 		"events":      {"m", "m/domains/shop/plugins", "m/domains/price/plugins", "shop.example", "shop.example/domains/orders", "shop.example/domains/orders/plugins"},
 		"secrets":     {"m/domains/secret/plugins"},
 		"onboot":      {"m/domains/onboot/plugins"},
+		"once":        {"m/domains/once/plugins"},
 		"remote":      {"m/domains/remote/plugins"},
 		"settings":    {"m/domains/settings/plugins"},
 		"exemption":   {"m/domains/exemption/plugins"},

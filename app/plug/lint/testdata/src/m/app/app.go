@@ -68,6 +68,12 @@ func Domain(name string, parts ...any) DomainModule { return DomainModule{} }
 
 func InTx(ctx context.Context, db *gorm.DB, fn func(context.Context) error) error { return nil }
 
+func Once[Res any](ctx context.Context, db *gorm.DB, fn func(context.Context) (Res, error)) (Res, error) {
+	return fn(ctx)
+}
+
+func Idempotent() any { return nil }
+
 func Reply[Q Event, A any](fn func(context.Context, Q) (A, error)) Responder { return Responder{} }
 
 func Ask[A any](ctx context.Context, bus Bus, query Event) (A, error) {
