@@ -98,3 +98,20 @@ func (d *Document) Fill(s Service) {
 		}
 	}
 }
+
+// Example returns a function that makes one and the same request to an operation, anew at each call: one that the document allows, where the
+// generator finds such a one. Path is a template, as in the document. The function is nil where the document does not have the operation.
+func (d *Document) Example(method, path string) func() *http.Request {
+	at := slices.IndexFunc(d.operations, func(o *endpoint) bool { return o.method == method && o.path == path })
+	if at < 0 {
+		return nil
+	}
+	o := d.operations[at]
+	some := rapid.Custom(func(t *rapid.T) request { return o.drawn(t, nil) })
+	const most = 30
+	r := some.Example(0)
+	for seed := 1; seed < most && !r.allowed(); seed++ {
+		r = some.Example(seed)
+	}
+	return func() *http.Request { return r.http(nil) }
+}
