@@ -104,7 +104,13 @@ func (s *site) checkAccess(t *testing.T) ([]string, error) {
 	service := matrix.Service{Beside: s.access.beside}
 	var metrics prometheus.Gatherer
 	var permissions app.Permissions
-	a := s.running(t, apptest.SQLite(t).URL, fx.Populate(&metrics, &permissions, &service.Clock))
+	type known struct {
+		fx.In
+
+		Authenticator app.Authenticator `optional:"true"`
+	}
+	a := s.running(t, apptest.SQLite(t).URL, fx.Populate(&metrics, &permissions, &service.Clock),
+		fx.Invoke(func(k known) { service.Authenticated = k.Authenticator != nil }))
 	routes, err := a.Routes()
 	if err != nil {
 		return nil, err

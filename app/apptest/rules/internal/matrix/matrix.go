@@ -30,6 +30,8 @@ type Service struct {
 	Routes  []httpserver.Route
 	// Schemes are the ways in which callers tell who they are, none where nobody can.
 	Schemes []app.SecurityScheme
+	// Authenticated tells that the service has an authenticator.
+	Authenticated bool
 	// Permissions are all that the domains declare.
 	Permissions []string
 	// Example returns what makes a request that an endpoint takes, by its method and the template of its path; nil for none.
@@ -83,6 +85,7 @@ func (s Service) Hold() ([]string, error) {
 	if len(s.Schemes) == 0 && slices.ContainsFunc(s.Routes, func(r httpserver.Route) bool { return !r.Access.Public }) {
 		m.tell("the authenticator names no schemes, so the documents do not say which endpoints are open; return them in Schemes")
 	}
+	m.compareDeclared()
 	var err error
 	if m.state, err = s.State(); err != nil {
 		return nil, err
@@ -121,6 +124,19 @@ func (m *matrix) listCells() {
 				continue
 			}
 			m.cells = append(m.cells, c)
+		}
+	}
+}
+
+// compareDeclared tells of endpoints that the server treats otherwise than they say themselves, or their domain.
+func (m *matrix) compareDeclared() {
+	for _, r := range m.Routes {
+		said := r.Options.Access
+		switch {
+		case len(said) == 1 && said[0] != r.Access:
+			m.tell("%s %s (%s): it says %s, and the server goes by %s", r.Method, r.Path, r.Plugin, said[0], r.Access)
+		case len(said) == 0 && r.Access.Public && m.Authenticated:
+			m.tell("%s %s (%s): it does not say who may call it, and is open to everybody", r.Method, r.Path, r.Plugin)
 		}
 	}
 }

@@ -62,7 +62,7 @@ func (m *matrix) principals(c cell) []row {
 	at, longest := m.signedIn(c), c.Options.Fresh
 	rows := []row{
 		somebody("a principal without any permission", at),
-		somebody("a principal with app.AllPermissions", at, app.AllPermissions),
+		somebody("a principal with app.AllPermissions", at, "*"),
 	}
 	if c.Access.Can {
 		rows = append(rows, m.entitled(c),
@@ -70,8 +70,8 @@ func (m *matrix) principals(c cell) []row {
 	}
 	if longest != nil {
 		rows = append(rows,
-			somebody("a principal whose sign-in is too old", at.Add(-*longest-time.Second), app.AllPermissions),
-			somebody("a principal that never signs in", time.Time{}, app.AllPermissions))
+			somebody("a principal whose sign-in is too old", at.Add(-*longest-time.Second), "*"),
+			somebody("a principal that never signs in", time.Time{}, "*"))
 	}
 	return rows
 }
@@ -131,11 +131,16 @@ func (m *matrix) refusal(c cell, r row) refusal {
 		return refusal{status: r.status}
 	case p == nil:
 		return refusal{status: http.StatusUnauthorized, challenge: " "}
-	case c.Access.Can && !p.Can(c.Access.Permission):
+	case c.Access.Can && !may(p, c.Access.Permission):
 		return refusal{status: http.StatusForbidden, says: lacksPermission + c.Access.Permission}
 	case fresh != nil && (p.SignedInAt.IsZero() || m.Clock.Now().Sub(p.SignedInAt) > *fresh):
 		return refusal{status: http.StatusUnauthorized, says: mustSignInAgain, challenge: "insufficient_user_authentication"}
 	default:
 		return refusal{}
 	}
+}
+
+// may reports whether a principal has a permission. It does not ask the principal, since that is what is tested.
+func may(p *app.Principal, permission string) bool {
+	return slices.ContainsFunc(p.Permissions, func(name string) bool { return name == permission || name == "*" })
 }
