@@ -18,6 +18,7 @@ import (
 	"plugboard/app/apptest"
 	"plugboard/app/apptest/rules/internal/agree"
 	"plugboard/app/apptest/rules/internal/matrix"
+	"plugboard/infra/host"
 	"plugboard/infra/host/application"
 	"plugboard/infra/host/manifest"
 	"plugboard/infra/host/openapi"
@@ -77,11 +78,11 @@ func ServedBeside(reason string, paths ...string) Option {
 	}
 }
 
-// Access holds the service against the rule on access alone, as [Hold] does among the others: it calls every endpoint as everybody. It is
-// for the test of a module with an authenticator, whose other rules hold elsewhere.
-func Access(t *testing.T, modules fx.Option, opts ...Option) {
+// Access holds a domain against the rule on access, which [Hold] holds a whole service against: it calls every endpoint as everybody. It is
+// for the test of a domain with an authenticator, where the list of main.go is not at hand. Module is the domain and what it needs beside host.Infra.
+func Access(t *testing.T, module fx.Option, opts ...Option) {
 	t.Helper()
-	s, err := newSite(".", modules, opts)
+	s, err := newSite(".", fx.Options(host.Infra, module), opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package rules
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -246,6 +247,12 @@ func TestAccessIsHeld(t *testing.T) {
 	require.Empty(t, problems)
 }
 
+func TestAccessOfAModule(t *testing.T) {
+	t.Parallel()
+	authenticator := func(db *gorm.DB) app.Authenticator { return &sessions{all: someSessions(), db: db} }
+	Access(t, fx.Options(fx.Provide(authenticator), vault()), Callers(vaultCallers), Header("X-Key", "sesame"))
+}
+
 // instead is a middleware that does something with some requests, and passes them on unless it has answered.
 func instead(do func(w http.ResponseWriter, r *http.Request) (answered bool)) fx.Option {
 	return host.Middleware(func(next http.Handler) http.Handler {
@@ -421,3 +428,24 @@ type anyPlugin struct{ opts []app.EndpointOption }
 func (p *anyPlugin) OnBoot(b *app.Boot) { b.POST("/any", app.Handle(p.Execute), p.opts...) }
 
 func (*anyPlugin) Execute(context.Context, app.Empty) (app.Empty, error) { return app.Empty{}, nil }
+
+// Generated requests get to where only some may: they are made by a principal who may all, or by whom the site says.
+func TestGeneratedRequestsMayAll(t *testing.T) {
+	t.Parallel()
+	for status, opts := range map[int][]Option{http.StatusOK: nil, http.StatusForbidden: {Header("Authorization", "Bearer ann")}} {
+		s := aroundVault(t, "")
+		s.start.header = nil
+		for _, opt := range opts {
+			opt(&s.options)
+		}
+		document, err := everything(s.unopened(t))
+		require.NoError(t, err)
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodDelete, "/vault/1", http.NoBody)
+		for name, values := range s.start.header {
+			r.Header[name] = values
+		}
+		s.filled(t, document).Handler.ServeHTTP(w, r)
+		require.Equal(t, status, w.Code, w.Body)
+	}
+}

@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"plugboard/app"
 	"plugboard/app/apptest"
+	"plugboard/app/apptest/internal/signed"
 	"plugboard/app/apptest/rules/internal/agree"
 )
 
@@ -17,7 +19,8 @@ type startOptions struct {
 	reached bool
 }
 
-// Header has the subtest requests send a header with every request, such as the key that guards want to see.
+// Header has the subtests requests and access send a header with every request, such as the key that guards want to see. The requests of the
+// first are made by a principal with all permissions who has signed in just now, unless it is Authorization or Cookie that is given.
 func Header(name, value string) Option {
 	return func(o *options) {
 		if o.start.header == nil {
@@ -59,6 +62,11 @@ func (s *site) filled(t *testing.T, document *agree.Document) agree.Service {
 	t.Helper()
 	a := s.running(t, apptest.SQLite(t).URL)
 	service := agree.Service{Handler: a.Handler(), Header: s.start.header}
+	if s.start.header.Get("Authorization") == "" && s.start.header.Get("Cookie") == "" {
+		service.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			a.Handler().ServeHTTP(w, signed.In(r, app.Principal{ID: "rules", Permissions: []string{app.AllPermissions}, SignedInAt: time.Now()}))
+		})
+	}
 	document.Fill(service)
 	for _, prepare := range s.start.prepare {
 		prepare(t, service.Handler)

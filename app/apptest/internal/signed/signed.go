@@ -18,11 +18,6 @@ func In(r *http.Request, p app.Principal) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), key{}, &p))
 }
 
-// As returns a handler whose requests are all made by p.
-func As(h http.Handler, p app.Principal) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(w, In(r, p)) })
-}
-
 // Module has the server know the principals of [In], beside those that the service's own authenticator knows.
 func Module() fx.Option {
 	return fx.Invoke(func(server *httpserver.Server) { server.AuthenticateAlso(authenticator{}) })
