@@ -102,16 +102,16 @@ func testAccess(t *testing.T, s *site) {
 // checkAccess calls every endpoint as everybody.
 func (s *site) checkAccess(t *testing.T) ([]string, error) {
 	t.Helper()
-	service := matrix.Service{Beside: s.access.beside}
-	var metrics prometheus.Gatherer
-	var permissions app.Permissions
-	type known struct {
+	type parts struct {
 		fx.In
 
+		Metrics       prometheus.Gatherer
+		Permissions   app.Permissions
+		Clock         app.Clock
 		Authenticator app.Authenticator `optional:"true"`
 	}
-	a := s.running(t, apptest.SQLite(t).URL, fx.Populate(&metrics, &permissions, &service.Clock),
-		fx.Invoke(func(k known) { service.Authenticated = k.Authenticator != nil }))
+	var of parts
+	a := s.running(t, apptest.SQLite(t).URL, fx.Invoke(func(p parts) { of = p }))
 	routes, err := a.Routes()
 	if err != nil {
 		return nil, err
@@ -120,13 +120,15 @@ func (s *site) checkAccess(t *testing.T) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	kit := apptest.Around(t, a, metrics)
-	service.Handler, service.Routes, service.Schemes, service.Example = a.Handler(), routes, a.Server().Schemes(), document.Example
-	service.State = func() (map[string]string, error) { return s.state(t.Context(), a.DB().Gorm(), kit) }
-	for _, p := range permissions {
+	kit, schemes := apptest.Around(t, a, of.Metrics), a.Server().Schemes()
+	service := matrix.Service{
+		Handler: a.Handler(), Routes: routes, Authenticated: of.Authenticator != nil, Schemes: schemes, Example: document.Example,
+		Header: withoutCredentials(s.start.header, schemes), Beside: s.access.beside, Clock: of.Clock,
+		State: func() (map[string]string, error) { return s.state(t.Context(), a.DB().Gorm(), kit) },
+	}
+	for _, p := range of.Permissions {
 		service.Permissions = append(service.Permissions, p.Name)
 	}
-	service.Header = withoutCredentials(s.start.header, service.Schemes)
 	for _, prepare := range s.access.callers {
 		for _, c := range prepare(t, kit) {
 			service.Callers = append(service.Callers, matrix.Caller(c))

@@ -164,30 +164,33 @@ func (r rule) checkDeclaredPermissions() {
 
 // checkIDs reports where the ID of a principal is compared with a text of the sources.
 func (r rule) checkIDs() {
-	compare := func(one, other ast.Expr) {
-		sel, ok := ast.Unparen(one).(*ast.SelectorExpr)
-		if ok && sel.Sel.Name == "ID" && typeName(r.TypesInfo.TypeOf(sel.X)) == r.contract+".Principal" && r.constant(other) != "" {
-			r.report(other.Pos(), "the plugin knows somebody by the ID %s, whom another database does not have; ask for a permission with app.Can", printed(other))
-		}
-	}
 	for _, f := range r.sources() {
 		ast.Inspect(f, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.BinaryExpr:
 				if n.Op == token.EQL || n.Op == token.NEQ {
-					compare(n.X, n.Y)
-					compare(n.Y, n.X)
+					r.checkID(n.X, n.Y)
+					r.checkID(n.Y, n.X)
 				}
 			case *ast.SwitchStmt:
 				for _, clause := range n.Body.List {
-					for _, value := range clause.(*ast.CaseClause).List { //nolint:forcetypeassert // a switch has nothing else
-						if n.Tag != nil {
-							compare(n.Tag, value)
-						}
-					}
+					r.checkID(n.Tag, clause.(*ast.CaseClause).List...) //nolint:forcetypeassert // a switch has nothing else
 				}
 			}
 			return true
 		})
+	}
+}
+
+// checkID reports those of the values that are texts of the sources, when it is the ID of a principal that is compared with them.
+func (r rule) checkID(compared ast.Expr, values ...ast.Expr) {
+	sel, ok := compared.(*ast.SelectorExpr)
+	if !ok || sel.Sel.Name != "ID" || typeName(r.TypesInfo.TypeOf(sel.X)) != r.contract+".Principal" {
+		return
+	}
+	for _, value := range values {
+		if r.constant(value) != "" {
+			r.report(value.Pos(), "the plugin knows somebody by the ID %s, whom another database does not have; ask for a permission with app.Can", printed(value))
+		}
 	}
 }
