@@ -14,6 +14,7 @@ import (
 	"gorm.io/gorm"
 
 	"plugboard/app"
+	"plugboard/app/apptest"
 	"plugboard/infra/host"
 	"plugboard/infra/host/manifest"
 	"plugboard/infra/host/openapi"
@@ -213,18 +214,27 @@ func (*anyPlugin) Execute(context.Context, app.Empty) (app.Empty, error) { retur
 // Generated requests get to where only some may: they are made by a principal who may all, or by whom the site says.
 func TestGeneratedRequestsMayAll(t *testing.T) {
 	t.Parallel()
-	for status, opts := range map[int][]Option{http.StatusOK: nil, http.StatusForbidden: {Header("Authorization", "Bearer ann")}} {
-		s := aroundVault(t, "")
-		s.start.header = nil
-		for _, opt := range opts {
-			opt(&s.options)
-		}
-		document, err := everything(s.unopened(t))
-		require.NoError(t, err)
-		w := httptest.NewRecorder()
-		r := httptest.NewRequest(http.MethodDelete, "/vault/1", http.NoBody)
-		maps.Copy(r.Header, s.start.header)
-		s.filled(t, document).Handler.ServeHTTP(w, r)
-		require.Equal(t, status, w.Code, w.Body)
+	for name, tc := range map[string]struct {
+		opts   []Option
+		status int
+	}{
+		"by the kit":    {nil, http.StatusOK},
+		"with a header": {[]Option{Header("Authorization", "Bearer ann")}, http.StatusForbidden},
+		"by a caller":   {[]Option{MadeBy(func(testing.TB, *apptest.App) func(*http.Request) { return bearer("old") })}, http.StatusUnauthorized},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := aroundVault(t, "")
+			s.start.header = nil
+			for _, opt := range tc.opts {
+				opt(&s.options)
+			}
+			document, err := everything(s.unopened(t))
+			require.NoError(t, err)
+			w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodDelete, "/vault/1", http.NoBody)
+			maps.Copy(r.Header, s.start.header)
+			s.filled(t, document).Handler.ServeHTTP(w, r)
+			require.Equal(t, tc.status, w.Code, w.Body)
+		})
 	}
 }

@@ -90,6 +90,15 @@ type Permits struct {
 // AFact implements analysis.Fact.
 func (*Permits) AFact() {}
 
+// String names the permissions, for messages.
+func (p *Permits) String() string {
+	names := make([]string, len(p.Uses))
+	for i, use := range p.Uses {
+		names[i] = use.Name
+	}
+	return strings.Join(names, " ")
+}
+
 // PermissionUse is a place that asks for a permission.
 type PermissionUse struct {
 	Name string

@@ -1,5 +1,6 @@
-// Package matrix calls every endpoint of a service as everybody, and says who gets in that should not, and who does not that should.
+// Package matrix calls every endpoint of a service as everybody.
 //
+// It says who gets in that should not, and who does not that should.
 // What [Service.Hold] does goes in this order:
 //
 //	refused  Every endpoint is called by all those whom it must refuse, with a request that it would take from others. The exact status

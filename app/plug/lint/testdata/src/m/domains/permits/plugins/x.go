@@ -1,4 +1,4 @@
-package plugins
+package plugins // want package:"permits.write permits.delete other.look permits.soon permits.secret"
 
 import (
 	"context"
