@@ -23,7 +23,7 @@ import (
 func Rules(contract string) []*analysis.Analyzer {
 	var rules []*analysis.Analyzer
 	for _, d := range []definition{
-		importsRule(), schemasRule(), modelsRule(), shapeRule(), listedRule(), blockingRule(), goroutineRule(), tablesRule(),
+		importsRule(), schemasRule(), modelsRule(), shapeRule(), listedRule(), permissionsRule(), blockingRule(), goroutineRule(), tablesRule(),
 		transactionRule(), contextRule(), publishRule(), announcedRule(), eventsRule(), secretsRule(), onBootRule(), onceRule(), remoteRule(),
 		settingsRule(), exemptionRule(),
 	} {

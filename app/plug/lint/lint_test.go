@@ -35,6 +35,7 @@ func TestRules(t *testing.T) {
 		"models":      {"m/domains/schemas/models"},
 		"shape":       {"m/domains/shape/plugins"},
 		"listed":      {"m/domains/listed", "m/domains/renamed", "shop.example/domains/orders", "shop.example/domains/orders/plugins"},
+		"permissions": {"m/domains/permits", "m/domains/permits/plugins"},
 		"blocking":    {"m/domains/blocking/plugins", "shop.example/app/money", "shop.example/domains/orders/plugins"},
 		"goroutine":   {"m/domains/goroutine/plugins", "shop.example/app/money"},
 		"tables":      {"m/domains/tables/plugins"},

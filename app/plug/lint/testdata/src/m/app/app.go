@@ -85,3 +85,18 @@ type Bus interface {
 	Publish(ctx context.Context, event Event, opts ...any) error
 	Ask(ctx context.Context, query Event, answer any) error
 }
+
+type Principal struct {
+	ID          string
+	Permissions []string
+}
+
+func (p Principal) Can(permission string) bool { return false }
+
+func PrincipalFrom(ctx context.Context) (Principal, bool) { return Principal{}, false }
+
+func Can(permission string) any { return nil }
+
+func Every(opts ...any) any { return nil }
+
+func Permission(name, meaning string) any { return nil }
