@@ -17,23 +17,23 @@ import (
 	"plugboard/domains/accounts/plugins"
 )
 
-const goodPassword = "nine wobbly teapots"
+const adminPassword = "nine wobbly teapots"
 
 func TestCreateAdmin(t *testing.T) {
 	t.Parallel()
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
 		registered := apptest.Record[plugins.UserRegistered]()
-		o := open(t, db, registered)
-		done := o.CommandFrom(goodPassword+"\nmore\n", "accounts create-admin", "--email", " Ada@Example.org", "--name", " Ada ")
+		o := openOffice(t, db, registered)
+		done := o.CommandFrom(adminPassword+"\nmore\n", "accounts create-admin", "--email", " Ada@Example.org", "--name", " Ada ")
 		require.NoError(t, done.Error)
 		require.Equal(t, "created the administrator ada@example.org\n", done.Out)
 		require.Contains(t, done.Err, "password: ")
-		require.NotContains(t, done.Out+done.Err, goodPassword)
+		require.NotContains(t, done.Out+done.Err, adminPassword)
 
 		var user models.User
 		require.NoError(t, o.DB().Take(&user).Error)
 		require.Equal(t, []any{"ada@example.org", "Ada", true}, []any{user.Email, user.Name, user.DisabledAt == nil})
-		require.True(t, matches(t, user.PasswordHash, goodPassword))
+		require.True(t, passwordMatches(t, user.PasswordHash, adminPassword))
 		o.WaitForEvents()
 		require.Equal(t, []plugins.UserRegistered{{ID: user.ID}}, registered.Events())
 		o.with(o.session(user.ID)).GET("/accounts/users").Status(http.StatusOK)
@@ -45,7 +45,7 @@ func TestCreateAdminOfAUser(t *testing.T) {
 	t.Parallel()
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
 		registered, enabled, changed := apptest.Record[plugins.UserRegistered](), apptest.Record[plugins.UserEnabled](), apptest.Record[plugins.UserRolesChanged]()
-		o := open(t, db, registered, enabled, changed)
+		o := openOffice(t, db, registered, enabled, changed)
 		o.role("clerk", "orders.read")
 		ada := o.user("ada@example.org", "clerk")
 		session := o.session(ada)
@@ -56,7 +56,7 @@ func TestCreateAdminOfAUser(t *testing.T) {
 		require.NoError(t, o.DB().Model(&models.User{}).Where("id = ?", ada).Update("disabled_at", time.Now()).Error)
 
 		for range 2 { // the second time the user has the role already
-			done := o.CommandFrom(goodPassword, "accounts create-admin", "--email", "ada@example.org")
+			done := o.CommandFrom(adminPassword, "accounts create-admin", "--email", "ada@example.org")
 			require.NoError(t, done.Error)
 			require.Equal(t, "the user ada@example.org is an administrator now, with the new password; all sessions have ended\n", done.Out)
 		}
@@ -64,7 +64,7 @@ func TestCreateAdminOfAUser(t *testing.T) {
 		require.NoError(t, o.DB().Take(&user).Error)
 		require.Nil(t, user.DisabledAt)
 		require.Equal(t, "somebody", user.Name, "the name stays without the flag")
-		require.True(t, matches(t, user.PasswordHash, goodPassword))
+		require.True(t, passwordMatches(t, user.PasswordHash, adminPassword))
 		require.WithinDuration(t, time.Now(), user.PasswordChangedAt, time.Minute)
 		o.with(session).GET("/accounts/me/sessions").Status(http.StatusUnauthorized)
 		_, err = o.store.Use(ctx, models.Reset, ticket)
@@ -85,18 +85,18 @@ func TestCreateAdminIsRefused(t *testing.T) {
 	t.Parallel()
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
 		registered := apptest.Record[plugins.UserRegistered]()
-		o := open(t, db, registered)
+		o := openOffice(t, db, registered)
 		for _, call := range []struct {
 			input, args, want string
 		}{
-			{goodPassword, "", "--email is needed"},
-			{goodPassword, "--email=ada", "--email must be an address"},
-			{goodPassword, "--email=Ada<ada@example.org>", "--email must be an address"},
-			{goodPassword, "--email=" + strings.Repeat("a", 250) + "@example.org", "--email must be an address"},
-			{goodPassword, "--email=ada@example.org --name=" + strings.Repeat("a", 101), "--name must have at most 100 characters"},
-			{goodPassword, "--email=ada@example.org " + goodPassword, "the command takes flags alone"},
+			{adminPassword, "", "--email is needed"},
+			{adminPassword, "--email=ada", "--email must be an address"},
+			{adminPassword, "--email=Ada<ada@example.org>", "--email must be an address"},
+			{adminPassword, "--email=" + strings.Repeat("a", 250) + "@example.org", "--email must be an address"},
+			{adminPassword, "--email=ada@example.org --name=" + strings.Repeat("a", 101), "--name must have at most 100 characters"},
+			{adminPassword, "--email=ada@example.org " + adminPassword, "the command takes flags alone"},
 			{"", "--email=ada@example.org", "password"},
-			{"\n" + goodPassword, "--email=ada@example.org", "password"},
+			{"\n" + adminPassword, "--email=ada@example.org", "password"},
 			{"short", "--email=ada@example.org", "password"},
 			{"ada@example.org", "--email=ada@example.org", "password"},
 			{strings.Repeat("long", 2000), "--email=ada@example.org", "password"},
@@ -114,8 +114,8 @@ func TestCreateAdminIsRefused(t *testing.T) {
 	})
 }
 
-// matches reports whether a hash is that of the password.
-func matches(t *testing.T, hash, password string) bool {
+// passwordMatches reports whether a hash is that of the password.
+func passwordMatches(t *testing.T, hash, password string) bool {
 	t.Helper()
 	matches, _, err := passwords.New(straight{}).Matches(t.Context(), password, hash)
 	require.NoError(t, err)

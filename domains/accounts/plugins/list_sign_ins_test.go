@@ -17,7 +17,7 @@ import (
 func TestListSignIns(t *testing.T) {
 	t.Parallel()
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
-		o := open(t, db)
+		o := openOffice(t, db)
 		ada, bob := o.user("ada@example.org"), o.user("bob@example.org")
 		at := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 		var ids []string

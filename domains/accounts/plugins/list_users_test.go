@@ -16,7 +16,7 @@ import (
 func TestListUsers(t *testing.T) {
 	t.Parallel()
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
-		o := open(t, db)
+		o := openOffice(t, db)
 		o.role("clerk", "orders.read")
 		o.role("archive", "orders.read")
 		ada, bob, eve := o.user("ada@example.org", "clerk", "archive"), o.user("bob@example.org", models.Administrator), o.user("a_a%@example.org", "clerk")

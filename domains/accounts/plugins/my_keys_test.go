@@ -22,7 +22,7 @@ func TestMyKeys(t *testing.T) {
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
 		now := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 		clock := apptest.NewClock(now)
-		o := open(t, db, clock)
+		o := openOffice(t, db, clock)
 		o.role("clerk", "orders.write", "orders.read")
 		ada, bob := o.user("ada@example.org", "clerk"), o.user("bob@example.org")
 		session := o.with(o.session(ada))
@@ -59,7 +59,7 @@ func TestMyKeys(t *testing.T) {
 func TestNewKeyIsRefused(t *testing.T) {
 	t.Parallel()
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
-		o := open(t, db)
+		o := openOffice(t, db)
 		o.role("clerk", "orders.read", "orders.gone")
 		ada := o.user("ada@example.org", "clerk")
 		session, before := o.with(o.session(ada)), o.rights()
@@ -90,7 +90,7 @@ func TestNewKeyIsRefused(t *testing.T) {
 func TestAKeyIsNoSession(t *testing.T) {
 	t.Parallel()
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
-		o := open(t, db)
+		o := openOffice(t, db)
 		ada := o.user("ada@example.org", models.Administrator)
 		o.session(ada)
 		key := o.with(o.key(ada, "*"))
@@ -114,7 +114,7 @@ func TestAKeyIsNoSession(t *testing.T) {
 func TestMostKeys(t *testing.T) {
 	t.Parallel()
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
-		o := open(t, db)
+		o := openOffice(t, db)
 		ada := o.user("ada@example.org")
 		var keys []models.Key
 		for i := range 99 {

@@ -16,7 +16,7 @@ import (
 func TestMySessions(t *testing.T) {
 	t.Parallel()
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
-		o := open(t, db)
+		o := openOffice(t, db)
 		ada, bob := o.user("ada@example.org"), o.user("bob@example.org")
 		first, second, third, bobs := o.with(o.session(ada)), o.with(o.session(ada)), o.with(o.session(ada)), o.with(o.session(bob))
 
@@ -52,7 +52,7 @@ func TestMySessions(t *testing.T) {
 func TestMySessionsWithoutOne(t *testing.T) {
 	t.Parallel()
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
-		o := open(t, db)
+		o := openOffice(t, db)
 		ada := o.user("ada@example.org")
 		session := o.with(o.session(ada))
 		require.False(t, apptest.Data[plugins.MySessionsData](o.as(ada).GET("/accounts/me/sessions")).Items[0].Current)

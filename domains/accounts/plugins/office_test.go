@@ -28,8 +28,8 @@ type office struct {
 	throttle *throttle.Throttle
 }
 
-// open boots the plugins that manage users, with an authenticator that knows sessions and keys, and beside them a domain with permissions.
-func open(t *testing.T, db apptest.Database, more ...fx.Option) *office {
+// openOffice boots the plugins that manage users, with an authenticator that knows sessions and keys, and beside them a domain with permissions.
+func openOffice(t *testing.T, db apptest.Database, more ...fx.Option) *office {
 	t.Helper()
 	o := &office{t: t}
 	o.App = apptest.New(t, append([]fx.Option{

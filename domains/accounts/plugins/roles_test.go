@@ -18,7 +18,7 @@ import (
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
-		o := open(t, db)
+		o := openOffice(t, db)
 		ada := o.user("ada@example.org")
 		reader := o.as(nobody, plugins.ReadUsers)
 		reader.GET("/accounts/permissions").JSON(`{"success":true,"data":{"items":[` +
@@ -52,7 +52,7 @@ func TestRoles(t *testing.T) {
 func TestRolesAreRefused(t *testing.T) {
 	t.Parallel()
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
-		o := open(t, db)
+		o := openOffice(t, db)
 		admin, before := o.administrator(), o.rights()
 		for _, name := range []string{"Clerk", "a.b", "a%20b", "%C3%A4", strings.Repeat("a", 65)} {
 			require.Contains(t, admin.PUT("/accounts/roles/"+name, `{"permissions":[]}`).Status(http.StatusUnprocessableEntity).Body, `"field":"name"`, name)
@@ -90,7 +90,7 @@ func TestRolesAreRefused(t *testing.T) {
 func TestARoleWithAPermissionThatNoDomainDeclares(t *testing.T) {
 	t.Parallel()
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
-		o := open(t, db)
+		o := openOffice(t, db)
 		o.role("clerk", "orders.read", "lamps.write")
 		ada := o.user("ada@example.org", "clerk")
 		session := o.with(o.session(ada))
@@ -109,7 +109,7 @@ func TestARoleWithAPermissionThatNoDomainDeclares(t *testing.T) {
 func TestMostRoles(t *testing.T) {
 	t.Parallel()
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
-		o := open(t, db)
+		o := openOffice(t, db)
 		var roles []models.Role
 		for i := range 199 {
 			roles = append(roles, models.Role{Name: fmt.Sprint("role", i)})
