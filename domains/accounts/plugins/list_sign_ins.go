@@ -60,6 +60,23 @@ func (p *ListSignInsPlugin) OnBoot(b *app.Boot) {
 }
 
 // Execute returns one page of a user's sign-ins, the latest first.
+//
+//	@ID			accounts.list_sign_ins
+//	@Summary	Returns one page of a user's sign-ins, the latest first
+//	@Tags		Accounts
+//	@Produce	json
+//	@Param		limit								query		integer	false	"The most entries to return"								default(20)	minimum(1)	maximum(100)
+//	@Param		cursor								query		string	false	"The 'next' of the page before; without it the list begins"	maxlength(4096)
+//	@Param		offset								query		integer	false	"The number of entries to skip"								default(0)	minimum(0)	maximum(10000)
+//	@Param		total								query		boolean	false	"Asks for the number of entries on all pages, counted up to 10,000"
+//	@Param		id									path		string	true	"The id"	format(uuid)
+//	@Success	200									{object}	ListSignInsResponse
+//	@Failure	400,401,403,404,421,422,500,503,504	{object}	app.Failure
+//	@Security	bearer
+//	@Security	session
+//	@Router		/accounts/users/{id}/sign-ins [get]
+//
+//plug:derived d8dc9f04
 func (p *ListSignInsPlugin) Execute(ctx context.Context, req ListSignInsRequest) (ListSignInsData, error) {
 	if _, err := findUser(ctx, p.db, req.ID); err != nil {
 		return ListSignInsData{}, err
@@ -68,6 +85,22 @@ func (p *ListSignInsPlugin) Execute(ctx context.Context, req ListSignInsRequest)
 }
 
 // Mine returns one page of the caller's sign-ins, the latest first, so that they see what was not them.
+//
+//	@ID			accounts.list_sign_ins.mine
+//	@Summary	Returns one page of the caller's sign-ins, the latest first, so that they see what was not them
+//	@Tags		Accounts
+//	@Produce	json
+//	@Param		limit							query		integer	false	"The most entries to return"								default(20)	minimum(1)	maximum(100)
+//	@Param		cursor							query		string	false	"The 'next' of the page before; without it the list begins"	maxlength(4096)
+//	@Param		offset							query		integer	false	"The number of entries to skip"								default(0)	minimum(0)	maximum(10000)
+//	@Param		total							query		boolean	false	"Asks for the number of entries on all pages, counted up to 10,000"
+//	@Success	200								{object}	ListSignInsResponse
+//	@Failure	400,401,403,421,422,500,503,504	{object}	app.Failure
+//	@Security	bearer
+//	@Security	session
+//	@Router		/accounts/me/sign-ins [get]
+//
+//plug:derived 8dab75a0
 func (p *ListSignInsPlugin) Mine(ctx context.Context, req ListMySignInsRequest) (ListSignInsData, error) {
 	return p.find(ctx, caller(ctx).ID, req.PageQuery)
 }

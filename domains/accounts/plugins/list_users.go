@@ -64,6 +64,26 @@ func (p *ListUsersPlugin) OnBoot(b *app.Boot) {
 }
 
 // Execute returns one page of the users, with their roles.
+//
+//	@ID			accounts.list_users
+//	@Summary	Returns one page of the users, with their roles
+//	@Tags		Accounts
+//	@Produce	json
+//	@Param		limit							query		integer	false	"The most entries to return"								default(20)	minimum(1)	maximum(100)
+//	@Param		cursor							query		string	false	"The 'next' of the page before; without it the list begins"	maxlength(4096)
+//	@Param		offset							query		integer	false	"The number of entries to skip"								default(0)	minimum(0)	maximum(10000)
+//	@Param		total							query		boolean	false	"Asks for the number of entries on all pages, counted up to 10,000"
+//	@Param		email							query		string	false	"The beginning of the address, in any case"	minlength(2)	maxlength(254)
+//	@Param		role							query		string	false	"One that the users have"					maxlength(64)
+//	@Param		disabled						query		boolean	false	"Asks for those who are disabled, or for those who are not; without it, for both"
+//	@Param		sort							query		string	false	"A column, with a minus for descending"	Enums(id, -id, email, -email)
+//	@Success	200								{object}	ListUsersResponse
+//	@Failure	400,401,403,421,422,500,503,504	{object}	app.Failure
+//	@Security	bearer
+//	@Security	session
+//	@Router		/accounts/users [get]
+//
+//plug:derived 48ff2c2a
 func (p *ListUsersPlugin) Execute(ctx context.Context, req ListUsersRequest) (ListUsersData, error) {
 	query := p.db.WithContext(ctx).Model(&models.User{})
 	if email := strings.ToLower(req.Email); email != "" {

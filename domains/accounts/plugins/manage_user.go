@@ -127,6 +127,19 @@ func (p *ManageUserPlugin) OnBoot(b *app.Boot) {
 }
 
 // Execute returns a user with their roles.
+//
+//	@ID			accounts.manage_user
+//	@Summary	Returns a user with their roles
+//	@Tags		Accounts
+//	@Produce	json
+//	@Param		id									path		string	true	"The id"	format(uuid)
+//	@Success	200									{object}	ManageUserResponse
+//	@Failure	400,401,403,404,421,422,500,503,504	{object}	app.Failure
+//	@Security	bearer
+//	@Security	session
+//	@Router		/accounts/users/{id} [get]
+//
+//plug:derived e4503225
 func (p *ManageUserPlugin) Execute(ctx context.Context, req ManageUserRequest) (ManageUserData, error) {
 	user, err := findUser(ctx, p.db, req.ID)
 	if err != nil {
@@ -138,7 +151,21 @@ func (p *ManageUserPlugin) Execute(ctx context.Context, req ManageUserRequest) (
 	}, err
 }
 
-// Disable ends the sessions of a user and refuses new ones, and what the user's keys ask for.
+// Disable refuses a user from now on. Their sessions end, and their keys are refused until they are enabled again.
+//
+//	@ID				accounts.manage_user.disable
+//	@Summary		Refuses a user from now on
+//	@Description	Their sessions end, and their keys are refused until they are enabled again.
+//	@Tags			Accounts
+//	@Produce		json
+//	@Param			id											path	string	true	"The id"	format(uuid)
+//	@Success		204											"No Content"
+//	@Failure		400,401,403,404,409,421,422,500,503,504,507	{object}	app.Failure
+//	@Security		bearer
+//	@Security		session
+//	@Router			/accounts/users/{id}/disable [post]
+//
+//plug:derived bb4c5ca5
 func (p *ManageUserPlugin) Disable(ctx context.Context, req ManageUserRequest) (app.Empty, error) {
 	return app.Empty{}, app.InTx(ctx, p.db, func(ctx context.Context) error {
 		user, roles, err := p.managed(ctx, req.ID)
@@ -159,6 +186,20 @@ func (p *ManageUserPlugin) Disable(ctx context.Context, req ManageUserRequest) (
 }
 
 // Enable lets a user who was disabled sign in again. Their keys work again too.
+//
+//	@ID				accounts.manage_user.enable
+//	@Summary		Lets a user who was disabled sign in again
+//	@Description	Their keys work again too.
+//	@Tags			Accounts
+//	@Produce		json
+//	@Param			id										path	string	true	"The id"	format(uuid)
+//	@Success		204										"No Content"
+//	@Failure		400,401,403,404,421,422,500,503,504,507	{object}	app.Failure
+//	@Security		bearer
+//	@Security		session
+//	@Router			/accounts/users/{id}/enable [post]
+//
+//plug:derived 6d993a48
 func (p *ManageUserPlugin) Enable(ctx context.Context, req ManageUserRequest) (app.Empty, error) {
 	return app.Empty{}, app.InTx(ctx, p.db, func(ctx context.Context) error {
 		user, _, err := p.managed(ctx, req.ID)
@@ -180,6 +221,20 @@ func (p *ManageUserPlugin) setDisabled(ctx context.Context, userID string, at *t
 }
 
 // SignOut ends all sessions of a user. The user may sign in again.
+//
+//	@ID				accounts.manage_user.signout
+//	@Summary		Ends all sessions of a user
+//	@Description	The user may sign in again.
+//	@Tags			Accounts
+//	@Produce		json
+//	@Param			id										path	string	true	"The id"	format(uuid)
+//	@Success		204										"No Content"
+//	@Failure		400,401,403,404,421,422,500,503,504,507	{object}	app.Failure
+//	@Security		bearer
+//	@Security		session
+//	@Router			/accounts/users/{id}/sign-out [post]
+//
+//plug:derived 6ce26c4a
 func (p *ManageUserPlugin) SignOut(ctx context.Context, req ManageUserRequest) (app.Empty, error) {
 	return app.Empty{}, app.InTx(ctx, p.db, func(ctx context.Context) error {
 		user, _, err := p.managed(ctx, req.ID)
@@ -191,7 +246,23 @@ func (p *ManageUserPlugin) SignOut(ctx context.Context, req ManageUserRequest) (
 	})
 }
 
-// SetRoles gives a user these roles and no others, and ends the user's sessions if that changes something.
+// SetRoles gives a user these roles and no others. If that changes something, the user's sessions end.
+//
+//	@ID				accounts.manage_user.setroles
+//	@Summary		Gives a user these roles and no others
+//	@Description	If that changes something, the user's sessions end.
+//	@Tags			Accounts
+//	@Accept			json
+//	@Produce		json
+//	@Param			id														path	string				true	"The id"	format(uuid)
+//	@Param			body													body	SetUserRolesRequest	true	"The body of PUT /accounts/users/{id}/roles"
+//	@Success		204														"No Content"
+//	@Failure		400,401,403,404,408,409,413,415,421,422,500,503,504,507	{object}	app.Failure
+//	@Security		bearer
+//	@Security		session
+//	@Router			/accounts/users/{id}/roles [put]
+//
+//plug:derived 84a3f70b
 func (p *ManageUserPlugin) SetRoles(ctx context.Context, req SetUserRolesRequest) (app.Empty, error) {
 	return app.Empty{}, app.InTx(ctx, p.db, func(ctx context.Context) error {
 		user, had, err := p.managed(ctx, req.ID)
@@ -205,7 +276,7 @@ func (p *ManageUserPlugin) SetRoles(ctx context.Context, req SetUserRolesRequest
 		if slices.Equal(rights.Names(had), rights.Names(given)) {
 			return nil
 		}
-		if err := p.mayExchange(ctx, user, had, given); err != nil {
+		if err := rights.MayExchange(ctx, p.db, caller(ctx), user, had, given); err != nil {
 			return err
 		}
 		if err := p.db.WithContext(ctx).Where("user_id = ?", user.ID).Delete(&models.UserRole{}).Error; err != nil {
@@ -221,19 +292,22 @@ func (p *ManageUserPlugin) SetRoles(ctx context.Context, req SetUserRolesRequest
 	})
 }
 
-// mayExchange refuses roles that are more than the caller's own, and to take the last administrator's. That the caller has all of the roles that the user
-// had, [ManageUserPlugin.managed] has made sure of.
-func (p *ManageUserPlugin) mayExchange(ctx context.Context, user models.User, had, given []models.Role) error {
-	if err := rights.MayGive(caller(ctx), given...); err != nil {
-		return err
-	}
-	if slices.Contains(rights.Names(had), models.Administrator) && !slices.Contains(rights.Names(given), models.Administrator) {
-		return rights.SpareAdministrator(ctx, p.db, user)
-	}
-	return nil
-}
-
-// Delete deletes a user, and what is personal with it: sessions, keys, devices, tickets, the record of sign-ins, what was counted under the address.
+// Delete deletes a user with all that is personal. It goes with their sessions, keys, devices and links, the record of their sign-ins, and what was counted
+// under their address.
+//
+//	@ID				accounts.manage_user.delete
+//	@Summary		Deletes a user with all that is personal
+//	@Description	It goes with their sessions, keys, devices and links, the record of their sign-ins, and what was counted under their address.
+//	@Tags			Accounts
+//	@Produce		json
+//	@Param			id											path	string	true	"The id"	format(uuid)
+//	@Success		204											"No Content"
+//	@Failure		400,401,403,404,409,421,422,500,503,504,507	{object}	app.Failure
+//	@Security		bearer
+//	@Security		session
+//	@Router			/accounts/users/{id} [delete]
+//
+//plug:derived c14cff9a
 func (p *ManageUserPlugin) Delete(ctx context.Context, req ManageUserRequest) (app.Empty, error) {
 	return app.Empty{}, app.InTx(ctx, p.db, func(ctx context.Context) error {
 		user, roles, err := p.managed(ctx, req.ID)
@@ -261,8 +335,23 @@ func (p *ManageUserPlugin) Delete(ctx context.Context, req ManageUserRequest) (a
 	})
 }
 
-// Invite has a link sent to an address, with which its owner becomes a user with the roles. It needs a fresh sign-in, as a change of roles does. A role
-// that is deleted before the link is used is left out.
+// Invite has a link sent to an address, with which its owner becomes a user with the roles. A role that is deleted before the link is used is left out.
+// It needs a fresh sign-in, as a change of roles does.
+//
+//	@ID				accounts.manage_user.invite
+//	@Summary		Has a link sent to an address, with which its owner becomes a user with the roles
+//	@Description	A role that is deleted before the link is used is left out. It needs a fresh sign-in, as a change of roles does.
+//	@Tags			Accounts
+//	@Accept			json
+//	@Produce		json
+//	@Param			body											body		InviteUserRequest	true	"The body of POST /accounts/invitations"
+//	@Success		202												{object}	app.Response[app.Empty]
+//	@Failure		400,401,403,408,413,415,421,422,500,503,504,507	{object}	app.Failure
+//	@Security		bearer
+//	@Security		session
+//	@Router			/accounts/invitations [post]
+//
+//plug:derived 6094787e
 func (p *ManageUserPlugin) Invite(ctx context.Context, req InviteUserRequest) (app.Empty, error) {
 	roles, err := rights.Named(ctx, p.db, "roles", req.Roles)
 	if err != nil {
@@ -286,10 +375,7 @@ func (p *ManageUserPlugin) managed(ctx context.Context, id string) (user models.
 	if roles, err = rights.Of(ctx, p.db, user.ID); err != nil {
 		return user, nil, err
 	}
-	if missing, lacks := rights.Lacking(caller(ctx), rights.Permissions(roles...)); lacks {
-		return user, nil, app.Errorf(app.Forbidden, "the user has the permission %s, which you do not have yourself", missing)
-	}
-	return user, roles, nil
+	return user, roles, rights.MayManage(caller(ctx), roles)
 }
 
 // spare refuses to disable or delete oneself, and the last administrator.

@@ -104,6 +104,18 @@ func people() app.EndpointOption {
 }
 
 // Execute returns the keys of the caller, also those that are over, until they are deleted.
+//
+//	@ID			accounts.my_keys
+//	@Summary	Returns the keys of the caller, also those that are over, until they are deleted
+//	@Tags		Accounts
+//	@Produce	json
+//	@Success	200							{object}	MyKeysResponse
+//	@Failure	400,401,403,421,500,503,504	{object}	app.Failure
+//	@Security	bearer
+//	@Security	session
+//	@Router		/accounts/me/keys [get]
+//
+//plug:derived ae72b4f3
 func (p *MyKeysPlugin) Execute(ctx context.Context, _ app.Empty) (MyKeysData, error) {
 	var keys []models.Key
 	err := p.db.WithContext(ctx).Omit("token_hash").Where("user_id = ?", caller(ctx).ID).Order("id DESC").Find(&keys).Error
@@ -120,6 +132,21 @@ func (p *MyKeysPlugin) Execute(ctx context.Context, _ app.Empty) (MyKeysData, er
 }
 
 // New makes a key and shows it this once. The key may do what its owner may at the time of its use, within its scopes.
+//
+//	@ID				accounts.my_keys.new
+//	@Summary		Makes a key and shows it this once
+//	@Description	The key may do what its owner may at the time of its use, within its scopes.
+//	@Tags			Accounts
+//	@Accept			json
+//	@Produce		json
+//	@Param			body												body		NewKeyRequest	true	"The body of POST /accounts/me/keys"
+//	@Success		201													{object}	NewKeyResponse
+//	@Failure		400,401,403,408,409,413,415,421,422,500,503,504,507	{object}	app.Failure
+//	@Security		bearer
+//	@Security		session
+//	@Router			/accounts/me/keys [post]
+//
+//plug:derived 809a44d6
 func (p *MyKeysPlugin) New(ctx context.Context, req NewKeyRequest) (data NewKeyData, err error) {
 	who := caller(ctx)
 	if err := rights.Declared(p.permissions, "scopes", req.Scopes); err != nil {
@@ -168,6 +195,20 @@ func (p *MyKeysPlugin) checkRoom(ctx context.Context, userID string) error {
 }
 
 // Delete ends a key of the caller at once. Of the keys of others the caller does not learn.
+//
+//	@ID				accounts.my_keys.delete
+//	@Summary		Ends a key of the caller at once
+//	@Description	Of the keys of others the caller does not learn.
+//	@Tags			Accounts
+//	@Produce		json
+//	@Param			id										path	string	true	"The id"	format(uuid)
+//	@Success		204										"No Content"
+//	@Failure		400,401,403,404,421,422,500,503,504,507	{object}	app.Failure
+//	@Security		bearer
+//	@Security		session
+//	@Router			/accounts/me/keys/{id} [delete]
+//
+//plug:derived aa6e1cbb
 func (p *MyKeysPlugin) Delete(ctx context.Context, req DeleteKeyRequest) (app.Empty, error) {
 	deleted := p.db.WithContext(ctx).Where("id = ? AND user_id = ?", req.ID, caller(ctx).ID).Delete(&models.Key{})
 	switch {

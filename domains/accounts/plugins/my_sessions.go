@@ -69,6 +69,18 @@ func currentSession(ctx context.Context) string {
 }
 
 // Execute returns the sessions of the caller.
+//
+//	@ID			accounts.my_sessions
+//	@Summary	Returns the sessions of the caller
+//	@Tags		Accounts
+//	@Produce	json
+//	@Success	200							{object}	MySessionsResponse
+//	@Failure	400,401,403,421,500,503,504	{object}	app.Failure
+//	@Security	bearer
+//	@Security	session
+//	@Router		/accounts/me/sessions [get]
+//
+//plug:derived ca79d9e6
 func (p *MySessionsPlugin) Execute(ctx context.Context, _ app.Empty) (MySessionsData, error) {
 	all, err := p.sessions.List(ctx, caller(ctx).ID)
 	if err != nil {
@@ -84,6 +96,20 @@ func (p *MySessionsPlugin) Execute(ctx context.Context, _ app.Empty) (MySessions
 }
 
 // End ends a session of the caller, which may be the one that asks. Of the sessions of others the caller does not learn.
+//
+//	@ID				accounts.my_sessions.end
+//	@Summary		Ends a session of the caller, which may be the one that asks
+//	@Description	Of the sessions of others the caller does not learn.
+//	@Tags			Accounts
+//	@Produce		json
+//	@Param			id										path	string	true	"The id"	format(uuid)
+//	@Success		204										"No Content"
+//	@Failure		400,401,403,404,421,422,500,503,504,507	{object}	app.Failure
+//	@Security		bearer
+//	@Security		session
+//	@Router			/accounts/me/sessions/{id} [delete]
+//
+//plug:derived eab4d017
 func (p *MySessionsPlugin) End(ctx context.Context, req EndSessionRequest) (app.Empty, error) {
 	ended, err := p.sessions.End(ctx, caller(ctx).ID, req.ID)
 	switch {
@@ -98,6 +124,18 @@ func (p *MySessionsPlugin) End(ctx context.Context, req EndSessionRequest) (app.
 }
 
 // EndOthers ends all sessions of the caller but the one that asks.
+//
+//	@ID			accounts.my_sessions.endothers
+//	@Summary	Ends all sessions of the caller but the one that asks
+//	@Tags		Accounts
+//	@Produce	json
+//	@Success	204								"No Content"
+//	@Failure	400,401,403,421,500,503,504,507	{object}	app.Failure
+//	@Security	bearer
+//	@Security	session
+//	@Router		/accounts/me/sessions [delete]
+//
+//plug:derived fb338dd6
 func (p *MySessionsPlugin) EndOthers(ctx context.Context, _ app.Empty) (app.Empty, error) {
 	_, err := p.sessions.EndAll(ctx, caller(ctx).ID, currentSession(ctx))
 	return app.Empty{}, err

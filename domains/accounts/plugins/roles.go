@@ -118,6 +118,19 @@ func (p *RolesPlugin) OnBoot(b *app.Boot) {
 }
 
 // Execute returns the roles. A role may have a permission that no domain declares, since the domain was removed: it is shown, and lets nobody do anything.
+//
+//	@ID				accounts.roles
+//	@Summary		Returns the roles
+//	@Description	A role may have a permission that no domain declares, since the domain was removed: it is shown, and lets nobody do anything.
+//	@Tags			Accounts
+//	@Produce		json
+//	@Success		200							{object}	RolesResponse
+//	@Failure		400,401,403,421,500,503,504	{object}	app.Failure
+//	@Security		bearer
+//	@Security		session
+//	@Router			/accounts/roles [get]
+//
+//plug:derived 6fd203e1
 func (p *RolesPlugin) Execute(ctx context.Context, _ app.Empty) (RolesData, error) {
 	var roles []models.Role
 	if err := p.db.WithContext(ctx).Order("name").Limit(mostRoles + 1).Find(&roles).Error; err != nil {
@@ -131,6 +144,18 @@ func (p *RolesPlugin) Execute(ctx context.Context, _ app.Empty) (RolesData, erro
 }
 
 // Permissions returns the permissions that a role may have.
+//
+//	@ID			accounts.roles.permissions
+//	@Summary	Returns the permissions that a role may have
+//	@Tags		Accounts
+//	@Produce	json
+//	@Success	200							{object}	PermissionsResponse
+//	@Failure	400,401,403,421,500,503,504	{object}	app.Failure
+//	@Security	bearer
+//	@Security	session
+//	@Router		/accounts/permissions [get]
+//
+//plug:derived ccd5053c
 func (p *RolesPlugin) Permissions(context.Context, app.Empty) (PermissionsData, error) {
 	data := PermissionsData{Items: make([]PermissionsItem, len(p.permissions))}
 	for i, part := range p.permissions {
@@ -141,6 +166,23 @@ func (p *RolesPlugin) Permissions(context.Context, app.Empty) (PermissionsData, 
 
 // Set makes a role, or changes what it lets somebody do. The caller must have every permission that the role gets, and every one that it had.
 // For those who have the role it counts from their next request on.
+//
+//	@ID				accounts.roles.set
+//	@Summary		Makes a role, or changes what it lets somebody do
+//	@Description	The caller must have every permission that the role gets, and every one that it had. For those who have the role it counts from their next request on.
+//	@Tags			Accounts
+//	@Accept			json
+//	@Produce		json
+//	@Param			name												path		string			true	"The name"	maxlength(64)
+//	@Param			body												body		SetRoleRequest	true	"The body of PUT /accounts/roles/{name}"
+//	@Success		200													{object}	SetRoleResponse
+//	@Success		201													{object}	SetRoleResponse
+//	@Failure		400,401,403,408,409,413,415,421,422,500,503,504,507	{object}	app.Failure
+//	@Security		bearer
+//	@Security		session
+//	@Router			/accounts/roles/{name} [put]
+//
+//plug:derived b1b6bb3c
 func (p *RolesPlugin) Set(ctx context.Context, req SetRoleRequest) (SetRoleData, error) {
 	if req.Name == models.Administrator {
 		return SetRoleData{}, errAdministrator()
@@ -190,6 +232,20 @@ func (p *RolesPlugin) checkRoom(ctx context.Context) error {
 }
 
 // Delete takes a role from all who have it, and deletes it. The caller must have every permission of it.
+//
+//	@ID				accounts.roles.delete
+//	@Summary		Takes a role from all who have it, and deletes it
+//	@Description	The caller must have every permission of it.
+//	@Tags			Accounts
+//	@Produce		json
+//	@Param			name										path	string	true	"The name"	maxlength(64)
+//	@Success		204											"No Content"
+//	@Failure		400,401,403,404,409,421,422,500,503,504,507	{object}	app.Failure
+//	@Security		bearer
+//	@Security		session
+//	@Router			/accounts/roles/{name} [delete]
+//
+//plug:derived 75c7ba4a
 func (p *RolesPlugin) Delete(ctx context.Context, req DeleteRoleRequest) (app.Empty, error) {
 	if req.Name == models.Administrator {
 		return app.Empty{}, errAdministrator()

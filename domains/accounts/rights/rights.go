@@ -108,11 +108,28 @@ func MayGive(who app.Principal, roles ...models.Role) error {
 	return nil
 }
 
+// MayManage refuses, with [app.Forbidden], to let somebody manage a user with roles of which they lack a permission.
+func MayManage(who app.Principal, roles []models.Role) error {
+	if missing, lacks := Lacking(who, Permissions(roles...)); lacks {
+		return app.Errorf(app.Forbidden, "the user has the permission %s, which you do not have yourself", missing)
+	}
+	return nil
+}
+
+// MayExchange refuses to let somebody, who may manage the user, give them other roles than they had: roles that are more than somebody's own, with
+// [app.Forbidden], and as [SpareAdministrator] does. It is called after [Lock].
+func MayExchange(ctx context.Context, db *gorm.DB, who app.Principal, user models.User, had, given []models.Role) error {
+	if err := MayGive(who, given...); err != nil {
+		return err
+	}
+	if slices.Contains(Names(had), models.Administrator) && !slices.Contains(Names(given), models.Administrator) {
+		return SpareAdministrator(ctx, db, user)
+	}
+	return nil
+}
+
 // SpareAdministrator refuses, with [app.Conflict], to take an administrator away when no other one could sign in. It is called after [Lock].
 func SpareAdministrator(ctx context.Context, db *gorm.DB, user models.User) error {
-	if user.DisabledAt != nil {
-		return nil
-	}
 	administrators := db.WithContext(ctx).Model(&models.UserRole{}).Select("user_id").Where("role = ?", models.Administrator)
 	var others int64
 	err := db.WithContext(ctx).Model(&models.User{}).Where("id <> ? AND disabled_at IS NULL AND id IN (?)", user.ID, administrators).Count(&others).Error
