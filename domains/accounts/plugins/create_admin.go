@@ -19,6 +19,39 @@ import (
 	"plugboard/domains/accounts/sessions"
 )
 
+// AdministratorRegistered is announced when the command has made a user.
+type AdministratorRegistered struct {
+	ID string `json:"id"`
+}
+
+// Topic implements app.Event.
+func (AdministratorRegistered) Topic() string { return "user.registered" }
+
+// Key implements app.Keyed: what is announced of one user is handled in order.
+func (e AdministratorRegistered) Key() string { return e.ID }
+
+// AdministratorEnabled is announced when the user whom the command makes an administrator was disabled.
+type AdministratorEnabled struct {
+	ID string `json:"id"`
+}
+
+// Topic implements app.Event.
+func (AdministratorEnabled) Topic() string { return "user.enabled" }
+
+// Key implements app.Keyed: what is announced of one user is handled in order.
+func (e AdministratorEnabled) Key() string { return e.ID }
+
+// AdministratorRoleGiven is announced when the user whom the command makes an administrator was none.
+type AdministratorRoleGiven struct {
+	ID string `json:"id"`
+}
+
+// Topic implements app.Event.
+func (AdministratorRoleGiven) Topic() string { return "user.roles_changed" }
+
+// Key implements app.Keyed: what is announced of one user is handled in order.
+func (e AdministratorRoleGiven) Key() string { return e.ID }
+
 // CreateAdmin is the plugin that serves the command "accounts create-admin".
 var CreateAdmin = app.Plugin[*CreateAdminPlugin]("accounts.create_admin", NewCreateAdminPlugin)
 
@@ -43,7 +76,7 @@ func (p *CreateAdminPlugin) OnBoot(b *app.Boot) {
 	flags := b.Command("Create an administrator, or make one of a user; the password is the first line of the input", p.Execute)
 	flags.StringVar(&p.email, "email", "", "the administrator's `address`")
 	flags.StringVar(&p.name, "name", "", "how the administrator wants to be called")
-	b.Publishes(UserRegistered{}, UserRolesChanged{}, UserEnabled{}) //plug:allow schemas it does what other plugins of this domain do, and announces the same
+	b.Publishes(AdministratorRegistered{}, AdministratorEnabled{}, AdministratorRoleGiven{})
 }
 
 // Execute makes the administrator. A user who exists becomes one: the password is the new one, all sessions and links end, and the user is enabled.
@@ -127,7 +160,7 @@ func (p *CreateAdminPlugin) store(ctx context.Context, user models.User) (done s
 	if err := giveRoles(ctx, p.db, user.ID, []string{models.Administrator}); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("created the administrator %s", user.Email), p.bus.Publish(ctx, UserRegistered{ID: user.ID})
+	return fmt.Sprintf("created the administrator %s", user.Email), p.bus.Publish(ctx, AdministratorRegistered{ID: user.ID})
 }
 
 // promote makes an administrator of a user. Whoever has a session of theirs, or a link that was sent to them, must not go on with it.
@@ -149,7 +182,7 @@ func (p *CreateAdminPlugin) promote(ctx context.Context, known, user models.User
 		return err
 	}
 	if known.DisabledAt != nil {
-		if err := p.bus.Publish(ctx, UserEnabled{ID: known.ID}); err != nil {
+		if err := p.bus.Publish(ctx, AdministratorEnabled{ID: known.ID}); err != nil {
 			return err
 		}
 	}
@@ -168,5 +201,5 @@ func (p *CreateAdminPlugin) giveRole(ctx context.Context, userID string) error {
 	if err := giveRoles(ctx, p.db, userID, []string{models.Administrator}); err != nil {
 		return err
 	}
-	return p.bus.Publish(ctx, UserRolesChanged{ID: userID})
+	return p.bus.Publish(ctx, AdministratorRoleGiven{ID: userID})
 }

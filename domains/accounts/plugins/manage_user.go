@@ -94,6 +94,18 @@ func (UserDeleted) Topic() string { return "user.deleted" }
 // Key implements app.Keyed: what is announced of one user is handled in order.
 func (e UserDeleted) Key() string { return e.ID }
 
+// UserInvited is announced when somebody is to get an invitation by mail.
+type UserInvited struct {
+	Email string   `json:"email"`
+	Roles []string `json:"roles"`
+}
+
+// Topic implements app.Event.
+func (UserInvited) Topic() string { return "account.invitation_sent" }
+
+// Key implements app.Keyed: what goes to one address goes in order.
+func (e UserInvited) Key() string { return e.Email }
+
 // ManageUser is the plugin that serves /accounts/users/{id} and POST /accounts/invitations.
 var ManageUser = app.Plugin[*ManageUserPlugin]("accounts.manage_user", NewManageUserPlugin)
 
@@ -122,8 +134,7 @@ func (p *ManageUserPlugin) OnBoot(b *app.Boot) {
 	b.PUT("/accounts/users/:id/roles", app.Handle(p.SetRoles), may, app.Fresh(fresh), tags, done, found, app.Fails(app.Conflict))
 	b.DELETE("/accounts/users/:id", app.Handle(p.Delete), may, app.Fresh(fresh), tags, done, found, app.Fails(app.Conflict))
 	b.POST("/accounts/invitations", app.Handle(p.Invite), may, app.Fresh(fresh), tags, app.Status(http.StatusAccepted))
-	b.Publishes(UserDisabled{}, UserEnabled{}, UserRolesChanged{}, UserDeleted{})
-	b.Publishes(MailRequested{}) //plug:allow schemas several plugins of this domain ask for mails, and accounts.send_mail sends them
+	b.Publishes(UserDisabled{}, UserEnabled{}, UserRolesChanged{}, UserDeleted{}, UserInvited{})
 }
 
 // Execute returns a user with their roles.
@@ -170,7 +181,7 @@ func (p *ManageUserPlugin) Disable(ctx context.Context, req ManageUserRequest) (
 	return app.Empty{}, app.InTx(ctx, p.db, func(ctx context.Context) error {
 		user, roles, err := p.managed(ctx, req.ID)
 		if err == nil {
-			err = p.spare(ctx, user, roles)
+			err = rights.MayRemove(ctx, p.db, caller(ctx), user, roles)
 		}
 		if err != nil || user.DisabledAt != nil {
 			return err
@@ -312,7 +323,7 @@ func (p *ManageUserPlugin) Delete(ctx context.Context, req ManageUserRequest) (a
 	return app.Empty{}, app.InTx(ctx, p.db, func(ctx context.Context) error {
 		user, roles, err := p.managed(ctx, req.ID)
 		if err == nil {
-			err = p.spare(ctx, user, roles)
+			err = rights.MayRemove(ctx, p.db, caller(ctx), user, roles)
 		}
 		if err != nil {
 			return err
@@ -360,7 +371,7 @@ func (p *ManageUserPlugin) Invite(ctx context.Context, req InviteUserRequest) (a
 	if err := rights.MayGive(caller(ctx), roles...); err != nil {
 		return app.Empty{}, err
 	}
-	return app.Empty{}, p.bus.Publish(ctx, MailRequested{Purpose: models.Register, Email: normalEmail(req.Email), Roles: rights.Names(roles), Invited: true})
+	return app.Empty{}, p.bus.Publish(ctx, UserInvited{Email: normalEmail(req.Email), Roles: rights.Names(roles)})
 }
 
 // managed returns the user with their roles, and holds up others who change rights until the transaction ends. It refuses users who may do what the caller
@@ -376,15 +387,4 @@ func (p *ManageUserPlugin) managed(ctx context.Context, id string) (user models.
 		return user, nil, err
 	}
 	return user, roles, rights.MayManage(caller(ctx), roles)
-}
-
-// spare refuses to disable or delete oneself, and the last administrator.
-func (p *ManageUserPlugin) spare(ctx context.Context, user models.User, roles []models.Role) error {
-	if user.ID == caller(ctx).ID {
-		return app.Errorf(app.Conflict, "nobody disables or deletes themselves; ask somebody else")
-	}
-	if !slices.Contains(rights.Names(roles), models.Administrator) {
-		return nil
-	}
-	return rights.SpareAdministrator(ctx, p.db, user)
 }

@@ -28,7 +28,7 @@ type announced struct {
 	enabled  *apptest.Recorder[plugins.UserEnabled]
 	changed  *apptest.Recorder[plugins.UserRolesChanged]
 	deleted  *apptest.Recorder[plugins.UserDeleted]
-	mails    *apptest.Recorder[plugins.MailRequested]
+	mails    *apptest.Recorder[plugins.UserInvited]
 }
 
 // openRecorded is openOffice with recorders of all events.
@@ -36,7 +36,7 @@ func openRecorded(t *testing.T, db apptest.Database) (*office, announced) {
 	t.Helper()
 	a := announced{
 		apptest.Record[plugins.UserDisabled](), apptest.Record[plugins.UserEnabled](), apptest.Record[plugins.UserRolesChanged](),
-		apptest.Record[plugins.UserDeleted](), apptest.Record[plugins.MailRequested](),
+		apptest.Record[plugins.UserDeleted](), apptest.Record[plugins.UserInvited](),
 	}
 	return openOffice(t, db, a.disabled, a.enabled, a.changed, a.deleted, a.mails), a
 }
@@ -110,9 +110,9 @@ func TestInviteUser(t *testing.T) {
 			require.Contains(t, helpdesk.POST("/accounts/invitations", body).Status(http.StatusUnprocessableEntity).Body, `"field":"`+field+`"`, body)
 		}
 		events.all(o)
-		require.ElementsMatch(t, []plugins.MailRequested{
-			{Purpose: models.Register, Email: "ada@example.org", Roles: []string{"clerk"}, Invited: true},
-			{Purpose: models.Register, Email: "bob@example.org", Invited: true},
+		require.ElementsMatch(t, []plugins.UserInvited{
+			{Email: "ada@example.org", Roles: []string{"clerk"}},
+			{Email: "bob@example.org"},
 		}, events.mails.Events())
 	})
 }

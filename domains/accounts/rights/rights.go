@@ -117,19 +117,30 @@ func MayManage(who app.Principal, roles []models.Role) error {
 }
 
 // MayExchange refuses to let somebody, who may manage the user, give them other roles than they had: roles that are more than somebody's own, with
-// [app.Forbidden], and as [SpareAdministrator] does. It is called after [Lock].
+// [app.Forbidden], and to take the role from the last administrator, with [app.Conflict]. It is called after [Lock].
 func MayExchange(ctx context.Context, db *gorm.DB, who app.Principal, user models.User, had, given []models.Role) error {
 	if err := MayGive(who, given...); err != nil {
 		return err
 	}
-	if slices.Contains(Names(had), models.Administrator) && !slices.Contains(Names(given), models.Administrator) {
-		return SpareAdministrator(ctx, db, user)
+	if slices.Contains(Names(given), models.Administrator) {
+		return nil
 	}
-	return nil
+	return spareAdministrator(ctx, db, user, had)
 }
 
-// SpareAdministrator refuses, with [app.Conflict], to take an administrator away when no other one could sign in. It is called after [Lock].
-func SpareAdministrator(ctx context.Context, db *gorm.DB, user models.User) error {
+// MayRemove refuses, with [app.Conflict], to let somebody disable or delete themselves, or the last administrator. It is called after [Lock].
+func MayRemove(ctx context.Context, db *gorm.DB, who app.Principal, user models.User, roles []models.Role) error {
+	if user.ID == who.ID {
+		return app.Errorf(app.Conflict, "nobody disables or deletes themselves; ask somebody else")
+	}
+	return spareAdministrator(ctx, db, user, roles)
+}
+
+// spareAdministrator refuses to take an administrator away when no other one could sign in.
+func spareAdministrator(ctx context.Context, db *gorm.DB, user models.User, roles []models.Role) error {
+	if !slices.Contains(Names(roles), models.Administrator) {
+		return nil
+	}
 	administrators := db.WithContext(ctx).Model(&models.UserRole{}).Select("user_id").Where("role = ?", models.Administrator)
 	var others int64
 	err := db.WithContext(ctx).Model(&models.User{}).Where("id <> ? AND disabled_at IS NULL AND id IN (?)", user.ID, administrators).Count(&others).Error
