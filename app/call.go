@@ -57,12 +57,23 @@ func PluginName(ctx context.Context) string {
 	return ""
 }
 
-// Logger returns logger with the request id of the current work added, where there is one.
+// Logger returns logger with the request id of the current work added, where there is one, and with the ID of the principal who caused
+// the work, where one is known. In a subscriber both are those of the request at the beginning of the chain. The fields are request_id
+// and principal.
 func Logger(ctx context.Context, logger *zap.Logger) *zap.Logger {
-	if id := RequestID(ctx); id != "" {
-		return logger.With(zap.String("request_id", id))
+	c := CallFrom(ctx)
+	if c == nil {
+		return logger
 	}
-	return logger
+	id, principal := c.RequestID, c.CausedBy()
+	switch {
+	case id == "" && principal == "":
+		return logger
+	case principal == "":
+		return logger.With(zap.String("request_id", id))
+	default:
+		return logger.With(zap.String("request_id", id), zap.String("principal", principal))
+	}
 }
 
 // Reserve asks for n bytes before a handler allocates them: when the service has no room for them it returns the error to

@@ -182,6 +182,10 @@ type Delivery struct {
 	Parent string
 	// RequestID is the id of the request at the beginning of the chain, or "".
 	RequestID string
+	// Principal is the ID of who made the request at the beginning of the chain, or "" when nobody was known, and for what no request
+	// began, such as a schedule. It is for the record, not for decisions: the subscriber acts as itself, and the principal may have lost
+	// its permissions since. So [PrincipalFrom] reports false in a subscriber.
+	Principal string
 	// Trace is the W3C traceparent of the publisher, or "".
 	Trace string
 	// Time is when the event was published, to the millisecond.

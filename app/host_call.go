@@ -31,6 +31,9 @@ type Call struct {
 	Client string
 	// Principal is who made the request, nil when the host did not ask. It is set before a handler runs, and must not be changed.
 	Principal *Principal
+	// Cause is, for a delivery, the ID of the principal at the beginning of the chain, "" for nobody. A subscriber acts as itself, so
+	// Principal is nil there. [Call.CausedBy] reads both.
+	Cause string
 
 	held    atomic.Int64 // reserved bytes
 	keepers atomic.Int64 // how often Keep was called more than End
@@ -55,6 +58,15 @@ func WithCall(ctx context.Context, call *Call) context.Context {
 func CallFrom(ctx context.Context) *Call {
 	c, _ := ctx.Value(callKey{}).(*Call)
 	return c
+}
+
+// CausedBy returns the ID of the principal at the beginning of the chain, which is who makes the request, or whose request led to the
+// delivery; "" when nobody is known. It is for the host, which has it in events and logs.
+func (c *Call) CausedBy() string {
+	if c.Principal != nil {
+		return c.Principal.ID
+	}
+	return c.Cause
 }
 
 // SetStatus records the status; see the function [SetStatus].

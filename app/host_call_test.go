@@ -7,8 +7,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"plugboard/app"
+	"plugboard/app/apptest"
 )
 
 func TestSleepEndsWithItsTimeOrItsContext(t *testing.T) {
@@ -38,4 +41,22 @@ func TestRecoverMakesAnErrorOfAPanic(t *testing.T) {
 	require.ErrorAs(t, err, &caught)
 	require.Equal(t, "boom", caught.Value)
 	require.Contains(t, string(caught.Stack), "TestRecoverMakesAnErrorOfAPanic")
+}
+
+// The logger of a request names its principal, and that of a delivery the one at the beginning of the chain. Only the ID is logged.
+func TestLoggerNamesTheRequestAndThePrincipal(t *testing.T) {
+	t.Parallel()
+	ann := &app.Principal{ID: "ann", Permissions: []string{"secret.right"}, Credential: "session-1"}
+	logged := func(ctx context.Context) map[string]any {
+		core, logs := observer.New(zap.InfoLevel)
+		app.Logger(ctx, zap.New(core)).Info("hello")
+		return logs.All()[0].ContextMap()
+	}
+	inCall := func(call *app.Call) map[string]any { return logged(app.WithCall(t.Context(), call)) }
+	require.Empty(t, logged(t.Context()))
+	require.Empty(t, inCall(&app.Call{}))
+	require.Equal(t, map[string]any{"request_id": "r1"}, inCall(&app.Call{RequestID: "r1"}))
+	require.Equal(t, map[string]any{"request_id": "r1", "principal": "ann"}, inCall(&app.Call{RequestID: "r1", Principal: ann}))
+	require.Equal(t, map[string]any{"request_id": "test", "principal": "ann"}, logged(apptest.DeliveryContext(t, app.Delivery{Principal: "ann"})))
+	require.Equal(t, map[string]any{"request_id": "test"}, logged(apptest.DeliveryContext(t, app.Delivery{})))
 }

@@ -35,5 +35,5 @@ type handDelivery app.Delivery
 func (d handDelivery) Delivery() app.Delivery         { return app.Delivery(d) }
 func (d handDelivery) Complete(context.Context) error { return nil }
 func (d handDelivery) NewCall() *app.Call {
-	return &app.Call{Plugin: "apptest.test", RequestID: "test"}
+	return &app.Call{Plugin: "apptest.test", RequestID: "test", Cause: d.Principal}
 }

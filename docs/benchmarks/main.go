@@ -42,6 +42,7 @@ func comparisons() []comparison {
 		{"start", compareStart},
 		{"products", compareProducts},
 		{"lists", compareLists},
+		{"access", compareAccess},
 		{"footprint", compareFootprint},
 		{"volatile", compareVolatile},
 		{"durable-sqlite", compareDurableSQLite},

@@ -1,4 +1,4 @@
-// Package accounts is the accounts domain: users with their sessions, API keys and roles. With it in the list of main.go, the service
+// Package accounts is the accounts domain. It has users with their sessions, API keys and roles. With it in the list of main.go, the service
 // knows who calls, and every endpoint says who may.
 //
 // It serves what users and administrators need below /accounts, and its events user.registered, user.disabled and so on tell other domains. The

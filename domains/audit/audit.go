@@ -1,5 +1,5 @@
 // Package audit is the audit domain: a record of what happened to products. It records the consequences too. Each entry
-// names its event, the event before that, and the request at the beginning.
+// names its event, the event before that, and the request at the beginning with who made it.
 package audit
 
 import (

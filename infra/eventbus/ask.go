@@ -84,12 +84,14 @@ func (p *pluginBus) Ask(ctx context.Context, query app.Event, answer any) error 
 	return nil
 }
 
-// call runs the responder in a call of the responder's plugin, outside the transaction of the caller.
+// call runs the responder in a call of the responder's plugin, outside the transaction of the caller. The responder answers on behalf of
+// the caller, so it has the caller's principal.
 func (r *responder) call(ctx context.Context, query any) (answer any, err error) {
 	defer app.Recover(&err)
 	call := &app.Call{Plugin: r.Plugin.Name}
 	if asker := app.CallFrom(ctx); asker != nil {
 		call.RequestID, call.Trace, call.Memory = asker.RequestID, asker.Trace, asker.Memory
+		call.Principal, call.Cause = asker.Principal, asker.Cause
 	}
 	defer call.End()
 	answer, err = r.Responder.Call(app.WithCall(database.WithoutTx(ctx), call), query)

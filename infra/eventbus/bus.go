@@ -283,7 +283,7 @@ func (p *publication) envelopeIn(ctx context.Context, call *app.Call, o app.Publ
 	e := p.envelope
 	e.Headers, e.Delay = o.Headers, o.Delay
 	if call != nil {
-		e.RequestID, e.Trace = call.RequestID, call.Trace
+		e.RequestID, e.Principal, e.Trace = call.RequestID, call.CausedBy(), call.Trace
 		if d, ok := app.DeliveryFrom(ctx); ok {
 			e.Parent = d.EventID
 		}

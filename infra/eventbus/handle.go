@@ -16,6 +16,7 @@ import (
 	"plugboard/app"
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus/internal/message"
+	"plugboard/infra/logging"
 	"plugboard/infra/telemetry"
 )
 
@@ -101,7 +102,7 @@ func (m *meters) observer(name string) func(time.Duration, error) {
 func (b *Bus) failed(d *message.Delivery, err error) {
 	fields := []zap.Field{
 		zap.String("plugin", d.Subscription.Plugin), zap.String("subscription", d.Subscription.Name), zap.String("event", d.ID()),
-		zap.Int("attempt", d.Attempt), zap.String("request_id", d.RequestID), zap.Error(err),
+		zap.Int("attempt", d.Attempt), zap.String("request_id", d.RequestID), logging.Principal(d.Principal), zap.Error(err),
 	}
 	if p, ok := errors.AsType[*app.PanicError](err); ok {
 		fields = append(fields, zap.ByteString("stack", p.Stack))
@@ -178,6 +179,9 @@ func (b *Bus) traced(ctx context.Context, d *message.Delivery, handle func(conte
 		attribute.String("messaging.message.id", d.ID()), attribute.String("plugboard.plugin", d.Subscription.Plugin),
 		attribute.Int("plugboard.attempt", d.Attempt), attribute.String("plugboard.request_id", d.RequestID),
 	))
+	if d.Principal != "" {
+		span.SetAttributes(attribute.String("plugboard.principal", d.Principal))
+	}
 	failure := "the handler panicked"
 	defer func() {
 		if failure != "" {

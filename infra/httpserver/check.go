@@ -81,6 +81,7 @@ func (s *Server) compile(e *app.Endpoint) (*endpoint, []string) {
 	}
 	wrong := append(c.applyOptions(), c.applyAccess()...)
 	wrong = append(wrong, c.checkAllows()...)
+	wrong = append(wrong, c.applyLimits()...)
 	params, why := routes.Parse(e.Path)
 	if why != "" {
 		wrong = append(wrong, why)

@@ -5,9 +5,10 @@
 // the line. See [Server] for the lifecycle and for what may be called concurrently.
 //
 // A request takes this way: connection (internal/socket) → front.ServeHTTP, which gives it an id, counts, logs and answers panics → the
-// limits on requests and connections → the gate (internal/gate: host and origin) → Gin's router → endpoint.serve → guards → body →
-// binder → handler → envelope. The server finds what a caller did wrong before it calls a handler. Only 412 and 416 come after it, since
-// they depend on the content that the handler returns. A raw handler reads its body itself, and gets the errors of that.
+// limits on requests and connections → the gate (internal/gate: host and origin) → Gin's router → endpoint.serve → the endpoint's
+// limits (internal/ratelimit) → guards → body → binder → handler → envelope. The server finds what a caller did wrong before it calls a
+// handler. Only 412 and 416 come after it, since they depend on the content that the handler returns. A raw handler reads its body
+// itself, and gets the errors of that.
 //
 // # What is refused, and how
 //
@@ -30,8 +31,9 @@
 //	422 invalid           values of the wrong type, out of range, null where a value is needed, with a NUL
 //	                      character (also in the name of a JSON member), or against the field's rules; all of
 //	                      them are listed together
+//	429 too_many          a request beyond a limit of the endpoint
 //	503 unavailable       a body, or an answer, for which the service has no memory left; more requests or connections
-//	                      than the settings allow, except the probes
+//	                      than the settings allow, except the probes; a limit in the database that cannot be asked
 //
 // A form field is filled from the query. On POST, PUT and PATCH endpoints without JSON fields it is filled from
 // the form in the body (multipart or URL-encoded) when the request has a body, and from the query when not.

@@ -34,6 +34,7 @@ type endpoint struct {
 	encoding    json.Options // of the answer
 	access      app.Access
 	deprecation *deprecation // nil unless the endpoint is deprecated
+	limits      *limits      // nil without limits
 }
 
 // serve handles one request of the endpoint; it is what Gin calls.
@@ -42,6 +43,7 @@ func (e *endpoint) serve(c *gin.Context) {
 	x.enter(e.route, c)
 	x.endpoint, x.params = e, c.Params
 	x.setDeprecation(x.Header())
+	x.setLimits(x.Header())
 	if slices.ContainsFunc(c.Params, func(p gin.Param) bool { return p.Value == "" }) { // an empty segment in the middle, as in "//"
 		x.fail(x, errNotFound())
 		return
@@ -96,10 +98,16 @@ func (e *endpoint) setDeadlines(x *exchange) {
 	x.setWriteDeadline(x.start.Add(e.timeout + e.server.config.WriteTimeout))
 }
 
-// admit refuses what can be refused without reading the body: it asks who calls and whether they may, runs the guards, compares the declared
-// length with the limit, and asks the work pool whether it is full.
+// admit refuses what can be refused without reading the body: it counts the request for its client, asks who calls and whether they may,
+// counts it for them, runs the guards, compares the declared length with the limit, and asks the work pool whether it is full.
 func (e *endpoint) admit(ctx context.Context, x *exchange) (context.Context, error) {
+	if err := e.limitClient(ctx, x); err != nil {
+		return ctx, err
+	}
 	if err := e.authorize(ctx, x); err != nil {
+		return ctx, err
+	}
+	if err := e.limitPrincipal(ctx, x); err != nil {
 		return ctx, err
 	}
 	ctx, err := e.runGuards(ctx, x)

@@ -53,6 +53,8 @@ type exchange struct {
 	// endpoint is the plugin's endpoint that serves the request, and params are the parameters of its path; nil for the host's routes.
 	endpoint *endpoint
 	params   gin.Params
+	// quota is the header RateLimit; "" before a limit was asked.
+	quota string
 }
 
 // exchangeOf returns the exchange behind Gin's writer.

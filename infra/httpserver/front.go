@@ -150,6 +150,7 @@ func (x *exchange) clearHeader() {
 	}
 	x.server.setHostHeaders(h)
 	x.setDeprecation(h)
+	x.setLimits(h)
 }
 
 // observe counts and logs the finished exchange.
@@ -165,7 +166,7 @@ func (x *exchange) observe() {
 		entry.Write(
 			x.methodField(), zap.String("route", x.route.path), zap.String("path", logging.Clip(x.request.URL.Path, longGiven)),
 			zap.Int("status", status), zap.Int64("bytes", x.bytes), zap.Duration("duration", took),
-			zap.String("request_id", x.call.RequestID), x.plugin(), zap.String("remote", x.client()),
+			zap.String("request_id", x.call.RequestID), logging.Principal(x.call.CausedBy()), x.plugin(), zap.String("remote", x.client()),
 		)
 	}
 }
@@ -204,7 +205,7 @@ func (x *exchange) logger() *zap.Logger { return x.server.logger }
 // identity names the request in the log.
 func (x *exchange) identity() []zap.Field {
 	return []zap.Field{
-		zap.String("request_id", x.call.RequestID), x.plugin(),
+		zap.String("request_id", x.call.RequestID), logging.Principal(x.call.CausedBy()), x.plugin(),
 		x.methodField(), zap.String("route", x.route.path),
 	}
 }

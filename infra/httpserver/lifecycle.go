@@ -55,6 +55,7 @@ func (s *Server) Listen(ctx context.Context) error {
 		return err
 	}
 	s.listener = s.conns.Listen(listener)
+	s.warnOfClients(listener.Addr())
 	if s.config.TLSCert != "" {
 		if s.http.TLSConfig, err = socket.TLSConfig(s.config.TLSCert, s.config.TLSKey, s.logger); err != nil {
 			return err

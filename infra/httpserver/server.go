@@ -82,6 +82,7 @@ type Server struct {
 	metrics             *metrics
 	invalid             error // what New found wrong; Check reports it
 
+	limiter  limiter
 	mounted  []*endpoint // in the order of their registration
 	checked  bool
 	problems error // what Check found

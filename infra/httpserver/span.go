@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
 	"plugboard/infra/logging"
@@ -52,6 +53,9 @@ func (x *exchange) endSpan(status int) {
 		attribute.Int("http.response.status_code", status), attribute.Int64("http.response.body.size", x.bytes),
 		attribute.String("plugboard.request_id", x.call.RequestID),
 	)
+	if x.call.Principal != nil {
+		x.span.SetAttributes(semconv.EnduserID(x.call.Principal.ID))
+	}
 	if x.call.Plugin != "" {
 		x.span.SetAttributes(attribute.String("plugboard.plugin", x.call.Plugin))
 	}

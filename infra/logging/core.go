@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 )
 
@@ -82,6 +83,14 @@ func clipFields(fields []zapcore.Field) []zapcore.Field {
 		clipped[i] = f
 	}
 	return clipped
+}
+
+// Principal is the log field "principal": the ID of who caused what is logged. Without one, when id is "", the record has no such field.
+func Principal(id string) zap.Field {
+	if id == "" {
+		return zap.Skip()
+	}
+	return zap.String("principal", id)
 }
 
 // Clip returns text, or the first most bytes of it and "…" if it is longer. It cuts no rune. Use it for texts that a client chose: the

@@ -308,6 +308,14 @@ func TestJobSetsStatusAndLogs(t *testing.T) {
 	require.Equal(t, 202, app.CallFrom(ctx).Status())
 	require.Equal(t, map[string]any{"plugin": "images.resize", "request_id": "r1"}, b.logs.All()[0].ContextMap())
 
+	known := app.WithCall(t.Context(), &app.Call{Plugin: "images.resize", RequestID: "r1", Principal: &app.Principal{ID: "ann"}})
+	_, err = b.Run(known, func(job app.Job) (any, error) {
+		job.Logger().Info("hello")
+		return nil, nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, map[string]any{"plugin": "images.resize", "request_id": "r1", "principal": "ann"}, b.logs.All()[1].ContextMap())
+
 	_, err = b.Run(context.Background(), func(job app.Job) (any, error) {
 		job.SetStatus(202) // outside a request: nothing
 		job.Logger().Info("hello")

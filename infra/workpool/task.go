@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"plugboard/app"
+	"plugboard/infra/logging"
 )
 
 // taskState is the state of a task. A task goes from waiting to started, by its worker, and from one of these to one of the
@@ -27,6 +28,7 @@ const (
 type task struct {
 	work      func(app.Job) (any, error)
 	requestID string
+	principal string       // the ID of who caused the work, or ""
 	call      *app.Call    // may be nil; kept until the work has ended
 	reserved  atomic.Int64 // the bytes that the job has reserved itself
 
@@ -49,7 +51,7 @@ var _ app.Job = (*task)(nil)
 func newTask(call *app.Call, work func(app.Job) (any, error)) *task {
 	t := &task{work: work, over: make(chan struct{}), call: call}
 	if call != nil {
-		t.requestID = call.RequestID
+		t.requestID, t.principal = call.RequestID, call.CausedBy()
 		call.Keep()
 	}
 	return t
@@ -91,7 +93,7 @@ func (t *task) Logger() *zap.Logger {
 	if t.requestID == "" {
 		return t.queue.logger
 	}
-	return t.queue.logger.With(zap.String("request_id", t.requestID))
+	return t.queue.logger.With(zap.String("request_id", t.requestID), logging.Principal(t.principal))
 }
 
 // age returns how long t has been running at the time now; 0 before the start.

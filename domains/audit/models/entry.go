@@ -5,7 +5,7 @@ import "time"
 
 // Entry mirrors the table audit_entries.
 type Entry struct {
-	ID int64 `gorm:"primaryKey;index:audit_entries_product_id_idx,priority:2;index:audit_entries_topic_idx,priority:2"`
+	ID int64 `gorm:"primaryKey;index:audit_entries_product_id_idx,priority:2;index:audit_entries_topic_idx,priority:2;index:audit_entries_principal_idx,priority:2"`
 	// EventID is the id of the event that was recorded. It is unique, so that an event that arrives twice is
 	// recorded once.
 	EventID string `gorm:"not null;uniqueIndex:audit_entries_event_id_key"`
@@ -20,6 +20,8 @@ type Entry struct {
 	ParentEventID string `gorm:"not null"`
 	// RequestID is the id of the request at the beginning of the chain, or "".
 	RequestID string `gorm:"not null"`
+	// Principal is the ID of who made that request, or "".
+	Principal string `gorm:"not null;index:audit_entries_principal_idx,priority:1"`
 	// OccurredAt is when the event was published, RecordedAt when it was recorded here.
 	OccurredAt time.Time `gorm:"not null"`
 	RecordedAt time.Time `gorm:"not null;autoCreateTime"`

@@ -39,6 +39,7 @@ func TestListAudit(t *testing.T) {
 			page := apptest.Data[plugins.ListAuditData](h.GET("/audit" + query))
 			require.Equal(t, want, [2]int64{int64(len(page.Items)), *page.Total}, query)
 		}
+		h.GET("/audit?principal=ann").JSON(`{"success":true,"data":{"items":[],"next":null},"error":null}`)
 		last := apptest.Data[plugins.ListAuditData](h.GET("/audit?product_id=2")).Items[1]
 		require.Equal(t, "product.deleted", last.Topic)
 		h.GET("/audit?product_id=0").Fails(app.Invalid, "product_id must be at least 1")

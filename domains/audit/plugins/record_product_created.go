@@ -56,7 +56,7 @@ func record(ctx context.Context, db *gorm.DB, productID int64, summary string) e
 	}
 	entry := models.Entry{
 		EventID: delivery.EventID, Topic: delivery.Topic, ProductID: productID, Summary: summary, Emitter: delivery.Emitter,
-		ParentEventID: delivery.Parent, RequestID: delivery.RequestID, OccurredAt: delivery.Time,
+		ParentEventID: delivery.Parent, RequestID: delivery.RequestID, Principal: delivery.Principal, OccurredAt: delivery.Time,
 	}
 	once := clause.OnConflict{Columns: []clause.Column{{Name: "event_id"}}, DoNothing: true}
 	if err := db.WithContext(ctx).Clauses(once).Create(&entry).Error; err != nil {

@@ -44,7 +44,7 @@ func TestRecordProductCreatedOnce(t *testing.T) {
 		plugin := plugins.NewRecordProductCreatedPlugin(handle)
 		delivery := app.Delivery{
 			EventID: "0198c0de-0000-7000-8000-000000000002", Parent: "0198c0de-0000-7000-8000-000000000001",
-			Topic: "product.created", RequestID: "order-7", Emitter: "products.create_product",
+			Topic: "product.created", RequestID: "order-7", Principal: "ann", Emitter: "products.create_product",
 		}
 		ctx := apptest.DeliveryContext(t, delivery)
 
@@ -56,6 +56,7 @@ func TestRecordProductCreatedOnce(t *testing.T) {
 		require.Equal(t, delivery.EventID, stored[0].EventID)
 		require.Equal(t, delivery.Parent, stored[0].ParentEventID)
 		require.Equal(t, delivery.RequestID, stored[0].RequestID)
+		require.Equal(t, delivery.Principal, stored[0].Principal)
 
 		require.True(t, app.IsPermanent(plugin.Execute(apptest.Context(t), plugins.AuditedProductCreated{ID: 7})), "outside a delivery")
 	})

@@ -49,8 +49,8 @@ func (d desk) name(name, topic, state, adoptedBy string) {
 // event stores an event of topic t, or another, with pending deliveries.
 func (d desk) event(id, topic string, subscriptions ...string) {
 	d.t.Helper()
-	d.do(`INSERT INTO bus_events (id, topic, key, seq, emitter, parent, request_id, trace, headers, payload, published_at)
-		VALUES (?, ?, 'k', 9007199254740993, 'p', 'cause', 'r', 'x', '{"colour":"red"}', '{"id":1}', 1000)`, id, topic)
+	d.do(`INSERT INTO bus_events (id, topic, key, seq, emitter, parent, request_id, principal_id, trace, headers, payload, published_at)
+		VALUES (?, ?, 'k', 9007199254740993, 'p', 'cause', 'r', 'ann', 'x', '{"colour":"red"}', '{"id":1}', 1000)`, id, topic)
 	d.deliver(id, "pending", subscriptions...)
 }
 

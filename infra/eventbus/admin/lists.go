@@ -44,11 +44,12 @@ func (a *Admin) Deliveries(ctx context.Context, f Filter) ([]Delivery, error) {
 	}
 	all, err := store.List(ctx, a.store, func(d *Delivery) []any {
 		return []any{
-			&d.EventID, &d.Topic, &d.Key, &d.storedAs, &d.State, &d.Attempts, &d.Error, &d.Emitter, &d.Parent, &d.RequestID, headers{&d.Headers}, &d.Payload,
+			&d.EventID, &d.Topic, &d.Key, &d.storedAs, &d.State, &d.Attempts, &d.Error, &d.Emitter, &d.Parent, &d.RequestID, &d.Principal,
+			headers{&d.Headers}, &d.Payload,
 			store.Millis{Time: &d.PublishedAt}, store.Millis{Time: &d.DueAt}, store.Millis{Time: &d.FailedAt}, store.Millis{Time: &d.parkedAt},
 		}
 	}, `SELECT d.event_id, COALESCE(e.topic, ''), d.key, d.subscription, d.state, d.attempts, d.error, COALESCE(e.emitter, ''),
-			COALESCE(e.parent, ''), COALESCE(e.request_id, ''), COALESCE(e.headers, ''), COALESCE(e.payload, ''),
+			COALESCE(e.parent, ''), COALESCE(e.request_id, ''), COALESCE(e.principal_id, ''), COALESCE(e.headers, ''), COALESCE(e.payload, ''),
 			COALESCE(e.published_at, 0), d.due_at, d.failed_at, d.parked_at
 		FROM bus_deliveries d LEFT JOIN bus_events e ON e.id = d.event_id
 		WHERE `+matching+` ORDER BY d.event_id, d.subscription LIMIT ?`, append(f.args(), f.Limit)...)
@@ -98,9 +99,9 @@ func (a *Admin) Count(ctx context.Context, f Filter) (n int, err error) {
 func (a *Admin) Event(ctx context.Context, id string) (Event, error) {
 	var e Event
 	found, err := a.store.QueryRow(ctx, []any{
-		&e.ID, &e.Topic, &e.Key, &e.Emitter, &e.Parent, &e.RequestID, &e.Trace, headers{&e.Headers}, &e.Payload,
+		&e.ID, &e.Topic, &e.Key, &e.Emitter, &e.Parent, &e.RequestID, &e.Principal, &e.Trace, headers{&e.Headers}, &e.Payload,
 		store.Millis{Time: &e.PublishedAt}, &e.Number,
-	}, `SELECT id, topic, key, emitter, parent, request_id, trace, headers, payload, published_at, seq
+	}, `SELECT id, topic, key, emitter, parent, request_id, principal_id, trace, headers, payload, published_at, seq
 		FROM bus_events WHERE id = ?`, id)
 	if err != nil {
 		return Event{}, fmt.Errorf("read event: %w", err)

@@ -61,7 +61,7 @@ func TestADeliveryIsListedWhole(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []Delivery{{
 			EventID: "e1", Topic: "t", Key: "k", Subscription: "letters", State: "pending", Attempts: 3, Error: "unreadable", Emitter: "p", Parent: "cause",
-			RequestID: "r", Headers: map[string]string{"colour": "red"}, Payload: `{"id":1}`, PublishedAt: time.UnixMilli(1000).UTC(),
+			RequestID: "r", Principal: "ann", Headers: map[string]string{"colour": "red"}, Payload: `{"id":1}`, PublishedAt: time.UnixMilli(1000).UTC(),
 			DueAt: time.UnixMilli(2000).UTC(), FailedAt: time.UnixMilli(1).UTC(), ParkedUntil: time.UnixMilli(4000).Add(time.Hour).UTC(), storedAs: "first", parkedAt: time.UnixMilli(4000).UTC(),
 		}}, all)
 	})
@@ -100,7 +100,7 @@ func TestAnEventIsShownWithWhatBecameOfIt(t *testing.T) {
 		require.Len(t, event.Actions, 1)
 		event.Deliveries, event.Actions = nil, nil
 		require.Equal(t, Event{
-			ID: "e1", Topic: "t", Key: "k", Emitter: "p", Parent: "cause", RequestID: "r", Trace: "x", Number: 9007199254740993,
+			ID: "e1", Topic: "t", Key: "k", Emitter: "p", Parent: "cause", RequestID: "r", Principal: "ann", Trace: "x", Number: 9007199254740993,
 			Headers: map[string]string{"colour": "red"}, Payload: `{"id":1}`, PublishedAt: time.UnixMilli(1000).UTC(),
 		}, event)
 		_, err = d.Event(d.ctx(), "e2")

@@ -33,21 +33,23 @@ type Subscription struct {
 
 // Delivery describes a stored delivery.
 type Delivery struct {
-	EventID      string            `json:"event_id"`
-	Topic        string            `json:"topic"`
-	Key          string            `json:"key"`
-	Subscription string            `json:"subscription"`
-	State        string            `json:"state"`
-	Attempts     int               `json:"attempts"`
-	Error        string            `json:"error"`
-	Emitter      string            `json:"emitter"`
-	Parent       string            `json:"parent"`
-	RequestID    string            `json:"request_id"`
-	Headers      map[string]string `json:"headers,omitempty"`
-	Payload      string            `json:"payload"`
-	PublishedAt  time.Time         `json:"published_at"`
-	DueAt        time.Time         `json:"due_at"`
-	FailedAt     time.Time         `json:"failed_at,omitzero"`
+	EventID      string `json:"event_id"`
+	Topic        string `json:"topic"`
+	Key          string `json:"key"`
+	Subscription string `json:"subscription"`
+	State        string `json:"state"`
+	Attempts     int    `json:"attempts"`
+	Error        string `json:"error"`
+	Emitter      string `json:"emitter"`
+	Parent       string `json:"parent"`
+	RequestID    string `json:"request_id"`
+	// Principal is the ID of who made the request at the beginning of the chain; "" when nobody was known.
+	Principal   string            `json:"principal"`
+	Headers     map[string]string `json:"headers,omitempty"`
+	Payload     string            `json:"payload"`
+	PublishedAt time.Time         `json:"published_at"`
+	DueAt       time.Time         `json:"due_at"`
+	FailedAt    time.Time         `json:"failed_at,omitzero"`
 	// ParkedUntil is the time until which a parked delivery is left to other versions; zero for all other deliveries.
 	ParkedUntil time.Time `json:"parked_until,omitzero"`
 
@@ -84,6 +86,8 @@ type Event struct {
 	Emitter   string `json:"emitter"`
 	Parent    string `json:"parent"`
 	RequestID string `json:"request_id"`
+	// Principal is the ID of who made the request at the beginning of the chain; "" when nobody was known.
+	Principal string `json:"principal"`
 	Trace     string `json:"trace"`
 	// Number is the position of the event among the events of its topic and key; 0 without a key. In JSON it is a string, since other
 	// programs round large numbers.

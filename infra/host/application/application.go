@@ -21,6 +21,7 @@ import (
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus"
 	"plugboard/infra/httpserver"
+	"plugboard/infra/sharedlimit"
 	"plugboard/infra/telemetry"
 	"plugboard/infra/workpool"
 )
@@ -177,6 +178,9 @@ func graphOptions(cfg config.Config, inv *inventory) fx.Option {
 func (a *App) take(p parts) {
 	a.parts = p
 	a.registrar = app.NewRegistrar(p.Bus.For, p.Logger)
+	if p.DB.Dialect() == database.Postgres { // a SQLite file belongs to one process, whose memory all share
+		p.Server.ShareLimits(sharedlimit.New(p.DB))
+	}
 	if p.Registerer != nil {
 		a.registrar.Measure(func(plugin string) prometheus.Registerer { return telemetry.ForPlugin(p.Registerer, plugin) })
 	}
@@ -275,9 +279,13 @@ func (a *App) Logger() *zap.Logger { return a.parts.Logger }
 // Config returns the settings.
 func (a *App) Config() config.Config { return a.cfg }
 
-// Migrations returns the migrations of the bus and of all domains, in the order in which they run.
+// Migrations returns the migrations of the bus, of limits that are counted in the database if there are any, and of all domains, in the order
+// in which they run.
 func (a *App) Migrations() []database.MigrationSet {
 	sets := []database.MigrationSet{a.parts.Bus.Migrations()}
+	if a.parts.DB.Dialect() == database.Postgres && a.parts.Server.HasSharedLimits() {
+		sets = append(sets, sharedlimit.Migrations())
+	}
 	for _, d := range a.inv.domains {
 		for _, files := range d.migrations {
 			sets = append(sets, database.MigrationSet{Domain: d.Name, FS: files})

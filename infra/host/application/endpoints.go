@@ -47,6 +47,7 @@ func endpointManifest(set *schema.Set, r httpserver.Route) manifest.Endpoint {
 		Statuses: r.Statuses, Fails: []string{}, Failures: failuresOf(r), Timeout: r.Timeout.String(), BodyLimit: r.BodyLimit,
 		Accepts: r.Accepts, Produces: r.Produces, Binary: r.Binary, Tags: o.Tags, Guards: len(o.Guards), Security: o.Security,
 		Strict: o.Strict, Hidden: o.Hidden, Deprecated: deprecationOf(o), Allows: len(o.Allows),
+		Limits: limitsOf(o),
 	}
 	describeAccess(&e, r)
 	for _, code := range r.Fails {
@@ -85,6 +86,19 @@ func describeAccess(e *manifest.Endpoint, r httpserver.Route) {
 	for _, scheme := range r.Schemes {
 		e.Security = append(e.Security, scheme.Name)
 	}
+}
+
+// limitsOf describes the limits on requests.
+func limitsOf(o app.EndpointOptions) []manifest.Limit {
+	var all []manifest.Limit
+	for _, l := range o.Limits {
+		key := "client"
+		if l.Key.Principal {
+			key = "principal"
+		}
+		all = append(all, manifest.Limit{Requests: l.Requests, Per: l.Per.String(), Key: key, Shared: l.Key.InDatabase})
+	}
+	return all
 }
 
 func deprecationOf(o app.EndpointOptions) *manifest.Deprecation {
@@ -149,6 +163,7 @@ func failuresOf(r httpserver.Route) []manifest.Failure {
 	add(len(r.Options.Guards) > 0, app.Unauthorized, app.Forbidden)
 	add(!r.Access.Public, app.Unauthorized)
 	add(r.Access.Permission != "" || len(r.Options.Allows) > 0, app.Forbidden)
+	add(len(r.Options.Limits) > 0, app.TooMany)
 	add(!safe, app.Forbidden) // the request came from a page of another site
 	typed := r.Kind != "raw"
 	add(len(r.Accepts) > 0, app.TooLarge)

@@ -67,6 +67,19 @@ var (
 	declaration    = regexp.MustCompile(`"\$comment":"[^"]*",?`)
 )
 
+// Limits on requests, those of the domain first, are in the manifest, and so is the failure of what goes beyond them.
+func TestRoutesDescribeLimits(t *testing.T) {
+	t.Parallel()
+	endpoints, _ := endpointsOf(t, func(b *app.Boot) {
+		b.GET("/a", app.Handle(echoEmpty), app.Limit(100, time.Minute, app.PerClient), app.Limit(5, time.Second, app.PerClient.Shared()))
+		b.GET("/b", app.Handle(echoEmpty))
+	})
+	require.Equal(t, []manifest.Limit{{Requests: 100, Per: "1m0s", Key: "client"}, {Requests: 5, Per: "1s", Key: "client", Shared: true}}, endpoints[0].Limits)
+	require.Contains(t, endpoints[0].Failures, manifest.Failure{Status: http.StatusTooManyRequests, Codes: []string{"too_many"}})
+	require.Empty(t, endpoints[1].Limits)
+	require.NotContains(t, endpoints[1].Failures, manifest.Failure{Status: http.StatusTooManyRequests, Codes: []string{"too_many"}})
+}
+
 // What is generated from the manifest is all there.
 func TestRoutesDescribeTheAPI(t *testing.T) {
 	t.Parallel()

@@ -42,7 +42,10 @@ type order struct {
 }
 
 func (o *ordering) OnBoot(b *app.Boot) {
-	b.POST("/orders", app.Handle(o.place))
+	b.POST("/orders", app.Handle(o.place), app.Guard(func(ctx context.Context, _ *http.Request) (context.Context, error) {
+		app.CallFrom(ctx).Principal = &app.Principal{ID: "ann"}
+		return ctx, nil
+	}))
 	b.POST("/mend", app.Handle(o.mend))
 	b.Publishes(OrderPlaced{})
 	b.Subscribe(app.On(o.mail), app.Named(o.subscription), app.Formerly(o.formerly...))
@@ -128,6 +131,7 @@ func TestEventsBesideARunningService(t *testing.T) {
 		}
 		dead := d.await(4, "dead")
 		require.Equal(t, `{"id":0}`, dead[0].Payload)
+		require.Equal(t, "ann", dead[0].Principal)
 		require.Regexp(t, `^EVENT +TOPIC +KEY +SUBSCRIPTION +STATE +ATTEMPTS +PUBLISHED +ERROR
 `+dead[0].EventID+`  order.placed  -    mail          dead   1         20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ  mailbox·full
 $`, d.run("list", "--topic", "order.placed", "--subscription", "mail", "--limit", "1"))
@@ -135,6 +139,7 @@ $`, d.run("list", "--topic", "order.placed", "--subscription", "mail", "--limit"
 mail          order.placed  orders.place_order  active  0        0        4     -       20\S+Z
 $`, d.run("subscriptions"))
 		shown := d.run("show", dead[0].EventID)
+		require.Regexp(t, `(?m)^principal\s*ann$`, shown)
 		require.Regexp(t, `(?m)^header colour\s*red·\[2J$`, shown)
 		require.Regexp(t, `(?m)^failed +\S+: mailbox·full$`, shown)
 

@@ -89,7 +89,7 @@ func (c *Commands) printEvent(e admin.Event, asJSON bool) error {
 	}
 	facts := [][2]string{
 		{"event", e.ID}, {"topic", e.Topic}, {"key", e.Key}, {"published", at(e.PublishedAt)}, {"emitter", e.Emitter},
-		{"parent", e.Parent}, {"request", e.RequestID}, {"trace", e.Trace}, {"payload", e.Payload},
+		{"parent", e.Parent}, {"request", e.RequestID}, {"principal", e.Principal}, {"trace", e.Trace}, {"payload", e.Payload},
 	}
 	if e.Number != 0 {
 		facts = append(facts, [2]string{"number", strconv.FormatInt(e.Number, 10)})

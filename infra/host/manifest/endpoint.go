@@ -37,6 +37,8 @@ type Endpoint struct {
 	Fresh      string `json:"fresh,omitzero"`
 	// Allows is how many functions decide about a bound request.
 	Allows int `json:"allows,omitzero"`
+	// Limits are the limits on requests.
+	Limits []Limit `json:"limits,omitempty"`
 	// Guards is the number of guards.
 	Guards int `json:"guards,omitzero"`
 	// Security are the names of the security schemes; one of them suffices.
@@ -89,6 +91,17 @@ func (e Endpoint) Schemas() []*Schema {
 		}
 	}
 	return all
+}
+
+// Limit is a limit on the requests to an endpoint.
+type Limit struct {
+	// Requests are let through in the time Per, such as "1m0s".
+	Requests int    `json:"requests"`
+	Per      string `json:"per"`
+	// Key says whose requests count together: "client" or "principal".
+	Key string `json:"key"`
+	// Shared is true when all processes of the service count together.
+	Shared bool `json:"shared,omitzero"`
 }
 
 // Deprecation says that the endpoint will be removed.

@@ -93,6 +93,19 @@ func (w *writer) failures(o *Operation, e manifest.Endpoint) {
 	o.Responses["default"] = Response{Ref: "#/components/responses/Failure"}
 }
 
+// Headers that say how limits on requests stand.
+const (
+	policyHeader = "The limits on requests, such as \"client\";q=100;w=60 for 100 in a minute; see draft-ietf-httpapi-ratelimit-headers"
+	quotaHeader  = "How the limits stand, such as \"client\";r=99;t=1: 99 requests are left, and all are there again after a second"
+)
+
+// addLimitHeaders describes the headers of an endpoint with limits on requests.
+func addLimitHeaders(headers map[string]Header) {
+	text := &manifest.Schema{Type: manifest.Types{"string"}}
+	headers["RateLimit-Policy"] = Header{Description: policyHeader, Schema: text}
+	headers["RateLimit"] = Header{Description: quotaHeader, Schema: text}
+}
+
 // failureResponse describes a failure of one status and its codes.
 func failureResponse(f manifest.Failure) Response {
 	var codes []any
@@ -115,6 +128,9 @@ func failureResponse(f manifest.Failure) Response {
 		r.Headers = map[string]Header{"Retry-After": {
 			Description: "After how many seconds to try again", Schema: &manifest.Schema{Type: manifest.Types{"integer"}, Minimum: "1"},
 		}}
+	}
+	if f.Status == http.StatusTooManyRequests {
+		addLimitHeaders(r.Headers)
 	}
 	return r
 }

@@ -99,6 +99,24 @@ func written(t *testing.T) []byte {
 	return text
 }
 
+// All answers of an endpoint with limits have headers that say how these stand.
+func TestWriteDescribesLimits(t *testing.T) {
+	t.Parallel()
+	limited := service()
+	limited.Endpoints[1].Limits = []manifest.Limit{{Requests: 9, Per: "1m0s", Key: "client"}}
+	limited.Endpoints[1].Failures = []manifest.Failure{{Status: 429, Codes: []string{"too_many"}}}
+	text, err := openapi.Write(limited, about(), words{})
+	require.NoError(t, err)
+	d := read(t, text)
+	const quota = `{"description":"How the limits stand, such as \"client\";r=99;t=1: 99 requests are left, and all are there again after a second","schema":{"type":"string"}}`
+	const policy = `{"description":"The limits on requests, such as \"client\";q=100;w=60 for 100 in a minute; see draft-ietf-httpapi-ratelimit-headers","schema":{"type":"string"}}`
+	d.holds(t, "paths /things/{id} get responses 200 headers RateLimit", quota)
+	d.holds(t, "paths /things/{id} get responses 304 headers RateLimit-Policy", policy)
+	d.holds(t, "components responses TooManyRequests headers", `{"RateLimit":`+quota+`,"RateLimit-Policy":`+policy+`,
+		"Retry-After":{"description":"After how many seconds to try again","schema":{"type":"integer","minimum":1}}}`)
+	d.holds(t, "paths /things/{id} post responses 204 headers RateLimit", `null`)
+}
+
 func TestWrite(t *testing.T) {
 	t.Parallel()
 	text := written(t)

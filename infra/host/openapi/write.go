@@ -287,6 +287,9 @@ func (w *writer) successes(o *Operation, e manifest.Endpoint, words Words) {
 		r := Response{Description: cmp.Or(words.Answers[status], http.StatusText(status)), Headers: headersOf(words, status)}
 		r.Content = contentOf(e, status)
 		addDeprecation(r.Headers, e.Deprecated)
+		if len(e.Limits) > 0 {
+			addLimitHeaders(r.Headers)
+		}
 		o.Responses[strconv.Itoa(status)] = r
 	}
 }

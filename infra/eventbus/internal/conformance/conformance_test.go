@@ -213,7 +213,8 @@ func sameMessage(sent *message.Message, got *message.Delivery) string {
 		return "id"
 	case got.Topic != sent.Topic, got.Key != sent.Key:
 		return "topic or key"
-	case got.Emitter != sent.Emitter, got.Parent != sent.Parent, got.RequestID != sent.RequestID, got.Trace != sent.Trace:
+	case got.Emitter != sent.Emitter, got.Parent != sent.Parent, got.RequestID != sent.RequestID, got.Principal != sent.Principal,
+		got.Trace != sent.Trace:
 		return "causality"
 	case got.Time.UnixMilli() != sent.Time.UnixMilli():
 		return "time"

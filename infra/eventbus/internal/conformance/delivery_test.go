@@ -28,7 +28,7 @@ func deliversAll(t testing.TB, newTransport makeTransport) {
 	var names []string
 	for i := range 200 {
 		m := event(fmt.Sprint("m", i), "")
-		m.Parent, m.RequestID, m.Trace = fmt.Sprint("p", i), fmt.Sprint("r", i), fmt.Sprint("t", i)
+		m.Parent, m.RequestID, m.Principal, m.Trace = fmt.Sprint("p", i), fmt.Sprint("r", i), fmt.Sprint("u", i), fmt.Sprint("t", i)
 		if i%2 == 0 {
 			m.Key, m.Headers = fmt.Sprint("k", i%6), map[string]string{"n": fmt.Sprint(i)}
 		}

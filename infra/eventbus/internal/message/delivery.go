@@ -56,7 +56,8 @@ func (d *Delivery) Context(ctx context.Context, source app.DeliverySource) *app.
 func (d *Delivery) Delivery() app.Delivery {
 	return app.Delivery{
 		EventID: d.ID(), Topic: d.Topic, Key: d.Key, Subscription: d.Subscription.Name, Attempt: d.Attempt,
-		Emitter: d.Emitter, Parent: d.Parent, RequestID: d.RequestID, Trace: d.Trace, Time: d.Time.UTC(), Headers: maps.Clone(d.Headers),
+		Emitter: d.Emitter, Parent: d.Parent, RequestID: d.RequestID, Principal: d.Principal, Trace: d.Trace, Time: d.Time.UTC(),
+		Headers: maps.Clone(d.Headers),
 	}
 }
 
@@ -68,7 +69,8 @@ func (d *Delivery) Complete(ctx context.Context) error {
 	return d.Subscription.Complete(ctx, d)
 }
 
-// NewCall implements app.DeliverySource.
+// NewCall implements app.DeliverySource. The call has no principal, since a subscriber acts as itself, but what it publishes keeps the
+// one at the beginning of the chain.
 func (d *Delivery) NewCall() *app.Call {
-	return &app.Call{Plugin: d.Subscription.Plugin, RequestID: d.RequestID, Trace: d.Trace, Memory: d.Subscription.Memory}
+	return &app.Call{Plugin: d.Subscription.Plugin, RequestID: d.RequestID, Cause: d.Principal, Trace: d.Trace, Memory: d.Subscription.Memory}
 }

@@ -37,8 +37,8 @@ type Envelope struct {
 	Emitter, Parent string
 	// RequestID and Trace belong to the request that began the chain of events.
 	RequestID, Trace string
-	// PrincipalKind and PrincipalID say who caused the event; "" when this is not known.
-	PrincipalKind, PrincipalID string
+	// Principal is the ID of the principal who made this request; "" when this is not known.
+	Principal string
 	// Headers are the headers that the publisher set.
 	Headers map[string]string
 	// Delay is the wait between the publication and the first run of a handler.

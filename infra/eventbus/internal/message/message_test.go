@@ -64,12 +64,12 @@ func TestErrorTextIsStorable(t *testing.T) {
 
 func TestADeadDeliveryIsAnnouncedOnce(t *testing.T) {
 	t.Parallel()
-	m := &Message{Envelope: &Envelope{Topic: "a.b", Emitter: "e", RequestID: "r", Trace: "t"}, Key: "k", Time: Now()}
+	m := &Message{Envelope: &Envelope{Topic: "a.b", Emitter: "e", RequestID: "r", Principal: "ann", Trace: "t"}, Key: "k", Time: Now()}
 	d := &Delivery{Message: m, Subscription: &Subscription{Name: "s"}, Attempt: 3}
 	announced, ok := DeadLetter(d, errors.New("broken"))
 	require.True(t, ok)
 	require.Equal(t, "_dlq.a.b", announced.Topic)
-	require.Equal(t, []string{m.ID(), "r", "t"}, []string{announced.Parent, announced.RequestID, announced.Trace})
+	require.Equal(t, []string{m.ID(), "r", "ann", "t"}, []string{announced.Parent, announced.RequestID, announced.Principal, announced.Trace})
 	require.Contains(t, string(announced.Payload), `"error":"broken"`)
 	require.Contains(t, string(announced.Payload), m.ID())
 	_, ok = DeadLetter(&Delivery{Message: announced, Subscription: d.Subscription}, errors.New("broken too"))

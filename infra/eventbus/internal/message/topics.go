@@ -38,7 +38,8 @@ func DeadLetter(d *Delivery, err error) (m *Message, ok bool) {
 	}
 	return &Message{
 		Envelope: &Envelope{
-			Topic: DeadLetterPrefix + d.Topic, Emitter: "host", Parent: d.ID(), RequestID: d.RequestID, Trace: d.Trace, Payload: payload,
+			Topic: DeadLetterPrefix + d.Topic, Emitter: "host", Parent: d.ID(), RequestID: d.RequestID, Principal: d.Principal, Trace: d.Trace,
+			Payload: payload,
 		},
 		Time: Now(),
 	}, true

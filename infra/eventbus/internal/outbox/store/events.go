@@ -52,8 +52,8 @@ type NewDelivery struct {
 }
 
 const insertEvent = `INSERT INTO bus_events
-	(id, topic, key, seq, emitter, parent, request_id, trace, headers, payload, published_at, principal_kind, principal_id)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	(id, topic, key, seq, emitter, parent, request_id, trace, headers, payload, published_at, principal_id)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // Insert stores an event and the given deliveries. On Postgres it adds a delivery for each other active subscription of the topic:
 // only other versions of the service have these. On SQLite the caller gives all deliveries. Insert runs in a transaction; on Postgres
@@ -68,7 +68,7 @@ func (s Events) Insert(ctx context.Context, owner string, m *message.Message, nu
 		headers = string(b)
 	}
 	event := []any{m.ID(), m.Topic, m.Key, number, m.Emitter, m.Parent, m.RequestID, m.Trace, headers, string(m.Payload), m.Time.UnixMilli(),
-		m.PrincipalKind, m.PrincipalID}
+		m.Principal}
 	if s.Postgres {
 		return s.insertPostgres(ctx, owner, m, rows, event)
 	}
@@ -104,22 +104,21 @@ func (s Events) insertPostgres(ctx context.Context, owner string, m *message.Mes
 	return s.ExecLast(ctx, "store event "+m.Topic, insertAllPostgres, append(event, claimed, pending, owner, m.Delay.Milliseconds())...)
 }
 
-// insertAllPostgres stores an event ($1–$13) and three kinds of deliveries: to the subscriptions in $14, claimed by this process
-// ($16); to the subscriptions in $15, pending; and to the topic's other active subscriptions, pending. All are due $17 milliseconds
+// insertAllPostgres stores an event ($1–$12) and three kinds of deliveries: to the subscriptions in $13, claimed by this process
+// ($15); to the subscriptions in $14, pending; and to the topic's other active subscriptions, pending. All are due $16 milliseconds
 // from now.
 const insertAllPostgres = `WITH e AS (
-	INSERT INTO bus_events (id, topic, key, seq, emitter, parent, request_id, trace, headers, payload, published_at,
-		principal_kind, principal_id)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+	INSERT INTO bus_events (id, topic, key, seq, emitter, parent, request_id, trace, headers, payload, published_at, principal_id)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 )
 INSERT INTO bus_deliveries (event_id, subscription, key, seq, state, owner, token, due_at, attempts, claimed_at)
-SELECT $1, g.name, $3, $4, g.state, g.owner, g.n, (extract(epoch FROM statement_timestamp()) * 1000)::bigint + $17::bigint,
+SELECT $1, g.name, $3, $4, g.state, g.owner, g.n, (extract(epoch FROM statement_timestamp()) * 1000)::bigint + $16::bigint,
 	g.n, (extract(epoch FROM statement_timestamp()) * 1000)::bigint
 FROM (
-	SELECT unnest($14::text[]) AS name, 'running' AS state, $16::text AS owner, 1 AS n
-	UNION ALL SELECT unnest($15::text[]), 'pending', '', 0
+	SELECT unnest($13::text[]) AS name, 'running' AS state, $15::text AS owner, 1 AS n
+	UNION ALL SELECT unnest($14::text[]), 'pending', '', 0
 	UNION ALL SELECT name, 'pending', '', 0 FROM bus_subscriptions
-		WHERE topic = $2 AND state = 'active' AND name <> ALL ($14::text[]) AND name <> ALL ($15::text[])
+		WHERE topic = $2 AND state = 'active' AND name <> ALL ($13::text[]) AND name <> ALL ($14::text[])
 ) g`
 
 // Read reads events by id. It calls keep with each event before it reads the next one, and leaves the event out if keep returns
@@ -130,7 +129,7 @@ func (s Events) Read(ctx context.Context, ids []string, keep func(*message.Messa
 		var id, headers, payload string
 		m := &message.Message{Envelope: &message.Envelope{}}
 		if err := r.Scan(&id, &m.Topic, &m.Key, &m.Emitter, &m.Parent, &m.RequestID, &m.Trace, &headers, &payload, Millis{&m.Time},
-			&m.PrincipalKind, &m.PrincipalID); err != nil {
+			&m.Principal); err != nil {
 			return err
 		}
 		m.SetID(id)
@@ -144,7 +143,7 @@ func (s Events) Read(ctx context.Context, ids []string, keep func(*message.Messa
 			out[id] = m
 		}
 		return nil
-	}, `SELECT id, topic, key, emitter, parent, request_id, trace, headers, payload, published_at, principal_kind, principal_id
+	}, `SELECT id, topic, key, emitter, parent, request_id, trace, headers, payload, published_at, principal_id
 		FROM bus_events WHERE id {in list}`, JSONList(ids))
 	return out, err
 }

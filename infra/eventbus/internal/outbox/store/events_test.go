@@ -75,7 +75,7 @@ func newMessage(id, key string, delay time.Duration) *message.Message {
 	m := &message.Message{
 		Key: key, Time: message.Now(),
 		Envelope: &message.Envelope{
-			Topic: "t", Emitter: "p", Parent: "cause", RequestID: "r", Trace: "x", PrincipalKind: "user", PrincipalID: "7",
+			Topic: "t", Emitter: "p", Parent: "cause", RequestID: "r", Trace: "x", Principal: "ann",
 			Headers: map[string]string{"colour": "red"}, Delay: delay, Payload: []byte(`{"id":1}`),
 		},
 	}
