@@ -65,6 +65,18 @@ func (t *Throttle) GiveBack(ctx context.Context, name string, limit Limit) error
 	return nil
 }
 
+// Forget forgets all attempts under the names: that there were some is personal, where the name is somebody's.
+func (t *Throttle) Forget(ctx context.Context, names ...string) error {
+	hashes := make([][]byte, len(names))
+	for i, name := range names {
+		hashes[i] = hashOf(name)
+	}
+	if err := t.db.WithContext(ctx).Where("name_hash IN ?", hashes).Delete(&models.Throttle{}).Error; err != nil {
+		return fmt.Errorf("forget attempts: %w", err)
+	}
+	return nil
+}
+
 func hashOf(name string) []byte {
 	sum := sha256.Sum256([]byte(name))
 	return sum[:]
