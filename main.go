@@ -5,6 +5,7 @@ import (
 	"go.uber.org/fx"
 
 	"plugboard/docs"
+	"plugboard/domains/accounts"
 	"plugboard/domains/audit"
 	"plugboard/domains/media"
 	"plugboard/domains/notifications"
@@ -21,6 +22,7 @@ var modules = fx.Options(
 	notifications.Module,
 	audit.Module,
 	media.Module,
+	accounts.Module,
 )
 
 func main() { host.Main(modules) }

@@ -34,14 +34,14 @@ import (
 )
 
 const (
-	host        = "https://shop.example"
-	callback    = host + "/accounts/sign-in/provider/callback"
-	clientID    = "shop"
-	secret      = "hunter2 & co"
-	begin       = "/accounts/sign-in/provider"
-	notKnown    = "the sign-in is not known, is over, or was begun in another browser; begin again"
-	notVouched  = "the identity provider did not confirm the sign-in; begin again"
-	unreachable = "the identity provider cannot be reached; try again later"
+	host         = "https://shop.example"
+	callback     = host + "/accounts/sign-in/provider/callback"
+	clientID     = "shop"
+	secret       = "hunter2 & co"
+	providerPath = "/accounts/sign-in/provider"
+	notKnown     = "the sign-in is not known, is over, or was begun in another browser; begin again"
+	notVouched   = "the identity provider did not confirm the sign-in; begin again"
+	unreachable  = "the identity provider cannot be reached; try again later"
 )
 
 // Keys take a while to make, above all with the race detector.
@@ -219,8 +219,8 @@ func (p *idp) settings(change ...func(*provider.Settings)) provider.Settings {
 	return s
 }
 
-// boot boots the domain with this plugin alone.
-func boot(t *testing.T, s provider.Settings, parts ...fx.Option) *apptest.App {
+// bootProvider boots the domain with this plugin alone.
+func bootProvider(t *testing.T, s provider.Settings, parts ...fx.Option) *apptest.App {
 	t.Helper()
 	require.NoError(t, s.Validate())
 	return apptest.New(t, append(parts, apptest.Set(s), app.Domain("accounts",
@@ -287,7 +287,7 @@ func (b *browser) visit(to string) (back string) {
 // start begins a sign-in and returns where the provider sends the browser back.
 func (b *browser) start(query string) (back string) {
 	b.t.Helper()
-	return b.visit(b.get(begin + query).Status(http.StatusSeeOther).Head.Get("Location"))
+	return b.visit(b.get(providerPath+ query).Status(http.StatusSeeOther).Head.Get("Location"))
 }
 
 // signIn does all of it, and returns the answer to the callback.
@@ -296,16 +296,16 @@ func (b *browser) signIn() *apptest.Answer {
 	return b.get(b.start(""))
 }
 
-// rows returns all rows of a table.
-func rows[T any](h *apptest.App) (all []T) {
+// allRows returns all rows of a table.
+func allRows[T any](h *apptest.App) (all []T) {
 	if err := h.DB().Find(&all).Error; err != nil {
 		panic(err)
 	}
 	return all
 }
 
-// user stores a user who has a password.
-func user(t testing.TB, h *apptest.App, email string) models.User {
+// storeUser stores a user who has a password.
+func storeUser(t testing.TB, h *apptest.App, email string) models.User {
 	t.Helper()
 	u := models.User{ID: sessions.NewID(), Email: email, PasswordHash: "x", PasswordChangedAt: time.Now(), CreatedAt: time.Now()}
 	require.NoError(t, h.DB().Create(&u).Error)
@@ -315,7 +315,7 @@ func user(t testing.TB, h *apptest.App, email string) models.User {
 // outcomes returns how the sign-ins went.
 func outcomes(t testing.TB, h *apptest.App) (all []models.Outcome) {
 	t.Helper()
-	for _, s := range rows[models.SignIn](h) {
+	for _, s := range allRows[models.SignIn](h) {
 		require.Equal(t, "provider", s.Method)
 		require.Equal(t, "Browser/1.0", s.UserAgent)
 		all = append(all, s.Outcome)

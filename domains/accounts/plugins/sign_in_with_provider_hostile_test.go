@@ -3,10 +3,8 @@ package plugins_test
 import (
 	"encoding/base64"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -28,117 +26,9 @@ import (
 func untouched(t testing.TB, h *apptest.App, b *browser) {
 	t.Helper()
 	require.Empty(t, b.cookie(sessions.SessionCookie))
-	require.Empty(t, rows[models.Session](h))
-	require.Empty(t, rows[models.Identity](h))
-	require.Empty(t, rows[models.User](h))
-}
-
-// A flow ends in the browser in which it began, once, and in time.
-func TestFlows(t *testing.T) {
-	t.Parallel()
-	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
-		p := newIDP(t)
-		now := apptest.NewClock(time.Now())
-		h := boot(t, p.settings(), db, now)
-
-		// An attacker has somebody else's browser end what the attacker began (login CSRF).
-		attacker, victim := newBrowser(t, h), newBrowser(t, h)
-		back := attacker.start("")
-		victim.get(back).Fails(app.Invalid, notKnown)
-		victim.start("")
-		victim.get(back).Fails(app.Invalid, notKnown)
-		untouched(t, h, victim)
-		require.Zero(t, p.times("/token"), "the code was not even exchanged")
-
-		// The flow is still there for the browser that began it, once.
-		attacker.get(back).Status(http.StatusSeeOther)
-		attacker.get(back).Fails(app.Invalid, notKnown)
-		b := newBrowser(t, h)
-		back = b.start("")
-		jar := b.jar
-		b.jar = must(cookiejar.New(nil))
-		for _, c := range jar.Cookies(must(url.Parse(host))) {
-			b.jar.SetCookies(must(url.Parse(host)), []*http.Cookie{{Name: c.Name, Value: c.Value, Path: "/"}})
-		}
-		b.get(back).Status(http.StatusSeeOther)
-		b.jar = jar // with the cookie again, which the first had taken away
-		b.get(back).Fails(app.Invalid, notKnown)
-
-		// It lasts ten minutes.
-		b = newBrowser(t, h)
-		in, late := b.start(""), b.start("")
-		now.Advance(10*time.Minute - time.Second)
-		b.get(in).Status(http.StatusSeeOther)
-		b = newBrowser(t, h)
-		late = b.start("")
-		now.Advance(10 * time.Minute)
-		b.get(late).Fails(app.Invalid, notKnown)
-
-		for _, q := range []string{"", "?state=", "?state=x&code=y", "?code=y"} {
-			b.get(begin+"/callback"+q).Fails(app.Invalid, notKnown)
-		}
-	})
-}
-
-// Several tabs of a browser sign in side by side, and a cookie that is none of ours is replaced.
-func TestSeveralTabs(t *testing.T) {
-	t.Parallel()
-	p := newIDP(t)
-	h := boot(t, p.settings())
-	b := newBrowser(t, h)
-	b.jar.SetCookies(must(url.Parse(host)), []*http.Cookie{{Name: provider.FlowCookie, Value: "chosen-by-somebody", Path: "/"}})
-	one, two := b.start("?return=/one"), ""
-	cookie := b.cookie(provider.FlowCookie)
-	require.Len(t, cookie, 43)
-	two = b.start("?return=/two")
-	require.Equal(t, cookie, b.cookie(provider.FlowCookie))
-	b.get(one).Header("Location", "/one").Status(http.StatusSeeOther)
-	b.jar.SetCookies(must(url.Parse(host)), []*http.Cookie{{Name: provider.FlowCookie, Value: cookie, Path: "/"}})
-	b.get(two).Header("Location", "/two").Status(http.StatusSeeOther)
-}
-
-// Of callbacks at the same time with one state, one wins; of first sign-ins of one person at the same time, all do, as one user.
-func TestParallelCallbacks(t *testing.T) {
-	t.Parallel()
-	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
-		p := newIDP(t)
-		h := boot(t, p.settings(), db)
-		const many = 8
-		run := func(backs []string, b []*browser) (all []*apptest.Answer) {
-			all = make([]*apptest.Answer, many)
-			var wg sync.WaitGroup
-			for i := range many {
-				wg.Go(func() { all[i] = b[i%len(b)].get(backs[i%len(backs)]) })
-			}
-			wg.Wait()
-			return all
-		}
-		b := newBrowser(t, h)
-		won := 0
-		for _, a := range run([]string{b.start("")}, []*browser{b}) {
-			if a.Code == http.StatusSeeOther {
-				won++
-				continue
-			}
-			a.Fails(app.Invalid, notKnown)
-		}
-		require.Equal(t, 1, won)
-		require.Equal(t, 1, p.times("/token"))
-
-		p.set(func() { p.claims["sub"], p.claims["email"] = "bob", "bob@example.org" })
-		var backs []string
-		var browsers []*browser
-		for range many {
-			b := newBrowser(t, h)
-			browsers, backs = append(browsers, b), append(backs, b.start(""))
-		}
-		for _, a := range run(backs, browsers) {
-			a.Status(http.StatusSeeOther)
-		}
-		require.Len(t, rows[models.User](h), 2)
-		require.Len(t, rows[models.Identity](h), 2)
-		require.Len(t, rows[models.Session](h), 1+many)
-	})
+	require.Empty(t, allRows[models.Session](h))
+	require.Empty(t, allRows[models.Identity](h))
+	require.Empty(t, allRows[models.User](h))
 }
 
 // An ID token that is not the provider's for this flow signs nobody in, and the log has no secrets.
@@ -194,7 +84,7 @@ func TestHostileTokens(t *testing.T) {
 			t.Parallel()
 			p := newIDP(t)
 			core, logs := observer.New(zap.DebugLevel)
-			h := boot(t, p.settings(), fx.Decorate(func(*zap.Logger) *zap.Logger { return zap.New(core) }))
+			h := bootProvider(t, p.settings(), fx.Decorate(func(*zap.Logger) *zap.Logger { return zap.New(core) }))
 			p.set(func() {
 				for k, v := range c.claims {
 					if v == "%/" {
@@ -209,7 +99,7 @@ func TestHostileTokens(t *testing.T) {
 			b := newBrowser(t, h)
 			b.signIn().Fails(app.Unauthorized, notVouched)
 			untouched(t, h, b)
-			require.Empty(t, rows[models.Flow](h), "the flow is used up")
+			require.Empty(t, allRows[models.Flow](h), "the flow is used up")
 			requireNoSecrets(t, logs)
 		})
 	}
@@ -249,7 +139,7 @@ func TestProviderRefuses(t *testing.T) {
 			t.Parallel()
 			p := newIDP(t)
 			core, logs := observer.New(zap.DebugLevel)
-			h := boot(t, p.settings(), fx.Decorate(func(*zap.Logger) *zap.Logger { return zap.New(core) }))
+			h := bootProvider(t, p.settings(), fx.Decorate(func(*zap.Logger) *zap.Logger { return zap.New(core) }))
 			p.set(func() { p.refuses = c.refuses })
 			b := newBrowser(t, h)
 			b.signIn().Fails(c.code, c.message)
@@ -265,7 +155,7 @@ func TestTheProvidersName(t *testing.T) {
 	t.Parallel()
 	p := newIDP(t)
 	p.set(func() { p.description["authorization_response_iss_parameter_supported"] = true })
-	h := boot(t, p.settings())
+	h := bootProvider(t, p.settings())
 	b := newBrowser(t, h)
 	b.get(b.start("")).Fails(app.Unauthorized, notVouched)
 	b.get(b.start("")+"&iss=https%3A%2F%2Fevil.example").Fails(app.Unauthorized, notVouched)
@@ -318,13 +208,13 @@ func TestProviderIsBroken(t *testing.T) {
 			t.Parallel()
 			p := newIDP(t)
 			core, logs := observer.New(zap.DebugLevel)
-			h := boot(t, p.settings(), fx.Decorate(func(*zap.Logger) *zap.Logger { return zap.New(core) }))
+			h := bootProvider(t, p.settings(), fx.Decorate(func(*zap.Logger) *zap.Logger { return zap.New(core) }))
 			b := newBrowser(t, h)
 			message := unreachable
 			if c.code == app.Unauthorized {
 				message = notVouched
 			}
-			path := begin
+			path := providerPath
 			if c.begins {
 				path = b.start("")
 			}
@@ -333,7 +223,7 @@ func TestProviderIsBroken(t *testing.T) {
 			b.get(path).Fails(c.code, message)
 			require.Less(t, time.Since(from), 5*time.Second)
 			untouched(t, h, b)
-			require.Empty(t, rows[models.Flow](h))
+			require.Empty(t, allRows[models.Flow](h))
 			requireNoSecrets(t, logs)
 		})
 	}
@@ -346,10 +236,10 @@ func TestProviderComesBack(t *testing.T) {
 	p.set(func() {
 		p.discovery = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }
 	})
-	h := boot(t, p.settings())
+	h := bootProvider(t, p.settings())
 	require.Zero(t, p.times("/.well-known/openid-configuration"))
 	b := newBrowser(t, h)
-	b.get(begin).Fails(app.Unavailable, unreachable)
+	b.get(providerPath).Fails(app.Unavailable, unreachable)
 	p.set(func() { p.discovery = nil })
 	b.signIn().Status(http.StatusSeeOther)
 
@@ -367,14 +257,14 @@ func TestDiscoveryIsKeptForAnHour(t *testing.T) {
 	t.Parallel()
 	p := newIDP(t)
 	now := apptest.NewClock(time.Now())
-	h := boot(t, p.settings(), now)
+	h := bootProvider(t, p.settings(), now)
 	b := newBrowser(t, h)
 	for _, step := range []struct {
 		wait time.Duration
 		want int
 	}{{0, 1}, {59 * time.Minute, 1}, {time.Minute, 2}, {time.Minute, 2}} {
 		now.Advance(step.wait)
-		b.get(begin).Status(http.StatusSeeOther)
+		b.get(providerPath).Status(http.StatusSeeOther)
 		require.Equal(t, step.want, p.times("/.well-known/openid-configuration"))
 	}
 }
@@ -384,16 +274,16 @@ func TestMockOIDC(t *testing.T) {
 	t.Parallel()
 	m := must(mockoidc.Run())
 	t.Cleanup(func() { require.NoError(t, m.Shutdown()) })
-	h := boot(t, provider.Settings{
+	h := bootProvider(t, provider.Settings{
 		Issuer: m.Issuer(), ClientID: m.ClientID, ClientSecret: m.ClientSecret, RedirectURL: callback, Scopes: []string{"openid", "email"}, Link: "off", Register: true,
 	})
 	for range 2 {
 		newBrowser(t, h).signIn().Status(http.StatusSeeOther)
 	}
-	users := rows[models.User](h)
+	users := allRows[models.User](h)
 	require.Len(t, users, 1)
 	require.Equal(t, "jane.doe@example.com", users[0].Email)
-	for _, s := range rows[models.Session](h) {
+	for _, s := range allRows[models.Session](h) {
 		require.Equal(t, 1, s.SignedInAt.UTC().Year(), "it does not say when its user signed in")
 	}
 }
@@ -402,11 +292,11 @@ func TestMockOIDC(t *testing.T) {
 func TestReturnsToThisHostAlone(t *testing.T) {
 	t.Parallel()
 	p := newIDP(t)
-	h := boot(t, p.settings())
+	h := bootProvider(t, p.settings())
 	b := newBrowser(t, h)
 	for _, elsewhere := range []string{"", "//evil.example", "https://evil.example", `/\evil.example`, "/\t/evil.example", "javascript:alert(1)"} {
-		b.get(begin+"?return="+url.QueryEscape(elsewhere)).Fails(app.Invalid, "return must be a path of this host, such as /orders")
+		b.get(providerPath+"?return="+url.QueryEscape(elsewhere)).Fails(app.Invalid, "return must be a path of this host, such as /orders")
 	}
-	require.Empty(t, rows[models.Flow](h))
+	require.Empty(t, allRows[models.Flow](h))
 	require.Empty(t, b.cookie(provider.FlowCookie))
 }

@@ -22,10 +22,10 @@ func TestSignInWithProvider(t *testing.T) {
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
 		p := newIDP(t)
 		registered, linked := apptest.Record[plugins.UserRegistered](), apptest.Record[plugins.UserIdentityLinked]()
-		h := boot(t, p.settings(), db, registered, linked)
+		h := bootProvider(t, p.settings(), db, registered, linked)
 		b := newBrowser(t, h)
 
-		sent := b.get(begin + "?return=/orders%3Fa%3Db%23c").Status(http.StatusSeeOther)
+		sent := b.get(providerPath+ "?return=/orders%3Fa%3Db%23c").Status(http.StatusSeeOther)
 		require.Empty(t, sent.Body)
 		to := must(url.Parse(sent.Head.Get("Location")))
 		q := to.Query()
@@ -39,7 +39,7 @@ func TestSignInWithProvider(t *testing.T) {
 			require.Len(t, q.Get(name), 43, name)
 		}
 		require.Contains(t, sent.Head.Get("Set-Cookie"), "; Path=/; Max-Age=600; HttpOnly; Secure; SameSite=Lax")
-		flows := rows[models.Flow](h)
+		flows := allRows[models.Flow](h)
 		require.Len(t, flows, 1)
 		require.NotContains(t, string(flows[0].StateHash), q.Get("state"))
 
@@ -50,20 +50,20 @@ func TestSignInWithProvider(t *testing.T) {
 		first := b.cookie(sessions.SessionCookie)
 		require.NotEmpty(t, first)
 
-		users := rows[models.User](h)
+		users := allRows[models.User](h)
 		require.Len(t, users, 1)
 		require.Equal(t, models.User{
 			ID: users[0].ID, Email: "ada@example.org", Name: "Ada", CreatedAt: users[0].CreatedAt, PasswordChangedAt: users[0].PasswordChangedAt,
 		}, users[0])
 		require.Equal(t, []models.Outcome{models.SignedIn}, outcomes(t, h))
-		require.Empty(t, rows[models.Flow](h))
+		require.Empty(t, allRows[models.Flow](h))
 
 		p.set(func() { p.claims["email"], p.claims["email_verified"] = "other@example.org", false })
 		b.signIn().Status(http.StatusSeeOther).Header("Location", "/")
 		require.NotEqual(t, first, b.cookie(sessions.SessionCookie))
-		require.Len(t, rows[models.Session](h), 2)
-		require.Len(t, rows[models.Identity](h), 1)
-		require.Len(t, rows[models.Device](h), 1, "the same browser")
+		require.Len(t, allRows[models.Session](h), 2)
+		require.Len(t, allRows[models.Identity](h), 1)
+		require.Len(t, allRows[models.Device](h), 1, "the same browser")
 		require.Equal(t, 1, p.times("/.well-known/openid-configuration"))
 		require.Equal(t, 1, p.times("/keys"))
 
@@ -77,7 +77,7 @@ func TestSignInWithProvider(t *testing.T) {
 func TestSignInWithProviderIsAsFreshAsTheProviderSays(t *testing.T) {
 	t.Parallel()
 	p := newIDP(t)
-	h := boot(t, p.settings())
+	h := bootProvider(t, p.settings())
 	b := newBrowser(t, h)
 	const link = "/accounts/me/identities/link"
 	for _, c := range []struct {
@@ -93,20 +93,20 @@ func TestSignInWithProviderIsAsFreshAsTheProviderSays(t *testing.T) {
 		b.signIn().Status(http.StatusSeeOther)
 		b.do(http.MethodPost, link, `{}`).Status(c.status)
 	}
-	for _, s := range rows[models.Session](h) {
+	for _, s := range allRows[models.Session](h) {
 		require.False(t, s.SignedInAt.After(time.Now()), "not in the future")
 	}
-	q := must(url.Parse(b.get(begin + "?fresh=true").Head.Get("Location"))).Query()
+	q := must(url.Parse(b.get(providerPath+ "?fresh=true").Head.Get("Location"))).Query()
 	require.Equal(t, []string{"login", "0"}, []string{q.Get("prompt"), q.Get("max_age")})
 }
 
 // Without a provider in the settings the endpoints are not there.
 func TestNoProvider(t *testing.T) {
 	t.Parallel()
-	h := boot(t, provider.Settings{Link: "off", Scopes: []string{"openid"}})
-	h.GET(begin).Fails(app.NotFound, "there is no sign-in with a provider")
-	h.GET(begin+"?return=//evil.example").Fails(app.NotFound, "there is no sign-in with a provider")
-	h.GET(begin+"/callback").Fails(app.NotFound, "there is no sign-in with a provider")
+	h := bootProvider(t, provider.Settings{Link: "off", Scopes: []string{"openid"}})
+	h.GET(providerPath).Fails(app.NotFound, "there is no sign-in with a provider")
+	h.GET(providerPath+"?return=//evil.example").Fails(app.NotFound, "there is no sign-in with a provider")
+	h.GET(providerPath+"/callback").Fails(app.NotFound, "there is no sign-in with a provider")
 }
 
 // Somebody who comes with the address of a user takes over nothing.
@@ -148,23 +148,23 @@ func TestAnAddressOfAUser(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newIDP(t)
-			h := boot(t, p.settings(func(s *provider.Settings) { s.Link, s.Register = c.link, c.register }))
-			mike := user(t, h, victim)
+			h := bootProvider(t, p.settings(func(s *provider.Settings) { s.Link, s.Register = c.link, c.register }))
+			mike := storeUser(t, h, victim)
 			p.set(func() { p.claims["email"], p.claims["email_verified"] = c.email, c.verified })
 			b := newBrowser(t, h)
 			a := b.signIn()
 			require.Equal(t, []models.Outcome{c.outcome}, outcomes(t, h))
-			require.Len(t, rows[models.User](h), 1)
+			require.Len(t, allRows[models.User](h), 1)
 			if c.code == "" {
 				a.Status(http.StatusSeeOther)
-				require.Equal(t, mike.ID, rows[models.Session](h)[0].UserID)
-				require.Equal(t, mike.ID, rows[models.Identity](h)[0].UserID)
+				require.Equal(t, mike.ID, allRows[models.Session](h)[0].UserID)
+				require.Equal(t, mike.ID, allRows[models.Identity](h)[0].UserID)
 				return
 			}
 			a.Fails(c.code, c.message)
 			require.Empty(t, b.cookie(sessions.SessionCookie))
-			require.Empty(t, rows[models.Session](h))
-			require.Empty(t, rows[models.Identity](h))
+			require.Empty(t, allRows[models.Session](h))
+			require.Empty(t, allRows[models.Identity](h))
 		})
 	}
 }
@@ -174,18 +174,18 @@ func TestADisabledUser(t *testing.T) {
 	t.Parallel()
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
 		p := newIDP(t)
-		h := boot(t, p.settings(func(s *provider.Settings) { s.Link = provider.VerifiedEmail }), db)
-		ada := user(t, h, "ada@example.org")
+		h := bootProvider(t, p.settings(func(s *provider.Settings) { s.Link = provider.VerifiedEmail }), db)
+		ada := storeUser(t, h, "ada@example.org")
 		disable := func(at any) { require.NoError(t, h.DB().Model(&ada).Update("disabled_at", at).Error) }
 		b := newBrowser(t, h)
 		disable(time.Now())
 		b.signIn().Fails(app.Forbidden, "the account is disabled")
-		require.Empty(t, rows[models.Identity](h))
+		require.Empty(t, allRows[models.Identity](h))
 		disable(nil)
 		b.signIn().Status(http.StatusSeeOther)
 		disable(time.Now())
 		b.signIn().Fails(app.Forbidden, "the account is disabled")
-		require.Len(t, rows[models.Session](h), 1)
+		require.Len(t, allRows[models.Session](h), 1)
 		require.Equal(t, []models.Outcome{models.Disabled, models.SignedIn, models.Disabled}, outcomes(t, h))
 	})
 }
@@ -195,14 +195,14 @@ func TestAnotherIssuer(t *testing.T) {
 	t.Parallel()
 	db := apptest.SQLite(t)
 	one, two := newIDP(t), newIDP(t)
-	h := boot(t, one.settings(), db)
+	h := bootProvider(t, one.settings(), db)
 	newBrowser(t, h).signIn().Status(http.StatusSeeOther)
 	h.Stop()
-	h = boot(t, two.settings(), db)
+	h = bootProvider(t, two.settings(), db)
 	newBrowser(t, h).signIn().Fails(app.Conflict, "there is an account with this e-mail address; sign in with its password, and link the provider")
 	two.set(func() { two.claims["email"] = "ada@two.example.org" })
 	newBrowser(t, h).signIn().Status(http.StatusSeeOther)
-	require.Len(t, rows[models.User](h), 2)
+	require.Len(t, allRows[models.User](h), 2)
 }
 
 // A signed-in user links the provider, and signs in with it from then on.
@@ -210,9 +210,9 @@ func TestLinkProvider(t *testing.T) {
 	t.Parallel()
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
 		p := newIDP(t)
-		h := boot(t, p.settings(func(s *provider.Settings) { s.Register = false }), db)
-		store := sessions.New(h.DB(), clock{}, sessions.Settings{Lifetime: time.Hour, Idle: time.Hour})
-		ada, bob := user(t, h, "ada@elsewhere.org"), user(t, h, "bob@example.org")
+		h := bootProvider(t, p.settings(func(s *provider.Settings) { s.Register = false }), db)
+		store := sessions.New(h.DB(), realClock{}, sessions.Settings{Lifetime: time.Hour, Idle: time.Hour})
+		ada, bob := storeUser(t, h, "ada@elsewhere.org"), storeUser(t, h, "bob@example.org")
 		as := func(u models.User) *browser {
 			b := newBrowser(t, h)
 			token := must(store.Start(apptest.Context(t), u.ID, sessions.Client{}))
@@ -237,7 +237,7 @@ func TestLinkProvider(t *testing.T) {
 		token := other.cookie(sessions.SessionCookie)
 		b.jar.SetCookies(must(url.Parse(host)), []*http.Cookie{{Name: sessions.SessionCookie, Value: token, Path: "/", Secure: true}})
 		b.get(back).Fails(app.Unauthorized, "sign in again: linking needs the session in which it began")
-		require.Empty(t, rows[models.Identity](h))
+		require.Empty(t, allRows[models.Identity](h))
 
 		b = as(ada)
 		before := b.cookie(sessions.SessionCookie)
@@ -247,14 +247,14 @@ func TestLinkProvider(t *testing.T) {
 		b = as(bob)
 		b.get(link(b)).Fails(app.Conflict, "this sign-in is linked to another account")
 		newBrowser(t, h).signIn().Status(http.StatusSeeOther)
-		require.Equal(t, ada.ID, rows[models.SignIn](h)[0].UserID)
+		require.Equal(t, ada.ID, allRows[models.SignIn](h)[0].UserID)
 
 		// With the user the identity goes.
 		require.NoError(t, h.DB().Delete(&ada).Error)
-		require.Empty(t, rows[models.Identity](h))
+		require.Empty(t, allRows[models.Identity](h))
 	})
 }
 
-type clock struct{}
+type realClock struct{}
 
-func (clock) Now() time.Time { return time.Now() }
+func (realClock) Now() time.Time { return time.Now() }

@@ -2,7 +2,7 @@ package sessions
 
 import (
 	"context"
-	"database/sql"
+	"database/sql" //plug:allow imports sql.ErrNoRows is what a row says that is not there
 	"errors"
 	"fmt"
 	"net/http"
@@ -62,8 +62,8 @@ func (s *Store) permissions() string {
 // session returns the principal of a session's token.
 func (s *Store) session(ctx context.Context, token string) (*app.Principal, error) {
 	var row models.Session
-	var disabled sql.NullTime
-	var permissions sql.NullString
+	var disabled *time.Time
+	var permissions *string
 	err := s.db.WithContext(ctx).Raw("SELECT s.id, s.user_id, s.signed_in_at, s.used_at, s.expires_at, u.disabled_at, "+s.permissions()+sessionQuery, hashOf(token)).
 		Row().Scan(&row.ID, &row.UserID, &row.SignedInAt, &row.UsedAt, &row.ExpiresAt, &disabled, &permissions)
 	now := s.clock.Now()
@@ -72,20 +72,20 @@ func (s *Store) session(ctx context.Context, token string) (*app.Principal, erro
 		return nil, errUnknown()
 	case err != nil:
 		return nil, fmt.Errorf("find session: %w", err)
-	case disabled.Valid || !now.Before(row.ExpiresAt) || now.Sub(row.UsedAt) >= s.settings.Idle:
+	case disabled != nil || !now.Before(row.ExpiresAt) || now.Sub(row.UsedAt) >= s.settings.Idle:
 		return nil, errUnknown()
 	}
 	s.noteUse(ctx, &models.Session{}, row.ID, row.UsedAt, now)
 	return &app.Principal{
-		ID: row.UserID, Permissions: distinct(permissions.String), SignedInAt: row.SignedInAt, Credential: "session " + row.ID,
+		ID: row.UserID, Permissions: wordsOf(permissions), SignedInAt: row.SignedInAt, Credential: "session " + row.ID,
 	}, nil
 }
 
 // key returns the principal of an API key. It may do what its owner may, within the key's scopes.
 func (s *Store) key(ctx context.Context, token string) (*app.Principal, error) {
 	var row models.Key
-	var used, disabled sql.NullTime
-	var permissions sql.NullString
+	var used, disabled *time.Time
+	var permissions *string
 	err := s.db.WithContext(ctx).Raw("SELECT k.id, k.user_id, k.scopes, k.expires_at, k.used_at, u.disabled_at, "+s.permissions()+keyQuery, hashOf(token)).
 		Row().Scan(&row.ID, &row.UserID, &row.Scopes, &row.ExpiresAt, &used, &disabled, &permissions)
 	now := s.clock.Now()
@@ -94,12 +94,15 @@ func (s *Store) key(ctx context.Context, token string) (*app.Principal, error) {
 		return nil, errUnknown()
 	case err != nil:
 		return nil, fmt.Errorf("find key: %w", err)
-	case disabled.Valid || !now.Before(row.ExpiresAt):
+	case disabled != nil || !now.Before(row.ExpiresAt):
 		return nil, errUnknown()
 	}
-	s.noteUse(ctx, &models.Key{}, row.ID, used.Time, now)
-	owner := app.Principal{Permissions: distinct(permissions.String)}
-	scopes := slices.DeleteFunc(distinct(row.Scopes), func(scope string) bool { return !owner.Can(scope) })
+	if used == nil {
+		used = new(time.Time)
+	}
+	s.noteUse(ctx, &models.Key{}, row.ID, *used, now)
+	owner := app.Principal{Permissions: wordsOf(permissions)}
+	scopes := slices.DeleteFunc(wordsOf(&row.Scopes), func(scope string) bool { return !owner.Can(scope) })
 	return &app.Principal{ID: row.UserID, Permissions: scopes, Credential: "key " + row.ID}, nil
 }
 
@@ -116,13 +119,16 @@ func (s *Store) noteUse(ctx context.Context, model any, id string, used, now tim
 	}
 	ctx, cancel := context.WithTimeout(ctx, useTimeout)
 	defer cancel()
-	_ = s.db.WithContext(ctx).Model(model).Where("id = ? AND (used_at IS NULL OR used_at < ?)", id, now.Add(-usePrecision)).
+	_ = s.db.WithContext(ctx).Model(model).Where("id = ? AND (used_at IS NULL OR used_at <= ?)", id, now.Add(-usePrecision)).
 		Update("used_at", now).Error // the next request notes it
 }
 
-// distinct returns the words of a text, each once.
-func distinct(words string) []string {
-	all := strings.Fields(words)
+// wordsOf returns the words of a text, each once.
+func wordsOf(text *string) []string {
+	if text == nil {
+		return nil
+	}
+	all := strings.Fields(*text)
 	slices.Sort(all)
 	return slices.Compact(all)
 }

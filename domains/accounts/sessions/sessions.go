@@ -1,5 +1,6 @@
-// Package sessions keeps who is signed in: sessions, API keys, the tickets that are sent by mail, and the devices that were here before.
+// Package sessions keeps who is signed in.
 //
+// There are sessions, API keys, the tickets that are sent by mail, and the devices that were here before.
 // A token is 256 random bits. The database has its SHA-256 alone, so whoever reads the database gets no session. A session is looked
 // up at each request, in one statement, and nothing is kept in memory: what is revoked is refused from the next request on, by every
 // replica.

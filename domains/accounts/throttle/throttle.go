@@ -36,10 +36,10 @@ func New(db *gorm.DB, clock app.Clock) *Throttle { return &Throttle{db: db, cloc
 func (t *Throttle) Take(ctx context.Context, name string, limit Limit) error {
 	now, each, hash := t.clock.Now().UnixMicro(), limit.Each.Microseconds(), hashOf(name)
 	latest := now + each*int64(limit.Attempts)
-	taken := t.db.WithContext(ctx).Exec(`INSERT INTO accounts_throttles (name_hash, full_at) VALUES (?, ?)
+	taken := t.db.WithContext(ctx).Exec(`INSERT INTO accounts_throttles (full_at, name_hash) VALUES (?, ?)
 		ON CONFLICT (name_hash) DO UPDATE SET full_at = CASE WHEN accounts_throttles.full_at > ? THEN accounts_throttles.full_at ELSE ? END + ?
 		WHERE CASE WHEN accounts_throttles.full_at > ? THEN accounts_throttles.full_at ELSE ? END + ? <= ?`,
-		hash, now+each, now, now, each, now, now, each, latest)
+		now+each, hash, now, now, each, now, now, each, latest) // gorm takes bytes behind a parenthesis for a list
 	if taken.Error != nil {
 		return fmt.Errorf("count attempt: %w", taken.Error)
 	}

@@ -1,0 +1,42 @@
+// Package accounts is the accounts domain: users with their sessions, API keys and roles. With it in the list of main.go, the service
+// knows who calls, and every endpoint says who may.
+//
+// It serves what users and administrators need below /accounts, and its events user.registered, user.disabled and so on tell other domains. The
+// first administrator is made by the command "accounts create-admin".
+package accounts
+
+import (
+	"go.uber.org/fx"
+
+	"plugboard/app"
+	"plugboard/domains/accounts/migrations"
+	"plugboard/domains/accounts/models"
+	"plugboard/domains/accounts/passwords"
+	"plugboard/domains/accounts/plugins"
+	"plugboard/domains/accounts/sessions"
+	"plugboard/domains/accounts/throttle"
+)
+
+// Module is the domain. A new plugin is added to this list.
+var Module = app.Domain("accounts",
+	app.Settings[plugins.Settings](),
+	app.Settings[sessions.Settings](),
+	app.Migrations(migrations.Files),
+	app.Models(
+		models.User{}, models.Session{}, models.Key{}, models.Role{}, models.UserRole{}, models.Ticket{}, models.Device{}, models.SignIn{},
+		models.Throttle{},
+	),
+	fx.Provide(fx.Private, sessions.New, passwords.New, throttle.New),
+	fx.Provide(fx.Annotate(sessions.NewAuthenticator, fx.As(new(app.Authenticator)))),
+
+	plugins.Register,
+	plugins.SignIn,
+	plugins.SignOut,
+	plugins.GetMe,
+	plugins.ChangeEmail,
+	plugins.ChangePassword,
+	plugins.ResetPassword,
+	plugins.SendMail,
+	plugins.TellUser,
+	plugins.DeleteExpired,
+)

@@ -1,0 +1,76 @@
+// Package plugins has the plugins of the accounts domain, one file each.
+package plugins
+
+import (
+	"context"
+	"net/netip"
+	"strings"
+	"time"
+
+	"plugboard/app"
+	"plugboard/domains/accounts/throttle"
+)
+
+// Settings are those of registrations and of what is sent by mail. They are settings of the domain accounts.
+type Settings struct {
+	// Registration says who may register: "open" for everybody, "invited" for those whom an administrator has invited, "closed" for nobody.
+	Registration string `key:"registration" default:"invited" binding:"oneof=open invited closed"`
+	// URL is the page of the service's own to which links in mails lead, such as https://shop.example/account. What the link is for
+	// follows as a fragment: #register=<code>. Without it, mails have the code alone.
+	URL string `key:"url" default:"" binding:"omitempty,http_url"`
+	// TicketLifetime is how long a link in a mail holds.
+	TicketLifetime time.Duration `key:"link_lifetime" default:"1h" binding:"min=1m,max=168h"`
+	// InvitationLifetime is how long an invitation holds.
+	InvitationLifetime time.Duration `key:"invitation_lifetime" default:"168h" binding:"min=1m,max=2160h"`
+	// SignInsKept is how long the record of sign-ins is kept.
+	SignInsKept time.Duration `key:"sign_ins_kept" default:"2160h" binding:"min=1h,max=87600h"`
+}
+
+// Limits on attempts, which all replicas count together. A sign-in that succeeds does not count. A person who mistypes does not meet them; a
+// program that guesses gets a few hundred tries a day at one account, and some thousands from one network.
+//
+//nolint:gochecknoglobals // values that are never changed
+var (
+	accountLimit = throttle.Limit{Attempts: 10, Each: 5 * time.Minute}
+	deviceLimit  = throttle.Limit{Attempts: 10, Each: time.Minute}
+	networkLimit = throttle.Limit{Attempts: 50, Each: 30 * time.Second}
+	mailLimit    = throttle.Limit{Attempts: 3, Each: 20 * time.Minute}
+)
+
+// networkOf returns the network that an attempt counts for: the address, and of an IPv6 address its /64, which one customer of a provider
+// has whole.
+func networkOf(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return "unknown"
+	}
+	ip = ip.Unmap().WithZone("")
+	if ip.Is4() {
+		return ip.String()
+	}
+	const customer = 64
+	network, err := ip.Prefix(customer)
+	if err != nil {
+		return "unknown"
+	}
+	return network.String()
+}
+
+// normalEmail returns the form in which an address is stored: two users cannot differ by case alone.
+func normalEmail(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
+
+// caller returns who made the request. Access rules have made sure that there is somebody.
+func caller(ctx context.Context) app.Principal {
+	p, _ := app.PrincipalFrom(ctx)
+	return p
+}
+
+// mayMail reports whether one more mail may be sent to an address. Beyond the limit nothing is sent, and the caller is not told: nobody
+// learns who has asked before, and nobody's mailbox is filled.
+func mayMail(ctx context.Context, t *throttle.Throttle, email string) (bool, error) {
+	err := t.Take(ctx, "mail:"+email, mailLimit)
+	if app.CodeOf(err) == app.TooMany {
+		return false, nil
+	}
+	return err == nil, err
+}

@@ -1,0 +1,173 @@
+package plugins
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"plugboard/app"
+	"plugboard/domains/accounts/models"
+	"plugboard/domains/accounts/passwords"
+	"plugboard/domains/accounts/sessions"
+	"plugboard/domains/accounts/throttle"
+)
+
+// RegisterRequest is the body of POST /accounts/register.
+type RegisterRequest struct {
+	Email string `json:"email" binding:"required,max=254,email" example:"ada@example.org"`
+}
+
+// ConfirmRegistrationRequest is the body of POST /accounts/register/confirm.
+type ConfirmRegistrationRequest struct {
+	// Token is what was sent to the address.
+	Token    string `json:"token" binding:"required,max=200" example:"pbt_…"`
+	Password string `json:"password" binding:"required,max=1024" example:"correct horse battery staple"`
+	Name     string `json:"name" binding:"max=100" example:"Ada"`
+}
+
+// ConfirmRegistrationData is what the new user learns.
+type ConfirmRegistrationData struct {
+	UserID string `json:"user_id" example:"0198c0de-0000-7000-8000-000000000001"`
+}
+
+// ConfirmRegistrationResponse is the answer of POST /accounts/register/confirm.
+type ConfirmRegistrationResponse = app.Response[ConfirmRegistrationData]
+
+// UserRegistered is announced when there is a new user. Events about users name the user alone, so that nothing personal stays in
+// them; ask accounts.user for the rest.
+type UserRegistered struct {
+	ID string `json:"id"`
+}
+
+// Topic implements app.Event.
+func (UserRegistered) Topic() string { return "user.registered" }
+
+// Key implements app.Keyed: what is announced of one user is handled in order.
+func (e UserRegistered) Key() string { return e.ID }
+
+// RegistrationMail asks for the mail with which a registration is finished; see [MailRequested].
+type RegistrationMail struct {
+	Purpose models.Purpose `json:"purpose"`
+	Email   string         `json:"email"`
+	UserID  string         `json:"user_id"`
+}
+
+// Topic implements app.Event.
+func (RegistrationMail) Topic() string { return "account.mail_requested" }
+
+// Key implements app.Keyed: what goes to one address goes in order.
+func (e RegistrationMail) Key() string { return e.Email }
+
+// Register is the plugin that serves POST /accounts/register and its confirmation.
+var Register = app.Plugin[*RegisterPlugin]("accounts.register", NewRegisterPlugin)
+
+// RegisterPlugin makes users.
+type RegisterPlugin struct {
+	db       *gorm.DB
+	bus      app.Bus
+	sessions *sessions.Store
+	hasher   *passwords.Hasher
+	throttle *throttle.Throttle
+	clock    app.Clock
+	settings Settings
+}
+
+// NewRegisterPlugin takes what the plugin needs; Fx resolves it by type.
+func NewRegisterPlugin(
+	db *gorm.DB, bus app.Bus, store *sessions.Store, hasher *passwords.Hasher, limits *throttle.Throttle, clock app.Clock, settings Settings,
+) *RegisterPlugin {
+	return &RegisterPlugin{db: db, bus: bus, sessions: store, hasher: hasher, throttle: limits, clock: clock, settings: settings}
+}
+
+// OnBoot registers what the plugin serves and announces.
+func (p *RegisterPlugin) OnBoot(b *app.Boot) {
+	b.POST("/accounts/register", app.Handle(p.Execute), app.Public(), app.Status(http.StatusAccepted), app.Tags("Accounts"),
+		app.Fails(app.Forbidden), app.Limit(20, time.Hour, app.PerClient)) //nolint:mnd // more than a household needs
+	b.POST("/accounts/register/confirm", app.Handle(p.Confirm), app.Public(), app.Status(http.StatusCreated), app.Tags("Accounts"),
+		app.Limit(60, time.Hour, app.PerClient)) //nolint:mnd // each costs a hash
+	b.Publishes(RegistrationMail{}, UserRegistered{})
+}
+
+// Execute has a link sent to the address, with which its owner sets a password. Whether there is a user of the address, the caller does not learn:
+// the owner does, from the mail. Nobody can register with an address of others, since there is no user before the link was used.
+func (p *RegisterPlugin) Execute(ctx context.Context, req RegisterRequest) (app.Empty, error) {
+	if p.settings.Registration != "open" {
+		return app.Empty{}, app.Errorf(app.Forbidden, "registration is not open; ask an administrator for an invitation")
+	}
+	email := normalEmail(req.Email)
+	may, err := mayMail(ctx, p.throttle, email)
+	if err != nil || !may {
+		return app.Empty{}, err
+	}
+	return app.Empty{}, p.bus.Publish(ctx, RegistrationMail{Purpose: models.Register, Email: email})
+}
+
+// Confirm makes the user to whom the link was sent.
+func (p *RegisterPlugin) Confirm(ctx context.Context, req ConfirmRegistrationRequest) (data ConfirmRegistrationData, err error) {
+	if p.settings.Registration == "closed" {
+		return data, app.Errorf(app.Forbidden, "registration is closed")
+	}
+	if err := passwords.Check("password", req.Password, req.Name); err != nil {
+		return data, err // before the work of a hash
+	}
+	hash, err := p.hasher.Hash(ctx, req.Password)
+	if err != nil {
+		return data, err
+	}
+	err = app.InTx(ctx, p.db, func(ctx context.Context) error {
+		ticket, err := p.sessions.Use(ctx, models.Register, req.Token)
+		if err != nil {
+			return err
+		}
+		if err := passwords.Check("password", req.Password, ticket.Email); err != nil {
+			return err
+		}
+		now := p.clock.Now()
+		user := models.User{ID: sessions.NewID(), Email: ticket.Email, Name: strings.TrimSpace(req.Name), PasswordHash: hash, PasswordChangedAt: now, CreatedAt: now}
+		if err := p.insert(ctx, user, ticket); err != nil {
+			return err
+		}
+		data.UserID = user.ID
+		return p.bus.Publish(ctx, UserRegistered{ID: user.ID})
+	})
+	return data, err
+}
+
+// insert stores a user with the roles of the invitation. A role that was deleted since then is left out.
+func (p *RegisterPlugin) insert(ctx context.Context, user models.User, ticket models.Ticket) error {
+	err := p.db.WithContext(ctx).Create(&user).Error
+	if app.CodeOf(err) == app.Conflict {
+		return app.Errorf(app.Conflict, "there is a user with this address already; sign in, or reset the password").Because(err)
+	}
+	if err != nil {
+		return fmt.Errorf("insert user: %w", err)
+	}
+	return giveRoles(ctx, p.db, user.ID, strings.Fields(ticket.Roles))
+}
+
+// giveRoles gives a user roles, those that exist.
+func giveRoles(ctx context.Context, db *gorm.DB, userID string, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	var roles []models.Role
+	if err := db.WithContext(ctx).Where("name IN ?", names).Find(&roles).Error; err != nil {
+		return fmt.Errorf("find roles: %w", err)
+	}
+	rows := make([]models.UserRole, len(roles))
+	for i, role := range roles {
+		rows[i] = models.UserRole{UserID: userID, Role: role.Name}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	if err := db.WithContext(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error; err != nil {
+		return fmt.Errorf("insert roles of user: %w", err)
+	}
+	return nil
+}

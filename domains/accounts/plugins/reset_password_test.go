@@ -1,0 +1,87 @@
+package plugins_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"plugboard/app"
+	"plugboard/app/apptest"
+	"plugboard/domains/accounts/models"
+	"plugboard/domains/accounts/plugins"
+)
+
+func TestResetPassword(t *testing.T) {
+	t.Parallel()
+	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
+		events := apptest.Record[plugins.UserPasswordReset]()
+		h := open(t, db, events)
+		id := h.register("ada@example.org")
+		ada, _ := h.signIn("ada@example.org", goodPassword)
+		browser := h.withCookie(h.POST("/accounts/sign-in", body("email", "ada@example.org", "password", goodPassword)))
+
+		for _, email := range []string{"ADA@example.org", "nobody@example.org"} { // the same answer for both
+			h.POST("/accounts/reset", body("email", email)).Status(http.StatusAccepted).JSON(`{"success":true,"data":{},"error":null}`)
+		}
+		link := h.ticket("ada@example.org")
+		require.Empty(t, h.subjects("nobody@example.org"))
+		h.POST("/accounts/register/confirm", body("token", link, "password", otherPassword)).Status(http.StatusUnprocessableEntity) // for another purpose
+		h.POST("/accounts/reset/confirm", body("token", link, "password", "password1234")).Status(http.StatusUnprocessableEntity)
+		h.POST("/accounts/reset/confirm", body("token", link, "password", otherPassword)).Status(http.StatusNoContent)
+		h.POST("/accounts/reset/confirm", body("token", link, "password", goodPassword)).Status(http.StatusUnprocessableEntity)
+		refused(t, ada)
+		refused(t, browser)
+		h.signIn("ada@example.org", otherPassword)
+		require.Contains(t, h.subjects("ada@example.org"), "Your password was changed")
+		require.Equal(t, []plugins.UserPasswordReset{{ID: id}}, events.Events())
+		var devices int64
+		require.NoError(t, h.DB().Model(&models.Device{}).Count(&devices).Error)
+		require.Zero(t, devices)
+	})
+}
+
+// A disabled user resets nothing, even with a link from before.
+func TestResetPasswordOfADisabledUser(t *testing.T) {
+	t.Parallel()
+	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
+		h := open(t, db)
+		h.register("ada@example.org")
+		h.POST("/accounts/reset", body("email", "ada@example.org")).Status(http.StatusAccepted)
+		link := h.ticket("ada@example.org")
+		require.NoError(t, h.DB().Model(&models.User{}).Where("1 = 1").Update("disabled_at", begin).Error)
+		h.POST("/accounts/reset/confirm", body("token", link, "password", otherPassword)).Fails(app.Forbidden, "the account is disabled")
+		h.POST("/accounts/reset", body("email", "ada@example.org")).Status(http.StatusAccepted)
+		require.Len(t, h.subjects("ada@example.org"), 2)
+	})
+}
+
+// No code stands in the database, in an event, or in the log: the mail alone has it.
+func TestCodesAreInTheMailAlone(t *testing.T) {
+	t.Parallel()
+	h := open(t, apptest.SQLite(t), apptest.Setting("APP_ACCOUNTS_URL", "https://shop.example/account"))
+	h.register("ada@example.org")
+	h.POST("/accounts/reset", body("email", "ada@example.org")).Status(http.StatusAccepted)
+	link := h.ticket("ada@example.org")
+	mail := h.mails.Sent()[len(h.mails.Sent())-1]
+	require.Contains(t, mail.Text, "https://shop.example/account#reset="+link)
+	require.NotEmpty(t, mail.Key)
+	var tables []string
+	require.NoError(t, h.DB().Raw("SELECT name FROM sqlite_master WHERE type = 'table'").Scan(&tables).Error)
+	require.Contains(t, tables, "accounts_tickets")
+	for _, table := range tables {
+		var rows []map[string]any
+		require.NoError(t, h.DB().Table(table).Find(&rows).Error)
+		for _, row := range rows {
+			for column, value := range row {
+				text, _ := value.(string)
+				if bytes, ok := value.([]byte); ok {
+					text = string(bytes)
+				}
+				require.NotContains(t, text, strings.TrimPrefix(link, "pbt_"), "%s.%s", table, column)
+				require.NotContains(t, text, goodPassword, "%s.%s", table, column)
+			}
+		}
+	}
+}

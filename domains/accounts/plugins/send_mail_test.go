@@ -1,0 +1,43 @@
+package plugins_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"plugboard/app"
+	"plugboard/app/apptest"
+	"plugboard/domains/accounts/plugins"
+)
+
+// A mail server that is away delays the mail: the attempt that reaches it sends one that works.
+func TestSendMailAgain(t *testing.T) {
+	t.Parallel()
+	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
+		h := open(t, db)
+		h.mails.Fail(app.Permanent(app.Errorf(app.Unavailable, "away")))
+		h.POST("/accounts/register", body("email", "ada@example.org")).Status(http.StatusAccepted)
+		h.WaitForEvents()
+		require.Empty(t, h.mails.Sent())
+		h.mails.Fail(nil)
+		require.Equal(t, 1, h.Replay("accounts.send_mail/account.mail_requested"))
+		h.POST("/accounts/register/confirm", body("token", h.ticket("ada@example.org"), "password", goodPassword)).Status(http.StatusCreated)
+	})
+}
+
+func TestSendMailInvites(t *testing.T) {
+	t.Parallel()
+	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
+		h := open(t, db, apptest.Setting("APP_ACCOUNTS_REGISTRATION", "invited"))
+		mailer := plugins.NewSendMailPlugin(h.DB(), h.mails, store(t, h), plugins.Settings{InvitationLifetime: 7 * 24 * 3600e9})
+		ctx := apptest.DeliveryContext(t, app.Delivery{EventID: "e"})
+		require.NoError(t, mailer.Invite(ctx, plugins.InvitationSent{Email: "ada@example.org", Roles: []string{"administrator", "gone"}}))
+		text := h.mails.Sent()[0].Text
+		require.Contains(t, text, "You are invited to have an account.")
+		require.Contains(t, text, "It holds for 7 days, and can be used once.")
+		h.POST("/accounts/register/confirm", body("token", h.ticket("ada@example.org"), "password", goodPassword)).Status(http.StatusCreated)
+		ada, _ := h.signIn("ada@example.org", goodPassword)
+		require.Equal(t, []string{"*"}, apptest.Data[plugins.GetMeData](ada.GET("/accounts/me")).Permissions)
+	})
+}

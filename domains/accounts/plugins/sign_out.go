@@ -1,0 +1,40 @@
+package plugins
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"plugboard/app"
+	"plugboard/domains/accounts/sessions"
+)
+
+// SignOut is the plugin that serves POST /accounts/sign-out.
+var SignOut = app.Plugin[*SignOutPlugin]("accounts.sign_out", NewSignOutPlugin)
+
+// SignOutPlugin ends the session of the request.
+type SignOutPlugin struct {
+	sessions *sessions.Store
+}
+
+// NewSignOutPlugin takes what the plugin needs; Fx resolves it by type.
+func NewSignOutPlugin(store *sessions.Store) *SignOutPlugin { return &SignOutPlugin{sessions: store} }
+
+// OnBoot registers what the plugin serves.
+func (p *SignOutPlugin) OnBoot(b *app.Boot) {
+	b.POST("/accounts/sign-out", app.Handle(p.Execute), app.SignedIn(), app.Status(http.StatusNoContent), app.Tags("Accounts"))
+}
+
+// Execute ends the session, in all replicas, and has the browser forget it. A key is not ended by it.
+func (p *SignOutPlugin) Execute(ctx context.Context, _ app.Empty) (app.Empty, error) {
+	who := caller(ctx)
+	id, isSession := strings.CutPrefix(who.Credential, "session ")
+	if !isSession {
+		return app.Empty{}, app.Errorf(app.Forbidden, "a key cannot sign out; delete it instead")
+	}
+	if _, err := p.sessions.End(ctx, who.ID, id); err != nil {
+		return app.Empty{}, err
+	}
+	app.SetHeader(ctx, "Clear-Site-Data", `"cache", "storage"`)
+	return app.Empty{}, p.sessions.ClearCookie(ctx)
+}
