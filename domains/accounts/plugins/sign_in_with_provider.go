@@ -122,6 +122,18 @@ func localPath(path string) error {
 }
 
 // Execute sends the browser to the provider.
+//
+//	@ID			accounts.sign_in_with_provider
+//	@Summary	Sends the browser to the provider
+//	@Tags		Accounts
+//	@Produce	json
+//	@Param		return									query	string	false	"Where the browser goes after the sign-in: a path of this host, with what is not ASCII escaped"	default(/)	maxlength(2000)
+//	@Param		fresh									query	boolean	false	"Has the provider ask the user to prove anew who they are, for endpoints that need a sign-in of the last minutes"
+//	@Success	303										"See Other"
+//	@Failure	400,401,403,404,421,422,429,500,503,504	{object}	app.Failure
+//	@Router		/accounts/sign-in/provider [get]
+//
+//plug:derived b0bf92b0
 func (p *SignInWithProviderPlugin) Execute(ctx context.Context, req SignInWithProviderRequest) (app.Empty, error) {
 	to, err := p.begin(ctx, req.Browser, req.Return, req.Fresh, nil)
 	if err != nil {
@@ -132,6 +144,20 @@ func (p *SignInWithProviderPlugin) Execute(ctx context.Context, req SignInWithPr
 }
 
 // Link lets the caller link an account at the provider: it returns where to send the browser.
+//
+//	@ID			accounts.sign_in_with_provider.link
+//	@Summary	Lets the caller link an account at the provider: it returns where to send the browser
+//	@Tags		Accounts
+//	@Accept		json
+//	@Produce	json
+//	@Param		body												body		LinkProviderRequest	true	"The body of POST /accounts/me/identities/link"
+//	@Success	200													{object}	LinkProviderResponse
+//	@Failure	400,401,403,404,408,413,415,421,422,500,503,504,507	{object}	app.Failure
+//	@Security	bearer
+//	@Security	session
+//	@Router		/accounts/me/identities/link [post]
+//
+//plug:derived 6e902544
 func (p *SignInWithProviderPlugin) Link(ctx context.Context, req LinkProviderRequest) (LinkProviderData, error) {
 	who := caller(ctx).ID
 	to, err := p.begin(ctx, req.Browser, req.Return, false, &who)
@@ -150,6 +176,21 @@ func (p *SignInWithProviderPlugin) begin(ctx context.Context, browser, returnPat
 }
 
 // Finish ends a flow: it signs in whom the provider has sent back, or links them.
+//
+//	@ID			accounts.sign_in_with_provider.finish
+//	@Summary	Ends a flow: it signs in whom the provider has sent back, or links them
+//	@Tags		Accounts
+//	@Produce	json
+//	@Param		state										query	string	false	"The state"														maxlength(200)
+//	@Param		code										query	string	false	"The code"														maxlength(8192)
+//	@Param		iss											query	string	false	"The provider's name, Error its refusal in the place of a code"	maxlength(2000)
+//	@Param		error										query	string	false	"The error"														maxlength(2000)
+//	@Param		User-Agent									header	string	false	"The User-Agent"
+//	@Success	303											"See Other"
+//	@Failure	400,401,403,404,409,421,422,429,500,503,504	{object}	app.Failure
+//	@Router		/accounts/sign-in/provider/callback [get]
+//
+//plug:derived 4eebccf9
 func (p *SignInWithProviderPlugin) Finish(ctx context.Context, req FinishSignInWithProviderRequest) (app.Empty, error) {
 	flow, err := p.flows.Take(ctx, req.State, req.Browser)
 	if err != nil {
