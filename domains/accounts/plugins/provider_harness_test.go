@@ -287,7 +287,7 @@ func (b *browser) visit(to string) (back string) {
 // start begins a sign-in and returns where the provider sends the browser back.
 func (b *browser) start(query string) (back string) {
 	b.t.Helper()
-	return b.visit(b.get(providerPath+ query).Status(http.StatusSeeOther).Head.Get("Location"))
+	return b.visit(b.get(providerPath + query).Status(http.StatusSeeOther).Head.Get("Location"))
 }
 
 // signIn does all of it, and returns the answer to the callback.
