@@ -60,6 +60,17 @@ type LinkProviderData struct {
 // LinkProviderResponse is the answer of POST /accounts/me/identities/link.
 type LinkProviderResponse = app.Response[LinkProviderData]
 
+// UserRegisteredWithProvider is announced when signing in with a provider has made a user. For subscribers it is the event of every new user.
+type UserRegisteredWithProvider struct {
+	ID string `json:"id"`
+}
+
+// Topic implements app.Event.
+func (UserRegisteredWithProvider) Topic() string { return "user.registered" }
+
+// Key implements app.Keyed: what is announced of one user is handled in order.
+func (e UserRegisteredWithProvider) Key() string { return e.ID }
+
 // UserIdentityLinked is announced when a user can sign in with a provider from now on.
 type UserIdentityLinked struct {
 	ID string `json:"id"`
@@ -102,7 +113,7 @@ func (p *SignInWithProviderPlugin) OnBoot(b *app.Boot) {
 		app.Status(http.StatusSeeOther), app.Fails(app.Unauthorized, app.Forbidden, app.NotFound, app.Conflict), app.Limit(attempts, time.Minute, app.PerClient))
 	b.POST("/accounts/me/identities/link", app.Handle(p.Link), app.SignedIn(), app.Fresh(fresh), app.Guard(p.enabled), app.Tags("Accounts"),
 		app.Fails(app.NotFound))
-	b.Publishes(UserRegistered{}, UserIdentityLinked{})
+	b.Publishes(UserRegisteredWithProvider{}, UserIdentityLinked{})
 }
 
 // enabled hides the endpoints of a service without a provider.
@@ -304,7 +315,7 @@ func (p *SignInWithProviderPlugin) userOf(ctx context.Context, person provider.P
 	if err := p.db.WithContext(ctx).Create(&user).Error; err != nil {
 		return "", fmt.Errorf("insert user: %w", err)
 	}
-	if err := p.bus.Publish(ctx, UserRegistered{ID: user.ID}); err != nil {
+	if err := p.bus.Publish(ctx, UserRegisteredWithProvider{ID: user.ID}); err != nil {
 		return "", err
 	}
 	return user.ID, p.insert(ctx, user.ID, person)
