@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing/fstest"
 	"time"
@@ -53,17 +54,22 @@ func (s *service) stop() {
 	must(os.RemoveAll(s.folder))
 }
 
-// request prints the status and the body of the answer to a request.
-func (s *service) request(method, path, body string) {
+// request prints the status and the body of the answer to a request. Headers are names and values by turns.
+func (s *service) request(method, path, body string, headers ...string) {
 	r := httptest.NewRequestWithContext(context.Background(), method, path, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
+	for pair := range slices.Chunk(headers, 2) {
+		r.Header.Set(pair[0], pair[1])
+	}
 	answer := httptest.NewRecorder()
 	s.Handler().ServeHTTP(answer, r)
 	fmt.Println(answer.Code, strings.TrimSpace(answer.Body.String()))
 }
 
-func (s *service) get(path string)        { s.request(http.MethodGet, path, "") }
-func (s *service) post(path, body string) { s.request(http.MethodPost, path, body) }
+func (s *service) get(path string) { s.request(http.MethodGet, path, "") }
+func (s *service) post(path, body string, headers ...string) {
+	s.request(http.MethodPost, path, body, headers...)
+}
 
 // waitForEvents returns when every event published so far has been handled.
 func (s *service) waitForEvents() { must(s.Bus().Idle(context.Background())) }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,6 +35,8 @@ type Call struct {
 	// Cause is, for a delivery, the ID of the principal at the beginning of the chain, "" for nobody. A subscriber acts as itself, so
 	// Principal is nil there. [Call.CausedBy] reads both.
 	Cause string
+	// Once is set for a request to an endpoint that is [Idempotent].
+	Once *OnceRequest
 
 	held    atomic.Int64 // reserved bytes
 	keepers atomic.Int64 // how often Keep was called more than End
@@ -104,6 +107,41 @@ func (c *Call) HasHeader(key string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.header[key]) > 0
+}
+
+// answerState is what a handler has set for the answer.
+type answerState struct {
+	status int
+	header http.Header
+}
+
+// answerState returns a copy of what was set so far.
+func (c *Call) answerState() answerState {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return answerState{c.status, c.header.Clone()}
+}
+
+// reset takes back what was set since s.
+func (c *Call) reset(s answerState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.status, c.header = s.status, s.header.Clone()
+}
+
+// headerSince returns the headers that were changed since s.
+func (c *Call) headerSince(s answerState) http.Header {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	changed := c.header.Clone()
+	maps.DeleteFunc(changed, func(key string, values []string) bool { return slices.Equal(values, s.header[key]) })
+	return changed
+}
+
+// replay sets what the work of an earlier request has set.
+func (c *Call) replay(answer OnceAnswer) {
+	c.SetStatus(answer.Status)
+	c.changeHeader(func(h http.Header) { maps.Copy(h, answer.Header) })
 }
 
 // NextNumber counts equal things that this call does under a key, from 1; for the host, which tells equal requests to other services apart.

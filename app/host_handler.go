@@ -2,10 +2,12 @@ package app
 
 import (
 	"context"
+	"net/http"
 	"reflect"
 	"regexp"
 	"runtime"
 	"strings"
+	"sync/atomic"
 )
 
 // Invocation is one run of a [Handler], for the host: fill Request, run, read Response. It belongs to
@@ -100,6 +102,51 @@ type Searcher interface {
 	// Search runs fn, whose statements have no index to use. Only a few searches run at a time, and each has a deadline.
 	// The error is [Unavailable] when there is no place for the search, [TimedOut] after the deadline.
 	Search(ctx context.Context, fn func(ctx context.Context) error) error
+}
+
+// OnceClaim is a request that names itself with an Idempotency-Key; for the host.
+type OnceClaim struct {
+	// ID identifies the key within its scope: the principal and the route.
+	ID [32]byte
+	// Fingerprint is equal for repeats of one request, and different for different requests.
+	Fingerprint [32]byte
+}
+
+// OnceAnswer is an answer that is kept for repeats of its request; for the host.
+type OnceAnswer struct {
+	Status int
+	// Header are the headers that the work set.
+	Header http.Header
+	// Data is the data of the answer as JSON, byte for byte as it is sent; nil where the status has no body.
+	Data []byte
+}
+
+// OnceStore is implemented by the connection pool behind the *gorm.DB that plugins get; for the host.
+type OnceStore interface {
+	Transactor
+	// Once returns the answer that is stored for claim, and true. If there is none it runs fn in a transaction, as [InTx] does, which
+	// stores what fn returns, and returns that and false. The error is [Conflict] while the same claim is worked on, here or in another
+	// process, and comes without a wait; it is [Invalid] if the answer stored is that of a request with another fingerprint.
+	Once(ctx context.Context, claim OnceClaim, fn func(ctx context.Context) (OnceAnswer, error)) (answer OnceAnswer, replayed bool, err error)
+}
+
+// OnceRequest is what [Once] needs to know of a request; for the host, which puts one into the [Call] of each request to an endpoint
+// that is [Idempotent].
+type OnceRequest struct {
+	// Claim is nil for a request without a key. It is set before the handler runs.
+	Claim *OnceClaim
+	// Encode returns the answer with data, a pointer to the result, with the status that was set, 0 for none. Its error is a bug of the
+	// plugin.
+	Encode func(status int, data any) (OnceAnswer, error)
+
+	begun    atomic.Bool
+	answer   atomic.Pointer[OnceAnswer]
+	replayed atomic.Bool
+}
+
+// Answer returns the answer that Once stored or found, nil if it did neither, and whether it is that of an earlier request.
+func (r *OnceRequest) Answer() (answer *OnceAnswer, replayed bool) {
+	return r.answer.Load(), r.replayed.Load()
 }
 
 // OptionalValue returns the value for validation, and nil when there is none; for the host.

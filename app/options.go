@@ -111,6 +111,17 @@ func Secured(schemes ...string) EndpointOption {
 	return endpointOption(func(o *EndpointOptions) { o.Security = append(o.Security, schemes...) })
 }
 
+// Idempotent lets callers repeat a request without its taking effect twice, for example after an answer that got lost: the header
+// Idempotency-Key (IETF draft-ietf-httpapi-idempotency-key-header) names the request, with 1 to 255 visible ASCII characters. The handler
+// does its work in [Once], which says what a repeat is answered. The header is optional; a request without it is handled as usual. A
+// success with it and without Once is a bug, which is logged and answered 500.
+//
+// A key is the caller's own and the route's: two principals may use the same key, and so may two routes. Idempotent is a start error
+// for CPU-bound and raw endpoints, for those that answer with [Binary], and for GET and HEAD, which repeat safely.
+func Idempotent() EndpointOption {
+	return endpointOption(func(o *EndpointOptions) { o.Idempotent = true })
+}
+
 // Strict refuses JSON members and query parameters that the request type does not name. Without it they are ignored.
 func Strict() EndpointOption {
 	return endpointOption(func(o *EndpointOptions) { o.Strict = true })

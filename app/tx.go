@@ -3,7 +3,10 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"gorm.io/gorm"
 )
 
@@ -30,4 +33,109 @@ func InTx(ctx context.Context, db *gorm.DB, fn func(ctx context.Context) error) 
 		return errors.New("app.InTx: this *gorm.DB is not the host's; in tests, get one from apptest")
 	}
 	return t.InTx(ctx, fn)
+}
+
+// Once does the work of an endpoint that is [Idempotent], once for each Idempotency-Key:
+//
+//	func (p *PlaceOrderPlugin) Execute(ctx context.Context, req PlaceOrderRequest) (Order, error) {
+//		return app.Once(ctx, p.db, func(ctx context.Context) (Order, error) { … })
+//	}
+//
+// It runs fn in a transaction, as [InTx] does, and stores the answer in the same transaction: what fn returns, with the status and the
+// headers that fn sets. A repeat of the request gets that answer, byte for byte, with the header Idempotency-Replayed: true, and fn does
+// not run; Once then returns what can be read back from the answer's JSON. The host keeps answers for the time of the
+// setting http.idempotency_keep. Without a key fn runs in a transaction, and nothing is stored.
+//
+// An error of fn rolls everything back and stores nothing, so a repeat runs fn again. Once itself fails with [Conflict], at once, while
+// another request with the key is worked on, and with [Invalid] for a key that another request has used: one with another path, query,
+// body, or header that the request type takes.
+//
+// The handler returns what Once returns. Changes of the result, the status or the headers behind it do not reach the caller.
+//
+// These are bugs, which are logged and answered 500, and roll everything back: Once outside a request to an endpoint that is Idempotent,
+// within a transaction, or twice in one request; an answer of more than 64 KiB; a cookie set in fn, since credentials must not be kept.
+func Once[Res any](ctx context.Context, db *gorm.DB, fn func(ctx context.Context) (Res, error)) (Res, error) {
+	var res, none Res
+	call := CallFrom(ctx)
+	request, store, err := beginOnce(call, db)
+	if err != nil {
+		return none, err
+	}
+	run := func(ctx context.Context) (err error) {
+		res, err = fn(ctx)
+		return err
+	}
+	if request.Claim == nil {
+		if err := store.InTx(ctx, run); err != nil {
+			return none, err
+		}
+		return res, nil
+	}
+	before := call.answerState()
+	answer, replayed, err := store.Once(ctx, *request.Claim, func(ctx context.Context) (OnceAnswer, error) {
+		call.reset(before) // fn may run again
+		if err := run(ctx); err != nil {
+			return OnceAnswer{}, err
+		}
+		return request.encode(call, before, &res)
+	})
+	if err != nil {
+		return none, err
+	}
+	if replayed {
+		call.replay(answer)
+		if json.Unmarshal(answer.Data, &res, jsontext.AllowInvalidUTF8(true)) != nil {
+			res = none // the type writes JSON that it does not read; the caller gets the stored bytes
+		}
+	}
+	request.replayed.Store(replayed)
+	request.answer.Store(&answer)
+	return res, nil
+}
+
+// beginOnce returns the request that Once is called in.
+func beginOnce(call *Call, db *gorm.DB) (*OnceRequest, OnceStore, error) {
+	if call == nil || call.Once == nil {
+		return nil, nil, errors.New("app.Once: this is no request to an endpoint with app.Idempotent()")
+	}
+	if call.InTx() {
+		return nil, nil, errors.New("app.Once: a transaction is open here already; Once makes the one that does the work and stores the answer")
+	}
+	store, ok := db.Statement.ConnPool.(OnceStore)
+	if !ok {
+		return nil, nil, errors.New("app.Once: this *gorm.DB is not the one that the host gives to plugins; in tests, get one from apptest")
+	}
+	if call.Once.Claim != nil && call.Once.begun.Swap(true) {
+		return nil, nil, errors.New("app.Once: it was called before in this request, which has one answer")
+	}
+	return call.Once, store, nil
+}
+
+// encode returns the answer with data and what was set since before.
+func (r *OnceRequest) encode(call *Call, before answerState, data any) (OnceAnswer, error) {
+	header := call.headerSince(before)
+	if header["Set-Cookie"] != nil {
+		return OnceAnswer{}, errors.New("app.Once: its function set a cookie, which must not be kept; set it outside")
+	}
+	answer, err := r.Encode(call.Status(), data)
+	answer.Header = header
+	if size := answer.size(); err == nil && size > mostKept {
+		err = fmt.Errorf("app.Once: the answer has %d bytes, and at most %d are kept; answer with less, an id for example", size, mostKept)
+	}
+	return answer, err
+}
+
+// mostKept is the size of the largest answer that is kept, in bytes.
+const mostKept = 64 << 10
+
+// size returns how many bytes are kept of an answer.
+func (a OnceAnswer) size() int {
+	n := len(a.Data)
+	for key, values := range a.Header {
+		n += len(key)
+		for _, value := range values {
+			n += len(value)
+		}
+	}
+	return n
 }

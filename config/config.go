@@ -80,6 +80,8 @@ type HTTP struct {
 	CORSCredentials bool `key:"cors_credentials" default:"false"`
 	// CORSMaxAge is how long a browser remembers which methods and headers a page may use.
 	CORSMaxAge time.Duration `key:"cors_max_age" default:"10m" binding:"min=0,max=24h"`
+	// IdempotencyKeep is how long the answer to a request with an Idempotency-Key is kept for its repeats, at least.
+	IdempotencyKeep time.Duration `key:"idempotency_keep" default:"24h" binding:"min=1m,max=720h"`
 	// TLSCert and TLSKey are the files of the certificate, with its chain, and of its key, in PEM. With them the service
 	// speaks HTTPS; they are read again when they change. Without them it speaks plain HTTP, for a proxy in front.
 	TLSCert string `key:"tls_cert" default:""`

@@ -15,6 +15,7 @@ import (
 	"gorm.io/gorm"
 
 	"plugboard/app"
+	"plugboard/app/apptest/internal/signed"
 	"plugboard/config"
 	"plugboard/infra/database"
 	"plugboard/infra/eventbus"
@@ -77,6 +78,11 @@ func New(t testing.TB, parts ...fx.Option) *App {
 	}
 	t.Cleanup(a.Stop)
 	return a
+}
+
+// Around returns the kit's handle on an application that somebody else has started, and stops. Metrics are those of its graph.
+func Around(t testing.TB, running *application.App, metrics prometheus.Gatherer) *App {
+	return &App{t: t, host: running, now: time.Now, gatherer: metrics}
 }
 
 // Stop stops the application, as a signal would, and fails the test when that goes wrong. It is called by
@@ -184,24 +190,8 @@ func (a *App) SignedIn(p app.Principal) *App {
 	if p.SignedInAt.IsZero() {
 		p.SignedInAt = a.now()
 	}
-	return a.As(func(r *http.Request) {
-		*r = *r.WithContext(context.WithValue(r.Context(), principalKey{}, &p))
-	})
+	return a.As(func(r *http.Request) { *r = *signed.In(r, p) })
 }
-
-type principalKey struct{}
-
-// principals is an app.Authenticator that knows the principals of [App.SignedIn].
-type principals struct{}
-
-// Authenticate implements app.Authenticator.
-func (principals) Authenticate(ctx context.Context, _ *http.Request) (*app.Principal, error) {
-	p, _ := ctx.Value(principalKey{}).(*app.Principal)
-	return p, nil
-}
-
-// Schemes implements app.Authenticator.
-func (principals) Schemes() []app.SecurityScheme { return nil }
 
 // Do makes any request: with headers, with another media type.
 func (a *App) Do(r *http.Request) *Answer {
@@ -267,7 +257,7 @@ func (s *sorted) assemble(t testing.TB, cfg config.Config, opts ...application.O
 		opts = append(opts, application.WithAnyPermission())
 	}
 	a, err := application.New(cfg, fx.Options(
-		fx.Invoke(func(server *httpserver.Server) { server.AuthenticateAlso(principals{}) }),
+		signed.Module(),
 		s.own(),
 		fx.Provide(func() *zap.Logger { return Logger(t) }, func() app.Mailer { return s.mails }),
 		telemetry.Module, database.Module, workpool.Module, eventbus.Module, httpserver.Module, httpclient.Module,

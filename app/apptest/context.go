@@ -11,9 +11,9 @@ import (
 )
 
 // Context returns a context as a handler gets it. It carries an [app.Call] with the request id "test", from which a test
-// can read what the handler set. It ends with the test.
+// can read what the handler set. It is that of a request without an Idempotency-Key. It ends with the test.
 func Context(t testing.TB) context.Context {
-	return app.WithCall(t.Context(), &app.Call{Plugin: "apptest.test", RequestID: "test"})
+	return app.WithCall(t.Context(), &app.Call{Plugin: "apptest.test", RequestID: "test", Once: &app.OnceRequest{}})
 }
 
 // Logger returns a logger that writes to the test's log; in a benchmark, nowhere.

@@ -15,6 +15,7 @@ import (
 
 	"plugboard/app"
 	"plugboard/config"
+	"plugboard/infra/database/internal/once"
 	"plugboard/infra/database/internal/orm"
 	"plugboard/infra/database/internal/sqlite"
 )
@@ -34,6 +35,7 @@ type DB struct {
 	health *health
 	// searches bounds how many searches run at a time; see pool.Search.
 	searches chan struct{}
+	answers  once.Store
 
 	opening sync.Mutex // serialises Open and Close
 	conns   atomic.Pointer[connections]
@@ -62,6 +64,7 @@ func New(cfg config.Database, logger *zap.Logger) (*DB, error) {
 	db := &DB{cfg: cfg, source: src, logger: logger, searches: make(chan struct{}, max(1, cfg.MaxConns/searchShare))}
 	db.health = &health{logger: logger}
 	db.pool = &pool{db: db}
+	db.answers.Postgres, db.answers.MapError = db.Dialect() == Postgres, MapError
 	dialector := orm.SQLite
 	if db.Dialect() == Postgres {
 		dialector = orm.Postgres
@@ -143,6 +146,19 @@ func (db *DB) connections() (*connections, error) {
 		return conns, nil
 	}
 	return nil, ErrNotOpen
+}
+
+// KeepAnswers deletes, until ctx ends, the answers of [app.Once] that are older than keep. It looks for them at once, and then again after a
+// 24th of keep, but at least every hour. Several processes may do so. A failure is logged and tried again at the next turn.
+func (db *DB) KeepAnswers(ctx context.Context, keep time.Duration) {
+	for {
+		if err := db.answers.Prune(ctx, db, time.Now().Add(-keep)); err != nil && ctx.Err() == nil {
+			db.logger.Warn("deletion of old answers of app.Once failed", zap.Error(err))
+		}
+		if !app.Sleep(ctx, min(keep/24, time.Hour)) {
+			return
+		}
+	}
 }
 
 // Conn takes a connection out of the pool of writers, for a session that the caller must not share, such as one with an advisory

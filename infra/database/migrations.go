@@ -8,6 +8,7 @@ import (
 
 	"plugboard/config"
 	"plugboard/infra/database/internal/migrate"
+	"plugboard/infra/database/internal/once"
 	"plugboard/infra/database/internal/pgx"
 )
 
@@ -24,6 +25,9 @@ var (
 	// edited afterwards, or is gone.
 	ErrMigrationChanged = migrate.ErrChanged
 )
+
+// Migrations returns the tables of the database's own: the answers of [app.Once].
+func (*DB) Migrations() MigrationSet { return once.Migrations() }
 
 // Migrate applies the migrations that each set has and the database has not. It goes set by set, in the given order, and runs each file
 // in a transaction of its own unless the file says otherwise. Replicas on one Postgres take turns. It stops at the first file that

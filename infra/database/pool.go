@@ -23,12 +23,28 @@ var (
 	_ gorm.ConnPoolBeginner = (*pool)(nil)
 	_ app.Transactor        = (*pool)(nil)
 	_ app.Searcher          = (*pool)(nil)
+	_ app.OnceStore         = (*pool)(nil)
 	_ orm.Handle            = (*pool)(nil)
 )
 
 // InTx implements app.Transactor.
 func (p *pool) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
 	return p.db.InTx(ctx, fn)
+}
+
+// Once implements app.OnceStore.
+func (p *pool) Once(ctx context.Context, claim app.OnceClaim, fn func(context.Context) (app.OnceAnswer, error)) (answer app.OnceAnswer, replayed bool, err error) {
+	done, err := p.db.answers.Begin(claim.ID) // before a connection or the writer lock is waited for
+	if err != nil {
+		return answer, false, err
+	}
+	defer done()
+	//crash:point answer apart: ctx p.db.InTx p.db.answers.Run p.db claim fn
+	err = p.db.InTx(ctx, func(ctx context.Context) (err error) {
+		answer, replayed, err = p.db.answers.Run(ctx, p.db, claim, fn)
+		return err
+	})
+	return answer, replayed, err
 }
 
 // ExecContext implements gorm.ConnPool.

@@ -179,12 +179,10 @@ func (x *exchange) send(w http.ResponseWriter, status int, body []byte) {
 
 // succeed answers with data, a pointer to the result, with the given status unless the handler set another.
 func (x *exchange) succeed(status int, data any, encoding json.Options) {
-	if set := x.call.Status(); set != 0 {
-		status = set
-	}
-	if status < http.StatusOK || status >= http.StatusBadRequest {
+	status, err := successStatus(x.call.Status(), status)
+	if err != nil {
 		x.call.SetStatus(http.StatusInternalServerError)
-		x.fail(x, fmt.Errorf("answer request: the handler set status %d on an answer without an error", status))
+		x.fail(x, err)
 		return
 	}
 	if bodyless(status) {
@@ -194,15 +192,34 @@ func (x *exchange) succeed(status int, data any, encoding json.Options) {
 	}
 	buf := x.server.buffers.get()
 	defer x.server.buffers.put(buf)
-	buf.WriteString(`{"success":true,"data":`)
+	buf.WriteString(successHead)
 	if err := json.MarshalWrite(buf, data, encoding); err != nil {
 		x.call.SetStatus(http.StatusInternalServerError)
-		x.fail(x, fmt.Errorf("encode answer: %w", err))
+		x.fail(x, errEncode(err))
 		return
 	}
-	buf.WriteString(`,"error":null}`)
+	buf.WriteString(successTail)
 	x.applyHeader(x.Header())
 	x.send(x, status, buf.Bytes())
+}
+
+// What stands around the data of a success.
+const (
+	successHead = `{"success":true,"data":`
+	successTail = `,"error":null}`
+)
+
+func errEncode(err error) error { return fmt.Errorf("encode answer: %w", err) }
+
+// successStatus returns the status of a success: the one that the handler has set, or the given one if that is 0.
+func successStatus(set, otherwise int) (int, error) {
+	if set == 0 {
+		return otherwise, nil
+	}
+	if set < http.StatusOK || set >= http.StatusBadRequest {
+		return set, fmt.Errorf("answer request: the handler set status %d on an answer without an error", set)
+	}
+	return set, nil
 }
 
 // bodyless reports whether an answer of status has no body: 204, 205, 304 and redirects.

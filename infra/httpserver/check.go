@@ -89,6 +89,10 @@ func (s *Server) compile(e *app.Endpoint) (*endpoint, []string) {
 	if strings.Trim(e.Method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" || e.Method == "" {
 		wrong = append(wrong, fmt.Sprintf("%q is not an HTTP method", e.Method))
 	}
+	c.binary = e.Handler.ResponseType() == answer.BinaryType
+	if why := c.checkIdempotent(); why != "" {
+		wrong = append(wrong, why)
+	}
 	switch {
 	case e.Raw != nil:
 		return c, wrong
@@ -104,7 +108,6 @@ func (s *Server) compile(e *app.Endpoint) (*endpoint, []string) {
 func (e *endpoint) compileTyped(params []string) []string {
 	var wrong []string
 	e.binder, wrong = e.server.compiler.Compile(e.Method, params, e.Handler.RequestType(), e.Options.Strict)
-	e.binary = e.Handler.ResponseType() == answer.BinaryType
 	problems, numbers := answer.Check(e.Handler.ResponseType(), e.Options.Open)
 	wrong = append(wrong, problems...)
 	e.encoding = answer.Encoding(numbers)

@@ -155,6 +155,7 @@ func TestCheckNamesEveryMistake(t *testing.T) {
 	t.Parallel()
 	raw := func(*gin.Context) {}
 	ok := handle[nothing, app.Empty]()
+	cpu := app.HandleCPU(func(app.Job, nothing) (app.Empty, error) { return app.Empty{}, nil })
 	cases := map[string]struct {
 		boot func(b *app.Boot)
 		want string
@@ -199,6 +200,10 @@ func TestCheckNamesEveryMistake(t *testing.T) {
 		"body limit":           {func(b *app.Boot) { b.GET("/a", ok, app.BodyLimit(-1)) }, "the body limit -1 must not be negative"},
 		"failure as success":   {func(b *app.Boot) { b.GET("/a", ok, app.Status(404)) }, "app.Status declares statuses of success, from 200 to 399, and not 404"},
 		"secured by nothing":   {func(b *app.Boot) { b.GET("/a", ok, app.Secured("bearer")) }, "app.Secured documents what a guard asks for, and there is none: add app.Guard"},
+		"idempotent GET":       {func(b *app.Boot) { b.GET("/a", ok, app.Idempotent()) }, "app.Idempotent is for methods that change something; GET repeats safely without it"},
+		"idempotent raw":       {func(b *app.Boot) { b.Raw("POST", "/a", raw, app.Idempotent()) }, "app.Idempotent is for endpoints made with app.Handle; the host does not see what a raw one answers"},
+		"idempotent CPU":       {func(b *app.Boot) { b.POST("/a", cpu, app.Idempotent()) }, "app.Idempotent is for endpoints made with app.Handle; a CPU-bound one has no database"},
+		"idempotent binary":    {func(b *app.Boot) { b.POST("/a", handle[nothing, app.Binary](), app.Idempotent()) }, "app.Idempotent is for endpoints that answer with JSON; app.Binary is not kept for repeats"},
 		"nil guard":            {func(b *app.Boot) { b.GET("/a", ok, app.Guard(nil)) }, "a guard is nil"},
 		"method":               {func(b *app.Boot) { b.Raw("get", "/a", raw) }, `"get" is not an HTTP method`},
 		"relative path":        {func(b *app.Boot) { b.GET("a", ok) }, `the path must begin with "/"`},

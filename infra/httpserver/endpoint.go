@@ -167,6 +167,10 @@ func (e *endpoint) serveTyped(ctx context.Context, x *exchange) {
 		x.fail(x, err)
 		return
 	}
+	if err := e.expectOnce(x); err != nil {
+		x.fail(x, err)
+		return
+	}
 	call := e.Handler.NewCall()
 	if err := e.bind(x, call.Request()); err != nil {
 		x.fail(x, err)
@@ -184,7 +188,9 @@ func (e *endpoint) serveTyped(ctx context.Context, x *exchange) {
 		x.sendBinary(e, call.Response().(*app.Binary)) //nolint:forcetypeassert // the response type was checked at start
 		return
 	}
-	x.succeed(e.status, call.Response(), e.encoding)
+	if !x.sendOnce() {
+		x.succeed(e.status, call.Response(), e.encoding)
+	}
 }
 
 // run calls the handler: an I/O handler on this goroutine, a CPU-bound one on the work pool. When the deadline of a job passes, run
@@ -203,7 +209,11 @@ func (e *endpoint) run(ctx context.Context, call app.Invocation) error {
 // bind fills request, a pointer to the zero request, and checks its rules.
 func (e *endpoint) bind(x *exchange, request any) error {
 	defer x.dropBody()
-	return e.binder.Bind(x.request, x, request, &x.found)
+	if err := e.binder.Bind(x.request, x, request, &x.found); err != nil {
+		return err
+	}
+	e.fingerprint(x)
+	return nil
 }
 
 // deprecation has the headers of a deprecated endpoint's answers: Deprecation (RFC 9745) and Sunset (RFC 8594).

@@ -16,6 +16,8 @@ import (
 type op struct {
 	method, path string
 	body         []byte
+	// key is the Idempotency-Key; "" for none.
+	key string
 	// done is told how it went: the status, or 0 when there was no answer, and the body.
 	done func(status int, body []byte)
 }
@@ -130,6 +132,9 @@ func (f *fleet) send(ctx context.Context, url string, o op) (status int, body []
 	}
 	if len(o.body) > 0 {
 		request.Header.Set("Content-Type", "application/json")
+	}
+	if o.key != "" {
+		request.Header.Set("Idempotency-Key", o.key)
 	}
 	answer, err := f.http.Do(request)
 	if err != nil {

@@ -27,6 +27,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -60,6 +61,9 @@ type options struct {
 	settings []string
 }
 
+// services are the workloads, by the names of the flag -service.
+var services = []string{"plugboard", "harness", "once"} //nolint:gochecknoglobals // a constant
+
 func parse(args []string, output io.Writer) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("crash", flag.ContinueOnError)
@@ -69,7 +73,7 @@ func parse(args []string, output io.Writer) (options, error) {
 	flags.Float64Var(&o.minutes, "minutes", 1, "for how long, with -replicas")
 	flags.StringVar(&o.db, "db", "sqlite", "sqlite or postgres; Postgres is the server that TEST_DATABASE_URL names, else one of its own")
 	flags.Uint64Var(&o.seed, "seed", 0, "repeats the kills and the requests of an earlier run; 0 means new ones")
-	flags.StringVar(&o.what, "service", "both", "plugboard (the released binary), harness, or both")
+	flags.StringVar(&o.what, "service", "all", "plugboard (the released binary), harness, once (the harness with requests that are repeated), or all")
 	flags.DurationVar(&o.pause, "pause", 0, "the time between two requests of one of the 8 clients (default 5ms, with -replicas 50ms)")
 	flags.BoolVar(&o.keep, "keep", false, "keep the folder with the databases and the logs also when nothing is violated")
 	flags.Func("setting", "a setting of the service, NAME=value; may be given several times", func(setting string) error {
@@ -91,8 +95,8 @@ func parse(args []string, output io.Writer) (options, error) {
 		return o, errReplicas
 	case o.db != "sqlite" && o.db != "postgres":
 		return o, fmt.Errorf("-db is sqlite or postgres, not %q", o.db)
-	case o.what != "plugboard" && o.what != "harness" && o.what != "both":
-		return o, fmt.Errorf("-service is plugboard, harness or both, not %q", o.what)
+	case o.what != "all" && !slices.Contains(services, o.what):
+		return o, fmt.Errorf("-service is plugboard, harness, once or all, not %q", o.what)
 	case o.trials < 1 || o.pause <= 0:
 		return o, errors.New("-trials and -pause are positive")
 	}
@@ -134,8 +138,8 @@ func run(ctx context.Context, args []string, output io.Writer) (clean bool, err 
 		return r.clean(), nil
 	}
 	clean = true
-	for _, what := range []string{"plugboard", "harness"} {
-		if o.what != "both" && o.what != what {
+	for _, what := range services {
+		if o.what != "all" && o.what != what {
 			continue
 		}
 		r, err := o.campaign(ctx, b, place, what, output)
@@ -152,9 +156,9 @@ func run(ctx context.Context, args []string, output io.Writer) (clean bool, err 
 func (o options) campaign(ctx context.Context, b *builder, place *place, what string, output io.Writer) (*report, error) {
 	fmt.Fprintf(output, "%s on %s: %d trials, seed %d\n", what, o.db, o.trials, o.seed)
 	begin := time.Now()
-	build := b.released
-	if what == "harness" {
-		build = b.service
+	build := b.service
+	if what == "plugboard" {
+		build = b.released
 	}
 	binary, err := build(ctx)
 	if err != nil {
@@ -172,10 +176,14 @@ func (o options) campaign(ctx context.Context, b *builder, place *place, what st
 	c := campaign{trials: o.trials, seed: o.seed, pause: o.pause, progress: output}
 	var w workload
 	var finish func() (*report, error)
-	if what == "harness" {
+	switch what {
+	case "harness":
 		l := newProbeLedger()
 		w, finish = l, func() (*report, error) { return finishProbe(ctx, s, l, replayed(s)) }
-	} else {
+	case "once":
+		l := newOnceLedger()
+		w, finish = l, func() (*report, error) { return finishOnce(ctx, s, l) }
+	default:
 		l := newProductLedger()
 		w, finish = l, func() (*report, error) { return finishProducts(ctx, s, l) }
 	}

@@ -34,3 +34,16 @@ func TestAckingBeforeTheCommitIsFound(t *testing.T) {
 		require.True(t, r.has(lost), r)
 	})
 }
+
+// Stored apart from the work, the answer is missing when the process dies in between, and a repeat does the work again.
+func TestStoringTheAnswerApartIsFound(t *testing.T) {
+	t.Parallel()
+	eachPlace(t, func(t *testing.T, p *place) {
+		seed, l := seed(t), newOnceLedger()
+		s := newService(t, p, "service")
+		dies(t, s.as(t, "sabotaged", "CRASH_MUTANT=answer apart", "CRASH_POINT=before late answer:5"), l, seed)
+		r, err := finishOnce(t.Context(), s, l)
+		require.NoError(t, err)
+		require.True(t, r.has(repeated), r)
+	})
+}

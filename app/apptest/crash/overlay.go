@@ -60,6 +60,9 @@ func points() []point {
 		{"publish after commit", 1, `if sabotage.PublishLate($1, $2, $3) { return nil }`},
 		// InTx(ctx, fn) returns before the commit: context, fn, InTx.
 		{"ack before commit", 1, `if sabotage.AcksEarly($1) { return sabotage.AckEarly($1, $2, $3) }`},
+		// Once(ctx, claim, fn) stores the answer in a transaction of its own, after that of the work: context, InTx, Run of the store,
+		// the database, claim, fn.
+		{"answer apart", 1, `if sabotage.Mutant("answer apart") { return sabotage.AnswerApart($1, $2, $3, $4, $5, $6) }`},
 		// A delivery is completed by a process that does not hold it any more. Arguments: context, function that runs a
 		// statement, id of the event, name of the subscription; for many deliveries: context, function that completes one,
 		// deliveries.

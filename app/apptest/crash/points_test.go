@@ -9,7 +9,7 @@ import (
 )
 
 // dies starts s, which has a crash point, lets clients write until it dies there, and checks that it did.
-func dies(t *testing.T, s *service, l *probeLedger, seed uint64) {
+func dies(t *testing.T, s *service, l workload, seed uint64) {
 	t.Helper()
 	p := serve(t, s)
 	fleet := launch(l, seed, pause, shining(p))

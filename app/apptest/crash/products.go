@@ -69,7 +69,7 @@ func (l *productLedger) next(rng *rand.Rand, client int) op {
 
 func (l *productLedger) create(client int, price float64) op {
 	name := fmt.Sprintf("c%d-%d", client, l.sent)
-	return op{http.MethodPost, "/products", encode(map[string]any{"name": name, "price": price}), func(status int, body []byte) {
+	return op{method: http.MethodPost, path: "/products", body: encode(map[string]any{"name": name, "price": price}), done: func(status int, body []byte) {
 		var answer struct {
 			Data struct {
 				ID int64 `json:"id"`
@@ -86,7 +86,7 @@ func (l *productLedger) create(client int, price float64) op {
 }
 
 func (l *productLedger) collide(method, path, name string, price float64) op {
-	return op{method, path, encode(map[string]any{"name": name, "price": price}), func(status int, _ []byte) {
+	return op{method: method, path: path, body: encode(map[string]any{"name": name, "price": price}), done: func(status int, _ []byte) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		switch {
@@ -99,7 +99,7 @@ func (l *productLedger) collide(method, path, name string, price float64) op {
 }
 
 func (l *productLedger) change(id int64, price float64) op {
-	return op{http.MethodPatch, fmt.Sprintf("/products/%d", id), encode(map[string]any{"price": price}), func(status int, _ []byte) {
+	return op{method: http.MethodPatch, path: fmt.Sprintf("/products/%d", id), body: encode(map[string]any{"price": price}), done: func(status int, _ []byte) {
 		if status != http.StatusOK {
 			return
 		}
@@ -110,7 +110,7 @@ func (l *productLedger) change(id int64, price float64) op {
 }
 
 func (l *productLedger) remove(id int64) op {
-	return op{http.MethodDelete, fmt.Sprintf("/products/%d", id), nil, func(status int, _ []byte) {
+	return op{method: http.MethodDelete, path: fmt.Sprintf("/products/%d", id), done: func(status int, _ []byte) {
 		if status != http.StatusOK {
 			return
 		}

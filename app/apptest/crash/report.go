@@ -18,13 +18,14 @@ const (
 	revived     = "rolled back, yet there"
 	torn        = "events ≠ writes"
 	deadLetters = "dead letters"
+	answers     = "answers of a key"
 	damaged     = "integrity_check"
 	stuck       = "not drained"
 	unhealthy   = "the service"
 )
 
 // kinds lists the kinds that every report shows, in order.
-var kinds = []string{lost, undelivered, phantom, repeated, disorder, revived, torn, deadLetters, damaged, stuck, unhealthy} //nolint:gochecknoglobals // a constant
+var kinds = []string{lost, undelivered, phantom, repeated, disorder, revived, torn, deadLetters, answers, damaged, stuck, unhealthy} //nolint:gochecknoglobals // a constant
 
 // maxExamples is how many violations of a kind a report names.
 const maxExamples = 5

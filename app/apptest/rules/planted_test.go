@@ -115,13 +115,6 @@ func TestAModelThatIsNoTableIsFound(t *testing.T) {
 	})
 }
 
-// wordless says nothing.
-type wordless struct{}
-
-func (wordless) Operation(manifest.Endpoint) openapi.Words { return openapi.Words{} }
-func (wordless) Declaration(string) string                 { return "" }
-func (wordless) Tag(string) string                         { return "" }
-
 func TestADocumentThatIsNotOfTheRoutesIsFound(t *testing.T) {
 	t.Parallel()
 	s, service := planted(t)
@@ -244,7 +237,7 @@ func TestLinkedToolsAreFound(t *testing.T) {
 func TestOptionsThatAreWrong(t *testing.T) {
 	t.Parallel()
 	_, err := newSite(".", nil, []Option{Without("tests", "they are slow")})
-	require.EqualError(t, err, `rules.Without("tests", …): there is no such rule; the rules are modules, tables, document, requests, events, architecture, tested, lint, deployments, linked`)
+	require.EqualError(t, err, `rules.Without("tests", …): there is no such rule; the rules are modules, tables, document, requests, access, events, architecture, tested, lint, deployments, linked`)
 	_, err = newSite(".", nil, []Option{Without("tested", " ")})
 	require.EqualError(t, err, `rules.Without("tested", …) has no reason; say why the rule does not hold here`)
 	_, err = newSite(t.TempDir(), nil, nil)

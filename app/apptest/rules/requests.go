@@ -6,7 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/fx"
+
+	"plugboard/app"
 	"plugboard/app/apptest"
+	"plugboard/app/apptest/internal/signed"
 	"plugboard/app/apptest/rules/internal/agree"
 )
 
@@ -15,9 +20,11 @@ type startOptions struct {
 	header  http.Header
 	prepare []func(t testing.TB, service http.Handler)
 	reached bool
+	madeBy  func(t testing.TB, a *apptest.App) func(*http.Request)
 }
 
-// Header has the subtest requests send a header with every request, such as the key that guards want to see.
+// Header has the subtests requests and access send a header with every request, such as the key that guards want to see. The subtest access leaves
+// out what tells who calls.
 func Header(name, value string) Option {
 	return func(o *options) {
 		if o.start.header == nil {
@@ -25,6 +32,13 @@ func Header(name, value string) Option {
 		}
 		o.start.header.Add(name, value)
 	}
+}
+
+// MadeBy has the subtest requests make its requests as somebody whom the service's authenticator knows: prepare returns what gives a request the
+// credentials. It is called once for each started service. Without MadeBy, and unless [Header] gives Authorization or Cookie, the requests are made by
+// a principal of the kit who has all permissions and has just signed in. That is enough unless handlers look the caller up.
+func MadeBy(prepare func(t testing.TB, a *apptest.App) func(*http.Request)) Option {
+	return func(o *options) { o.start.madeBy = prepare }
 }
 
 // Prepare has the subtest requests call fn with the started service, before it makes requests: for what generated requests alone do not
@@ -57,8 +71,13 @@ func testRequests(t *testing.T, s *site) {
 // filled starts a service with something in it.
 func (s *site) filled(t *testing.T, document *agree.Document) agree.Service {
 	t.Helper()
-	a := s.running(t, apptest.SQLite(t).URL)
-	service := agree.Service{Handler: a.Handler(), Header: s.start.header}
+	var metrics prometheus.Gatherer
+	a := s.running(t, apptest.SQLite(t).URL, fx.Populate(&metrics))
+	give := s.madeBy(t, apptest.Around(t, a, metrics))
+	service := agree.Service{Header: s.start.header, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		give(r)
+		a.Handler().ServeHTTP(w, r)
+	})}
 	document.Fill(service)
 	for _, prepare := range s.start.prepare {
 		prepare(t, service.Handler)
@@ -69,6 +88,21 @@ func (s *site) filled(t *testing.T, document *agree.Document) agree.Service {
 		t.Fatalf("wait for events to be handled: %v", err)
 	}
 	return service
+}
+
+// madeBy returns what gives a request the credentials of whoever makes it.
+func (s *site) madeBy(t *testing.T, a *apptest.App) func(*http.Request) {
+	t.Helper()
+	switch {
+	case s.start.madeBy != nil:
+		return s.start.madeBy(t, a)
+	case s.start.header.Get("Authorization") != "", s.start.header.Get("Cookie") != "":
+		return func(*http.Request) {}
+	default:
+		return func(r *http.Request) {
+			*r = *signed.In(r, app.Principal{ID: "rules", Permissions: []string{app.AllPermissions}, SignedInAt: time.Now()})
+		}
+	}
 }
 
 // unreached ends the test of an operation that answered no request with success.

@@ -14,6 +14,7 @@
 //   - document: the API's description equals the registered endpoints
 //   - requests: the service takes the requests that the description allows, and no others, and answers as it says; a subtest for each
 //     operation makes many requests
+//   - access: everybody is let in or refused at every endpoint as its access rule says, with the exact status, and refused requests change nothing
 //   - events: docs/asyncapi.yaml equals the registrations
 //   - architecture: the table of events in docs/architecture.md equals the registrations, where there is one
 //   - tested: every plugin file has a test beside it that mentions it
@@ -27,6 +28,7 @@
 package rules
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -47,6 +49,7 @@ func all() []rule {
 		{"tables", testTables},
 		{"document", testDocument},
 		{"requests", testRequests},
+		{"access", testAccess},
 		{"events", testEvents},
 		{"architecture", testArchitecture},
 		{"tested", testTested},
@@ -82,6 +85,9 @@ type options struct {
 	without map[string]string // the reasons, by the names of rules
 	extra   []fx.Option
 	start   startOptions
+	access  accessOptions
+	// problems are what is wrong with the options themselves.
+	problems []error
 }
 
 // Without switches a rule off, named as its subtest. The reason is for whoever reads the test, and must not be empty.
@@ -109,7 +115,7 @@ func (o *options) check() error {
 			return fmt.Errorf("rules.Without(%q, …): there is no such rule; the rules are %s", name, strings.Join(names, ", "))
 		}
 	}
-	return nil
+	return errors.Join(o.problems...)
 }
 
 // report fails the test with all problems.

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/mod/modfile"
 
 	"plugboard/app"
+	"plugboard/app/apptest/internal/signed"
 	"plugboard/config"
 	"plugboard/infra/host/application"
 	"plugboard/infra/httpclient"
@@ -100,10 +101,10 @@ func (s *site) unopened(t *testing.T, more ...fx.Option) *application.App {
 	return s.assembled(t, "sqlite:"+filepath.Join(t.TempDir(), "never.db"), more...)
 }
 
-// running is the application, started on a database of the test's.
-func (s *site) running(t *testing.T, url string) *application.App {
+// running is the application, started on a database of the test's. It knows the principals of package signed.
+func (s *site) running(t *testing.T, url string, more ...fx.Option) *application.App {
 	t.Helper()
-	a := s.assembled(t, url)
+	a := s.assembled(t, url, append(more, signed.Module())...)
 	if err := a.Start(t.Context()); err != nil {
 		t.Fatalf("start application: %v", err)
 	}

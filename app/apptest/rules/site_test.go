@@ -130,7 +130,7 @@ func TestRulesOfAServiceInItsOwnModule(t *testing.T) {
 		"domains/orders/plugins/lost_order.go: its plugin is not registered", "domains/orders/plugins/lost_order.go: the plugin has no test",
 		"field Amount not null: false, column amount: true", "statuses: registered [201], described [200]", "answered 201, which is not described",
 		"docs/asyncapi.yaml does not say: orders.count_orders hears order.placed", "docs/architecture.md has no row",
-		"domains/orders/plugins/lost_order.go:5:", "deployments/shop.env:1 names the setting APP_HTTP_ADRR", "the service links testing,",
+		"GET /metrics as nobody: answered 200, and it is no endpoint", "domains/orders/plugins/lost_order.go:5:", "deployments/shop.env:1 names the setting APP_HTTP_ADRR", "the service links testing,",
 	} {
 		require.Contains(t, text, want)
 	}
@@ -187,4 +187,17 @@ func (p *LostOrderPlugin) Execute(context.Context, app.Empty) (app.Empty, error)
 	s.write("docs/architecture.md", eventsBegin+" -->\n"+eventsEnd+"\n")
 	s.write("deployments/shop.env", "APP_HTTP_ADRR=127.0.0.1:8080\n")
 	s.replace("main.go", "import (\n", "import (\n\t_ \"testing\"\n\n")
+	s.replace("main.go", "\torders.Module,\n", "\torders.Module,\n\thost.Middleware(withMetrics),\n")
+	s.write("metrics.go", `package main
+
+import "net/http"
+
+// withMetrics serves what is not for everybody.
+func withMetrics(next http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", next)
+	mux.HandleFunc("/metrics", func(http.ResponseWriter, *http.Request) {})
+	return mux
+}
+`)
 }

@@ -31,8 +31,8 @@ func checkExemptions(r rule) {
 // Exemptible returns the rules that a line can be exempted from.
 func Exemptible() []string {
 	return []string{
-		"imports", "schemas", "models", "shape", "listed", "blocking", "goroutine", "tables",
-		"transaction", "txcontext", "publish", "announced", "events", "secrets", "onboot", "remote",
-		"settings",
+		"imports", "schemas", "models", "shape", "listed", "permissions", "blocking", "goroutine", "tables",
+		"transaction", "txcontext", "publish", "announced", "events", "secrets", "onboot", "once",
+		"remote", "settings",
 	}
 }

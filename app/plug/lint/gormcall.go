@@ -53,9 +53,9 @@ func (r rule) publishes(call *ast.CallExpr) bool {
 	return r.callsApp(call, "Publish") && len(call.Args) >= 2
 }
 
-// txFunc returns the function that call, an app.InTx, runs: a literal, or a function of this package.
+// txFunc returns the function that call, an app.InTx or app.Once, runs: a literal, or a function of this package.
 func (r rule) txFunc(call *ast.CallExpr) (*ast.FuncLit, *types.Func) {
-	if !r.callsApp(call, "InTx") || len(call.Args) < 3 {
+	if !r.callsApp(call, "InTx", "Once") || len(call.Args) < 3 {
 		return nil, nil
 	}
 	return r.functionValue(call.Args[2])

@@ -23,8 +23,8 @@ import (
 func Rules(contract string) []*analysis.Analyzer {
 	var rules []*analysis.Analyzer
 	for _, d := range []definition{
-		importsRule(), schemasRule(), modelsRule(), shapeRule(), listedRule(), blockingRule(), goroutineRule(), tablesRule(),
-		transactionRule(), contextRule(), publishRule(), announcedRule(), eventsRule(), secretsRule(), onBootRule(), remoteRule(),
+		importsRule(), schemasRule(), modelsRule(), shapeRule(), listedRule(), permissionsRule(), blockingRule(), goroutineRule(), tablesRule(),
+		transactionRule(), contextRule(), publishRule(), announcedRule(), eventsRule(), secretsRule(), onBootRule(), onceRule(), remoteRule(),
 		settingsRule(), exemptionRule(),
 	} {
 		rules = append(rules, d.analyzer(contract))

@@ -73,3 +73,80 @@ func (b *booting) takesBoot(fn *types.Func) bool {
 	}
 	return false
 }
+
+func onceRule() definition {
+	return define("once", "an endpoint with app.Idempotent has a handler that calls app.Once, and no other has", checkOnce)
+}
+
+// checkOnce looks at the endpoints that the package registers, and follows their handlers through its functions.
+func checkOnce(r rule) {
+	if !r.plugins() {
+		return
+	}
+	o := onces{rule: r, decls: r.functions(), served: map[*ast.CallExpr]bool{}}
+	for _, d := range o.decls {
+		eachCall(d.Body, o.endpoint)
+	}
+	for _, d := range o.decls {
+		eachCall(d.Body, func(call *ast.CallExpr) {
+			if o.callsApp(call, "Once") && !o.served[call] {
+				o.report(call.Pos(), "app.Once fails where no request is that can be repeated; call it in the handler of an endpoint with app.Idempotent(), and app.InTx elsewhere")
+			}
+		})
+	}
+}
+
+// onces are the calls of app.Once. Served are those that a handler reaches.
+type onces struct {
+	rule
+
+	decls  map[*types.Func]*ast.FuncDecl
+	served map[*ast.CallExpr]bool
+}
+
+// endpoint checks the endpoint that call registers, if it does: its arguments are a handler made with app.Handle, and options.
+func (o onces) endpoint(call *ast.CallExpr) {
+	var handler, idempotent *ast.CallExpr
+	for _, arg := range call.Args {
+		made, ok := ast.Unparen(arg).(*ast.CallExpr)
+		switch {
+		case !ok:
+		case o.callsApp(made, "Handle") && len(made.Args) == 1:
+			handler = made
+		case o.callsApp(made, "Idempotent"):
+			idempotent = made
+		}
+	}
+	if handler == nil {
+		return
+	}
+	var body ast.Node
+	if literal, fn := o.functionValue(handler.Args[0]); literal != nil {
+		body = literal
+	} else if d := o.decls[fn]; d != nil {
+		body = d.Body
+	} else {
+		return // it is made elsewhere
+	}
+	switch found := o.find(body, map[*types.Func]bool{}); {
+	case idempotent != nil && !found:
+		o.report(idempotent.Pos(), "the handler of this endpoint does not call app.Once, so a repeated request is answered 500; do its work in one: return app.Once(ctx, p.db, …)")
+	case idempotent == nil && found:
+		o.report(handler.Pos(), "the handler calls app.Once, which fails since the endpoint does not take repeated requests; add app.Idempotent()")
+	}
+}
+
+// find reports whether node, or a function of the package that it calls, calls app.Once.
+func (o onces) find(node ast.Node, seen map[*types.Func]bool) (found bool) {
+	eachCall(node, func(call *ast.CallExpr) {
+		if o.callsApp(call, "Once") {
+			o.served[call], found = true, true
+			return
+		}
+		if fn := o.callee(call); o.decls[fn] != nil && !seen[fn] {
+			seen[fn] = true
+			found = o.find(o.decls[fn].Body, seen) || found
+		}
+	})
+	return found
+}

@@ -12,6 +12,8 @@ const (
 	UnknownUser   Outcome = "unknown user"
 	Disabled      Outcome = "disabled"
 	Throttled     Outcome = "throttled"
+	// NotLinked is a sign-in with an identity provider, by somebody with the address of a user to whom it is not linked.
+	NotLinked Outcome = "not linked"
 )
 
 // SignIn mirrors the table accounts_sign_ins: a sign-in, or an attempt at one.

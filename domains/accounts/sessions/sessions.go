@@ -71,9 +71,15 @@ func printable(s string) string {
 // Start stores a new session of a user, who has just proved who they are, and returns its token. It is called in the transaction of the
 // sign-in.
 func (s *Store) Start(ctx context.Context, userID string, client Client) (token string, err error) {
+	return s.StartAt(ctx, userID, client, s.clock.Now())
+}
+
+// StartAt is Start for a user who proved at signedInAt who they are, to an identity provider for example. Zero is for a time that nobody knows:
+// with such a session endpoints with [app.Fresh] are refused.
+func (s *Store) StartAt(ctx context.Context, userID string, client Client, signedInAt time.Time) (token string, err error) {
 	token, now := newToken(sessionPrefix), s.clock.Now()
 	session := models.Session{
-		ID: NewID(), UserID: userID, TokenHash: hashOf(token), SignedInAt: now, UsedAt: now, ExpiresAt: now.Add(s.settings.Lifetime),
+		ID: NewID(), UserID: userID, TokenHash: hashOf(token), SignedInAt: signedInAt, UsedAt: now, ExpiresAt: now.Add(s.settings.Lifetime),
 		Address: client.Address, UserAgent: client.UserAgent,
 	}
 	if err := s.db.WithContext(ctx).Create(&session).Error; err != nil {

@@ -279,10 +279,10 @@ func (a *App) Logger() *zap.Logger { return a.parts.Logger }
 // Config returns the settings.
 func (a *App) Config() config.Config { return a.cfg }
 
-// Migrations returns the migrations of the bus, of limits that are counted in the database if there are any, and of all domains, in the order
+// Migrations returns the migrations of the host, of limits that are counted in the database if there are any, and of all domains, in the order
 // in which they run.
 func (a *App) Migrations() []database.MigrationSet {
-	sets := []database.MigrationSet{a.parts.Bus.Migrations()}
+	sets := []database.MigrationSet{a.parts.Bus.Migrations(), a.parts.DB.Migrations()}
 	if a.parts.DB.Dialect() == database.Postgres && a.parts.Server.HasSharedLimits() {
 		sets = append(sets, sharedlimit.Migrations())
 	}

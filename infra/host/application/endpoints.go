@@ -47,7 +47,7 @@ func endpointManifest(set *schema.Set, r httpserver.Route) manifest.Endpoint {
 		Statuses: r.Statuses, Fails: []string{}, Failures: failuresOf(r), Timeout: r.Timeout.String(), BodyLimit: r.BodyLimit,
 		Accepts: r.Accepts, Produces: r.Produces, Binary: r.Binary, Tags: o.Tags, Guards: len(o.Guards), Security: o.Security,
 		Strict: o.Strict, Hidden: o.Hidden, Deprecated: deprecationOf(o), Allows: len(o.Allows),
-		Limits: limitsOf(o),
+		Limits: limitsOf(o), Idempotent: o.Idempotent,
 	}
 	describeAccess(&e, r)
 	for _, code := range r.Fails {
@@ -61,7 +61,7 @@ func endpointManifest(set *schema.Set, r httpserver.Route) manifest.Endpoint {
 			e.Rules = append(e.Rules, manifest.Rule{Rule: "validate", Says: "rules across fields"})
 		}
 	}
-	e.Parameters = withPath(e)
+	e.Parameters = withKey(withPath(e), o)
 	if r.Response != nil && !r.Binary {
 		e.Response = r.Response.String()
 		e.Data = set.Of(r.Response, schema.Use{Answer: true})
@@ -127,6 +127,19 @@ func withPath(e manifest.Endpoint) []manifest.Parameter {
 	return parameters
 }
 
+// withKey adds the header of an idempotent endpoint, unless the request type has it.
+func withKey(parameters []manifest.Parameter, o app.EndpointOptions) []manifest.Parameter {
+	const name = "Idempotency-Key"
+	known := func(p manifest.Parameter) bool { return p.In == "header" && strings.EqualFold(p.Name, name) }
+	if !o.Idempotent || slices.ContainsFunc(parameters, known) {
+		return parameters
+	}
+	return append(parameters, manifest.Parameter{Name: name, In: "header", Schema: &manifest.Schema{
+		Type: manifest.Types{"string"}, MinLength: "1", MaxLength: "255",
+		Description: "Names the request, so that it can be repeated without taking effect twice: a repeat gets the answer of the first. Use a new one for a new request, a UUID for example.",
+	}})
+}
+
 // nameOperations gives each operation its ID. It is the plugin's name, then the handler's unless that is Execute. Where
 // two would be the same, method and path follow, then a number.
 func nameOperations(all []manifest.Endpoint, routes []httpserver.Route) {
@@ -171,6 +184,7 @@ func failuresOf(r httpserver.Route) []manifest.Failure {
 	add(typed && r.Request != nil && (r.Request.NumField() > 0 || reflect.PointerTo(r.Request).Implements(reflect.TypeFor[app.Validator]())),
 		app.Invalid)
 	add(r.Binary && safe, app.PreconditionFailed, app.RangeNotSatisfiable)
+	add(r.Options.Idempotent, app.Conflict, app.Invalid) // the key is in use now, or was used for another request
 	add(r.Timeout > 0, app.TimedOut)
 	add(r.Kind == "io" && !safe, app.StorageFull)
 	byStatus := map[int][]string{}

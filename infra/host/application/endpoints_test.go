@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -263,4 +264,33 @@ func TestManyTypesThatHoldEachOtherAreDescribed(t *testing.T) {
 	})
 	require.Len(t, components.Schemas, 13)
 	require.Equal(t, []manifest.Rule{{Field: "mail", Rule: "email", Says: "email"}}, all[0].Rules)
+}
+
+// An idempotent endpoint takes the header Idempotency-Key, which its request type may have as well, and may answer 409 and 422.
+func TestAnIdempotentEndpointIsDescribed(t *testing.T) {
+	t.Parallel()
+	type keyed struct {
+		Key string `header:"idempotency-key" json:"-" binding:"required"`
+	}
+	endpoints, _ := endpointsOf(t, func(b *app.Boot) {
+		b.POST("/a", app.Handle(func(context.Context, describedEmpty) (item, error) { return item{}, nil }), app.Idempotent())
+		b.POST("/b", app.Handle(func(context.Context, keyed) (item, error) { return item{}, nil }), app.Idempotent())
+		b.POST("/c", app.Handle(func(context.Context, describedEmpty) (item, error) { return item{}, nil }))
+	})
+	require.Len(t, endpoints[0].Parameters, 1)
+	key := endpoints[0].Parameters[0]
+	require.Equal(t, "header Idempotency-Key", key.In+" "+key.Name)
+	require.False(t, key.Required)
+	require.NotEmpty(t, key.Schema.Description)
+	require.Len(t, endpoints[1].Parameters, 1)
+	require.True(t, endpoints[1].Parameters[0].Required)
+	for i, e := range endpoints {
+		codes := map[int][]string{}
+		for _, f := range e.Failures {
+			codes[f.Status] = f.Codes
+		}
+		require.Equal(t, i < 2, e.Idempotent)
+		require.Equal(t, i < 2, slices.Equal(codes[http.StatusConflict], []string{"conflict"}), codes)
+		require.Equal(t, i < 2, slices.Equal(codes[http.StatusUnprocessableEntity], []string{"invalid"}), codes)
+	}
 }

@@ -149,7 +149,7 @@ func TestStartErrors(t *testing.T) {
 				cfg.Database.Migrate = false
 				return nil
 			},
-			want: "check the migrations: the database is not migrated; run the migrate command, or set database.migrate: domain eventbus: sqlite/00001_bus.sql has not been applied\ndomain eventbus: sqlite/00002_suspects.sql has not been applied\ndomain eventbus: sqlite/00003_schedules.sql has not been applied\ndomain eventbus: sqlite/00004_first_numbers.sql has not been applied\ndomain eventbus: sqlite/00005_adopted.sql has not been applied\ndomain eventbus: sqlite/00006_hardening.sql has not been applied",
+			want: "check the migrations: the database is not migrated; run the migrate command, or set database.migrate: domain eventbus: sqlite/00001_bus.sql has not been applied\ndomain eventbus: sqlite/00002_suspects.sql has not been applied\ndomain eventbus: sqlite/00003_schedules.sql has not been applied\ndomain eventbus: sqlite/00004_first_numbers.sql has not been applied\ndomain eventbus: sqlite/00005_adopted.sql has not been applied\ndomain eventbus: sqlite/00006_hardening.sql has not been applied\ndomain plugboard_once: sqlite/00001_once.sql has not been applied",
 		},
 		"hook that fails": {
 			prepare: func(*testing.T, *config.Config) []fx.Option {

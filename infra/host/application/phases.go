@@ -135,6 +135,7 @@ func (a *App) serving() phase {
 		start: func(context.Context) error {
 			a.parts.Server.Serve()
 			a.background.Go(a.awaitServer)
+			a.background.Go(a.keepAnswers)
 			return nil
 		},
 		stopName: "drain requests", stopBudget: a.cfg.Lifecycle.DrainTimeout,
@@ -148,6 +149,17 @@ func (a *App) serving() phase {
 			return err
 		},
 	}
+}
+
+// keepAnswers deletes old answers of app.Once until the application stops.
+func (a *App) keepAnswers() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	a.background.Go(func() {
+		<-a.stopping
+		cancel()
+	})
+	a.parts.DB.KeepAnswers(ctx, a.cfg.HTTP.IdempotencyKeep)
 }
 
 // awaitServer waits until the application stops. When the server fails before that, it asks for the end of the

@@ -47,6 +47,8 @@ type Endpoint struct {
 	// Hidden keeps the endpoint out of the documents.
 	Hidden     bool         `json:"hidden,omitzero"`
 	Deprecated *Deprecation `json:"deprecated,omitempty"`
+	// Idempotent is true when a request may have an Idempotency-Key, with which its repeats get the answer of the first.
+	Idempotent bool `json:"idempotent,omitzero"`
 	// Request and Response name the Go types.
 	Request  string `json:"request,omitzero"`
 	Response string `json:"response,omitzero"`

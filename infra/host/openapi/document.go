@@ -54,8 +54,9 @@ type Operation struct {
 	Deprecated  bool                  `json:"deprecated,omitzero"`
 	Sunset      string                `json:"x-sunset,omitzero"`
 	Security    []map[string][]string `json:"security,omitempty"`
-	// Permission is what the caller needs beside being known.
+	// Permission is what the caller needs beside being known. Fresh is how long ago the caller's sign-in may be.
 	Permission string              `json:"x-permission,omitzero"`
+	Fresh      string              `json:"x-fresh,omitzero"`
 	Parameters []Parameter         `json:"parameters,omitempty"`
 	Body       *Body               `json:"requestBody,omitempty"`
 	Responses  map[string]Response `json:"responses"`

@@ -31,7 +31,7 @@ func securitySchemes(service manifest.Service, about About) map[string]any {
 
 // secure says who may call an operation.
 func (w *writer) secure(o *Operation, e manifest.Endpoint) {
-	o.Permission = e.Permission
+	o.Permission, o.Fresh = e.Permission, e.Fresh
 	for _, name := range e.Security {
 		o.Security = append(o.Security, map[string][]string{name: {}})
 		if w.doc.Components.SecuritySchemes[name] == nil {

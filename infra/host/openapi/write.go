@@ -290,6 +290,11 @@ func (w *writer) successes(o *Operation, e manifest.Endpoint, words Words) {
 		if len(e.Limits) > 0 {
 			addLimitHeaders(r.Headers)
 		}
+		if e.Idempotent {
+			r.Headers["Idempotency-Replayed"] = Header{
+				Description: "true for the answer to a repeat, which is that of the first request", Schema: &manifest.Schema{Type: manifest.Types{"string"}, Enum: []any{"true"}},
+			}
+		}
 		o.Responses[strconv.Itoa(status)] = r
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/google/uuid"
 	"gorm.io/gorm"
 
 	"plugboard/app"
@@ -62,7 +63,31 @@ func NewStoreWritePlugin(db *gorm.DB, bus app.Bus) *StoreWritePlugin {
 // OnBoot registers what the plugin serves and announces.
 func (p *StoreWritePlugin) OnBoot(b *app.Boot) {
 	b.POST("/writes", app.Handle(p.Execute), app.Status(http.StatusCreated), app.Fails(app.Conflict))
+	b.POST("/writes/once", app.Handle(p.Once), app.Idempotent(), app.Status(http.StatusCreated))
 	b.Publishes(Written{})
+}
+
+// StoreOnceRequest is the body of POST /writes/once.
+type StoreOnceRequest struct {
+	// Token begins the name of the write.
+	Token string `json:"token" binding:"required,max=100"`
+	// Lane is the key of the event, "" for none.
+	Lane string `json:"lane" binding:"max=100"`
+}
+
+// StoreOnceResponse names the write that was stored.
+type StoreOnceResponse struct {
+	Token string `json:"token"`
+}
+
+// Once stores a write and announces it, once for each Idempotency-Key. Each run of it gives the write a name of its own, so that a
+// second one shows.
+func (p *StoreWritePlugin) Once(ctx context.Context, req StoreOnceRequest) (StoreOnceResponse, error) {
+	return app.Once(ctx, p.db, func(ctx context.Context) (StoreOnceResponse, error) {
+		token := req.Token + "#" + uuid.NewString()
+		app.SetHeader(ctx, "Location", "/writes/"+token)
+		return StoreOnceResponse{Token: token}, p.write(ctx, StoreWriteRequest{Lane: req.Lane}, token)
+	})
 }
 
 // Execute stores a write and announces it, both or neither.

@@ -22,6 +22,18 @@ type answer struct {
 
 // send makes the request.
 func (r request) send(s Service) answer {
+	call := r.http(s.Header)
+	for _, header := range r.headers {
+		name, value, _ := strings.Cut(header, ": ")
+		call.Header.Add(name, value)
+	}
+	rec := httptest.NewRecorder()
+	s.Handler.ServeHTTP(rec, call)
+	return answer{rec.Code, rec.Result().Header, rec.Body.String()}
+}
+
+// http is the request as a server gets it, with further headers.
+func (r request) http(more http.Header) *http.Request {
 	target, query := r.op.path, url.Values{}
 	headers, cookies := http.Header{}, []string{}
 	for p, texts := range r.texts {
@@ -42,7 +54,7 @@ func (r request) send(s Service) answer {
 	media, content := r.content()
 	call := httptest.NewRequestWithContext(context.Background(), r.op.method, target, strings.NewReader(content))
 	call.Header = headers
-	for name, values := range s.Header {
+	for name, values := range more {
 		call.Header[http.CanonicalHeaderKey(name)] = values
 	}
 	if media != "" {
@@ -51,13 +63,7 @@ func (r request) send(s Service) answer {
 	if len(cookies) > 0 {
 		call.Header.Set("Cookie", strings.Join(cookies, "; "))
 	}
-	for _, header := range r.headers {
-		name, value, _ := strings.Cut(header, ": ")
-		call.Header.Add(name, value)
-	}
-	rec := httptest.NewRecorder()
-	s.Handler.ServeHTTP(rec, call)
-	return answer{rec.Code, rec.Result().Header, rec.Body.String()}
+	return call
 }
 
 // escapedPath is a text as a segment of a path. It begins with a slash where that is a whole rest of a path.

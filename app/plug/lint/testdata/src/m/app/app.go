@@ -68,6 +68,12 @@ func Domain(name string, parts ...any) DomainModule { return DomainModule{} }
 
 func InTx(ctx context.Context, db *gorm.DB, fn func(context.Context) error) error { return nil }
 
+func Once[Res any](ctx context.Context, db *gorm.DB, fn func(context.Context) (Res, error)) (Res, error) {
+	return fn(ctx)
+}
+
+func Idempotent() any { return nil }
+
 func Reply[Q Event, A any](fn func(context.Context, Q) (A, error)) Responder { return Responder{} }
 
 func Ask[A any](ctx context.Context, bus Bus, query Event) (A, error) {
@@ -79,3 +85,18 @@ type Bus interface {
 	Publish(ctx context.Context, event Event, opts ...any) error
 	Ask(ctx context.Context, query Event, answer any) error
 }
+
+type Principal struct {
+	ID          string
+	Permissions []string
+}
+
+func (p Principal) Can(permission string) bool { return false }
+
+func PrincipalFrom(ctx context.Context) (Principal, bool) { return Principal{}, false }
+
+func Can(permission string) any { return nil }
+
+func Every(opts ...any) any { return nil }
+
+func Permission(name, meaning string) any { return nil }

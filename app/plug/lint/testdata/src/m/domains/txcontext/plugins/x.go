@@ -23,6 +23,11 @@ func (p *plugin) handle(outer context.Context, db *gorm.DB) error {
 	query.Find(nil)
 	query.Where(p.db.Where("a").Or("b")).Find(nil)
 	query.Where(p.db.Find(nil)) // want `p.db without a context`
+	_, _ = app.Once(outer, p.db, func(ctx context.Context) (app.Empty, error) {
+		p.db.WithContext(ctx).Create(nil)
+		p.db.WithContext(outer).Create(nil) // want `outer is the context from outside app.InTx`
+		return app.Empty{}, p.bus.Publish(ctx, happened{})
+	})
 	return app.InTx(outer, p.db, func(ctx context.Context) error {
 		p.db.WithContext(outer).Create(nil) // want `outer is the context from outside app.InTx`
 		p.db.Create(nil)                    // want `p.db without a context`

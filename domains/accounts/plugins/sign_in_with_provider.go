@@ -1,0 +1,314 @@
+package plugins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+	"gorm.io/gorm"
+
+	"plugboard/app"
+	"plugboard/domains/accounts/models"
+	"plugboard/domains/accounts/provider"
+	"plugboard/domains/accounts/sessions"
+)
+
+// SignInWithProviderRequest is what GET /accounts/sign-in/provider is asked with.
+type SignInWithProviderRequest struct {
+	// Return is where the browser goes after the sign-in: a path of this host, with what is not ASCII escaped.
+	Return string `form:"return" json:"-" default:"/" binding:"max=2000" checks:"local=is a path of this host" example:"/orders"`
+	// Fresh has the provider ask the user to prove anew who they are, for endpoints that need a sign-in of the last minutes.
+	Fresh bool `form:"fresh" json:"-"`
+	// Browser is the cookie of a browser that has begun a sign-in already.
+	Browser string `cookie:"__Host-flow" json:"-" binding:"max=200"`
+}
+
+// Validate refuses to return to anywhere but a path of this host.
+func (r SignInWithProviderRequest) Validate() error { return localPath(r.Return) }
+
+// FinishSignInWithProviderRequest is what the provider sends back with the browser.
+type FinishSignInWithProviderRequest struct {
+	State string `form:"state" json:"-" binding:"max=200"`
+	Code  string `form:"code" json:"-" binding:"max=8192"`
+	// Issuer is the provider's name, Error its refusal in the place of a code.
+	Issuer    string `form:"iss" json:"-" binding:"max=2000"`
+	Error     string `form:"error" json:"-" binding:"max=2000"`
+	Browser   string `cookie:"__Host-flow" json:"-" binding:"max=200"`
+	Session   string `cookie:"__Host-session" json:"-" binding:"max=200"`
+	Device    string `cookie:"__Host-device" json:"-" binding:"max=200"`
+	UserAgent string `header:"User-Agent" json:"-"`
+}
+
+// LinkProviderRequest is the body of POST /accounts/me/identities/link.
+type LinkProviderRequest struct {
+	// Return is where the browser goes afterwards, as at the sign-in.
+	Return  string `json:"return" default:"/" binding:"max=2000" checks:"local=is a path of this host" example:"/settings"`
+	Browser string `cookie:"__Host-flow" json:"-" binding:"max=200"`
+}
+
+// Validate refuses to return to anywhere but a path of this host.
+func (r LinkProviderRequest) Validate() error { return localPath(r.Return) }
+
+// LinkProviderData says where the browser is to go.
+type LinkProviderData struct {
+	URL string `json:"url" example:"https://login.example.org/authorize?…"`
+}
+
+// LinkProviderResponse is the answer of POST /accounts/me/identities/link.
+type LinkProviderResponse = app.Response[LinkProviderData]
+
+// UserIdentityLinked is announced when a user can sign in with a provider from now on.
+type UserIdentityLinked struct {
+	ID string `json:"id"`
+}
+
+// Topic implements app.Event.
+func (UserIdentityLinked) Topic() string { return "user.identity_linked" }
+
+// Key implements app.Keyed: what is announced of one user is handled in order.
+func (e UserIdentityLinked) Key() string { return e.ID }
+
+// SignInWithProvider is the plugin that serves GET /accounts/sign-in/provider and what belongs to it.
+var SignInWithProvider = app.Plugin[*SignInWithProviderPlugin]("accounts.sign_in_with_provider", NewSignInWithProviderPlugin)
+
+// SignInWithProviderPlugin signs users in whom an identity provider knows.
+type SignInWithProviderPlugin struct {
+	db       *gorm.DB
+	bus      app.Bus
+	client   *provider.Client
+	flows    *provider.Flows
+	sessions *sessions.Store
+	clock    app.Clock
+	settings provider.Settings
+	logger   *zap.Logger
+}
+
+// NewSignInWithProviderPlugin takes what the plugin needs; Fx resolves it by type.
+func NewSignInWithProviderPlugin(
+	db *gorm.DB, bus app.Bus, client *provider.Client, flows *provider.Flows, store *sessions.Store, clock app.Clock, settings provider.Settings, logger *zap.Logger,
+) *SignInWithProviderPlugin {
+	return &SignInWithProviderPlugin{db: db, bus: bus, client: client, flows: flows, sessions: store, clock: clock, settings: settings, logger: logger}
+}
+
+// OnBoot registers what the plugin serves and announces.
+func (p *SignInWithProviderPlugin) OnBoot(b *app.Boot) {
+	const attempts = 30 // a minute; a person needs one
+	b.GET("/accounts/sign-in/provider", app.Handle(p.Execute), app.Public(), app.Guard(p.enabled), app.Tags("Accounts"),
+		app.Status(http.StatusSeeOther), app.Fails(app.NotFound), app.Limit(attempts, time.Minute, app.PerClient))
+	b.GET("/accounts/sign-in/provider/callback", app.Handle(p.Finish), app.Public(), app.Guard(p.enabled), app.Tags("Accounts"),
+		app.Status(http.StatusSeeOther), app.Fails(app.Unauthorized, app.Forbidden, app.NotFound, app.Conflict), app.Limit(attempts, time.Minute, app.PerClient))
+	b.POST("/accounts/me/identities/link", app.Handle(p.Link), app.SignedIn(), app.Fresh(fresh), app.Guard(p.enabled), app.Tags("Accounts"),
+		app.Fails(app.NotFound))
+	b.Publishes(UserRegistered{}, UserIdentityLinked{})
+}
+
+// enabled hides the endpoints of a service without a provider.
+func (p *SignInWithProviderPlugin) enabled(ctx context.Context, _ *http.Request) (context.Context, error) {
+	if !p.settings.On() {
+		return nil, app.Errorf(app.NotFound, "there is no sign-in with a provider")
+	}
+	return ctx, nil
+}
+
+// localPath refuses what is no path of this host.
+func localPath(path string) error {
+	if _, ok := provider.ReturnPath(path); !ok {
+		return app.Violations{{Field: "return", Rule: "local", Message: "must be a path of this host, such as /orders"}}
+	}
+	return nil
+}
+
+// Execute sends the browser to the provider.
+func (p *SignInWithProviderPlugin) Execute(ctx context.Context, req SignInWithProviderRequest) (app.Empty, error) {
+	to, err := p.begin(ctx, req.Browser, req.Return, req.Fresh, nil)
+	if err != nil {
+		return app.Empty{}, err
+	}
+	app.SetHeader(ctx, "Location", to)
+	return app.Empty{}, nil
+}
+
+// Link lets the caller link an account at the provider: it returns where to send the browser.
+func (p *SignInWithProviderPlugin) Link(ctx context.Context, req LinkProviderRequest) (LinkProviderData, error) {
+	who := caller(ctx).ID
+	to, err := p.begin(ctx, req.Browser, req.Return, false, &who)
+	return LinkProviderData{URL: to}, err
+}
+
+// begin begins a flow and returns where to send the browser. The provider is asked first, so that nothing is stored while it is gone.
+func (p *SignInWithProviderPlugin) begin(ctx context.Context, browser, returnPath string, fresh bool, userID *string) (string, error) {
+	secrets := provider.NewSecrets(browser)
+	to, err := p.client.AuthURL(ctx, secrets, fresh)
+	if err != nil {
+		return "", err
+	}
+	local, _ := provider.ReturnPath(returnPath) // Validate has made sure
+	return to, p.flows.Save(ctx, secrets, local, userID)
+}
+
+// Finish ends a flow: it signs in whom the provider has sent back, or links them.
+func (p *SignInWithProviderPlugin) Finish(ctx context.Context, req FinishSignInWithProviderRequest) (app.Empty, error) {
+	flow, err := p.flows.Take(ctx, req.State, req.Browser)
+	if err != nil {
+		return app.Empty{}, err
+	}
+	person, err := p.client.Identify(ctx, provider.Answer{Code: req.Code, Issuer: req.Issuer, Error: req.Error}, flow)
+	if err != nil {
+		if app.CodeOf(err) != app.Unavailable { // the host logs those
+			app.Logger(ctx, p.logger).Warn("sign-in with the provider refused", zap.Error(err))
+		}
+		return app.Empty{}, err
+	}
+	if flow.UserID != nil {
+		err = p.link(ctx, *flow.UserID, person, req)
+	} else {
+		err = p.signIn(ctx, person, req)
+	}
+	if err != nil {
+		return app.Empty{}, err
+	}
+	app.SetHeader(ctx, "Location", flow.ReturnPath)
+	return app.Empty{}, app.SetCookie(ctx, app.Cookie{Name: provider.FlowCookie, MaxAge: -time.Second})
+}
+
+// refusal is a sign-in that is refused, and recorded.
+type refusal struct {
+	outcome models.Outcome
+	userID  string
+	reason  *app.Error
+}
+
+// Error implements error.
+func (r *refusal) Error() string { return r.reason.Error() }
+
+// signIn starts a session of the user who the person is. Of two first sign-ins at the same time, one makes the user, and the other begins anew and
+// finds it.
+func (p *SignInWithProviderPlugin) signIn(ctx context.Context, person provider.Person, req FinishSignInWithProviderRequest) error {
+	client := sessions.ClientOf(ctx, req.UserAgent)
+	token, err := p.start(ctx, person, client, req.Device)
+	if app.CodeOf(err) == app.Conflict {
+		token, err = p.start(ctx, person, client, req.Device)
+	}
+	if r, ok := errors.AsType[*refusal](err); ok {
+		if err := p.record(ctx, r.userID, r.outcome, client); err != nil {
+			return err
+		}
+		return r.reason
+	}
+	if err != nil {
+		return err
+	}
+	return p.sessions.SetCookie(ctx, token)
+}
+
+// start starts the session. A constraint that another sign-in at the same time violates is [app.Conflict].
+func (p *SignInWithProviderPlugin) start(ctx context.Context, person provider.Person, client sessions.Client, device string) (token string, err error) {
+	err = app.InTx(ctx, p.db, func(ctx context.Context) error {
+		userID, err := p.userOf(ctx, person)
+		if err != nil {
+			return err
+		}
+		// This also locks the user's row, so that the user is not disabled at the same time.
+		may := p.db.WithContext(ctx).Model(&models.User{}).Where("id = ? AND disabled_at IS NULL", userID).Update("name", gorm.Expr("name"))
+		if may.Error != nil {
+			return fmt.Errorf("lock user: %w", may.Error)
+		}
+		if may.RowsAffected == 0 {
+			return &refusal{models.Disabled, userID, app.Errorf(app.Forbidden, "the account is disabled")}
+		}
+		if token, err = p.sessions.StartAt(ctx, userID, client, person.SignedInAt); err != nil {
+			return err
+		}
+		if err := p.sessions.Remember(ctx, userID, device); err != nil {
+			return err
+		}
+		return p.record(ctx, userID, models.SignedIn, client)
+	})
+	return token, err
+}
+
+func (p *SignInWithProviderPlugin) record(ctx context.Context, userID string, outcome models.Outcome, client sessions.Client) error {
+	return recordSignIn(ctx, p.db, models.SignIn{
+		UserID: userID, Outcome: outcome, Method: "provider", Address: client.Address, UserAgent: client.UserAgent, At: p.clock.Now(),
+	})
+}
+
+// userOf returns the user who the person is. Somebody who is new is linked to the user of the same address or becomes a user, where
+// the settings allow it.
+func (p *SignInWithProviderPlugin) userOf(ctx context.Context, person provider.Person) (string, error) {
+	identity, found, err := p.identity(ctx, person)
+	if err != nil || found {
+		return identity.UserID, err
+	}
+	if person.Email == "" { // the answer is the same whether there is a user of the address or not
+		return "", &refusal{models.UnknownUser, "", app.Errorf(app.Forbidden, "no account is linked to this sign-in, and the identity provider has not verified an e-mail address")}
+	}
+	var user models.User
+	sought := p.db.WithContext(ctx).Where("email = ?", person.Email).Limit(1).Find(&user)
+	switch {
+	case sought.Error != nil:
+		return "", fmt.Errorf("find user: %w", sought.Error)
+	case sought.RowsAffected > 0 && p.settings.Link == provider.VerifiedEmail:
+		return user.ID, p.insert(ctx, user.ID, person)
+	case sought.RowsAffected > 0:
+		return "", &refusal{models.NotLinked, user.ID, app.Errorf(app.Conflict, "there is an account with this e-mail address; sign in with its password, and link the provider")}
+	case !p.settings.Register:
+		return "", &refusal{models.UnknownUser, "", app.Errorf(app.Forbidden, "no account is linked to this sign-in, and signing in makes none")}
+	}
+	now := p.clock.Now()
+	user = models.User{ID: sessions.NewID(), Email: person.Email, Name: person.Name, PasswordChangedAt: now, CreatedAt: now}
+	if err := p.db.WithContext(ctx).Create(&user).Error; err != nil {
+		return "", fmt.Errorf("insert user: %w", err)
+	}
+	if err := p.bus.Publish(ctx, UserRegistered{ID: user.ID}); err != nil {
+		return "", err
+	}
+	return user.ID, p.insert(ctx, user.ID, person)
+}
+
+// identity finds a person among those whom the provider has sent before.
+func (p *SignInWithProviderPlugin) identity(ctx context.Context, person provider.Person) (identity models.Identity, found bool, err error) {
+	sought := p.db.WithContext(ctx).Where("issuer = ? AND subject = ?", person.Issuer, person.Subject).Limit(1).Find(&identity)
+	if sought.Error != nil {
+		return identity, false, fmt.Errorf("find identity: %w", sought.Error)
+	}
+	return identity, sought.RowsAffected > 0, nil
+}
+
+// insert links a person to a user.
+func (p *SignInWithProviderPlugin) insert(ctx context.Context, userID string, person provider.Person) error {
+	identity := models.Identity{Issuer: person.Issuer, Subject: person.Subject, UserID: userID, CreatedAt: p.clock.Now()}
+	if err := p.db.WithContext(ctx).Create(&identity).Error; err != nil {
+		return fmt.Errorf("insert identity: %w", err)
+	}
+	return p.bus.Publish(ctx, UserIdentityLinked{ID: userID})
+}
+
+// link links a person to the user who began the flow, and who is still signed in with this browser: a session that was ended meanwhile, since it was
+// stolen perhaps, must leave nothing behind.
+func (p *SignInWithProviderPlugin) link(ctx context.Context, userID string, person provider.Person, req FinishSignInWithProviderRequest) error {
+	r := &http.Request{Header: http.Header{"Cookie": {(&http.Cookie{Name: sessions.SessionCookie, Value: req.Session}).String()}}} //nolint:gosec // a cookie of a request has no attributes
+	who, err := sessions.NewAuthenticator(p.sessions).Authenticate(ctx, r)
+	if err != nil {
+		return err
+	}
+	if who == nil || who.ID != userID {
+		return app.Errorf(app.Unauthorized, "sign in again: linking needs the session in which it began")
+	}
+	return app.InTx(ctx, p.db, func(ctx context.Context) error {
+		identity, found, err := p.identity(ctx, person)
+		if err != nil || found && identity.UserID == userID {
+			return err
+		}
+		if !found {
+			err = p.insert(ctx, userID, person)
+		}
+		if found || app.CodeOf(err) == app.Conflict {
+			return app.Errorf(app.Conflict, "this sign-in is linked to another account").Because(err)
+		}
+		return err
+	})
+}
