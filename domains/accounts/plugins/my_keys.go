@@ -88,7 +88,7 @@ func NewMyKeysPlugin(db *gorm.DB, store *sessions.Store, clock app.Clock, permis
 func (p *MyKeysPlugin) OnBoot(b *app.Boot) {
 	b.GET("/accounts/me/keys", app.Handle(p.Execute), app.SignedIn(), people(), app.Tags("Accounts"), app.Fails(app.Forbidden))
 	b.POST("/accounts/me/keys", app.Handle(p.New), app.SignedIn(), app.Fresh(fresh), people(), app.Status(http.StatusCreated), app.Tags("Accounts"),
-		app.Fails(app.Forbidden, app.Conflict))
+		app.Fails(app.Forbidden, app.NotFound, app.Conflict))
 	b.DELETE("/accounts/me/keys/:id", app.Handle(p.Delete), app.SignedIn(), people(), app.Status(http.StatusNoContent), app.Tags("Accounts"),
 		app.Fails(app.Forbidden, app.NotFound))
 }
@@ -139,9 +139,9 @@ func (p *MyKeysPlugin) Execute(ctx context.Context, _ app.Empty) (MyKeysData, er
 //	@Tags			Accounts
 //	@Accept			json
 //	@Produce		json
-//	@Param			body												body		NewKeyRequest	true	"The body of POST /accounts/me/keys"
-//	@Success		201													{object}	NewKeyResponse
-//	@Failure		400,401,403,408,409,413,415,421,422,500,503,504,507	{object}	app.Failure
+//	@Param			body													body		NewKeyRequest	true	"The body of POST /accounts/me/keys"
+//	@Success		201														{object}	NewKeyResponse
+//	@Failure		400,401,403,404,408,409,413,415,421,422,500,503,504,507	{object}	app.Failure
 //	@Security		bearer
 //	@Security		session
 //	@Router			/accounts/me/keys [post]
@@ -180,9 +180,12 @@ func (p *MyKeysPlugin) New(ctx context.Context, req NewKeyRequest) (data NewKeyD
 // checkRoom refuses a user who has all the keys that one may have. The lock makes requests at the same time count one after the other.
 func (p *MyKeysPlugin) checkRoom(ctx context.Context, userID string) error {
 	var user models.User
-	err := p.db.WithContext(ctx).Clauses(clause.Locking{Strength: "UPDATE"}).Select("id").Where("id = ?", userID).Limit(1).Find(&user).Error
-	if err != nil {
-		return fmt.Errorf("lock user: %w", err)
+	found := p.db.WithContext(ctx).Clauses(clause.Locking{Strength: "UPDATE"}).Select("id").Where("id = ?", userID).Limit(1).Find(&user)
+	switch {
+	case found.Error != nil:
+		return fmt.Errorf("lock user: %w", found.Error)
+	case found.RowsAffected == 0:
+		return app.Errorf(app.NotFound, "there is no such user")
 	}
 	var n int64
 	if err := p.db.WithContext(ctx).Model(&models.Key{}).Where("user_id = ?", userID).Count(&n).Error; err != nil {

@@ -80,6 +80,7 @@ func TestNewKeyIsRefused(t *testing.T) {
 		}
 		const body = `{"name":"k","scopes":["orders.read"]}`
 		o.POST("/accounts/me/keys", body).Fails(app.Unauthorized, notSignedIn)
+		o.as(nobody, "orders.read").POST("/accounts/me/keys", body).Fails(app.NotFound, "there is no such user")
 		o.SignedIn(app.Principal{ID: ada, Permissions: []string{"orders.read"}, SignedInAt: time.Now().Add(-11 * time.Minute)}).
 			POST("/accounts/me/keys", body).Fails(app.Unauthorized, stale)
 		require.Equal(t, before, o.rights())
