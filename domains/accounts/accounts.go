@@ -13,6 +13,7 @@ import (
 	"plugboard/domains/accounts/models"
 	"plugboard/domains/accounts/passwords"
 	"plugboard/domains/accounts/plugins"
+	"plugboard/domains/accounts/provider"
 	"plugboard/domains/accounts/sessions"
 	"plugboard/domains/accounts/throttle"
 )
@@ -21,21 +22,34 @@ import (
 var Module = app.Domain("accounts",
 	app.Settings[plugins.Settings](),
 	app.Settings[sessions.Settings](),
+	app.Settings[provider.Settings](),
 	app.Migrations(migrations.Files),
 	app.Models(
 		models.User{}, models.Session{}, models.Key{}, models.Role{}, models.UserRole{}, models.Ticket{}, models.Device{}, models.SignIn{},
-		models.Throttle{},
+		models.Throttle{}, models.Identity{}, models.Flow{},
 	),
-	fx.Provide(fx.Private, sessions.New, passwords.New, throttle.New),
+	fx.Provide(fx.Private, sessions.New, passwords.New, throttle.New, provider.New, provider.NewFlows),
 	fx.Provide(fx.Annotate(sessions.NewAuthenticator, fx.As(new(app.Authenticator)))),
+
+	app.Permission(plugins.ReadUsers, "See users, and the record of their sign-ins"),
+	app.Permission(plugins.WriteUsers, "Invite, disable, sign out and delete users, and give them roles"),
+	app.Permission(plugins.WriteRoles, "See and change roles"),
 
 	plugins.Register,
 	plugins.SignIn,
+	plugins.SignInWithProvider,
 	plugins.SignOut,
 	plugins.GetMe,
+	plugins.MySessions,
+	plugins.MyKeys,
 	plugins.ChangeEmail,
 	plugins.ChangePassword,
 	plugins.ResetPassword,
+	plugins.ListUsers,
+	plugins.ManageUser,
+	plugins.Roles,
+	plugins.ListSignIns,
+	plugins.CreateAdmin,
 	plugins.SendMail,
 	plugins.TellUser,
 	plugins.DeleteExpired,

@@ -75,6 +75,21 @@ func (p *ChangeEmailPlugin) OnBoot(b *app.Boot) {
 
 // Execute has a link sent to the new address. The address is changed when its owner has used the link. Whether the address belongs to another user,
 // the caller does not learn.
+//
+//	@ID				accounts.change_email
+//	@Summary		Has a link sent to the new address
+//	@Description	The address is changed when its owner has used the link. Whether the address belongs to another user, the caller does not learn.
+//	@Tags			Accounts
+//	@Accept			json
+//	@Produce		json
+//	@Param			body											body		ChangeEmailRequest	true	"The body of POST /accounts/me/email"
+//	@Success		202												{object}	app.Response[app.Empty]
+//	@Failure		400,401,403,408,413,415,421,422,500,503,504,507	{object}	app.Failure
+//	@Security		bearer
+//	@Security		session
+//	@Router			/accounts/me/email [post]
+//
+//plug:derived 6da96724
 func (p *ChangeEmailPlugin) Execute(ctx context.Context, req ChangeEmailRequest) (app.Empty, error) {
 	email := normalEmail(req.Email)
 	may, err := mayMail(ctx, p.throttle, email)
@@ -85,6 +100,19 @@ func (p *ChangeEmailPlugin) Execute(ctx context.Context, req ChangeEmailRequest)
 }
 
 // Confirm changes the address. The user's sessions go on: whoever used the link has not signed in.
+//
+//	@ID				accounts.change_email.confirm
+//	@Summary		Changes the address
+//	@Description	The user's sessions go on: whoever used the link has not signed in.
+//	@Tags			Accounts
+//	@Accept			json
+//	@Produce		json
+//	@Param			body												body	ConfirmEmailRequest	true	"The body of POST /accounts/email/confirm"
+//	@Success		204													"No Content"
+//	@Failure		400,403,408,409,413,415,421,422,429,500,503,504,507	{object}	app.Failure
+//	@Router			/accounts/email/confirm [post]
+//
+//plug:derived e5b5f4db
 func (p *ChangeEmailPlugin) Confirm(ctx context.Context, req ConfirmEmailRequest) (app.Empty, error) {
 	return app.Empty{}, app.InTx(ctx, p.db, func(ctx context.Context) error {
 		ticket, err := p.sessions.Use(ctx, models.ChangeEmail, req.Token)

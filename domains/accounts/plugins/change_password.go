@@ -86,6 +86,22 @@ func (p *ChangePasswordPlugin) OnBoot(b *app.Boot) {
 
 // Execute changes the password of the caller, ends all their sessions, and starts a new one. The old password is asked for, so a session
 // that somebody stole does not suffice; guesses count as those at the sign-in do.
+//
+//	@ID				accounts.change_password
+//	@Summary		Changes the password of the caller, ends all their sessions, and starts a new one
+//	@Description	The old password is asked for, so a session that somebody stole does not suffice; guesses count as those at the sign-in do.
+//	@Tags			Accounts
+//	@Accept			json
+//	@Produce		json
+//	@Param			User-Agent												header		string					false	"The User-Agent"
+//	@Param			body													body		ChangePasswordRequest	true	"The body of POST /accounts/me/password"
+//	@Success		200														{object}	ChangePasswordResponse
+//	@Failure		400,401,403,404,408,413,415,421,422,429,500,503,504,507	{object}	app.Failure
+//	@Security		bearer
+//	@Security		session
+//	@Router			/accounts/me/password [post]
+//
+//plug:derived 7358d193
 func (p *ChangePasswordPlugin) Execute(ctx context.Context, req ChangePasswordRequest) (data ChangePasswordData, err error) {
 	who := caller(ctx)
 	if !strings.HasPrefix(who.Credential, "session ") {

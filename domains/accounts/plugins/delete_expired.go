@@ -18,7 +18,7 @@ const expiredPage = 500
 // DeleteExpired is the plugin that deletes what is over, every hour.
 var DeleteExpired = app.Plugin[*DeleteExpiredPlugin]("accounts.delete_expired", NewDeleteExpiredPlugin)
 
-// DeleteExpiredPlugin deletes sessions, keys, tickets, devices, counts of attempts and records of sign-ins.
+// DeleteExpiredPlugin deletes sessions, keys, tickets, devices, sign-ins that were never finished, counts of attempts and records of sign-ins.
 type DeleteExpiredPlugin struct {
 	db       *gorm.DB
 	settings Settings
@@ -47,6 +47,7 @@ func (p *DeleteExpiredPlugin) Execute(ctx context.Context, due app.Due) error {
 		{&models.Session{}, "id", "used_at <= ?", due.At.Add(-p.sessions.Idle)},
 		{&models.Key{}, "id", "expires_at <= ?", due.At.Add(-p.settings.SignInsKept)}, // its owner sees for a while that it is over
 		{&models.Ticket{}, "id", "expires_at <= ?", due.At},
+		{&models.Flow{}, "state_hash", "expires_at <= ?", due.At},
 		{&models.Device{}, "token_hash", "used_at <= ?", due.At.Add(-sessions.DeviceLifetime)},
 		{&models.SignIn{}, "id", "at <= ?", due.At.Add(-p.settings.SignInsKept)},
 		{&models.Throttle{}, "name_hash", "full_at <= ?", due.At.UnixMicro()},

@@ -41,6 +41,18 @@ func (p *GetMePlugin) OnBoot(b *app.Boot) {
 }
 
 // Execute returns the user that the caller is, or whose key it has.
+//
+//	@ID			accounts.get_me
+//	@Summary	Returns the user that the caller is, or whose key it has
+//	@Tags		Accounts
+//	@Produce	json
+//	@Success	200							{object}	GetMeResponse
+//	@Failure	400,401,404,421,500,503,504	{object}	app.Failure
+//	@Security	bearer
+//	@Security	session
+//	@Router		/accounts/me [get]
+//
+//plug:derived ffc53145
 func (p *GetMePlugin) Execute(ctx context.Context, _ app.Empty) (GetMeData, error) {
 	who := caller(ctx)
 	user, err := findUser(ctx, p.db, who.ID)

@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -233,19 +234,24 @@ func bootProvider(t *testing.T, s provider.Settings, parts ...fx.Option) *apptes
 
 // browser keeps cookies, and follows the redirects that a test has it follow.
 type browser struct {
-	t   testing.TB
-	h   *apptest.App
-	jar http.CookieJar
+	t       testing.TB
+	h       *apptest.App
+	jar     http.CookieJar
+	address string
 }
 
+var browsers atomic.Int64
+
 func newBrowser(t testing.TB, h *apptest.App) *browser {
-	return &browser{t: t, h: h, jar: must(cookiejar.New(nil))}
+	n := browsers.Add(1) // each is at an address of its own, since addresses have limits
+	return &browser{t: t, h: h, jar: must(cookiejar.New(nil)), address: fmt.Sprintf("10.%d.%d.%d:4711", n>>16&255, n>>8&255, n&255)}
 }
 
 func (b *browser) do(method, path, body string) *apptest.Answer {
 	b.t.Helper()
 	at := must(url.Parse(host + strings.TrimPrefix(path, host)))
 	r := httptest.NewRequestWithContext(b.t.Context(), method, at.RequestURI(), strings.NewReader(body))
+	r.RemoteAddr = b.address
 	r.Header.Set("User-Agent", "Browser/1.0")
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
@@ -287,7 +293,7 @@ func (b *browser) visit(to string) (back string) {
 // start begins a sign-in and returns where the provider sends the browser back.
 func (b *browser) start(query string) (back string) {
 	b.t.Helper()
-	return b.visit(b.get(providerPath+ query).Status(http.StatusSeeOther).Head.Get("Location"))
+	return b.visit(b.get(providerPath + query).Status(http.StatusSeeOther).Head.Get("Location"))
 }
 
 // signIn does all of it, and returns the answer to the callback.

@@ -95,6 +95,19 @@ func (p *RegisterPlugin) OnBoot(b *app.Boot) {
 
 // Execute has a link sent to the address, with which its owner sets a password. Whether there is a user of the address, the caller does not learn:
 // the owner does, from the mail. Nobody can register with an address of others, since there is no user before the link was used.
+//
+//	@ID				accounts.register
+//	@Summary		Has a link sent to the address, with which its owner sets a password
+//	@Description	Whether there is a user of the address, the caller does not learn: the owner does, from the mail. Nobody can register with an address of others, since there is no user before the link was used.
+//	@Tags			Accounts
+//	@Accept			json
+//	@Produce		json
+//	@Param			body											body		RegisterRequest	true	"The body of POST /accounts/register"
+//	@Success		202												{object}	app.Response[app.Empty]
+//	@Failure		400,403,408,413,415,421,422,429,500,503,504,507	{object}	app.Failure
+//	@Router			/accounts/register [post]
+//
+//plug:derived 5ac73874
 func (p *RegisterPlugin) Execute(ctx context.Context, req RegisterRequest) (app.Empty, error) {
 	if p.settings.Registration != "open" {
 		return app.Empty{}, app.Errorf(app.Forbidden, "registration is not open; ask an administrator for an invitation")
@@ -108,6 +121,18 @@ func (p *RegisterPlugin) Execute(ctx context.Context, req RegisterRequest) (app.
 }
 
 // Confirm makes the user to whom the link was sent.
+//
+//	@ID			accounts.register.confirm
+//	@Summary	Makes the user to whom the link was sent
+//	@Tags		Accounts
+//	@Accept		json
+//	@Produce	json
+//	@Param		body											body		ConfirmRegistrationRequest	true	"The body of POST /accounts/register/confirm"
+//	@Success	201												{object}	ConfirmRegistrationResponse
+//	@Failure	400,403,408,413,415,421,422,429,500,503,504,507	{object}	app.Failure
+//	@Router		/accounts/register/confirm [post]
+//
+//plug:derived 712c90dc
 func (p *RegisterPlugin) Confirm(ctx context.Context, req ConfirmRegistrationRequest) (data ConfirmRegistrationData, err error) {
 	if p.settings.Registration == "closed" {
 		return data, app.Errorf(app.Forbidden, "registration is closed")

@@ -82,6 +82,19 @@ func (p *ResetPasswordPlugin) OnBoot(b *app.Boot) {
 
 // Execute has a link sent to the address, if a user has it. It does the same for every address: a subscriber looks for the user later. So neither
 // the answer nor its time tells who has an account.
+//
+//	@ID				accounts.reset_password
+//	@Summary		Has a link sent to the address, if a user has it
+//	@Description	It does the same for every address: a subscriber looks for the user later. So neither the answer nor its time tells who has an account.
+//	@Tags			Accounts
+//	@Accept			json
+//	@Produce		json
+//	@Param			body											body		RequestResetRequest	true	"The body of POST /accounts/reset"
+//	@Success		202												{object}	app.Response[app.Empty]
+//	@Failure		400,403,408,413,415,421,422,429,500,503,504,507	{object}	app.Failure
+//	@Router			/accounts/reset [post]
+//
+//plug:derived 14ea6426
 func (p *ResetPasswordPlugin) Execute(ctx context.Context, req RequestResetRequest) (app.Empty, error) {
 	email := normalEmail(req.Email)
 	may, err := mayMail(ctx, p.throttle, email)
@@ -92,6 +105,19 @@ func (p *ResetPasswordPlugin) Execute(ctx context.Context, req RequestResetReque
 }
 
 // Confirm sets the password, and ends all sessions of the user. The user then signs in; keys go on, and are deleted one by one.
+//
+//	@ID				accounts.reset_password.confirm
+//	@Summary		Sets the password, and ends all sessions of the user
+//	@Description	The user then signs in; keys go on, and are deleted one by one.
+//	@Tags			Accounts
+//	@Accept			json
+//	@Produce		json
+//	@Param			body											body	ResetPasswordRequest	true	"The body of POST /accounts/reset/confirm"
+//	@Success		204												"No Content"
+//	@Failure		400,403,408,413,415,421,422,429,500,503,504,507	{object}	app.Failure
+//	@Router			/accounts/reset/confirm [post]
+//
+//plug:derived 31c4ada8
 func (p *ResetPasswordPlugin) Confirm(ctx context.Context, req ResetPasswordRequest) (app.Empty, error) {
 	if err := passwords.Check("password", req.Password); err != nil {
 		return app.Empty{}, err // before the work of a hash

@@ -66,7 +66,7 @@ func NewSendMailPlugin(db *gorm.DB, mailer app.Mailer, store *sessions.Store, se
 // OnBoot registers what the plugin listens to.
 func (p *SendMailPlugin) OnBoot(b *app.Boot) {
 	b.Subscribe(app.On(p.Execute))
-	b.Subscribe(app.On(p.Invite), app.Ahead())
+	b.Subscribe(app.On(p.Invite))
 }
 
 // letter is what a mail says.

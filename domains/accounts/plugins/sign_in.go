@@ -81,6 +81,19 @@ func errWrong() error {
 }
 
 // Execute signs a user in.
+//
+//	@ID			accounts.sign_in
+//	@Summary	Signs a user in
+//	@Tags		Accounts
+//	@Accept		json
+//	@Produce	json
+//	@Param		User-Agent											header		string			false	"The User-Agent"
+//	@Param		body												body		SignInRequest	true	"The body of POST /accounts/sign-in"
+//	@Success	200													{object}	SignInResponse
+//	@Failure	400,401,403,408,413,415,421,422,429,500,503,504,507	{object}	app.Failure
+//	@Router		/accounts/sign-in [post]
+//
+//plug:derived 20ad75e2
 func (p *SignInPlugin) Execute(ctx context.Context, req SignInRequest) (SignInData, error) {
 	a := attempt{client: sessions.ClientOf(ctx, req.UserAgent)}
 	email := normalEmail(req.Email)

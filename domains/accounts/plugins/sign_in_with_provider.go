@@ -60,6 +60,17 @@ type LinkProviderData struct {
 // LinkProviderResponse is the answer of POST /accounts/me/identities/link.
 type LinkProviderResponse = app.Response[LinkProviderData]
 
+// UserRegisteredWithProvider is announced when signing in with a provider has made a user. For subscribers it is the event of every new user.
+type UserRegisteredWithProvider struct {
+	ID string `json:"id"`
+}
+
+// Topic implements app.Event.
+func (UserRegisteredWithProvider) Topic() string { return "user.registered" }
+
+// Key implements app.Keyed: what is announced of one user is handled in order.
+func (e UserRegisteredWithProvider) Key() string { return e.ID }
+
 // UserIdentityLinked is announced when a user can sign in with a provider from now on.
 type UserIdentityLinked struct {
 	ID string `json:"id"`
@@ -102,7 +113,7 @@ func (p *SignInWithProviderPlugin) OnBoot(b *app.Boot) {
 		app.Status(http.StatusSeeOther), app.Fails(app.Unauthorized, app.Forbidden, app.NotFound, app.Conflict), app.Limit(attempts, time.Minute, app.PerClient))
 	b.POST("/accounts/me/identities/link", app.Handle(p.Link), app.SignedIn(), app.Fresh(fresh), app.Guard(p.enabled), app.Tags("Accounts"),
 		app.Fails(app.NotFound))
-	b.Publishes(UserRegistered{}, UserIdentityLinked{})
+	b.Publishes(UserRegisteredWithProvider{}, UserIdentityLinked{})
 }
 
 // enabled hides the endpoints of a service without a provider.
@@ -122,6 +133,18 @@ func localPath(path string) error {
 }
 
 // Execute sends the browser to the provider.
+//
+//	@ID			accounts.sign_in_with_provider
+//	@Summary	Sends the browser to the provider
+//	@Tags		Accounts
+//	@Produce	json
+//	@Param		return									query	string	false	"Where the browser goes after the sign-in: a path of this host, with what is not ASCII escaped"	default(/)	maxlength(2000)
+//	@Param		fresh									query	boolean	false	"Has the provider ask the user to prove anew who they are, for endpoints that need a sign-in of the last minutes"
+//	@Success	303										"See Other"
+//	@Failure	400,401,403,404,421,422,429,500,503,504	{object}	app.Failure
+//	@Router		/accounts/sign-in/provider [get]
+//
+//plug:derived b0bf92b0
 func (p *SignInWithProviderPlugin) Execute(ctx context.Context, req SignInWithProviderRequest) (app.Empty, error) {
 	to, err := p.begin(ctx, req.Browser, req.Return, req.Fresh, nil)
 	if err != nil {
@@ -132,6 +155,20 @@ func (p *SignInWithProviderPlugin) Execute(ctx context.Context, req SignInWithPr
 }
 
 // Link lets the caller link an account at the provider: it returns where to send the browser.
+//
+//	@ID			accounts.sign_in_with_provider.link
+//	@Summary	Lets the caller link an account at the provider: it returns where to send the browser
+//	@Tags		Accounts
+//	@Accept		json
+//	@Produce	json
+//	@Param		body												body		LinkProviderRequest	true	"The body of POST /accounts/me/identities/link"
+//	@Success	200													{object}	LinkProviderResponse
+//	@Failure	400,401,403,404,408,413,415,421,422,500,503,504,507	{object}	app.Failure
+//	@Security	bearer
+//	@Security	session
+//	@Router		/accounts/me/identities/link [post]
+//
+//plug:derived 6e902544
 func (p *SignInWithProviderPlugin) Link(ctx context.Context, req LinkProviderRequest) (LinkProviderData, error) {
 	who := caller(ctx).ID
 	to, err := p.begin(ctx, req.Browser, req.Return, false, &who)
@@ -150,6 +187,21 @@ func (p *SignInWithProviderPlugin) begin(ctx context.Context, browser, returnPat
 }
 
 // Finish ends a flow: it signs in whom the provider has sent back, or links them.
+//
+//	@ID			accounts.sign_in_with_provider.finish
+//	@Summary	Ends a flow: it signs in whom the provider has sent back, or links them
+//	@Tags		Accounts
+//	@Produce	json
+//	@Param		state										query	string	false	"The state"														maxlength(200)
+//	@Param		code										query	string	false	"The code"														maxlength(8192)
+//	@Param		iss											query	string	false	"The provider's name, Error its refusal in the place of a code"	maxlength(2000)
+//	@Param		error										query	string	false	"The error"														maxlength(2000)
+//	@Param		User-Agent									header	string	false	"The User-Agent"
+//	@Success	303											"See Other"
+//	@Failure	400,401,403,404,409,421,422,429,500,503,504	{object}	app.Failure
+//	@Router		/accounts/sign-in/provider/callback [get]
+//
+//plug:derived 4eebccf9
 func (p *SignInWithProviderPlugin) Finish(ctx context.Context, req FinishSignInWithProviderRequest) (app.Empty, error) {
 	flow, err := p.flows.Take(ctx, req.State, req.Browser)
 	if err != nil {
@@ -263,7 +315,7 @@ func (p *SignInWithProviderPlugin) userOf(ctx context.Context, person provider.P
 	if err := p.db.WithContext(ctx).Create(&user).Error; err != nil {
 		return "", fmt.Errorf("insert user: %w", err)
 	}
-	if err := p.bus.Publish(ctx, UserRegistered{ID: user.ID}); err != nil {
+	if err := p.bus.Publish(ctx, UserRegisteredWithProvider{ID: user.ID}); err != nil {
 		return "", err
 	}
 	return user.ID, p.insert(ctx, user.ID, person)

@@ -49,11 +49,11 @@ func TestFlows(t *testing.T) {
 
 		// It lasts ten minutes.
 		b = newBrowser(t, h)
-		in, late := b.start(""), b.start("")
+		in := b.start("")
 		now.Advance(10*time.Minute - time.Second)
 		b.get(in).Status(http.StatusSeeOther)
 		b = newBrowser(t, h)
-		late = b.start("")
+		late := b.start("")
 		now.Advance(10 * time.Minute)
 		b.get(late).Fails(app.Invalid, notKnown)
 
@@ -70,10 +70,10 @@ func TestSeveralTabs(t *testing.T) {
 	h := bootProvider(t, p.settings())
 	b := newBrowser(t, h)
 	b.jar.SetCookies(must(url.Parse(host)), []*http.Cookie{{Name: provider.FlowCookie, Value: "chosen-by-somebody", Path: "/"}})
-	one, two := b.start("?return=/one"), ""
+	one := b.start("?return=/one")
 	cookie := b.cookie(provider.FlowCookie)
 	require.Len(t, cookie, 43)
-	two = b.start("?return=/two")
+	two := b.start("?return=/two")
 	require.Equal(t, cookie, b.cookie(provider.FlowCookie))
 	b.get(one).Header("Location", "/one").Status(http.StatusSeeOther)
 	b.jar.SetCookies(must(url.Parse(host)), []*http.Cookie{{Name: provider.FlowCookie, Value: cookie, Path: "/"}})

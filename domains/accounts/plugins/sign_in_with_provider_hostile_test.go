@@ -2,6 +2,7 @@ package plugins_test
 
 import (
 	"encoding/base64"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -45,6 +46,10 @@ func TestHostileTokens(t *testing.T) {
 	}
 	text := func(text string) func(map[string]any) string { return func(map[string]any) string { return text } }
 	past, future := time.Now().Add(-time.Minute).Unix(), time.Now().Add(time.Hour).Unix()
+	p := newIDP(t)
+	core, logs := observer.New(zap.DebugLevel)
+	h := bootProvider(t, p.settings(), fx.Decorate(func(*zap.Logger) *zap.Logger { return zap.New(core) }))
+	good, sign := maps.Clone(p.claims), p.sign
 	for name, c := range map[string]struct {
 		claims map[string]any
 		sign   func(map[string]any) string
@@ -80,12 +85,9 @@ func TestHostileTokens(t *testing.T) {
 		"key in the head":          {sign: raw(`{"alg":"ES256","jwk":{"kty":"oct","k":"aHVudGVyMg"}}`)},
 		"several signatures, JSON": {sign: text(`{"payload":"e30","signatures":[{"protected":"e30","signature":"x"},{"protected":"e30","signature":"x"}]}`)},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p := newIDP(t)
-			core, logs := observer.New(zap.DebugLevel)
-			h := bootProvider(t, p.settings(), fx.Decorate(func(*zap.Logger) *zap.Logger { return zap.New(core) }))
+		t.Run(name, func(t *testing.T) { //nolint:paralleltest // they share what the provider does
 			p.set(func() {
+				p.claims, p.sign = maps.Clone(good), sign
 				for k, v := range c.claims {
 					if v == "%/" {
 						v = p.URL + "/"
@@ -101,8 +103,11 @@ func TestHostileTokens(t *testing.T) {
 			untouched(t, h, b)
 			require.Empty(t, allRows[models.Flow](h), "the flow is used up")
 			requireNoSecrets(t, logs)
+			logs.TakeAll()
 		})
 	}
+	p.set(func() { p.claims, p.sign = good, sign })
+	newBrowser(t, h).signIn().Status(http.StatusSeeOther)
 }
 
 // requireNoSecrets expects that the log says why, and neither codes nor tokens nor what the provider wrote.
@@ -184,7 +189,7 @@ func TestProviderIsBroken(t *testing.T) {
 		"discovery 404":            {change: func(p *idp) { p.discovery = status(404, "hunter2") }, code: app.Unavailable},
 		"discovery no JSON":        {change: func(p *idp) { p.discovery = status(200, "<hunter2") }, code: app.Unavailable},
 		"discovery huge":           {change: func(p *idp) { p.discovery = status(200, huge+"{}") }, code: app.Unavailable},
-		"discovery redirects":      {change: func(p *idp) { p.discovery = http.RedirectHandler("/keys", 302).ServeHTTP }, code: app.Unavailable},
+		"discovery redirects":      {change: func(p *idp) { p.discovery = http.RedirectHandler("/keys", http.StatusFound).ServeHTTP }, code: app.Unavailable},
 		"another issuer":           {change: func(p *idp) { p.description["issuer"] = "https://evil.example" }, code: app.Unavailable},
 		"token endpoint of http":   {change: func(p *idp) { p.description["token_endpoint"] = "http://evil.example/token" }, code: app.Unavailable},
 		"keys of http":             {change: func(p *idp) { p.description["jwks_uri"] = "http://evil.example/keys" }, code: app.Unavailable},
@@ -194,7 +199,7 @@ func TestProviderIsBroken(t *testing.T) {
 		"tokens 500":               {begins: true, change: func(p *idp) { p.token = status(500, "hunter2") }, code: app.Unavailable},
 		"tokens no JSON":           {begins: true, change: func(p *idp) { p.token = status(200, "<hunter2") }, code: app.Unavailable},
 		"tokens huge":              {begins: true, change: func(p *idp) { p.token = status(200, huge) }, code: app.Unavailable},
-		"tokens redirect":          {begins: true, change: func(p *idp) { p.token = http.RedirectHandler("/keys", 307).ServeHTTP }, code: app.Unavailable},
+		"tokens redirect":          {begins: true, change: func(p *idp) { p.token = http.RedirectHandler("/keys", http.StatusTemporaryRedirect).ServeHTTP }, code: app.Unavailable},
 		"no tokens":                {begins: true, change: func(p *idp) { p.token = status(200, `{}`) }, code: app.Unavailable},
 		"no ID token":              {begins: true, change: func(p *idp) { p.token = status(200, `{"access_token":"hunter2"}`) }, code: app.Unauthorized},
 		"a wrong secret":           {begins: true, change: func(p *idp) { p.token = status(401, `{"error":"invalid_client"}`) }, code: app.Unavailable},

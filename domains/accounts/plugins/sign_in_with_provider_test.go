@@ -25,7 +25,7 @@ func TestSignInWithProvider(t *testing.T) {
 		h := bootProvider(t, p.settings(), db, registered, linked)
 		b := newBrowser(t, h)
 
-		sent := b.get(providerPath+ "?return=/orders%3Fa%3Db%23c").Status(http.StatusSeeOther)
+		sent := b.get(providerPath + "?return=/orders%3Fa%3Db%23c").Status(http.StatusSeeOther)
 		require.Empty(t, sent.Body)
 		to := must(url.Parse(sent.Head.Get("Location")))
 		q := to.Query()
@@ -96,7 +96,7 @@ func TestSignInWithProviderIsAsFreshAsTheProviderSays(t *testing.T) {
 	for _, s := range allRows[models.Session](h) {
 		require.False(t, s.SignedInAt.After(time.Now()), "not in the future")
 	}
-	q := must(url.Parse(b.get(providerPath+ "?fresh=true").Head.Get("Location"))).Query()
+	q := must(url.Parse(b.get(providerPath + "?fresh=true").Head.Get("Location"))).Query()
 	require.Equal(t, []string{"login", "0"}, []string{q.Get("prompt"), q.Get("max_age")})
 }
 

@@ -26,6 +26,19 @@ func (p *SignOutPlugin) OnBoot(b *app.Boot) {
 }
 
 // Execute ends the session, in all replicas, and has the browser forget it. A key is not ended by it.
+//
+//	@ID				accounts.sign_out
+//	@Summary		Ends the session, in all replicas, and has the browser forget it
+//	@Description	A key is not ended by it.
+//	@Tags			Accounts
+//	@Produce		json
+//	@Success		204								"No Content"
+//	@Failure		400,401,403,421,500,503,504,507	{object}	app.Failure
+//	@Security		bearer
+//	@Security		session
+//	@Router			/accounts/sign-out [post]
+//
+//plug:derived beacfd1b
 func (p *SignOutPlugin) Execute(ctx context.Context, _ app.Empty) (app.Empty, error) {
 	who := caller(ctx)
 	id, isSession := strings.CutPrefix(who.Credential, "session ")

@@ -96,7 +96,7 @@ type attempt struct {
 
 // VerifySignature implements oidc.KeySet.
 func (a *attempt) VerifySignature(ctx context.Context, token string) (payload []byte, err error) {
-	signed, err := jose.ParseSigned(token, a.algorithms)
+	signed, err := jose.ParseSignedCompact(token, a.algorithms)
 	if err != nil {
 		return nil, err
 	}
