@@ -328,6 +328,9 @@ func TestNothingPersonalStays(t *testing.T) {
 				require.NoError(t, err)
 			}
 			require.NoError(t, o.DB().Create(&models.SignIn{ID: sessions.NewID(), UserID: userID, Outcome: models.SignedIn, Address: "address of " + email, At: time.Now()}).Error)
+			require.NoError(t, o.DB().Create(&models.Identity{Issuer: "https://id.example", Subject: "subject of " + email, UserID: userID, CreatedAt: time.Now()}).Error)
+			flow := models.Flow{StateHash: []byte("state of " + email), BrowserHash: []byte("browser"), ReturnPath: "/", UserID: &userID, ExpiresAt: time.Now()}
+			require.NoError(t, o.DB().Create(&flow).Error)
 			for _, name := range []string{"account:", "mail:"} {
 				require.NoError(t, o.throttle.Take(ctx, name+email, throttle.Limit{Attempts: 3, Each: time.Hour}))
 			}
@@ -346,7 +349,7 @@ func TestNothingPersonalStays(t *testing.T) {
 				}
 			}
 		}
-		for _, table := range []string{"users", "user_roles", "sessions", "keys", "devices", "tickets", "sign_ins", "throttles"} {
+		for _, table := range []string{"users", "user_roles", "sessions", "keys", "devices", "tickets", "sign_ins", "throttles", "identities", "flows"} {
 			table = "accounts_" + table
 			require.NotEmpty(t, before[table], table)
 			require.Len(t, after[table], len(before[table])/2, "%s: what is bob's stays", table)
