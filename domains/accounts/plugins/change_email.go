@@ -22,7 +22,7 @@ type ChangeEmailRequest struct {
 // ConfirmEmailRequest is the body of POST /accounts/email/confirm.
 type ConfirmEmailRequest struct {
 	// Token is what was sent to the new address.
-	Token string `json:"token" binding:"required,max=200" example:"pbt_…"`
+	Token string `json:"token" binding:"required,max=200" checks:"link=was sent by this service, and is neither over nor used" example:"pbt_…"`
 }
 
 // UserEmailChanged is announced when a user has another address.

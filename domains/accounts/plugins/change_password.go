@@ -18,7 +18,7 @@ import (
 type ChangePasswordRequest struct {
 	// Current is the password so far.
 	Current  string `json:"current" binding:"required,max=1024"`
-	Password string `json:"password" binding:"required,max=1024" example:"correct horse battery staple"`
+	Password string `json:"password" binding:"required,min=12,max=256" checks:"common=is not among those that are tried first; text=is text" example:"correct horse battery staple"`
 	// Use says what to do with the new session, as at the sign-in.
 	Use       string `json:"use" binding:"omitempty,oneof=cookie token" example:"token"`
 	UserAgent string `header:"User-Agent" json:"-"`

@@ -22,7 +22,7 @@ type NewKeyRequest struct {
 	// Name says what the key is for.
 	Name string `json:"name" binding:"required,max=100,notblank" example:"nightly export"`
 	// Scopes are the permissions that the key may use, all of them the caller's own.
-	Scopes []string `json:"scopes" binding:"required,min=1,max=100,unique,dive,max=200" checks:"permission=are permissions of this service" example:"orders.read"`
+	Scopes []string `json:"scopes" binding:"required,min=1,max=100,unique,dive,max=200" checks:"permission=are permissions of this service" example:"accounts.read_users"`
 	// ExpiresInDays is how many days the key holds.
 	ExpiresInDays int `json:"expires_in_days" default:"90" binding:"min=1,max=365" example:"90"`
 }

@@ -25,8 +25,8 @@ type RegisterRequest struct {
 // ConfirmRegistrationRequest is the body of POST /accounts/register/confirm.
 type ConfirmRegistrationRequest struct {
 	// Token is what was sent to the address.
-	Token    string `json:"token" binding:"required,max=200" example:"pbt_…"`
-	Password string `json:"password" binding:"required,max=1024" example:"correct horse battery staple"`
+	Token    string `json:"token" binding:"required,max=200" checks:"link=was sent by this service, and is neither over nor used" example:"pbt_…"`
+	Password string `json:"password" binding:"required,min=12,max=256" checks:"common=is not among those that are tried first; text=is text" example:"correct horse battery staple"`
 	Name     string `json:"name" binding:"max=100" example:"Ada"`
 }
 
@@ -138,6 +138,9 @@ func (p *RegisterPlugin) Confirm(ctx context.Context, req ConfirmRegistrationReq
 		return data, app.Errorf(app.Forbidden, "registration is closed")
 	}
 	if err := passwords.Check("password", req.Password, req.Name); err != nil {
+		return data, err
+	}
+	if err := p.sessions.Holds(ctx, models.Register, req.Token); err != nil {
 		return data, err // before the work of a hash
 	}
 	hash, err := p.hasher.Hash(ctx, req.Password)

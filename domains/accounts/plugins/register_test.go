@@ -67,7 +67,7 @@ func TestConfirmRegistration(t *testing.T) {
 			h.POST("/accounts/register", body("email", "ada.king@example.org")).Status(http.StatusAccepted)
 			return h.ticket("ada.king@example.org")
 		}
-		const over = "the link or code is not known, is over, or was used; ask for a new one"
+		const over = "token is not known, is over, or was used; ask for a new one"
 		confirm("pbt_nothing", goodPassword).Fails(app.Invalid, over)
 		late := ask()
 		h.clock.Advance(time.Hour)

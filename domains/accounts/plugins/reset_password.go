@@ -23,8 +23,8 @@ type RequestResetRequest struct {
 // ResetPasswordRequest is the body of POST /accounts/reset/confirm.
 type ResetPasswordRequest struct {
 	// Token is what was sent to the address.
-	Token    string `json:"token" binding:"required,max=200" example:"pbt_…"`
-	Password string `json:"password" binding:"required,max=1024" example:"correct horse battery staple"`
+	Token    string `json:"token" binding:"required,max=200" checks:"link=was sent by this service, and is neither over nor used" example:"pbt_…"`
+	Password string `json:"password" binding:"required,min=12,max=256" checks:"common=is not among those that are tried first; text=is text" example:"correct horse battery staple"`
 }
 
 // ResetMail asks for the mails about a password that was forgotten; see [MailRequested].
@@ -120,6 +120,9 @@ func (p *ResetPasswordPlugin) Execute(ctx context.Context, req RequestResetReque
 //plug:derived 31c4ada8
 func (p *ResetPasswordPlugin) Confirm(ctx context.Context, req ResetPasswordRequest) (app.Empty, error) {
 	if err := passwords.Check("password", req.Password); err != nil {
+		return app.Empty{}, err
+	}
+	if err := p.sessions.Holds(ctx, models.Reset, req.Token); err != nil {
 		return app.Empty{}, err // before the work of a hash
 	}
 	hash, err := p.hasher.Hash(ctx, req.Password)

@@ -62,7 +62,7 @@ type PermissionsResponse = app.Response[PermissionsData]
 type SetRoleRequest struct {
 	Name string `uri:"name" json:"-" binding:"max=64" checks:"name=has lower-case letters, digits, _ and - alone" example:"support"`
 	// Permissions are all that the role lets somebody do, each of them the caller's own.
-	Permissions []string `json:"permissions" binding:"required,max=200,unique,dive,max=200" checks:"permission=are permissions of this service" example:"orders.read"`
+	Permissions []string `json:"permissions" binding:"required,max=200,unique,dive,max=200" checks:"permission=are permissions of this service" example:"accounts.read_users"`
 }
 
 var roleName = regexp.MustCompile(`^[a-z0-9_-]+$`)

@@ -107,21 +107,21 @@ func NewSignInWithProviderPlugin(
 // OnBoot registers what the plugin serves and announces.
 func (p *SignInWithProviderPlugin) OnBoot(b *app.Boot) {
 	const attempts = 30 // a minute; a person needs one
-	b.GET("/accounts/sign-in/provider", app.Handle(p.Execute), app.Public(), app.Guard(p.enabled), app.Tags("Accounts"),
+	b.GET("/accounts/sign-in/provider", app.Handle(p.Execute), app.Public(), app.Tags("Accounts"),
 		app.Status(http.StatusSeeOther), app.Fails(app.NotFound), app.Limit(attempts, time.Minute, app.PerClient))
-	b.GET("/accounts/sign-in/provider/callback", app.Handle(p.Finish), app.Public(), app.Guard(p.enabled), app.Tags("Accounts"),
+	b.GET("/accounts/sign-in/provider/callback", app.Handle(p.Finish), app.Public(), app.Tags("Accounts"),
 		app.Status(http.StatusSeeOther), app.Fails(app.Unauthorized, app.Forbidden, app.NotFound, app.Conflict), app.Limit(attempts, time.Minute, app.PerClient))
-	b.POST("/accounts/me/identities/link", app.Handle(p.Link), app.SignedIn(), app.Fresh(fresh), app.Guard(p.enabled), app.Tags("Accounts"),
+	b.POST("/accounts/me/identities/link", app.Handle(p.Link), app.SignedIn(), app.Fresh(fresh), app.Tags("Accounts"),
 		app.Fails(app.NotFound))
 	b.Publishes(UserRegisteredWithProvider{}, UserIdentityLinked{})
 }
 
-// enabled hides the endpoints of a service without a provider.
-func (p *SignInWithProviderPlugin) enabled(ctx context.Context, _ *http.Request) (context.Context, error) {
+// enabled refuses in a service without a provider.
+func (p *SignInWithProviderPlugin) enabled() error {
 	if !p.settings.On() {
-		return nil, app.Errorf(app.NotFound, "there is no sign-in with a provider")
+		return app.Errorf(app.NotFound, "there is no sign-in with a provider")
 	}
-	return ctx, nil
+	return nil
 }
 
 // localPath refuses what is no path of this host.
@@ -138,14 +138,17 @@ func localPath(path string) error {
 //	@Summary	Sends the browser to the provider
 //	@Tags		Accounts
 //	@Produce	json
-//	@Param		return									query	string	false	"Where the browser goes after the sign-in: a path of this host, with what is not ASCII escaped"	default(/)	maxlength(2000)
-//	@Param		fresh									query	boolean	false	"Has the provider ask the user to prove anew who they are, for endpoints that need a sign-in of the last minutes"
-//	@Success	303										"See Other"
-//	@Failure	400,401,403,404,421,422,429,500,503,504	{object}	app.Failure
+//	@Param		return							query	string	false	"Where the browser goes after the sign-in: a path of this host, with what is not ASCII escaped"	default(/)	maxlength(2000)
+//	@Param		fresh							query	boolean	false	"Has the provider ask the user to prove anew who they are, for endpoints that need a sign-in of the last minutes"
+//	@Success	303								"See Other"
+//	@Failure	400,404,421,422,429,500,503,504	{object}	app.Failure
 //	@Router		/accounts/sign-in/provider [get]
 //
 //plug:derived b0bf92b0
 func (p *SignInWithProviderPlugin) Execute(ctx context.Context, req SignInWithProviderRequest) (app.Empty, error) {
+	if err := p.enabled(); err != nil {
+		return app.Empty{}, err
+	}
 	to, err := p.begin(ctx, req.Browser, req.Return, req.Fresh, nil)
 	if err != nil {
 		return app.Empty{}, err
@@ -170,6 +173,9 @@ func (p *SignInWithProviderPlugin) Execute(ctx context.Context, req SignInWithPr
 //
 //plug:derived 6e902544
 func (p *SignInWithProviderPlugin) Link(ctx context.Context, req LinkProviderRequest) (LinkProviderData, error) {
+	if err := p.enabled(); err != nil {
+		return LinkProviderData{}, err
+	}
 	who := caller(ctx).ID
 	to, err := p.begin(ctx, req.Browser, req.Return, false, &who)
 	return LinkProviderData{URL: to}, err
@@ -203,6 +209,9 @@ func (p *SignInWithProviderPlugin) begin(ctx context.Context, browser, returnPat
 //
 //plug:derived 4eebccf9
 func (p *SignInWithProviderPlugin) Finish(ctx context.Context, req FinishSignInWithProviderRequest) (app.Empty, error) {
+	if err := p.enabled(); err != nil {
+		return app.Empty{}, err
+	}
 	flow, err := p.flows.Take(ctx, req.State, req.Browser)
 	if err != nil {
 		return app.Empty{}, err

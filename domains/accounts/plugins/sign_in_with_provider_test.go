@@ -106,8 +106,7 @@ func TestNoProvider(t *testing.T) {
 	t.Parallel()
 	h := bootProvider(t, provider.Settings{Link: "off", Scopes: []string{"openid"}})
 	h.GET(providerPath).Fails(app.NotFound, "there is no sign-in with a provider")
-	h.GET(providerPath+"?return=//evil.example").Fails(app.NotFound, "there is no sign-in with a provider")
-	h.GET(providerPath+"/callback").Fails(app.NotFound, "there is no sign-in with a provider")
+	h.GET(providerPath+"/callback?code=x&state=x").Fails(app.NotFound, "there is no sign-in with a provider")
 }
 
 // Somebody who comes with the address of a user takes over nothing.

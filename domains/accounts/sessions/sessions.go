@@ -177,26 +177,42 @@ func (s *Store) NewTicket(ctx context.Context, ticket models.Ticket, lifetime ti
 	return token, nil
 }
 
+// Holds returns nil when there is such a ticket, and otherwise the error that [Store.Use] returns. Ask before work that costs much.
+func (s *Store) Holds(ctx context.Context, purpose models.Purpose, token string) error {
+	_, err := s.find(ctx, purpose, token)
+	return err
+}
+
+func errUsed() error {
+	return app.Violations{{Field: "token", Rule: "link", Message: "is not known, is over, or was used; ask for a new one"}}
+}
+
+func (s *Store) find(ctx context.Context, purpose models.Purpose, token string) (ticket models.Ticket, err error) {
+	found := s.db.WithContext(ctx).Where("token_hash = ? AND purpose = ? AND expires_at > ?", hashOf(token), purpose, s.clock.Now()).Limit(1).Find(&ticket)
+	switch {
+	case found.Error != nil:
+		return ticket, fmt.Errorf("find ticket: %w", found.Error)
+	case found.RowsAffected == 0:
+		return ticket, errUsed()
+	}
+	return ticket, nil
+}
+
 // Use takes a ticket, and all others of its purpose and address: what was asked for is done once. It must be called in the transaction of what
 // the ticket is for. The error is [app.Invalid] when the ticket is not known, is over, or has been used.
 func (s *Store) Use(ctx context.Context, purpose models.Purpose, token string) (models.Ticket, error) {
-	var ticket models.Ticket
-	found := s.db.WithContext(ctx).Where("token_hash = ? AND purpose = ? AND expires_at > ?", hashOf(token), purpose, s.clock.Now()).Limit(1).Find(&ticket)
-	if found.Error != nil {
-		return ticket, fmt.Errorf("find ticket: %w", found.Error)
-	}
-	used := app.Errorf(app.Invalid, "the link or code is not known, is over, or was used; ask for a new one")
-	if found.RowsAffected == 0 {
-		return ticket, used
+	ticket, err := s.find(ctx, purpose, token)
+	if err != nil {
+		return ticket, err
 	}
 	deleted := s.db.WithContext(ctx).Where("id = ?", ticket.ID).Delete(&models.Ticket{})
 	if deleted.Error != nil {
 		return ticket, fmt.Errorf("delete ticket: %w", deleted.Error)
 	}
 	if deleted.RowsAffected == 0 { // somebody else was faster
-		return ticket, used
+		return ticket, errUsed()
 	}
-	err := s.db.WithContext(ctx).Where("purpose = ? AND email = ?", purpose, ticket.Email).Delete(&models.Ticket{}).Error
+	err = s.db.WithContext(ctx).Where("purpose = ? AND email = ?", purpose, ticket.Email).Delete(&models.Ticket{}).Error
 	if err != nil {
 		return ticket, fmt.Errorf("delete tickets: %w", err)
 	}

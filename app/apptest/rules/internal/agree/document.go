@@ -252,8 +252,14 @@ func (s *schema) allows(value any) bool { return s.check.Validate(value) == nil 
 
 // lists reports whether x-rules has a rule on a field.
 func (o *endpoint) lists(field, rule string) bool {
+	parts := strings.Split(field, ".")
+	list := slices.Clone(parts) // without the number of an element: a rule on a list may be broken by one of its elements
+	if _, err := strconv.Atoi(parts[len(parts)-1]); err == nil {
+		list = parts[:len(parts)-1]
+	}
 	return slices.ContainsFunc(o.rules, func(r listedRule) bool {
-		return r.rule == rule && matches(strings.Split(r.field, "."), strings.Split(field, "."))
+		listed := strings.Split(r.field, ".")
+		return r.rule == rule && (matches(listed, parts) || matches(listed, list))
 	})
 }
 

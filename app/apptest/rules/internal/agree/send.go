@@ -11,6 +11,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"strings"
+	"sync/atomic"
 )
 
 // answer is the answer to a request.
@@ -54,6 +55,7 @@ func (r request) http(more http.Header) *http.Request {
 	media, content := r.content()
 	call := httptest.NewRequestWithContext(context.Background(), r.op.method, target, strings.NewReader(content))
 	call.Header = headers
+	call.RemoteAddr = newAddress()
 	for name, values := range more {
 		call.Header[http.CanonicalHeaderKey(name)] = values
 	}
@@ -64,6 +66,16 @@ func (r request) http(more http.Header) *http.Request {
 		call.Header.Set("Cookie", strings.Join(cookies, "; "))
 	}
 	return call
+}
+
+// requests counts those that were made.
+var requests atomic.Uint32 //nolint:gochecknoglobals // no two requests have one address, whoever makes them
+
+// newAddress is an address of a client that made no request before, so that limits per client limit none.
+func newAddress() string {
+	const group = 1 << 16
+	n := requests.Add(1)
+	return fmt.Sprintf("[2001:db8:%x:%x::1]:40000", n/group, n%group)
 }
 
 // escapedPath is a text as a segment of a path. It begins with a slash where that is a whole rest of a path.
