@@ -1,4 +1,4 @@
-// Package passwords hashes passwords and refuses those that everybody tries first.
+// Package passwords hashes passwords. It also refuses those that everybody tries first.
 //
 // The hash is argon2id (RFC 9106) with the parameters that the OWASP Password Storage Cheat Sheet gives: 19 MiB, two passes, one lane. It
 // takes some 40 ms of a core, on the work pool, so that a flood of sign-ins is refused there and starves no other request.

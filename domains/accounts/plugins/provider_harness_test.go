@@ -136,6 +136,18 @@ func hangs(_ http.ResponseWriter, r *http.Request) {
 	<-r.Context().Done()
 }
 
+// detour answers the first call with a redirect to the same URL, and then as a provider should.
+func (p *idp) detour(serve http.HandlerFunc, instead *http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RawQuery == "" {
+			http.Redirect(w, r, r.URL.Path+"?again", http.StatusTemporaryRedirect)
+			return
+		}
+		p.set(func() { *instead = nil })
+		serve(w, r)
+	}
+}
+
 func (p *idp) instead(of *http.HandlerFunc) http.HandlerFunc {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -98,6 +98,12 @@ func (p *SendMailPlugin) Execute(ctx context.Context, event MailRequested) error
 			return p.send(ctx, event.Email, letter{subject: "This address has an account", text: "Somebody wanted to use this address for another account. " +
 				"It belongs to yours, so nothing has changed."})
 		}
+		if _, err := findUser(ctx, p.db, event.UserID); err != nil {
+			if app.CodeOf(err) == app.NotFound { // deleted in the meantime
+				return nil
+			}
+			return err
+		}
 		ticket.UserID = &event.UserID
 		return p.sendTicket(ctx, ticket, lifetime, letter{"Confirm your new address", "Confirm that this address is yours. If you did not ask for this, there is nothing to do.", "email"})
 	case noticeEmailChanged:

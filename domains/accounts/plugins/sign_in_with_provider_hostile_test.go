@@ -2,6 +2,7 @@ package plugins_test
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"maps"
 	"net/http"
 	"net/url"
@@ -188,8 +189,8 @@ func TestProviderIsBroken(t *testing.T) {
 		"discovery 500":            {change: func(p *idp) { p.discovery = status(500, `{"hunter2":1}`) }, code: app.Unavailable},
 		"discovery 404":            {change: func(p *idp) { p.discovery = status(404, "hunter2") }, code: app.Unavailable},
 		"discovery no JSON":        {change: func(p *idp) { p.discovery = status(200, "<hunter2") }, code: app.Unavailable},
-		"discovery huge":           {change: func(p *idp) { p.discovery = status(200, huge+"{}") }, code: app.Unavailable},
-		"discovery redirects":      {change: func(p *idp) { p.discovery = http.RedirectHandler("/keys", http.StatusFound).ServeHTTP }, code: app.Unavailable},
+		"discovery huge":           {change: func(p *idp) { p.discovery = status(200, huge+string(must(json.Marshal(p.description)))) }, code: app.Unavailable},
+		"discovery redirects":      {change: func(p *idp) { p.discovery = p.detour(p.serveDiscovery, &p.discovery) }, code: app.Unavailable},
 		"another issuer":           {change: func(p *idp) { p.description["issuer"] = "https://evil.example" }, code: app.Unavailable},
 		"token endpoint of http":   {change: func(p *idp) { p.description["token_endpoint"] = "http://evil.example/token" }, code: app.Unavailable},
 		"keys of http":             {change: func(p *idp) { p.description["jwks_uri"] = "http://evil.example/keys" }, code: app.Unavailable},
@@ -199,7 +200,7 @@ func TestProviderIsBroken(t *testing.T) {
 		"tokens 500":               {begins: true, change: func(p *idp) { p.token = status(500, "hunter2") }, code: app.Unavailable},
 		"tokens no JSON":           {begins: true, change: func(p *idp) { p.token = status(200, "<hunter2") }, code: app.Unavailable},
 		"tokens huge":              {begins: true, change: func(p *idp) { p.token = status(200, huge) }, code: app.Unavailable},
-		"tokens redirect":          {begins: true, change: func(p *idp) { p.token = http.RedirectHandler("/keys", http.StatusTemporaryRedirect).ServeHTTP }, code: app.Unavailable},
+		"tokens redirect":          {begins: true, change: func(p *idp) { p.token = p.detour(p.serveToken, &p.token) }, code: app.Unavailable},
 		"no tokens":                {begins: true, change: func(p *idp) { p.token = status(200, `{}`) }, code: app.Unavailable},
 		"no ID token":              {begins: true, change: func(p *idp) { p.token = status(200, `{"access_token":"hunter2"}`) }, code: app.Unauthorized},
 		"a wrong secret":           {begins: true, change: func(p *idp) { p.token = status(401, `{"error":"invalid_client"}`) }, code: app.Unavailable},

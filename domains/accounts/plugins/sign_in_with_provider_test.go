@@ -44,7 +44,8 @@ func TestSignInWithProvider(t *testing.T) {
 		require.NotContains(t, string(flows[0].StateHash), q.Get("state"))
 
 		back := b.visit(to.String())
-		b.get(back).Status(http.StatusSeeOther).Header("Location", "/orders?a=b#c")
+		done := b.get(back).Status(http.StatusSeeOther).Header("Location", "/orders?a=b#c")
+		require.Contains(t, done.Head.Values("Set-Cookie"), provider.FlowCookie+"=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax")
 		require.Empty(t, b.cookie(provider.FlowCookie))
 		require.NotEmpty(t, b.cookie(sessions.DeviceCookie))
 		first := b.cookie(sessions.SessionCookie)

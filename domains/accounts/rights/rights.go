@@ -1,4 +1,4 @@
-// Package rights tells what somebody may give to others, by the roles that users have.
+// Package rights tells who may do what. It knows the roles of users, and what somebody may give to others.
 //
 // Nobody gives, takes or changes what is more than their own, and nobody manages a user who may do what they may not. So a right to
 // manage users or roles is no way to more rights.
