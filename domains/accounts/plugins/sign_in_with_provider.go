@@ -245,15 +245,17 @@ type refusal struct {
 // Error implements error.
 func (r *refusal) Error() string { return r.reason.Error() }
 
-// signIn starts a session of the user who the person is. Of two first sign-ins at the same time, one makes the user, and the other begins anew and
-// finds it.
+// signIn starts a session of the user who the person is. Of two first sign-ins at the same time, one makes the user. The other may have looked for the
+// identity before that and for the address after it, so it takes the user for somebody else's: it looks again in a transaction that sees both.
 func (p *SignInWithProviderPlugin) signIn(ctx context.Context, person provider.Person, req FinishSignInWithProviderRequest) error {
 	client := sessions.ClientOf(ctx, req.UserAgent)
 	token, err := p.start(ctx, person, client, req.Device)
-	if app.CodeOf(err) == app.Conflict {
+	r, ok := errors.AsType[*refusal](err)
+	if app.CodeOf(err) == app.Conflict || ok && r.outcome == models.NotLinked {
 		token, err = p.start(ctx, person, client, req.Device)
+		r, ok = errors.AsType[*refusal](err)
 	}
-	if r, ok := errors.AsType[*refusal](err); ok {
+	if ok {
 		if err := p.record(ctx, r.userID, r.outcome, client); err != nil {
 			return err
 		}

@@ -34,7 +34,7 @@ func untouched(t testing.TB, h *apptest.App, b *browser) {
 }
 
 // An ID token that is not the provider's for this flow signs nobody in, and the log has no secrets.
-func TestHostileTokens(t *testing.T) {
+func TestHostileTokens(t *testing.T) { //nolint:tparallel // its cases share a provider
 	t.Parallel()
 	raw := func(head string) func(map[string]any) string {
 		return func(claims map[string]any) string {
@@ -86,7 +86,7 @@ func TestHostileTokens(t *testing.T) {
 		"key in the head":          {sign: raw(`{"alg":"ES256","jwk":{"kty":"oct","k":"aHVudGVyMg"}}`)},
 		"several signatures, JSON": {sign: text(`{"payload":"e30","signatures":[{"protected":"e30","signature":"x"},{"protected":"e30","signature":"x"}]}`)},
 	} {
-		t.Run(name, func(t *testing.T) { //nolint:paralleltest // they share what the provider does
+		t.Run(name, func(t *testing.T) {
 			p.set(func() {
 				p.claims, p.sign = maps.Clone(good), sign
 				for k, v := range c.claims {
