@@ -2,6 +2,7 @@ package sessions
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql" //plug:allow imports sql.ErrNoRows is what a row says that is not there
 	"errors"
 	"fmt"
@@ -28,7 +29,8 @@ func (*Authenticator) Schemes() []app.SecurityScheme {
 	}
 }
 
-// Authenticate implements app.Authenticator. It makes one read, and at most one write a minute and session, which notes the use.
+// Authenticate implements app.Authenticator. It makes one read, none when nothing was written since the last one (see [recent]), and at most one
+// write a minute and session, which notes the use.
 func (a *Authenticator) Authenticate(ctx context.Context, r *http.Request) (*app.Principal, error) {
 	token, err := tokenOf(r)
 	switch {
@@ -59,26 +61,38 @@ func (s *Store) permissions() string {
 	return permissionsOnSQLite
 }
 
+// found is a session as it stands in the database, with the user's right to it.
+type found struct {
+	principal         app.Principal
+	id                string
+	usedAt, expiresAt time.Time
+	disabled          bool
+}
+
 // session returns the principal of a session's token.
 func (s *Store) session(ctx context.Context, token string) (*app.Principal, error) {
-	var row models.Session
-	var disabled *time.Time
-	var permissions *string
-	err := s.db.WithContext(ctx).Raw("SELECT s.id, s.user_id, s.signed_in_at, s.used_at, s.expires_at, u.disabled_at, "+s.permissions()+sessionQuery, hashOf(token)).
-		Row().Scan(&row.ID, &row.UserID, &row.SignedInAt, &row.UsedAt, &row.ExpiresAt, &disabled, &permissions)
+	f, err := s.recent.get(s.db, sha256.Sum256([]byte(token)), func(hash []byte) (found, error) { return s.read(ctx, hash) })
 	now := s.clock.Now()
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, errUnknown()
 	case err != nil:
 		return nil, fmt.Errorf("find session: %w", err)
-	case disabled != nil || !now.Before(row.ExpiresAt) || now.Sub(row.UsedAt) >= s.settings.Idle:
+	case f.disabled || !now.Before(f.expiresAt) || now.Sub(f.usedAt) >= s.settings.Idle:
 		return nil, errUnknown()
 	}
-	s.noteUse(ctx, &models.Session{}, row.ID, row.UsedAt, now)
-	return &app.Principal{
-		ID: row.UserID, Permissions: wordsOf(permissions), SignedInAt: row.SignedInAt, Credential: "session " + row.ID,
-	}, nil
+	s.noteUse(ctx, &models.Session{}, f.id, f.usedAt, now)
+	return &f.principal, nil
+}
+
+// read reads a session by the hash of its token.
+func (s *Store) read(ctx context.Context, hash []byte) (f found, err error) {
+	var disabled *time.Time
+	var permissions *string
+	err = s.db.WithContext(ctx).Raw("SELECT s.id, s.user_id, s.signed_in_at, s.used_at, s.expires_at, u.disabled_at, "+s.permissions()+sessionQuery, hash).
+		Row().Scan(&f.id, &f.principal.ID, &f.principal.SignedInAt, &f.usedAt, &f.expiresAt, &disabled, &permissions)
+	f.disabled, f.principal.Permissions, f.principal.Credential = disabled != nil, wordsOf(permissions), "session "+f.id
+	return f, err
 }
 
 // key returns the principal of an API key. It may do what its owner may, within the key's scopes.
