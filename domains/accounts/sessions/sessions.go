@@ -30,13 +30,12 @@ type Store struct {
 	db       *gorm.DB
 	clock    app.Clock
 	settings Settings
-	postgres bool
 	recent   recent
 }
 
 // New returns a store in db.
 func New(db *gorm.DB, clock app.Clock, settings Settings) *Store {
-	return &Store{db: db, clock: clock, settings: settings, postgres: db.Name() == "postgres"}
+	return &Store{db: db, clock: clock, settings: settings}
 }
 
 // NewID returns an id for a row: a UUIDv7.
