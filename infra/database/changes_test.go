@@ -35,13 +35,17 @@ func TestChanges(t *testing.T) {
 			return n
 		}
 		for name, change := range map[string]func() error{
-			"exec":      func() error { return h.Exec("INSERT INTO things (name) VALUES ('a')").Error },
-			"create":    func() error { return h.Create(&thing{Name: "b"}).Error },
-			"returning": func() error { return h.Raw("INSERT INTO things (name) VALUES ('c') RETURNING id").Scan(new(int64)).Error },
+			"exec":   func() error { return h.Exec("INSERT INTO things (name) VALUES ('a')").Error },
+			"create": func() error { return h.Create(&thing{Name: "b"}).Error },
+			"returning": func() error {
+				return h.Raw("INSERT INTO things (name) VALUES ('c') RETURNING id").Scan(new(int64)).Error
+			},
 			"in tx": func() error {
 				return app.InTx(ctx, h, func(ctx context.Context) error { return h.WithContext(ctx).Create(&thing{Name: "d"}).Error })
 			},
-			"transaction": func() error { return h.Transaction(func(tx *gorm.DB) error { return tx.Create(&thing{Name: "e"}).Error }) },
+			"transaction": func() error {
+				return h.Transaction(func(tx *gorm.DB) error { return tx.Create(&thing{Name: "e"}).Error })
+			},
 		} {
 			before := changes()
 			require.NoError(t, change(), name)

@@ -15,14 +15,11 @@ import (
 // inline runs jobs on the caller's goroutine.
 type inline struct{ app.Job }
 
-func (i inline) Run(ctx context.Context, work func(app.Job) (any, error)) (any, error) {
-	return work(job{ctx: ctx})
+func (inline) Run(_ context.Context, work func(app.Job) (any, error)) (any, error) {
+	return work(job{})
 }
 
-type job struct {
-	app.Job
-	ctx context.Context
-}
+type job struct{ app.Job }
 
 func (job) Reserve(int64) error { return nil }
 
