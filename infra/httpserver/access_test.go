@@ -58,6 +58,8 @@ func somebody(p *httpserver.Params) {
 		"reader": {ID: "reader", SignedInAt: noon.Add(-time.Hour)},
 		"writer": {ID: "writer", Permissions: []string{"things.read", "things.write"}, SignedInAt: noon.Add(-time.Minute)},
 		"admin":  {ID: "admin", Permissions: []string{app.AllPermissions}},
+		"early":  {ID: "early", SignedInAt: noon.Add(time.Minute)},                // by a clock that is fast
+		"never":  {ID: "never", SignedInAt: noon.Add(200 * 365 * 24 * time.Hour)}, // would be fresh for ever
 		"noname": {},
 	}
 }
@@ -123,6 +125,8 @@ func TestAccess(t *testing.T) {
 		{"GET", "/fresh", "writer", 200, `"writer"`},
 		{"GET", "/fresh", "reader", 401, "sign in again: this needs a sign-in of the last 10m0s"},
 		{"GET", "/fresh", "admin", 401, "sign in again"}, // never signs in
+		{"GET", "/fresh", "early", 200, `"early"`},
+		{"GET", "/fresh", "never", 401, "sign in again"},
 		{"POST", "/cpu", "reader", 403, "forbidden"},
 		{"POST", "/cpu", "writer", 200, "true"},
 		{"GET", "/binary", "", 401, "unauthorized"},
