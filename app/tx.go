@@ -48,7 +48,9 @@ func InTx(ctx context.Context, db *gorm.DB, fn func(ctx context.Context) error) 
 //
 // An error of fn rolls everything back and stores nothing, so a repeat runs fn again. Once itself fails with [Conflict], at once, while
 // another request with the key is worked on, and with [Invalid] for a key that another request has used: one with another path, query,
-// body, or header that the request type takes.
+// body, or header or cookie that the request type takes, and on an endpoint that is [Public] with another header Authorization.
+//
+// The answer is stored as it is, and readable by whoever reads the database: a token or another secret does not belong into it.
 //
 // The handler returns what Once returns. Changes of the result, the status or the headers behind it do not reach the caller.
 //

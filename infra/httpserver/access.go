@@ -169,7 +169,11 @@ func (x *exchange) challenge() {
 // demandFresh refuses a principal whose sign-in is too long ago, as RFC 9470 describes.
 func (e *endpoint) demandFresh(ctx context.Context, p *app.Principal) error {
 	longest := e.Options.Fresh
-	if longest == nil || !p.SignedInAt.IsZero() && e.server.clock.Now().Sub(p.SignedInAt) <= *longest {
+	if longest == nil {
+		return nil
+	}
+	// A sign-in in the future is one of a clock that is fast, or nonsense, which must not be fresh for as long as it lies ahead.
+	if age := e.server.clock.Now().Sub(p.SignedInAt); !p.SignedInAt.IsZero() && -*longest <= age && age <= *longest {
 		return nil
 	}
 	app.SetHeader(ctx, "WWW-Authenticate", fmt.Sprintf(`Bearer error="insufficient_user_authentication", error_description="a sign-in of the last %s is needed", max_age=%d`,

@@ -62,6 +62,8 @@ func somebody(p *httpserver.Params) {
 		"nul":          {ID: "a\x00b"},
 		"broken utf-8": {ID: "a\xff"},
 		"long":         {ID: strings.Repeat("x", 256)},
+		"early":        {ID: "early", SignedInAt: noon.Add(time.Minute)},                // by a clock that is fast
+		"never":        {ID: "never", SignedInAt: noon.Add(200 * 365 * 24 * time.Hour)}, // would be fresh for ever
 	}
 }
 
@@ -129,6 +131,8 @@ func TestAccess(t *testing.T) {
 		{"GET", "/fresh", "writer", 200, `"writer"`},
 		{"GET", "/fresh", "reader", 401, "sign in again: this needs a sign-in of the last 10m0s"},
 		{"GET", "/fresh", "admin", 401, "sign in again"}, // never signs in
+		{"GET", "/fresh", "early", 200, `"early"`},
+		{"GET", "/fresh", "never", 401, "sign in again"},
 		{"POST", "/cpu", "reader", 403, "forbidden"},
 		{"POST", "/cpu", "writer", 200, "true"},
 		{"GET", "/binary", "", 401, "unauthorized"},

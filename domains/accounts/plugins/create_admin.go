@@ -79,7 +79,8 @@ func (p *CreateAdminPlugin) OnBoot(b *app.Boot) {
 	b.Publishes(AdministratorRegistered{}, AdministratorEnabled{}, AdministratorRoleGiven{})
 }
 
-// Execute makes the administrator. A user who exists becomes one: the password is the new one, all sessions and links end, and the user is enabled.
+// Execute makes the administrator. A user who exists becomes one: the password is the new one, all sessions, keys, links and linked
+// accounts of providers end, and the user is enabled.
 func (p *CreateAdminPlugin) Execute(ctx context.Context, call app.CommandCall) error {
 	email, name, err := p.flags(call.Args)
 	if err != nil {
@@ -151,7 +152,7 @@ func (p *CreateAdminPlugin) store(ctx context.Context, user models.User) (done s
 	}
 	if known.ID != "" {
 		user.ID = known.ID
-		return fmt.Sprintf("the user %s is an administrator now, with the new password; all sessions have ended", user.Email), p.promote(ctx, known, user)
+		return fmt.Sprintf("the user %s is an administrator now, with the new password; all sessions, keys and linked accounts have ended", user.Email), p.promote(ctx, known, user)
 	}
 	user.ID, user.CreatedAt = sessions.NewID(), user.PasswordChangedAt
 	if err := p.db.WithContext(ctx).Create(&user).Error; err != nil {
@@ -163,7 +164,8 @@ func (p *CreateAdminPlugin) store(ctx context.Context, user models.User) (done s
 	return fmt.Sprintf("created the administrator %s", user.Email), p.bus.Publish(ctx, AdministratorRegistered{ID: user.ID})
 }
 
-// promote makes an administrator of a user. Whoever has a session of theirs, or a link that was sent to them, must not go on with it.
+// promote makes an administrator of a user. Whoever has a session or a key of theirs, a link that was sent to them, or has linked an account of a
+// provider to theirs, must not go on with it: the user may do more from now on, and is perhaps made an administrator since somebody had got in.
 func (p *CreateAdminPlugin) promote(ctx context.Context, known, user models.User) error {
 	changes := map[string]any{"password_hash": user.PasswordHash, "password_changed_at": user.PasswordChangedAt, "disabled_at": nil}
 	if user.Name != "" {
@@ -172,13 +174,15 @@ func (p *CreateAdminPlugin) promote(ctx context.Context, known, user models.User
 	if err := p.db.WithContext(ctx).Model(&models.User{}).Where("id = ?", known.ID).Updates(changes).Error; err != nil {
 		return fmt.Errorf("update user: %w", err)
 	}
-	if err := p.db.WithContext(ctx).Where("user_id = ?", known.ID).Delete(&models.Ticket{}).Error; err != nil {
-		return fmt.Errorf("delete tickets: %w", err)
+	for _, way := range []any{&models.Ticket{}, &models.Key{}, &models.Identity{}} {
+		if err := p.db.WithContext(ctx).Where("user_id = ?", known.ID).Delete(way).Error; err != nil {
+			return fmt.Errorf("delete ways in of user: %w", err)
+		}
 	}
 	if _, err := p.sessions.EndAll(ctx, known.ID, ""); err != nil {
 		return err
 	}
-	if err := p.sessions.Forget(ctx, known.ID); err != nil {
+	if err := p.sessions.Forget(ctx, known.ID, ""); err != nil {
 		return err
 	}
 	if known.DisabledAt != nil {

@@ -136,15 +136,15 @@ func (p *SignInPlugin) find(ctx context.Context, a *attempt, email, device strin
 	return err
 }
 
-// count counts the attempt for the network, and for the account. A device that has signed this user in before counts for itself, so that nobody
-// who guesses elsewhere locks the user out.
+// count counts the attempt for the network, and for the account. A device that has signed this user in before counts for itself alone, so that nobody
+// who guesses locks the user out, neither from elsewhere nor from the same network.
 func (p *SignInPlugin) count(ctx context.Context, a *attempt, email string) error {
-	account, limit := "account:"+email, accountLimit
+	counts := []counted{{"network:" + networkOf(a.client.Address), networkLimit}, {"account:" + email, accountLimit}}
 	if a.device != "" {
 		sum := sha256.Sum256([]byte(a.device))
-		account, limit = "device:"+hex.EncodeToString(sum[:]), deviceLimit
+		counts = []counted{{"device:" + hex.EncodeToString(sum[:]), deviceLimit}}
 	}
-	for _, t := range []counted{{"network:" + networkOf(a.client.Address), networkLimit}, {account, limit}} {
+	for _, t := range counts {
 		if err := p.throttle.Take(ctx, t.name, t.limit); err != nil {
 			return err
 		}
