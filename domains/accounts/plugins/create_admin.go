@@ -89,7 +89,7 @@ func (p *CreateAdminPlugin) Execute(ctx context.Context, call app.CommandCall) e
 	if err != nil {
 		return err
 	}
-	if err := passwords.Check("password", password, email, name); err != nil {
+	if err := p.hasher.Check("password", password, email, name); err != nil {
 		return err
 	}
 	hash, err := p.hasher.Hash(ctx, password)

@@ -118,6 +118,15 @@ func (s *Store) EndAll(ctx context.Context, userID, but string) (int64, error) {
 	return deleted.RowsAffected, nil
 }
 
+// EndBefore ends the session whose token a browser has sent with a sign-in, since it gets another one. Without such a session there is nothing to
+// do. It is called in the transaction of the sign-in.
+func (s *Store) EndBefore(ctx context.Context, token string) error {
+	if err := s.db.WithContext(ctx).Where("token_hash = ?", hashOf(token)).Delete(&models.Session{}).Error; err != nil {
+		return fmt.Errorf("delete session before: %w", err)
+	}
+	return nil
+}
+
 // Forget forgets the devices of a user.
 func (s *Store) Forget(ctx context.Context, userID string) error {
 	if err := s.db.WithContext(ctx).Where("user_id = ?", userID).Delete(&models.Device{}).Error; err != nil {
