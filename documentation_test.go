@@ -201,9 +201,9 @@ func curl(t *testing.T, line string) *http.Request {
 	t.Helper()
 	var method, url, body string
 	header := http.Header{}
-	words := regexp.MustCompile(`'[^']*'|\S+`).FindAllString(strings.TrimSpace(line), -1)
+	words := regexp.MustCompile(`'[^']*'|"[^"]*"|\S+`).FindAllString(strings.TrimSpace(line), -1)
 	for i := 1; i < len(words); i++ {
-		word := strings.Trim(words[i], "'")
+		word := unquoted(words[i])
 		if word == "-s" {
 			continue
 		}
@@ -212,7 +212,7 @@ func curl(t *testing.T, line string) *http.Request {
 			continue
 		}
 		i++
-		value := strings.Trim(words[i], "'")
+		value := unquoted(words[i])
 		switch word {
 		case "-X":
 			method = value
@@ -239,4 +239,14 @@ func curl(t *testing.T, line string) *http.Request {
 	}
 	r.Header = header
 	return r
+}
+
+// unquoted returns a word of a command line without the quotes around it.
+func unquoted(word string) string {
+	for _, quote := range []string{"'", `"`} {
+		if len(word) > 1 && strings.HasPrefix(word, quote) && strings.HasSuffix(word, quote) {
+			return word[1 : len(word)-1]
+		}
+	}
+	return word
 }
