@@ -21,7 +21,7 @@ func (i inline) Run(ctx context.Context, work func(app.Job) (any, error)) (any, 
 
 type job struct {
 	app.Job
-	ctx context.Context
+	ctx context.Context //nolint:containedctx // a job is one call
 }
 
 func (job) Reserve(int64) error { return nil }
