@@ -22,6 +22,7 @@ import (
 var Module = app.Domain("accounts",
 	app.Settings[plugins.Settings](),
 	app.Settings[sessions.Settings](),
+	app.Settings[passwords.Settings](),
 	app.Settings[provider.Settings](),
 	app.Migrations(migrations.Files),
 	app.Models(

@@ -230,3 +230,59 @@ func TestHashesAreUpgraded(t *testing.T) {
 	require.Contains(t, user.PasswordHash, "$argon2id$v=19$m=19456,t=2,p=1$")
 	h.signIn("ada@example.org", goodPassword)
 }
+
+// A browser that signs in has one session afterwards: the one that it had is nobody's any more, so it ends. Other devices are not concerned.
+func TestASignInEndsTheSessionBefore(t *testing.T) {
+	t.Parallel()
+	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
+		h := open(t, db)
+		h.register("ada@example.org")
+		elsewhere, _ := h.signIn("ada@example.org", goodPassword)
+		right := body("email", "ada@example.org", "password", goodPassword)
+		first := h.withCookie(h.POST("/accounts/sign-in", right).Status(http.StatusOK))
+
+		first.POST("/accounts/sign-in", body("email", "ada@example.org", "password", otherPassword)).Fails(app.Unauthorized, wrong)
+		first.GET("/accounts/me").Status(http.StatusOK) // a sign-in that fails ends nothing
+		second := h.withCookie(first.POST("/accounts/sign-in", right).Status(http.StatusOK))
+		refused(t, first)
+		second.GET("/accounts/me").Status(http.StatusOK)
+		elsewhere.GET("/accounts/me").Status(http.StatusOK)
+	})
+}
+
+// Nobody is there before somebody registers or the command is run: no service begins with an account whose password is known.
+func TestNobodyIsThereAtTheStart(t *testing.T) {
+	t.Parallel()
+	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
+		h := open(t, db)
+		for _, table := range []any{&models.User{}, &models.UserRole{}, &models.Session{}, &models.Key{}, &models.Ticket{}} {
+			var n int64
+			require.NoError(t, h.DB().Model(table).Count(&n).Error)
+			require.Zero(t, n, "%T", table)
+		}
+	})
+}
+
+// An unknown user costs the same hash as a wrong password, and so does a user without a password: time does not tell who has an account.
+func TestUnknownUsersCostTheSame(t *testing.T) {
+	t.Parallel()
+	h := open(t, apptest.SQLite(t))
+	h.register("ada@example.org")
+	id := h.register("bob@example.org")
+	require.NoError(t, h.DB().Model(&models.User{}).Where("id = ?", id).Update("password_hash", "").Error)
+	for _, email := range []string{"ada@example.org", "bob@example.org", "nobody@example.org"} {
+		before := h.Metric("plugboard_pool_run_seconds")
+		answer := h.POST("/accounts/sign-in", body("email", email, "password", otherPassword)).Fails(app.Unauthorized, wrong)
+		require.EqualValues(t, 1, h.Metric("plugboard_pool_run_seconds")-before, email)
+		require.Empty(t, answer.Head.Get("Retry-After"))
+	}
+}
+
+// A password holds until its user changes it, however old it is.
+func TestPasswordsDoNotExpire(t *testing.T) {
+	t.Parallel()
+	h := open(t, apptest.SQLite(t))
+	h.register("ada@example.org")
+	h.clock.Advance(3 * 365 * 24 * time.Hour)
+	h.signIn("ada@example.org", goodPassword)
+}

@@ -129,6 +129,15 @@ func (s *Store) DropEmailChanges(ctx context.Context, userID string) error {
 	return nil
 }
 
+// EndBefore ends the session whose token a browser has sent with a sign-in, since it gets another one. Without such a session there is nothing to
+// do. It is called in the transaction of the sign-in.
+func (s *Store) EndBefore(ctx context.Context, token string) error {
+	if err := s.db.WithContext(ctx).Where("token_hash = ?", hashOf(token)).Delete(&models.Session{}).Error; err != nil {
+		return fmt.Errorf("delete session before: %w", err)
+	}
+	return nil
+}
+
 // Holding reports whether a session of a user is there still.
 func (s *Store) Holding(ctx context.Context, userID, sessionID string) (bool, error) {
 	var n int64
