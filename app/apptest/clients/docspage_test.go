@@ -18,7 +18,7 @@ func TestDocsPageInABrowser(t *testing.T) {
 	const post = `.opblock-post[id*="create_product"]`
 	page.open(address + "/docs/")
 	page.await(post)
-	require.Equal(t, []string{"Audit", "Images", "Notifications", "Products"}, page.texts(`h3.opblock-tag > a`))
+	require.Equal(t, []string{"Accounts", "Audit", "Images", "Notifications", "Products"}, page.texts(`h3.opblock-tag > a`))
 	operations := page.texts(`.opblock-summary`)
 	require.Contains(t, operations, "POST /products Create a product")
 	require.Contains(t, operations, "PATCH /products/{id} Change a product")
