@@ -153,12 +153,6 @@ func (p *tab) click(selector string) {
 	do(p, "click "+selector, chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
 }
 
-// clickAll clicks all elements that there are now.
-func (p *tab) clickAll(selector string) {
-	p.t.Helper()
-	do(p, "click all "+selector, chromedp.Evaluate[any](fmt.Sprintf(`document.querySelectorAll(%q).forEach(e => e.click())`, selector)))
-}
-
 // await waits until the element is visible.
 func (p *tab) await(selector string) {
 	p.t.Helper()
