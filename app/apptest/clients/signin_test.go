@@ -28,18 +28,24 @@ const (
 	plain   = `{}`
 )
 
-// siteWithAdministrator runs the service with a page of its own at /page and an administrator, with further settings, until the test
-// ends, and returns its address.
-func siteWithAdministrator(t *testing.T, settings ...string) string {
+// administrator makes an administrator in a new database, and returns the setting that names it.
+func administrator(t *testing.T, binary string) (setting string) {
 	t.Helper()
-	binary := build(t, "site_page.go")
 	dir := t.TempDir()
 	database := "APP_DATABASE_URL=sqlite:" + filepath.Join(dir, "service.db")
 	cmd := exec.CommandContext(t.Context(), binary, "accounts", "create-admin", "--email", email, "--name", "Ada")
 	cmd.Dir, cmd.Env, cmd.Stdin = dir, []string{database}, strings.NewReader(password+"\n")
 	said, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(said))
-	return run(t, binary, append(settings, database)...)
+	return database
+}
+
+// siteWithAdministrator runs the service with a page of its own at /page and an administrator, with further settings, until the test
+// ends, and returns its address.
+func siteWithAdministrator(t *testing.T, settings ...string) string {
+	t.Helper()
+	binary := build(t, "site_page.go")
+	return run(t, binary, append(settings, administrator(t, binary))...)
 }
 
 // signsIn has the page sign in, with the session in a cookie.
