@@ -200,6 +200,8 @@ func TestTrustedOriginsAndASessionInABrowser(t *testing.T) {
 	cookies := `{credentials: "include"}`
 	page.open(far + "/")
 	require.Contains(t, page.fetch(address+me, cookies), `"code":"unauthorized"`)
+	bearer := fmt.Sprintf(`{headers: {"Authorization": "Bearer %s", "Idempotency-Key": "a"}}`, token(t, address))
+	require.Contains(t, page.fetch(address+me, bearer), `"email":"`+email+`"`)
 	page.open(near + "/")
 	require.Contains(t, page.fetch(address+me, cookies), `"email":"`+email+`"`)
 	require.Contains(t, page.fetch(address+me, plain), `"code":"unauthorized"`, "it must ask for it")
