@@ -111,12 +111,14 @@ func TestASignInDoesNotOutrunARevocation(t *testing.T) {
 			t.Parallel()
 			apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
 				pool := &heldPool{done: make(chan struct{}), release: make(chan struct{})}
-				h := open(t, db, fx.Decorate(func(real app.Pool) app.Pool { pool.Pool = real; return pool }))
+				h := open(t, db, fx.Decorate(func(p app.Pool) app.Pool { pool.Pool = p; return pool }))
 				h.register("ada@example.org")
 				ada, _ := h.signIn("ada@example.org", goodPassword)
 				pool.armed.Store(true)
 				answer := make(chan *apptest.Answer, 1)
-				go func() { answer <- h.POST("/accounts/sign-in", body("email", "ada@example.org", "password", goodPassword)) }()
+				go func() {
+					answer <- h.POST("/accounts/sign-in", body("email", "ada@example.org", "password", goodPassword))
+				}()
 				<-pool.done
 				func() {
 					defer close(pool.release)
