@@ -16,7 +16,6 @@ import (
 	"plugboard/domains/accounts"
 	"plugboard/domains/accounts/models"
 	"plugboard/domains/accounts/plugins"
-	"plugboard/infra/database"
 )
 
 const (
@@ -37,7 +36,7 @@ func openPair(t *testing.T, db apptest.Database) *pair {
 	quiet := apptest.Setting("APP_LOG_ACCESS", "false") // of thousands of requests
 	a := apptest.New(t, db, accounts.Module, quiet)
 	b := a
-	if db.Dialect == database.Postgres {
+	if db.Dialect == "postgres" {
 		b = apptest.New(t, db, accounts.Module, quiet)
 	}
 	p := &pair{street: newStreet(t, a), a: a, b: b, hash: cheapHash(oldPassword)}
