@@ -2,8 +2,7 @@
 //
 // There are sessions, API keys, the tickets that are sent by mail, and the devices that were here before.
 // A token is 256 random bits. The database has its SHA-256 alone, so whoever reads the database gets no session. A session is looked
-// up at each request, in one statement, and nothing is kept in memory: what is revoked is refused from the next request on, by every
-// replica.
+// up at each request, in one statement: what is revoked is refused from the next request on, by every replica.
 package sessions
 
 import (
@@ -31,12 +30,12 @@ type Store struct {
 	db       *gorm.DB
 	clock    app.Clock
 	settings Settings
-	postgres bool
+	recent   recent
 }
 
 // New returns a store in db.
 func New(db *gorm.DB, clock app.Clock, settings Settings) *Store {
-	return &Store{db: db, clock: clock, settings: settings, postgres: db.Name() == "postgres"}
+	return &Store{db: db, clock: clock, settings: settings}
 }
 
 // NewID returns an id for a row: a UUIDv7.
