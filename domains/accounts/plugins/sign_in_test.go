@@ -2,6 +2,7 @@ package plugins_test
 
 import (
 	"net/http"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -135,16 +136,22 @@ func TestCredentialsThatDisagree(t *testing.T) {
 	with(func(r *http.Request) { r.URL.RawQuery = "access_token=" + one }).Status(http.StatusUnauthorized)
 }
 
-// Guesses at an account are refused after ten, whoever makes them and whether the account exists; the device that was here before still signs
-// in, and so does everybody after a while.
+// Guesses at an account from fifty networks are refused after ten, whoever makes them and whether the account exists; the device that was here
+// before still signs in, and so does everybody after a while.
 func TestGuessesAreThrottled(t *testing.T) {
 	t.Parallel()
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
 		h := open(t, db, apptest.Setting("APP_HTTP_TRUSTED_PROXIES", "192.0.2.1"))
 		h.register("ada@example.org")
 		known := h.withCookie(h.POST("/accounts/sign-in", body("email", "ada@example.org", "password", goodPassword)).Status(http.StatusOK))
+		h.register("eve@example.org")
+		other := h.withCookie(h.POST("/accounts/sign-in", body("email", "eve@example.org", "password", goodPassword)).Status(http.StatusOK))
 		from := func(network int) *apptest.App {
-			return h.As(func(r *http.Request) { r.Header.Set("X-Forwarded-For", "198.51.100."+string(rune('0'+network%10))) })
+			as := h.App
+			if network%2 == 0 {
+				as = other // a device that is known for another account is one of everybody's here
+			}
+			return as.As(func(r *http.Request) { r.Header.Set("X-Forwarded-For", "198.51.100."+strconv.Itoa(network)) })
 		}
 		for _, email := range []string{"ada@example.org", "nobody@example.org"} {
 			statuses := map[int]int{}
