@@ -42,7 +42,7 @@ type EmailChangeMail struct {
 	Email   string         `json:"email"`
 	UserID  string         `json:"user_id"`
 	// Session is the session in which the user asked, "" for none. If it is over when the mail is to be sent, there is no mail.
-	Session string `json:"session"`
+	Session string `json:"session"` //plug:allow secrets it is the id of a session, which opens nothing
 }
 
 // Topic implements app.Event.
