@@ -95,13 +95,17 @@ func TestAKeyOfAnotherRequestIsRefused(t *testing.T) {
 			r.send(http.MethodPost, "/shops/other/orders", order, key+"k", "X-Floor: 1"),
 			r.send(http.MethodPost, "/shops/s/orders", order, key+"k", "X-Floor: 2"),
 			r.send(http.MethodPost, "/shops/s/orders", order, key+"k"),
+			r.order(key+"k", "X-Floor: 1", "Cookie: cart=b"),
+			r.order(key+"k", "X-Floor: 1", "Authorization: Bearer b"), // by which a guard may know the caller
 		} {
 			other.Status(http.StatusUnprocessableEntity).Fails(app.Invalid, refusal)
 		}
 		same(t, first, r.order(key+"k", "X-Floor: 1"))
+		same(t, first, r.order(key+"k", "X-Floor: 1", "Cookie: other=b"))
 		r.took(1)
 
-		r.order(key+"k", "X-Floor: 1", "X-Principal: p1").Status(http.StatusCreated)
+		p1 := r.order(key+"k", "X-Floor: 1", "X-Principal: p1", "Authorization: Bearer old").Status(http.StatusCreated)
+		same(t, p1, r.order(key+"k", "X-Floor: 1", "X-Principal: p1", "Authorization: Bearer new")) // the principal counts, not its session
 		r.order(key+"k", "X-Floor: 1", "X-Principal: p2").Status(http.StatusCreated)
 		r.send(http.MethodPut, "/shops/s/orders", order, key+"k").Status(http.StatusOK)
 		r.took(4)

@@ -40,6 +40,7 @@ type ringRequest struct {
 	Shop  string `uri:"shop" json:"-"`
 	Name  string `json:"name"`
 	Floor string `header:"X-Floor" json:"-"`
+	Cart  string `cookie:"cart" json:"-"`
 }
 
 // ringAnswer has what may not come out of JSON as it went in.

@@ -48,7 +48,9 @@ func InTx(ctx context.Context, db *gorm.DB, fn func(ctx context.Context) error) 
 //
 // An error of fn rolls everything back and stores nothing, so a repeat runs fn again. Once itself fails with [Conflict], at once, while
 // another request with the key is worked on, and with [Invalid] for a key that another request has used: one with another path, query,
-// body, or header that the request type takes.
+// body, or header or cookie that the request type takes, and on an endpoint that is [Public] with another header Authorization.
+//
+// The answer is stored as it is, and readable by whoever reads the database: a token or another secret does not belong into it.
 //
 // The handler returns what Once returns. Changes of the result, the status or the headers behind it do not reach the caller.
 //
@@ -138,4 +140,18 @@ func (a OnceAnswer) size() int {
 		}
 	}
 	return n
+}
+
+// Changes returns how often the database may have changed since the service started, for a plugin that keeps in memory what it has read. Ask before
+// reading: what was read then holds as long as Changes returns the same number, for whoever changes something does not learn that it is done before
+// the number is another.
+//
+// It reports false where others than this process may change the database, which is so on Postgres: there, read it each time. On SQLite each
+// commit counts, whatever it is about, so this helps where reads are many and writes are few.
+func Changes(db *gorm.DB) (n uint64, ok bool) {
+	counter, ok := db.Statement.ConnPool.(ChangeCounter)
+	if !ok {
+		return 0, false
+	}
+	return counter.Changes()
 }

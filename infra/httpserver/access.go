@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"go.uber.org/fx"
 
@@ -129,7 +132,13 @@ func (e *endpoint) authorize(ctx context.Context, x *exchange) error {
 }
 
 // errNamelessPrincipal is a bug of the authenticator.
-var errNamelessPrincipal = errors.New("authenticate: the authenticator returned a principal without an ID")
+var errNamelessPrincipal = errors.New("authenticate: the authenticator returned a principal whose ID is empty, longer than 255 bytes, or no printable text")
+
+// isName reports whether an ID can stand in logs, spans, events and their database.
+func isName(id string) bool {
+	const longest = 255
+	return id != "" && len(id) <= longest && utf8.ValidString(id) && !strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsPrint(r) })
+}
 
 // authenticate returns who makes the request, nil for nobody.
 func (e *endpoint) authenticate(ctx context.Context, x *exchange) (p *app.Principal, err error) {
@@ -144,7 +153,7 @@ func (e *endpoint) authenticate(ctx context.Context, x *exchange) (p *app.Princi
 			break
 		}
 	}
-	if err == nil && p != nil && p.ID == "" {
+	if err == nil && p != nil && !isName(p.ID) {
 		return nil, errNamelessPrincipal
 	}
 	return p, err
@@ -160,7 +169,11 @@ func (x *exchange) challenge() {
 // demandFresh refuses a principal whose sign-in is too long ago, as RFC 9470 describes.
 func (e *endpoint) demandFresh(ctx context.Context, p *app.Principal) error {
 	longest := e.Options.Fresh
-	if longest == nil || !p.SignedInAt.IsZero() && e.server.clock.Now().Sub(p.SignedInAt) <= *longest {
+	if longest == nil {
+		return nil
+	}
+	// A sign-in in the future is one of a clock that is fast, or nonsense, which must not be fresh for as long as it lies ahead.
+	if age := e.server.clock.Now().Sub(p.SignedInAt); !p.SignedInAt.IsZero() && -*longest <= age && age <= *longest {
 		return nil
 	}
 	app.SetHeader(ctx, "WWW-Authenticate", fmt.Sprintf(`Bearer error="insufficient_user_authentication", error_description="a sign-in of the last %s is needed", max_age=%d`,

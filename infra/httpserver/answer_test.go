@@ -370,7 +370,9 @@ func TestForwardedForIsBelievedOfTrustedProxiesAlone(t *testing.T) {
 	}{{nil, "192.0.2.1"}, {[]string{"10.0.0.0/8"}, "192.0.2.1"}, {[]string{"192.0.2.1"}, "203.0.113.9"}} {
 		k := serve(t, func(*app.Boot) {}, func(p *httpserver.Params) { p.HTTP.TrustedProxies = c.trusted })
 		k.do("GET", "/livez", "", "X-Forwarded-For: 203.0.113.9")
+		k.do("GET", "/livez", "", "X-Real-IP: 203.0.113.10") // which a proxy may pass on as the client has sent it
 		require.Equal(t, c.want, k.logs.FilterMessage("request").All()[0].ContextMap()["remote"])
+		require.Equal(t, "192.0.2.1", k.logs.FilterMessage("request").All()[1].ContextMap()["remote"])
 	}
 	s := httpserver.New(httpserver.Params{HTTP: func() (c configHTTP) { c = benchSettings(); c.TrustedProxies = []string{"x"}; return }()})
 	require.ErrorContains(t, errors.Join(s.Check(nil)...), "use trusted proxies")

@@ -108,9 +108,10 @@ func unquote(rest string) (text string, ok bool) {
 }
 
 // fingerprint notes in the claim, if there is one, what tells the request from others with the same key: the method, the path with the
-// query, the headers that the request type takes, and the body as it was sent. It takes the bytes and not what was bound: types may read
+// query, the headers and cookies that the request type takes, and the body as it was sent. It takes the bytes and not what was bound: types may read
 // different bodies as the same value, and then a repeat would get the answer of another request. That two bodies which mean the same
-// are different is the safe mistake, and clients repeat a request as it was.
+// are different is the safe mistake, and clients repeat a request as it was. Where the host does not know who calls, a guard of the plugin's own
+// may, most likely by the header Authorization; so that is noted too, and nobody gets the answer to somebody else by their key.
 func (e *endpoint) fingerprint(x *exchange) {
 	if x.call.Once == nil || x.call.Once.Claim == nil {
 		return
@@ -122,12 +123,26 @@ func (e *endpoint) fingerprint(x *exchange) {
 			d.addList(name, r.Header[name])
 		}
 	}
+	for _, name := range e.binder.Cookies() {
+		d.addList(name, cookiesOf(r, name))
+	}
+	if x.call.Principal == nil {
+		d.addList("Authorization", r.Header["Authorization"])
+	}
 	var body []byte
 	if x.buffer != nil {
 		body = x.buffer.Bytes()
 	}
 	d.addBody(r.Header.Get("Content-Type"), body)
 	d.sum(&x.call.Once.Claim.Fingerprint)
+}
+
+// cookiesOf returns the values of the request's cookies of a name.
+func cookiesOf(r *http.Request, name string) (values []string) {
+	for _, cookie := range r.CookiesNamed(name) {
+		values = append(values, cookie.Value)
+	}
+	return values
 }
 
 // digest is a hash of a list of texts. Each is hashed with its length, so that different lists differ.

@@ -176,6 +176,7 @@ func (s *Server) prepareEngine() error {
 	e.HandleMethodNotAllowed = true
 	e.UseRawPath, e.UnescapePathValues = true, false // Gin would decode "+" to a space
 	e.ForwardedByClientIP = len(s.config.TrustedProxies) > 0
+	e.RemoteIPHeaders = []string{"X-Forwarded-For"} // Gin would take X-Real-IP too, which many proxies pass on as the client has sent it
 	e.NoRoute(func(c *gin.Context) {
 		x := exchangeOf(c)
 		x.enter(s.unknown, c)

@@ -11,7 +11,6 @@ const (
 	WrongPassword Outcome = "wrong password"
 	UnknownUser   Outcome = "unknown user"
 	Disabled      Outcome = "disabled"
-	Throttled     Outcome = "throttled"
 	// NotLinked is a sign-in with an identity provider, by somebody with the address of a user to whom it is not linked.
 	NotLinked Outcome = "not linked"
 )

@@ -25,6 +25,8 @@ type Ticket struct {
 	UserID *string
 	// Roles are those of an invited user, separated by spaces.
 	Roles string `gorm:"not null"`
+	// InvitedBy is the user who has invited, for the purpose Register; nil for somebody who registers unasked.
+	InvitedBy *string
 	// TokenHash is the SHA-256 of the token.
 	TokenHash []byte    `gorm:"not null;uniqueIndex"`
 	CreatedAt time.Time `gorm:"not null"`

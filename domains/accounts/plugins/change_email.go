@@ -41,6 +41,8 @@ type EmailChangeMail struct {
 	Purpose models.Purpose `json:"purpose"`
 	Email   string         `json:"email"`
 	UserID  string         `json:"user_id"`
+	// Session is the session in which the user asked, "" for none. If it is over when the mail is to be sent, there is no mail.
+	Session string `json:"session"`
 }
 
 // Topic implements app.Event.
@@ -69,7 +71,7 @@ func NewChangeEmailPlugin(db *gorm.DB, bus app.Bus, store *sessions.Store, limit
 func (p *ChangeEmailPlugin) OnBoot(b *app.Boot) {
 	b.POST("/accounts/me/email", app.Handle(p.Execute), app.SignedIn(), app.Fresh(fresh), app.Status(http.StatusAccepted), app.Tags("Accounts"))
 	b.POST("/accounts/email/confirm", app.Handle(p.Confirm), app.Public(), app.Status(http.StatusNoContent), app.Tags("Accounts"),
-		app.Fails(app.Conflict), app.Limit(60, time.Hour, app.PerClient)) //nolint:mnd // more than anybody needs
+		app.Fails(app.Conflict, app.Forbidden), app.Limit(60, time.Hour, app.PerClient)) //nolint:mnd // more than anybody needs
 	b.Publishes(EmailChangeMail{}, UserEmailChanged{})
 }
 
@@ -92,11 +94,13 @@ func (p *ChangeEmailPlugin) OnBoot(b *app.Boot) {
 //plug:derived 6da96724
 func (p *ChangeEmailPlugin) Execute(ctx context.Context, req ChangeEmailRequest) (app.Empty, error) {
 	email := normalEmail(req.Email)
-	may, err := mayMail(ctx, p.throttle, email)
+	may, err := mayMail(ctx, p.throttle, models.ChangeEmail, email)
 	if err != nil || !may {
 		return app.Empty{}, err
 	}
-	return app.Empty{}, p.bus.Publish(ctx, EmailChangeMail{Purpose: models.ChangeEmail, Email: email, UserID: caller(ctx).ID})
+	return app.Empty{}, p.bus.Publish(ctx, EmailChangeMail{
+		Purpose: models.ChangeEmail, Email: email, UserID: caller(ctx).ID, Session: currentSession(ctx),
+	})
 }
 
 // Confirm changes the address. The user's sessions go on: whoever used the link has not signed in.
@@ -122,6 +126,9 @@ func (p *ChangeEmailPlugin) Confirm(ctx context.Context, req ConfirmEmailRequest
 		user, err := findUser(ctx, p.db, *ticket.UserID)
 		if err != nil {
 			return err
+		}
+		if user.DisabledAt != nil {
+			return app.Errorf(app.Forbidden, "the account is disabled")
 		}
 		err = p.db.WithContext(ctx).Model(&models.User{}).Where("id = ?", user.ID).Update("email", ticket.Email).Error
 		if app.CodeOf(err) == app.Conflict {

@@ -20,7 +20,9 @@ type ChangePasswordRequest struct {
 	Current  string `json:"current" binding:"required,max=1024"`
 	Password string `json:"password" binding:"required,min=12,max=256" checks:"common=is not among those that are tried first; text=is text" example:"correct horse battery staple"`
 	// Use says what to do with the new session, as at the sign-in.
-	Use       string `json:"use" binding:"omitempty,oneof=cookie token" example:"token"`
+	Use string `json:"use" binding:"omitempty,oneof=cookie token" example:"token"`
+	// Device is the cookie of a browser that has signed in before.
+	Device    string `cookie:"__Host-device" json:"-" binding:"max=200"`
 	UserAgent string `header:"User-Agent" json:"-"`
 }
 
@@ -111,7 +113,7 @@ func (p *ChangePasswordPlugin) Execute(ctx context.Context, req ChangePasswordRe
 	if err != nil {
 		return data, err
 	}
-	if err := passwords.Check("password", req.Password, user.Email, user.Name); err != nil {
+	if err := p.hasher.Check("password", req.Password, user.Email, user.Name); err != nil {
 		return data, err
 	}
 	attempt := counted{"password:" + user.ID, accountLimit}
@@ -146,6 +148,10 @@ func (p *ChangePasswordPlugin) change(ctx context.Context, user models.User, has
 			return app.Errorf(app.Forbidden, "the current password is wrong")
 		}
 		if err := p.throttle.GiveBack(ctx, a.name, a.limit); err != nil {
+			return err
+		}
+		// Whoever knew the old password may have a device that is known, and could go on guessing with it.
+		if err := p.sessions.Forget(ctx, user.ID, req.Device); err != nil {
 			return err
 		}
 		var err error

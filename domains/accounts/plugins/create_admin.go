@@ -52,6 +52,19 @@ func (AdministratorRoleGiven) Topic() string { return "user.roles_changed" }
 // Key implements app.Keyed: what is announced of one user is handled in order.
 func (e AdministratorRoleGiven) Key() string { return e.ID }
 
+// AdministratorMail asks for the notice that the command has changed a password; see [MailRequested].
+type AdministratorMail struct {
+	Purpose models.Purpose `json:"purpose"`
+	Email   string         `json:"email"`
+	UserID  string         `json:"user_id"`
+}
+
+// Topic implements app.Event.
+func (AdministratorMail) Topic() string { return "account.mail_requested" }
+
+// Key implements app.Keyed: what goes to one address goes in order.
+func (e AdministratorMail) Key() string { return e.Email }
+
 // CreateAdmin is the plugin that serves the command "accounts create-admin".
 var CreateAdmin = app.Plugin[*CreateAdminPlugin]("accounts.create_admin", NewCreateAdminPlugin)
 
@@ -76,10 +89,11 @@ func (p *CreateAdminPlugin) OnBoot(b *app.Boot) {
 	flags := b.Command("Create an administrator, or make one of a user; the password is the first line of the input", p.Execute)
 	flags.StringVar(&p.email, "email", "", "the administrator's `address`")
 	flags.StringVar(&p.name, "name", "", "how the administrator wants to be called")
-	b.Publishes(AdministratorRegistered{}, AdministratorEnabled{}, AdministratorRoleGiven{})
+	b.Publishes(AdministratorRegistered{}, AdministratorEnabled{}, AdministratorRoleGiven{}, AdministratorMail{})
 }
 
-// Execute makes the administrator. A user who exists becomes one: the password is the new one, all sessions and links end, and the user is enabled.
+// Execute makes the administrator. A user who exists becomes one: the password is the new one, all sessions, keys, links and linked
+// accounts of providers end, and the user is enabled.
 func (p *CreateAdminPlugin) Execute(ctx context.Context, call app.CommandCall) error {
 	email, name, err := p.flags(call.Args)
 	if err != nil {
@@ -89,7 +103,7 @@ func (p *CreateAdminPlugin) Execute(ctx context.Context, call app.CommandCall) e
 	if err != nil {
 		return err
 	}
-	if err := passwords.Check("password", password, email, name); err != nil {
+	if err := p.hasher.Check("password", password, email, name); err != nil {
 		return err
 	}
 	hash, err := p.hasher.Hash(ctx, password)
@@ -151,7 +165,7 @@ func (p *CreateAdminPlugin) store(ctx context.Context, user models.User) (done s
 	}
 	if known.ID != "" {
 		user.ID = known.ID
-		return fmt.Sprintf("the user %s is an administrator now, with the new password; all sessions have ended", user.Email), p.promote(ctx, known, user)
+		return fmt.Sprintf("the user %s is an administrator now, with the new password; all sessions, keys and linked accounts have ended", user.Email), p.promote(ctx, known, user)
 	}
 	user.ID, user.CreatedAt = sessions.NewID(), user.PasswordChangedAt
 	if err := p.db.WithContext(ctx).Create(&user).Error; err != nil {
@@ -163,7 +177,8 @@ func (p *CreateAdminPlugin) store(ctx context.Context, user models.User) (done s
 	return fmt.Sprintf("created the administrator %s", user.Email), p.bus.Publish(ctx, AdministratorRegistered{ID: user.ID})
 }
 
-// promote makes an administrator of a user. Whoever has a session of theirs, or a link that was sent to them, must not go on with it.
+// promote makes an administrator of a user. Whoever has a session or a key of theirs, a link that was sent to them, or has linked an account of a
+// provider to theirs, must not go on with it: the user may do more from now on, and is perhaps made an administrator since somebody had got in.
 func (p *CreateAdminPlugin) promote(ctx context.Context, known, user models.User) error {
 	changes := map[string]any{"password_hash": user.PasswordHash, "password_changed_at": user.PasswordChangedAt, "disabled_at": nil}
 	if user.Name != "" {
@@ -172,13 +187,18 @@ func (p *CreateAdminPlugin) promote(ctx context.Context, known, user models.User
 	if err := p.db.WithContext(ctx).Model(&models.User{}).Where("id = ?", known.ID).Updates(changes).Error; err != nil {
 		return fmt.Errorf("update user: %w", err)
 	}
-	if err := p.db.WithContext(ctx).Where("user_id = ?", known.ID).Delete(&models.Ticket{}).Error; err != nil {
-		return fmt.Errorf("delete tickets: %w", err)
+	for _, way := range []any{&models.Ticket{}, &models.Key{}, &models.Identity{}} {
+		if err := p.db.WithContext(ctx).Where("user_id = ?", known.ID).Delete(way).Error; err != nil {
+			return fmt.Errorf("delete ways in of user: %w", err)
+		}
 	}
 	if _, err := p.sessions.EndAll(ctx, known.ID, ""); err != nil {
 		return err
 	}
-	if err := p.sessions.Forget(ctx, known.ID); err != nil {
+	if err := p.sessions.Forget(ctx, known.ID, ""); err != nil {
+		return err
+	}
+	if err := p.bus.Publish(ctx, AdministratorMail{Purpose: noticePasswordChanged, Email: known.Email}); err != nil {
 		return err
 	}
 	if known.DisabledAt != nil {

@@ -53,12 +53,14 @@ func TestCreateAdminOfAUser(t *testing.T) {
 		require.NoError(t, o.store.Remember(ctx, ada, ""))
 		ticket, err := o.store.NewTicket(ctx, models.Ticket{Purpose: models.Reset, Email: "ada@example.org", UserID: &ada}, time.Hour)
 		require.NoError(t, err)
+		key := o.key(ada, "orders.read")
+		require.NoError(t, o.DB().Create(&models.Identity{Issuer: "https://id.example", Subject: "mallory", UserID: ada, CreatedAt: time.Now()}).Error)
 		require.NoError(t, o.DB().Model(&models.User{}).Where("id = ?", ada).Update("disabled_at", time.Now()).Error)
 
 		for range 2 { // the second time the user has the role already
 			done := o.CommandFrom(adminPassword, "accounts create-admin", "--email", "ada@example.org")
 			require.NoError(t, done.Error)
-			require.Equal(t, "the user ada@example.org is an administrator now, with the new password; all sessions have ended\n", done.Out)
+			require.Equal(t, "the user ada@example.org is an administrator now, with the new password; all sessions, keys and linked accounts have ended\n", done.Out)
 		}
 		var user models.User
 		require.NoError(t, o.DB().Take(&user).Error)
@@ -67,6 +69,10 @@ func TestCreateAdminOfAUser(t *testing.T) {
 		require.True(t, passwordMatches(t, user.PasswordHash, adminPassword))
 		require.WithinDuration(t, time.Now(), user.PasswordChangedAt, time.Minute)
 		o.with(session).GET("/accounts/me/sessions").Status(http.StatusUnauthorized)
+		o.with(key).GET("/accounts/me/sessions").Status(http.StatusUnauthorized)
+		var identities int64
+		require.NoError(t, o.DB().Model(&models.Identity{}).Count(&identities).Error)
+		require.Zero(t, identities)
 		_, err = o.store.Use(ctx, models.Reset, ticket)
 		require.Equal(t, app.Invalid, app.CodeOf(err))
 		var devices int64
@@ -117,7 +123,7 @@ func TestCreateAdminIsRefused(t *testing.T) {
 // passwordMatches reports whether a hash is that of the password.
 func passwordMatches(t *testing.T, hash, password string) bool {
 	t.Helper()
-	matches, _, err := passwords.New(straight{}).Matches(t.Context(), password, hash)
+	matches, _, err := passwords.New(straight{}, passwords.Settings{}).Matches(t.Context(), password, hash)
 	require.NoError(t, err)
 	return matches
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"plugboard/app"
+	"plugboard/domains/accounts/models"
 	"plugboard/domains/accounts/throttle"
 )
 
@@ -65,12 +66,18 @@ func caller(ctx context.Context) app.Principal {
 	return p
 }
 
-// mayMail reports whether one more mail may be sent to an address. Beyond the limit nothing is sent, and the caller is not told: nobody
-// learns who has asked before, and nobody's mailbox is filled.
-func mayMail(ctx context.Context, t *throttle.Throttle, email string) (bool, error) {
-	err := t.Take(ctx, "mail:"+email, mailLimit)
+// mayMail reports whether one more mail of a purpose may be sent to an address. Beyond the limit nothing is sent, and the caller is not told: nobody
+// learns who has asked before, and nobody's mailbox is filled. Each purpose counts for itself: who asks for other mails to somebody's address
+// must not keep from them the link with which they reset the password.
+func mayMail(ctx context.Context, t *throttle.Throttle, purpose models.Purpose, email string) (bool, error) {
+	err := t.Take(ctx, mailName(purpose, email), mailLimit)
 	if app.CodeOf(err) == app.TooMany {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// mailName is the name under which mails of a purpose to an address count.
+func mailName(purpose models.Purpose, email string) string {
+	return "mail:" + string(purpose) + ":" + email
 }

@@ -25,7 +25,8 @@ type ListMySignInsRequest struct {
 // ListSignInsItem is one sign-in, or an attempt at one.
 type ListSignInsItem struct {
 	ID string `json:"id" example:"0198c0de-0000-7000-8000-000000000001"`
-	// Outcome is "signed in", "wrong password", "disabled" or "throttled".
+	// Outcome is "signed in", "wrong password", "disabled", or "not linked" for a sign-in with a provider to which the user is not linked. Attempts beyond
+	// a limit are not recorded.
 	Outcome string `json:"outcome" example:"signed in"`
 	// Method is "password", or "provider" for a sign-in with an identity provider.
 	Method    string    `json:"method" example:"password"`

@@ -96,8 +96,9 @@ func (e UserDeleted) Key() string { return e.ID }
 
 // UserInvited is announced when somebody is to get an invitation by mail.
 type UserInvited struct {
-	Email string   `json:"email"`
-	Roles []string `json:"roles"`
+	Email     string   `json:"email"`
+	Roles     []string `json:"roles"`
+	InvitedBy string   `json:"invited_by"`
 }
 
 // Topic implements app.Event.
@@ -179,9 +180,9 @@ func (p *ManageUserPlugin) Execute(ctx context.Context, req ManageUserRequest) (
 //plug:derived bb4c5ca5
 func (p *ManageUserPlugin) Disable(ctx context.Context, req ManageUserRequest) (app.Empty, error) {
 	return app.Empty{}, app.InTx(ctx, p.db, func(ctx context.Context) error {
-		user, roles, err := p.managed(ctx, req.ID)
+		who, user, roles, err := p.managed(ctx, req.ID)
 		if err == nil {
-			err = rights.MayRemove(ctx, p.db, caller(ctx), user, roles)
+			err = rights.MayRemove(ctx, p.db, who, user, roles)
 		}
 		if err != nil || user.DisabledAt != nil {
 			return err
@@ -213,7 +214,7 @@ func (p *ManageUserPlugin) Disable(ctx context.Context, req ManageUserRequest) (
 //plug:derived 6d993a48
 func (p *ManageUserPlugin) Enable(ctx context.Context, req ManageUserRequest) (app.Empty, error) {
 	return app.Empty{}, app.InTx(ctx, p.db, func(ctx context.Context) error {
-		user, _, err := p.managed(ctx, req.ID)
+		_, user, _, err := p.managed(ctx, req.ID)
 		if err != nil || user.DisabledAt == nil {
 			return err
 		}
@@ -248,7 +249,7 @@ func (p *ManageUserPlugin) setDisabled(ctx context.Context, userID string, at *t
 //plug:derived 6ce26c4a
 func (p *ManageUserPlugin) SignOut(ctx context.Context, req ManageUserRequest) (app.Empty, error) {
 	return app.Empty{}, app.InTx(ctx, p.db, func(ctx context.Context) error {
-		user, _, err := p.managed(ctx, req.ID)
+		_, user, _, err := p.managed(ctx, req.ID)
 		if err != nil {
 			return err
 		}
@@ -276,7 +277,7 @@ func (p *ManageUserPlugin) SignOut(ctx context.Context, req ManageUserRequest) (
 //plug:derived 84a3f70b
 func (p *ManageUserPlugin) SetRoles(ctx context.Context, req SetUserRolesRequest) (app.Empty, error) {
 	return app.Empty{}, app.InTx(ctx, p.db, func(ctx context.Context) error {
-		user, had, err := p.managed(ctx, req.ID)
+		who, user, had, err := p.managed(ctx, req.ID)
 		if err != nil {
 			return err
 		}
@@ -287,7 +288,7 @@ func (p *ManageUserPlugin) SetRoles(ctx context.Context, req SetUserRolesRequest
 		if slices.Equal(rights.Names(had), rights.Names(given)) {
 			return nil
 		}
-		if err := rights.MayExchange(ctx, p.db, caller(ctx), user, had, given); err != nil {
+		if err := rights.MayExchange(ctx, p.db, who, user, had, given); err != nil {
 			return err
 		}
 		if err := p.db.WithContext(ctx).Where("user_id = ?", user.ID).Delete(&models.UserRole{}).Error; err != nil {
@@ -303,12 +304,12 @@ func (p *ManageUserPlugin) SetRoles(ctx context.Context, req SetUserRolesRequest
 	})
 }
 
-// Delete deletes a user with all that is personal. It goes with their sessions, keys, devices and links, the record of their sign-ins, and what was counted
-// under their address.
+// Delete deletes a user. It goes with their sessions, keys, devices, links and linked identities, the record of their sign-ins, and what was counted
+// under their address. What was announced about mails has the address until the events are deleted, after APP_EVENTS_RETENTION.
 //
 //	@ID				accounts.manage_user.delete
-//	@Summary		Deletes a user with all that is personal
-//	@Description	It goes with their sessions, keys, devices and links, the record of their sign-ins, and what was counted under their address.
+//	@Summary		Deletes a user
+//	@Description	It goes with their sessions, keys, devices, links and linked identities, the record of their sign-ins, and what was counted under their address. What was announced about mails has the address until the events are deleted, after APP_EVENTS_RETENTION.
 //	@Tags			Accounts
 //	@Produce		json
 //	@Param			id											path	string	true	"The id"	format(uuid)
@@ -318,12 +319,12 @@ func (p *ManageUserPlugin) SetRoles(ctx context.Context, req SetUserRolesRequest
 //	@Security		session
 //	@Router			/accounts/users/{id} [delete]
 //
-//plug:derived c14cff9a
+//plug:derived ae27637b
 func (p *ManageUserPlugin) Delete(ctx context.Context, req ManageUserRequest) (app.Empty, error) {
 	return app.Empty{}, app.InTx(ctx, p.db, func(ctx context.Context) error {
-		user, roles, err := p.managed(ctx, req.ID)
+		who, user, roles, err := p.managed(ctx, req.ID)
 		if err == nil {
-			err = rights.MayRemove(ctx, p.db, caller(ctx), user, roles)
+			err = rights.MayRemove(ctx, p.db, who, user, roles)
 		}
 		if err != nil {
 			return err
@@ -339,19 +340,24 @@ func (p *ManageUserPlugin) Delete(ctx context.Context, req ManageUserRequest) (a
 				return fmt.Errorf("delete user: %w", err)
 			}
 		}
-		if err := p.throttle.Forget(ctx, "account:"+user.Email, "mail:"+user.Email); err != nil {
+		counts := []string{"account:" + user.Email, "password:" + user.ID}
+		for _, purpose := range []models.Purpose{models.Register, models.Reset, models.ChangeEmail} {
+			counts = append(counts, mailName(purpose, user.Email))
+		}
+		if err := p.throttle.Forget(ctx, counts...); err != nil {
 			return err
 		}
 		return p.bus.Publish(ctx, UserDeleted{ID: user.ID})
 	})
 }
 
-// Invite has a link sent to an address, with which its owner becomes a user with the roles. A role that is deleted before the link is used is left out.
-// It needs a fresh sign-in, as a change of roles does.
+// Invite has a link sent to an address, with which its owner becomes a user with the roles. When the link is used, a role is left out that was deleted, or
+// that the inviter could not give then; the link leads nowhere once the inviter may not invite any more. Inviting needs a fresh sign-in, as a
+// change of roles does.
 //
 //	@ID				accounts.manage_user.invite
 //	@Summary		Has a link sent to an address, with which its owner becomes a user with the roles
-//	@Description	A role that is deleted before the link is used is left out. It needs a fresh sign-in, as a change of roles does.
+//	@Description	When the link is used, a role is left out that was deleted, or that the inviter could not give then; the link leads nowhere once the inviter may not invite any more. Inviting needs a fresh sign-in, as a change of roles does.
 //	@Tags			Accounts
 //	@Accept			json
 //	@Produce		json
@@ -362,7 +368,7 @@ func (p *ManageUserPlugin) Delete(ctx context.Context, req ManageUserRequest) (a
 //	@Security		session
 //	@Router			/accounts/invitations [post]
 //
-//plug:derived 6094787e
+//plug:derived f5829bb0
 func (p *ManageUserPlugin) Invite(ctx context.Context, req InviteUserRequest) (app.Empty, error) {
 	roles, err := rights.Named(ctx, p.db, "roles", req.Roles)
 	if err != nil {
@@ -371,20 +377,23 @@ func (p *ManageUserPlugin) Invite(ctx context.Context, req InviteUserRequest) (a
 	if err := rights.MayGive(caller(ctx), roles...); err != nil {
 		return app.Empty{}, err
 	}
-	return app.Empty{}, p.bus.Publish(ctx, UserInvited{Email: normalEmail(req.Email), Roles: rights.Names(roles)})
+	return app.Empty{}, p.bus.Publish(ctx, UserInvited{Email: normalEmail(req.Email), Roles: rights.Names(roles), InvitedBy: caller(ctx).ID})
 }
 
-// managed returns the user with their roles, and holds up others who change rights until the transaction ends. It refuses users who may do what the caller
-// may not.
-func (p *ManageUserPlugin) managed(ctx context.Context, id string) (user models.User, roles []models.Role, err error) {
+// managed returns the caller as they are now and the user with their roles, and holds up others who change rights until the transaction ends. It refuses
+// users who may do what the caller may not.
+func (p *ManageUserPlugin) managed(ctx context.Context, id string) (who app.Principal, user models.User, roles []models.Role, err error) {
 	if err := rights.Lock(ctx, p.db); err != nil {
-		return user, nil, err
+		return who, user, nil, err
+	}
+	if who, err = rights.Renew(ctx, p.db, caller(ctx), WriteUsers); err != nil {
+		return who, user, nil, err
 	}
 	if user, err = findUser(ctx, p.db, id); err != nil {
-		return user, nil, err
+		return who, user, nil, err
 	}
 	if roles, err = rights.Of(ctx, p.db, user.ID); err != nil {
-		return user, nil, err
+		return who, user, nil, err
 	}
-	return user, roles, rights.MayManage(caller(ctx), roles)
+	return who, user, roles, rights.MayManage(who, roles)
 }

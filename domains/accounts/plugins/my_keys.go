@@ -165,6 +165,9 @@ func (p *MyKeysPlugin) New(ctx context.Context, req NewKeyRequest) (data NewKeyD
 		if err := p.checkRoom(ctx, who.ID); err != nil {
 			return err
 		}
+		if _, err := rights.Renew(ctx, p.db, who, ""); err != nil {
+			return err // a session that was ended since the request began leaves no key behind
+		}
 		stored, token, err := p.sessions.NewKey(ctx, key)
 		data = NewKeyData{
 			ID: stored.ID, Name: stored.Name, Scopes: scopes, Token: token, CreatedAt: stored.CreatedAt, ExpiresAt: stored.ExpiresAt,

@@ -120,7 +120,7 @@ func (p *MySessionsPlugin) End(ctx context.Context, req EndSessionRequest) (app.
 	case req.ID == currentSession(ctx):
 		return app.Empty{}, p.sessions.ClearCookie(ctx)
 	}
-	return app.Empty{}, nil
+	return app.Empty{}, p.sessions.DropEmailChanges(ctx, caller(ctx).ID) // it may have been somebody else's, who asked for another address
 }
 
 // EndOthers ends all sessions of the caller but the one that asks.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"plugboard/app"
 	"plugboard/domains/accounts/models"
 	"plugboard/domains/accounts/passwords"
+	"plugboard/domains/accounts/rights"
 	"plugboard/domains/accounts/sessions"
 	"plugboard/domains/accounts/throttle"
 )
@@ -89,7 +91,7 @@ func (p *RegisterPlugin) OnBoot(b *app.Boot) {
 	b.POST("/accounts/register", app.Handle(p.Execute), app.Public(), app.Status(http.StatusAccepted), app.Tags("Accounts"),
 		app.Fails(app.Forbidden), app.Limit(20, time.Hour, app.PerClient)) //nolint:mnd // more than a household needs
 	b.POST("/accounts/register/confirm", app.Handle(p.Confirm), app.Public(), app.Status(http.StatusCreated), app.Tags("Accounts"),
-		app.Limit(60, time.Hour, app.PerClient)) //nolint:mnd // each costs a hash
+		app.Fails(app.Forbidden), app.Limit(60, time.Hour, app.PerClient)) //nolint:mnd // each costs a hash
 	b.Publishes(RegistrationMail{}, UserRegistered{})
 }
 
@@ -113,7 +115,7 @@ func (p *RegisterPlugin) Execute(ctx context.Context, req RegisterRequest) (app.
 		return app.Empty{}, app.Errorf(app.Forbidden, "registration is not open; ask an administrator for an invitation")
 	}
 	email := normalEmail(req.Email)
-	may, err := mayMail(ctx, p.throttle, email)
+	may, err := mayMail(ctx, p.throttle, models.Register, email)
 	if err != nil || !may {
 		return app.Empty{}, err
 	}
@@ -137,7 +139,7 @@ func (p *RegisterPlugin) Confirm(ctx context.Context, req ConfirmRegistrationReq
 	if p.settings.Registration == "closed" {
 		return data, app.Errorf(app.Forbidden, "registration is closed")
 	}
-	if err := passwords.Check("password", req.Password, req.Name); err != nil {
+	if err := p.hasher.Check("password", req.Password, req.Name); err != nil {
 		return data, err
 	}
 	if err := p.sessions.Holds(ctx, models.Register, req.Token); err != nil {
@@ -152,22 +154,58 @@ func (p *RegisterPlugin) Confirm(ctx context.Context, req ConfirmRegistrationReq
 		if err != nil {
 			return err
 		}
-		if err := passwords.Check("password", req.Password, ticket.Email); err != nil {
+		if err := p.hasher.Check("password", req.Password, ticket.Email); err != nil {
+			return err
+		}
+		roles, err := p.invited(ctx, ticket)
+		if err != nil {
 			return err
 		}
 		now := p.clock.Now()
 		user := models.User{ID: sessions.NewID(), Email: ticket.Email, Name: strings.TrimSpace(req.Name), PasswordHash: hash, PasswordChangedAt: now, CreatedAt: now}
-		if err := p.insert(ctx, user, ticket); err != nil {
+		if err := p.insert(ctx, user, roles); err != nil {
 			return err
 		}
 		data.UserID = user.ID
+		// Whoever guesses at the new user's password elsewhere must not keep them out.
+		if err := p.sessions.Remember(ctx, user.ID, ""); err != nil {
+			return err
+		}
 		return p.bus.Publish(ctx, UserRegistered{ID: user.ID})
 	})
 	return data, err
 }
 
-// insert stores a user with the roles of the invitation. A role that was deleted since then is left out.
-func (p *RegisterPlugin) insert(ctx context.Context, user models.User, ticket models.Ticket) error {
+// invited returns the roles that the ticket's user gets. An invitation is worth what its inviter may do now: it is refused when they may
+// invite nobody any more, and roles are left out that were deleted, or that they could not give now, since the role grew or their own rights
+// shrank. So nobody who is sent away keeps a way back in their mailbox.
+func (p *RegisterPlugin) invited(ctx context.Context, ticket models.Ticket) ([]string, error) {
+	if ticket.InvitedBy == nil {
+		if p.settings.Registration != "open" { // it was, when the link was asked for
+			return nil, app.Errorf(app.Forbidden, "registration is not open; ask an administrator for an invitation")
+		}
+		return nil, nil
+	}
+	if err := rights.Lock(ctx, p.db); err != nil {
+		return nil, err
+	}
+	inviter, holds, err := rights.Holder(ctx, p.db, *ticket.InvitedBy)
+	switch {
+	case err != nil:
+		return nil, err
+	case !holds || !inviter.Can(WriteUsers):
+		return nil, app.Errorf(app.Forbidden, "the invitation does not hold any more; ask for a new one")
+	}
+	var roles []models.Role
+	if err := p.db.WithContext(ctx).Where("name IN ?", strings.Fields(ticket.Roles)).Find(&roles).Error; err != nil {
+		return nil, fmt.Errorf("find roles: %w", err)
+	}
+	roles = slices.DeleteFunc(roles, func(role models.Role) bool { return rights.MayGive(inviter, role) != nil })
+	return rights.Names(roles), nil
+}
+
+// insert stores a user with roles.
+func (p *RegisterPlugin) insert(ctx context.Context, user models.User, roles []string) error {
 	err := p.db.WithContext(ctx).Create(&user).Error
 	if app.CodeOf(err) == app.Conflict {
 		return app.Errorf(app.Conflict, "there is a user with this address already; sign in, or reset the password").Because(err)
@@ -175,7 +213,7 @@ func (p *RegisterPlugin) insert(ctx context.Context, user models.User, ticket mo
 	if err != nil {
 		return fmt.Errorf("insert user: %w", err)
 	}
-	return giveRoles(ctx, p.db, user.ID, strings.Fields(ticket.Roles))
+	return giveRoles(ctx, p.db, user.ID, roles)
 }
 
 // giveRoles gives a user roles, those that exist.

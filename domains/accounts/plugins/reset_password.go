@@ -97,7 +97,7 @@ func (p *ResetPasswordPlugin) OnBoot(b *app.Boot) {
 //plug:derived 14ea6426
 func (p *ResetPasswordPlugin) Execute(ctx context.Context, req RequestResetRequest) (app.Empty, error) {
 	email := normalEmail(req.Email)
-	may, err := mayMail(ctx, p.throttle, email)
+	may, err := mayMail(ctx, p.throttle, models.Reset, email)
 	if err != nil || !may {
 		return app.Empty{}, err
 	}
@@ -119,7 +119,7 @@ func (p *ResetPasswordPlugin) Execute(ctx context.Context, req RequestResetReque
 //
 //plug:derived 31c4ada8
 func (p *ResetPasswordPlugin) Confirm(ctx context.Context, req ResetPasswordRequest) (app.Empty, error) {
-	if err := passwords.Check("password", req.Password); err != nil {
+	if err := p.hasher.Check("password", req.Password); err != nil {
 		return app.Empty{}, err
 	}
 	if err := p.sessions.Holds(ctx, models.Reset, req.Token); err != nil {
@@ -134,7 +134,7 @@ func (p *ResetPasswordPlugin) Confirm(ctx context.Context, req ResetPasswordRequ
 		if err != nil {
 			return err
 		}
-		if err := passwords.Check("password", req.Password, ticket.Email); err != nil {
+		if err := p.hasher.Check("password", req.Password, ticket.Email); err != nil {
 			return err
 		}
 		return p.set(ctx, *ticket.UserID, ticket.Email, hash)
@@ -142,18 +142,23 @@ func (p *ResetPasswordPlugin) Confirm(ctx context.Context, req ResetPasswordRequ
 }
 
 func (p *ResetPasswordPlugin) set(ctx context.Context, userID, email, hash string) error {
-	changed := p.db.WithContext(ctx).Model(&models.User{}).Where("id = ? AND disabled_at IS NULL", userID).
+	// The link went to the address that the user had then. Whoever reads it must still be the user.
+	changed := p.db.WithContext(ctx).Model(&models.User{}).Where("id = ? AND email = ? AND disabled_at IS NULL", userID, email).
 		Updates(map[string]any{"password_hash": hash, "password_changed_at": p.clock.Now()})
 	if changed.Error != nil {
 		return fmt.Errorf("update password: %w", changed.Error)
 	}
 	if changed.RowsAffected == 0 {
-		return app.Errorf(app.Forbidden, "the account is disabled")
+		return app.Errorf(app.Forbidden, "the account is disabled, or has another address")
 	}
 	if _, err := p.sessions.EndAll(ctx, userID, ""); err != nil {
 		return err
 	}
-	if err := p.sessions.Forget(ctx, userID); err != nil {
+	if err := p.sessions.Forget(ctx, userID, ""); err != nil {
+		return err
+	}
+	// While somebody guesses at the password, no other device gets in. The one that the owner resets it with must, if it is a browser.
+	if err := p.sessions.Remember(ctx, userID, ""); err != nil {
 		return err
 	}
 	if err := p.db.WithContext(ctx).Where("user_id = ?", userID).Delete(&models.Ticket{}).Error; err != nil {

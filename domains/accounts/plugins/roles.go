@@ -196,6 +196,10 @@ func (p *RolesPlugin) Set(ctx context.Context, req SetRoleRequest) (SetRoleData,
 		if err := rights.Lock(ctx, p.db); err != nil {
 			return err
 		}
+		who, err := rights.Renew(ctx, p.db, caller(ctx), WriteRoles)
+		if err != nil {
+			return err
+		}
 		role, err := p.find(ctx, req.Name)
 		if isNew = app.CodeOf(err) == app.NotFound; isNew {
 			err = p.checkRoom(ctx)
@@ -203,7 +207,7 @@ func (p *RolesPlugin) Set(ctx context.Context, req SetRoleRequest) (SetRoleData,
 		if err != nil {
 			return err
 		}
-		if err := rights.MayGive(caller(ctx), models.Role{Name: req.Name, Permissions: role.Permissions + " " + strings.Join(permissions, " ")}); err != nil {
+		if err := rights.MayGive(who, models.Role{Name: req.Name, Permissions: role.Permissions + " " + strings.Join(permissions, " ")}); err != nil {
 			return err
 		}
 		role = models.Role{Name: req.Name, Permissions: strings.Join(permissions, " ")}
@@ -254,11 +258,15 @@ func (p *RolesPlugin) Delete(ctx context.Context, req DeleteRoleRequest) (app.Em
 		if err := rights.Lock(ctx, p.db); err != nil {
 			return err
 		}
+		who, err := rights.Renew(ctx, p.db, caller(ctx), WriteRoles)
+		if err != nil {
+			return err
+		}
 		role, err := p.find(ctx, req.Name)
 		if err != nil {
 			return err
 		}
-		if err := rights.MayGive(caller(ctx), role); err != nil {
+		if err := rights.MayGive(who, role); err != nil {
 			return err
 		}
 		return p.db.WithContext(ctx).Delete(&role).Error // with the rows of those who have it

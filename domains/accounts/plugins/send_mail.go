@@ -10,6 +10,7 @@ import (
 
 	"plugboard/app"
 	"plugboard/domains/accounts/models"
+	"plugboard/domains/accounts/rights"
 	"plugboard/domains/accounts/sessions"
 )
 
@@ -17,6 +18,7 @@ import (
 const (
 	noticeEmailChanged    models.Purpose = "email_changed" // to the old address
 	noticePasswordChanged models.Purpose = "password_changed"
+	noticeIdentityLinked  models.Purpose = "identity_linked"
 )
 
 // MailRequested is announced when somebody is to get a mail from this domain. It has no token: the subscriber makes that, so that no link is
@@ -24,8 +26,9 @@ const (
 type MailRequested struct {
 	Purpose models.Purpose `json:"purpose"`
 	Email   string         `json:"email"`
-	// UserID is the user who asked for another address.
-	UserID string `json:"user_id"`
+	// UserID is the user who asked for another address, Session the session in which they did.
+	UserID  string `json:"user_id"`
+	Session string `json:"session"`
 }
 
 // Topic implements app.Event.
@@ -37,8 +40,10 @@ func (e MailRequested) Key() string { return e.Email }
 // InvitationSent is announced when an administrator invites somebody.
 type InvitationSent struct {
 	Email string `json:"email"`
-	// Roles are what the new user will have.
+	// Roles are what the new user will have, if the inviter may still give them then.
 	Roles []string `json:"roles"`
+	// InvitedBy is the inviter.
+	InvitedBy string `json:"invited_by"`
 }
 
 // Topic implements app.Event.
@@ -46,6 +51,17 @@ func (InvitationSent) Topic() string { return "account.invitation_sent" }
 
 // Key implements app.Keyed: what goes to one address goes in order.
 func (e InvitationSent) Key() string { return e.Email }
+
+// IdentityLinked is announced when a user can sign in with an identity provider from now on.
+type IdentityLinked struct {
+	ID string `json:"id"`
+}
+
+// Topic implements app.Event.
+func (IdentityLinked) Topic() string { return "user.identity_linked" }
+
+// Key implements app.Keyed: what is announced of one user is handled in order.
+func (e IdentityLinked) Key() string { return e.ID }
 
 // SendMail is the plugin that sends the mails of this domain.
 var SendMail = app.Plugin[*SendMailPlugin]("accounts.send_mail", NewSendMailPlugin)
@@ -67,6 +83,7 @@ func NewSendMailPlugin(db *gorm.DB, mailer app.Mailer, store *sessions.Store, se
 func (p *SendMailPlugin) OnBoot(b *app.Boot) {
 	b.Subscribe(app.On(p.Execute))
 	b.Subscribe(app.On(p.Invite))
+	b.Subscribe(app.On(p.TellOfIdentity))
 }
 
 // letter is what a mail says.
@@ -98,10 +115,7 @@ func (p *SendMailPlugin) Execute(ctx context.Context, event MailRequested) error
 			return p.send(ctx, event.Email, letter{subject: "This address has an account", text: "Somebody wanted to use this address for another account. " +
 				"It belongs to yours, so nothing has changed."})
 		}
-		if _, err := findUser(ctx, p.db, event.UserID); err != nil {
-			if app.CodeOf(err) == app.NotFound { // deleted in the meantime
-				return nil
-			}
+		if holds, err := p.holds(ctx, event); err != nil || !holds {
 			return err
 		}
 		ticket.UserID = &event.UserID
@@ -111,9 +125,23 @@ func (p *SendMailPlugin) Execute(ctx context.Context, event MailRequested) error
 			"If that was not you, tell the people who run this service at once."})
 	case noticePasswordChanged:
 		return p.send(ctx, event.Email, letter{subject: "Your password was changed", text: "Your account has another password from now on, and all sessions " +
-			"were ended. If that was not you, reset the password and tell the people who run this service."})
+			"were ended. API keys and linked accounts of other providers go on. If that was not you, reset the password, look at these, and tell the people " +
+			"who run this service."})
+	case noticeIdentityLinked:
+		return p.send(ctx, event.Email, letter{subject: "You can sign in in another way", text: "An account of another provider was linked to yours: " +
+			"whoever signs in there has your account too. If that was not you, unlink it, end all sessions and change the password."})
 	}
 	return app.Permanent(fmt.Errorf("send mail: the purpose %q is not known", event.Purpose))
+}
+
+// holds reports whether the user who asked for another address may still: they are neither deleted nor disabled, and the session in which they
+// asked is not over. It may have been somebody else's, and the mail may come late.
+func (p *SendMailPlugin) holds(ctx context.Context, event MailRequested) (bool, error) {
+	_, holds, err := rights.Holder(ctx, p.db, event.UserID)
+	if err != nil || !holds || event.Session == "" {
+		return holds, err
+	}
+	return p.sessions.Holding(ctx, event.UserID, event.Session)
 }
 
 // known is for somebody who has an account.
@@ -122,7 +150,7 @@ func (p *SendMailPlugin) Execute(ctx context.Context, event MailRequested) error
 var known = letter{subject: "You have an account already", text: "Somebody, perhaps you, wanted to register with this address. " +
 	"There is an account with it already. If you have forgotten the password, reset it. Otherwise there is nothing to do."}
 
-// Invite sends an invitation. It holds for longer than other mails.
+// Invite sends an invitation, unless the inviter is gone. It holds for longer than other mails.
 func (p *SendMailPlugin) Invite(ctx context.Context, event InvitationSent) error {
 	_, found, err := p.owner(ctx, event.Email)
 	switch {
@@ -131,8 +159,24 @@ func (p *SendMailPlugin) Invite(ctx context.Context, event InvitationSent) error
 	case found:
 		return p.send(ctx, event.Email, known)
 	}
-	ticket := models.Ticket{Purpose: models.Register, Email: event.Email, Roles: strings.Join(event.Roles, " ")}
+	if _, holds, err := rights.Holder(ctx, p.db, event.InvitedBy); err != nil || !holds {
+		return err
+	}
+	ticket := models.Ticket{Purpose: models.Register, Email: event.Email, Roles: strings.Join(event.Roles, " "), InvitedBy: &event.InvitedBy}
 	return p.sendTicket(ctx, ticket, p.settings.InvitationLifetime, letter{"You are invited", "You are invited to have an account. Choose a password to begin.", "register"})
+}
+
+// TellOfIdentity tells a user of the other way in, as of everything that changes how they sign in.
+func (p *SendMailPlugin) TellOfIdentity(ctx context.Context, event IdentityLinked) error {
+	user, err := findUser(ctx, p.db, event.ID)
+	switch {
+	case app.CodeOf(err) == app.NotFound: // deleted in the meantime
+		return nil
+	case err != nil:
+		return err
+	}
+	return p.send(ctx, user.Email, letter{subject: "You can sign in with the identity provider", text: "Your account is linked to a sign-in of the identity provider " +
+		"from now on. If that was not you, tell the people who run this service at once."})
 }
 
 // owner returns the user who has the address.

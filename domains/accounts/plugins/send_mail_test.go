@@ -8,6 +8,7 @@ import (
 
 	"plugboard/app"
 	"plugboard/app/apptest"
+	"plugboard/domains/accounts/models"
 	"plugboard/domains/accounts/plugins"
 )
 
@@ -30,14 +31,33 @@ func TestSendMailInvites(t *testing.T) {
 	t.Parallel()
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
 		h := open(t, db, apptest.Setting("APP_ACCOUNTS_REGISTRATION", "invited"))
-		mailer := plugins.NewSendMailPlugin(h.DB(), h.mails, store(t, h), plugins.Settings{InvitationLifetime: 7 * 24 * 3600e9})
-		ctx := apptest.DeliveryContext(t, app.Delivery{EventID: "e"})
-		require.NoError(t, mailer.Invite(ctx, plugins.InvitationSent{Email: "ada@example.org", Roles: []string{"administrator", "gone"}}))
+		root := h.member("root@example.org", models.Administrator)
+		h.as(root).POST("/accounts/invitations", `{"email":"Ada@example.org","roles":["administrator"]}`).Status(http.StatusAccepted)
+		link := h.ticket("ada@example.org")
 		text := h.mails.Sent()[0].Text
 		require.Contains(t, text, "You are invited to have an account.")
 		require.Contains(t, text, "It holds for 7 days, and can be used once.")
-		h.POST("/accounts/register/confirm", body("token", h.ticket("ada@example.org"), "password", goodPassword)).Status(http.StatusCreated)
+		h.POST("/accounts/register/confirm", body("token", link, "password", goodPassword)).Status(http.StatusCreated)
 		ada, _ := h.signIn("ada@example.org", goodPassword)
 		require.Equal(t, []string{"*"}, apptest.Data[plugins.GetMeData](ada.GET("/accounts/me")).Permissions)
+	})
+}
+
+// Users are told of each change of how they sign in, whoever made it.
+func TestUsersAreToldOfOtherWaysIn(t *testing.T) {
+	t.Parallel()
+	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
+		h := open(t, db)
+		id := h.register("ada@example.org")
+		require.NoError(t, h.CommandFrom(adminPassword, "accounts create-admin", "--email", "ada@example.org").Error)
+		require.Contains(t, h.subjects("ada@example.org"), "Your password was changed")
+
+		mailer := plugins.NewSendMailPlugin(h.DB(), h.mails, store(t, h), plugins.Settings{})
+		ctx := apptest.DeliveryContext(t, app.Delivery{EventID: "e"})
+		require.NoError(t, mailer.TellOfIdentity(ctx, plugins.IdentityLinked{ID: id}))
+		require.Contains(t, h.subjects("ada@example.org"), "You can sign in with the identity provider")
+		sent := len(h.mails.Sent())
+		require.NoError(t, mailer.TellOfIdentity(ctx, plugins.IdentityLinked{ID: "gone"}))
+		require.Len(t, h.mails.Sent(), sent)
 	})
 }

@@ -22,8 +22,9 @@ type SignInRequest struct {
 	Password string `json:"password" binding:"required,max=1024" example:"correct horse battery staple"`
 	// Use is "cookie" for a browser, whose scripts then never see the session, or "token" for any other program.
 	Use string `json:"use" binding:"omitempty,oneof=cookie token" example:"token"`
-	// Device is the cookie of a browser that has signed in before.
+	// Device is the cookie of a browser that has signed in before, Session that of its session, which ends.
 	Device    string `cookie:"__Host-device" json:"-" binding:"max=200"`
+	Session   string `cookie:"__Host-session" json:"-" binding:"max=200"`
 	UserAgent string `header:"User-Agent" json:"-"`
 }
 
@@ -136,15 +137,15 @@ func (p *SignInPlugin) find(ctx context.Context, a *attempt, email, device strin
 	return err
 }
 
-// count counts the attempt for the network, and for the account. A device that has signed this user in before counts for itself, so that nobody
-// who guesses elsewhere locks the user out.
+// count counts the attempt for the network, and for the account. A device that has signed this user in before counts for itself alone, so that nobody
+// who guesses locks the user out, neither from elsewhere nor from the same network.
 func (p *SignInPlugin) count(ctx context.Context, a *attempt, email string) error {
-	account, limit := "account:"+email, accountLimit
+	counts := []counted{{"network:" + networkOf(a.client.Address), networkLimit}, {"account:" + email, accountLimit}}
 	if a.device != "" {
 		sum := sha256.Sum256([]byte(a.device))
-		account, limit = "device:"+hex.EncodeToString(sum[:]), deviceLimit
+		counts = []counted{{"device:" + hex.EncodeToString(sum[:]), deviceLimit}}
 	}
-	for _, t := range []counted{{"network:" + networkOf(a.client.Address), networkLimit}, {account, limit}} {
+	for _, t := range counts {
 		if err := p.throttle.Take(ctx, t.name, t.limit); err != nil {
 			return err
 		}
@@ -199,7 +200,7 @@ func (p *SignInPlugin) start(ctx context.Context, a attempt, hash string, req Si
 			return err
 		}
 		if req.Use != "token" {
-			if err := p.sessions.Remember(ctx, a.user.ID, a.device); err != nil {
+			if err := p.remember(ctx, a, req.Session); err != nil {
 				return err
 			}
 		}
@@ -214,6 +215,14 @@ func (p *SignInPlugin) start(ctx context.Context, a attempt, hash string, req Si
 	default:
 		return data, p.sessions.SetCookie(ctx, token)
 	}
+}
+
+// remember has the browser known from now on. The session that it had ends: nobody could end it any more who looks at the browser.
+func (p *SignInPlugin) remember(ctx context.Context, a attempt, before string) error {
+	if err := p.sessions.EndBefore(ctx, before); err != nil {
+		return err
+	}
+	return p.sessions.Remember(ctx, a.user.ID, a.device)
 }
 
 // fresh is how long ago a sign-in may be for what must not be done by whoever finds a device unlocked.

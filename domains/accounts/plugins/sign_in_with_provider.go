@@ -113,7 +113,7 @@ func (p *SignInWithProviderPlugin) OnBoot(b *app.Boot) {
 		app.Status(http.StatusSeeOther), app.Fails(app.Unauthorized, app.Forbidden, app.NotFound, app.Conflict), app.Limit(attempts, time.Minute, app.PerClient))
 	b.POST("/accounts/me/identities/link", app.Handle(p.Link), app.SignedIn(), app.Fresh(fresh), app.Tags("Accounts"),
 		app.Fails(app.NotFound))
-	b.Publishes(UserRegisteredWithProvider{}, UserIdentityLinked{})
+	b.Publishes(UserRegisteredWithProvider{}, UserIdentityLinked{}, IdentityLinkedMail{})
 }
 
 // enabled refuses in a service without a provider.
@@ -249,10 +249,10 @@ func (r *refusal) Error() string { return r.reason.Error() }
 // identity before that and for the address after it, so it takes the user for somebody else's: it looks again in a transaction that sees both.
 func (p *SignInWithProviderPlugin) signIn(ctx context.Context, person provider.Person, req FinishSignInWithProviderRequest) error {
 	client := sessions.ClientOf(ctx, req.UserAgent)
-	token, err := p.start(ctx, person, client, req.Device)
+	token, err := p.start(ctx, person, client, req)
 	r, ok := errors.AsType[*refusal](err)
 	if app.CodeOf(err) == app.Conflict || ok && r.outcome == models.NotLinked {
-		token, err = p.start(ctx, person, client, req.Device)
+		token, err = p.start(ctx, person, client, req)
 		r, ok = errors.AsType[*refusal](err)
 	}
 	if ok {
@@ -268,7 +268,9 @@ func (p *SignInWithProviderPlugin) signIn(ctx context.Context, person provider.P
 }
 
 // start starts the session. A constraint that another sign-in at the same time violates is [app.Conflict].
-func (p *SignInWithProviderPlugin) start(ctx context.Context, person provider.Person, client sessions.Client, device string) (token string, err error) {
+func (p *SignInWithProviderPlugin) start(
+	ctx context.Context, person provider.Person, client sessions.Client, req FinishSignInWithProviderRequest,
+) (token string, err error) {
 	err = app.InTx(ctx, p.db, func(ctx context.Context) error {
 		userID, err := p.userOf(ctx, person)
 		if err != nil {
@@ -285,7 +287,10 @@ func (p *SignInWithProviderPlugin) start(ctx context.Context, person provider.Pe
 		if token, err = p.sessions.StartAt(ctx, userID, client, person.SignedInAt); err != nil {
 			return err
 		}
-		if err := p.sessions.Remember(ctx, userID, device); err != nil {
+		if err := p.sessions.EndBefore(ctx, req.Session); err != nil {
+			return err
+		}
+		if err := p.sessions.Remember(ctx, userID, req.Device); err != nil {
 			return err
 		}
 		return p.record(ctx, userID, models.SignedIn, client)
@@ -315,7 +320,7 @@ func (p *SignInWithProviderPlugin) userOf(ctx context.Context, person provider.P
 	case sought.Error != nil:
 		return "", fmt.Errorf("find user: %w", sought.Error)
 	case sought.RowsAffected > 0 && p.settings.Link == provider.VerifiedEmail:
-		return user.ID, p.insert(ctx, user.ID, person)
+		return user.ID, p.linkTo(ctx, user, person)
 	case sought.RowsAffected > 0:
 		return "", &refusal{models.NotLinked, user.ID, app.Errorf(app.Conflict, "there is an account with this e-mail address; sign in with its password, and link the provider")}
 	case !p.settings.Register:
@@ -350,6 +355,14 @@ func (p *SignInWithProviderPlugin) insert(ctx context.Context, userID string, pe
 	return p.bus.Publish(ctx, UserIdentityLinked{ID: userID})
 }
 
+// linkTo links a person to a user who was there before, and tells the user by mail.
+func (p *SignInWithProviderPlugin) linkTo(ctx context.Context, user models.User, person provider.Person) error {
+	if err := p.insert(ctx, user.ID, person); err != nil {
+		return err
+	}
+	return p.bus.Publish(ctx, IdentityLinkedMail{Purpose: noticeIdentityLinked, Email: user.Email, UserID: user.ID})
+}
+
 // link links a person to the user who began the flow, and who is still signed in with this browser: a session that was ended meanwhile, since it was
 // stolen perhaps, must leave nothing behind.
 func (p *SignInWithProviderPlugin) link(ctx context.Context, userID string, person provider.Person, req FinishSignInWithProviderRequest) error {
@@ -367,7 +380,10 @@ func (p *SignInWithProviderPlugin) link(ctx context.Context, userID string, pers
 			return err
 		}
 		if !found {
-			err = p.insert(ctx, userID, person)
+			var user models.User
+			if user, err = findUser(ctx, p.db, userID); err == nil {
+				err = p.linkTo(ctx, user, person)
+			}
 		}
 		if found || app.CodeOf(err) == app.Conflict {
 			return app.Errorf(app.Conflict, "this sign-in is linked to another account").Because(err)

@@ -39,6 +39,46 @@ func Of(ctx context.Context, db *gorm.DB, userID string) (roles []models.Role, e
 	return roles, nil
 }
 
+// Holder returns a user as a principal who may do what the user may now. It reports false when there is no such user, or they are disabled.
+func Holder(ctx context.Context, db *gorm.DB, userID string) (who app.Principal, holds bool, err error) {
+	var enabled int64
+	if err := db.WithContext(ctx).Model(&models.User{}).Where("id = ? AND disabled_at IS NULL", userID).Count(&enabled).Error; err != nil {
+		return who, false, fmt.Errorf("find user: %w", err)
+	}
+	roles, err := Of(ctx, db, userID)
+	return app.Principal{ID: userID, Permissions: Permissions(roles...)}, enabled > 0, err
+}
+
+// Renew returns who as they are now, and refuses those who have lost their session or key, or the permission, since the request began: a
+// body may be sent long after its head, and the caller was asked for at the head. It is called after [Lock], for what changes who may do
+// what. A principal of another authenticator comes back unchanged.
+func Renew(ctx context.Context, db *gorm.DB, who app.Principal, permission string) (app.Principal, error) {
+	kind, id, _ := strings.Cut(who.Credential, " ")
+	credentials := map[string]any{"session": &models.Session{}, "key": &models.Key{}}
+	if credentials[kind] == nil {
+		return who, nil
+	}
+	var n int64
+	if err := db.WithContext(ctx).Model(credentials[kind]).Where("id = ? AND user_id = ?", id, who.ID).Count(&n).Error; err != nil {
+		return who, fmt.Errorf("find %s: %w", kind, err)
+	}
+	now, holds, err := Holder(ctx, db, who.ID)
+	switch {
+	case err != nil:
+		return who, err
+	case n == 0 || !holds:
+		return who, app.Errorf(app.Unauthorized, "the session or key is not known, or is over; sign in again")
+	case kind == "session":
+		who.Permissions = now.Permissions
+	default: // the key has less than its owner
+		who.Permissions = slices.DeleteFunc(slices.Clone(who.Permissions), func(p string) bool { return !now.Can(p) })
+	}
+	if permission != "" && !who.Can(permission) {
+		return who, app.Errorf(app.Forbidden, "this needs the permission %s", permission)
+	}
+	return who, nil
+}
+
 // Named returns the roles with the names. The error is [app.Violations] of the elements of field whose role does not exist.
 func Named(ctx context.Context, db *gorm.DB, field string, names []string) (roles []models.Role, err error) {
 	if err := db.WithContext(ctx).Where("name IN ?", names).Find(&roles).Error; err != nil {

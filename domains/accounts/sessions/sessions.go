@@ -2,14 +2,16 @@
 //
 // There are sessions, API keys, the tickets that are sent by mail, and the devices that were here before.
 // A token is 256 random bits. The database has its SHA-256 alone, so whoever reads the database gets no session. A session is looked
-// up at each request, in one statement, and nothing is kept in memory: what is revoked is refused from the next request on, by every
-// replica.
+// up at each request, in one statement: what is revoked is refused from the next request on, by every replica.
 package sessions
 
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
@@ -31,12 +33,12 @@ type Store struct {
 	db       *gorm.DB
 	clock    app.Clock
 	settings Settings
-	postgres bool
+	recent   recent
 }
 
 // New returns a store in db.
 func New(db *gorm.DB, clock app.Clock, settings Settings) *Store {
-	return &Store{db: db, clock: clock, settings: settings, postgres: db.Name() == "postgres"}
+	return &Store{db: db, clock: clock, settings: settings}
 }
 
 // NewID returns an id for a row: a UUIDv7.
@@ -57,15 +59,14 @@ func ClientOf(ctx context.Context, userAgent string) Client {
 	return Client{Address: app.ClientAddress(ctx), UserAgent: printable(userAgent)}
 }
 
-// printable keeps what a terminal may show.
+// printable keeps what a terminal or a page shows as it stands: no control characters, and none that turn the direction of a text.
 func printable(s string) string {
-	kept := make([]rune, 0, len(s))
-	for _, r := range s {
-		if r >= ' ' && r != 0x7f && r != '\uFFFD' {
-			kept = append(kept, r)
+	return strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return -1
 		}
-	}
-	return string(kept)
+		return r
+	}, s)
 }
 
 // Start stores a new session of a user, who has just proved who they are, and returns its token. It is called in the transaction of the
@@ -109,18 +110,46 @@ func (s *Store) End(ctx context.Context, userID, sessionID string) (bool, error)
 	return deleted.RowsAffected > 0, nil
 }
 
-// EndAll ends all sessions of a user but the one named, which may be "", and returns how many there were.
+// EndAll ends all sessions of a user but the one named, which may be "", and returns how many there were. Whoever asked in one of them for another
+// address does not get it: links for that lead nowhere from then on.
 func (s *Store) EndAll(ctx context.Context, userID, but string) (int64, error) {
 	deleted := s.db.WithContext(ctx).Where("user_id = ? AND id <> ?", userID, but).Delete(&models.Session{})
 	if deleted.Error != nil {
 		return 0, fmt.Errorf("delete sessions: %w", deleted.Error)
 	}
-	return deleted.RowsAffected, nil
+	return deleted.RowsAffected, s.DropEmailChanges(ctx, userID)
 }
 
-// Forget forgets the devices of a user.
-func (s *Store) Forget(ctx context.Context, userID string) error {
-	if err := s.db.WithContext(ctx).Where("user_id = ?", userID).Delete(&models.Device{}).Error; err != nil {
+// DropEmailChanges deletes the tickets with which a user gets another address.
+func (s *Store) DropEmailChanges(ctx context.Context, userID string) error {
+	err := s.db.WithContext(ctx).Where("user_id = ? AND purpose = ?", userID, models.ChangeEmail).Delete(&models.Ticket{}).Error
+	if err != nil {
+		return fmt.Errorf("delete tickets: %w", err)
+	}
+	return nil
+}
+
+// EndBefore ends the session whose token a browser has sent with a sign-in, since it gets another one. Without such a session there is nothing to
+// do. It is called in the transaction of the sign-in.
+func (s *Store) EndBefore(ctx context.Context, token string) error {
+	if err := s.db.WithContext(ctx).Where("token_hash = ?", hashOf(token)).Delete(&models.Session{}).Error; err != nil {
+		return fmt.Errorf("delete session before: %w", err)
+	}
+	return nil
+}
+
+// Holding reports whether a session of a user is there still.
+func (s *Store) Holding(ctx context.Context, userID, sessionID string) (bool, error) {
+	var n int64
+	if err := s.db.WithContext(ctx).Model(&models.Session{}).Where("id = ? AND user_id = ?", sessionID, userID).Count(&n).Error; err != nil {
+		return false, fmt.Errorf("find session: %w", err)
+	}
+	return n > 0, nil
+}
+
+// Forget forgets the devices of a user, but the one with the token, which may be "".
+func (s *Store) Forget(ctx context.Context, userID, but string) error {
+	if err := s.db.WithContext(ctx).Where("user_id = ? AND token_hash <> ?", userID, hashOf(but)).Delete(&models.Device{}).Error; err != nil {
 		return fmt.Errorf("delete devices: %w", err)
 	}
 	return nil

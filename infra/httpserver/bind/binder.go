@@ -201,3 +201,11 @@ func (b *Binder) Headers() (names []string) {
 	}
 	return names
 }
+
+// Cookies returns the names of the cookies that fields are filled from.
+func (b *Binder) Cookies() (names []string) {
+	for i := range b.cookies {
+		names = append(names, b.cookies[i].name)
+	}
+	return names
+}
