@@ -16,8 +16,8 @@ import (
 	"plugboard/domains/accounts/sessions"
 )
 
-// Somebody who has put their own session into the browser of another does not share what that one signs in to.
-func TestAPlantedSessionIsWorthNothing(t *testing.T) {
+// Somebody who has put their own session into the browser of another does not share what that one signs in to, and loses the session by it.
+func TestAPlantedSessionStaysItsOwners(t *testing.T) {
 	t.Parallel()
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
 		h := open(t, db)
@@ -27,7 +27,7 @@ func TestAPlantedSessionIsWorthNothing(t *testing.T) {
 		victim := h.As(func(r *http.Request) { r.AddCookie(&http.Cookie{Name: sessions.SessionCookie, Value: planted}) })
 		answer := victim.POST("/accounts/sign-in", body("email", "ada@example.org", "password", goodPassword)).Status(http.StatusOK)
 		require.NotEqual(t, planted, cookie(t, answer, sessions.SessionCookie).Value)
-		refused(t, h.with(planted)) // the sign-in has ended it: whoever planted it sees nothing of what follows
+		refused(t, h.with(planted))
 	})
 }
 
