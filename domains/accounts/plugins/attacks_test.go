@@ -53,7 +53,9 @@ func TestInvitationsAreWorthWhatTheirInviterMayDo(t *testing.T) {
 			meanwhile  func(eve string)
 		}{
 			{"nothing happens", "", "[clerk guest]", func(string) {}},
-			{"the role grows", "", "[guest]", func(string) { root.PUT("/accounts/roles/clerk", `{"permissions":["accounts.write_roles"]}`).Status(200) }},
+			{"the role grows", "", "[guest]", func(string) {
+				root.PUT("/accounts/roles/clerk", `{"permissions":["accounts.write_roles"]}`).Status(200)
+			}},
 			{"the role is another of the name", "", "[guest]", func(string) {
 				root.DELETE("/accounts/roles/clerk").Status(204)
 				root.PUT("/accounts/roles/clerk", `{"permissions":["accounts.write_roles"]}`).Status(201)
