@@ -96,7 +96,7 @@ fuzz: ## fuzz every fuzz target for FUZZTIME (10s)
 	done
 
 bench: ## measure against the alternatives; prints ratios of one run
-	@cd docs/benchmarks && { go run .; missed=$$?; go run ./workpool -only handoff,service && exit $$missed; }
+	@cd docs/benchmarks && { go run .; missed=$$?; go run ./workpool -only handoff,service,signins && exit $$missed; }
 
 crash: ## kill the service TRIALS (20) times on DB (sqlite or postgres), or one of REPLICAS for MINUTES, and look for anything lost
 	@go run ./app/apptest/crash $(if $(REPLICAS),-replicas $(REPLICAS) -minutes $(MINUTES),-trials $(TRIALS) -db $(DB)) -seed $(SEED)
@@ -104,3 +104,4 @@ crash: ## kill the service TRIALS (20) times on DB (sqlite or postgres), or one 
 crash/points: ## let it die at every named point on both databases; cut the power, suspend replicas, fill its memory
 	@CRASH_ALL=1 .ci/test -count=1 ./app/apptest/crash/...
 	@MEMORY_ALL=1 .ci/test -count=1 -run '^TestMemoryStaysWithinItsBudget$$' .
+	@REVOCATIONS_ALL=1 .ci/test -count=1 -run '^TestRevocationsCountInAllReplicas$$' ./domains/accounts

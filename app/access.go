@@ -14,7 +14,7 @@ import (
 // Principal is somebody whom the service knows: a user who has signed in, a program with a key. It must not be changed.
 type Principal struct {
 	// ID identifies the principal for good, among all that the service knows. It is what logs, spans and events name, so it is no
-	// e-mail address and no secret.
+	// e-mail address and no secret. It is printable text of 1 to 255 bytes.
 	ID string
 	// Permissions are what the principal may do; see [Can]. [AllPermissions] stands for all of them.
 	Permissions []string

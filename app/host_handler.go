@@ -130,6 +130,12 @@ type OnceStore interface {
 	Once(ctx context.Context, claim OnceClaim, fn func(ctx context.Context) (OnceAnswer, error)) (answer OnceAnswer, replayed bool, err error)
 }
 
+// ChangeCounter is implemented by the connection pool behind the *gorm.DB that plugins get; for the host.
+type ChangeCounter interface {
+	// Changes does what the function [Changes] describes.
+	Changes() (n uint64, ok bool)
+}
+
 // OnceRequest is what [Once] needs to know of a request; for the host, which puts one into the [Call] of each request to an endpoint
 // that is [Idempotent].
 type OnceRequest struct {

@@ -141,3 +141,17 @@ func (a OnceAnswer) size() int {
 	}
 	return n
 }
+
+// Changes returns how often the database may have changed since the service started, for a plugin that keeps in memory what it has read. Ask before
+// reading: what was read then holds as long as Changes returns the same number, for whoever changes something does not learn that it is done before
+// the number is another.
+//
+// It reports false where others than this process may change the database, which is so on Postgres: there, read it each time. On SQLite each
+// commit counts, whatever it is about, so this helps where reads are many and writes are few.
+func Changes(db *gorm.DB) (n uint64, ok bool) {
+	counter, ok := db.Statement.ConnPool.(ChangeCounter)
+	if !ok {
+		return 0, false
+	}
+	return counter.Changes()
+}

@@ -175,7 +175,7 @@ var readyAt = regexp.MustCompile(`"message":"ready","address":"([^"]+)"`)
 func (p *project) serve() (address string, end func()) {
 	t := p.T
 	cmd := p.Command(t.Context(), "./service", "serve")
-	cmd.Env = append(cmd.Env, "APP_ENV=production", "APP_HTTP_DOCS=on", "APP_OPS_ADDR=off", "APP_HTTP_ADDR=127.0.0.1:0", "APP_DATABASE_URL=sqlite:"+t.TempDir()+"/minute.db")
+	cmd.Env = append(cmd.Env, "APP_ENV=production", "APP_MAIL_HOST=127.0.0.1", "APP_MAIL_FROM=test@example.org", "APP_MAIL_TLS=off", "APP_HTTP_DOCS=on", "APP_OPS_ADDR=off", "APP_HTTP_ADDR=127.0.0.1:0", "APP_DATABASE_URL=sqlite:"+t.TempDir()+"/minute.db")
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	output, err := cmd.StderrPipe()
 	require.NoError(t, err)

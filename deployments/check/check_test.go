@@ -112,7 +112,7 @@ func TestCompose(t *testing.T) {
 
 func load(file string) (*types.Project, error) {
 	return loader.LoadWithContext(context.Background(), types.ConfigDetails{
-		WorkingDir: "..", ConfigFiles: []types.ConfigFile{{Filename: file}}, Environment: types.Mapping{"POSTGRES_PASSWORD": "secret"},
+		WorkingDir: "..", ConfigFiles: []types.ConfigFile{{Filename: file}}, Environment: types.Mapping{"POSTGRES_PASSWORD": "secret", "APP_MAIL_HOST": "smtp.example.org", "APP_MAIL_FROM": "shop@example.org"},
 	}, func(o *loader.Options) { o.SetProjectName("plugboard", true) })
 }
 

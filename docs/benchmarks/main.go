@@ -43,6 +43,7 @@ func comparisons() []comparison {
 		{"products", compareProducts},
 		{"lists", compareLists},
 		{"access", compareAccess},
+		{"timing", compareTiming},
 		{"footprint", compareFootprint},
 		{"volatile", compareVolatile},
 		{"durable-sqlite", compareDurableSQLite},

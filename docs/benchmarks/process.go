@@ -50,7 +50,7 @@ func startServiceOn(ctx context.Context, b *bench, at string) (*process, error) 
 	}
 	cmd := exec.Command(binary, "serve")
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "APP_ENV=production", "APP_HTTP_ADDR="+addr, "APP_OPS_ADDR=off", "APP_DATABASE_URL="+at)
+	cmd.Env = append(os.Environ(), "APP_ENV=production", "APP_MAIL_HOST=127.0.0.1", "APP_MAIL_FROM=bench@example.org", "APP_MAIL_TLS=off", "APP_HTTP_ADDR="+addr, "APP_OPS_ADDR=off", "APP_DATABASE_URL="+at)
 	return startProcess(ctx, cmd, addr, "/readyz")
 }
 

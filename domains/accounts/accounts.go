@@ -22,6 +22,7 @@ import (
 var Module = app.Domain("accounts",
 	app.Settings[plugins.Settings](),
 	app.Settings[sessions.Settings](),
+	app.Settings[passwords.Settings](),
 	app.Settings[provider.Settings](),
 	app.Migrations(migrations.Files),
 	app.Models(
@@ -31,9 +32,9 @@ var Module = app.Domain("accounts",
 	fx.Provide(fx.Private, sessions.New, passwords.New, throttle.New, provider.New, provider.NewFlows),
 	fx.Provide(fx.Annotate(sessions.NewAuthenticator, fx.As(new(app.Authenticator)))),
 
-	app.Permission(plugins.ReadUsers, "See users, and the record of their sign-ins"),
+	app.Permission(plugins.ReadUsers, "See users, roles, and the record of sign-ins"),
 	app.Permission(plugins.WriteUsers, "Invite, disable, sign out and delete users, and give them roles"),
-	app.Permission(plugins.WriteRoles, "See and change roles"),
+	app.Permission(plugins.WriteRoles, "Say what roles let their users do"),
 
 	plugins.Register,
 	plugins.SignIn,

@@ -24,6 +24,7 @@ var (
 	_ app.Transactor        = (*pool)(nil)
 	_ app.Searcher          = (*pool)(nil)
 	_ app.OnceStore         = (*pool)(nil)
+	_ app.ChangeCounter     = (*pool)(nil)
 	_ orm.Handle            = (*pool)(nil)
 )
 
@@ -45,6 +46,15 @@ func (p *pool) Once(ctx context.Context, claim app.OnceClaim, fn func(context.Co
 		return err
 	})
 	return answer, replayed, err
+}
+
+// Changes implements app.ChangeCounter.
+func (p *pool) Changes() (n uint64, ok bool) {
+	conns := p.db.conns.Load()
+	if conns == nil || conns.sqlite == nil {
+		return 0, false
+	}
+	return conns.sqlite.Changes()
 }
 
 // ExecContext implements gorm.ConnPool.

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"go.uber.org/fx"
 
@@ -129,7 +132,13 @@ func (e *endpoint) authorize(ctx context.Context, x *exchange) error {
 }
 
 // errNamelessPrincipal is a bug of the authenticator.
-var errNamelessPrincipal = errors.New("authenticate: the authenticator returned a principal without an ID")
+var errNamelessPrincipal = errors.New("authenticate: the authenticator returned a principal whose ID is empty, longer than 255 bytes, or no printable text")
+
+// isName reports whether an ID can stand in logs, spans, events and their database.
+func isName(id string) bool {
+	const longest = 255
+	return id != "" && len(id) <= longest && utf8.ValidString(id) && !strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsPrint(r) })
+}
 
 // authenticate returns who makes the request, nil for nobody.
 func (e *endpoint) authenticate(ctx context.Context, x *exchange) (p *app.Principal, err error) {
@@ -144,7 +153,7 @@ func (e *endpoint) authenticate(ctx context.Context, x *exchange) (p *app.Princi
 			break
 		}
 	}
-	if err == nil && p != nil && p.ID == "" {
+	if err == nil && p != nil && !isName(p.ID) {
 		return nil, errNamelessPrincipal
 	}
 	return p, err

@@ -55,12 +55,15 @@ var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 func somebody(p *httpserver.Params) {
 	p.Clock = stopped(noon)
 	p.Authenticator = tokens{
-		"reader": {ID: "reader", SignedInAt: noon.Add(-time.Hour)},
-		"writer": {ID: "writer", Permissions: []string{"things.read", "things.write"}, SignedInAt: noon.Add(-time.Minute)},
-		"admin":  {ID: "admin", Permissions: []string{app.AllPermissions}},
-		"early":  {ID: "early", SignedInAt: noon.Add(time.Minute)},                // by a clock that is fast
-		"never":  {ID: "never", SignedInAt: noon.Add(200 * 365 * 24 * time.Hour)}, // would be fresh for ever
-		"noname": {},
+		"reader":       {ID: "reader", SignedInAt: noon.Add(-time.Hour)},
+		"writer":       {ID: "writer", Permissions: []string{"things.read", "things.write"}, SignedInAt: noon.Add(-time.Minute)},
+		"admin":        {ID: "admin", Permissions: []string{app.AllPermissions}},
+		"noname":       {},
+		"nul":          {ID: "a\x00b"},
+		"broken utf-8": {ID: "a\xff"},
+		"long":         {ID: strings.Repeat("x", 256)},
+		"early":        {ID: "early", SignedInAt: noon.Add(time.Minute)},                // by a clock that is fast
+		"never":        {ID: "never", SignedInAt: noon.Add(200 * 365 * 24 * time.Hour)}, // would be fresh for ever
 	}
 }
 
@@ -118,6 +121,9 @@ func TestAccess(t *testing.T) {
 		{"GET", "/signed", "panics", 500, "internal error"},
 		{"GET", "/signed", "away", 503, "sign-ins cannot be checked now"},
 		{"GET", "/signed", "noname", 500, "internal error"},
+		{"GET", "/signed", "nul", 500, "internal error"},
+		{"GET", "/signed", "broken utf-8", 500, "internal error"},
+		{"GET", "/signed", "long", 500, "internal error"},
 		{"GET", "/can", "", 401, "sign in first"},
 		{"GET", "/can", "reader", 403, "this needs the permission things.write"},
 		{"GET", "/can", "writer", 200, `"writer"`},

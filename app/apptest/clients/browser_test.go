@@ -50,10 +50,22 @@ func openTab(t *testing.T, further ...chromedp.ExecAllocatorOption) *tab {
 	}
 	ctx, stop := chromedp.NewExecAllocator(ctx, options...)
 	t.Cleanup(stop)
+	return newTab(t, ctx)
+}
+
+// another opens one more tab of the same browser, until the test ends.
+func (p *tab) another() *tab {
+	p.t.Helper()
+	return newTab(p.t, p.ctx)
+}
+
+// newTab opens a tab in the browser that ctx has, or is to start.
+func newTab(t *testing.T, ctx context.Context) *tab { //nolint:revive // t comes first in helpers of tests
+	t.Helper()
 	ctx, end := chromedp.NewContext(ctx)
 	t.Cleanup(end)
 	p := &tab{t: t, ctx: ctx}
-	require.NoError(t, chromedp.Listen(ctx, p.note), "start Chromium")
+	require.NoError(t, chromedp.Listen(ctx, p.note), "open a tab of Chromium")
 	call(p, network.Enable, network.EnableParams{})
 	call(p, log.Enable, cdp.Empty{})
 	return p
@@ -139,12 +151,6 @@ func (p *tab) open(url string) { p.t.Helper(); do(p, "open "+url, chromedp.Navig
 func (p *tab) click(selector string) {
 	p.t.Helper()
 	do(p, "click "+selector, chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
-}
-
-// clickAll clicks all elements that there are now.
-func (p *tab) clickAll(selector string) {
-	p.t.Helper()
-	do(p, "click all "+selector, chromedp.Evaluate[any](fmt.Sprintf(`document.querySelectorAll(%q).forEach(e => e.click())`, selector)))
 }
 
 // await waits until the element is visible.

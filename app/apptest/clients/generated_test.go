@@ -18,7 +18,8 @@ import (
 // through it.
 func TestGeneratedClient(t *testing.T) {
 	t.Parallel()
-	address := start(t)
+	binary := build(t)
+	address := run(t, binary, administrator(t, binary))
 	answer, err := http.Get(address + "/openapi-3.0.json")
 	require.NoError(t, err)
 	defer answer.Body.Close()
@@ -38,7 +39,7 @@ func TestGeneratedClient(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, filepath.Base(name)), text, 0o600))
 	}
-	cmd := exec.CommandContext(t.Context(), "go", "run", ".", address)
+	cmd := exec.CommandContext(t.Context(), "go", "run", ".", address, email, password)
 	cmd.Dir = dir
 	output, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(output))

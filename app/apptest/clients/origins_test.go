@@ -46,7 +46,6 @@ func TestPagesOfOtherOriginsInABrowser(t *testing.T) {
 	trusting := run(t, binary, "APP_HTTP_CORS_ORIGINS="+allowed, "APP_HTTP_CORS_CREDENTIALS=true")
 
 	const (
-		plain    = `{}`
 		cookies  = `{credentials: "include"}`
 		create   = `{method: "POST", headers: {"Content-Type": "application/json"}, body: '{"name":"Desk lamp","price":49.9}'}`
 		empty    = `200 {"success":true,"data":{"items":[],"next":null},"error":null}`

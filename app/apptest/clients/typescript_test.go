@@ -13,10 +13,11 @@ import (
 // speaks to the service through them.
 func TestTypeScriptClient(t *testing.T) {
 	t.Parallel()
-	address := start(t)
+	binary := build(t)
+	address := run(t, binary, administrator(t, binary))
 	dir := typescriptFolder(t, "talk", address+"/openapi.json")
 	output(t, dir, nil, npm(t), "tsc")
-	output(t, dir, nil, npm(t), "node", "out/talk.js", address)
+	output(t, dir, nil, npm(t), "node", "out/talk.js", address, email, password)
 }
 
 // npm returns the script that runs programs of npm's.

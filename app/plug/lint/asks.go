@@ -84,6 +84,9 @@ func (c contracts) checkQueries() {
 	responders := map[string]QueryUse{}
 	for _, a := range c.Answered {
 		if first, twice := responders[a.Topic]; twice {
+			if first.Source == a.Source { // a test beside main.go imports the domain's plugins, too
+				continue
+			}
 			c.tell(a.EventUse, "answers %s, which plugin %s (%s) answers already; remove one of them, or give it a topic of its own", a.Topic, first.Plugin, first.Source)
 			continue
 		}

@@ -23,6 +23,11 @@ type page struct {
 // pageBlock is a command, when it has no title, or a file.
 type pageBlock struct{ language, title, text string }
 
+// concernsAll reports whether the block changes what the other pages have made.
+func (b pageBlock) concernsAll() bool {
+	return b.title == "main.go" && (b.language == "go" || strings.Contains(b.text, "host.DefaultAccess("))
+}
+
 var (
 	pageFence = regexp.MustCompile("(?ms)^```([a-z]*)(?: title=\"([^\"]+)\")?\n(.*?)^```$")
 	// inBoth is a title that names the same file in two folders: migrations/{sqlite,postgres}/00001_x.sql.
@@ -31,14 +36,14 @@ var (
 )
 
 // followsThePages does what each page of docs/needs says, one after the other in one service, and then checks that service once:
-// the pages do not get in each other's way. A page that shows main.go has a service of its own.
+// the pages do not get in each other's way. A page that shows main.go, or says there who may call all that there is, has a service of its own.
 func (h *host) followsThePages() {
 	begin := time.Now()
 	together := h.service()
 	together.Must("go run " + h.path + "/app/plug@v0.1.0 init " + shop)
 	for _, p := range h.pages() {
 		s := together
-		if slices.ContainsFunc(p.blocks, func(b pageBlock) bool { return b.title == "main.go" && b.language == "go" }) {
+		if slices.ContainsFunc(p.blocks, pageBlock.concernsAll) {
 			s = h.service()
 			require.NoError(h.T, os.CopyFS(s.Dir, os.DirFS(together.Dir)))
 		}

@@ -3,6 +3,8 @@ package measure_test
 import (
 	"context"
 	"errors"
+	"math"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +29,38 @@ func TestSeriesStatistics(t *testing.T) {
 	}
 	if got := measure.Ratio(measure.Series{2, 9}, measure.Series{4, 3}); got[0] != 0.5 || got[1] != 3 {
 		t.Errorf("ratio = %v, want it round by round", got)
+	}
+}
+
+func TestMedianInterval(t *testing.T) {
+	t.Parallel()
+	var s measure.Series
+	for i := range 100 {
+		s = append(s, float64(99-i))
+	}
+	if low, high := s.MedianInterval(); low != 39 || high != 60 { // the 40th and the 61st, as tables of the sign test have it
+		t.Errorf("interval = %v to %v, want 39 to 60", low, high)
+	}
+	if low, high := (measure.Series{3, 1, 2}).MedianInterval(); low != 1 || high != 3 {
+		t.Errorf("interval of three = %v to %v, want all of it", low, high)
+	}
+	if low, _ := (measure.Series{}).MedianInterval(); !math.IsNaN(low) {
+		t.Errorf("interval of nothing begins at %v", low)
+	}
+	// Of samples whose median is known, 95 of 100 have it in their interval.
+	random, missed := rand.New(rand.NewPCG(1, 2)), 0
+	const samples = 1000
+	for range samples {
+		var sample measure.Series
+		for range 200 {
+			sample = append(sample, random.ExpFloat64())
+		}
+		if low, high := sample.MedianInterval(); low > math.Ln2 || high < math.Ln2 {
+			missed++
+		}
+	}
+	if missed < samples/50 || missed > samples*7/100 {
+		t.Errorf("%d of %d intervals miss the median, want 50", missed, samples)
 	}
 }
 

@@ -31,6 +31,21 @@ func (s Series) Quantile(q float64) float64 {
 	return sorted[low] + (at-float64(low))*(sorted[high]-sorted[low])
 }
 
+// MedianInterval returns the bounds between which the median of what the series is a sample of lies with a probability of 95 %, whatever its
+// distribution: two figures of the series, by the sign test (Conover, Practical Nonparametric Statistics, section 3.2). Fewer than six
+// figures have no such interval, and their smallest and largest are returned; NaN when there is none.
+func (s Series) MedianInterval() (low, high float64) {
+	if len(s) == 0 {
+		return math.NaN(), math.NaN()
+	}
+	sorted := slices.Clone(s)
+	slices.Sort(sorted)
+	const deviations = 1.959964 // of the normal distribution, to both sides, around 95 %
+	n := float64(len(s))
+	below := max(int(math.Floor((n-deviations*math.Sqrt(n))/2)), 1) //nolint:mnd // half of the figures are below the median
+	return sorted[below-1], sorted[len(sorted)-below]
+}
+
 // Format writes the median and, in brackets, the first and third quartile; with fewer than eight rounds
 // the smallest and the largest figure.
 func (s Series) Format(figure func(float64) string) string {

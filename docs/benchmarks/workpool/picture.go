@@ -13,11 +13,14 @@ import (
 	"sync"
 )
 
-// post begins the path of a stream whose requests post a picture as a form; those of others are GETs.
+// post begins the path of a stream whose requests post a picture as a form; those that begin with signIn sign in, and those of others are GETs.
 const post = "POST "
 
 // request sends a stream's request.
 func request(client *http.Client, base, path string) (status int, err error) {
+	if path, signs := strings.CutPrefix(path, signIn); signs {
+		return finish(client.Do(newSignIn(base, path)))
+	}
 	path, posts := strings.CutPrefix(path, post)
 	if !posts {
 		return get(client, base+path)

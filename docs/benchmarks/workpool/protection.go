@@ -26,7 +26,7 @@ func (l lab) protection() error {
 	defer func() { _ = b.remove() }()
 	missed := 0
 	for _, where := range places() {
-		full, err := l.fingerprintRate(b, where)
+		full, err := l.rateOf(b, where, fingerprintPath)
 		if err != nil {
 			return err
 		}
@@ -57,9 +57,7 @@ func printProtection(ours, straight columns, where place) (missed int) {
 	if where.server == anyCore {
 		times = 0
 	}
-	fmt.Println("| what | measured | at most | |")
-	fmt.Println("|---|---|---|---|")
-	for _, f := range []finding{
+	return printFindings([]finding{
 		{"p99 alone, in ms", ours["idle"], 0},
 		{"p99 at 0.8 of the capacity, in ms", ours["busy"], 0},
 		{"the same with the work on request goroutines, in ms", straight["busy"], 0},
@@ -72,7 +70,14 @@ func printProtection(ours, straight columns, where place) (missed int) {
 		{"resident memory at its most, in MB", ours["memory"], 400},
 		{"back to twice the p99 alone, in seconds", ours["recovered"], 5},
 		{"failed requests, and refused light ones", ours["failed"], -1},
-	} {
+	})
+}
+
+// printFindings prints a table, and returns how many findings missed their requirement.
+func printFindings(findings []finding) (missed int) {
+	fmt.Println("| what | measured | at most | |")
+	fmt.Println("|---|---|---|---|")
+	for _, f := range findings {
 		limit, verdict := "", ""
 		if f.limit != 0 {
 			limit, verdict = measure.Count(max(f.limit, 0)), "met"
@@ -86,15 +91,15 @@ func printProtection(ours, straight columns, where place) (missed int) {
 	return missed
 }
 
-// fingerprintRate returns how many fingerprints a second the service computes, judged by the best of some tries.
-func (l lab) fingerprintRate(b *builds, where place) (rate float64, err error) {
+// rateOf returns how many requests a second the service works on, judged by the best of some tries.
+func (l lab) rateOf(b *builds, where place, path string) (rate float64, err error) {
 	r, err := b.start(released, where.server)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = firstError(err, r.stop()) }()
 	for range 3 {
-		tried, err := r.capacity(where.client, fingerprintPath)
+		tried, err := r.capacity(where.client, path)
 		if err != nil {
 			return 0, err
 		}

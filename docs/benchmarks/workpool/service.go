@@ -73,7 +73,8 @@ func (b *builds) start(name string, core int) (*running, error) {
 	}
 	cmd := exec.Command(b.command[name][0], b.command[name][1:]...) //nolint:gosec // built above, or this binary
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "APP_ENV=production", "APP_HTTP_ADDR="+addr, "APP_OPS_ADDR="+ops, "APP_DATABASE_URL=sqlite:"+filepath.Join(dir, "service.db"))
+	cmd.Env = append(os.Environ(), "APP_ENV=production", "APP_MAIL_HOST=127.0.0.1", "APP_MAIL_FROM=bench@example.org", "APP_MAIL_TLS=off",
+		"APP_HTTP_ADDR="+addr, "APP_OPS_ADDR="+ops, "APP_DATABASE_URL=sqlite:"+filepath.Join(dir, "service.db"), "APP_HTTP_TRUSTED_PROXIES=127.0.0.1")
 	if err := startOn(cmd, core); err != nil {
 		return nil, fmt.Errorf("start %s service: %w", name, err)
 	}

@@ -43,7 +43,7 @@ func Check(field, password string, words ...string) error {
 		for _, part := range strings.FieldsFunc(strings.ToLower(word), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
 			const telling = 4
 			if len(part) >= telling && (core == letters(part) || lower == strings.ToLower(word)) {
-				return refuse("common", "must not be made of the e-mail address or the name")
+				return refuse("common", "must not be made of the e-mail address, a name or a word that everybody tries here")
 			}
 		}
 	}

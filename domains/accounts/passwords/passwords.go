@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/argon2"
@@ -34,17 +35,30 @@ const (
 	hashBytes = 32
 )
 
+// Settings are those of passwords. They are settings of the domain accounts.
+type Settings struct {
+	// Words are what everybody would try first in this service: its own name, those of the organisation and of its products. They are refused
+	// as the user's own name is; see [Check].
+	Words []string `key:"password_words" default:"" binding:"max=200,dive,min=4,max=100"`
+}
+
 // Hasher hashes passwords on the work pool. It is safe for concurrent use. Make it with [New].
 type Hasher struct {
-	pool app.Pool
+	pool  app.Pool
+	words []string
 	// nobody is the hash of no password, for users that do not exist.
 	nobody string
 }
 
 // New returns a hasher that works on pool.
-func New(pool app.Pool) *Hasher {
+func New(pool app.Pool, settings Settings) *Hasher {
 	zero := make([]byte, hashBytes)
-	return &Hasher{pool: pool, nobody: encode(Current, zero[:saltBytes], zero)}
+	return &Hasher{pool: pool, words: settings.Words, nobody: encode(Current, zero[:saltBytes], zero)}
+}
+
+// Check is the function [Check], with the words of the settings beside those given.
+func (h *Hasher) Check(field, password string, words ...string) error {
+	return Check(field, password, slices.Concat(words, h.words)...)
 }
 
 // Hash returns the hash of a password with a new salt, as a PHC string: "$argon2id$v=19$m=19456,t=2,p=1$salt$hash". The error is

@@ -15,20 +15,17 @@ import (
 // inline runs jobs on the caller's goroutine.
 type inline struct{ app.Job }
 
-func (i inline) Run(ctx context.Context, work func(app.Job) (any, error)) (any, error) {
-	return work(job{ctx: ctx})
+func (inline) Run(_ context.Context, work func(app.Job) (any, error)) (any, error) {
+	return work(job{})
 }
 
-type job struct {
-	app.Job
-	ctx context.Context
-}
+type job struct{ app.Job }
 
 func (job) Reserve(int64) error { return nil }
 
 func TestHash(t *testing.T) {
 	t.Parallel()
-	h, ctx := passwords.New(inline{}), apptest.Context(t)
+	h, ctx := passwords.New(inline{}, passwords.Settings{}), apptest.Context(t)
 	hash, err := h.Hash(ctx, "correct horse battery staple")
 	require.NoError(t, err)
 	require.Regexp(t, `^\$argon2id\$v=19\$m=19456,t=2,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$`, hash)
@@ -58,7 +55,7 @@ func FuzzMatches(f *testing.F) {
 		f.Add(hash)
 	}
 	f.Fuzz(func(t *testing.T, hash string) {
-		if matches, _, _ := passwords.New(inline{}).Matches(t.Context(), "correct horse battery staple", hash); matches {
+		if matches, _, _ := passwords.New(inline{}, passwords.Settings{}).Matches(t.Context(), "correct horse battery staple", hash); matches {
 			t.Fatalf("%q matches", hash)
 		}
 	})
@@ -74,6 +71,12 @@ func TestCheck(t *testing.T) {
 		require.Equal(t, app.Invalid, app.CodeOf(err), password)
 		require.NotContains(t, err.Error(), password+"\"")
 	}
+	h := passwords.New(inline{}, passwords.Settings{Words: []string{"Plugboard", "Lampen-Meier"}})
+	for _, password := range []string{"plugboard2026!", "!!Plugboard1", "lampen-meier", "123456lampen"} {
+		require.Equal(t, app.Invalid, app.CodeOf(h.Check("password", password, "ada@example.org")), password)
+	}
+	require.Equal(t, app.Invalid, app.CodeOf(h.Check("password", "adalovelace1", "adalovelace")), "the words given count too")
+	require.NoError(t, h.Check("password", "a plugboard has many holes"))
 	for _, password := range []string{
 		"correct horse battery staple", "seven green lamps", "ich mag Käse und Brot", "пароль из слов и ещё", strings.Repeat("käse ", 51),
 		"gT7#kq!vR2pz", "my password is long and odd", "example of lovelace prose",

@@ -113,7 +113,7 @@ func (p *ChangePasswordPlugin) Execute(ctx context.Context, req ChangePasswordRe
 	if err != nil {
 		return data, err
 	}
-	if err := passwords.Check("password", req.Password, user.Email, user.Name); err != nil {
+	if err := p.hasher.Check("password", req.Password, user.Email, user.Name); err != nil {
 		return data, err
 	}
 	attempt := counted{"password:" + user.ID, accountLimit}

@@ -52,6 +52,19 @@ func (AdministratorRoleGiven) Topic() string { return "user.roles_changed" }
 // Key implements app.Keyed: what is announced of one user is handled in order.
 func (e AdministratorRoleGiven) Key() string { return e.ID }
 
+// AdministratorMail asks for the notice that the command has changed a password; see [MailRequested].
+type AdministratorMail struct {
+	Purpose models.Purpose `json:"purpose"`
+	Email   string         `json:"email"`
+	UserID  string         `json:"user_id"`
+}
+
+// Topic implements app.Event.
+func (AdministratorMail) Topic() string { return "account.mail_requested" }
+
+// Key implements app.Keyed: what goes to one address goes in order.
+func (e AdministratorMail) Key() string { return e.Email }
+
 // CreateAdmin is the plugin that serves the command "accounts create-admin".
 var CreateAdmin = app.Plugin[*CreateAdminPlugin]("accounts.create_admin", NewCreateAdminPlugin)
 
@@ -76,7 +89,7 @@ func (p *CreateAdminPlugin) OnBoot(b *app.Boot) {
 	flags := b.Command("Create an administrator, or make one of a user; the password is the first line of the input", p.Execute)
 	flags.StringVar(&p.email, "email", "", "the administrator's `address`")
 	flags.StringVar(&p.name, "name", "", "how the administrator wants to be called")
-	b.Publishes(AdministratorRegistered{}, AdministratorEnabled{}, AdministratorRoleGiven{})
+	b.Publishes(AdministratorRegistered{}, AdministratorEnabled{}, AdministratorRoleGiven{}, AdministratorMail{})
 }
 
 // Execute makes the administrator. A user who exists becomes one: the password is the new one, all sessions, keys, links and linked
@@ -90,7 +103,7 @@ func (p *CreateAdminPlugin) Execute(ctx context.Context, call app.CommandCall) e
 	if err != nil {
 		return err
 	}
-	if err := passwords.Check("password", password, email, name); err != nil {
+	if err := p.hasher.Check("password", password, email, name); err != nil {
 		return err
 	}
 	hash, err := p.hasher.Hash(ctx, password)
@@ -184,6 +197,9 @@ func (p *CreateAdminPlugin) promote(ctx context.Context, known, user models.User
 		return err
 	}
 	if err := p.sessions.Forget(ctx, known.ID, ""); err != nil {
+		return err
+	}
+	if err := p.bus.Publish(ctx, AdministratorMail{Purpose: noticePasswordChanged, Email: known.Email}); err != nil {
 		return err
 	}
 	if known.DisabledAt != nil {

@@ -139,7 +139,7 @@ func (p *RegisterPlugin) Confirm(ctx context.Context, req ConfirmRegistrationReq
 	if p.settings.Registration == "closed" {
 		return data, app.Errorf(app.Forbidden, "registration is closed")
 	}
-	if err := passwords.Check("password", req.Password, req.Name); err != nil {
+	if err := p.hasher.Check("password", req.Password, req.Name); err != nil {
 		return data, err
 	}
 	if err := p.sessions.Holds(ctx, models.Register, req.Token); err != nil {
@@ -154,7 +154,7 @@ func (p *RegisterPlugin) Confirm(ctx context.Context, req ConfirmRegistrationReq
 		if err != nil {
 			return err
 		}
-		if err := passwords.Check("password", req.Password, ticket.Email); err != nil {
+		if err := p.hasher.Check("password", req.Password, ticket.Email); err != nil {
 			return err
 		}
 		roles, err := p.invited(ctx, ticket)

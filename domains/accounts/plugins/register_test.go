@@ -76,7 +76,7 @@ func TestConfirmRegistration(t *testing.T) {
 		for password, message := range map[string]string{
 			"short": "must have at least 12 characters", strings.Repeat("x", 257): "must have at most 256 characters",
 			"Password1234!": "is among those that are tried first", "aaaaaaaaaaaaaa": "is among those", "abcdefghijklmnop": "is among those",
-			"Lovelace123456": "must not be made of the e-mail address or the name", "1234567890king": "must not be made of the e-mail address",
+			"Lovelace123456": "must not be made of the e-mail address, a name", "1234567890king": "must not be made of the e-mail address",
 		} {
 			answer := confirm(first, password).Status(http.StatusUnprocessableEntity)
 			require.Contains(t, answer.Body, message)

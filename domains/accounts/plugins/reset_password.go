@@ -119,7 +119,7 @@ func (p *ResetPasswordPlugin) Execute(ctx context.Context, req RequestResetReque
 //
 //plug:derived 31c4ada8
 func (p *ResetPasswordPlugin) Confirm(ctx context.Context, req ResetPasswordRequest) (app.Empty, error) {
-	if err := passwords.Check("password", req.Password); err != nil {
+	if err := p.hasher.Check("password", req.Password); err != nil {
 		return app.Empty{}, err
 	}
 	if err := p.sessions.Holds(ctx, models.Reset, req.Token); err != nil {
@@ -134,7 +134,7 @@ func (p *ResetPasswordPlugin) Confirm(ctx context.Context, req ResetPasswordRequ
 		if err != nil {
 			return err
 		}
-		if err := passwords.Check("password", req.Password, ticket.Email); err != nil {
+		if err := p.hasher.Check("password", req.Password, ticket.Email); err != nil {
 			return err
 		}
 		return p.set(ctx, *ticket.UserID, ticket.Email, hash)

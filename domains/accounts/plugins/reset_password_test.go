@@ -85,3 +85,45 @@ func TestCodesAreInTheMailAlone(t *testing.T) {
 		}
 	}
 }
+
+// Whoever has a link has no session: after it the password is asked for. A mailbox is no way to sign in.
+func TestLinksSignNobodyIn(t *testing.T) {
+	t.Parallel()
+	h := open(t, apptest.SQLite(t))
+	ask := func(path, email string) string {
+		h.POST(path, body("email", email)).Status(http.StatusAccepted)
+		return h.ticket(email)
+	}
+	follow := func(path, token string) {
+		answer := h.POST(path, body("token", token, "password", goodPassword))
+		require.Less(t, answer.Code, 300, answer.Body)
+		require.Empty(t, answer.Head.Values("Set-Cookie"))
+		require.NotContains(t, answer.Body, "pbs_")
+		refused(t, h.with(token))
+	}
+	follow("/accounts/register/confirm", ask("/accounts/register", "ada@example.org"))
+	follow("/accounts/reset/confirm", ask("/accounts/reset", "ada@example.org"))
+	ada, _ := h.signIn("ada@example.org", goodPassword)
+	ada.POST("/accounts/me/email", body("email", "lovelace@example.org")).Status(http.StatusAccepted)
+	answer := h.POST("/accounts/email/confirm", body("token", h.ticket("lovelace@example.org"))).Status(http.StatusNoContent)
+	require.Empty(t, answer.Head.Values("Set-Cookie"))
+	var left int64
+	require.NoError(t, h.DB().Model(&models.Session{}).Count(&left).Error)
+	require.EqualValues(t, 1, left, "ada's own")
+}
+
+// Nobody tries many codes, though each has 256 random bits: a client has sixty tries an hour.
+func TestGuessesAtCodesAreLimited(t *testing.T) {
+	t.Parallel()
+	h := open(t, apptest.SQLite(t))
+	for _, path := range []string{"/accounts/register/confirm", "/accounts/reset/confirm", "/accounts/email/confirm"} {
+		wrong := `{"token":"pbt_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","password":"` + goodPassword + `"}`
+		if path == "/accounts/email/confirm" {
+			wrong = `{"token":"pbt_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}`
+		}
+		for range 60 {
+			h.POST(path, wrong).Status(http.StatusUnprocessableEntity)
+		}
+		h.POST(path, wrong).Status(http.StatusTooManyRequests)
+	}
+}

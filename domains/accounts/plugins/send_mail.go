@@ -52,6 +52,17 @@ func (InvitationSent) Topic() string { return "account.invitation_sent" }
 // Key implements app.Keyed: what goes to one address goes in order.
 func (e InvitationSent) Key() string { return e.Email }
 
+// IdentityLinked is announced when a user can sign in with an identity provider from now on.
+type IdentityLinked struct {
+	ID string `json:"id"`
+}
+
+// Topic implements app.Event.
+func (IdentityLinked) Topic() string { return "user.identity_linked" }
+
+// Key implements app.Keyed: what is announced of one user is handled in order.
+func (e IdentityLinked) Key() string { return e.ID }
+
 // SendMail is the plugin that sends the mails of this domain.
 var SendMail = app.Plugin[*SendMailPlugin]("accounts.send_mail", NewSendMailPlugin)
 
@@ -72,6 +83,7 @@ func NewSendMailPlugin(db *gorm.DB, mailer app.Mailer, store *sessions.Store, se
 func (p *SendMailPlugin) OnBoot(b *app.Boot) {
 	b.Subscribe(app.On(p.Execute))
 	b.Subscribe(app.On(p.Invite))
+	b.Subscribe(app.On(p.TellOfIdentity))
 }
 
 // letter is what a mail says.
@@ -152,6 +164,19 @@ func (p *SendMailPlugin) Invite(ctx context.Context, event InvitationSent) error
 	}
 	ticket := models.Ticket{Purpose: models.Register, Email: event.Email, Roles: strings.Join(event.Roles, " "), InvitedBy: &event.InvitedBy}
 	return p.sendTicket(ctx, ticket, p.settings.InvitationLifetime, letter{"You are invited", "You are invited to have an account. Choose a password to begin.", "register"})
+}
+
+// TellOfIdentity tells a user of the other way in, as of everything that changes how they sign in.
+func (p *SendMailPlugin) TellOfIdentity(ctx context.Context, event IdentityLinked) error {
+	user, err := findUser(ctx, p.db, event.ID)
+	switch {
+	case app.CodeOf(err) == app.NotFound: // deleted in the meantime
+		return nil
+	case err != nil:
+		return err
+	}
+	return p.send(ctx, user.Email, letter{subject: "You can sign in with the identity provider", text: "Your account is linked to a sign-in of the identity provider " +
+		"from now on. If that was not you, tell the people who run this service at once."})
 }
 
 // owner returns the user who has the address.

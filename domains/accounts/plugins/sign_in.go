@@ -22,8 +22,9 @@ type SignInRequest struct {
 	Password string `json:"password" binding:"required,max=1024" example:"correct horse battery staple"`
 	// Use is "cookie" for a browser, whose scripts then never see the session, or "token" for any other program.
 	Use string `json:"use" binding:"omitempty,oneof=cookie token" example:"token"`
-	// Device is the cookie of a browser that has signed in before.
+	// Device is the cookie of a browser that has signed in before, Session that of its session, which ends.
 	Device    string `cookie:"__Host-device" json:"-" binding:"max=200"`
+	Session   string `cookie:"__Host-session" json:"-" binding:"max=200"`
 	UserAgent string `header:"User-Agent" json:"-"`
 }
 
@@ -199,7 +200,7 @@ func (p *SignInPlugin) start(ctx context.Context, a attempt, hash string, req Si
 			return err
 		}
 		if req.Use != "token" {
-			if err := p.sessions.Remember(ctx, a.user.ID, a.device); err != nil {
+			if err := p.remember(ctx, a, req.Session); err != nil {
 				return err
 			}
 		}
@@ -214,6 +215,14 @@ func (p *SignInPlugin) start(ctx context.Context, a attempt, hash string, req Si
 	default:
 		return data, p.sessions.SetCookie(ctx, token)
 	}
+}
+
+// remember has the browser known from now on. The session that it had ends: nobody could end it any more who looks at the browser.
+func (p *SignInPlugin) remember(ctx context.Context, a attempt, before string) error {
+	if err := p.sessions.EndBefore(ctx, before); err != nil {
+		return err
+	}
+	return p.sessions.Remember(ctx, a.user.ID, a.device)
 }
 
 // fresh is how long ago a sign-in may be for what must not be done by whoever finds a device unlocked.

@@ -2,6 +2,7 @@ package plugins_test
 
 import (
 	"net/http"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -135,16 +136,22 @@ func TestCredentialsThatDisagree(t *testing.T) {
 	with(func(r *http.Request) { r.URL.RawQuery = "access_token=" + one }).Status(http.StatusUnauthorized)
 }
 
-// Guesses at an account are refused after ten, whoever makes them and whether the account exists; the device that was here before still signs
-// in, and so does everybody after a while.
+// Guesses at an account from fifty networks are refused after ten, whoever makes them and whether the account exists; the device that was here
+// before still signs in, and so does everybody after a while.
 func TestGuessesAreThrottled(t *testing.T) {
 	t.Parallel()
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
 		h := open(t, db, apptest.Setting("APP_HTTP_TRUSTED_PROXIES", "192.0.2.1"))
 		h.register("ada@example.org")
 		known := h.withCookie(h.POST("/accounts/sign-in", body("email", "ada@example.org", "password", goodPassword)).Status(http.StatusOK))
+		h.register("eve@example.org")
+		other := h.withCookie(h.POST("/accounts/sign-in", body("email", "eve@example.org", "password", goodPassword)).Status(http.StatusOK))
 		from := func(network int) *apptest.App {
-			return h.As(func(r *http.Request) { r.Header.Set("X-Forwarded-For", "198.51.100."+string(rune('0'+network%10))) })
+			as := h.App
+			if network%2 == 0 {
+				as = other // a device that is known for another account is one of everybody's here
+			}
+			return as.As(func(r *http.Request) { r.Header.Set("X-Forwarded-For", "198.51.100."+strconv.Itoa(network)) })
 		}
 		for _, email := range []string{"ada@example.org", "nobody@example.org"} {
 			statuses := map[int]int{}
@@ -228,5 +235,61 @@ func TestHashesAreUpgraded(t *testing.T) {
 	var user models.User
 	require.NoError(t, h.DB().First(&user).Error)
 	require.Contains(t, user.PasswordHash, "$argon2id$v=19$m=19456,t=2,p=1$")
+	h.signIn("ada@example.org", goodPassword)
+}
+
+// A browser that signs in has one session afterwards: the one that it had is nobody's any more, so it ends. Other devices are not concerned.
+func TestASignInEndsTheSessionBefore(t *testing.T) {
+	t.Parallel()
+	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
+		h := open(t, db)
+		h.register("ada@example.org")
+		elsewhere, _ := h.signIn("ada@example.org", goodPassword)
+		right := body("email", "ada@example.org", "password", goodPassword)
+		first := h.withCookie(h.POST("/accounts/sign-in", right).Status(http.StatusOK))
+
+		first.POST("/accounts/sign-in", body("email", "ada@example.org", "password", otherPassword)).Fails(app.Unauthorized, wrong)
+		first.GET("/accounts/me").Status(http.StatusOK) // a sign-in that fails ends nothing
+		second := h.withCookie(first.POST("/accounts/sign-in", right).Status(http.StatusOK))
+		refused(t, first)
+		second.GET("/accounts/me").Status(http.StatusOK)
+		elsewhere.GET("/accounts/me").Status(http.StatusOK)
+	})
+}
+
+// Nobody is there before somebody registers or the command is run: no service begins with an account whose password is known.
+func TestNobodyIsThereAtTheStart(t *testing.T) {
+	t.Parallel()
+	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
+		h := open(t, db)
+		for _, table := range []any{&models.User{}, &models.UserRole{}, &models.Session{}, &models.Key{}, &models.Ticket{}} {
+			var n int64
+			require.NoError(t, h.DB().Model(table).Count(&n).Error)
+			require.Zero(t, n, "%T", table)
+		}
+	})
+}
+
+// An unknown user costs the same hash as a wrong password, and so does a user without a password: time does not tell who has an account.
+func TestUnknownUsersCostTheSame(t *testing.T) {
+	t.Parallel()
+	h := open(t, apptest.SQLite(t))
+	h.register("ada@example.org")
+	id := h.register("bob@example.org")
+	require.NoError(t, h.DB().Model(&models.User{}).Where("id = ?", id).Update("password_hash", "").Error)
+	for _, email := range []string{"ada@example.org", "bob@example.org", "nobody@example.org"} {
+		before := h.Metric("plugboard_pool_run_seconds")
+		answer := h.POST("/accounts/sign-in", body("email", email, "password", otherPassword)).Fails(app.Unauthorized, wrong)
+		require.EqualValues(t, 1, h.Metric("plugboard_pool_run_seconds")-before, email)
+		require.Empty(t, answer.Head.Get("Retry-After"))
+	}
+}
+
+// A password holds until its user changes it, however old it is.
+func TestPasswordsDoNotExpire(t *testing.T) {
+	t.Parallel()
+	h := open(t, apptest.SQLite(t))
+	h.register("ada@example.org")
+	h.clock.Advance(3 * 365 * 24 * time.Hour)
 	h.signIn("ada@example.org", goodPassword)
 }

@@ -254,10 +254,10 @@ func (r *refusal) Error() string { return r.reason.Error() }
 // identity before that and for the address after it, so it takes the user for somebody else's: it looks again in a transaction that sees both.
 func (p *SignInWithProviderPlugin) signIn(ctx context.Context, person provider.Person, req FinishSignInWithProviderRequest) error {
 	client := sessions.ClientOf(ctx, req.UserAgent)
-	token, err := p.start(ctx, person, client, req.Device)
+	token, err := p.start(ctx, person, client, req)
 	r, ok := errors.AsType[*refusal](err)
 	if app.CodeOf(err) == app.Conflict || ok && r.outcome == models.NotLinked {
-		token, err = p.start(ctx, person, client, req.Device)
+		token, err = p.start(ctx, person, client, req)
 		r, ok = errors.AsType[*refusal](err)
 	}
 	if ok {
@@ -273,7 +273,9 @@ func (p *SignInWithProviderPlugin) signIn(ctx context.Context, person provider.P
 }
 
 // start starts the session. A constraint that another sign-in at the same time violates is [app.Conflict].
-func (p *SignInWithProviderPlugin) start(ctx context.Context, person provider.Person, client sessions.Client, device string) (token string, err error) {
+func (p *SignInWithProviderPlugin) start(
+	ctx context.Context, person provider.Person, client sessions.Client, req FinishSignInWithProviderRequest,
+) (token string, err error) {
 	err = app.InTx(ctx, p.db, func(ctx context.Context) error {
 		userID, err := p.userOf(ctx, person)
 		if err != nil {
@@ -290,7 +292,10 @@ func (p *SignInWithProviderPlugin) start(ctx context.Context, person provider.Pe
 		if token, err = p.sessions.StartAt(ctx, userID, client, person.SignedInAt); err != nil {
 			return err
 		}
-		if err := p.sessions.Remember(ctx, userID, device); err != nil {
+		if err := p.sessions.EndBefore(ctx, req.Session); err != nil {
+			return err
+		}
+		if err := p.sessions.Remember(ctx, userID, req.Device); err != nil {
 			return err
 		}
 		return p.record(ctx, userID, models.SignedIn, client)

@@ -2,7 +2,7 @@ package sessions
 
 import (
 	"context"
-	"database/sql" //plug:allow imports sql.ErrNoRows is what a row says that is not there
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -28,7 +28,8 @@ func (*Authenticator) Schemes() []app.SecurityScheme {
 	}
 }
 
-// Authenticate implements app.Authenticator. It makes one read, and at most one write a minute and session, which notes the use.
+// Authenticate implements app.Authenticator. It makes one read, none when nothing was written since the last one (see [recent]), and at most one
+// write a minute and session, which notes the use.
 func (a *Authenticator) Authenticate(ctx context.Context, r *http.Request) (*app.Principal, error) {
 	token, err := tokenOf(r)
 	switch {
@@ -43,67 +44,106 @@ func (a *Authenticator) Authenticate(ctx context.Context, r *http.Request) (*app
 	}
 }
 
-// What a user may do is the sum of the permissions of their roles.
+// The statements return a row for each role of the user, one without a role if there is none. What a user may do is the sum of what the roles
+// permit.
 const (
-	permissionsOnSQLite   = `(SELECT group_concat(r.permissions, ' ') FROM accounts_user_roles ur JOIN accounts_roles r ON r.name = ur.role WHERE ur.user_id = u.id)`
-	permissionsOnPostgres = `(SELECT string_agg(r.permissions, ' ') FROM accounts_user_roles ur JOIN accounts_roles r ON r.name = ur.role WHERE ur.user_id = u.id)`
-
-	sessionQuery = ` FROM accounts_sessions s JOIN accounts_users u ON u.id = s.user_id WHERE s.token_hash = ?`
-	keyQuery     = ` FROM accounts_keys k JOIN accounts_users u ON u.id = k.user_id WHERE k.token_hash = ?`
+	ofUser       = ` LEFT JOIN accounts_user_roles ur ON ur.user_id = u.id LEFT JOIN accounts_roles r ON r.name = ur.role WHERE `
+	sessionQuery = `SELECT s.id, s.user_id, s.signed_in_at, s.used_at, s.expires_at, u.disabled_at, r.permissions
+		FROM accounts_sessions s JOIN accounts_users u ON u.id = s.user_id` + ofUser + `s.token_hash = ?`
+	keyQuery = `SELECT k.id, k.user_id, k.scopes, k.used_at, k.expires_at, u.disabled_at, r.permissions
+		FROM accounts_keys k JOIN accounts_users u ON u.id = k.user_id` + ofUser + `k.token_hash = ?`
 )
 
-func (s *Store) permissions() string {
-	if s.postgres {
-		return permissionsOnPostgres
-	}
-	return permissionsOnSQLite
+// found is a session as it stands in the database, with the user's right to it.
+type found struct {
+	principal         app.Principal
+	id                string
+	usedAt, expiresAt time.Time
+	disabled          bool
 }
 
 // session returns the principal of a session's token.
 func (s *Store) session(ctx context.Context, token string) (*app.Principal, error) {
-	var row models.Session
-	var disabled *time.Time
-	var permissions *string
-	err := s.db.WithContext(ctx).Raw("SELECT s.id, s.user_id, s.signed_in_at, s.used_at, s.expires_at, u.disabled_at, "+s.permissions()+sessionQuery, hashOf(token)).
-		Row().Scan(&row.ID, &row.UserID, &row.SignedInAt, &row.UsedAt, &row.ExpiresAt, &disabled, &permissions)
+	f, err := s.recent.get(s.db, sha256.Sum256([]byte(token)), func(hash []byte) (found, error) { return s.readSession(ctx, hash) })
 	now := s.clock.Now()
 	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return nil, errUnknown()
 	case err != nil:
-		return nil, fmt.Errorf("find session: %w", err)
-	case disabled != nil || !now.Before(row.ExpiresAt) || now.Sub(row.UsedAt) >= s.settings.Idle:
+		return nil, err
+	case f.id == "" || f.disabled || !now.Before(f.expiresAt) || now.Sub(f.usedAt) >= s.settings.Idle:
 		return nil, errUnknown()
 	}
-	s.noteUse(ctx, &models.Session{}, row.ID, row.UsedAt, now)
-	return &app.Principal{
-		ID: row.UserID, Permissions: wordsOf(permissions), SignedInAt: row.SignedInAt, Credential: "session " + row.ID,
-	}, nil
+	s.noteUse(ctx, &models.Session{}, f.id, f.usedAt, now)
+	return &f.principal, nil
+}
+
+// readSession reads a session by the hash of its token. Without such a session it has no id.
+func (s *Store) readSession(ctx context.Context, hash []byte) (f found, err error) {
+	permissions := ""
+	err = s.eachRole(ctx, sessionQuery, hash, func(scan func(...any) error) error {
+		var disabled *time.Time
+		var permits *string
+		err := scan(&f.id, &f.principal.ID, &f.principal.SignedInAt, &f.usedAt, &f.expiresAt, &disabled, &permits)
+		f.disabled, permissions = disabled != nil, joined(permissions, permits)
+		return err
+	})
+	f.principal.Permissions, f.principal.Credential = wordsOf(permissions), "session "+f.id
+	return f, err
 }
 
 // key returns the principal of an API key. It may do what its owner may, within the key's scopes.
 func (s *Store) key(ctx context.Context, token string) (*app.Principal, error) {
 	var row models.Key
-	var used, disabled *time.Time
-	var permissions *string
-	err := s.db.WithContext(ctx).Raw("SELECT k.id, k.user_id, k.scopes, k.expires_at, k.used_at, u.disabled_at, "+s.permissions()+keyQuery, hashOf(token)).
-		Row().Scan(&row.ID, &row.UserID, &row.Scopes, &row.ExpiresAt, &used, &disabled, &permissions)
+	var disabled *time.Time
+	owner := ""
+	err := s.eachRole(ctx, keyQuery, hashOf(token), func(scan func(...any) error) error {
+		var permits *string
+		err := scan(&row.ID, &row.UserID, &row.Scopes, &row.UsedAt, &row.ExpiresAt, &disabled, &permits)
+		owner = joined(owner, permits)
+		return err
+	})
 	now := s.clock.Now()
 	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return nil, errUnknown()
 	case err != nil:
-		return nil, fmt.Errorf("find key: %w", err)
-	case disabled != nil || !now.Before(row.ExpiresAt):
+		return nil, err
+	case row.ID == "" || disabled != nil || !now.Before(row.ExpiresAt):
 		return nil, errUnknown()
 	}
-	if used == nil {
-		used = new(time.Time)
+	if row.UsedAt == nil {
+		row.UsedAt = new(time.Time)
 	}
-	s.noteUse(ctx, &models.Key{}, row.ID, *used, now)
-	owner := app.Principal{Permissions: wordsOf(permissions)}
-	scopes := slices.DeleteFunc(wordsOf(&row.Scopes), func(scope string) bool { return !owner.Can(scope) })
+	s.noteUse(ctx, &models.Key{}, row.ID, *row.UsedAt, now)
+	may := app.Principal{Permissions: wordsOf(owner)}
+	scopes := slices.DeleteFunc(wordsOf(row.Scopes), func(scope string) bool { return !may.Can(scope) })
 	return &app.Principal{ID: row.UserID, Permissions: scopes, Credential: "key " + row.ID}, nil
+}
+
+// eachRole runs a query for the hash of a token, and calls row with the scanner of each row.
+func (s *Store) eachRole(ctx context.Context, query string, hash []byte, row func(scan func(...any) error) error) error {
+	rows, err := s.db.WithContext(ctx).Raw(query, hash).Rows()
+	if err != nil {
+		return fmt.Errorf("find session or key: %w", err)
+	}
+	for rows.Next() {
+		if err := row(rows.Scan); err != nil {
+			return fmt.Errorf("read session or key: %w", errors.Join(err, rows.Close()))
+		}
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return fmt.Errorf("read session or key: %w", err)
+	}
+	return nil
+}
+
+// joined adds the permissions of a role, which may be none, to others.
+func joined(permissions string, of *string) string {
+	switch {
+	case of == nil:
+		return permissions
+	case permissions == "":
+		return *of
+	default:
+		return permissions + " " + *of
+	}
 }
 
 // Uses are noted to the minute. Noting one must not hold up the request for long, nor fail it.
@@ -124,11 +164,8 @@ func (s *Store) noteUse(ctx context.Context, model any, id string, used, now tim
 }
 
 // wordsOf returns the words of a text, each once.
-func wordsOf(text *string) []string {
-	if text == nil {
-		return nil
-	}
-	all := strings.Fields(*text)
+func wordsOf(text string) []string {
+	all := strings.Fields(text)
 	slices.Sort(all)
 	return slices.Compact(all)
 }

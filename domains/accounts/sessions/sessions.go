@@ -2,8 +2,7 @@
 //
 // There are sessions, API keys, the tickets that are sent by mail, and the devices that were here before.
 // A token is 256 random bits. The database has its SHA-256 alone, so whoever reads the database gets no session. A session is looked
-// up at each request, in one statement, and nothing is kept in memory: what is revoked is refused from the next request on, by every
-// replica.
+// up at each request, in one statement: what is revoked is refused from the next request on, by every replica.
 package sessions
 
 import (
@@ -34,12 +33,12 @@ type Store struct {
 	db       *gorm.DB
 	clock    app.Clock
 	settings Settings
-	postgres bool
+	recent   recent
 }
 
 // New returns a store in db.
 func New(db *gorm.DB, clock app.Clock, settings Settings) *Store {
-	return &Store{db: db, clock: clock, settings: settings, postgres: db.Name() == "postgres"}
+	return &Store{db: db, clock: clock, settings: settings}
 }
 
 // NewID returns an id for a row: a UUIDv7.
@@ -133,6 +132,15 @@ func (s *Store) DropEmailChanges(ctx context.Context, userID string) error {
 	err := s.db.WithContext(ctx).Where("user_id = ? AND purpose = ?", userID, models.ChangeEmail).Delete(&models.Ticket{}).Error
 	if err != nil {
 		return fmt.Errorf("delete tickets: %w", err)
+	}
+	return nil
+}
+
+// EndBefore ends the session whose token a browser has sent with a sign-in, since it gets another one. Without such a session there is nothing to
+// do. It is called in the transaction of the sign-in.
+func (s *Store) EndBefore(ctx context.Context, token string) error {
+	if err := s.db.WithContext(ctx).Where("token_hash = ?", hashOf(token)).Delete(&models.Session{}).Error; err != nil {
+		return fmt.Errorf("delete session before: %w", err)
 	}
 	return nil
 }

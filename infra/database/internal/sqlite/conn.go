@@ -212,6 +212,7 @@ func (c *connection) BeginTx(_ context.Context, opts driver.TxOptions) (driver.T
 
 // ExecContext implements driver.ExecerContext.
 func (c *connection) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	defer c.noteChange()
 	if err := c.admit(query); err != nil {
 		return nil, err
 	}
@@ -231,6 +232,14 @@ func (c *connection) ExecContext(ctx context.Context, query string, args []drive
 		err = c.confirmAutocommit(checked)
 	}
 	return result, c.afterStatement(err)
+}
+
+// noteChange notes that the database may have changed. It is called when a change, if there is one, can be read by others, and before whoever made it
+// learns that it is made.
+func (c *connection) noteChange() {
+	if c.writes && !c.inTx {
+		c.file.changes.Add(1)
+	}
 }
 
 // checkAutocommit checks that the files are in their place before a statement that writes outside a transaction, since such a statement
@@ -350,6 +359,7 @@ func (t *transaction) Commit() error {
 		return errors.Join(err, t.Rollback())
 	}
 	t.conn.inTx = false
+	defer t.conn.noteChange()
 	if err := t.Tx.Commit(); err != nil {
 		t.conn.file.reportError(err)
 		return err

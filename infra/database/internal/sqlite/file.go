@@ -39,6 +39,9 @@ type dbFile struct {
 	// own is the locked descriptor of the file. It is nil on systems where this lock and SQLite's would exclude each other.
 	own *os.File
 
+	// changes counts what may have changed the database; see [Database.Changes].
+	changes atomic.Uint64
+
 	expected atomic.Pointer[[]expectedFile]
 	mu       sync.Mutex // guards what follows
 	// problem is the loss that has been logged; empty while all files are in their place.

@@ -54,6 +54,7 @@ func (r *resultRows) Close() error {
 	}
 	stmt := r.stmt
 	r.stmt = nil
+	defer r.conn.noteChange()
 	r.conn.openRows--
 	err := r.interrupter.end(r.rawRows.Close())
 	if err != nil || r.failed {

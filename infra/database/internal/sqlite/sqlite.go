@@ -133,6 +133,12 @@ func (d *Database) Migrations() *sql.DB {
 	return pool
 }
 
+// Changes returns how often the database may have changed since it was opened. What was read after one call of Changes is what would be read now,
+// as long as a later call returns the same number. It reports false if another process owns the file, since that changes it too.
+func (d *Database) Changes() (n uint64, ok bool) {
+	return d.file.changes.Load(), d.file.health != nil
+}
+
 // Check reports whether the files of the database are in their place.
 func (d *Database) Check() error { return d.file.check() }
 

@@ -1,5 +1,5 @@
 // Command talk speaks to the service at the address it is given, through a client that was generated from the service's
-// description and is put beside this file.
+// description and is put beside this file. It signs in with the e-mail address and the password that it is given.
 package main
 
 import (
@@ -10,9 +10,12 @@ import (
 	"image"
 	"image/png"
 	"mime/multipart"
+	"net/http"
 	"os"
 	"reflect"
 	"time"
+
+	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
 func main() {
@@ -30,7 +33,7 @@ func talk(address string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for name, conversation := range map[string]func(context.Context, *ClientWithResponses) error{
-		"create, get, list": products, "invalid": invalid, "missing": missing, "upload": upload,
+		"create, get, list": products, "invalid": invalid, "missing": missing, "upload": upload, "sign in and out": access,
 	} {
 		if err := conversation(ctx, client); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
@@ -122,5 +125,47 @@ func upload(ctx context.Context, client *ClientWithResponses) error {
 		same("width", data.Width, 40), same("height", data.Height, 30), same("type", data.Type, "image/png"),
 		same("content type", content.HTTPResponse.Header.Get("Content-Type"), "image/png"),
 		same("content", content.Body, picture.Bytes()),
+	)
+}
+
+// access signs in and out, and calls what only those may call whom the service knows.
+func access(ctx context.Context, client *ClientWithResponses) error {
+	unknown, err := client.AccountsGetMeWithResponse(ctx)
+	if err != nil || unknown.JSON401 == nil {
+		return fmt.Errorf("get me, not signed in: %w, %s", err, unknown.Body)
+	}
+	email, password, use := os.Args[2], os.Args[3], SignInRequestUse("token")
+	wrong, err := client.AccountsSignInWithResponse(ctx, nil, SignInRequest{Email: openapi_types.Email(email), Password: "x", Use: &use})
+	if err != nil || wrong.JSON401 == nil {
+		return fmt.Errorf("sign in with a wrong password: %w, %s", err, wrong.Body)
+	}
+	session, err := client.AccountsSignInWithResponse(ctx, nil, SignInRequest{Email: openapi_types.Email(email), Password: password, Use: &use})
+	if err != nil || session.JSON200 == nil || session.JSON200.Data.Token == nil {
+		return fmt.Errorf("sign in: %w, %s", err, session.Body)
+	}
+	signed := func(_ context.Context, r *http.Request) error {
+		r.Header.Set("Authorization", "Bearer "+*session.JSON200.Data.Token)
+		return nil
+	}
+	me, err := client.AccountsGetMeWithResponse(ctx, signed)
+	if err != nil || me.JSON200 == nil {
+		return fmt.Errorf("get me: %w, %s", err, me.Body)
+	}
+	users, err := client.AccountsListUsersWithResponse(ctx, nil, signed) // needs a permission
+	if err != nil || users.JSON200 == nil {
+		return fmt.Errorf("list users: %w, %s", err, users.Body)
+	}
+	gone, err := client.AccountsSignOutWithResponse(ctx, signed)
+	if err != nil {
+		return fmt.Errorf("sign out: %w", err)
+	}
+	over, err := client.AccountsGetMeWithResponse(ctx, signed)
+	if err != nil || over.JSON401 == nil {
+		return fmt.Errorf("get me, signed out: %w, %s", err, over.Body)
+	}
+	return errors.Join(
+		same("code", unknown.JSON401.Code, "unauthorized"), same("code", over.JSON401.Code, "unauthorized"),
+		same("signed in", session.JSON200.Data.UserId, me.JSON200.Data.Id), same("e-mail", string(me.JSON200.Data.Email), email),
+		same("users", len(users.JSON200.Data.Items), 1), same("signed out", gone.StatusCode(), http.StatusNoContent),
 	)
 }

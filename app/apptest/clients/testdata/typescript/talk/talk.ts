@@ -1,4 +1,5 @@
 // Speaks to the service at the address it is given, through types that openapi-typescript has made of the service's document.
+// It signs in with the e-mail address and the password that it is given.
 import createClient from "openapi-fetch";
 import type { components, paths } from "./schema.js";
 
@@ -31,6 +32,18 @@ same("rules", violations.map((v) => `${v.field} ${v.rule}`), ["name required", "
 
 const missing = await client.GET("/products/{id}", { params: { path: { id: 1_000_000 } } });
 same("code", missing.error?.code, "not_found");
+
+const unknown = await client.GET("/accounts/me");
+same("code", unknown.error?.code, "unauthorized");
+const [email, password] = [process.argv[3]!, process.argv[4]!];
+const session = await client.POST("/accounts/sign-in", { body: { email, password, use: "token" } });
+const headers = { Authorization: `Bearer ${session.data?.data.token}` };
+const me = await client.GET("/accounts/me", { headers });
+same("e-mail", me.data?.data.email, email);
+const out = await client.POST("/accounts/sign-out", { headers });
+same("signed out", out.response.status, 204);
+const over = await client.GET("/accounts/me", { headers });
+same("code", over.error?.code, "unauthorized");
 
 async function refused(): Promise<void> {
   // @ts-expect-error: the price is required
