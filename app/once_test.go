@@ -112,6 +112,28 @@ func TestAKeyOfAnotherRequestIsRefused(t *testing.T) {
 	})
 }
 
+// A stored answer is for those alone who may have it now: who has lost the permission, or may not see the thing any more, gets none.
+func TestARepeatAsksWhoMayFirst(t *testing.T) {
+	t.Parallel()
+	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
+		r := rings(t, db, nil)
+		ask := func(id string, permissions ...string) *apptest.Answer {
+			as := *r
+			as.App = r.SignedIn(app.Principal{ID: id, Permissions: permissions})
+			return as.send(http.MethodPost, "/shops/s/guarded", order, key+"k")
+		}
+		first := ask("ann", "tills.ring").Status(http.StatusOK)
+		same(t, first, ask("ann", "tills.ring"))
+		ask("ann").Fails(app.Forbidden, "this needs the permission tills.ring")
+		r.send(http.MethodPost, "/shops/s/guarded", order, key+"k").Status(http.StatusUnauthorized)
+		r.closed = true
+		ask("ann", "tills.ring").Fails(app.NotFound, "there is no shop s")
+		r.closed = false
+		require.NotEqual(t, first.Body, ask("bob", "tills.ring").Status(http.StatusOK).Body, "bob's key is another")
+		r.took(2)
+	})
+}
+
 // A client makes a new boundary for each multipart body.
 func TestTheBoundaryOfAFormDoesNotCount(t *testing.T) {
 	t.Parallel()

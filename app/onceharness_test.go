@@ -73,7 +73,9 @@ type ringer struct {
 
 	mu   sync.Mutex
 	runs int
-	work func(ctx context.Context, answer *ringAnswer) error
+	// closed has app.Allow refuse what is guarded.
+	closed bool
+	work   func(ctx context.Context, answer *ringAnswer) error
 	// around, if it is set, is the handler.
 	around func(ctx context.Context, once func(context.Context) (ringAnswer, error)) (ringAnswer, error)
 }
@@ -84,6 +86,12 @@ func (p *ringer) OnBoot(b *app.Boot) {
 	b.POST("/uploads", app.Handle(p.Upload), app.Idempotent())
 	b.DELETE("/orders", app.Handle(p.Clear), app.Idempotent(), app.Status(http.StatusNoContent))
 	b.POST("/shops/:shop/plain", app.Handle(p.Execute))
+	b.POST("/shops/:shop/guarded", app.Handle(p.Execute), app.Idempotent(), app.Can("tills.ring"), app.Allow(func(_ context.Context, req ringRequest) error {
+		if p.closed {
+			return app.Errorf(app.NotFound, "there is no shop %s", req.Shop)
+		}
+		return nil
+	}))
 	b.Publishes(tillRung{})
 	b.Subscribe(app.On(func(context.Context, tillRung) error { return nil })) // else no event is stored
 }
@@ -174,7 +182,7 @@ func rings(t *testing.T, db apptest.Database, before func(*ringer), parts ...fx.
 		fx.Decorate(func(*zap.Logger) *zap.Logger { return zap.New(core) }),
 		app.Domain("tills",
 			app.Migrations(migrations(`CREATE TABLE tills (id `+map[bool]string{true: "INTEGER", false: "SERIAL"}[strings.HasPrefix(db.URL, "sqlite")]+` PRIMARY KEY, name TEXT NOT NULL)`)),
-			app.Models(till{}),
+			app.Models(till{}), app.Permission("tills.ring", "Ring tills"),
 			app.Plugin[*ringer]("tills.ring", func(gdb *gorm.DB, bus app.Bus) *ringer {
 				r.db, r.bus = gdb, bus
 				return r.ringer

@@ -193,6 +193,45 @@ func TestNobodyIsLockedOut(t *testing.T) {
 	})
 }
 
+// Whoever signs in again and again does not fill the database, and the latest sessions and devices hold.
+func TestSessionsAndDevicesAreBounded(t *testing.T) {
+	t.Parallel()
+	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
+		h := open(t, db)
+		ada, bob := h.member("ada@example.org"), h.member("bob@example.org")
+		other, s, ctx := h.as(bob), store(t, h), apptest.Context(t)
+		first := h.as(ada)
+		for range 100 {
+			h.clock.Advance(time.Millisecond)
+			require.NoError(t, s.Remember(ctx, ada, ""))
+			_, err := s.Start(ctx, ada, sessions.Client{})
+			require.NoError(t, err)
+		}
+		last := h.as(ada)
+		require.NoError(t, s.Remember(ctx, ada, ""))
+		refused(t, first)
+		require.Len(t, apptest.Data[plugins.MySessionsData](last.GET("/accounts/me/sessions")).Items, 100)
+		other.GET("/accounts/me").Status(http.StatusOK)
+		var devices int64
+		require.NoError(t, h.DB().Model(&models.Device{}).Count(&devices).Error)
+		require.EqualValues(t, 100, devices)
+	})
+}
+
+// A session that a provider began may not say when its user signed in. It is one all the same: its user sees and ends sessions.
+func TestASessionWithoutATimeIsASession(t *testing.T) {
+	t.Parallel()
+	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
+		h := open(t, db)
+		token, err := store(t, h).StartAt(apptest.Context(t), h.member("ada@example.org"), sessions.Client{}, time.Time{})
+		require.NoError(t, err)
+		ada := h.with(token)
+		ada.POST("/accounts/me/keys", `{"name":"k","scopes":["accounts.read_users"]}`).Fails(app.Unauthorized, stale)
+		ada.DELETE("/accounts/me/identities").Status(http.StatusNoContent)
+		ada.DELETE("/accounts/me/sessions").Status(http.StatusNoContent)
+	})
+}
+
 // A change of the password forgets the devices, but for the one that it is made with.
 func TestAPasswordChangeForgetsDevices(t *testing.T) {
 	t.Parallel()

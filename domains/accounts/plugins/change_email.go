@@ -41,8 +41,8 @@ type EmailChangeMail struct {
 	Purpose models.Purpose `json:"purpose"`
 	Email   string         `json:"email"`
 	UserID  string         `json:"user_id"`
-	// Session is the session in which the user asked, "" for none. If it is over when the mail is to be sent, there is no mail.
-	Session string `json:"session"`
+	// AskedIn is the id of the session in which the user asked, "" for none. If it is over when the mail is to be sent, there is no mail.
+	AskedIn string `json:"asked_in"`
 }
 
 // Topic implements app.Event.
@@ -99,7 +99,7 @@ func (p *ChangeEmailPlugin) Execute(ctx context.Context, req ChangeEmailRequest)
 		return app.Empty{}, err
 	}
 	return app.Empty{}, p.bus.Publish(ctx, EmailChangeMail{
-		Purpose: models.ChangeEmail, Email: email, UserID: caller(ctx).ID, Session: currentSession(ctx),
+		Purpose: models.ChangeEmail, Email: email, UserID: caller(ctx).ID, AskedIn: currentSession(ctx),
 	})
 }
 

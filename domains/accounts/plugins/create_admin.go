@@ -143,7 +143,8 @@ func (p *CreateAdminPlugin) flags(args []string) (email, name string, err error)
 
 // readPassword reads the first line of the input.
 func readPassword(call app.CommandCall) (string, error) {
-	if _, err := fmt.Fprint(call.Err, "password: "); err != nil {
+	// The process does not turn a terminal's echo off, so it says that the password is seen.
+	if _, err := fmt.Fprint(call.Err, "a terminal shows what is typed; to have it hidden, pipe it in\npassword: "); err != nil {
 		return "", fmt.Errorf("ask for the password: %w", err)
 	}
 	const longestLine = 4096 // more than the longest password

@@ -9,6 +9,7 @@ import (
 
 	"plugboard/app"
 	"plugboard/domains/accounts/models"
+	"plugboard/domains/accounts/provider"
 	"plugboard/domains/accounts/throttle"
 )
 
@@ -80,4 +81,12 @@ func mayMail(ctx context.Context, t *throttle.Throttle, purpose models.Purpose, 
 // mailName is the name under which mails of a purpose to an address count.
 func mailName(purpose models.Purpose, email string) string {
 	return "mail:" + string(purpose) + ":" + email
+}
+
+// localPath refuses what is no path of this host.
+func localPath(path string) error {
+	if _, ok := provider.ReturnPath(path); !ok {
+		return app.Violations{{Field: "return", Rule: "local", Message: "must be a path of this host, such as /orders"}}
+	}
+	return nil
 }

@@ -308,7 +308,8 @@ func TestTheLastAdministratorAtTheSameTime(t *testing.T) {
 	})
 }
 
-// Of a user who is deleted nothing personal stays: not in the tables of the domain, nor in those of the events.
+// Of a user who is deleted nothing personal stays: not in the tables of the domain, nor in the events about users. What was announced about mails
+// has the address until the events are deleted.
 func TestNothingPersonalStays(t *testing.T) {
 	t.Parallel()
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {

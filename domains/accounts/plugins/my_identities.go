@@ -28,19 +28,6 @@ type MyIdentitiesData struct {
 // MyIdentitiesResponse is the answer of GET /accounts/me/identities.
 type MyIdentitiesResponse = app.Response[MyIdentitiesData]
 
-// IdentityLinkedMail asks for the notice that a user can sign in with a provider from now on; see [MailRequested].
-type IdentityLinkedMail struct {
-	Purpose models.Purpose `json:"purpose"`
-	Email   string         `json:"email"`
-	UserID  string         `json:"user_id"`
-}
-
-// Topic implements app.Event.
-func (IdentityLinkedMail) Topic() string { return "account.mail_requested" }
-
-// Key implements app.Keyed: what goes to one address goes in order.
-func (e IdentityLinkedMail) Key() string { return e.Email }
-
 // MyIdentities is the plugin that serves /accounts/me/identities.
 var MyIdentities = app.Plugin[*MyIdentitiesPlugin]("accounts.my_identities", NewMyIdentitiesPlugin)
 

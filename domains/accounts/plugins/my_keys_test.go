@@ -109,6 +109,9 @@ func TestAKeyIsNoSession(t *testing.T) {
 			key.DELETE(path).Fails(app.Forbidden, keyRefused)
 		}
 		require.Equal(t, before, o.rights())
+		bob := o.user("bob@example.org")
+		o.with(o.key(ada, plugins.ReadUsers)).POST("/accounts/users/"+bob+"/disable", nil).Status(http.StatusForbidden)
+		o.with(o.key(ada, plugins.WriteUsers)).POST("/accounts/users/"+bob+"/disable", nil).Status(http.StatusNoContent) // what needs no fresh sign-in
 	})
 }
 

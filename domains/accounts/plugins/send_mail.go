@@ -26,9 +26,9 @@ const (
 type MailRequested struct {
 	Purpose models.Purpose `json:"purpose"`
 	Email   string         `json:"email"`
-	// UserID is the user who asked for another address, Session the session in which they did.
+	// UserID is the user who asked for another address, AskedIn the session in which they did.
 	UserID  string `json:"user_id"`
-	Session string `json:"session"`
+	AskedIn string `json:"asked_in"`
 }
 
 // Topic implements app.Event.
@@ -116,7 +116,7 @@ func (p *SendMailPlugin) Execute(ctx context.Context, event MailRequested) error
 			"were ended. API keys and linked accounts of other providers go on. If that was not you, reset the password, look at these, and tell the people " +
 			"who run this service."})
 	case noticeIdentityLinked:
-		return p.send(ctx, event.Email, letter{subject: "You can sign in in another way", text: "An account of another provider was linked to yours: " +
+		return p.send(ctx, event.Email, letter{subject: "There is another way into your account", text: "An account of another provider was linked to yours: " +
 			"whoever signs in there has your account too. If that was not you, unlink it, end all sessions and change the password."})
 	}
 	return app.Permanent(fmt.Errorf("send mail: the purpose %q is not known", event.Purpose))
@@ -126,10 +126,10 @@ func (p *SendMailPlugin) Execute(ctx context.Context, event MailRequested) error
 // asked is not over. It may have been somebody else's, and the mail may come late.
 func (p *SendMailPlugin) holds(ctx context.Context, event MailRequested) (bool, error) {
 	_, holds, err := rights.Holder(ctx, p.db, event.UserID)
-	if err != nil || !holds || event.Session == "" {
+	if err != nil || !holds || event.AskedIn == "" {
 		return holds, err
 	}
-	return p.sessions.Holding(ctx, event.UserID, event.Session)
+	return p.sessions.Holding(ctx, event.UserID, event.AskedIn)
 }
 
 // known is for somebody who has an account.

@@ -82,6 +82,19 @@ func (UserIdentityLinked) Topic() string { return "user.identity_linked" }
 // Key implements app.Keyed: what is announced of one user is handled in order.
 func (e UserIdentityLinked) Key() string { return e.ID }
 
+// IdentityLinkedMail asks for the notice that a user can sign in with a provider from now on; see [MailRequested].
+type IdentityLinkedMail struct {
+	Purpose models.Purpose `json:"purpose"`
+	Email   string         `json:"email"`
+	UserID  string         `json:"user_id"`
+}
+
+// Topic implements app.Event.
+func (IdentityLinkedMail) Topic() string { return "account.mail_requested" }
+
+// Key implements app.Keyed: what goes to one address goes in order.
+func (e IdentityLinkedMail) Key() string { return e.Email }
+
 // SignInWithProvider is the plugin that serves GET /accounts/sign-in/provider and what belongs to it.
 var SignInWithProvider = app.Plugin[*SignInWithProviderPlugin]("accounts.sign_in_with_provider", NewSignInWithProviderPlugin)
 
@@ -120,14 +133,6 @@ func (p *SignInWithProviderPlugin) OnBoot(b *app.Boot) {
 func (p *SignInWithProviderPlugin) enabled() error {
 	if !p.settings.On() {
 		return app.Errorf(app.NotFound, "there is no sign-in with a provider")
-	}
-	return nil
-}
-
-// localPath refuses what is no path of this host.
-func localPath(path string) error {
-	if _, ok := provider.ReturnPath(path); !ok {
-		return app.Violations{{Field: "return", Rule: "local", Message: "must be a path of this host, such as /orders"}}
 	}
 	return nil
 }

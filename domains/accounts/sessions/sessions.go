@@ -86,8 +86,15 @@ func (s *Store) StartAt(ctx context.Context, userID string, client Client, signe
 	if err := s.db.WithContext(ctx).Create(&session).Error; err != nil {
 		return "", fmt.Errorf("insert session: %w", err)
 	}
+	kept := s.db.WithContext(ctx).Model(&models.Session{}).Select("id").Where("user_id = ?", userID).Order("id DESC").Limit(mostSessions)
+	if err := s.db.WithContext(ctx).Where("user_id = ? AND id NOT IN (?)", userID, kept).Delete(&models.Session{}).Error; err != nil {
+		return "", fmt.Errorf("end the oldest sessions: %w", err)
+	}
 	return token, nil
 }
+
+// A user has at most so many sessions, and as many devices that are known. Of more, the oldest end: signing in again and again must not fill the database.
+const mostSessions = 100
 
 // List returns the sessions of a user that hold, the latest sign-in first.
 func (s *Store) List(ctx context.Context, userID string) ([]models.Session, error) {
@@ -180,6 +187,10 @@ func (s *Store) Remember(ctx context.Context, userID, device string) error {
 		device = newToken(devicePrefix)
 		if err := s.db.WithContext(ctx).Create(&models.Device{TokenHash: hashOf(device), UserID: userID, UsedAt: now}).Error; err != nil {
 			return fmt.Errorf("insert device: %w", err)
+		}
+		kept := s.db.WithContext(ctx).Model(&models.Device{}).Select("token_hash").Where("user_id = ?", userID).Order("used_at DESC, token_hash").Limit(mostSessions)
+		if err := s.db.WithContext(ctx).Where("user_id = ? AND token_hash NOT IN (?)", userID, kept).Delete(&models.Device{}).Error; err != nil {
+			return fmt.Errorf("forget the oldest devices: %w", err)
 		}
 	}
 	return app.SetCookie(ctx, app.Cookie{Name: DeviceCookie, Value: device, MaxAge: DeviceLifetime})
