@@ -36,7 +36,7 @@ func Record[E app.Event]() *Recorder[E] { return Recording[E]() }
 		h.Write("infra/eventbus/internal/outbox/store/migrations/"+name,
 			"-- +goose Up\nCREATE TABLE bus_extra (id BIGINT PRIMARY KEY);\n\n-- +goose Down\nDROP TABLE bus_extra;\n")
 	}
-	h.Replace("app/plug/lint/gormcall.go", `r.callsApp(call, "InTx")`, `r.callsApp(call, "InTx", "Within")`)
+	h.Replace("app/plug/lint/gormcall.go", `r.callsApp(call, "InTx", "Once")`, `r.callsApp(call, "InTx", "Once", "Within")`)
 	h.Replace("app/plug/lint/lint.go", "importsRule(), ", "importsRule(), panicsRule(), ")
 	h.Write("app/plug/lint/panics.go", `package lint
 
