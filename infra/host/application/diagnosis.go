@@ -7,6 +7,7 @@ import (
 	"log"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -73,7 +74,7 @@ func (d *diagnosis) missing() {
 		d.problems = append(d.problems, missing...)
 		return // every plugin would be reported as well
 	}
-	if err := d.validate(fx.Options()); err != nil {
+	if err := d.validate(fx.Options(), nil); err != nil {
 		d.problems = append(d.problems, errors.New(plainGraphError(err)))
 	}
 	if d.isCycle() {
@@ -92,7 +93,7 @@ func (d *diagnosis) isCycle() bool {
 }
 
 func (d *diagnosis) validateError() string {
-	if err := d.validate(fx.Options()); err != nil {
+	if err := d.validate(fx.Options(), nil); err != nil {
 		return err.Error()
 	}
 	return ""
@@ -112,7 +113,7 @@ func (d *diagnosis) missingParts() []error {
 	}
 	var problems []error
 	for _, n := range needs {
-		direct := missingDirectly(d.validate(fx.Module("need", fx.Invoke(needing(n.part)))), n.part)
+		direct := missingDirectly(d.validate(fx.Module("need", fx.Invoke(needing(n.part))), nil), n.part)
 		if direct {
 			problems = append(problems, fmt.Errorf("nothing provides %s; list %s.Module in main.go", n.part, n.module))
 		}
@@ -129,7 +130,7 @@ func (d *diagnosis) missingOf(p *plugin) []error {
 			continue // Fx fills it when it can
 		}
 		for _, need := range needsOf(constructor.In(i)) {
-			if cause, ok := unmet(d.validate(p.asking(need)), d.validate(fx.Invoke(needing(need)))); ok {
+			if cause, ok := unmet(d.validate(p.asking(need), p.domain), d.validate(fx.Invoke(needing(need)), nil)); ok {
 				if isSettings(need) {
 					cause = fmt.Sprintf("the settings %s, which no domain has; add app.Settings[%s]() to the domain", need, need)
 				}
@@ -157,13 +158,16 @@ func (p *plugin) asking(need reflect.Type) fx.Option {
 	return fx.Module(p.domain.Name, append([]fx.Option{ask}, p.domain.rest...)...)
 }
 
-// validate validates the modules without their plugins; ask comes before them.
-func (d *diagnosis) validate(ask fx.Option) error {
+// validate validates the modules without their plugins; ask comes before them. When ask has the rest of a domain, that domain is not listed
+// again: what it provides to all would be provided twice.
+func (d *diagnosis) validate(ask fx.Option, has *domain) error {
+	inv := *d.inv
+	inv.domains = slices.DeleteFunc(slices.Clone(inv.domains), func(other *domain) bool { return other == has })
 	everyone := func(*plugin) bool { return true }
 	return fx.ValidateApp(ask, graphOptions(d.cfg, d.inv), fx.NopLogger,
 		fx.Provide(func() *app.Registrar { return nil }),
 		fx.Logger(log.New(io.Discard, "", 0)), // as in assemble
-		d.inv.options(everyone), d.extra)
+		inv.options(everyone), d.extra)
 }
 
 // needsOf returns the needs of one parameter: the parameter itself, or each field of a parameter object (fx.In) that is

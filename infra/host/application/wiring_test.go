@@ -65,6 +65,7 @@ type (
 
 	needsMailer  struct{ booting }
 	needsPrinter struct{ booting }
+	needsStore   struct{ booting }
 	needs        struct {
 		fx.In
 		Mailer  *Mailer     `optional:"true"`
@@ -93,6 +94,7 @@ func (Sent) Topic() string { return "mail.sent" }
 
 func newNeedsMailer(*Mailer) *needsMailer { return &needsMailer{} }
 func newNeedsPrinter(needs) *needsPrinter { return &needsPrinter{} }
+func newNeedsStore(Store) *needsStore     { return &needsStore{} }
 func newCache(Mailer) *cache              { return &cache{} }
 func newPing(*pong) *ping                 { return &ping{} }
 func newPong(*ping) *pong                 { return &pong{} }
@@ -158,6 +160,15 @@ func TestWiringMistakes(t *testing.T) {
 			want: []string{
 				"plugin a.broken (infra/host/application/wiring_test.go:N): application_test.newBroken (infra/host/application/wiring_test.go:N): no key was given",
 				"plugin a.panicking (infra/host/application/wiring_test.go:N): application_test.newPanicking (infra/host/application/wiring_test.go:N) panicked: out of keys",
+			},
+		},
+		"constructor that fails in a domain that provides something for all": {
+			parts: []fx.Option{app.Domain("a",
+				fx.Provide(fx.Annotate(func() *memory { return nil }, fx.As(new(Store)))),
+				app.Plugin[*booting]("a.broken", newBroken), app.Plugin[*needsStore]("a.store", newNeedsStore),
+			)},
+			want: []string{
+				"plugin a.broken (infra/host/application/wiring_test.go:N): application_test.newBroken (infra/host/application/wiring_test.go:N): no key was given",
 			},
 		},
 		"constructor of the wrong type": {
