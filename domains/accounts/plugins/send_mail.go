@@ -18,7 +18,6 @@ import (
 const (
 	noticeEmailChanged    models.Purpose = "email_changed" // to the old address
 	noticePasswordChanged models.Purpose = "password_changed"
-	noticeIdentityLinked  models.Purpose = "identity_linked"
 )
 
 // MailRequested is announced when somebody is to get a mail from this domain. It has no token: the subscriber makes that, so that no link is
@@ -127,9 +126,6 @@ func (p *SendMailPlugin) Execute(ctx context.Context, event MailRequested) error
 		return p.send(ctx, event.Email, letter{subject: "Your password was changed", text: "Your account has another password from now on, and all sessions " +
 			"were ended. API keys and linked accounts of other providers go on. If that was not you, reset the password, look at these, and tell the people " +
 			"who run this service."})
-	case noticeIdentityLinked:
-		return p.send(ctx, event.Email, letter{subject: "There is another way into your account", text: "An account of another provider was linked to yours: " +
-			"whoever signs in there has your account too. If that was not you, unlink it, end all sessions and change the password."})
 	}
 	return app.Permanent(fmt.Errorf("send mail: the purpose %q is not known", event.Purpose))
 }
@@ -176,7 +172,7 @@ func (p *SendMailPlugin) TellOfIdentity(ctx context.Context, event IdentityLinke
 		return err
 	}
 	return p.send(ctx, user.Email, letter{subject: "You can sign in with the identity provider", text: "Your account is linked to a sign-in of the identity provider " +
-		"from now on. If that was not you, tell the people who run this service at once."})
+		"from now on: whoever signs in there is in your account. If that was not you, unlink it, end all other sessions and change the password."})
 }
 
 // owner returns the user who has the address.
