@@ -53,6 +53,7 @@ func crossed(t *testing.T, change func(*config.HTTP)) kit {
 			return nil, app.Errorf(app.Unauthorized, "no")
 		}))
 		b.GET("/x/me", app.Handle(accept[tokenRequest]))
+		b.POST("/once", app.Handle(accept[tokenRequest]), app.Idempotent())
 		b.Raw("PUT", "/files/*path", func(c *gin.Context) { c.Status(http.StatusNoContent) })
 	}, func(p *httpserver.Params) { change(&p.HTTP) })
 }
@@ -132,6 +133,7 @@ func TestPagesOfNamedSitesReadAnswers(t *testing.T) {
 		require.Equal(t, "https://shop.example", h.Get("Access-Control-Allow-Origin"), path)
 		require.Equal(t, "true", h.Get("Access-Control-Allow-Credentials"), path)
 		require.Equal(t, "Origin", h.Get("Vary"), path)
+		require.Subset(t, strings.Split(h.Get("Access-Control-Expose-Headers"), ", "), []string{"Idempotency-Replayed", "WWW-Authenticate"})
 		h = k.do("GET", path, "", "Origin: https://evil.example").Header()
 		require.Empty(t, h.Get("Access-Control-Allow-Origin"), path)
 		require.Equal(t, "Origin", h.Get("Vary"), path)
@@ -146,6 +148,7 @@ func TestPagesOfNamedSitesReadAnswers(t *testing.T) {
 	require.Equal(t, "GET, HEAD, POST", ask("/x/1", "GET").Get("Access-Control-Allow-Methods"))
 	require.Equal(t, usual+", X-Token", ask("/x/1", "GET").Get("Access-Control-Allow-Headers"))
 	require.Equal(t, usual, ask("/x/1", "POST").Get("Access-Control-Allow-Headers"))
+	require.Equal(t, usual+", X-Token, Idempotency-Key", ask("/once", "POST").Get("Access-Control-Allow-Headers"))
 	require.Equal(t, usual+", x-other", ask("/files/a/b", "PUT").Get("Access-Control-Allow-Headers"))
 	require.Equal(t, "PUT", ask("/files/a/b", "PUT").Get("Access-Control-Allow-Methods"))
 	require.Equal(t, "GET, HEAD, POST", ask("/x/me", "GET").Get("Access-Control-Allow-Methods"))

@@ -23,6 +23,9 @@ func (s *Server) answerPreflight(x *exchange) {
 	case e == nil:
 	case e.binder != nil:
 		headers = append(headers, e.binder.Headers()...)
+		if e.Options.Idempotent {
+			headers = append(headers, headerKey)
+		}
 	case asked != "": // a raw endpoint, which may read any header
 		headers = append(headers, asked)
 	}

@@ -200,13 +200,27 @@ func TestTrustedOriginsAndASessionInABrowser(t *testing.T) {
 	cookies := `{credentials: "include"}`
 	page.open(far + "/")
 	require.Contains(t, page.fetch(address+me, cookies), `"code":"unauthorized"`)
-	bearer := fmt.Sprintf(`{headers: {"Authorization": "Bearer %s", "Idempotency-Key": "a"}}`, token(t, address))
-	require.Contains(t, page.fetch(address+me, bearer), `"email":"`+email+`"`)
+	page.sendsToken(address, token(t, address))
 	page.open(near + "/")
 	require.Contains(t, page.fetch(address+me, cookies), `"email":"`+email+`"`)
 	require.Contains(t, page.fetch(address+me, plain), `"code":"unauthorized"`, "it must ask for it")
 	require.Equal(t, "204 ", page.fetch(address+out, `{method: "POST", credentials: "include"}`))
 	require.Contains(t, page.fetch(address+me, cookies), `"code":"unauthorized"`)
+}
+
+// sendsToken has the page, of a site that the settings trust, call the service with a token, and read of the answers what it needs.
+func (p *tab) sendsToken(address, token string) {
+	p.t.Helper()
+	require.Contains(p.t, p.fetch(address+me, `{headers: {Authorization: "Bearer `+token+`"}}`), `"email":"`+email+`"`)
+	order := func(token, header string) string {
+		const script = `fetch(%q, {method: "POST", headers: {Authorization: "Bearer %s", "Idempotency-Key": "a"}}).` +
+			`then(async r => r.status + " " + r.headers.get(%q) + " " + await r.text()).catch(e => String(e))`
+		return do(p, "order", chromedp.Evaluate[string](fmt.Sprintf(script, address+"/orders", token, header), chromedp.EvalAwaitPromise))
+	}
+	first, ok := strings.CutPrefix(order(token, "Idempotency-Replayed"), "200 null ")
+	require.True(p.t, ok, first)
+	require.Equal(p.t, "200 true "+first, order(token, "Idempotency-Replayed"))
+	require.Regexp(p.t, `^401 Bearer`, order("pbs_x", "WWW-Authenticate"))
 }
 
 // A browser keeps the session over HTTPS and, without it, on the own machine. Elsewhere over plain HTTP the sign-in succeeds, and the next

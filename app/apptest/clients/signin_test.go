@@ -85,7 +85,7 @@ func copied(t *testing.T, address string, session *network.Cookie) int {
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address+"/accounts/me", nil)
 	require.NoError(t, err)
 	r.AddCookie(&http.Cookie{Name: session.Name, Value: session.Value})
-	answer, err := http.DefaultClient.Do(r)
+	answer, err := (&http.Client{Timeout: stepTimeout}).Do(r)
 	require.NoError(t, err)
 	require.NoError(t, answer.Body.Close())
 	return answer.StatusCode

@@ -30,7 +30,7 @@ type streamResult struct {
 }
 
 // sendLoad is the client: it sends the streams "path:rate" at once for a time, and prints the results as JSON. With
-// a rate of 0 it measures instead how many requests a second the server answers to four callers.
+// a rate of 0 it measures instead how many requests a second the server answers to some callers at a time.
 func sendLoad(args []string) error {
 	flags := flag.NewFlagSet("load", flag.ContinueOnError)
 	base := flags.String("base", "", "")
@@ -127,10 +127,14 @@ func (c *collector) result() streamResult {
 	return r
 }
 
-// capacity returns how many requests a second the server answers to four callers.
+// capacity returns how many requests a second the server answers to four callers. For sign-ins there are as many as its queue takes from one
+// worker: most of the time they wait for a commit, and four would not keep the pool busy.
 func capacity(client *http.Client, base, path string, lasts time.Duration) float64 {
 	var all sync.WaitGroup
-	var counts [4]int
+	counts := make([]int, 4)
+	if strings.HasPrefix(path, signIn) {
+		counts = make([]int, queuePerWorker)
+	}
 	begin := time.Now()
 	for i := range counts {
 		all.Go(func() {

@@ -61,8 +61,8 @@ func printSignIns(c columns) (missed int) {
 		{"sign-ins refused by the work pool (503), a second", c["503"], 0},
 		{"sign-ins refused by a limit (429), a second", c["429"], 0},
 		{"p99 of what is refused, in ms", c["refused"], 0},
-		{"goroutines at their most", c["goroutines"], 500},
-		{"resident memory at its most, in MB", c["memory"], 400},
+		{"goroutines at their most", c["goroutines"], 0},
+		{"resident memory at its most, in MB", c["memory"], 0},
 		{"failed requests, and refused light ones", c["failed"], -1},
 	})
 }

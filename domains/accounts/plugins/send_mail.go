@@ -18,6 +18,7 @@ import (
 const (
 	noticeEmailChanged    models.Purpose = "email_changed" // to the old address
 	noticePasswordChanged models.Purpose = "password_changed"
+	noticeIdentityLinked  models.Purpose = "identity_linked"
 )
 
 // MailRequested is announced when somebody is to get a mail from this domain. It has no token: the subscriber makes that, so that no link is
@@ -51,17 +52,6 @@ func (InvitationSent) Topic() string { return "account.invitation_sent" }
 // Key implements app.Keyed: what goes to one address goes in order.
 func (e InvitationSent) Key() string { return e.Email }
 
-// IdentityLinked is announced when a user can sign in with an identity provider from now on.
-type IdentityLinked struct {
-	ID string `json:"id"`
-}
-
-// Topic implements app.Event.
-func (IdentityLinked) Topic() string { return "user.identity_linked" }
-
-// Key implements app.Keyed: what is announced of one user is handled in order.
-func (e IdentityLinked) Key() string { return e.ID }
-
 // SendMail is the plugin that sends the mails of this domain.
 var SendMail = app.Plugin[*SendMailPlugin]("accounts.send_mail", NewSendMailPlugin)
 
@@ -82,7 +72,6 @@ func NewSendMailPlugin(db *gorm.DB, mailer app.Mailer, store *sessions.Store, se
 func (p *SendMailPlugin) OnBoot(b *app.Boot) {
 	b.Subscribe(app.On(p.Execute))
 	b.Subscribe(app.On(p.Invite))
-	b.Subscribe(app.On(p.TellOfIdentity))
 }
 
 // letter is what a mail says.
@@ -126,6 +115,9 @@ func (p *SendMailPlugin) Execute(ctx context.Context, event MailRequested) error
 		return p.send(ctx, event.Email, letter{subject: "Your password was changed", text: "Your account has another password from now on, and all sessions " +
 			"were ended. API keys and linked accounts of other providers go on. If that was not you, reset the password, look at these, and tell the people " +
 			"who run this service."})
+	case noticeIdentityLinked:
+		return p.send(ctx, event.Email, letter{subject: "There is another way into your account", text: "An account of another provider was linked to yours: " +
+			"whoever signs in there has your account too. If that was not you, unlink it, end all sessions and change the password."})
 	}
 	return app.Permanent(fmt.Errorf("send mail: the purpose %q is not known", event.Purpose))
 }
@@ -160,19 +152,6 @@ func (p *SendMailPlugin) Invite(ctx context.Context, event InvitationSent) error
 	}
 	ticket := models.Ticket{Purpose: models.Register, Email: event.Email, Roles: strings.Join(event.Roles, " "), InvitedBy: &event.InvitedBy}
 	return p.sendTicket(ctx, ticket, p.settings.InvitationLifetime, letter{"You are invited", "You are invited to have an account. Choose a password to begin.", "register"})
-}
-
-// TellOfIdentity tells a user of the other way in, as of everything that changes how they sign in.
-func (p *SendMailPlugin) TellOfIdentity(ctx context.Context, event IdentityLinked) error {
-	user, err := findUser(ctx, p.db, event.ID)
-	switch {
-	case app.CodeOf(err) == app.NotFound: // deleted in the meantime
-		return nil
-	case err != nil:
-		return err
-	}
-	return p.send(ctx, user.Email, letter{subject: "You can sign in with the identity provider", text: "Your account is linked to a sign-in of the identity provider " +
-		"from now on: whoever signs in there is in your account. If that was not you, unlink it, end all other sessions and change the password."})
 }
 
 // owner returns the user who has the address.

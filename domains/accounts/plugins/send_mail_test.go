@@ -43,21 +43,13 @@ func TestSendMailInvites(t *testing.T) {
 	})
 }
 
-// Users are told of each change of how they sign in, whoever made it.
-func TestUsersAreToldOfOtherWaysIn(t *testing.T) {
+// A user is told when the command on the machine has changed their password.
+func TestUsersAreToldOfTheCommand(t *testing.T) {
 	t.Parallel()
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
 		h := open(t, db)
-		id := h.register("ada@example.org")
+		h.register("ada@example.org")
 		require.NoError(t, h.CommandFrom(adminPassword, "accounts create-admin", "--email", "ada@example.org").Error)
 		require.Contains(t, h.subjects("ada@example.org"), "Your password was changed")
-
-		mailer := plugins.NewSendMailPlugin(h.DB(), h.mails, store(t, h), plugins.Settings{})
-		ctx := apptest.DeliveryContext(t, app.Delivery{EventID: "e"})
-		require.NoError(t, mailer.TellOfIdentity(ctx, plugins.IdentityLinked{ID: id}))
-		require.Contains(t, h.subjects("ada@example.org"), "You can sign in with the identity provider")
-		sent := len(h.mails.Sent())
-		require.NoError(t, mailer.TellOfIdentity(ctx, plugins.IdentityLinked{ID: "gone"}))
-		require.Len(t, h.mails.Sent(), sent)
 	})
 }

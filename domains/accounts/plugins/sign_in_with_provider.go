@@ -82,6 +82,19 @@ func (UserIdentityLinked) Topic() string { return "user.identity_linked" }
 // Key implements app.Keyed: what is announced of one user is handled in order.
 func (e UserIdentityLinked) Key() string { return e.ID }
 
+// IdentityLinkedMail asks for the notice that a user can sign in with a provider from now on; see [MailRequested].
+type IdentityLinkedMail struct {
+	Purpose models.Purpose `json:"purpose"`
+	Email   string         `json:"email"`
+	UserID  string         `json:"user_id"`
+}
+
+// Topic implements app.Event.
+func (IdentityLinkedMail) Topic() string { return "account.mail_requested" }
+
+// Key implements app.Keyed: what goes to one address goes in order.
+func (e IdentityLinkedMail) Key() string { return e.Email }
+
 // SignInWithProvider is the plugin that serves GET /accounts/sign-in/provider and what belongs to it.
 var SignInWithProvider = app.Plugin[*SignInWithProviderPlugin]("accounts.sign_in_with_provider", NewSignInWithProviderPlugin)
 
@@ -113,7 +126,7 @@ func (p *SignInWithProviderPlugin) OnBoot(b *app.Boot) {
 		app.Status(http.StatusSeeOther), app.Fails(app.Unauthorized, app.Forbidden, app.NotFound, app.Conflict), app.Limit(attempts, time.Minute, app.PerClient))
 	b.POST("/accounts/me/identities/link", app.Handle(p.Link), app.SignedIn(), app.Fresh(fresh), app.Tags("Accounts"),
 		app.Fails(app.NotFound))
-	b.Publishes(UserRegisteredWithProvider{}, UserIdentityLinked{})
+	b.Publishes(UserRegisteredWithProvider{}, UserIdentityLinked{}, IdentityLinkedMail{})
 }
 
 // enabled refuses in a service without a provider.
@@ -312,7 +325,7 @@ func (p *SignInWithProviderPlugin) userOf(ctx context.Context, person provider.P
 	case sought.Error != nil:
 		return "", fmt.Errorf("find user: %w", sought.Error)
 	case sought.RowsAffected > 0 && p.settings.Link == provider.VerifiedEmail:
-		return user.ID, p.insert(ctx, user.ID, person)
+		return user.ID, p.linkTo(ctx, user, person)
 	case sought.RowsAffected > 0:
 		return "", &refusal{models.NotLinked, user.ID, app.Errorf(app.Conflict, "there is an account with this e-mail address; sign in with its password, and link the provider")}
 	case !p.settings.Register:
@@ -347,6 +360,14 @@ func (p *SignInWithProviderPlugin) insert(ctx context.Context, userID string, pe
 	return p.bus.Publish(ctx, UserIdentityLinked{ID: userID})
 }
 
+// linkTo links a person to a user who was there before, and tells the user by mail.
+func (p *SignInWithProviderPlugin) linkTo(ctx context.Context, user models.User, person provider.Person) error {
+	if err := p.insert(ctx, user.ID, person); err != nil {
+		return err
+	}
+	return p.bus.Publish(ctx, IdentityLinkedMail{Purpose: noticeIdentityLinked, Email: user.Email, UserID: user.ID})
+}
+
 // link links a person to the user who began the flow, and who is still signed in with this browser: a session that was ended meanwhile, since it was
 // stolen perhaps, must leave nothing behind.
 func (p *SignInWithProviderPlugin) link(ctx context.Context, userID string, person provider.Person, req FinishSignInWithProviderRequest) error {
@@ -364,7 +385,10 @@ func (p *SignInWithProviderPlugin) link(ctx context.Context, userID string, pers
 			return err
 		}
 		if !found {
-			err = p.insert(ctx, userID, person)
+			var user models.User
+			if user, err = findUser(ctx, p.db, userID); err == nil {
+				err = p.linkTo(ctx, user, person)
+			}
 		}
 		if found || app.CodeOf(err) == app.Conflict {
 			return app.Errorf(app.Conflict, "this sign-in is linked to another account").Because(err)

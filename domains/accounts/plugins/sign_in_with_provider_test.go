@@ -210,7 +210,8 @@ func TestLinkProvider(t *testing.T) {
 	t.Parallel()
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
 		p := newIDP(t)
-		h := bootProvider(t, p.settings(func(s *provider.Settings) { s.Register = false }), db)
+		mails := apptest.Record[plugins.IdentityLinkedMail]()
+		h := bootProvider(t, p.settings(func(s *provider.Settings) { s.Register = false }), db, mails)
 		store := sessions.New(h.DB(), realClock{}, sessions.Settings{Lifetime: time.Hour, Idle: time.Hour})
 		ada, bob := storeUser(t, h, "ada@elsewhere.org"), storeUser(t, h, "bob@example.org")
 		as := func(u models.User) *browser {
@@ -248,6 +249,8 @@ func TestLinkProvider(t *testing.T) {
 		b.get(link(b)).Fails(app.Conflict, "this sign-in is linked to another account")
 		newBrowser(t, h).signIn().Status(http.StatusSeeOther)
 		require.Equal(t, ada.ID, allRows[models.SignIn](h)[0].UserID)
+		h.WaitForEvents()
+		require.Equal(t, []plugins.IdentityLinkedMail{{Purpose: "identity_linked", Email: "ada@elsewhere.org", UserID: ada.ID}}, mails.Events(), "the user is told")
 
 		// With the user the identity goes.
 		require.NoError(t, h.DB().Delete(&ada).Error)

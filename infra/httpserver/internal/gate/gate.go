@@ -105,7 +105,7 @@ func (g *Gate) allows(origin string) bool {
 }
 
 // exposed are the headers of answers that pages of other origins may read, besides those that the standard lists.
-const exposed = "ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
+const exposed = "ETag, Idempotency-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id"
 
 // SetOrigin sets the headers with which a browser lets a page of another origin read the answer.
 func (g *Gate) SetOrigin(h http.Header, r *http.Request) {
