@@ -93,8 +93,12 @@ func (s *Store) StartAt(ctx context.Context, userID string, client Client, signe
 	return token, nil
 }
 
-// A user has at most so many sessions, and as many devices that are known. Of more, the oldest end: signing in again and again must not fill the database.
-const mostSessions = 100
+// A user has at most so many sessions, and so many devices that are known. It is more than any person has: signing in again and again must not
+// fill the database, nor make an endless list. Of more, the oldest end.
+const (
+	mostSessions = 1000
+	mostDevices  = 100
+)
 
 // List returns the sessions of a user that hold, the latest sign-in first.
 func (s *Store) List(ctx context.Context, userID string) ([]models.Session, error) {
@@ -188,7 +192,7 @@ func (s *Store) Remember(ctx context.Context, userID, device string) error {
 		if err := s.db.WithContext(ctx).Create(&models.Device{TokenHash: hashOf(device), UserID: userID, UsedAt: now}).Error; err != nil {
 			return fmt.Errorf("insert device: %w", err)
 		}
-		kept := s.db.WithContext(ctx).Model(&models.Device{}).Select("token_hash").Where("user_id = ?", userID).Order("used_at DESC, token_hash").Limit(mostSessions)
+		kept := s.db.WithContext(ctx).Model(&models.Device{}).Select("token_hash").Where("user_id = ?", userID).Order("used_at DESC, token_hash").Limit(mostDevices)
 		if err := s.db.WithContext(ctx).Where("user_id = ? AND token_hash NOT IN (?)", userID, kept).Delete(&models.Device{}).Error; err != nil {
 			return fmt.Errorf("forget the oldest devices: %w", err)
 		}
