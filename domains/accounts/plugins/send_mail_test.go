@@ -53,3 +53,17 @@ func TestUsersAreToldOfTheCommand(t *testing.T) {
 		require.Contains(t, h.subjects("ada@example.org"), "Your password was changed")
 	})
 }
+
+// A user is told of whatever changes how they sign in, also of what an administrator does on the machine.
+func TestUsersAreToldOfOtherWaysIn(t *testing.T) {
+	t.Parallel()
+	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
+		linked := apptest.Announce(plugins.IdentityLinkedMail{})
+		h := open(t, db, linked)
+		id := h.register("ada@example.org")
+		require.NoError(t, h.CommandFrom(adminPassword, "accounts create-admin", "--email", "ada@example.org").Error)
+		require.Contains(t, h.subjects("ada@example.org"), "Your password was changed")
+		linked.Publish(t, plugins.IdentityLinkedMail{Purpose: "identity_linked", Email: "ada@example.org", UserID: id})
+		require.Contains(t, h.subjects("ada@example.org"), "There is another way into your account")
+	})
+}
