@@ -256,7 +256,7 @@ func (a *App) checkRoutes(anyPermission bool) []error {
 		server = checkOnlyServer(a.cfg)
 	}
 	problems := server.Check(endpointsOf(a.booted))
-	if anyPermission {
+	if anyPermission || len(problems) > 0 { // a route that is wrong cannot be described
 		return problems
 	}
 	return append(problems, checkDeclared(server.Routes(), a.inv.permissions())...)
