@@ -145,7 +145,7 @@ func (p *project) testPlugins(names []string) {
 	}
 }
 
-// withoutUsers takes the accounts out of main.go: where somebody can sign in, a new endpoint has to say who may call it.
+// withoutUsers takes the accounts out of main.go and its test: where somebody can sign in, a new endpoint has to say who may call it.
 func (p *project) withoutUsers() {
 	t := p.T
 	file := filepath.Join(p.Dir, "main.go")
@@ -158,6 +158,8 @@ func (p *project) withoutUsers() {
 		}
 	}
 	require.NoError(t, os.WriteFile(file, []byte(strings.Join(kept, "\n")), 0o600))
+	rules := "package main\n\nimport (\n\t\"testing\"\n\n\t\"example.org/acme/shop/app/apptest/rules\"\n)\n\nfunc TestRules(t *testing.T) { rules.Hold(t, modules) }\n"
+	require.NoError(t, os.WriteFile(filepath.Join(p.Dir, "rules_test.go"), []byte(rules), 0o600))
 }
 
 // inAMinute goes from nothing to an answer. What is held against the minute is the time that the commands take of one
