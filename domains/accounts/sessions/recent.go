@@ -38,8 +38,8 @@ func (r *recent) get(db *gorm.DB, hash [sha256.Size]byte, read func(hash []byte)
 		return k.session, nil
 	}
 	session, err := read(hash[:])
-	if err != nil {
-		return session, err // what is not there is not kept: whoever guesses would fill the memory
+	if err != nil || session.id == "" {
+		return session, err // what is not there is not kept: whoever guesses would push out the others
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
