@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"net/http"
+	"net/netip"
 
 	"go.uber.org/zap"
 )
@@ -48,6 +49,10 @@ func ClientAddress(ctx context.Context) string {
 	}
 	return ""
 }
+
+// ClientNetwork returns the network of [ClientAddress], to count by what a client does: an address of IPv4 by itself, one of IPv6 with its /64, since
+// that is what one household or machine gets, and more addresses in it cost nothing. It is the zero Prefix where the address is none.
+func ClientNetwork(ctx context.Context) netip.Prefix { return NetworkOf(ClientAddress(ctx)) }
 
 // PluginName returns the name of the plugin that handles the current work, or "".
 func PluginName(ctx context.Context) string {

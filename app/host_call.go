@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"runtime/debug"
 	"slices"
@@ -100,6 +101,21 @@ func (c *Call) WriteHeader(h http.Header) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	maps.Copy(h, c.header)
+}
+
+// NetworkOf returns the network of a client's address, as [ClientNetwork] does; for the host.
+func NetworkOf(address string) netip.Prefix {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	const household = 64
+	ip = ip.Unmap()
+	network, err := ip.Prefix(min(ip.BitLen(), household))
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return network
 }
 
 // HasHeader reports whether a header was set during the call; for the host.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -170,18 +169,13 @@ type subject struct {
 	id        string
 }
 
-// clientOf returns the subject for a client's address: an address of IPv4, or the first 64 bits of one of IPv6, since that is what one
-// household or machine gets, and more addresses cost nothing. All that are no addresses are one.
+// clientOf returns the subject for a client's address: its network. All that are no addresses are one.
 func clientOf(address string) subject {
-	ip, err := netip.ParseAddr(address)
-	if err != nil {
+	network := app.NetworkOf(address)
+	if !network.IsValid() {
 		return subject{low: 1} // which no address has
 	}
-	ip = ip.Unmap()
-	b := ip.As16()
-	if ip.Is6() {
-		clear(b[8:])
-	}
+	b := network.Addr().As16()
 	by := subject{id: string(b[:])}
 	for i := range 8 {
 		by.high, by.low = by.high<<8|uint64(b[i]), by.low<<8|uint64(b[8+i])

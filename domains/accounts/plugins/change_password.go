@@ -3,7 +3,6 @@ package plugins
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"gorm.io/gorm"
 
@@ -105,11 +104,10 @@ func (p *ChangePasswordPlugin) OnBoot(b *app.Boot) {
 //
 //plug:derived 7358d193
 func (p *ChangePasswordPlugin) Execute(ctx context.Context, req ChangePasswordRequest) (data ChangePasswordData, err error) {
-	who := caller(ctx)
-	if !strings.HasPrefix(who.Credential, "session ") {
+	if currentSession(ctx) == "" {
 		return data, app.Errorf(app.Forbidden, "a key cannot change the password; sign in")
 	}
-	user, err := findUser(ctx, p.db, who.ID)
+	user, err := findUser(ctx, p.db, caller(ctx).ID)
 	if err != nil {
 		return data, err
 	}
@@ -150,12 +148,11 @@ func (p *ChangePasswordPlugin) change(ctx context.Context, user models.User, has
 		if err := p.throttle.GiveBack(ctx, a.name, a.limit); err != nil {
 			return err
 		}
-		// Whoever knew the old password may have a device that is known, and could go on guessing with it.
-		if err := p.sessions.Forget(ctx, user.ID, req.Device); err != nil {
+		if err := p.sessions.EndWithPassword(ctx, user.ID, req.Device); err != nil {
 			return err
 		}
 		var err error
-		if token, err = replaceSessions(ctx, p.db, p.sessions, user.ID, sessions.ClientOf(ctx, req.UserAgent)); err != nil {
+		if token, err = p.sessions.Start(ctx, user.ID, sessions.ClientOf(ctx, req.UserAgent)); err != nil {
 			return err
 		}
 		if err := p.bus.Publish(ctx, PasswordChangedMail{Purpose: noticePasswordChanged, Email: user.Email}); err != nil {
@@ -163,25 +160,9 @@ func (p *ChangePasswordPlugin) change(ctx context.Context, user models.User, has
 		}
 		return p.bus.Publish(ctx, UserPasswordChanged{ID: user.ID})
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return ChangePasswordData{}, err
-	case req.Use == "token":
-		data.Token = token
-		return data, nil
-	default:
-		return data, p.sessions.SetCookie(ctx, token)
 	}
-}
-
-// replaceSessions ends all sessions of a user and starts a new one. Links to reset the password or to change the address that are still in
-// mailboxes lead nowhere from then on.
-func replaceSessions(ctx context.Context, db *gorm.DB, store *sessions.Store, userID string, client sessions.Client) (string, error) {
-	if _, err := store.EndAll(ctx, userID, ""); err != nil {
-		return "", err
-	}
-	if err := db.WithContext(ctx).Where("user_id = ?", userID).Delete(&models.Ticket{}).Error; err != nil {
-		return "", fmt.Errorf("delete tickets: %w", err)
-	}
-	return store.Start(ctx, userID, client)
+	data.Token, err = p.sessions.Give(ctx, req.Use, token)
+	return data, err
 }

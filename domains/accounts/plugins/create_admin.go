@@ -188,15 +188,12 @@ func (p *CreateAdminPlugin) promote(ctx context.Context, known, user models.User
 	if err := p.db.WithContext(ctx).Model(&models.User{}).Where("id = ?", known.ID).Updates(changes).Error; err != nil {
 		return fmt.Errorf("update user: %w", err)
 	}
-	for _, way := range []any{&models.Ticket{}, &models.Key{}, &models.Identity{}} {
+	for _, way := range []any{&models.Key{}, &models.Identity{}} {
 		if err := p.db.WithContext(ctx).Where("user_id = ?", known.ID).Delete(way).Error; err != nil {
 			return fmt.Errorf("delete ways in of user: %w", err)
 		}
 	}
-	if _, err := p.sessions.EndAll(ctx, known.ID, ""); err != nil {
-		return err
-	}
-	if err := p.sessions.Forget(ctx, known.ID, ""); err != nil {
+	if err := p.sessions.EndWithPassword(ctx, known.ID, ""); err != nil {
 		return err
 	}
 	if err := p.bus.Publish(ctx, AdministratorMail{Purpose: noticePasswordChanged, Email: known.Email}); err != nil {

@@ -3,7 +3,6 @@ package plugins
 
 import (
 	"context"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -38,25 +37,6 @@ var (
 	networkLimit = throttle.Limit{Attempts: 50, Each: 30 * time.Second}
 	mailLimit    = throttle.Limit{Attempts: 3, Each: 20 * time.Minute}
 )
-
-// networkOf returns the network that an attempt counts for: the address, and of an IPv6 address its /64, which one customer of a provider
-// has whole.
-func networkOf(address string) string {
-	ip, err := netip.ParseAddr(address)
-	if err != nil {
-		return "unknown"
-	}
-	ip = ip.Unmap().WithZone("")
-	if ip.Is4() {
-		return ip.String()
-	}
-	const customer = 64
-	network, err := ip.Prefix(customer)
-	if err != nil {
-		return "unknown"
-	}
-	return network.String()
-}
 
 // normalEmail returns the form in which an address is stored: two users cannot differ by case alone.
 func normalEmail(email string) string { return strings.ToLower(strings.TrimSpace(email)) }

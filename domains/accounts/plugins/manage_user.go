@@ -190,7 +190,7 @@ func (p *ManageUserPlugin) Disable(ctx context.Context, req ManageUserRequest) (
 		if err := p.setDisabled(ctx, user.ID, new(p.clock.Now())); err != nil {
 			return err
 		}
-		if _, err := p.sessions.EndAll(ctx, user.ID, ""); err != nil {
+		if err := p.sessions.EndAll(ctx, user.ID, ""); err != nil {
 			return err
 		}
 		return p.bus.Publish(ctx, UserDisabled{ID: user.ID})
@@ -253,8 +253,7 @@ func (p *ManageUserPlugin) SignOut(ctx context.Context, req ManageUserRequest) (
 		if err != nil {
 			return err
 		}
-		_, err = p.sessions.EndAll(ctx, user.ID, "")
-		return err
+		return p.sessions.EndAll(ctx, user.ID, "")
 	})
 }
 
@@ -297,7 +296,7 @@ func (p *ManageUserPlugin) SetRoles(ctx context.Context, req SetUserRolesRequest
 		if err := giveRoles(ctx, p.db, user.ID, rights.Names(given)); err != nil {
 			return err
 		}
-		if _, err := p.sessions.EndAll(ctx, user.ID, ""); err != nil {
+		if err := p.sessions.EndAll(ctx, user.ID, ""); err != nil {
 			return err
 		}
 		return p.bus.Publish(ctx, UserRolesChanged{ID: user.ID})

@@ -96,9 +96,8 @@ func (p *MyKeysPlugin) OnBoot(b *app.Boot) {
 // people refuses programs with a key: one that was stolen must not make another, nor see or end its owner's sessions.
 func people() app.EndpointOption {
 	return app.Guard(func(ctx context.Context, _ *http.Request) (context.Context, error) {
-		who := caller(ctx)
 		// A session that a provider began may not say when the user signed in.
-		if who.SignedInAt.IsZero() && !strings.HasPrefix(who.Credential, "session ") {
+		if caller(ctx).SignedInAt.IsZero() && currentSession(ctx) == "" {
 			return ctx, app.Errorf(app.Forbidden, "this is for somebody who has signed in; an API key cannot do it")
 		}
 		return ctx, nil

@@ -3,7 +3,6 @@ package plugins
 import (
 	"context"
 	"net/http"
-	"strings"
 	"time"
 
 	"plugboard/app"
@@ -60,13 +59,7 @@ func (p *MySessionsPlugin) OnBoot(b *app.Boot) {
 }
 
 // currentSession returns the id of the session that makes the request, "" when it is none.
-func currentSession(ctx context.Context) string {
-	id, is := strings.CutPrefix(caller(ctx).Credential, "session ")
-	if !is {
-		return ""
-	}
-	return id
-}
+func currentSession(ctx context.Context) string { return sessions.Of(caller(ctx)) }
 
 // Execute returns the sessions of the caller.
 //
@@ -137,6 +130,5 @@ func (p *MySessionsPlugin) End(ctx context.Context, req EndSessionRequest) (app.
 //
 //plug:derived fb338dd6
 func (p *MySessionsPlugin) EndOthers(ctx context.Context, _ app.Empty) (app.Empty, error) {
-	_, err := p.sessions.EndAll(ctx, caller(ctx).ID, currentSession(ctx))
-	return app.Empty{}, err
+	return app.Empty{}, p.sessions.EndAll(ctx, caller(ctx).ID, currentSession(ctx))
 }

@@ -155,18 +155,12 @@ func (p *ResetPasswordPlugin) set(ctx context.Context, userID, email, hash strin
 	if changed.RowsAffected == 0 {
 		return app.Errorf(app.Forbidden, "the account is disabled, or has another address")
 	}
-	if _, err := p.sessions.EndAll(ctx, userID, ""); err != nil {
-		return err
-	}
-	if err := p.sessions.Forget(ctx, userID, ""); err != nil {
+	if err := p.sessions.EndWithPassword(ctx, userID, ""); err != nil {
 		return err
 	}
 	// While somebody guesses at the password, no other device gets in. The one that the owner resets it with must, if it is a browser.
 	if err := p.sessions.Remember(ctx, userID, ""); err != nil {
 		return err
-	}
-	if err := p.db.WithContext(ctx).Where("user_id = ?", userID).Delete(&models.Ticket{}).Error; err != nil {
-		return fmt.Errorf("delete tickets: %w", err)
 	}
 	if err := p.bus.Publish(ctx, ResetMail{Purpose: noticePasswordChanged, Email: email}); err != nil {
 		return err

@@ -2,8 +2,6 @@ package plugins
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -140,10 +138,9 @@ func (p *SignInPlugin) find(ctx context.Context, a *attempt, email, device strin
 // count counts the attempt for the network, and for the account. A device that has signed this user in before counts for itself alone, so that nobody
 // who guesses locks the user out, neither from elsewhere nor from the same network.
 func (p *SignInPlugin) count(ctx context.Context, a *attempt, email string) error {
-	counts := []counted{{"network:" + networkOf(a.client.Address), networkLimit}, {"account:" + email, accountLimit}}
+	counts := []counted{{"network:" + app.ClientNetwork(ctx).String(), networkLimit}, {"account:" + email, accountLimit}}
 	if a.device != "" {
-		sum := sha256.Sum256([]byte(a.device))
-		counts = []counted{{"device:" + hex.EncodeToString(sum[:]), deviceLimit}}
+		counts = []counted{{"device:" + a.device, deviceLimit}}
 	}
 	for _, t := range counts {
 		if err := p.throttle.Take(ctx, t.name, t.limit); err != nil {
@@ -206,15 +203,11 @@ func (p *SignInPlugin) start(ctx context.Context, a attempt, hash string, req Si
 		}
 		return p.record(ctx, a, models.SignedIn)
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return SignInData{}, err
-	case req.Use == "token":
-		data.Token = token
-		return data, nil
-	default:
-		return data, p.sessions.SetCookie(ctx, token)
 	}
+	data.Token, err = p.sessions.Give(ctx, req.Use, token)
+	return data, err
 }
 
 // remember has the browser known from now on. The session that it had ends: nobody could end it any more who looks at the browser.

@@ -230,8 +230,7 @@ func TestLinkProvider(t *testing.T) {
 		// A session that has ended meanwhile links nothing, nor does that of somebody else.
 		b := as(ada)
 		back := link(b)
-		_, err := store.EndAll(apptest.Context(t), ada.ID, "")
-		require.NoError(t, err)
+		require.NoError(t, store.EndAll(apptest.Context(t), ada.ID, ""))
 		b.get(back).Status(http.StatusUnauthorized)
 		b, other := as(ada), as(bob)
 		back = link(b)

@@ -3,7 +3,6 @@ package plugins
 import (
 	"context"
 	"net/http"
-	"strings"
 
 	"plugboard/app"
 	"plugboard/domains/accounts/sessions"
@@ -40,12 +39,11 @@ func (p *SignOutPlugin) OnBoot(b *app.Boot) {
 //
 //plug:derived beacfd1b
 func (p *SignOutPlugin) Execute(ctx context.Context, _ app.Empty) (app.Empty, error) {
-	who := caller(ctx)
-	id, isSession := strings.CutPrefix(who.Credential, "session ")
-	if !isSession {
+	id := currentSession(ctx)
+	if id == "" {
 		return app.Empty{}, app.Errorf(app.Forbidden, "a key cannot sign out; delete it instead")
 	}
-	if _, err := p.sessions.End(ctx, who.ID, id); err != nil {
+	if _, err := p.sessions.End(ctx, caller(ctx).ID, id); err != nil {
 		return app.Empty{}, err
 	}
 	app.SetHeader(ctx, "Clear-Site-Data", `"cache", "storage"`)

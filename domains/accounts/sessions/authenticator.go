@@ -86,7 +86,7 @@ func (s *Store) readSession(ctx context.Context, hash []byte) (f found, err erro
 		f.disabled, permissions = disabled != nil, joined(permissions, permits)
 		return err
 	})
-	f.principal.Permissions, f.principal.Credential = wordsOf(permissions), "session "+f.id
+	f.principal.Permissions, f.principal.Credential = wordsOf(permissions), credentialOfSession+f.id
 	return f, err
 }
 

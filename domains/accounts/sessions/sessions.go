@@ -121,14 +121,26 @@ func (s *Store) End(ctx context.Context, userID, sessionID string) (bool, error)
 	return deleted.RowsAffected > 0, nil
 }
 
-// EndAll ends all sessions of a user but the one named, which may be "", and returns how many there were. Whoever asked in one of them for another
-// address does not get it: links for that lead nowhere from then on.
-func (s *Store) EndAll(ctx context.Context, userID, but string) (int64, error) {
-	deleted := s.db.WithContext(ctx).Where("user_id = ? AND id <> ?", userID, but).Delete(&models.Session{})
-	if deleted.Error != nil {
-		return 0, fmt.Errorf("delete sessions: %w", deleted.Error)
+// EndAll ends all sessions of a user but the one named, which may be "". Whoever asked in one of them for another address does not get it: links
+// for that lead nowhere from then on.
+func (s *Store) EndAll(ctx context.Context, userID, but string) error {
+	if err := s.db.WithContext(ctx).Where("user_id = ? AND id <> ?", userID, but).Delete(&models.Session{}).Error; err != nil {
+		return fmt.Errorf("delete sessions: %w", err)
 	}
-	return deleted.RowsAffected, s.DropEmailChanges(ctx, userID)
+	return s.DropEmailChanges(ctx, userID)
+}
+
+// EndWithPassword ends what an old password has led to: all sessions of a user, the links in mailboxes, and the devices that are known but the one
+// with the token, which may be "". Whoever knew the password could go on guessing with a device. It is called in the transaction that
+// stores the new password.
+func (s *Store) EndWithPassword(ctx context.Context, userID, device string) error {
+	if err := s.EndAll(ctx, userID, ""); err != nil {
+		return err
+	}
+	if err := s.db.WithContext(ctx).Where("user_id = ?", userID).Delete(&models.Ticket{}).Error; err != nil {
+		return fmt.Errorf("delete tickets: %w", err)
+	}
+	return s.Forget(ctx, userID, device)
 }
 
 // DropEmailChanges deletes the tickets with which a user gets another address.

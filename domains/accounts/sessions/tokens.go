@@ -26,6 +26,18 @@ const (
 	DeviceCookie  = "__Host-device"
 )
 
+// credentialOfSession is what a principal's Credential begins with when it is a session, before the session's id.
+const credentialOfSession = "session "
+
+// Of returns the id of the session that a principal has signed in with, "" for another credential, such as a key.
+func Of(who app.Principal) string {
+	id, is := strings.CutPrefix(who.Credential, credentialOfSession)
+	if !is {
+		return ""
+	}
+	return id
+}
+
 // newToken returns 256 random bits as text, with a prefix.
 func newToken(prefix string) string {
 	const size = 32
@@ -97,6 +109,15 @@ func errUnknown() error {
 // SetCookie gives the browser the token of a session until it expires.
 func (s *Store) SetCookie(ctx context.Context, token string) error {
 	return app.SetCookie(ctx, app.Cookie{Name: SessionCookie, Value: token, MaxAge: s.settings.Lifetime})
+}
+
+// Give gives the caller the token of a session in the way that it asked for: use is "token" for one that stands in the answer, which Give returns;
+// otherwise the browser gets the cookie, and the answer has no token.
+func (s *Store) Give(ctx context.Context, use, token string) (inAnswer string, err error) {
+	if use == "token" {
+		return token, nil
+	}
+	return "", s.SetCookie(ctx, token)
 }
 
 // ClearCookie has the browser forget its session.
