@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"database/sql"
+	"embed"
 	"errors"
 	"fmt"
 
@@ -14,6 +15,11 @@ import (
 
 // MigrationSet is the migrations of one domain.
 type MigrationSet = migrate.Set
+
+// EmbeddedMigrations returns the migrations of a package of the host that embeds its folder "migrations".
+func EmbeddedMigrations(domain string, files embed.FS) MigrationSet {
+	return migrate.Embedded(domain, files)
+}
 
 // MigrationState is one migration of one domain, for the migrate command.
 type MigrationState = migrate.State

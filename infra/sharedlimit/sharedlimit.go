@@ -8,7 +8,6 @@ import (
 	"context"
 	"crypto/rand"
 	"embed"
-	"io/fs"
 	"sync/atomic"
 	"time"
 
@@ -21,11 +20,7 @@ var migrations embed.FS
 
 // Migrations returns the table of the counts, for a Postgres database.
 func Migrations() database.MigrationSet {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		panic(err) // the folder is embedded above
-	}
-	return database.MigrationSet{Domain: "ratelimit", FS: files}
+	return database.EmbeddedMigrations("ratelimit", migrations)
 }
 
 // answerTime is how long the database may take for a decision: a request waits for it.

@@ -382,10 +382,7 @@ func (p *ManageUserPlugin) Invite(ctx context.Context, req InviteUserRequest) (a
 // managed returns the caller as they are now and the user with their roles, and holds up others who change rights until the transaction ends. It refuses
 // users who may do what the caller may not.
 func (p *ManageUserPlugin) managed(ctx context.Context, id string) (who app.Principal, user models.User, roles []models.Role, err error) {
-	if err := rights.Lock(ctx, p.db); err != nil {
-		return who, user, nil, err
-	}
-	if who, err = rights.Renew(ctx, p.db, caller(ctx), WriteUsers); err != nil {
+	if who, err = rights.LockFor(ctx, p.db, caller(ctx), WriteUsers); err != nil {
 		return who, user, nil, err
 	}
 	if user, err = findUser(ctx, p.db, id); err != nil {

@@ -193,10 +193,7 @@ func (p *RolesPlugin) Set(ctx context.Context, req SetRoleRequest) (SetRoleData,
 	permissions := slices.Sorted(slices.Values(req.Permissions))
 	isNew := false
 	err := app.InTx(ctx, p.db, func(ctx context.Context) error {
-		if err := rights.Lock(ctx, p.db); err != nil {
-			return err
-		}
-		who, err := rights.Renew(ctx, p.db, caller(ctx), WriteRoles)
+		who, err := rights.LockFor(ctx, p.db, caller(ctx), WriteRoles)
 		if err != nil {
 			return err
 		}
@@ -219,7 +216,7 @@ func (p *RolesPlugin) Set(ctx context.Context, req SetRoleRequest) (SetRoleData,
 	if isNew {
 		app.SetStatus(ctx, http.StatusCreated)
 	}
-	app.Logger(ctx, p.logger).Info("role set", zap.String("role", req.Name), zap.Strings("permissions", permissions), zap.String("by", caller(ctx).ID))
+	app.Logger(ctx, p.logger).Info("role set", zap.String("role", req.Name), zap.Strings("permissions", permissions))
 	return SetRoleData{Name: req.Name, Permissions: permissions}, nil
 }
 
@@ -255,10 +252,7 @@ func (p *RolesPlugin) Delete(ctx context.Context, req DeleteRoleRequest) (app.Em
 		return app.Empty{}, errAdministrator()
 	}
 	err := app.InTx(ctx, p.db, func(ctx context.Context) error {
-		if err := rights.Lock(ctx, p.db); err != nil {
-			return err
-		}
-		who, err := rights.Renew(ctx, p.db, caller(ctx), WriteRoles)
+		who, err := rights.LockFor(ctx, p.db, caller(ctx), WriteRoles)
 		if err != nil {
 			return err
 		}
@@ -274,7 +268,7 @@ func (p *RolesPlugin) Delete(ctx context.Context, req DeleteRoleRequest) (app.Em
 	if err != nil {
 		return app.Empty{}, fmt.Errorf("delete role: %w", err)
 	}
-	app.Logger(ctx, p.logger).Info("role deleted", zap.String("role", req.Name), zap.String("by", caller(ctx).ID))
+	app.Logger(ctx, p.logger).Info("role deleted", zap.String("role", req.Name))
 	return app.Empty{}, nil
 }
 

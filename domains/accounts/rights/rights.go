@@ -16,6 +16,7 @@ import (
 
 	"plugboard/app"
 	"plugboard/domains/accounts/models"
+	"plugboard/domains/accounts/sessions"
 )
 
 // Lock has those who change who may do what come one after the other, until the end of the transaction that it is called in: two administrators
@@ -39,6 +40,14 @@ func Of(ctx context.Context, db *gorm.DB, userID string) (roles []models.Role, e
 	return roles, nil
 }
 
+// LockFor is [Lock] for a change that who makes, who needs the permission, and returns who as they are then; see [Renew].
+func LockFor(ctx context.Context, db *gorm.DB, who app.Principal, permission string) (app.Principal, error) {
+	if err := Lock(ctx, db); err != nil {
+		return who, err
+	}
+	return Renew(ctx, db, who, permission)
+}
+
 // Holder returns a user as a principal who may do what the user may now. It reports false when there is no such user, or they are disabled.
 func Holder(ctx context.Context, db *gorm.DB, userID string) (who app.Principal, holds bool, err error) {
 	var enabled int64
@@ -50,8 +59,7 @@ func Holder(ctx context.Context, db *gorm.DB, userID string) (who app.Principal,
 }
 
 // Renew returns who as they are now, and refuses those who have lost their session or key, or the permission, since the request began: a
-// body may be sent long after its head, and the caller was asked for at the head. It is called after [Lock], for what changes who may do
-// what. A principal of another authenticator comes back unchanged.
+// body may be sent long after its head, and the caller was asked for at the head. What changes who may do what calls it by [LockFor]. A principal of another authenticator comes back unchanged.
 func Renew(ctx context.Context, db *gorm.DB, who app.Principal, permission string) (app.Principal, error) {
 	kind, id, _ := strings.Cut(who.Credential, " ")
 	credentials := map[string]any{"session": &models.Session{}, "key": &models.Key{}}
@@ -67,7 +75,7 @@ func Renew(ctx context.Context, db *gorm.DB, who app.Principal, permission strin
 	case err != nil:
 		return who, err
 	case n == 0 || !holds:
-		return who, app.Errorf(app.Unauthorized, "the session or key is not known, or is over; sign in again")
+		return who, sessions.Unknown()
 	case kind == "session":
 		who.Permissions = now.Permissions
 	default: // the key has less than its owner

@@ -40,7 +40,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, r *http.Request) (*app
 	case strings.HasPrefix(token, keyPrefix):
 		return a.store.key(ctx, token)
 	default:
-		return nil, errUnknown()
+		return nil, Unknown()
 	}
 }
 
@@ -70,7 +70,7 @@ func (s *Store) session(ctx context.Context, token string) (*app.Principal, erro
 	case err != nil:
 		return nil, err
 	case f.id == "" || f.disabled || !now.Before(f.expiresAt) || now.Sub(f.usedAt) >= s.settings.Idle:
-		return nil, errUnknown()
+		return nil, Unknown()
 	}
 	s.noteUse(ctx, &models.Session{}, f.id, f.usedAt, now)
 	return &f.principal, nil
@@ -106,7 +106,7 @@ func (s *Store) key(ctx context.Context, token string) (*app.Principal, error) {
 	case err != nil:
 		return nil, err
 	case row.ID == "" || disabled != nil || !now.Before(row.ExpiresAt):
-		return nil, errUnknown()
+		return nil, Unknown()
 	}
 	if row.UsedAt == nil {
 		row.UsedAt = new(time.Time)

@@ -67,7 +67,7 @@ func tokenOf(r *http.Request) (string, error) {
 		case cookie != "" && cookie != c.Value:
 			return "", app.Errorf(app.Unauthorized, "the request has two cookies named %s", SessionCookie)
 		case !strings.HasPrefix(c.Value, sessionPrefix):
-			return "", errUnknown()
+			return "", Unknown()
 		default:
 			cookie = c.Value
 		}
@@ -96,13 +96,13 @@ func bearerOf(lines []string) (string, error) {
 	}
 	token = strings.TrimSpace(token)
 	if token == "" {
-		return "", errUnknown()
+		return "", Unknown()
 	}
 	return token, nil
 }
 
-// errUnknown is the refusal of credentials that do not hold, whatever the reason: others must not learn which there were.
-func errUnknown() error {
+// Unknown returns the refusal of credentials that do not hold, whatever the reason: others must not learn which there were.
+func Unknown() error {
 	return app.Errorf(app.Unauthorized, "the session or key is not known, or is over; sign in again")
 }
 

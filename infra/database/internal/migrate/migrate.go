@@ -8,6 +8,7 @@ package migrate
 import (
 	"context"
 	"database/sql"
+	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,6 +29,15 @@ type Set struct {
 	Domain string
 	// FS has the folders sqlite and postgres, each with files named "00001_what_it_does.sql" in goose's format.
 	FS fs.FS
+}
+
+// Embedded returns the set of a package that embeds its folder "migrations", which has the folders that [Set.FS] has.
+func Embedded(domain string, files embed.FS) Set {
+	folder, err := fs.Sub(files, "migrations")
+	if err != nil {
+		panic(err) // only for a name that is no path
+	}
+	return Set{Domain: domain, FS: folder}
 }
 
 // The databases, by the names of their folders in a [Set].

@@ -14,7 +14,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"strings"
 	"sync"
@@ -29,11 +28,7 @@ var migrations embed.FS
 
 // Migrations returns the table of the answers.
 func Migrations() migrate.Set {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		panic(err) // the folder is embedded above
-	}
-	return migrate.Set{Domain: "plugboard_once", FS: files}
+	return migrate.Embedded("plugboard_once", migrations)
 }
 
 // Conn runs statements; it is a transaction or the whole database.

@@ -2,7 +2,6 @@ package store
 
 import (
 	"embed"
-	"io/fs"
 
 	"plugboard/infra/database"
 )
@@ -12,9 +11,5 @@ var migrations embed.FS
 
 // Migrations returns the tables of the event bus.
 func Migrations() database.MigrationSet {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		panic(err) // the folder is embedded above
-	}
-	return database.MigrationSet{Domain: "eventbus", FS: files}
+	return database.EmbeddedMigrations("eventbus", migrations)
 }
