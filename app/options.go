@@ -116,10 +116,10 @@ func Secured(schemes ...string) EndpointOption {
 // does its work in [Once], which says what a repeat is answered. The header is optional; a request without it is handled as usual. A
 // success with it and without Once is a bug, which is logged and answered 500.
 //
-// A key is the caller's own and the route's: two principals may use the same key, and so may two routes. Callers of a [Public] endpoint
-// are one, since nobody knows them: whoever sends the key of another with the very same request gets the same answer. There clients must
-// make keys that nobody guesses, such as UUIDs of version 4, and an answer for one caller alone does not belong. The access rule,
-// guards and [Allow] are asked at each repeat, before the stored answer is looked for. Idempotent is a start error
+// A key belongs to a principal and a route: two principals may use the same key, and so may two routes. All callers of a [Public] endpoint
+// count as one principal, since the host does not know them: whoever sends another's key with the very same request gets the same answer. So
+// clients of such an endpoint must make keys that nobody guesses, such as UUIDs of version 4, and its answer must not have what only one
+// caller may see. The access rule, guards and [Allow] are asked at each repeat, before the stored answer is looked for. Idempotent is a start error
 // for CPU-bound and raw endpoints, for those that answer with [Binary], and for GET and HEAD, which repeat safely.
 func Idempotent() EndpointOption {
 	return endpointOption(func(o *EndpointOptions) { o.Idempotent = true })

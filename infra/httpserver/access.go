@@ -31,8 +31,8 @@ func DefaultAccess(access app.EndpointOption, place string) fx.Option {
 	return fx.Error(fmt.Errorf("host.DefaultAccess (%s) takes app.SignedIn() or app.Can(\"…\"); what is open to everybody says app.Public() itself", place))
 }
 
-// AuthenticateAlso has the server ask a before the service's own [app.Authenticator], and take those whom a knows. It does not change which
-// endpoints are open: those that say nothing stay what they were. It is for tests; call it before [Server.Check].
+// AuthenticateAlso has the server ask a before the service's own [app.Authenticator], and accept those whom a knows. It does not change which
+// endpoints are open: in a service without an authenticator, an endpoint that says nothing stays open. It is for tests; call it before [Server.Check].
 func (s *Server) AuthenticateAlso(a app.Authenticator) { s.also = a }
 
 // Schemes says how callers tell who they are; nothing in a service without an [app.Authenticator].

@@ -35,7 +35,7 @@ func (e *endpoint) checkIdempotent() string {
 	case e.Raw != nil:
 		return "app.Idempotent is for endpoints made with app.Handle; the host does not see what a raw one answers"
 	case e.Handler.CPU():
-		return "app.Idempotent is for endpoints made with app.Handle; a CPU-bound one has no database, and app.Compute does its work from an I/O one"
+		return "app.Idempotent is for endpoints made with app.Handle; a CPU-bound one has no database. Use app.Handle, and app.Compute for the part that computes"
 	case e.binary:
 		return "app.Idempotent is for endpoints that answer with JSON; app.Binary is not kept for repeats"
 	case e.Method == http.MethodGet || e.Method == http.MethodHead:

@@ -90,7 +90,7 @@ func checkOnce(r rule) {
 	for _, d := range o.decls {
 		eachCall(d.Body, func(call *ast.CallExpr) {
 			if o.callsApp(call, "Once") && !o.served[call] {
-				o.report(call.Pos(), "app.Once fails where no request is that can be repeated; call it in the handler of an endpoint with app.Idempotent(), and app.InTx elsewhere")
+				o.report(call.Pos(), "app.Once works only in the handler of an endpoint with app.Idempotent(); call it there, and app.InTx elsewhere")
 			}
 		})
 	}

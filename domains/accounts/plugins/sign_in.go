@@ -210,7 +210,8 @@ func (p *SignInPlugin) start(ctx context.Context, a attempt, hash string, req Si
 	return data, err
 }
 
-// remember has the browser known from now on. The session that it had ends: nobody could end it any more who looks at the browser.
+// remember notes the browser as a known device. The browser's session before ends: the new cookie replaces its cookie, so its user could not sign it
+// out any more.
 func (p *SignInPlugin) remember(ctx context.Context, a attempt, before string) error {
 	if err := p.sessions.EndBefore(ctx, before); err != nil {
 		return err

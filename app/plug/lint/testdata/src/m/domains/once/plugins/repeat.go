@@ -42,6 +42,6 @@ type heard struct{}
 func (heard) Topic() string { return "it.heard" }
 
 func (p *RepeatPlugin) listen(ctx context.Context, _ heard) error {
-	_, err := app.Once(ctx, p.db, p.work) // want `app.Once fails where no request is that can be repeated`
+	_, err := app.Once(ctx, p.db, p.work) // want `app.Once works only in the handler of an endpoint with app.Idempotent\(\); call it there, and app.InTx elsewhere`
 	return err
 }
