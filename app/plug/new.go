@@ -42,6 +42,7 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&p.Method, "method", "", "the method of the requests; without it GET or POST, by the name")
 	flags.StringVar(&p.Path, "path", "", "the path of the requests, such as /products/:id/archive; without it made of the name")
 	flags.StringVar(&p.Topic, "topic", "", "what a subscriber hears or a responder answers, such as product.created")
+	flags.StringVar(&p.Access, "access", "", "who may call: public or signed_in; without it signed_in, where users can sign in and the domain does not say it")
 	flags.BoolVar(&p.Ahead, "ahead", false, "make a subscriber before its publisher: nobody publishes the topic yet")
 	flags.BoolVar(&plain, "no-docs", false, "do not generate the documents, as when several plugins are made one after the other")
 	return cmd

@@ -145,31 +145,13 @@ func (p *project) testPlugins(names []string) {
 	}
 }
 
-// withoutUsers takes the accounts out of main.go and its test: where somebody can sign in, a new endpoint has to say who may call it.
-func (p *project) withoutUsers() {
-	t := p.T
-	file := filepath.Join(p.Dir, "main.go")
-	text, err := os.ReadFile(file)
-	require.NoError(t, err)
-	var kept []string
-	for line := range strings.SplitSeq(string(text), "\n") {
-		if !strings.Contains(line, "accounts") {
-			kept = append(kept, line)
-		}
-	}
-	require.NoError(t, os.WriteFile(file, []byte(strings.Join(kept, "\n")), 0o600))
-	rules := "package main\n\nimport (\n\t\"testing\"\n\n\t\"example.org/acme/shop/app/apptest/rules\"\n)\n\nfunc TestRules(t *testing.T) { rules.Hold(t, modules, rules.Without(\"deployments\", \"the pages name settings of accounts\")) }\n"
-	require.NoError(t, os.WriteFile(filepath.Join(p.Dir, "rules_test.go"), []byte(rules), 0o600))
-}
-
 // inAMinute goes from nothing to an answer. What is held against the minute is the time that the commands take of one
 // processor, which does not depend on what else the machine does.
 func (p *project) inAMinute() {
 	t := p.T
 	p.CPU = 0
 	begin := time.Now()
-	p.withoutUsers()
-	p.Must("go tool plug new orders/place_order --path /orders/:id/place --method put")
+	p.Must("go tool plug new orders/place_order --path /orders/:id/place --method put --access public")
 	p.Must("go build -o service .")
 	address, end := p.serve()
 	status, answer := request(t, http.MethodPut, address+"/orders/7/place", `{"name":"Desk lamp"}`)

@@ -49,6 +49,9 @@ func (t *tree) checkKind(v values) error {
 		if !pathForm.MatchString(v.Path) {
 			problems = append(problems, fmt.Errorf("the path %q must be like /products/:id/archive", v.Path))
 		}
+		if _, known := rules[v.Access]; !known {
+			problems = append(problems, fmt.Errorf("the access %q must be public or signed_in; for a permission write app.Can into the plugin", v.Access))
+		}
 		problems = append(problems, checkParams(v), t.checkRoute(v))
 	case v.Topic != "" && !topicForm.MatchString(v.Topic):
 		problems = append(problems, fmt.Errorf("the topic %q must be lower-case words joined by dots, as in product.created", v.Topic))

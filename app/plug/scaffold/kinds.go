@@ -65,6 +65,7 @@ func needless(p Plugin) []error {
 		{"path", p.Path != "", served},
 		{"topic", p.Topic != "", heard},
 		{"ahead", p.Ahead, []string{subscriberKind}},
+		{"access", p.Access != "", served},
 	} {
 		if flag.given && slices.Contains(kindNames(), p.Kind) && !slices.Contains(flag.kinds, p.Kind) {
 			problems = append(problems, fmt.Errorf("--%s is for --kind %s, not for %s", flag.name, either(flag.kinds), p.Kind))

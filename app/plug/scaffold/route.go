@@ -27,6 +27,30 @@ func checkParams(v values) error {
 	return errors.Join(problems...)
 }
 
+// signedIn is the access of those whom the service knows.
+const signedIn = "signed_in"
+
+// rules are the options for what [Plugin.Access] may be.
+var rules = map[string]string{"": "", "public": "app.Public()", signedIn: "app.SignedIn()"}
+
+var (
+	knowsCallers = regexp.MustCompile(`/domains/(?:accounts|identity)"`)
+	accessRule   = regexp.MustCompile(`\bapp\.(?:Public|SignedIn|Can)\(`)
+)
+
+// access is what a plugin of the domain has to say of who may call it: nothing where nobody can sign in, or where the domain's list or main.go says
+// it for all. A service with an authenticator of its own is not recognised; its developer says it with --access.
+func (t *tree) access(domain string) string {
+	main, err := t.read("main.go")
+	if err != nil || !knowsCallers.MatchString(main) || strings.Contains(main, "host.DefaultAccess(") {
+		return ""
+	}
+	if list, err := t.read("domains/" + domain + "/" + domain + ".go"); err == nil && accessRule.MatchString(list) {
+		return ""
+	}
+	return signedIn
+}
+
 var registration = regexp.MustCompile(`\bb\.(?:(GET|POST|PUT|PATCH|DELETE)\(|Raw\((?:http\.Method|")(\w+)"?,\s*)"(/[^"]*)"`)
 
 // checkRoute says which plugin has the path already, or a path that the router cannot have beside it.

@@ -51,6 +51,9 @@ type Plugin struct {
 	// Topic is what a subscriber hears or a responder answers. Required for subscribers; "" means the plugin's name for
 	// responders. Other kinds have none.
 	Topic string
+	// Access says who may call what answers requests: "public" or "signed_in". "" is signed_in in a service with sign-ins whose domain
+	// does not say it, and nothing elsewhere. Other kinds have none.
+	Access string
 	// Ahead allows a subscriber to a topic that nobody publishes yet.
 	Ahead bool
 }
@@ -98,6 +101,9 @@ type values struct {
 	Fields        []eventField
 	Entity, Table string
 	Named         bool // of a list: the entity has a name to sort by
+	// Rule is the access rule as an option behind others, "" for none; SignedIn says that the test needs somebody who calls.
+	Rule     string
+	SignedIn bool
 }
 
 // param is a parameter of the path.
@@ -123,12 +129,18 @@ func (t *tree) values(p Plugin) (values, error) {
 	t.module = m[1]
 	problems := needless(p)
 	p = p.complete()
+	if slices.Contains(served, p.Kind) && p.Access == "" {
+		p.Access = t.access(p.Domain)
+	}
 	words := strings.ReplaceAll(p.Name, "_", " ")
 	v := values{
 		Plugin: p, Module: t.module, Contract: t.contract,
 		Go: lint.Exported(p.Name), Words: words, Sentence: "handles " + words, Tag: lint.Exported(p.Domain),
 		Route: pathParam.ReplaceAllString(p.Path, "{$1}"), Called: pathParam.ReplaceAllString(p.Path, "1"),
 		Body: p.Method != http.MethodGet && p.Method != http.MethodDelete, MethodName: lint.Exported(strings.ToLower(p.Method)),
+	}
+	if rule := rules[p.Access]; rule != "" {
+		v.Rule, v.SignedIn = ", "+rule, p.Access == signedIn
 	}
 	for _, m := range pathParam.FindAllStringSubmatch(p.Path, -1) {
 		v.Params = append(v.Params, param{Go: fieldName(m[1]), Name: m[1]})

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -152,26 +153,56 @@ func TestNewEntities(t *testing.T) {
 	}
 }
 
+// Where users can sign in, a plugin says who may call it, unless its domain or main.go does; elsewhere only when that is asked for.
+func TestNewSaysWhoMayCall(t *testing.T) {
+	t.Parallel()
+	const signIns = "package main\n\nimport _ \"example.org/host/domains/accounts\"\n"
+	for name, tc := range map[string]struct{ main, list, access, want string }{
+		"users":          {main: signIns, want: `app.Tags("Things"), app.SignedIn()`},
+		"asked":          {main: signIns, access: "public", want: `app.Tags("Things"), app.Public()`},
+		"by the domain":  {main: signIns, list: "\tapp.Every(app.Public()),\n", want: `app.Tags("Things")`},
+		"by main.go":     {main: signIns + "\nvar _ = host.DefaultAccess(app.SignedIn())\n", want: `app.Tags("Things")`},
+		"no users":       {main: "package main\n", want: `app.Tags("Things")`},
+		"no users asked": {main: "package main\n", access: "signed_in", want: `app.Tags("Things"), app.SignedIn()`},
+	} {
+		dir := module(t)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte(tc.main), 0o600))
+		list := filepath.Join(dir, "domains", "things", "things.go")
+		text := strings.Replace(read(t, dir, "domains/things/things.go"), "\tplugins.MakeThing,\n", tc.list+"\tplugins.MakeThing,\n", 1)
+		require.NoError(t, os.WriteFile(list, []byte(text), 0o600))
+		for _, kind := range []string{"endpoint", "cpu", "raw"} {
+			_, err := scaffold.New(site(dir), scaffold.Plugin{Domain: "things", Name: "show_" + kind, Kind: kind, Access: tc.access})
+			require.NoError(t, err, name)
+			made, test := read(t, dir, "domains/things/plugins/show_"+kind+".go"), read(t, dir, "domains/things/plugins/show_"+kind+"_test.go")
+			require.Regexp(t, regexp.QuoteMeta(tc.want)+`(\)|, app\.Produces)`, made, "%s: %s", name, kind)
+			require.Equal(t, strings.HasSuffix(tc.want, "SignedIn()"), strings.Contains(test, `.SignedIn(app.Principal{ID: "test"})`), "%s: %s", name, kind)
+		}
+	}
+	_, err := scaffold.New(site(module(t)), scaffold.Plugin{Domain: "things", Name: "show", Kind: "endpoint", Access: "things.write"})
+	require.ErrorContains(t, err, `the access "things.write" must be public or signed_in; for a permission write app.Can into the plugin`)
+}
+
 // What was given and means nothing for the kind is refused, all of it.
 func TestNewRefusesWhatIsNotOfTheKind(t *testing.T) {
 	t.Parallel()
 	dir := module(t)
 	before := count(t, dir)
-	given := scaffold.Plugin{Domain: "things", Name: "make", Method: "PUT", Path: "/x", Topic: "thing.made", Ahead: true}
+	given := scaffold.Plugin{Domain: "things", Name: "make", Method: "PUT", Path: "/x", Topic: "thing.made", Ahead: true, Access: "public"}
 	const (
 		method = "--method is for --kind endpoint, list, cpu or raw, not for "
 		path   = "--path is for --kind endpoint, list, cpu or raw, not for "
 		topic  = "--topic is for --kind subscriber or responder, not for "
 		ahead  = "--ahead is for --kind subscriber, not for "
+		access = "--access is for --kind endpoint, list, cpu or raw, not for "
 	)
 	for kind, want := range map[string][]string{
 		"endpoint": {topic, ahead}, "list": {topic, ahead}, "cpu": {topic, ahead}, "raw": {topic, ahead},
-		"subscriber": {method, path}, "responder": {method, path, ahead}, "schedule": {method, path, topic, ahead},
+		"subscriber": {method, path, access}, "responder": {method, path, ahead, access}, "schedule": {method, path, topic, ahead, access},
 	} {
 		p := given
 		p.Kind = kind
 		_, err := scaffold.New(site(dir), p)
-		for _, w := range []string{method, path, topic, ahead} {
+		for _, w := range []string{method, path, topic, ahead, access} {
 			require.Equal(t, slices.Contains(want, w), strings.Contains(err.Error(), w+kind), "%s: %s: %s", kind, w, err)
 		}
 	}
