@@ -30,8 +30,9 @@ test: ## run all tests on SQLite and Postgres, with the race detector
 
 check: tidy/check api/check docs/check lint test fuzz/short build ## everything that continuous integration runs
 
-check/full: ## what takes longer than check may: generated clients speak to a service of odd shapes
+check/full: ## what takes longer than check may: generated clients speak to a service of odd shapes; a clone and a vendored service move on
 	@cd app/apptest/clients && CLIENTS_ALL=1 go test -count=1 -timeout 20m -run '^TestAClientOf' ./...
+	@SITE_ALL=1 .ci/test -count=1 ./app/plug/site
 
 lint: $(LINTER) ## vet, the project's own rules, the linters of .golangci.yml, and those of OpenAPI documents
 	go vet ./...

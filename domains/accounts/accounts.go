@@ -29,7 +29,7 @@ var Module = app.Domain("accounts",
 		models.User{}, models.Session{}, models.Key{}, models.Role{}, models.UserRole{}, models.Ticket{}, models.Device{}, models.SignIn{},
 		models.Throttle{}, models.Identity{}, models.Flow{},
 	),
-	fx.Provide(fx.Private, sessions.New, passwords.New, throttle.New, provider.New, provider.NewFlows),
+	fx.Provide(fx.Private, sessions.New, fx.Annotate(passwords.New, fx.ParamTags("", "", `optional:"true"`)), throttle.New, provider.New, provider.NewFlows),
 	fx.Provide(fx.Annotate(sessions.NewAuthenticator, fx.As(new(app.Authenticator)))),
 
 	app.Permission(plugins.ReadUsers, "See users, roles, and the record of sign-ins"),

@@ -41,11 +41,11 @@ func (h *host) followsThePages() {
 	begin := time.Now()
 	together := h.service()
 	together.Must("go run " + h.path + "/app/plug@v0.1.0 init " + shop)
+	empty := together.copied()
 	for _, p := range h.pages() {
 		s := together
 		if slices.ContainsFunc(p.blocks, pageBlock.concernsAll) {
-			s = h.service()
-			require.NoError(h.T, os.CopyFS(s.Dir, os.DirFS(together.Dir)))
+			s = empty.copied()
 		}
 		s.follows(p)
 		if s != together {
@@ -136,6 +136,14 @@ func named(title string) []string {
 		all = append(all, m[1]+part+m[3])
 	}
 	return all
+}
+
+// copied returns a copy of the service as it is.
+func (s *service) copied() *service {
+	s.T.Helper()
+	c := s.host.service()
+	require.NoError(s.T, os.CopyFS(c.Dir, os.DirFS(s.Dir)))
+	return c
 }
 
 func (s *service) keepsTheRules() {

@@ -26,7 +26,7 @@ type Parameters struct {
 	Lanes          uint8
 }
 
-// Current are the parameters of new hashes. A hash with others is made anew when its user signs in.
+// Current are the parameters of new hashes, unless [New] is given others.
 var Current = Parameters{Memory: 19 * 1024, Passes: 2, Lanes: 1} //nolint:gochecknoglobals // a value that is never changed
 
 // Lengths in bytes.
@@ -44,16 +44,21 @@ type Settings struct {
 
 // Hasher hashes passwords on the work pool. It is safe for concurrent use. Make it with [New].
 type Hasher struct {
-	pool  app.Pool
-	words []string
+	pool    app.Pool
+	words   []string
+	current Parameters
 	// nobody is the hash of no password, for users that do not exist.
 	nobody string
 }
 
-// New returns a hasher that works on pool.
-func New(pool app.Pool, settings Settings) *Hasher {
+// New returns a hasher that works on pool. New hashes have the parameters current, or [Current] when they are zero; a hash with others is made anew
+// when its user signs in. A service gives others with fx.Supply: dearer ones on faster machines, cheap ones in tests alone.
+func New(pool app.Pool, settings Settings, current Parameters) *Hasher {
+	if current == (Parameters{}) {
+		current = Current
+	}
 	zero := make([]byte, hashBytes)
-	return &Hasher{pool: pool, words: settings.Words, nobody: encode(Current, zero[:saltBytes], zero)}
+	return &Hasher{pool: pool, words: settings.Words, current: current, nobody: encode(current, zero[:saltBytes], zero)}
 }
 
 // Check is the function [Check], with the words of the settings beside those given.
@@ -66,11 +71,11 @@ func (h *Hasher) Check(field, password string, words ...string) error {
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	salt := make([]byte, saltBytes)
 	_, _ = rand.Read(salt) // it never fails
-	key, err := h.derive(ctx, Current, password, salt)
+	key, err := h.derive(ctx, h.current, password, salt)
 	if err != nil {
 		return "", fmt.Errorf("hash password: %w", err)
 	}
-	return encode(Current, salt, key), nil
+	return encode(h.current, salt, key), nil
 }
 
 // Matches reports whether hash is that of the password. For the hash "", which belongs to a user without a password or to none, it reports false
@@ -89,7 +94,7 @@ func (h *Hasher) Matches(ctx context.Context, password, hash string) (matches, o
 		return false, false, fmt.Errorf("compare password: %w", err)
 	}
 	matches = subtle.ConstantTimeCompare(key, want) == 1
-	return matches, matches && p != Current, nil
+	return matches, matches && p != h.current, nil
 }
 
 func (h *Hasher) derive(ctx context.Context, p Parameters, password string, salt []byte) ([]byte, error) {

@@ -25,7 +25,7 @@ func (job) Reserve(int64) error { return nil }
 
 func TestHash(t *testing.T) {
 	t.Parallel()
-	h, ctx := passwords.New(inline{}, passwords.Settings{}), apptest.Context(t)
+	h, ctx := passwords.New(inline{}, passwords.Settings{}, passwords.Parameters{}), apptest.Context(t)
 	hash, err := h.Hash(ctx, "correct horse battery staple")
 	require.NoError(t, err)
 	require.Regexp(t, `^\$argon2id\$v=19\$m=19456,t=2,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$`, hash)
@@ -55,7 +55,7 @@ func FuzzMatches(f *testing.F) {
 		f.Add(hash)
 	}
 	f.Fuzz(func(t *testing.T, hash string) {
-		if matches, _, _ := passwords.New(inline{}, passwords.Settings{}).Matches(t.Context(), "correct horse battery staple", hash); matches {
+		if matches, _, _ := passwords.New(inline{}, passwords.Settings{}, passwords.Parameters{}).Matches(t.Context(), "correct horse battery staple", hash); matches {
 			t.Fatalf("%q matches", hash)
 		}
 	})
@@ -71,7 +71,7 @@ func TestCheck(t *testing.T) {
 		require.Equal(t, app.Invalid, app.CodeOf(err), password)
 		require.NotContains(t, err.Error(), password+"\"")
 	}
-	h := passwords.New(inline{}, passwords.Settings{Words: []string{"Plugboard", "Lampen-Meier"}})
+	h := passwords.New(inline{}, passwords.Settings{Words: []string{"Plugboard", "Lampen-Meier"}}, passwords.Parameters{})
 	for _, password := range []string{"plugboard2026!", "!!Plugboard1", "lampen-meier", "123456lampen"} {
 		require.Equal(t, app.Invalid, app.CodeOf(h.Check("password", password, "ada@example.org")), password)
 	}

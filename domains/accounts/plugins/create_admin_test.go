@@ -123,7 +123,7 @@ func TestCreateAdminIsRefused(t *testing.T) {
 // passwordMatches reports whether a hash is that of the password.
 func passwordMatches(t *testing.T, hash, password string) bool {
 	t.Helper()
-	matches, _, err := passwords.New(straight{}, passwords.Settings{}).Matches(t.Context(), password, hash)
+	matches, _, err := passwords.New(straight{}, passwords.Settings{}, passwords.Parameters{}).Matches(t.Context(), password, hash)
 	require.NoError(t, err)
 	return matches
 }

@@ -16,6 +16,7 @@ import (
 	"plugboard/app"
 	"plugboard/app/apptest"
 	"plugboard/domains/accounts"
+	"plugboard/domains/accounts/passwords"
 	"plugboard/domains/accounts/plugins"
 	"plugboard/domains/accounts/sessions"
 )
@@ -24,6 +25,9 @@ const (
 	goodPassword  = "correct horse battery staple"
 	otherPassword = "seven green lamps by the river"
 )
+
+// cheap are parameters for tests: those of the service take most of the time of what signs in often, and much memory with the race detector.
+var cheap = passwords.Parameters{Memory: 64, Passes: 1, Lanes: 1}
 
 var begin = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
@@ -35,11 +39,11 @@ type house struct {
 	mails *apptest.Mails
 }
 
-// open boots the accounts domain, in which everybody may register unless parts say otherwise.
+// open boots the accounts domain, in which everybody may register unless parts say otherwise. Its hashes are [cheap], unless parts supply others.
 func open(t *testing.T, db apptest.Database, parts ...fx.Option) house {
 	t.Helper()
 	h := house{t: t, clock: apptest.NewClock(begin), mails: apptest.Mail()}
-	given := append([]fx.Option{db, h.clock, h.mails, accounts.Module, apptest.Setting("APP_ACCOUNTS_REGISTRATION", "open")}, parts...)
+	given := append([]fx.Option{db, h.clock, h.mails, accounts.Module, fx.Supply(cheap), apptest.Setting("APP_ACCOUNTS_REGISTRATION", "open")}, parts...)
 	h.App = apptest.New(t, given...)
 	return h
 }

@@ -43,7 +43,7 @@ func openOffice(t *testing.T, db apptest.Database, more ...fx.Option) *office {
 func administration() app.DomainModule {
 	return app.Domain("accounts",
 		app.Migrations(migrations.Files), app.Settings[sessions.Settings](), app.Settings[passwords.Settings](),
-		fx.Provide(sessions.New, passwords.New, throttle.New), fx.Provide(fx.Annotate(sessions.NewAuthenticator, fx.As(new(app.Authenticator)))),
+		fx.Supply(cheap), fx.Provide(sessions.New, passwords.New, throttle.New), fx.Provide(fx.Annotate(sessions.NewAuthenticator, fx.As(new(app.Authenticator)))),
 		app.Permission(plugins.ReadUsers, "See users"), app.Permission(plugins.WriteUsers, "Manage users"), app.Permission(plugins.WriteRoles, "Change roles"),
 		plugins.MyKeys, plugins.MySessions, plugins.ListUsers, plugins.ManageUser, plugins.Roles, plugins.ListSignIns, plugins.CreateAdmin,
 	)

@@ -8,10 +8,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/fx"
 
 	"plugboard/app"
 	"plugboard/app/apptest"
 	"plugboard/domains/accounts/models"
+	"plugboard/domains/accounts/passwords"
 	"plugboard/domains/accounts/plugins"
 	"plugboard/domains/accounts/sessions"
 )
@@ -227,7 +229,7 @@ func TestADisabledUserDoesNotSignIn(t *testing.T) {
 // A hash with other parameters is good for a sign-in, and is made anew by it.
 func TestHashesAreUpgraded(t *testing.T) {
 	t.Parallel()
-	h := open(t, apptest.SQLite(t))
+	h := open(t, apptest.SQLite(t), fx.Replace(passwords.Current))
 	id := h.register("ada@example.org")
 	weak := weakHash(t, goodPassword)
 	require.NoError(t, h.DB().Model(&models.User{}).Where("id = ?", id).Update("password_hash", weak).Error)
