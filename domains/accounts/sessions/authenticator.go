@@ -73,6 +73,7 @@ func (s *Store) session(ctx context.Context, token string) (*app.Principal, erro
 		return nil, Unknown()
 	}
 	s.noteUse(ctx, &models.Session{}, f.id, f.usedAt, now)
+	f.principal.Permissions = slices.Clone(f.principal.Permissions) // whoever changes the slice changes no other request's
 	return &f.principal, nil
 }
 
