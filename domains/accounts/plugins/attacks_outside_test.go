@@ -241,6 +241,12 @@ func TestTicketsAtTheSameTime(t *testing.T) {
 			return h.POST("/accounts/register/confirm", body("token", register, "password", goodPassword)).Code
 		})
 		require.Equal(t, 1, codes[http.StatusCreated], codes)
+		h.POST("/accounts/reset", body("email", "ada@example.org")).Status(http.StatusAccepted)
+		reset := h.ticket("ada@example.org")
+		codes = together(4, func(int) int {
+			return h.POST("/accounts/reset/confirm", body("token", reset, "password", goodPassword)).Code
+		})
+		require.Equal(t, 1, codes[http.StatusNoContent], codes)
 		for round := range 3 {
 			ada, _ := h.signIn(fmt.Sprintf("ada%s@example.org", strings.Repeat("x", round)), goodPassword)
 			old, next := fmt.Sprintf("ada%s@example.org", strings.Repeat("x", round)), fmt.Sprintf("ada%s@example.org", strings.Repeat("x", round+1))

@@ -99,7 +99,8 @@ func TestSessionsExpire(t *testing.T) {
 func TestUsesAreNotedToTheMinute(t *testing.T) {
 	t.Parallel()
 	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
-		h := open(t, db)
+		spans := apptest.Spans()
+		h := open(t, db, spans)
 		h.register("ada@example.org")
 		ada, _ := h.signIn("ada@example.org", goodPassword)
 		usedAt := func() time.Time {
@@ -108,8 +109,13 @@ func TestUsesAreNotedToTheMinute(t *testing.T) {
 			return row.UsedAt.UTC()
 		}
 		h.clock.Advance(59 * time.Second)
+		h.WaitForEvents()
+		statements := len(spans.Ended())
 		ada.GET("/accounts/me").Status(http.StatusOK)
 		require.Equal(t, begin, usedAt())
+		for _, span := range spans.Ended()[statements:] {
+			require.NotRegexp(t, "^UPDATE", span.Attributes["db.query.text"])
+		}
 		h.clock.Advance(time.Second)
 		ada.GET("/accounts/me").Status(http.StatusOK)
 		require.Equal(t, begin.Add(time.Minute), usedAt())
