@@ -142,3 +142,15 @@ func Compute[T any](ctx context.Context, pool Pool, fn func(Job) (T, error)) (T,
 	}
 	return t, nil
 }
+
+// Admits returns nil when the pool would take a job of ctx's plugin now, and the error of [Compute] otherwise. A handler asks before costly work,
+// such as statements, that is in vain when the pool is full; between the two others may fill it. The host asks for endpoints made with [HandleCPU]. A
+// Pool of a test's own that cannot tell admits everything.
+func Admits(ctx context.Context, pool Pool) error {
+	if asked, ok := pool.(interface {
+		Refuses(ctx context.Context) error
+	}); ok {
+		return asked.Refuses(ctx)
+	}
+	return nil
+}

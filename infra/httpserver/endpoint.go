@@ -118,8 +118,8 @@ func (e *endpoint) admit(ctx context.Context, x *exchange) (context.Context, err
 		x.closeAfter()
 		return ctx, errTooLarge(e.bodyLimit)
 	}
-	if pool, ok := e.server.pool.(refuser); ok && e.Handler.CPU() {
-		return ctx, pool.Refuses(ctx)
+	if e.Handler.CPU() {
+		return ctx, app.Admits(ctx, e.server.pool)
 	}
 	return ctx, nil
 }
@@ -152,12 +152,6 @@ func (x *exchange) guarded(ctx context.Context, guard app.GuardFunc) (context.Co
 	r.Body = x.watched()
 	defer func() { removeUploads(r) }()
 	return guard(ctx, r)
-}
-
-// refuser is a work pool that can tell whether it would refuse a job, so that no body is read in vain.
-type refuser interface {
-	// Refuses returns the error with which a job of ctx's plugin would be refused now.
-	Refuses(ctx context.Context) error
 }
 
 // serveTyped runs a typed handler: access and guards, binding, the functions of app.Allow, handler, answer.

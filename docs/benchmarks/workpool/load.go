@@ -127,13 +127,14 @@ func (c *collector) result() streamResult {
 	return r
 }
 
-// capacity returns how many requests a second the server answers to four callers. For sign-ins there are as many as its queue takes from one
-// worker: most of the time they wait for a commit, and four would not keep the pool busy.
+// capacity returns how many requests a second the server answers to four callers. For sign-ins there are as many as one plugin may have waiting for one
+// worker: most of the time they wait for a commit, and four would not keep the pool busy. Who is refused all the same waits, since refusals take
+// the processor from the pool's threads.
 func capacity(client *http.Client, base, path string, lasts time.Duration) float64 {
 	var all sync.WaitGroup
 	counts := make([]int, 4)
 	if strings.HasPrefix(path, signIn) {
-		counts = make([]int, queuePerWorker)
+		counts = make([]int, queuePerWorker/2) //nolint:mnd // pool.share
 	}
 	begin := time.Now()
 	for i := range counts {
@@ -141,6 +142,8 @@ func capacity(client *http.Client, base, path string, lasts time.Duration) float
 			for time.Since(begin) < lasts {
 				if status, err := request(client, base, path); err == nil && status == served(path) {
 					counts[i]++
+				} else {
+					time.Sleep(50 * time.Millisecond) //nolint:mnd // about two hashes
 				}
 			}
 		})

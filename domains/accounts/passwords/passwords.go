@@ -1,7 +1,7 @@
 // Package passwords hashes passwords. It also refuses those that everybody tries first.
 //
 // The hash is argon2id (RFC 9106) with the parameters that the OWASP Password Storage Cheat Sheet gives: 19 MiB, two passes, one lane. It
-// takes some 40 ms of a core, on the work pool, so that a flood of sign-ins is refused there and starves no other request.
+// takes some 20 ms of a core, on the work pool, so that a flood of sign-ins is refused there and starves no other request.
 package passwords
 
 import (
@@ -14,9 +14,8 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/crypto/argon2"
-
 	"plugboard/app"
+	"plugboard/domains/accounts/passwords/argon2id"
 )
 
 // Parameters say how much a hash costs.
@@ -78,6 +77,9 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	return encode(h.current, salt, key), nil
 }
 
+// Admits returns nil when there is room for a hash now, and otherwise the error of [Hasher.Hash]; see [app.Admits].
+func (h *Hasher) Admits(ctx context.Context) error { return app.Admits(ctx, h.pool) }
+
 // Matches reports whether hash is that of the password. For the hash "", which belongs to a user without a password or to none, it reports false
 // after the same work. Outdated is true when the hash matches and should be made anew. The error is [app.Unavailable] when the work pool
 // is full.
@@ -103,13 +105,13 @@ func (h *Hasher) derive(ctx context.Context, p Parameters, password string, salt
 		if err := job.Reserve(int64(p.Memory) * kib); err != nil {
 			return nil, err
 		}
-		return argon2.IDKey([]byte(password), salt, p.Passes, p.Memory, p.Lanes, hashBytes), nil
+		return argon2id.Key([]byte(password), salt, p.Passes, p.Memory, p.Lanes, hashBytes), nil
 	})
 }
 
 func encode(p Parameters, salt, key []byte) string {
 	b64 := base64.RawStdEncoding
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, p.Memory, p.Passes, p.Lanes, b64.EncodeToString(salt), b64.EncodeToString(key))
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2id.Version, p.Memory, p.Passes, p.Lanes, b64.EncodeToString(salt), b64.EncodeToString(key))
 }
 
 // errForeign does not say what is in the hash.
@@ -118,7 +120,7 @@ var errForeign = errors.New("read password hash: it is not one of argon2id that 
 func decode(hash string) (p Parameters, salt, key []byte, err error) {
 	parts := strings.Split(hash, "$")
 	const fields = 6
-	if len(parts) != fields || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
+	if len(parts) != fields || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2id.Version) {
 		return p, nil, nil, errForeign
 	}
 	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &p.Memory, &p.Passes, &p.Lanes); err != nil || !p.bearable() {

@@ -2,6 +2,7 @@ package plugins
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -94,6 +95,9 @@ func errWrong() error {
 //
 //plug:derived 20ad75e2
 func (p *SignInPlugin) Execute(ctx context.Context, req SignInRequest) (SignInData, error) {
+	if err := p.hasher.Admits(ctx); err != nil {
+		return SignInData{}, err // before any statement: whoever floods the service asks again at once
+	}
 	a := attempt{client: sessions.ClientOf(ctx, req.UserAgent)}
 	email := normalEmail(req.Email)
 	if err := p.find(ctx, &a, email, req.Device); err != nil {
@@ -104,6 +108,9 @@ func (p *SignInPlugin) Execute(ctx context.Context, req SignInRequest) (SignInDa
 	}
 	matches, outdated, err := p.hasher.Matches(ctx, req.Password, a.user.PasswordHash)
 	if err != nil {
+		if app.CodeOf(err) == app.Unavailable { // nobody has judged the attempt, so it does not count
+			err = errors.Join(err, p.giveBack(ctx, a))
+		}
 		return SignInData{}, err
 	}
 	switch {
@@ -151,6 +158,16 @@ func (p *SignInPlugin) count(ctx context.Context, a *attempt, email string) erro
 	return nil
 }
 
+// giveBack lets the attempt count for no limit.
+func (p *SignInPlugin) giveBack(ctx context.Context, a attempt) error {
+	for _, t := range a.taken {
+		if err := p.throttle.GiveBack(ctx, t.name, t.limit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // refuse records a refused attempt and returns the refusal.
 func (p *SignInPlugin) refuse(ctx context.Context, a attempt, outcome models.Outcome, refusal error) error {
 	if err := p.record(ctx, a, outcome); err != nil {
@@ -188,10 +205,8 @@ func (p *SignInPlugin) start(ctx context.Context, a attempt, hash string, req Si
 		if same.RowsAffected == 0 {
 			return errWrong()
 		}
-		for _, t := range a.taken {
-			if err := p.throttle.GiveBack(ctx, t.name, t.limit); err != nil {
-				return err
-			}
+		if err := p.giveBack(ctx, a); err != nil {
+			return err
 		}
 		if token, err = p.sessions.Start(ctx, a.user.ID, a.client); err != nil {
 			return err

@@ -1,9 +1,11 @@
 package plugins_test
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -300,4 +302,52 @@ func TestPasswordsDoNotExpire(t *testing.T) {
 	h.register("ada@example.org")
 	h.clock.Advance(3 * 365 * 24 * time.Hour)
 	h.signIn("ada@example.org", goodPassword)
+}
+
+// fullPool is the work pool, until it is full. It says so when it is asked, or only when it gets a job.
+type fullPool struct {
+	app.Pool
+
+	full, silent atomic.Bool
+}
+
+var errFull = app.Errorf(app.Unavailable, "too much work is waiting, try again later")
+
+func (p *fullPool) Run(ctx context.Context, work func(app.Job) (any, error)) (any, error) {
+	if p.full.Load() {
+		return nil, errFull
+	}
+	return p.Pool.Run(ctx, work)
+}
+
+func (p *fullPool) Refuses(context.Context) error {
+	if p.full.Load() && !p.silent.Load() {
+		return errFull
+	}
+	return nil
+}
+
+// While the work pool is full, sign-ins are refused before any statement: a flood costs the database nothing. What is refused only later, since
+// others were faster, counts for no limit either, so the user gets in afterwards.
+func TestSignInsAreRefusedWhileThePoolIsFull(t *testing.T) {
+	t.Parallel()
+	apptest.EachDatabase(t, func(t *testing.T, db apptest.Database) {
+		spans, pool := apptest.Spans(), &fullPool{}
+		h := open(t, db, spans, fx.Decorate(func(p app.Pool) app.Pool { pool.Pool = p; return pool }))
+		h.register("ada@example.org")
+		h.WaitForEvents()
+		pool.full.Store(true)
+		before := len(spans.Ended())
+		right := body("email", "ada@example.org", "password", goodPassword)
+		h.POST("/accounts/sign-in", right).Fails(app.Unavailable, "too much work is waiting, try again later")
+		for _, span := range spans.Ended()[before:] {
+			require.Empty(t, span.Attributes["db.query.text"])
+		}
+		pool.silent.Store(true)
+		for range 12 { // more than the account's limit
+			h.POST("/accounts/sign-in", right).Fails(app.Unavailable, "too much work is waiting, try again later")
+		}
+		pool.full.Store(false)
+		h.POST("/accounts/sign-in", right).Status(http.StatusOK)
+	})
 }
