@@ -122,9 +122,9 @@ func (p *SignInPlugin) Execute(ctx context.Context, req SignInRequest) (SignInDa
 		return SignInData{}, p.refuse(ctx, a, models.Disabled, app.Errorf(app.Forbidden, "the account is disabled"))
 	}
 	hash := a.user.PasswordHash
-	if outdated {
-		if hash, err = p.hasher.Hash(ctx, req.Password); err != nil {
-			return SignInData{}, err
+	if outdated { // when there is no room for another hash, the next sign-in makes it
+		if renewed, err := p.hasher.Hash(ctx, req.Password); err == nil {
+			hash = renewed
 		}
 	}
 	return p.start(ctx, a, hash, req)

@@ -248,6 +248,28 @@ func TestHashesAreUpgraded(t *testing.T) {
 	h.signIn("ada@example.org", goodPassword)
 }
 
+// Whoever has the right password gets in also when there is no room to make the hash anew; the next sign-in does.
+func TestAnUpgradeThatFindsNoRoomWaits(t *testing.T) {
+	t.Parallel()
+	pool := &fullPool{}
+	h := open(t, apptest.SQLite(t), fx.Decorate(func(p app.Pool) app.Pool { pool.Pool = p; return pool }))
+	id, weak := h.register("ada@example.org"), weakHash(t, goodPassword)
+	require.NoError(t, h.DB().Model(&models.User{}).Where("id = ?", id).Update("password_hash", weak).Error)
+	hash := func() string {
+		var user models.User
+		require.NoError(t, h.DB().First(&user).Error)
+		return user.PasswordHash
+	}
+	pool.full.Store(true)
+	pool.silent.Store(true)
+	pool.room.Store(1)
+	h.signIn("ada@example.org", goodPassword)
+	require.Equal(t, weak, hash())
+	pool.full.Store(false)
+	h.signIn("ada@example.org", goodPassword)
+	require.NotEqual(t, weak, hash())
+}
+
 // A browser that signs in has one session afterwards: the one that it had is nobody's any more, so it ends. Other devices are not concerned.
 func TestASignInEndsTheSessionBefore(t *testing.T) {
 	t.Parallel()
@@ -309,12 +331,13 @@ type fullPool struct {
 	app.Pool
 
 	full, silent atomic.Bool
+	room         atomic.Int64 // how many jobs it still takes when it is full
 }
 
 var errFull = app.Errorf(app.Unavailable, "too much work is waiting, try again later")
 
 func (p *fullPool) Run(ctx context.Context, work func(app.Job) (any, error)) (any, error) {
-	if p.full.Load() {
+	if p.full.Load() && p.room.Add(-1) < 0 {
 		return nil, errFull
 	}
 	return p.Pool.Run(ctx, work)
