@@ -2,6 +2,7 @@ package plugins
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"gorm.io/gorm"
@@ -107,6 +108,9 @@ func (p *ChangePasswordPlugin) Execute(ctx context.Context, req ChangePasswordRe
 	if currentSession(ctx) == "" {
 		return data, app.Errorf(app.Forbidden, "a key cannot change the password; sign in")
 	}
+	if err := p.hasher.Admits(ctx); err != nil {
+		return data, err
+	}
 	user, err := findUser(ctx, p.db, caller(ctx).ID)
 	if err != nil {
 		return data, err
@@ -118,18 +122,26 @@ func (p *ChangePasswordPlugin) Execute(ctx context.Context, req ChangePasswordRe
 	if err := p.throttle.Take(ctx, attempt.name, attempt.limit); err != nil {
 		return data, err
 	}
-	matches, _, err := p.hasher.Matches(ctx, req.Current, user.PasswordHash)
-	switch {
-	case err != nil:
-		return data, err
-	case !matches:
-		return data, app.Errorf(app.Forbidden, "the current password is wrong")
+	hash, err := p.hash(ctx, user, req)
+	if app.CodeOf(err) == app.Unavailable { // nobody has judged the attempt, so it does not count
+		err = errors.Join(err, p.throttle.GiveBack(ctx, attempt.name, attempt.limit))
 	}
-	hash, err := p.hasher.Hash(ctx, req.Password)
 	if err != nil {
 		return data, err
 	}
 	return p.change(ctx, user, hash, attempt, req)
+}
+
+// hash returns the hash of the new password, if the current one is right.
+func (p *ChangePasswordPlugin) hash(ctx context.Context, user models.User, req ChangePasswordRequest) (string, error) {
+	matches, _, err := p.hasher.Matches(ctx, req.Current, user.PasswordHash)
+	if err != nil {
+		return "", err
+	}
+	if !matches {
+		return "", app.Errorf(app.Forbidden, "the current password is wrong")
+	}
+	return p.hasher.Hash(ctx, req.Password)
 }
 
 // change stores the new password, unless it was changed since it was compared.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/fx"
 
 	"plugboard/app"
 	"plugboard/app/apptest"
@@ -87,4 +88,22 @@ func TestChangePasswordIsThrottled(t *testing.T) {
 		ada.POST("/accounts/me/password", body("current", "something else entirely", "password", otherPassword)).Fails(app.Forbidden, "the current password is wrong")
 	}
 	ada.POST("/accounts/me/password", body("current", goodPassword, "password", otherPassword)).Fails(app.TooMany, "too many attempts; try again later")
+}
+
+// While the work pool is full, a change of the password is refused and counts for no limit, whether there is no room to compare or none to hash.
+func TestChangePasswordWhileThePoolIsFull(t *testing.T) {
+	t.Parallel()
+	pool := &fullPool{}
+	h := open(t, apptest.SQLite(t), fx.Decorate(func(p app.Pool) app.Pool { pool.Pool = p; return pool }))
+	h.register("ada@example.org")
+	ada, _ := h.signIn("ada@example.org", goodPassword)
+	pool.full.Store(true)
+	change := body("current", goodPassword, "password", otherPassword)
+	for i := range 24 { // twice the limit
+		pool.silent.Store(i > 0)
+		pool.room.Store(int64(i % 2))
+		ada.POST("/accounts/me/password", change).Fails(app.Unavailable, "too much work is waiting, try again later")
+	}
+	pool.full.Store(false)
+	ada.POST("/accounts/me/password", change).Status(http.StatusOK)
 }
