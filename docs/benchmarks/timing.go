@@ -106,7 +106,11 @@ func startAccounts(ctx context.Context, url string, users int) (*application.App
 	if err := service.Start(ctx); err != nil {
 		return nil, fmt.Errorf("start service: %w", err)
 	}
-	hash, err := passwords.New(pool, passwords.Settings{}, passwords.Parameters{}).Hash(ctx, "correct horse battery staple")
+	hasher, err := passwords.New(pool, passwords.Settings{}, passwords.Parameters{})
+	if err != nil {
+		return nil, errors.Join(err, service.Stop(ctx))
+	}
+	hash, err := hasher.Hash(ctx, "correct horse battery staple")
 	if err != nil {
 		return nil, errors.Join(err, service.Stop(ctx))
 	}

@@ -47,7 +47,7 @@ func TestAServiceOfAPublishedHost(t *testing.T) {
 	s.listsADomainOfAnotherModule()
 	s.losesNothingWhenItIsKilled()
 	s.breaksEachRule()
-	vendored := s
+	var vendored *service
 	if all {
 		vendored = s.vendored()
 	}

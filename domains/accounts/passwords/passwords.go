@@ -51,13 +51,17 @@ type Hasher struct {
 }
 
 // New returns a hasher that works on pool. New hashes have the parameters current, or [Current] when they are zero; a hash with others is made anew
-// when its user signs in. A service gives others with fx.Supply: dearer ones on faster machines, cheap ones in tests alone.
-func New(pool app.Pool, settings Settings, current Parameters) *Hasher {
+// when its user signs in. A service gives others with fx.Supply: dearer ones on faster machines, cheap ones in tests alone. The error is about
+// parameters with which no hash can be compared.
+func New(pool app.Pool, settings Settings, current Parameters) (*Hasher, error) {
 	if current == (Parameters{}) {
 		current = Current
 	}
+	if !current.bearable() {
+		return nil, fmt.Errorf("passwords.Parameters %+v: Memory must be from 8 times Lanes to %d KiB, Passes and Lanes from 1 to %d", current, mostMemory, mostPasses)
+	}
 	zero := make([]byte, hashBytes)
-	return &Hasher{pool: pool, words: settings.Words, current: current, nobody: encode(current, zero[:saltBytes], zero)}
+	return &Hasher{pool: pool, words: settings.Words, current: current, nobody: encode(current, zero[:saltBytes], zero)}, nil
 }
 
 // Check is the function [Check], with the words of the settings beside those given.
@@ -134,8 +138,13 @@ func decode(hash string) (p Parameters, salt, key []byte, err error) {
 	return p, salt, key, nil
 }
 
+// The most that a hash may cost, in KiB and in passes; there may be as many lanes as passes.
+const (
+	mostMemory = 256 * 1024
+	mostPasses = 16
+)
+
 // bearable reports whether a hash with the parameters may be computed: one that somebody put into the database must not take the machine.
 func (p Parameters) bearable() bool {
-	const mostMemory, mostPasses, mostLanes = 256 * 1024, 16, 16
-	return p.Memory >= 8*uint32(p.Lanes) && p.Memory <= mostMemory && p.Passes >= 1 && p.Passes <= mostPasses && p.Lanes >= 1 && p.Lanes <= mostLanes
+	return p.Memory >= 8*uint32(p.Lanes) && p.Memory <= mostMemory && p.Passes >= 1 && p.Passes <= mostPasses && p.Lanes >= 1 && p.Lanes <= mostPasses
 }

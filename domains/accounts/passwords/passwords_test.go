@@ -23,9 +23,26 @@ type job struct{ app.Job }
 
 func (job) Reserve(int64) error { return nil }
 
+// hasher returns one that works on the caller's goroutine, with the parameters of the service.
+func hasher(t *testing.T, settings passwords.Settings) *passwords.Hasher {
+	t.Helper()
+	h, err := passwords.New(inline{}, settings, passwords.Parameters{})
+	require.NoError(t, err)
+	return h
+}
+
+// Parameters that are incomplete, or that no hash may have, are an error at the start, and not at the first sign-in.
+func TestParametersAreChecked(t *testing.T) {
+	t.Parallel()
+	for _, p := range []passwords.Parameters{{Memory: 47104}, {Memory: 47104, Passes: 1}, {Passes: 1, Lanes: 1}, {Memory: 1 << 20, Passes: 1, Lanes: 1}, {Memory: 64, Passes: 17, Lanes: 1}} {
+		_, err := passwords.New(inline{}, passwords.Settings{}, p)
+		require.ErrorContains(t, err, "Memory must be from 8 times Lanes to 262144 KiB, Passes and Lanes from 1 to 16", p)
+	}
+}
+
 func TestHash(t *testing.T) {
 	t.Parallel()
-	h, ctx := passwords.New(inline{}, passwords.Settings{}, passwords.Parameters{}), apptest.Context(t)
+	h, ctx := hasher(t, passwords.Settings{}), apptest.Context(t)
 	hash, err := h.Hash(ctx, "correct horse battery staple")
 	require.NoError(t, err)
 	require.Regexp(t, `^\$argon2id\$v=19\$m=19456,t=2,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$`, hash)
@@ -55,7 +72,7 @@ func FuzzMatches(f *testing.F) {
 		f.Add(hash)
 	}
 	f.Fuzz(func(t *testing.T, hash string) {
-		if matches, _, _ := passwords.New(inline{}, passwords.Settings{}, passwords.Parameters{}).Matches(t.Context(), "correct horse battery staple", hash); matches {
+		if matches, _, _ := hasher(t, passwords.Settings{}).Matches(t.Context(), "correct horse battery staple", hash); matches {
 			t.Fatalf("%q matches", hash)
 		}
 	})
@@ -71,7 +88,7 @@ func TestCheck(t *testing.T) {
 		require.Equal(t, app.Invalid, app.CodeOf(err), password)
 		require.NotContains(t, err.Error(), password+"\"")
 	}
-	h := passwords.New(inline{}, passwords.Settings{Words: []string{"Plugboard", "Lampen-Meier"}}, passwords.Parameters{})
+	h := hasher(t, passwords.Settings{Words: []string{"Plugboard", "Lampen-Meier"}})
 	for _, password := range []string{"plugboard2026!", "!!Plugboard1", "lampen-meier", "123456lampen"} {
 		require.Equal(t, app.Invalid, app.CodeOf(h.Check("password", password, "ada@example.org")), password)
 	}

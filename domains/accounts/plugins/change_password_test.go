@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/fx"
 
 	"plugboard/app"
 	"plugboard/app/apptest"
@@ -94,7 +93,7 @@ func TestChangePasswordIsThrottled(t *testing.T) {
 func TestChangePasswordWhileThePoolIsFull(t *testing.T) {
 	t.Parallel()
 	pool := &fullPool{}
-	h := open(t, apptest.SQLite(t), fx.Decorate(func(p app.Pool) app.Pool { pool.Pool = p; return pool }))
+	h := open(t, apptest.SQLite(t), pool.part())
 	h.register("ada@example.org")
 	ada, _ := h.signIn("ada@example.org", goodPassword)
 	pool.full.Store(true)

@@ -123,7 +123,9 @@ func TestCreateAdminIsRefused(t *testing.T) {
 // passwordMatches reports whether a hash is that of the password.
 func passwordMatches(t *testing.T, hash, password string) bool {
 	t.Helper()
-	matches, _, err := passwords.New(straight{}, passwords.Settings{}, passwords.Parameters{}).Matches(t.Context(), password, hash)
+	hasher, err := passwords.New(straight{}, passwords.Settings{}, passwords.Parameters{})
+	require.NoError(t, err)
+	matches, _, err := hasher.Matches(t.Context(), password, hash)
 	require.NoError(t, err)
 	return matches
 }

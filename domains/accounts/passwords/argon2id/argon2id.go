@@ -27,9 +27,12 @@ type block [words]uint64
 // scratch keeps the memory of hashes for the next one, cleared. The garbage collector takes what is not used for a while.
 var scratch sync.Pool //nolint:gochecknoglobals // it holds nothing that anybody could tell apart
 
-// Key returns the hash of a password, size bytes long. Memory is in KiB. Lanes are computed one after the other. Passes, lanes and size must be at
-// least 1.
+// Key returns the hash of a password, size bytes long. Memory is in KiB. Lanes are computed one after the other. It panics unless passes, lanes and
+// size are at least 1, as the package of x/crypto does for the first two.
 func Key(password, salt []byte, passes, memory uint32, lanes uint8, size uint32) []byte {
+	if passes < 1 || lanes < 1 || size < 1 {
+		panic("argon2id: passes, lanes and size must be at least 1")
+	}
 	h := hash{passes: passes, lanes: uint32(lanes)}
 	h.segment = max(memory/(slices*h.lanes), 2) //nolint:mnd // RFC 9106 has at least 8 blocks in a lane
 	h.lane = slices * h.segment
@@ -119,14 +122,13 @@ func (h *hash) fillSegment(pass, slice, lane uint32) {
 	first := uint32(0)
 	if pass == 0 && slice == 0 {
 		first = 2 // which start has computed
-		h.nextAddresses()
 	}
 	for i := first; i < h.segment; i++ {
 		column := slice*h.segment + i
 		before := lane*h.lane + (column+h.lane-1)%h.lane
 		random := h.blocks[before][0]
 		if public {
-			if i%words == 0 {
+			if i == first || i%words == 0 {
 				h.nextAddresses()
 			}
 			random = h.addresses[i%words]

@@ -29,6 +29,14 @@ func TestKey(t *testing.T) {
 	require.Equal(t, argon2.Version, argon2id.Version)
 }
 
+func TestKeyRefusesNothing(t *testing.T) {
+	t.Parallel()
+	const want = "argon2id: passes, lanes and size must be at least 1"
+	require.PanicsWithValue(t, want, func() { argon2id.Key([]byte("p"), []byte("salt"), 0, 64, 1, 32) })
+	require.PanicsWithValue(t, want, func() { argon2id.Key([]byte("p"), []byte("salt"), 1, 64, 0, 32) })
+	require.PanicsWithValue(t, want, func() { argon2id.Key([]byte("p"), []byte("salt"), 1, 64, 1, 0) })
+}
+
 // Hashes at the same time, of different sizes, do not get into each other's memory.
 func TestKeysAtTheSameTime(t *testing.T) {
 	t.Parallel()
